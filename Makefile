@@ -1,0 +1,42 @@
+# Every target sets up what it needs: a virtual environment in .venv with the package and its tools.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DATA ?=
+
+.PHONY: demo test lint benchmark-flow wheel clean help
+
+help:
+	@echo "make demo             simulate storms, train, reconstruct, evaluate (about 6 minutes on two cores)"
+	@echo "make demo DATA=DIR    the same on your own data"
+	@echo "make test             run the tests"
+	@echo "make lint             ruff and mypy"
+	@echo "make benchmark-flow   compare flow estimators"
+	@echo "make wheel            build the wheel into dist/"
+	@echo "make clean            remove what make made"
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=python3.11, say")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.installed
+	PATH="$(CURDIR)/$(BIN):$$PATH" bash scripts/demo.sh "$(DATA)"
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+benchmark-flow: $(VENV)/.installed
+	$(BIN)/python benchmarks/flow.py
+
+wheel: $(VENV)/.installed
+	$(BIN)/python -m pip wheel --quiet --no-deps -w dist .
+
+clean:
+	rm -rf $(VENV) demo dist build .pytest_cache .ruff_cache .mypy_cache

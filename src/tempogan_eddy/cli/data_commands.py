@@ -1,0 +1,174 @@
+"""Commands on data: coarsen, pack, synthesize, info, config."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from tempogan_eddy.cli.options import ConfigPath, Format, Input, InputFormat, Json, Output, Overrides, Storm, Time
+from tempogan_eddy.cli.progress import frame_progress, storm_progress
+from tempogan_eddy.errors import InputError
+
+__all__ = ["coarsen", "config", "history", "info", "pack", "read", "synthesize", "write"]
+
+
+def history() -> str:
+    """The command that made a file, for its history attribute."""
+    return "tempogan-eddy " + shlex.join(sys.argv[1:])
+
+
+def read(path: Path, storm: str | None, time: str | None, input_format: str | None, settings: Any) -> Any:
+    """Open a sequence as a command asks for it; ``settings`` is the configuration's data section."""
+    from tempogan_eddy.io import open_sequence, select_time
+
+    sequence = open_sequence(
+        path,
+        storm=storm,
+        format=input_format,
+        variable=settings.variable,
+        grey_kelvin=settings.grey_kelvin,
+        cadence=settings.cadence,
+        unreadable=settings.unreadable,
+    )
+    return select_time(sequence, time) if time else sequence
+
+
+def write(sequence: Any, output: Path, output_format: str | None, source: Path, verb: str) -> None:
+    """Save a sequence with a progress bar; a suffix-less output takes the format of the input."""
+    from tempogan_eddy.io import save_sequence
+
+    with frame_progress(verb, sequence.sizes["time"]) as advance:
+        save_sequence(sequence, output, format=output_format, history=history(), on_frame=advance, source=source)
+
+
+def coarsen(
+    source: Input,
+    output: Output,
+    scale: Annotated[int, typer.Option(min=2, max=64, help="How many times coarser.")] = 4,
+    sensor: Annotated[Literal["area", "bicubic", "gaussian"], typer.Option(help="How the coarse instrument sees.")] = "area",
+    sigma: Annotated[float, typer.Option(min=0.01, help="Gaussian only: standard deviation in fine pixels.")] = 2.0,
+    noise: Annotated[float, typer.Option(min=0, help="Standard deviation of added noise, K.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Decides the noise.")] = 0,
+    storm: Storm = None,
+    time: Time = None,
+    format: Format = None,
+    input_format: InputFormat = None,
+    config: ConfigPath = None,
+    overrides: Overrides = None,
+) -> None:
+    """See a sequence with a coarser instrument (the sensor model on files)."""
+    from tempogan_eddy.config import load_config
+    from tempogan_eddy.dataset.sensor import SensorModel
+
+    settings = load_config(config, overrides).data
+    sequence = read(source, storm, time, input_format, settings)
+    coarse = SensorModel(sensor, scale, sigma, noise).coarsen(sequence, seed)
+    write(coarse, output, format, source, "coarsening")
+    print(f"{output}: {coarse.sizes['time']} frames of {coarse.sizes['y']}x{coarse.sizes['x']}")
+
+
+def pack(
+    source: Input,
+    output: Output,
+    config: ConfigPath = None,
+    overrides: Overrides = None,
+) -> None:
+    """Put any input into one Zarr store that training reads, with times, masks and low-resolution flow."""
+    from tempogan_eddy.config import load_config
+    from tempogan_eddy.dataset.pack import pack as write_pack
+
+    with storm_progress("packing") as advance:
+        write_pack(source, output, load_config(config, overrides), advance)
+    size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
+    print(f"{output}: {size / 1e6:.1f} MB")
+
+
+def synthesize(
+    output: Output,
+    storms: Annotated[int, typer.Option(min=1, help="How many storms.")] = 6,
+    frames: Annotated[int, typer.Option(min=1, help="Hourly frames of each.")] = 36,
+    size: Annotated[int, typer.Option(min=32, help="Side of the frames in pixels.")] = 256,
+    seed: Annotated[int, typer.Option(help="Another seed, other storms.")] = 0,
+    format: Format = None,
+) -> None:
+    """Simulate storms: a vortex with shear and eddies advecting, growing and dissolving cloud."""
+    from tempogan_eddy.synthesis import synthesize as simulate
+
+    with storm_progress("simulating") as advance:
+        simulate(output, storms=storms, frames=frames, size=size, seed=seed, format=format, on_frame=advance)
+    print(f"{output}: {storms} storms of {frames} frames, {size}x{size}")
+
+
+def info(
+    path: Annotated[Path, typer.Argument(help="A model, a checkpoint or data.", show_default=False)],
+    as_json: Json = False,
+) -> None:
+    """Tell what a model, a checkpoint or any input is."""
+    if not path.exists():
+        raise InputError(f"{path} does not exist; give a model, a checkpoint or data.")
+    facts = _model_facts(path) if path.suffix in {".safetensors", ".pth"} else _data_facts(path)
+    if as_json:
+        print(json.dumps(facts, indent=2, default=str))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    for title, rows in facts.items():
+        table = Table("", "", title=title, title_justify="left", show_header=False)
+        for key, value in rows.items():
+            table.add_row(key, str(value))
+        Console().print(table)
+
+
+def config(
+    source: Annotated[Path | None, typer.Argument(help="A configuration to check and complete.", show_default=False)] = None,
+    overrides: Overrides = None,
+    describe: Annotated[bool, typer.Option("--describe", help="Say what each key means.")] = False,
+) -> None:
+    """Print the full configuration, defaults included, after checking it."""
+    from tempogan_eddy.config import describe_config, load_config
+
+    checked = load_config(source, overrides)
+    print(describe_config(checked) if describe else checked.to_json())
+
+
+def _model_facts(path: Path) -> dict[str, dict[str, Any]]:
+    from tempogan_eddy.weights import load_model
+
+    model = load_model(path)
+    weights = sum(parameter.numel() for parameter in model.generator.parameters())
+    low, high = model.config.data.kelvin_range
+    facts = {
+        "generator": f"{model.config.model.n_residual_blocks} residual blocks of {model.config.model.channels} channels",
+        "weights": f"{weights:,}",
+        "scale": f"x{model.scale}",
+        "sensor model": model.config.sensor.model_dump(),
+        "kelvin range": f"{low:g} to {high:g} K",
+        "LR consistency": model.generator.lr_consistency,
+        "cadence": model.config.data.cadence,
+    }
+    return {str(path): facts | model.metadata}
+
+
+def _data_facts(path: Path) -> dict[str, dict[str, Any]]:
+    import numpy as np
+
+    from tempogan_eddy.dataset.windows import find_windows, linked_frames
+    from tempogan_eddy.io import open_sequences
+
+    facts = {}
+    for name, sequence in open_sequences(path).items():
+        times = sequence["time"].values.astype("datetime64[m]")
+        facts[name] = {
+            "frames": f"{sequence.sizes['time']} of {sequence.sizes['y']}x{sequence.sizes['x']}",
+            "times": f"{times[0]} to {times[-1]}",
+            "hourly windows": len(find_windows(linked_frames(sequence, "1h"), np.ones(len(times), bool))),
+            "coordinates": ", ".join(map(str, sequence.coords)),
+            **{key: value for key, value in sequence.attrs.items() if key != "sequence"},
+        }
+    return facts

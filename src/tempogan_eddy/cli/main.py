@@ -1,0 +1,68 @@
+"""Entry point: one application, one place where errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+from tempogan_eddy import __version__
+from tempogan_eddy.cli import data_commands, model_commands
+from tempogan_eddy.errors import InputError, TrainingError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="tempogan-eddy",
+    help="Rebuild the fine detail of typhoon infrared image sequences with a temporally coherent GAN, in kelvin.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(model_commands.train)
+app.command()(model_commands.reconstruct)
+app.command()(model_commands.evaluate)
+app.command()(data_commands.coarsen)
+app.command()(data_commands.pack)
+app.command()(data_commands.synthesize)
+app.command()(data_commands.info)
+app.command()(data_commands.config)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"tempogan-eddy {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    handler = RichHandler(console=Console(stderr=True), show_path=False, show_level=False, markup=False, highlighter=None)
+    logger = logging.getLogger("tempogan_eddy")
+    logger.handlers = [handler]
+    logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+    logger.propagate = False
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 failed, 2 bad input, 130 interrupted."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        app(args=arguments)
+    except InputError as error:
+        console.print(f"Error: {error}", markup=False, style="red")
+        sys.exit(2)
+    except TrainingError as error:
+        console.print(f"Error: {error}", markup=False, style="red")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        console.print("Interrupted.")
+        sys.exit(130)

@@ -1,0 +1,67 @@
+"""Commands around a model: train, reconstruct, evaluate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tempogan_eddy.cli.data_commands import read, write
+from tempogan_eddy.cli.options import ConfigPath, Format, Input, InputFormat, Output, Overrides, Storm, Time
+from tempogan_eddy.cli.progress import frame_progress, storm_progress
+
+__all__ = ["evaluate", "reconstruct", "train"]
+
+DEFAULT_CONFIG = Path("configs/config.json")
+
+
+def train(
+    data: Annotated[Path | None, typer.Option("--data", help="Data instead of training.data_root.", show_default=False)] = None,
+    config: ConfigPath = None,
+    resume: Annotated[str | None, typer.Option("--resume", help="A checkpoint to go on from, or auto.", show_default=False)] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Train G, Ds and Dt."""
+    from tempogan_eddy.config import load_config
+    from tempogan_eddy.training.trainer import TempoGANTrainer
+
+    chosen = config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
+    extra = [f"training.data_root={data}"] if data else []
+    checked = load_config(chosen, [*extra, *(overrides or [])])
+    with storm_progress("packing") as advance:
+        trainer = TempoGANTrainer(checked, advance)
+    result = trainer.train(resume_from=resume)
+    print(f"{'Stopped' if result.interrupted else 'Finished'} after {result.epochs} epochs.")
+    if result.best_model:
+        print(f"Best model:      {result.best_model} (score {result.best_score:.4f})")
+    if result.checkpoint:
+        print(f"Last checkpoint: {result.checkpoint}")
+    if result.interrupted:
+        raise typer.Exit(130)
+
+
+def reconstruct(
+    source: Input,
+    output: Output,
+    model: Annotated[Path, typer.Option("--model", "-m", help="A .safetensors model or a .pth checkpoint.", show_default=False)],
+    storm: Storm = None,
+    time: Time = None,
+    format: Format = None,
+    input_format: InputFormat = None,
+    tile: Annotated[int, typer.Option(min=1, help="Side of a tile in coarse pixels; smaller takes less memory.")] = 256,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+    config: ConfigPath = None,
+    overrides: Overrides = None,
+) -> None:
+    """Rebuild the fine detail of a coarse sequence."""
+    from tempogan_eddy.config import load_config
+    from tempogan_eddy.reconstruction import reconstruct as rebuild
+    from tempogan_eddy.device import choose_device
+    from tempogan_eddy.weights import load_model
+
+    loaded = load_model(model)
+    sequence = read(source, storm, time, input_format, load_config(config, overrides).data)
+    fine = rebuild(sequence, loaded, tile=tile, device=choose_device(device))
+    write(fine, output, format, source, "reconstructing")
+    print(f"{output}: {fine.sizes['time']} frames of {fine.sizes['y']}x{fine.sizes['x']}")

@@ -1,0 +1,52 @@
+"""Progress bars on a terminal, silence elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+__all__ = ["frame_progress", "storm_progress"]
+
+
+@contextmanager
+def _bar() -> Iterator[Progress]:
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        yield progress
+
+
+@contextmanager
+def frame_progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show how many of ``total`` frames are done; call what is yielded with that number."""
+    with _bar() as progress:
+        task = progress.add_task(description, total=total, rate="")
+
+        def advance(done: int) -> None:
+            speed = progress.tasks[0].speed
+            progress.update(task, completed=done, rate=f"{speed:.1f} frames/s" if speed else "")
+
+        yield advance
+
+
+@contextmanager
+def storm_progress(verb: str) -> Iterator[Callable[[str, int, int], None]]:
+    """Show progress over several storms; call what is yielded with (storm, frame, frames)."""
+    with _bar() as progress:
+        tasks = {}
+
+        def advance(storm: str, done: int, total: int) -> None:
+            if storm not in tasks:
+                tasks[storm] = progress.add_task(f"{verb} {storm}", total=total, rate="")
+            progress.update(tasks[storm], completed=done)
+
+        yield advance

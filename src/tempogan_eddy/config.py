@@ -1,0 +1,295 @@
+"""The one configuration: read once at the edge, checked in full, printed by ``tempogan-eddy config``.
+
+The file is JSON in which ``#`` comments are allowed. Unknown keys are refused by name.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tempogan_eddy.errors import InputError
+
+__all__ = [
+    "Config",
+    "DataConfig",
+    "ModelConfig",
+    "SensorConfig",
+    "SplitConfig",
+    "TrainingConfig",
+    "describe_config",
+    "load_config",
+]
+
+KelvinRange = tuple[float, float]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+
+class ModelConfig(_Section):
+    """The generator and its two discriminators."""
+
+    in_channels: Literal[1] = Field(1, description="input channels: infrared brightness temperature")
+    out_channels: Literal[1] = Field(1, description="output channels")
+    n_residual_blocks: int = Field(8, ge=1, le=128, description="residual blocks of the generator")
+    upsample_factor: Literal[2, 4, 8] = Field(4, description="how many times finer the output grid is")
+    scale_factor: Literal[2, 4, 8] | None = Field(
+        None, description="the seed's second name of upsample_factor; the two must agree"
+    )
+    channels: int = Field(64, ge=4, le=1024, description="feature channels of the generator")
+    lr_consistency: bool = Field(
+        True, description="project the output so that its block mean is the input (area sensor only)"
+    )
+    discriminator_channels: int = Field(
+        32, ge=4, le=512, description="first width of the discriminators, doubled at each of three strides"
+    )
+    detail_gain: float = Field(
+        8.0, ge=0, description="discriminators also see (frame - bicubic of its LR) x this; 0 hides it"
+    )
+    spectral_norm: bool = Field(True, description="spectral normalisation in both discriminators")
+
+    @model_validator(mode="after")
+    def _one_scale(self) -> ModelConfig:
+        if self.scale_factor is not None and self.scale_factor != self.upsample_factor:
+            raise ValueError(
+                f"upsample_factor is {self.upsample_factor} but scale_factor is {self.scale_factor}; "
+                "they name the same thing, set both to one value or leave scale_factor out"
+            )
+        return self
+
+
+class SensorConfig(_Section):
+    """How a high-resolution frame becomes the low-resolution frame of a coarser instrument."""
+
+    kind: Literal["area", "bicubic", "gaussian"] = Field(
+        "area", description="area mean, antialiased bicubic, or gaussian modulation transfer function"
+    )
+    sigma: float = Field(2.0, gt=0, le=32, description="gaussian only: standard deviation in HR pixels")
+    noise_kelvin: float = Field(0.0, ge=0, le=20, description="standard deviation of added noise, K")
+
+
+class SplitConfig(_Section):
+    """Which frames train, validate and test; never by shuffled frames."""
+
+    by: Literal["auto", "folder", "storm", "season", "time"] = Field(
+        "auto",
+        description="auto: the folders train/val/test where they exist, else by storm from five storms on, else by time",
+    )
+    validation_fraction: float = Field(0.15, gt=0, lt=1, description="share of storms, seasons or time")
+    test_fraction: float = Field(0.15, ge=0, lt=1, description="share of storms, seasons or time")
+    guard_hours: float = Field(12.0, ge=0, description="hours left unused between splits of one storm")
+    seed: int = Field(0, description="decides which storms go where")
+    rules: dict[Literal["train", "val", "test"], list[str]] = Field(
+        default_factory=dict,
+        description="storms placed by hand: 'NAME' or 'NAME start/end' (.. is open, * and ? match); the first "
+        "match wins and frames of a named storm that no rule takes stay unused",
+    )
+
+    @model_validator(mode="after")
+    def _something_left(self) -> SplitConfig:
+        if self.validation_fraction + self.test_fraction >= 1:
+            raise ValueError("validation_fraction + test_fraction must stay below 1 so that something is left to train")
+        return self
+
+
+class DataConfig(_Section):
+    """How files become kelvin and windows."""
+
+    kelvin_range: KelvinRange = Field((170.0, 320.0), description="the kelvins that scale to [0, 1]; fixed, never per frame")
+    cadence: str = Field("1h", description="time between the frames of a window, e.g. 1h, 30min")
+    grey_kelvin: KelvinRange = Field(
+        (170.0, 320.0), description="PNG only: kelvin at black and at white (swap them where cold is white)"
+    )
+    variable: str | None = Field(None, description="NetCDF and Zarr: the variable, where CF attributes do not tell")
+    unreadable: Literal["error", "gap"] = Field("error", description="a file that cannot be read: an error, or a gap in time")
+    max_missing: float = Field(0.1, ge=0, lt=1, description="patches with a larger missing share are refused")
+    cache_dir: str = Field("./cache", description="where raw folders are packed, once")
+    split: SplitConfig = Field(default_factory=SplitConfig)
+
+    @model_validator(mode="after")
+    def _ranges(self) -> DataConfig:
+        low, high = self.kelvin_range
+        if not 0 < low < high:
+            raise ValueError(f"kelvin_range must rise from a positive kelvin, not {list(self.kelvin_range)}")
+        if self.grey_kelvin[0] == self.grey_kelvin[1]:
+            raise ValueError("grey_kelvin needs two different kelvins, one at black and one at white")
+        return self
+
+
+class TrainingConfig(_Section):
+    """The training loop."""
+
+    data_root: str = Field("./data/digital_typhoon", description="a raw folder or a packed store")
+    batch_size: int = Field(16, ge=1, description="windows a step")
+    patch_size: int = Field(64, ge=8, description="patch side in HR pixels")
+    sequence_length: Literal[3] = Field(3, description="frames a window: t-1, t, t+1")
+    epochs: int = Field(100, ge=1)
+    steps_per_epoch: int = Field(100, ge=1, description="optimiser steps that make an epoch")
+    pretrain_epochs: int = Field(10, ge=0, description="content loss only, before the discriminators join")
+    lr_g: float = Field(1e-4, gt=0, description="learning rate of the generator")
+    lr_d: float = Field(1e-4, gt=0, description="learning rate of both discriminators")
+    lr_schedule: Literal["constant", "linear", "cosine"] = Field(
+        "constant", description="linear: decay over the second half, as tempoGAN; cosine: over all of the run"
+    )
+    lambda_content: float = Field(1.0, ge=0, description="weight of the L1 content loss")
+    lambda_adv_s: float = Field(0.001, ge=0, description="weight of the spatial adversarial loss")
+    lambda_adv_t: float = Field(0.001, ge=0, description="weight of the temporal adversarial loss")
+    lambda_feature: float = Field(0.0, ge=0, description="weight of the loss in the feature space of Ds")
+    d_steps: int = Field(1, ge=1, description="discriminator steps for each generator step")
+    accumulate: int = Field(1, ge=1, description="batches whose gradients make one step")
+    augment: bool = Field(True, description="flips and quarter turns, the same for a window and its flow")
+    ema_decay: float = Field(0.999, ge=0, lt=1, description="moving average of the generator; 0 turns it off")
+    grad_clip: float = Field(0.0, ge=0, description="largest gradient norm; 0 leaves gradients alone")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="auto: bf16 where the device computes it natively, else fp32"
+    )
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = Field(
+        "auto", description="auto, cpu, cuda, cuda:1, mps"
+    )
+    num_workers: int = Field(0, ge=0, description="processes that load data beside the training")
+    seed: int = 0
+    validation_frames: int = Field(8, ge=1, description="fixed full frames scored after every epoch")
+    score: Literal["balanced", "rmse", "lsd"] = Field(
+        "balanced", description="what 'best' means: RMSE/bicubic's + LSD/bicubic's, or one of the two; lower is better"
+    )
+    early_stopping_patience: int = Field(0, ge=0, description="epochs without a better score; 0 never stops")
+    checkpoint_every: int = Field(10, ge=1, description="epochs between checkpoint_epoch_N.pth")
+    checkpoint_dir: str = "./checkpoints"
+    log_dir: str = "./logs"
+    image_every: int = Field(5, ge=1, description="epochs between LR/SR/HR pictures in TensorBoard")
+
+
+class Config(_Section):
+    """Everything a run needs."""
+
+    model: ModelConfig = Field(default_factory=ModelConfig)
+    sensor: SensorConfig = Field(default_factory=SensorConfig)
+    data: DataConfig = Field(default_factory=DataConfig)
+    training: TrainingConfig = Field(default_factory=TrainingConfig)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Config:
+        scale = self.model.upsample_factor
+        if self.training.patch_size % scale:
+            raise ValueError(
+                f"training.patch_size {self.training.patch_size} must be a multiple of upsample_factor {scale}"
+            )
+        if self.training.pretrain_epochs > self.training.epochs:
+            raise ValueError(
+                f"training.pretrain_epochs {self.training.pretrain_epochs} exceeds training.epochs {self.training.epochs}"
+            )
+        return self
+
+    @property
+    def scale(self) -> int:
+        """How many times finer the output grid is."""
+        return self.model.upsample_factor
+
+    def to_json(self) -> str:
+        """The configuration as plain JSON."""
+        return self.model_dump_json(indent=4)
+
+
+def load_config(source: str | Path | dict[str, Any] | None = None, overrides: list[str] | None = None) -> Config:
+    """Read and check a configuration.
+
+    Parameters
+    ----------
+    source
+        Path of a JSON file (``#`` comments allowed), a mapping, or None for the defaults.
+    overrides
+        ``section.key=value`` texts, applied on top; values are read as YAML.
+
+    Raises
+    ------
+    InputError
+        The file is missing or not JSON, or a key or value is wrong; the message names it.
+    """
+    name = "the configuration" if source is None or isinstance(source, dict) else str(source)
+    values: Any = _read(Path(source)) if isinstance(source, str | Path) else dict(source or {})
+    if not isinstance(values, dict):
+        raise InputError(f"{name} must hold one JSON object with the sections {', '.join(Config.model_fields)}.")
+    for text in overrides or []:
+        _override(values, text)
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise InputError(f"{name}: {_first_problem(error)}") from None
+
+
+def describe_config(config: Config) -> str:
+    """Every key with its value and, where it has one, what it means: one line a key."""
+    return "\n".join(_describe(config, ""))
+
+
+def _describe(section: BaseModel, prefix: str) -> list[str]:
+    lines = []
+    for key, field in type(section).model_fields.items():
+        value = getattr(section, key)
+        if isinstance(value, BaseModel):
+            lines += _describe(value, f"{prefix}{key}.")
+        else:
+            meaning = f"  # {field.description}" if field.description else ""
+            lines.append(f"{prefix}{key} = {json.dumps(value)}{meaning}")
+    return lines
+
+
+def _read(path: Path) -> Any:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise InputError(f"The configuration {path} cannot be read ({reason}); give the path of a JSON file.") from None
+    try:
+        # JSON with # comments is YAML, once tabs (which YAML forbids as indentation) are spaces.
+        return yaml.safe_load(text.replace("\t", "    "))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}" if mark else ""
+        raise InputError(f"The configuration {path} is not valid JSON{where}; look for a missing comma or bracket.") from None
+
+
+def _override(values: dict[str, Any], text: str) -> None:
+    key, separator, value = text.partition("=")
+    if not separator or not key.strip():
+        raise InputError(f"'{text}' is not an override; write it as section.key=value, e.g. training.epochs=20.")
+    *sections, last = key.strip().split(".")
+    target = values
+    for section in sections:
+        target = target.setdefault(section, {})
+        if not isinstance(target, dict):
+            raise InputError(f"'{text}' cannot be set: '{section}' is a value, not a section.")
+    try:
+        target[last] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise InputError(f"'{text}' has a value that cannot be read; write it as JSON.") from None
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key '{where}'{_suggestion(problem['loc'])}; see `tempogan-eddy config` for all keys."
+    message = problem["msg"].removeprefix("Value error, ")
+    given = "" if problem["type"] == "value_error" else f" (given: {json.dumps(problem['input'], default=str)})"
+    more = len(error.errors()) - 1
+    rest = f" ({more} more problem{'s' if more > 1 else ''} after this one)" if more else ""
+    return f"{where + ': ' if where else ''}{message}{given}{rest}."
+
+
+def _suggestion(location: tuple[int | str, ...]) -> str:
+    section: type[BaseModel] = Config
+    for part in location[:-1]:
+        annotation = section.model_fields[str(part)].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return ""
+        section = annotation
+    close = difflib.get_close_matches(str(location[-1]), list(section.model_fields), n=1)
+    return f", did you mean '{close[0]}'?" if close else ""

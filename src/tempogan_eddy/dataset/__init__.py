@@ -1,0 +1,1 @@
+"""Sequences to windows to patches: packed store, splits, sensor model, flow, augmentation."""

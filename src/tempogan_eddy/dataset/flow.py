@@ -1,0 +1,148 @@
+"""Motion between low-resolution frames, which is all that inference has.
+
+The flow is backward, in pixels of the grid that it lies on: ``frame(p) ~ neighbour(p + flow(p))``, component 0
+along x (right), component 1 along y (down). ``docs/flow.md`` holds the measurements behind the constants.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tempogan_eddy.errors import InputError
+
+__all__ = ["advect_frame", "estimate_flow", "estimate_neighbour_flows", "kelvin_to_bytes"]
+
+KELVIN_RANGE = (180.0, 310.0)
+SMALLEST_SIDE = 16  # the estimator refuses frames that do not hold one patch on its coarsest scale
+
+
+def estimate_flow(
+    frame: NDArray[np.floating],
+    neighbour: NDArray[np.floating],
+    *,
+    kelvin_range: tuple[float, float] = KELVIN_RANGE,
+) -> NDArray[np.float32]:
+    """Estimate the backward flow from one frame to its neighbour by dense inverse search.
+
+    T. Kroeger, R. Timofte, D. Dai, L. Van Gool, "Fast Optical Flow using Dense Inverse Search", ECCV 2016.
+
+    Parameters
+    ----------
+    frame, neighbour
+        Brightness temperature in kelvin, ``(h, w)``; NaN marks missing pixels.
+    kelvin_range
+        Kelvins of black and white in the 8-bit images that are compared: fixed, never per frame.
+
+    Returns
+    -------
+    flow
+        ``(2, h, w)`` in pixels, x right and y down; 0 where either frame is missing.
+
+    Raises
+    ------
+    InputError
+        If the frames are not two-dimensional or differ in shape.
+    """
+    if frame.ndim != 2 or frame.shape != neighbour.shape:
+        raise InputError(
+            f"flow needs two frames (y, x) of one shape, not {frame.shape} and {neighbour.shape}: "
+            "give frames of one sequence"
+        )
+    missing = ~(np.isfinite(frame) & np.isfinite(neighbour))
+    if missing.all():
+        return np.zeros((2, *frame.shape), np.float32)
+    images = [kelvin_to_bytes(image, kelvin_range) for image in _fill(frame, neighbour)]
+    height, width = frame.shape
+    padding = (0, max(0, SMALLEST_SIDE - height), 0, max(0, SMALLEST_SIDE - width))
+    padded = [cv2.copyMakeBorder(image, *padding, cv2.BORDER_REPLICATE) for image in images]
+    with _one_thread():
+        flow = _estimator().calc(padded[0], padded[1], None)  # type: ignore[call-overload]
+    flow = flow[:height, :width]
+    flow[missing] = 0
+    return np.ascontiguousarray(flow.transpose(2, 0, 1), dtype=np.float32)
+
+
+def estimate_neighbour_flows(
+    frames: NDArray[np.floating], linked: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Estimate the flow of every frame of a sequence to the frame before and to the frame after.
+
+    Parameters
+    ----------
+    frames
+        ``(T, h, w)`` kelvin.
+    linked
+        ``(T - 1,)``: whether frames t and t+1 are exactly one cadence apart; all are by default.
+
+    Returns
+    -------
+    previous, next
+        Two arrays ``(T, 2, h, w)`` in pixels per cadence; 0 where there is no linked neighbour.
+
+    Raises
+    ------
+    InputError
+        If `linked` does not have one value for each pair of frames.
+    """
+    pairs = max(len(frames) - 1, 0)
+    linked = np.ones(pairs, bool) if linked is None else np.asarray(linked, bool)
+    if linked.shape != (pairs,):
+        raise InputError(
+            f"linked has shape {linked.shape}: give one value for each of the {pairs} frame pairs"
+        )
+    previous_flow = np.zeros((len(frames), 2, *frames.shape[1:]), np.float32)
+    next_flow = np.zeros_like(previous_flow)
+    for first in np.flatnonzero(linked):
+        next_flow[first] = estimate_flow(frames[first], frames[first + 1])
+        previous_flow[first + 1] = estimate_flow(frames[first + 1], frames[first])
+    return previous_flow, next_flow
+
+
+def advect_frame(neighbour: NDArray[np.floating], flow: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Move a neighbour ``(h, w)`` along its backward flow ``(2, h, w)``; NaN where it comes from outside."""
+    rows, columns = np.indices(neighbour.shape, dtype=np.float32)
+    return cv2.remap(
+        neighbour.astype(np.float32),
+        columns + flow[0].astype(np.float32),
+        rows + flow[1].astype(np.float32),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=float("nan"),
+    ).astype(np.float32)
+
+
+def kelvin_to_bytes(frame: NDArray[np.floating], kelvin_range: tuple[float, float]) -> NDArray[np.uint8]:
+    """Map kelvins linearly onto 0-255; what lies outside the range saturates."""
+    low, high = kelvin_range
+    return np.clip(np.rint((frame - low) * (255.0 / (high - low))), 0, 255).astype(np.uint8)
+
+
+def _fill(frame: NDArray[np.floating], neighbour: NDArray[np.floating]) -> list[NDArray[np.floating]]:
+    """Fill missing pixels from the other frame, then by the mean: a filled pixel suggests no motion."""
+    known = np.concatenate([image[np.isfinite(image)] for image in (frame, neighbour)])
+    mean = known.mean()
+    filled = []
+    for image, other in ((frame, neighbour), (neighbour, frame)):
+        image = np.where(np.isfinite(image), image, other)
+        filled.append(np.where(np.isfinite(image), image, mean))
+    return filled
+
+
+def _estimator() -> cv2.DISOpticalFlow:
+    estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    estimator.setFinestScale(0)  # the frames are coarse already: the last octave of them is not noise
+    return estimator
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Hold OpenCV to one thread: dense inverse search splits a frame by threads, and its result follows."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)

@@ -1,0 +1,157 @@
+"""Which frames train, validate and test: by folder, storm, season or time, never sharing a frame."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from tempogan_eddy.config import SplitConfig
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.sequence import times_within
+
+__all__ = ["SPLITS", "Entry", "describe_split", "split_frames"]
+
+SPLITS = ("train", "val", "test")
+# From this many storms on, whole storms are set aside rather than hours of each.
+STORMS_FOR_SPLIT_BY_STORM = 5
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What splitting needs to know of one storm.
+
+    Parameters
+    ----------
+    times
+        (T,) datetime64[ns].
+    folder
+        ``train``, ``val`` or ``test`` where the files lie in such a folder, else None.
+    """
+
+    times: np.ndarray
+    folder: str | None = None
+
+    @property
+    def season(self) -> str:
+        """The year of the first frame."""
+        return str(self.times[0].astype("datetime64[Y]"))
+
+
+Assignment = dict[str, dict[str, np.ndarray]]
+
+
+def split_frames(storms: Mapping[str, Entry], config: SplitConfig) -> Assignment:
+    """Assign every frame to one split, or to none.
+
+    Returns
+    -------
+    dict
+        split -> storm -> (T,) bool. A frame is in one split at most.
+
+    Raises
+    ------
+    InputError
+        A rule names a storm twice wrongly, or nothing is left to train or validate on.
+    """
+    result: Assignment = {split: {} for split in SPLITS}
+    free: dict[str, Entry] = {}
+    for name, entry in storms.items():
+        placed = _by_rules(name, entry, config)
+        if placed is None:
+            free[name] = entry
+        else:
+            _store(result, name, placed)
+    for name, placed in _assign_free(free, config).items():
+        _store(result, name, placed)
+    for split in ("train", "val"):
+        if not any(mask.any() for mask in result[split].values()):
+            raise InputError(
+                f"The split leaves no frame for '{split}' ({len(storms)} storm(s), data.split.by = {config.by}); "
+                "use data.split.by = time, or name storms in data.split.rules."
+            )
+    return result
+
+
+def describe_split(assignment: Assignment, storms: Mapping[str, Entry]) -> list[tuple[str, str, int, str, str]]:
+    """Rows (split, storm, frames, first time, last time), in order, for printing."""
+    rows = []
+    for split, members in assignment.items():
+        for name, mask in members.items():
+            if mask.any():
+                times = storms[name].times[mask].astype("datetime64[m]")
+                rows.append((split, name, int(mask.sum()), str(times[0]), str(times[-1])))
+    return rows
+
+
+def _store(result: Assignment, name: str, labels: np.ndarray) -> None:
+    for index, split in enumerate(SPLITS):
+        result[split][name] = labels == index
+
+
+def _by_rules(name: str, entry: Entry, config: SplitConfig) -> np.ndarray | None:
+    """Labels (T,) of 0, 1, 2 or -1 for unused; None where no rule names the storm."""
+    labels, named = np.full(len(entry.times), -1), False
+    for split, patterns in config.rules.items():
+        for rule in patterns:
+            pattern, _, interval = rule.strip().partition(" ")
+            if not fnmatch.fnmatchcase(name, pattern):
+                continue
+            named = True
+            inside = times_within(entry.times, interval.strip() or "../..")
+            labels[inside & (labels < 0)] = SPLITS.index(split)
+    return labels if named else None
+
+
+def _assign_free(storms: Mapping[str, Entry], config: SplitConfig) -> dict[str, np.ndarray]:
+    by = config.by
+    if by == "auto":
+        if any(entry.folder for entry in storms.values()):
+            by = "folder"
+        else:
+            by = "storm" if len(storms) >= STORMS_FOR_SPLIT_BY_STORM else "time"
+    if by == "folder":
+        return {name: _by_folder(name, entry) for name, entry in storms.items()}
+    if by == "time":
+        return {name: _by_time(entry.times, config) for name, entry in storms.items()}
+    return _by_group(storms, config, (lambda name: name) if by == "storm" else (lambda name: storms[name].season))
+
+
+def _by_folder(name: str, entry: Entry) -> np.ndarray:
+    if entry.folder is None:
+        raise InputError(f"The storm {name} lies in none of the folders train, val, test, which data.split.by = folder needs.")
+    return np.full(len(entry.times), SPLITS.index(entry.folder))
+
+
+def _by_time(times: np.ndarray, config: SplitConfig) -> np.ndarray:
+    """The first hours train, later ones validate, the last ones test, with a guard before each cut."""
+    span = times[-1] - times[0]
+    test_from = times[0] + span * (1 - config.test_fraction)
+    val_from = times[0] + span * (1 - config.test_fraction - config.validation_fraction)
+    guard = np.timedelta64(round(config.guard_hours * 3600), "s")
+    labels = np.full(len(times), -1)
+    labels[times < val_from - guard] = 0
+    labels[(times >= val_from) & (times < test_from - guard)] = 1
+    if config.test_fraction:
+        labels[times >= test_from] = 2
+    else:
+        labels[times >= val_from] = 1
+    return labels
+
+
+def _by_group(storms: Mapping[str, Entry], config: SplitConfig, group: Callable[[str], str]) -> dict[str, np.ndarray]:
+    """Whole groups, in an order that a hash decides, so that it is the same everywhere."""
+    groups = sorted({group(name) for name in storms}, key=lambda key: _hash(f"{config.seed}/{key}"))
+    n_val = max(1, round(len(groups) * config.validation_fraction)) if len(groups) > 1 else 0
+    n_test = max(1, round(len(groups) * config.test_fraction)) if config.test_fraction and len(groups) > 2 else 0
+    label = dict.fromkeys(groups, 0)
+    label |= dict.fromkeys(groups[:n_val], 1)
+    label |= dict.fromkeys(groups[n_val : n_val + n_test], 2)
+    return {name: np.full(len(entry.times), label[group(name)]) for name, entry in storms.items()}
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

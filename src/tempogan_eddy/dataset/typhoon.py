@@ -1,0 +1,169 @@
+"""The training data: windows of three frames, cut into patches, with their coarse frames and flow."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from tempogan_eddy.config import Config, load_config
+from tempogan_eddy.dataset.augment import augment_flow, augment_frames
+from tempogan_eddy.dataset.missing import fill_missing
+from tempogan_eddy.dataset.pack import packed
+from tempogan_eddy.dataset.sensor import SensorModel
+from tempogan_eddy.dataset.split import describe_split, split_frames
+from tempogan_eddy.dataset.store import PackedStorm, open_storms
+from tempogan_eddy.dataset.windows import find_windows
+from tempogan_eddy.errors import InputError
+
+__all__ = ["Sample", "TyphoonDataset"]
+
+log = logging.getLogger(__name__)
+
+Sample = dict[str, Tensor]
+
+# How many places are tried before a sample counts as impossible to draw.
+TRIES = 200
+
+
+@dataclass(frozen=True)
+class _Window:
+    storm: PackedStorm
+    middle: int
+
+
+class TyphoonDataset(Dataset[Sample]):
+    """Windows of three frames exactly one cadence apart, within one storm and sensor.
+
+    Sample ``i`` depends on the seed and ``i`` alone, so a run that stops after any sample goes on exactly.
+    Windows come in an order shuffled anew on every pass; indices beyond the length begin further passes.
+
+    Parameters
+    ----------
+    source
+        A raw folder, a file or a packed store; raw data are packed into the cache first, once.
+    split
+        ``train``, ``val`` or ``test``.
+    config
+        The configuration; None for the defaults.
+    on_frame
+        Called with (storm, frame, frames) while packing.
+
+    Raises
+    ------
+    InputError
+        Nothing readable, frames smaller than a patch, or no three frames one cadence apart.
+    """
+
+    def __init__(
+        self,
+        source: str | Path,
+        split: str = "train",
+        config: Config | None = None,
+        on_frame: Callable[[str, int, int], None] | None = None,
+    ) -> None:
+        self.config = config or load_config()
+        self.split = split
+        self.sensor = SensorModel.from_config(self.config)
+        cadence = self.config.data.cadence
+        storms = open_storms(packed(Path(source), self.config, on_frame), cadence)
+        entries = {name: storm.entry for name, storm in storms.items()}
+        assignment = split_frames(entries, self.config.data.split)
+        self.rows = describe_split(assignment, entries)
+        self.windows = [
+            _Window(storms[name], int(middle))
+            for name, allowed in assignment[split].items()
+            for middle in find_windows(storms[name].linked, allowed)
+        ]
+        if not self.windows:
+            raise InputError(
+                f"{source} has no three frames exactly {cadence} apart for '{split}' in one storm and sensor; "
+                "check data.cadence, data.split and the number of frames."
+            )
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def __getitem__(self, index: int) -> Sample:
+        """One random patch of one window.
+
+        Returns
+        -------
+        dict
+            ``hr`` (3, 1, P, P) and ``lr`` (3, 1, p, p) in kelvin, finite; ``valid`` (3, 1, P, P), 1 where ``hr``
+            was observed; ``flow`` (2, 2, p, p), LR pixels from the middle frame to the one before and after.
+        """
+        rng = np.random.default_rng((self.config.training.seed, index))
+        size = self.config.training.patch_size
+        window = self._window(index)
+        for _ in range(TRIES):
+            height, width = window.storm.size
+            if height >= size and width >= size:
+                # Whole blocks, so that a patch's coarse pixels are those of the full frame.
+                scale = self.sensor.scale
+                top = int(rng.integers((height - size) // scale + 1)) * scale
+                left = int(rng.integers((width - size) // scale + 1)) * scale
+                fine, coarse, flow = self._cut(window, top, left, size, size, rng)
+                if np.isnan(fine).mean() <= self.config.data.max_missing:
+                    symmetry = int(rng.integers(8)) if self.config.training.augment else 0
+                    return _sample(*(augment_frames(f, symmetry) for f in (fine, coarse)), augment_flow(flow, symmetry))
+            window = self.windows[int(rng.integers(len(self.windows)))]
+        raise InputError(
+            f"No {size}x{size} patch with at most {self.config.data.max_missing:.0%} missing was found in '{self.split}'; "
+            "make training.patch_size smaller or data.max_missing larger."
+        )
+
+    def full_frame(self, position: int) -> Sample:
+        """The whole frames of window ``position``, not augmented, trimmed to whole blocks."""
+        window, scale = self.windows[position], self.sensor.scale
+        height, width = (side // scale * scale for side in window.storm.size)
+        rng = np.random.default_rng((self.config.training.seed, position))
+        return _sample(*self._cut(window, 0, 0, height, width, rng))
+
+    def spread(self, count: int) -> list[int]:
+        """Positions of up to ``count`` windows, evenly over all."""
+        return np.unique(np.linspace(0, len(self) - 1, min(count, len(self))).round().astype(int)).tolist()
+
+    def _window(self, index: int) -> _Window:
+        turn, place = divmod(index, len(self.windows))
+        order = np.random.default_rng((self.config.training.seed, 1 << 31, turn)).permutation(len(self.windows))
+        return self.windows[order[place]]
+
+    def _cut(
+        self, window: _Window, top: int, left: int, height: int, width: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Fine (3, H, W) and coarse (3, h, w) frames and flow (2, 2, h, w) of one place."""
+        scale, margin = self.sensor.scale, self.sensor.margin
+        full_height, full_width = (side // scale * scale for side in window.storm.size)
+        # The kernel of the sensor reaches beyond the patch; beyond the frame there is nothing to see.
+        upper, lower = min(margin, top), min(margin, full_height - top - height)
+        before, after = min(margin, left), min(margin, full_width - left - width)
+        wide = window.storm.read(
+            window.middle, slice(top - upper, top + height + lower), slice(left - before, left + width + after)
+        )
+        generator = torch.Generator().manual_seed(int(rng.integers(1 << 62)))
+        seen = self.sensor.apply(torch.from_numpy(wide), generator).numpy()
+        inner = np.s_[:, upper : upper + height, before : before + width]
+        inner_low = np.s_[
+            :,
+            upper // scale : (upper + height) // scale,
+            before // scale : (before + width) // scale,
+        ]
+        rows, columns = slice(top // scale, (top + height) // scale), slice(left // scale, (left + width) // scale)
+        return wide[inner], seen[inner_low], window.storm.read_flow(window.middle, rows, columns)
+
+
+def _sample(fine: np.ndarray, coarse: np.ndarray, flow: np.ndarray) -> Sample:
+    valid = ~np.isnan(fine)
+    return {
+        "hr": torch.from_numpy(np.ascontiguousarray(fill_missing(fine)))[:, None],
+        "lr": torch.from_numpy(np.ascontiguousarray(fill_missing(coarse)))[:, None],
+        "valid": torch.from_numpy(valid.astype(np.float32))[:, None],
+        "flow": torch.from_numpy(np.ascontiguousarray(flow)),
+    }

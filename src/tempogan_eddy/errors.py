@@ -1,0 +1,15 @@
+"""The errors a user can cause and repair."""
+
+__all__ = ["InputError", "TrainingError"]
+
+
+class InputError(Exception):
+    """Something the user gave is not usable.
+
+    The message is one sentence that names the file, key or value and says what to do.
+    The command line prints it without a traceback and exits with code 2.
+    """
+
+
+class TrainingError(Exception):
+    """Training cannot go on (a loss that is not finite, say); the message says what to try."""

@@ -1,0 +1,20 @@
+"""Truth against reconstruction: masked metrics in kelvin, per storm, with intervals, beside baselines."""
+
+from tempogan_eddy.evaluation.baselines import BASELINES
+from tempogan_eddy.evaluation.bootstrap import Score
+from tempogan_eddy.evaluation.evaluate import evaluate
+from tempogan_eddy.evaluation.metrics import Metric, metrics
+from tempogan_eddy.evaluation.result import Evaluation, Spectra, combine
+from tempogan_eddy.evaluation.statistics import Settings
+
+__all__ = [
+    "BASELINES",
+    "Evaluation",
+    "Metric",
+    "Score",
+    "Settings",
+    "Spectra",
+    "combine",
+    "evaluate",
+    "metrics",
+]

@@ -1,0 +1,217 @@
+"""Score a reconstruction against the truth, beside the baselines, reading one frame at a time."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.evaluation.baselines import BASELINES
+from tempogan_eddy.evaluation.bootstrap import block_sums
+from tempogan_eddy.evaluation.frames import Frame, Pair
+from tempogan_eddy.evaluation.matching import Match, match
+from tempogan_eddy.evaluation.result import Evaluation, Spectra
+from tempogan_eddy.evaluation.spectra import wavenumbers
+from tempogan_eddy.evaluation.statistics import (
+    DEFAULTS,
+    Settings,
+    Statistics,
+    consistency_statistics,
+    frame_statistics,
+    pair_statistics,
+)
+
+__all__ = ["RECONSTRUCTED", "TRUTH", "evaluate"]
+
+TRUTH, RECONSTRUCTED = "truth", "reconstructed"
+
+
+@dataclass
+class _Tally:
+    """What is kept of the frames seen so far: statistics, never images."""
+
+    rows: list[dict[str, Statistics]] = field(default_factory=list)  # by method, one a frame
+    times: list[np.datetime64] = field(default_factory=list)
+    power: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    spectra: int = 0
+    valid: int = 0
+    pairs: int = 0
+
+
+def evaluate(
+    truth: xr.DataArray,
+    reconstructed: xr.DataArray,
+    lowres: xr.DataArray | None = None,
+    *,
+    sensor_scale: int | None = None,
+    baselines: bool | Iterable[str] = True,
+    cadence: str = "1h",
+    settings: Settings = DEFAULTS,
+    progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Score one storm's reconstruction beside nearest, bicubic and back-projected bicubic.
+
+    Frames are matched by time; every method is scored on the pixels valid in the truth, the
+    reconstruction and all baselines, so the numbers compare. Memory does not grow with the frames.
+
+    Parameters
+    ----------
+    truth : DataArray (time, y, x)
+        High-resolution kelvin, NaN where missing.
+    reconstructed : DataArray (time, y, x)
+        On the truth's grid, which may have up to `scale` - 1 more rows and columns at its end.
+    lowres : DataArray (time, y, x), optional
+        What it was reconstructed from; default the area mean of the truth.
+    sensor_scale : int, optional
+        Refinement of the grid, where neither `lowres` nor `reconstructed.attrs["scale"]` tells it.
+    baselines : bool or iterable of str
+        Which of `BASELINES` to score beside it.
+    cadence : str
+        Change in time and motion are scored between frames exactly this far apart.
+    settings : Settings
+        Ranges, thresholds and the bootstrap.
+    progress : callable, optional
+        Called with (frames done, frames in all).
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    InputError
+        If no time is common, the grids differ, the scale is unknown or an option is not usable.
+    """
+    matched = match(truth, reconstructed, lowres, sensor_scale)
+    follows = _follows(matched, _duration(cadence, "cadence"))
+    block = _duration(settings.block, "block")
+    chosen = _baselines(baselines)
+    tally = _Tally()
+    previous: dict[str, Frame] | None = None
+    for index, time in enumerate(matched.times):
+        frames, lowres_frame = _read(matched, index, chosen, settings)
+        if frames[TRUTH].valid.any():
+            row = _score_frame(frames, lowres_frame, matched.scale, settings)
+            if previous and follows[index]:
+                _score_pair(row, previous, frames, settings)
+            _count(tally, row, frames, time, settings)
+            previous = frames
+        else:
+            previous = None
+        if progress:
+            progress(index + 1, len(matched.times))
+    if not tally.rows:
+        raise InputError(
+            "No pixel is valid in the truth and the reconstruction alike; check that they are the same storm."
+        )
+    return _result(tally, matched, block, cadence, settings)
+
+
+def _read(
+    matched: Match, index: int, baselines: Iterable[str], settings: Settings
+) -> tuple[dict[str, Frame], NDArray[np.float32]]:
+    """Load one time: the truth and every method under their common mask, and the low-resolution frame."""
+    truth, reconstructed, lowres = matched.load(index)
+    values = {TRUTH: truth, RECONSTRUCTED: reconstructed}
+    values |= {name: BASELINES[name](lowres, matched.scale) for name in baselines}
+    valid = np.logical_and.reduce([np.isfinite(frame) for frame in values.values()])
+    return {name: Frame(frame, valid, settings.flow_range) for name, frame in values.items()}, lowres
+
+
+def _score_frame(
+    frames: dict[str, Frame], lowres: NDArray[np.float32], scale: int, settings: Settings
+) -> dict[str, Statistics]:
+    truth = frames[TRUTH]
+    return {
+        name: frame_statistics(frame, truth, scale, settings)
+        | consistency_statistics(frame.values, lowres, scale)
+        for name, frame in frames.items()
+        if name != TRUTH
+    }
+
+
+def _score_pair(
+    row: dict[str, Statistics], earlier: dict[str, Frame], later: dict[str, Frame], settings: Settings
+) -> None:
+    pairs = {name: Pair(earlier[name], later[name]) for name in later}
+    for name, statistics in row.items():
+        statistics |= pair_statistics(pairs[name], pairs[TRUTH], settings)
+
+
+def _count(
+    tally: _Tally,
+    row: dict[str, Statistics],
+    frames: dict[str, Frame],
+    time: np.datetime64,
+    settings: Settings,
+) -> None:
+    tally.rows.append(row)
+    tally.times.append(time)
+    tally.valid += int(frames[TRUTH].valid.sum())
+    tally.pairs += int(next(iter(row.values())).get("pairs", 0))
+    if "spectra" in next(iter(row.values())):
+        tally.spectra += 1
+        for name, frame in frames.items():
+            tally.power[name] = tally.power.get(name, 0.0) + frame.spectrum
+
+
+def _result(
+    tally: _Tally, matched: Match, block: np.timedelta64, cadence: str, settings: Settings
+) -> Evaluation:
+    height, width = matched.truth.shape[1:]
+    frames = len(tally.rows)
+    number = [int((time - matched.times[0]) // block) for time in tally.times]
+    blocks = {name: block_sums([row[name] for row in tally.rows], number) for name in tally.rows[0]}
+    cold = [row[RECONSTRUCTED]["cold_pixels"] for row in tally.rows]
+    spectra = None
+    if tally.spectra:
+        spectra = Spectra(
+            wavenumbers((height, width)),
+            min(height, width) / (2 * matched.scale),
+            {name: power / tally.spectra for name, power in tally.power.items()},
+        )
+    return Evaluation(
+        storm=str(matched.truth.attrs.get("sequence", "storm")),
+        blocks=blocks,
+        settings=settings,
+        scale=matched.scale,
+        cadence=cadence,
+        frames=frames,
+        pairs=tally.pairs,
+        missing=1 - tally.valid / (frames * height * width),
+        left_out=matched.left_out | {"empty": len(matched.times) - frames},
+        example_time=tally.times[int(np.argmax(cold))],
+        spectra=spectra,
+    )
+
+
+def _follows(matched: Match, cadence: np.timedelta64) -> NDArray[np.bool_]:
+    """Whether each frame lies exactly one cadence after the one before, seen by the same satellite."""
+    follows = np.append(False, np.diff(matched.times) == cadence)
+    if "satellite" in matched.truth.coords and matched.truth["satellite"].dims == ("time",):
+        satellite = matched.truth["satellite"].values
+        follows[1:] &= satellite[1:] == satellite[:-1]
+    return follows
+
+
+def _duration(text: str, key: str) -> np.timedelta64:
+    try:
+        duration = pd.Timedelta(text)
+    except ValueError:
+        duration = pd.NaT
+    if duration is pd.NaT or duration <= pd.Timedelta(0):
+        raise InputError(f"The {key} {text!r} is no duration; write it as 1h or 30min.")
+    return duration.to_timedelta64()
+
+
+def _baselines(chosen: bool | Iterable[str]) -> tuple[str, ...]:
+    if isinstance(chosen, bool):
+        return tuple(BASELINES) if chosen else ()
+    names = tuple(chosen)
+    for name in names:
+        if name not in BASELINES:
+            raise InputError(f"The baseline {name!r} is unknown; use {', '.join(BASELINES)}.")
+    return names

@@ -1,0 +1,7 @@
+"""Files to sequences (``xarray.DataArray``: time, y, x; kelvin; NaN = missing) and back."""
+
+from tempogan_eddy.io.open import open_sequence, open_sequences
+from tempogan_eddy.io.save import save_sequence
+from tempogan_eddy.io.sequence import as_sequence, select_time
+
+__all__ = ["as_sequence", "open_sequence", "open_sequences", "save_sequence", "select_time"]

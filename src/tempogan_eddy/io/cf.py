@@ -1,0 +1,161 @@
+"""NetCDF and Zarr by the CF conventions, through xarray."""
+
+import functools
+import warnings
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.frames import FrameStack, lazy_sequence
+from tempogan_eddy.io.quality import VALID_KELVIN
+from tempogan_eddy.io.sequence import as_sequence, kelvin_offset
+
+__all__ = ["NoSequenceError", "open_cf"]
+
+STANDARD_NAMES = {"brightness_temperature", "toa_brightness_temperature"}
+STALE_ATTRIBUTES = {"valid_min", "valid_max", "valid_range", "actual_range", "ancillary_variables", "bounds"}
+"""Attributes that speak of packed numbers or of variables that are not kept."""
+
+
+class NoSequenceError(InputError):
+    """A readable file in which no variable is a sequence of brightness temperature."""
+
+
+def open_cf(
+    path: Path,
+    *,
+    group: str | None = None,
+    variable: str | None = None,
+    valid_kelvin: tuple[float, float] = VALID_KELVIN,
+) -> xr.DataArray:
+    """Open the brightness temperature of a NetCDF file, a Zarr store or one group of it.
+
+    Parameters
+    ----------
+    path : Path
+        The file or store.
+    group : str, optional
+        A group in it.
+    variable : str, optional
+        The variable's name; without it, the variable with the standard name of a brightness temperature, else
+        the only one in kelvin along time.
+    valid_kelvin : tuple of float
+        Values outside these kelvins are missing.
+
+    Returns
+    -------
+    DataArray (time, y, x)
+        A sequence; coordinates, grid mapping and attributes (the file's and the variable's) are kept.
+
+    Raises
+    ------
+    NoSequenceError
+        If no variable fits.
+    InputError
+        If the file cannot be read, several variables fit, or the one that fits has too many dimensions.
+    """
+    dataset = _open_dataset(path, group)
+    raw = dataset[_choose(dataset, path, variable)]
+    da = _name_dimensions(raw, path)
+    stack = FrameStack(path, functools.partial(_read_frame, da.variable, path), da.shape)
+    attrs = {**dataset.attrs, **raw.attrs}
+    if grid_mapping := raw.encoding.get("grid_mapping"):
+        attrs["grid_mapping"] = grid_mapping
+    attrs = {key: value for key, value in attrs.items() if key not in STALE_ATTRIBUTES}
+    attrs.setdefault("sequence", group.rsplit("/", 1)[-1] if group else path.stem)
+    attrs["sequence"] = str(attrs["sequence"])
+    return as_sequence(lazy_sequence(stack, _coordinates(da), attrs), valid_kelvin=valid_kelvin)
+
+
+def _open_dataset(path: Path, group: str | None) -> xr.Dataset:
+    options: dict[str, object] = {}
+    if path.is_dir():
+        options = {"engine": "zarr", "consolidated": False}
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
+            return xr.open_dataset(path, group=group, decode_coords="all", cache=False, **options)  # type: ignore[arg-type]
+    except Exception as error:  # xarray's engines raise whatever their libraries raise
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        kind = "Zarr" if path.is_dir() else "NetCDF"
+        raise InputError(f"{path} cannot be read as {kind} ({reason}); is it whole?") from error
+
+
+def _time_dimension(da: xr.DataArray) -> str | None:
+    """Return the dimension along which times lie, "" where the time is one scalar, None without a time."""
+    times = [name for name, coord in da.coords.items() if coord.dtype.kind == "M"]
+    along = [str(name) for name in times if da[name].dims == (name,)]
+    if len(along) == 1:
+        return along[0]
+    return "" if any(da[name].ndim == 0 for name in times) and not along else None
+
+
+def _choose(dataset: xr.Dataset, path: Path, variable: str | None) -> str:
+    """Return the name of the brightness temperature among the variables."""
+    names = {str(name): da for name, da in dataset.data_vars.items()}
+    if variable is not None:
+        if variable not in names:
+            raise InputError(f"{path} has no variable {variable!r}; it has {', '.join(sorted(names)) or 'none'}.")
+        return variable
+    timed = {name: da for name, da in names.items() if _time_dimension(da) is not None and da.ndim >= 2}
+    for candidates in (
+        [name for name, da in timed.items() if da.attrs.get("standard_name") in STANDARD_NAMES],
+        [name for name, da in timed.items() if kelvin_offset(da.attrs.get("units", "")) == 0.0],
+    ):
+        if len(candidates) == 1:
+            return candidates[0]
+        if candidates:
+            raise InputError(f"{path} has several candidates, {', '.join(sorted(candidates))}; name the variable.")
+    raise NoSequenceError(
+        f"{path} has no variable along time with standard_name brightness_temperature or units K; "
+        f"name one of {', '.join(sorted(names)) or 'none'}."
+    )
+
+
+def _name_dimensions(da: xr.DataArray, path: Path) -> xr.DataArray:
+    """Return the variable with dims exactly (time, y, x); what named the old dims stays as a coordinate."""
+    time = _time_dimension(da)
+    if time is None:
+        raise InputError(f"{path}: {da.name} has no time coordinate of dates.")
+    if time == "":
+        scalar = next(name for name, coord in da.coords.items() if coord.dtype.kind == "M")
+        da, time = da.expand_dims(str(scalar)), str(scalar)
+    if time != "time":
+        da = da.rename({time: "time"})
+    extra = [dim for dim in da.dims if dim != "time" and da.sizes[dim] == 1]
+    da = da.squeeze(extra[: max(da.ndim - 3, 0)])
+    if da.ndim != 3:
+        raise InputError(f"{path}: {da.name} has the dimensions {da.dims}; a sequence has time and two more.")
+    first, second = (dim for dim in da.dims if dim != "time")
+    if _is_eastward(da, first) and not _is_eastward(da, second):
+        first, second = second, first
+    da = da.transpose("time", first, second)
+    return da.swap_dims({old: new for old, new in ((first, "y"), (second, "x")) if old != new})
+
+
+def _is_eastward(da: xr.DataArray, dim: object) -> bool:
+    """Tell whether a dimension runs along x, by the CF attributes of its coordinate, else by its name."""
+    attrs = da[dim].attrs if dim in da.coords else {}
+    marks = {attrs.get("axis"), attrs.get("standard_name"), attrs.get("units")}
+    eastward = {"X", "longitude", "projection_x_coordinate", "grid_longitude", "degrees_east"}
+    return bool(marks & eastward) or str(dim).lower() in {"x", "xc", "lon", "longitude", "rlon", "ni"}
+
+
+def _coordinates(da: xr.DataArray) -> dict[str, xr.Variable]:
+    """Return the coordinates that lie on (time, y, x), strings as plain numpy strings, encoding dropped."""
+    kept = {}
+    for name, coord in da.coords.items():
+        if set(coord.dims) <= {"time", "y", "x"}:
+            values = coord.values.astype(str) if coord.dtype.kind in "OT" else coord.values
+            attrs = {key: value for key, value in coord.attrs.items() if key not in STALE_ATTRIBUTES}
+            kept[str(name)] = xr.Variable(coord.dims, values, attrs)
+    return kept
+
+
+def _read_frame(variable: xr.Variable, path: Path, number: int) -> np.ndarray:
+    try:
+        return np.asarray(variable[number].values, dtype=np.float32)
+    except Exception as error:  # whatever the library below raises for a damaged file
+        raise InputError(f"{path} cannot be read at frame {number} ({error}); is it whole?") from error

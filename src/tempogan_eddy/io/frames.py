@@ -1,0 +1,65 @@
+"""Frames that stay in their files until they are asked for."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import dask.array
+import numpy as np
+import xarray as xr
+
+__all__ = ["FrameStack", "lazy_sequence", "source_paths"]
+
+
+class FrameStack:
+    """A stack of frames that looks like an array (time, y, x) and reads one frame at a time.
+
+    Parameters
+    ----------
+    path : Path
+        The file or folder the frames come from.
+    read : callable
+        Gives frame number t as an array (y, x) in float32 kelvin.
+    shape : tuple of int
+        Frames, rows, columns.
+    """
+
+    dtype = np.dtype(np.float32)
+    ndim = 3
+
+    def __init__(self, path: Path, read: Callable[[int], np.ndarray], shape: tuple[int, int, int]) -> None:
+        self.path = path
+        self.read = read
+        self.shape = shape
+
+    def __getitem__(self, key: tuple[Any, ...]) -> np.ndarray:
+        """Read the frames that the key names; dask only ever gives integers and slices."""
+        times, *window = key
+        if isinstance(times, slice):
+            frames = [self.read(t)[tuple(window)] for t in range(self.shape[0])[times]]
+            return np.stack(frames).astype(np.float32, copy=False)
+        return self.read(int(times))[tuple(window)].astype(np.float32, copy=False)
+
+
+def lazy_sequence(stack: FrameStack, coords: Mapping[str, Any], attrs: Mapping[str, Any]) -> xr.DataArray:
+    """Wrap a stack as a DataArray (time, y, x) of dask chunks of one frame each.
+
+    Parameters
+    ----------
+    stack : FrameStack
+        The frames.
+    coords, attrs : mapping
+        As for ``xarray.DataArray``.
+    """
+    chunks = (1, *stack.shape[1:])
+    data = dask.array.from_array(stack, chunks=chunks, name=False, asarray=False, fancy=False)
+    return xr.DataArray(data, dims=("time", "y", "x"), coords=dict(coords), attrs=dict(attrs))
+
+
+def source_paths(da: xr.DataArray) -> set[Path]:
+    """Return the files and folders that a lazy sequence, or anything computed from it, still reads."""
+    graph = da.__dask_graph__()
+    if graph is None:
+        return set()
+    values = (getattr(node, "value", node) for node in dict(graph).values())
+    return {value.path for value in values if isinstance(value, FrameStack)}

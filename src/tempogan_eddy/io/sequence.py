@@ -1,0 +1,146 @@
+"""The one data type between all parts: a sequence, stated and checked in one place.
+
+A sequence is an ``xarray.DataArray`` named ``brightness_temperature`` with dims exactly ``(time, y, x)``:
+float32 kelvin, NaN where missing, lazy (dask, one frame a chunk), with a ``time`` coordinate that never
+decreases. ``attrs["sequence"]`` names the storm. All other coordinates and attributes are the file's own.
+"""
+
+import functools
+
+import dask.array
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.quality import VALID_KELVIN, mask_impossible
+
+__all__ = ["DIMS", "NAME", "as_sequence", "kelvin_offset", "select_time"]
+
+NAME = "brightness_temperature"
+DIMS = ("time", "y", "x")
+
+KELVIN_UNITS = {"k", "kelvin", "kelvins", "degk", "deg_k", "degree_k", "degrees_k", "degree_kelvin", "degrees_kelvin"}
+CELSIUS_UNITS = {"c", "°c", "celsius", "degc", "deg_c", "degree_c", "degrees_c", "degree_celsius", "degrees_celsius"}
+
+
+def kelvin_offset(units: object) -> float | None:
+    """Return what to add to values in these units to have kelvin, or None for any other unit."""
+    name = units.decode(errors="replace") if isinstance(units, bytes) else str(units)
+    name = name.strip().lower().replace(" ", "_")
+    if name in KELVIN_UNITS:
+        return 0.0
+    return 273.15 if name in CELSIUS_UNITS else None
+
+
+def as_sequence(
+    da: xr.DataArray, *, sequence: str | None = None, valid_kelvin: tuple[float, float] = VALID_KELVIN
+) -> xr.DataArray:
+    """Check a DataArray and return it as a sequence.
+
+    Parameters
+    ----------
+    da : DataArray
+        Dims ``time``, ``y``, ``x`` in any order; ``attrs["units"]`` in kelvin or degrees Celsius; any numeric type.
+    sequence : str, optional
+        The storm's name, used where ``attrs`` holds none.
+    valid_kelvin : tuple of float
+        Values outside these kelvins become NaN.
+
+    Returns
+    -------
+    DataArray (time, y, x)
+        Lazy float32 kelvin; coordinates and attributes kept.
+
+    Raises
+    ------
+    InputError
+        For other dims, units, types or times than a sequence can have.
+    """
+    label = sequence or da.attrs.get("sequence") or da.name or "the sequence"
+    if set(da.dims) != set(DIMS):
+        raise InputError(f"{label} has the dimensions {tuple(da.dims)}; a sequence has exactly {DIMS}.")
+    if da.dtype.kind not in "iuf":
+        raise InputError(f"{label} holds {da.dtype} values; a sequence holds numbers, in kelvin.")
+    if 0 in da.shape:
+        raise InputError(f"{label} is empty: its shape is {dict(da.sizes)}.")
+    offset = kelvin_offset(da.attrs.get("units", ""))
+    if offset is None:
+        raise InputError(f"{label} has units {da.attrs.get('units')!r}; set attrs['units'] to K or degrees_Celsius.")
+    da = da.transpose(*DIMS).assign_coords(time=check_times(da, label))
+    data = da.chunk({"time": 1, "y": -1, "x": -1}).data
+    clean = functools.partial(_to_kelvin, offset=offset, valid_kelvin=valid_kelvin)
+    data = dask.array.map_blocks(clean, data, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32))
+    attrs = {**da.attrs, "units": "K", "standard_name": NAME}
+    attrs.setdefault("sequence", str(label))
+    return da.copy(data=data).rename(NAME).assign_attrs(attrs)
+
+
+def _to_kelvin(block: np.ndarray, offset: float, valid_kelvin: tuple[float, float]) -> np.ndarray:
+    return mask_impossible(block + offset if offset else block, valid_kelvin)
+
+
+def check_times(da: xr.DataArray, label: object) -> xr.DataArray:
+    """Return the time coordinate as datetime64[ns], refusing one that is absent, not a time, or decreasing."""
+    if "time" not in da.coords or da["time"].dims != ("time",) or da["time"].dtype.kind != "M":
+        raise InputError(f"{label} has no time coordinate of dates along its dimension 'time'.")
+    time = da["time"].astype("datetime64[ns]")
+    values = time.values
+    if np.isnat(values).any():
+        raise InputError(f"{label} has a frame without a time (frame {int(np.isnat(values).argmax())}).")
+    backward = np.flatnonzero(np.diff(values) < np.timedelta64(0, "ns"))
+    if backward.size:
+        before, after = (pd.Timestamp(values[backward[0] + i]).isoformat() for i in (0, 1))
+        raise InputError(f"{label} has times that go back, from {before} to {after}; sort its frames by time.")
+    return time
+
+
+def times_within(times: np.ndarray, interval: str) -> np.ndarray:
+    """Return which times lie in an interval, written as for `select_time`, as an array of bool."""
+    start, slash, end = interval.partition("/")
+    lower = _period(start, interval)
+    upper = _period(end, interval) if slash else lower
+    keep = np.ones(len(times), dtype=bool)
+    if lower is not None:
+        keep &= times >= lower.start_time.to_datetime64()
+    if upper is not None:
+        keep &= times <= upper.end_time.to_datetime64()
+    return keep
+
+
+def select_time(da: xr.DataArray, interval: str) -> xr.DataArray:
+    """Return the frames within an ISO interval such as ``1987-04-14/1987-04-15T12`` or ``1987-04-14/..``.
+
+    Both ends are included, and an end that names a whole day, hour or month includes all of it.
+
+    Parameters
+    ----------
+    da : DataArray
+        A sequence.
+    interval : str
+        ``start/end``, with ``..`` for an open end, or one day, hour or moment alone.
+
+    Raises
+    ------
+    InputError
+        If the text is no interval, or no frame lies in it.
+    """
+    keep = times_within(da["time"].values, interval)
+    if not keep.any():
+        first, last = (pd.Timestamp(da["time"].values[i]).isoformat() for i in (0, -1))
+        name = da.attrs.get("sequence", "the sequence")
+        raise InputError(f"No frame of {name} lies in {interval!r}; its frames go from {first} to {last}.")
+    return da.isel(time=np.flatnonzero(keep))
+
+
+def _period(text: str, interval: str) -> pd.Period | None:
+    text = text.strip()
+    if text == "..":
+        return None
+    try:
+        period = pd.Period(text)
+    except ValueError:
+        period = pd.NaT
+    if period is pd.NaT:
+        raise InputError(f"{interval!r} is no time interval; write it as 1987-04-14/1987-04-15T12 or 1987-04-14/.. .")
+    return period

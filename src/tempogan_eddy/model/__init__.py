@@ -1,0 +1,1 @@
+"""Networks, advection and losses: pure functions and modules, without files or configuration parsing."""

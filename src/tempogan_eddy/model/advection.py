@@ -1,0 +1,78 @@
+"""Moving frames along a flow (semi-Lagrangian backward look-up)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+__all__ = ["advect", "advect_window", "upsample_flow"]
+
+
+def upsample_flow(flow: Tensor, scale: int) -> Tensor:
+    """Bring a flow onto a grid ``scale`` times finer, in pixels of that grid.
+
+    Parameters
+    ----------
+    flow
+        (B, 2, h, w) in pixels per step of its own grid, x right, y down.
+
+    Returns
+    -------
+    Tensor
+        (B, 2, h * scale, w * scale).
+    """
+    return functional.interpolate(flow, scale_factor=scale, mode="bilinear", align_corners=False) * scale
+
+
+def advect(frames: Tensor, flow: Tensor) -> Tensor:
+    """Look each pixel up where the flow points: ``out(p) = frames(p + flow(p))``, bilinearly.
+
+    Beyond the edge the edge's value is taken. Differentiable in ``frames``; zero flow is the identity, exactly.
+
+    Parameters
+    ----------
+    frames
+        (B, C, H, W).
+    flow
+        (B, 2, H, W) in pixels, x right, y down, from the output frame to ``frames``.
+    """
+    batch, channels, height, width = frames.shape
+    x = torch.arange(width, device=flow.device, dtype=torch.float32) + flow[:, 0].float()
+    y = torch.arange(height, device=flow.device, dtype=torch.float32)[:, None] + flow[:, 1].float()
+    x, y = x.clamp(0, width - 1), y.clamp(0, height - 1)
+    # A gather instead of grid_sample: whole-pixel positions then meet weights of exactly 0 and 1.
+    left, top = x.floor(), y.floor()
+    right_weight, bottom_weight = (x - left).unsqueeze(1), (y - top).unsqueeze(1)
+    left, top = left.long(), top.long()
+    right, bottom = (left + 1).clamp(max=width - 1), (top + 1).clamp(max=height - 1)
+    flat = frames.reshape(batch, channels, height * width)
+
+    def at(row: Tensor, column: Tensor) -> Tensor:
+        index = (row * width + column).view(batch, 1, -1).expand(-1, channels, -1)
+        return flat.gather(2, index).view(batch, channels, height, width)
+
+    upper = at(top, left) * (1 - right_weight) + at(top, right) * right_weight
+    lower = at(bottom, left) * (1 - right_weight) + at(bottom, right) * right_weight
+    return upper * (1 - bottom_weight) + lower * bottom_weight
+
+
+def advect_window(window: Tensor, flow: Tensor) -> Tensor:
+    """Move t-1 and t+1 of a three-frame window onto t.
+
+    Parameters
+    ----------
+    window
+        (B, 3, C, H, W).
+    flow
+        (B, 2, 2, H, W): from t to t-1 and from t to t+1, in pixels of ``window``'s grid.
+
+    Returns
+    -------
+    Tensor
+        (B, 3, C, H, W); the middle frame is untouched.
+    """
+    before, middle, after = window.unbind(1)
+    moved = advect(torch.cat([before, after]), torch.cat([flow[:, 0], flow[:, 1]]))
+    before, after = moved.chunk(2)
+    return torch.stack([before, middle, after], dim=1)

@@ -1,0 +1,190 @@
+"""The three networks: generator G, spatial discriminator Ds, temporal discriminator Dt.
+
+After Y. Xie, E. Franz, M. Chu, N. Thuerey, "tempoGAN: A Temporally Coherent, Volumetric GAN for
+Super-resolution Fluid Flow", ACM Transactions on Graphics 37(4), 2018, doi:10.1145/3197517.3201304.
+All frames are scaled brightness temperatures: 0 and 1 are the ends of the configured kelvin range.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils import parametrizations, parametrize
+
+from tempogan_eddy.config import ModelConfig
+
+__all__ = ["Generator", "SpatialDiscriminator", "TemporalDiscriminator", "project", "update_spectral_norm", "upsample"]
+
+
+def upsample(frames: Tensor, scale: int) -> Tensor:
+    """Bicubic interpolation of (B, C, h, w) onto the grid ``scale`` times finer, in float32."""
+    return functional.interpolate(frames.float(), scale_factor=scale, mode="bicubic", align_corners=False)
+
+
+def project(fine: Tensor, coarse: Tensor, scale: int) -> Tensor:
+    """The nearest frame to ``fine`` whose block means are ``coarse``.
+
+    The block's error is spread evenly over its pixels: the orthogonal projection onto all
+    frames that an area-mean sensor cannot tell from ``coarse``.
+    """
+    error = coarse.float() - functional.avg_pool2d(fine.float(), scale)
+    return fine.float() + functional.interpolate(error, scale_factor=scale, mode="nearest")
+
+
+class _ResidualBlock(nn.Module):
+    """Two 3x3 convolutions beside the identity; no batch norm, which would make kelvins relative (EDSR, Lim et al. 2017)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features + self.second(functional.relu(self.first(features)))
+
+
+class Generator(nn.Module):
+    """G: one low-resolution frame to one high-resolution frame.
+
+    Bicubic interpolation plus a residual branch that works at low resolution, ends in one pixel
+    shuffle (Shi et al. 2016) and starts at zero, so an untrained G is bicubic interpolation.
+
+    Parameters
+    ----------
+    in_channels, out_channels
+        Channels of the frames.
+    n_residual_blocks
+        Depth of the residual branch.
+    upsample_factor
+        How many times finer the output grid is.
+    channels
+        Feature channels.
+    lr_consistency
+        Project the output so that its block mean equals the input.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 1,
+        out_channels: int = 1,
+        n_residual_blocks: int = 8,
+        upsample_factor: int = 4,
+        channels: int = 64,
+        lr_consistency: bool = True,
+    ) -> None:
+        super().__init__()
+        self.upsample_factor = upsample_factor
+        self.lr_consistency = lr_consistency
+        self.head = nn.Conv2d(in_channels, channels, 3, padding=1)
+        self.blocks = nn.Sequential(*[_ResidualBlock(channels) for _ in range(n_residual_blocks)])
+        self.body = nn.Conv2d(channels, channels, 3, padding=1)
+        self.tail = nn.Conv2d(channels, out_channels * upsample_factor**2, 3, padding=1)
+        nn.init.zeros_(self.tail.weight)
+        nn.init.zeros_(self.tail.bias)
+
+    @classmethod
+    def from_config(cls, config: ModelConfig, lr_consistency: bool) -> Generator:
+        """The generator that a configuration describes."""
+        return cls(
+            config.in_channels,
+            config.out_channels,
+            config.n_residual_blocks,
+            config.upsample_factor,
+            config.channels,
+            lr_consistency,
+        )
+
+    @property
+    def reach(self) -> int:
+        """How far, in LR pixels, an output pixel looks: what a tile needs around it."""
+        convolutions = 2 * len(self.blocks) + 3
+        return convolutions + 1  # the projection sees its own block; bicubic two pixels, fewer than this
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """(B, C, h, w) scaled kelvins without NaN to (B, C, h * factor, w * factor), float32."""
+        # Zero, which the convolutions see beyond the edge, is the middle of the range.
+        shallow = self.head(frames - 0.5)
+        deep = shallow + self.body(self.blocks(shallow))
+        detail = functional.pixel_shuffle(self.tail(deep), self.upsample_factor)
+        fine = upsample(frames, self.upsample_factor) + detail.float()
+        return project(fine, frames, self.upsample_factor) if self.lr_consistency else fine
+
+
+class _Discriminator(nn.Module):
+    """Patch logits from a stack of convolutions whose first has no stride.
+
+    A first stride would fold the top octave away before anything has looked at it.
+    """
+
+    def __init__(self, in_channels: int, channels: int, spectral_norm: bool) -> None:
+        super().__init__()
+        widths = [channels, channels * 2, channels * 4, channels * 8]
+        layers = [nn.Conv2d(in_channels, widths[0], 3, padding=1)]
+        layers += [
+            nn.Conv2d(narrow, wide, 4, stride=2, padding=1)
+            for narrow, wide in zip(widths[:-1], widths[1:], strict=True)
+        ]
+        layers.append(nn.Conv2d(widths[-1], 1, 3, padding=1))
+        if spectral_norm:
+            layers = [parametrizations.spectral_norm(layer) for layer in layers]
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, frames: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """(B, C, H, W) to logits (B, 1, H / 8, W / 8) and the features of every layer before."""
+        features = []
+        for layer in self.layers[:-1]:
+            frames = functional.leaky_relu(layer(frames), 0.2)
+            features.append(frames)
+        return self.layers[-1](frames), features
+
+
+class SpatialDiscriminator(nn.Module):
+    """Ds: does one frame look real, given its low-resolution frame?
+
+    Sees the frame, the upsampled LR frame, and their difference amplified by ``detail_gain``.
+    """
+
+    def __init__(self, channels: int = 32, detail_gain: float = 8.0, spectral_norm: bool = True) -> None:
+        super().__init__()
+        self.detail_gain = detail_gain
+        self.network = _Discriminator(3 if detail_gain else 2, channels, spectral_norm)
+
+    def forward(self, frames: Tensor, upsampled: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Judge frames (B, C, H, W) beside their upsampled LR frames (B, C, H, W): logits and features."""
+        seen = [frames - 0.5, upsampled - 0.5]
+        if self.detail_gain:
+            seen.append((frames - upsampled) * self.detail_gain)
+        return self.network(torch.cat(seen, dim=1))
+
+
+class TemporalDiscriminator(nn.Module):
+    """Dt: do three frames, moved onto the middle one, change the way real ones do?
+
+    Sees the three moved frames and, amplified, the difference of each from its own moved, upsampled LR frame.
+    """
+
+    def __init__(self, channels: int = 32, detail_gain: float = 8.0, spectral_norm: bool = True) -> None:
+        super().__init__()
+        self.detail_gain = detail_gain
+        self.network = _Discriminator(6 if detail_gain else 3, channels, spectral_norm)
+
+    def forward(self, windows: Tensor, upsampled: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Judge moved windows (B, 3, 1, H, W) and their moved, upsampled LR frames: logits and features."""
+        seen = [windows.flatten(1, 2) - 0.5]
+        if self.detail_gain:
+            seen.append((windows - upsampled).flatten(1, 2) * self.detail_gain)
+        return self.network(torch.cat(seen, dim=1))
+
+
+def update_spectral_norm(discriminator: nn.Module) -> None:
+    """One power iteration for each layer, and none in the forward passes that follow.
+
+    Done once for each optimiser step, it makes accumulated small batches equal the big one.
+    """
+    with torch.no_grad():
+        discriminator.train()
+        for module in discriminator.modules():
+            if parametrize.is_parametrized(module, "weight"):
+                module.weight  # noqa: B018 - reading a spectrally normalised weight iterates
+        discriminator.eval()

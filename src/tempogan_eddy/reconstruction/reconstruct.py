@@ -1,0 +1,113 @@
+"""Run a model over a sequence, lazily: one frame in, one frame out."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+import numpy as np
+import torch
+import xarray as xr
+
+from tempogan_eddy import __version__
+from tempogan_eddy.dataset.missing import fill_missing
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io import as_sequence, refine_grid
+from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
+from tempogan_eddy.reconstruction.tiles import run_tiled
+from tempogan_eddy.weights import Model
+
+__all__ = ["reconstruct"]
+
+log = logging.getLogger(__name__)
+
+# Kept part of a tile, LR pixels: a full frame of Digital Typhoon at 4x is one tile.
+TILE = 256
+
+
+def reconstruct(
+    sequence: xr.DataArray, model: Model, *, tile: int = TILE, device: str | torch.device = "cpu"
+) -> xr.DataArray:
+    """Rebuild the fine detail of a coarse sequence.
+
+    Nothing is computed until values are asked for; one frame at a time is then held.
+
+    Parameters
+    ----------
+    sequence
+        (time, y, x) in kelvin, NaN where missing, seen by the sensor that the model was trained for.
+    model
+        From `load_model`.
+    tile
+        Side of a tile in LR pixels; bounds the memory of the network.
+    device
+        Where to compute.
+
+    Returns
+    -------
+    DataArray
+        (time, y * scale, x * scale) float32 kelvin on the refined grid, with the times, coordinates and
+        attributes of the input and the provenance in ``attrs``. Missing pixels stay missing.
+
+    Raises
+    ------
+    InputError
+        The input is no sequence of brightness temperatures.
+    """
+    if tile < 1:
+        raise InputError(f"The tile must be at least 1 pixel wide, not {tile}.")
+    sequence = as_sequence(sequence)
+    _warn_of_mismatch(sequence, model)
+    frames, height, width = sequence.shape
+    generator, scale, kelvin_range = model.generator.to(device), model.scale, model.config.data.kelvin_range
+    # dask would run several frames at once; the network already uses every core.
+    lock = threading.Lock()
+
+    def network(part: torch.Tensor) -> torch.Tensor:
+        return generator(part.contiguous(memory_format=torch.channels_last)).float().cpu()
+
+    def rebuild(block: np.ndarray) -> np.ndarray:
+        coarse = np.array(block[0], np.float32)
+        with lock, torch.inference_mode():
+            scaled = from_kelvin(torch.from_numpy(fill_missing(coarse)), kelvin_range).to(device)
+            fine = to_kelvin(run_tiled(network, scaled, scale, tile, generator.reach), kelvin_range).numpy()
+        missing = np.isnan(coarse)
+        if missing.any():
+            fine[missing.repeat(scale, 0).repeat(scale, 1)] = np.nan
+        return fine[None]
+
+    lazy = sequence.chunk({"time": 1, "y": height, "x": width}).data
+    fine = lazy.map_blocks(
+        rebuild,
+        dtype=np.float32,
+        chunks=((1,) * frames, (height * scale,), (width * scale,)),
+        meta=np.empty((0, 0, 0), np.float32),
+    )
+    return xr.DataArray(
+        fine,
+        dims=sequence.dims,
+        coords=refine_grid(sequence, scale),
+        name=sequence.name,
+        attrs={**sequence.attrs, **_provenance(model)},
+    )
+
+
+def _provenance(model: Model) -> dict[str, object]:
+    low, high = model.config.data.kelvin_range
+    return {
+        "super_resolution_software": f"TempoGAN-Eddy {__version__}",
+        "super_resolution_model": model.name,
+        "super_resolution_model_version": str(model.metadata.get("version", "")),
+        "super_resolution_model_step": int(model.metadata.get("step", 0)),
+        "super_resolution_kelvin_range": [low, high],
+        "sensor": model.config.sensor.kind,
+        "scale": model.scale,
+    }
+
+
+def _warn_of_mismatch(sequence: xr.DataArray, model: Model) -> None:
+    """A model meets the degradation it was trained on, or loses several dB."""
+    for key, trained in {"sensor": model.config.sensor.kind, "sensor_scale": model.scale}.items():
+        seen = sequence.attrs.get(key)
+        if seen is not None and seen != trained:
+            log.warning("The input says %s = %s, but the model was trained with %s; expect a worse result", key, seen, trained)

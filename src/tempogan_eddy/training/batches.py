@@ -1,0 +1,60 @@
+"""Which samples make which batch: a function of the step alone, so that a resumed run goes on exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import torch
+from torch.utils.data import DataLoader, Sampler
+
+from tempogan_eddy.config import TrainingConfig
+from tempogan_eddy.dataset.typhoon import Sample, TyphoonDataset
+
+__all__ = ["step_batches"]
+
+
+class _StepSampler(Sampler[list[int]]):
+    """Sample numbers, batch by batch, for the steps from ``first`` on."""
+
+    def __init__(self, config: TrainingConfig, first: int, last: int) -> None:
+        self.config, self.first, self.last = config, first, last
+
+    def __iter__(self) -> Iterator[list[int]]:
+        size = self.config.batch_size
+        batches_a_step = self.config.d_steps * self.config.accumulate
+        for step in range(self.first, self.last):
+            for part in range(_passes(self.config, step) * self.config.accumulate):
+                start = (step * batches_a_step + part) * size
+                yield list(range(start, start + size))
+
+
+def step_batches(dataset: TyphoonDataset, first: int, last: int) -> Iterator[Sequence[Sequence[Sample]]]:
+    """Yield, for each step, one list of batches for each discriminator step.
+
+    Parameters
+    ----------
+    dataset
+        The training split.
+    first, last
+        Steps from ``first`` up to, not including, ``last``.
+    """
+    config = dataset.config.training
+    loader: DataLoader[Sample] = DataLoader(
+        dataset,
+        batch_sampler=_StepSampler(config, first, last),
+        num_workers=config.num_workers,
+        pin_memory=config.device.startswith(("auto", "cuda")) and torch.cuda.is_available(),
+    )
+    batches = iter(loader)
+    for step in range(first, last):
+        yield [list(islice(batches, config.accumulate)) for _ in range(_passes(config, step))]
+
+
+def _passes(config: TrainingConfig, step: int) -> int:
+    """Discriminator steps in this step; while the discriminators rest, one list for the generator."""
+    return config.d_steps if step >= config.pretrain_epochs * config.steps_per_epoch else 1
+
+
+
+

@@ -1,0 +1,72 @@
+"""Checkpoints: everything a run needs to go on exactly, written aside and then renamed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tempogan_eddy import __version__
+from tempogan_eddy.config import Config
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.weights import CHECKPOINT_FORMAT, read_checkpoint
+
+__all__ = ["epoch_path", "find_checkpoint", "interrupted_path", "load_checkpoint", "save_checkpoint"]
+
+
+def epoch_path(folder: Path, epoch: int) -> Path:
+    """Where the checkpoint after ``epoch`` finished epochs lies."""
+    return folder / f"checkpoint_epoch_{epoch}.pth"
+
+
+def interrupted_path(folder: Path) -> Path:
+    """Where a run that was stopped inside an epoch leaves its state."""
+    return folder / "checkpoint_interrupted.pth"
+
+
+def save_checkpoint(path: Path, state: dict[str, Any], config: Config) -> None:
+    """Write a checkpoint; an interruption while writing leaves the old file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    header = {"format": CHECKPOINT_FORMAT, "version": __version__, "config": config.model_dump(mode="json")}
+    torch.save(header | state, partial)
+    partial.replace(path)
+
+
+def find_checkpoint(resume: str | Path, folder: Path) -> Path:
+    """The checkpoint that ``resume`` names; ``auto`` is the one written last.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    if str(resume) != "auto":
+        return Path(resume)
+    candidates = sorted(folder.glob("checkpoint_*.pth"), key=lambda path: path.stat().st_mtime_ns)
+    if not candidates:
+        raise InputError(f"There is no checkpoint in {folder} to resume from; leave out --resume to start anew.")
+    return candidates[-1]
+
+
+def load_checkpoint(path: Path, config: Config) -> dict[str, Any]:
+    """Read a checkpoint and see that it belongs to this configuration.
+
+    Raises
+    ------
+    InputError
+        It is damaged, or of another model, sensor or kelvin range; the message names the key.
+    """
+    checkpoint = read_checkpoint(path)
+    stored, wanted = checkpoint["config"], config.model_dump(mode="json")
+    for section, keys in {"model": None, "sensor": None, "data": ["kelvin_range", "cadence"]}.items():
+        for key in keys or wanted[section]:
+            # scale_factor only repeats upsample_factor.
+            if key != "scale_factor" and stored[section].get(key) != wanted[section][key]:
+                raise InputError(
+                    f"{path} is a checkpoint of another model: {section}.{key} is {stored[section].get(key)} there and "
+                    f"{wanted[section][key]} in the configuration; resume with the configuration it was trained with."
+                )
+    return checkpoint

@@ -1,0 +1,228 @@
+"""One training step: step A for the discriminators, step B for the generator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import Optimizer
+
+from tempogan_eddy.config import Config
+from tempogan_eddy.errors import TrainingError
+from tempogan_eddy.model.advection import advect_window, upsample_flow
+from tempogan_eddy.model.losses import content_loss, discriminator_loss, feature_loss, generator_adversarial_loss
+from tempogan_eddy.model.scaling import from_kelvin
+from tempogan_eddy.model.tempogan import update_spectral_norm, upsample
+
+__all__ = ["Networks", "Steps"]
+
+
+@dataclass
+class Networks:
+    """The three networks and their two optimisers, as Fabric has set them up."""
+
+    generator: nn.Module
+    spatial: nn.Module
+    temporal: nn.Module
+    optimizer_g: Optimizer
+    optimizer_d: Optimizer
+
+
+@dataclass
+class _Batch:
+    """A batch on the device, scaled; missing pixels of every frame hold the upsampled LR frame."""
+
+    lr: Tensor  # (B, 3, 1, h, w)
+    hr: Tensor  # (B, 3, 1, H, W)
+    upsampled: Tensor  # (B, 3, 1, H, W)
+    valid: Tensor  # (B, 3, 1, H, W)
+    flow: Tensor  # (B, 2, 2, H, W)
+
+
+class Steps:
+    """The losses of one optimiser step, in the order of the seed's training loop.
+
+    Parameters
+    ----------
+    fabric
+        Device and precision.
+    networks
+        What is trained.
+    config
+        Loss weights, scale and kelvin range.
+    """
+
+    def __init__(self, fabric: Fabric, networks: Networks, config: Config) -> None:
+        self.fabric, self.networks, self.config = fabric, networks, config
+        self.spatial_on = config.training.lambda_adv_s > 0 or config.training.lambda_feature > 0
+        self.temporal_on = config.training.lambda_adv_t > 0
+
+    def run(self, batches: Sequence[Sequence[Mapping[str, Tensor]]], adversarial: bool) -> dict[str, float]:
+        """Update the networks once.
+
+        Parameters
+        ----------
+        batches
+            One list for each discriminator step, of the batches whose gradients accumulate; the
+            last list serves the generator too.
+        adversarial
+            False while only the content loss is trained.
+
+        Returns
+        -------
+        dict
+            The losses, by name.
+
+        Raises
+        ------
+        TrainingError
+            A loss is not finite; no optimiser has stepped on it.
+        """
+        losses: dict[str, float] = {}
+        *earlier, last = batches
+        adversarial = adversarial and (self.spatial_on or self.temporal_on)
+        for group in earlier if adversarial else []:
+            losses |= self._discriminator_step([self._prepare(batch) for batch in group], [])
+        group = [self._prepare(batch) for batch in last]
+        # With a single batch one forward pass serves both steps; holding the graphs of several
+        # would take the memory that accumulation is there to save.
+        shared = [self._generate(batch) for batch in group] if len(group) == 1 else []
+        if adversarial:
+            losses |= self._discriminator_step(group, shared)
+        return losses | self._generator_step(group, shared, adversarial)
+
+    def _prepare(self, batch: Mapping[str, Tensor]) -> _Batch:
+        scale, kelvin_range = self.config.scale, self.config.data.kelvin_range
+        batch = {name: self.fabric.to_device(value) for name, value in batch.items()}
+        lr, hr = (from_kelvin(batch[name], kelvin_range) for name in ("lr", "hr"))
+        upsampled = upsample(lr.flatten(0, 1), scale).unflatten(0, lr.shape[:2])
+        flow = upsample_flow(batch["flow"].flatten(0, 1), scale).unflatten(0, batch["flow"].shape[:2])
+        hr = torch.where(batch["valid"] > 0, hr, upsampled)
+        return _Batch(lr, hr, upsampled, batch["valid"], flow)
+
+    def _generate(self, batch: _Batch) -> Tensor:
+        """All frames of all windows in one forward pass; missing pixels are nobody's business."""
+        flat = batch.lr.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        frames = self.networks.generator(flat).float().unflatten(0, batch.lr.shape[:2])
+        return torch.where(batch.valid > 0, frames, batch.upsampled)
+
+    def _discriminator_step(self, group: Sequence[_Batch], shared: Sequence[Tensor]) -> dict[str, float]:
+        """Step A: real to 1, generated to 0, with the generator left alone."""
+        networks = self.networks
+        for network in (networks.spatial, networks.temporal):
+            update_spectral_norm(network)
+        losses = _Sums(len(group))
+        for index, batch in enumerate(group):
+            with torch.no_grad():
+                fake = shared[index].detach() if shared else self._generate(batch)
+            total = torch.zeros((), device=fake.device)
+            if self.spatial_on:
+                (real_logits, fake_logits), weight, _ = self._judge_frames(batch, batch.hr, fake)
+                total = total + losses.add("loss_d_spatial", discriminator_loss(real_logits, fake_logits, weight))
+            if self.temporal_on:
+                (real_logits, fake_logits), weight = self._judge_windows(batch, batch.hr, fake)
+                total = total + losses.add("loss_d_temporal", discriminator_loss(real_logits, fake_logits, weight))
+            self._backward(total, "discriminator", len(group))
+        self._step(networks.optimizer_d, networks.spatial, networks.temporal)
+        return losses.means()
+
+    def _generator_step(
+        self, group: Sequence[_Batch], shared: Sequence[Tensor], adversarial: bool
+    ) -> dict[str, float]:
+        """Step B: near to the truth and taken for real, with the discriminators left alone."""
+        losses = _Sums(len(group))
+        with _frozen(self.networks.spatial, self.networks.temporal):
+            for index, batch in enumerate(group):
+                fake = shared[index] if shared else self._generate(batch)
+                content = losses.add("loss_content", content_loss(fake, batch.hr, batch.valid))
+                total = self.config.training.lambda_content * content
+                if adversarial:
+                    total = total + self._adversarial_losses(batch, fake, losses)
+                self._backward(total, "generator", len(group))
+            self._step(self.networks.optimizer_g, self.networks.generator)
+        return losses.means()
+
+    def _adversarial_losses(self, batch: _Batch, fake: Tensor, losses: _Sums) -> Tensor:
+        weights = self.config.training
+        total = torch.zeros((), device=fake.device)
+        if self.spatial_on:
+            candidates = (batch.hr, fake) if weights.lambda_feature else (fake,)
+            logits, weight, features = self._judge_frames(batch, *candidates)
+            spatial = losses.add("loss_g_spatial", generator_adversarial_loss(logits[-1], weight))
+            total = total + weights.lambda_adv_s * spatial
+            if weights.lambda_feature:
+                total = total + weights.lambda_feature * losses.add("loss_feature", feature_loss(*features))
+        if self.temporal_on:
+            logits, weight = self._judge_windows(batch, fake)
+            temporal = losses.add("loss_g_temporal", generator_adversarial_loss(logits[-1], weight))
+            total = total + weights.lambda_adv_t * temporal
+        return total
+
+    def _judge_frames(
+        self, batch: _Batch, *candidates: Tensor
+    ) -> tuple[tuple[Tensor, ...], Tensor, list[list[Tensor]]]:
+        """Ds on the middle frames, all candidates in one pass: their logits, the weight, their features."""
+        count = len(candidates)
+        frames = torch.cat([candidate[:, 1] for candidate in candidates])
+        logits, features = self.networks.spatial(frames, batch.upsampled[:, 1].repeat(count, 1, 1, 1))
+        parts = [feature.chunk(count) for feature in features]
+        weight = functional.adaptive_avg_pool2d(batch.valid[:, 1], logits.shape[-2:])
+        return logits.chunk(count), weight, [list(part) for part in zip(*parts, strict=True)]
+
+    def _judge_windows(self, batch: _Batch, *candidates: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Dt on windows moved onto the middle frame by one and the same flow: their logits, the weight."""
+        count = len(candidates)
+        # One look-up moves the candidates and their upsampled and valid pixels alike.
+        moved = advect_window(torch.cat([*candidates, batch.upsampled, batch.valid], dim=2), batch.flow)
+        *windows, upsampled, valid = moved.split(1, dim=2)
+        logits, _ = self.networks.temporal(torch.cat(windows), upsampled.repeat(count, 1, 1, 1, 1))
+        weight = functional.adaptive_avg_pool2d(valid.amin(dim=1), logits.shape[-2:])
+        return logits.chunk(count), weight
+
+    def _backward(self, loss: Tensor, name: str, parts: int) -> None:
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"The {name} loss is {loss.item()}; no weight was changed by it. Resume from the last checkpoint with "
+                "a lower training.lr_g and lr_d, training.grad_clip = 1, or training.precision = fp32."
+            )
+        self.fabric.backward(loss / parts)
+
+    def _step(self, optimizer: Optimizer, *networks: nn.Module) -> None:
+        if self.config.training.grad_clip:
+            for network in networks:
+                self.fabric.clip_gradients(
+                    network, optimizer, max_norm=self.config.training.grad_clip, error_if_nonfinite=False
+                )
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+
+class _Sums:
+    """Sums of losses over accumulated batches, read from the device once."""
+
+    def __init__(self, parts: int) -> None:
+        self.parts, self.values = parts, dict[str, Tensor]()
+
+    def add(self, name: str, loss: Tensor) -> Tensor:
+        self.values[name] = self.values.get(name, torch.zeros_like(loss)) + loss.detach()
+        return loss
+
+    def means(self) -> dict[str, float]:
+        return {name: value.item() / self.parts for name, value in self.values.items()}
+
+
+@contextmanager
+def _frozen(*networks: nn.Module) -> Iterator[None]:
+    """No gradients for these networks' weights, which the generator's step has no use for."""
+    for network in networks:
+        network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for network in networks:
+            network.requires_grad_(True)

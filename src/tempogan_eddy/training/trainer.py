@@ -1,0 +1,281 @@
+"""The training loop, from top to bottom."""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
+
+from tempogan_eddy.config import Config, load_config
+from tempogan_eddy.dataset.typhoon import TyphoonDataset
+from tempogan_eddy.model.tempogan import SpatialDiscriminator, TemporalDiscriminator
+from tempogan_eddy.training.batches import step_batches
+from tempogan_eddy.training.checkpoint import (
+    epoch_path,
+    find_checkpoint,
+    interrupted_path,
+    load_checkpoint,
+    save_checkpoint,
+)
+from tempogan_eddy.training.fabric import make_fabric
+from tempogan_eddy.training.journal import Journal
+from tempogan_eddy.training.steps import Networks, Steps
+from tempogan_eddy.training.validation import Validation, score
+from tempogan_eddy.weights import build_generator, save_model
+
+__all__ = ["TempoGANTrainer", "TrainingResult"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """How a run ended.
+
+    Parameters
+    ----------
+    epochs
+        Finished epochs.
+    best_score, best_model
+        The best validation score and its model file (None where no epoch finished).
+    checkpoint
+        The last checkpoint written.
+    interrupted
+        Whether a signal ended the run.
+    """
+
+    epochs: int
+    best_score: float
+    best_model: Path | None
+    checkpoint: Path | None
+    interrupted: bool
+
+
+class TempoGANTrainer:
+    """Trains G, Ds and Dt.
+
+    Parameters
+    ----------
+    config
+        Path of a configuration, or a `Config`.
+    on_frame
+        Called with (storm, frame, frames) while raw data are packed.
+
+    Raises
+    ------
+    InputError
+        The configuration or the data are not usable.
+    """
+
+    def __init__(
+        self, config: str | Path | Config = "configs/config.json", on_frame: Callable[[str, int, int], None] | None = None
+    ) -> None:
+        self.config = config if isinstance(config, Config) else load_config(config)
+        training = self.config.training
+        self.folder = Path(training.checkpoint_dir)
+        self.fabric: Fabric = make_fabric(training.device, training.precision)
+        self.dataset = TyphoonDataset(training.data_root, "train", self.config, on_frame)
+        self.validation = Validation(TyphoonDataset(training.data_root, "val", self.config))
+        self.networks = self._build()
+        self.steps = Steps(self.fabric, self.networks, self.config)
+        # An average over the last 1 / (1 - decay) steps, shorter at the start so that it does not remember zero.
+        self.ema = AveragedModel(
+            self.networks.generator.module,  # type: ignore[arg-type] - the module below Fabric's wrapper
+            avg_fn=lambda average, new, count: average + (new - average) * (1 - self._ema_decay(count)),
+        )
+        self.step, self.best, self.stale = 0, math.inf, 0
+        self.stop_asked = False
+
+    def train(self, resume_from: str | Path | None = None) -> TrainingResult:
+        """Train until ``epochs`` are done, nothing gets better, or a signal asks to stop.
+
+        Parameters
+        ----------
+        resume_from
+            A checkpoint, or ``auto`` for the newest one in ``checkpoint_dir``; None starts anew.
+
+        Raises
+        ------
+        InputError
+            The checkpoint is not usable.
+        TrainingError
+            A loss is not finite.
+        """
+        training = self.config.training
+        if resume_from is not None:
+            self._resume(find_checkpoint(resume_from, self.folder))
+        self._announce()
+        last = training.epochs * training.steps_per_epoch
+        checkpoint: Path | None = None
+        windows = training.batch_size * training.accumulate
+        with Journal(Path(training.log_dir), last, self.step, windows) as journal, self._signals():
+            for batches in step_batches(self.dataset, self.step, last):
+                self._set_learning_rates()
+                adversarial = self.step >= training.pretrain_epochs * training.steps_per_epoch
+                losses = self.steps.run(batches, adversarial)
+                self.ema.update_parameters(self.networks.generator.module)  # type: ignore[arg-type]
+                self.step += 1
+                journal.step(self.step, self.epoch + 1, losses)
+                if self.step % training.steps_per_epoch == 0:
+                    checkpoint = self._end_epoch(journal) or checkpoint
+                    if self._out_of_patience():
+                        break
+                if self.stop_asked:
+                    break
+        if self.stop_asked and self.step < last:
+            checkpoint = interrupted_path(self.folder)
+            save_checkpoint(checkpoint, self._state(), self.config)
+            log.warning("Stopped in epoch %d; go on with --resume %s (or --resume auto)", self.epoch + 1, checkpoint)
+        elif self.step:
+            checkpoint = epoch_path(self.folder, self.epoch)
+            save_checkpoint(checkpoint, self._state(), self.config)
+            interrupted_path(self.folder).unlink(missing_ok=True)
+        best = self.folder / "best_model.safetensors"
+        return TrainingResult(
+            self.epoch, self.best, best if best.exists() else None, checkpoint, self.stop_asked and self.step < last
+        )
+
+    @property
+    def epoch(self) -> int:
+        """Finished epochs."""
+        return self.step // self.config.training.steps_per_epoch
+
+    def _build(self) -> Networks:
+        config, training = self.config, self.config.training
+        torch.manual_seed(training.seed)
+        generator = build_generator(config)
+        spatial, temporal = (
+            kind(config.model.discriminator_channels, config.model.detail_gain, config.model.spectral_norm)
+            for kind in (SpatialDiscriminator, TemporalDiscriminator)
+        )
+        for network in (generator, spatial, temporal):
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        judges = [*spatial.parameters(), *temporal.parameters()]
+        optimizer_g = torch.optim.Adam(generator.parameters(), training.lr_g, betas=(0.5, 0.999))
+        optimizer_d = torch.optim.Adam(judges, training.lr_d, betas=(0.5, 0.999))
+        wrapped_generator, wrapped_g = self.fabric.setup(generator, optimizer_g)
+        wrapped_spatial, wrapped_temporal = self.fabric.setup_module(spatial), self.fabric.setup_module(temporal)
+        wrapped_d = self.fabric.setup_optimizers(optimizer_d)
+        return Networks(wrapped_generator, wrapped_spatial, wrapped_temporal, wrapped_g, wrapped_d)
+
+    def _announce(self) -> None:
+        training = self.config.training
+        for split, storm, frames, first, final in self.dataset.rows:
+            log.info("%-5s %s: %d frames, %s to %s", split, storm, frames, first, final)
+        count = sum(parameter.numel() for parameter in self.networks.generator.parameters())
+        log.info(
+            "%d training windows; generator of %.2f million weights; on %s, %s; bicubic RMSE %.3f K, LSD %.1f dB",
+            len(self.dataset), count / 1e6, self.fabric.device, self.fabric.strategy.precision.precision,
+            self.validation.bicubic["rmse"], self.validation.bicubic["lsd"],
+        )  # fmt: skip
+        if self.step:
+            log.info("Resuming after step %d, in epoch %d of %d", self.step, self.epoch + 1, training.epochs)
+
+    def _set_learning_rates(self) -> None:
+        training = self.config.training
+        share = self.step / (training.epochs * training.steps_per_epoch)
+        factor = {
+            "constant": 1.0,
+            "linear": min(1.0, 2 * (1 - share)),
+            "cosine": 0.5 * (1 + math.cos(math.pi * share)),
+        }[training.lr_schedule]
+        for optimizer, rate in ((self.networks.optimizer_g, training.lr_g), (self.networks.optimizer_d, training.lr_d)):
+            for group in optimizer.param_groups:
+                group["lr"] = rate * factor
+
+    def _ema_decay(self, count: Tensor) -> float:
+        return min(self.config.training.ema_decay, (1 + int(count)) / (10 + int(count)))
+
+    def _reconstruct(self, frames: Tensor) -> Tensor:
+        """One frame at a time, which bounds the memory of full frames."""
+        averaged = self.ema.module.eval()
+        with self.fabric.autocast():
+            return torch.cat([averaged(frame[None]).float() for frame in frames])
+
+    def _end_epoch(self, journal: Journal) -> Path | None:
+        training, epoch = self.config.training, self.epoch
+        metrics = self.validation.measure(self._reconstruct, self.fabric.device)
+        value = score(training.score, metrics, self.validation.bicubic)
+        better = value < self.best
+        self.best, self.stale = (value, 0) if better else (self.best, self.stale + 1)
+        if better:
+            details = {"epoch": epoch, "step": self.step, "score": value, "score_kind": training.score, **metrics}
+            save_model(self.folder / "best_model.safetensors", self.ema.module, self.config, details)
+        journal.epoch(epoch, self.step, metrics, value, better, self.networks.optimizer_g.param_groups[0]["lr"])
+        if epoch % training.image_every == 0:
+            sample = self.validation.samples[0]
+            frames = self.validation.frames(sample, self._reconstruct, self.fabric.device)
+            coarse = sample["lr"][1, 0].numpy().repeat(self.config.scale, 0).repeat(self.config.scale, 1)
+            journal.pictures(self.step, self.config.data.kelvin_range, LR=coarse, SR=frames[1], HR=sample["hr"][1, 0].numpy())
+        if epoch % training.checkpoint_every:
+            return None
+        path = epoch_path(self.folder, epoch)
+        save_checkpoint(path, self._state(), self.config)
+        return path
+
+    def _out_of_patience(self) -> bool:
+        patience = self.config.training.early_stopping_patience
+        if patience and self.stale >= patience:
+            log.info("No better score for %d epochs; stopping early", self.stale)
+            return True
+        return False
+
+    def _state(self) -> dict[str, Any]:
+        networks = self.networks
+        return {
+            "generator": networks.generator.state_dict(),
+            "spatial_discriminator": networks.spatial.state_dict(),
+            "temporal_discriminator": networks.temporal.state_dict(),
+            "optimizer_g": networks.optimizer_g.state_dict(),
+            "optimizer_d": networks.optimizer_d.state_dict(),
+            "scaler": self.fabric.strategy.precision.state_dict(),
+            "ema": self.ema.module.state_dict() if self.config.training.ema_decay else {},
+            "ema_updates": int(self.ema.n_averaged),
+            "step": self.step,
+            "epoch": self.epoch,
+            "best_score": self.best,
+            "epochs_without_improvement": self.stale,
+        }
+
+    def _resume(self, path: Path) -> None:
+        state = load_checkpoint(path, self.config)
+        networks = self.networks
+        networks.generator.load_state_dict(state["generator"])
+        networks.spatial.load_state_dict(state["spatial_discriminator"])
+        networks.temporal.load_state_dict(state["temporal_discriminator"])
+        networks.optimizer_g.load_state_dict(state["optimizer_g"])
+        networks.optimizer_d.load_state_dict(state["optimizer_d"])
+        self.fabric.strategy.precision.load_state_dict(state["scaler"])
+        self.ema.module.load_state_dict(state["ema"] or state["generator"])
+        self.ema.n_averaged.fill_(state["ema_updates"])
+        self.step, self.best, self.stale = state["step"], state["best_score"], state["epochs_without_improvement"]
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Ctrl-C and SIGTERM end the run after the current step; a second one ends it at once."""
+
+        def ask(number: int, frame: object) -> None:
+            if self.stop_asked:
+                raise KeyboardInterrupt
+            self.stop_asked = True
+            log.warning("Stopping after this step")
+
+        try:
+            previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        except ValueError:  # not in the main thread: signals are somebody else's
+            previous = {}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)

@@ -1,0 +1,95 @@
+"""Validation on fixed full frames, and the score that decides which model is best."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tempogan_eddy.dataset.typhoon import TyphoonDataset
+from tempogan_eddy.evaluation.spectra import energy_above, log_spectral_distance, radial_spectrum
+from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
+from tempogan_eddy.model.tempogan import upsample
+
+__all__ = ["Validation", "score"]
+
+# Maps (N, 1, h, w) to (N, 1, H, W), both scaled.
+Reconstruct = Callable[[Tensor], Tensor]
+
+
+def score(kind: str, metrics: Mapping[str, float], bicubic: Mapping[str, float]) -> float:
+    """What 'best' means; lower is better, and 1 (``balanced``: 2) is bicubic interpolation.
+
+    ``rmse``: RMSE over bicubic's. ``lsd``: LSD over bicubic's. ``balanced``: their sum, because either axis alone
+    is won by a model that nobody wants, a blurred one or one that invents.
+    """
+    rmse = metrics["rmse"] / bicubic["rmse"]
+    lsd = metrics["lsd"] / bicubic["lsd"]
+    return {"rmse": rmse, "lsd": lsd, "balanced": rmse + lsd}[kind]
+
+
+class Validation:
+    """Scores a generator on the same full frames every time.
+
+    Parameters
+    ----------
+    dataset
+        The validation split.
+    """
+
+    def __init__(self, dataset: TyphoonDataset) -> None:
+        config = dataset.config
+        self.kelvin_range, self.scale = config.data.kelvin_range, config.scale
+        positions = dataset.spread(config.training.validation_frames)
+        self.samples = [dataset.full_frame(position) for position in positions]
+        self.bicubic = self.measure(lambda frames: upsample(frames, self.scale))
+
+    def measure(self, reconstruct: Reconstruct, device: torch.device | str = "cpu") -> dict[str, float]:
+        """RMSE, bias (K), LSD, LSD of hourly differences, energy above the coarse Nyquist (dB).
+
+        Spectra are means over the frames; everything counts valid pixels only.
+        """
+        totals = np.zeros(3)
+        spectra: dict[str, list[np.ndarray]] = {}
+        energy = np.zeros(2)
+        for sample in self.samples:
+            frames = self.frames(sample, reconstruct, device)
+            truth, valid = sample["hr"][:, 0].numpy(), sample["valid"][:, 0].numpy() > 0
+            error = (frames - truth)[valid]
+            totals += [len(error), error.sum(dtype=np.float64), np.square(error, dtype=np.float64).sum()]
+            pairs = [("still", frames[1], truth[1], valid[1])]
+            pairs += [("motion", frames[i + 1] - frames[i], truth[i + 1] - truth[i], valid[i] & valid[i + 1]) for i in (0, 1)]
+            for kind, ours, theirs, seen in pairs:
+                powers = radial_spectrum(ours, seen), radial_spectrum(theirs, seen)
+                spectra.setdefault(kind, []).append(np.stack(powers))
+                if kind == "still":
+                    cutoff = min(ours.shape) / self.scale / 2
+                    energy += [energy_above(power, ours.shape, cutoff) for power in powers]
+        count, total, square = totals
+        # Frames of several sizes have spectra of several lengths: each is compared with its own truth.
+        still, motion = (_distance(spectra[kind]) for kind in ("still", "motion"))
+        return {
+            "rmse": math.sqrt(square / count),
+            "bias": total / count,
+            "lsd": still,
+            "lsd_hourly": motion,
+            "energy": 10 * math.log10(max(energy[0], 1e-12) / max(energy[1], 1e-12)),
+        }
+
+    def frames(self, sample: Mapping[str, Tensor], reconstruct: Reconstruct, device: torch.device | str) -> np.ndarray:
+        """Reconstruct the three frames of one sample: (3, H, W) kelvin."""
+        with torch.no_grad():
+            scaled = reconstruct(from_kelvin(sample["lr"], self.kelvin_range).to(device))
+        return to_kelvin(scaled.float().cpu(), self.kelvin_range)[:, 0].numpy()
+
+
+def _distance(spectra: list[np.ndarray]) -> float:
+    """LSD between mean spectra, over groups of frames of one size, weighted by their number."""
+    groups: dict[int, list[np.ndarray]] = {}
+    for pair in spectra:
+        groups.setdefault(pair.shape[1], []).append(pair)
+    distances = [(len(group), log_spectral_distance(*np.mean(group, axis=0))) for group in groups.values()]
+    return float(sum(n * d for n, d in distances) / sum(n for n, _ in distances))

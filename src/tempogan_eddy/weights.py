@@ -1,0 +1,139 @@
+"""The model file for release: safetensors with everything that inference needs in its metadata."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from tempogan_eddy import __version__
+from tempogan_eddy.config import Config, load_config
+from tempogan_eddy.dataset.sensor import SensorModel
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.model.tempogan import Generator
+
+__all__ = ["CHECKPOINT_FORMAT", "MODEL_FORMAT", "Model", "build_generator", "load_model", "read_checkpoint", "save_model"]
+
+MODEL_FORMAT = "tempogan-eddy-model"
+CHECKPOINT_FORMAT = "tempogan-eddy-checkpoint"
+
+
+@dataclass
+class Model:
+    """A trained generator and what its numbers mean.
+
+    Parameters
+    ----------
+    generator
+        In evaluation mode, on the CPU, float32.
+    config
+        The configuration it was trained with: kelvin range, sensor model, scale.
+    name
+        The file it came from.
+    metadata
+        ``version``, ``step``, ``epoch``, ``score`` and whatever else the file says of itself.
+    """
+
+    generator: Generator
+    config: Config
+    name: str
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def scale(self) -> int:
+        """How many times finer the output grid is."""
+        return self.config.scale
+
+    @property
+    def sensor(self) -> SensorModel:
+        """The sensor model whose frames it was trained on."""
+        return SensorModel.from_config(self.config)
+
+
+def build_generator(config: Config) -> Generator:
+    """The untrained generator of a configuration; LR consistency holds for the area sensor only."""
+    keeps_mean = SensorModel.from_config(config).keeps_block_mean
+    return Generator.from_config(config.model, config.model.lr_consistency and keeps_mean)
+
+
+def save_model(path: Path, generator: torch.nn.Module, config: Config, metadata: dict[str, Any]) -> None:
+    """Write a model file, aside and then renamed.
+
+    Parameters
+    ----------
+    path
+        Ends in ``.safetensors``.
+    metadata
+        JSON values beside the configuration.
+    """
+    tensors = {name: value.detach().float().contiguous().cpu() for name, value in generator.state_dict().items()}
+    header = {"format": MODEL_FORMAT, "version": __version__, "config": config.model_dump_json()}
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, partial, header | {"metadata": json.dumps(metadata)})
+    partial.replace(path)
+
+
+def load_model(source: str | Path) -> Model:
+    """Load a model file (``.safetensors``) or the generator of a training checkpoint (``.pth``).
+
+    Raises
+    ------
+    InputError
+        The file is missing, broken, or no model of this package.
+    """
+    path = Path(source)
+    if path.is_dir():
+        raise InputError(f"The model {path} is a folder; give a .safetensors or .pth file, e.g. {path}/best_model.safetensors.")
+    if not path.exists():
+        raise InputError(f"The model {path} does not exist; give a .safetensors or .pth file that training wrote.")
+    if path.suffix == ".pth":
+        checkpoint = read_checkpoint(path)
+        config, weights = load_config(checkpoint["config"]), checkpoint["ema"] or checkpoint["generator"]
+        metadata = {key: checkpoint[key] for key in ("version", "epoch", "step", "best_score")}
+    else:
+        config, weights, metadata = _read_model(path)
+    generator = build_generator(config)
+    try:
+        generator.load_state_dict(weights)
+    except RuntimeError:
+        raise InputError(f"The weights in {path} do not fit the configuration stored with them; the file is damaged.") from None
+    return Model(generator.eval().requires_grad_(False), config, str(path), metadata)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a training checkpoint onto the CPU, weights only.
+
+    Raises
+    ------
+    InputError
+        It is missing, damaged, or not a checkpoint of this package.
+    """
+    if not path.is_file():
+        raise InputError(f"The checkpoint {path} does not exist; use --resume auto for the newest one.")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file can fail anywhere in the unpickler
+        raise InputError(f"The checkpoint {path} cannot be read ({type(error).__name__}); it is damaged or not a checkpoint.") from None
+    if not isinstance(checkpoint, dict) or checkpoint.get("format") != CHECKPOINT_FORMAT:
+        raise InputError(f"{path} is not a checkpoint of TempoGAN-Eddy; give a checkpoint_epoch_N.pth that its training wrote.")
+    return checkpoint
+
+
+def _read_model(path: Path) -> tuple[Config, dict[str, torch.Tensor], dict[str, Any]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    except (SafetensorError, OSError):
+        raise InputError(f"The model {path} cannot be read; it is damaged or not a safetensors file.") from None
+    if header.get("format") != MODEL_FORMAT:
+        raise InputError(f"{path} is not a model of TempoGAN-Eddy; give a .safetensors file that its training wrote.")
+    metadata = {"version": header["version"], **json.loads(header["metadata"])}
+    return load_config(json.loads(header["config"])), weights, metadata
