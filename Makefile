@@ -22,7 +22,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(VENV)/.installed
-	PATH="$(CURDIR)/$(BIN):$$PATH" bash scripts/demo.sh "$(DATA)"
+	$(BIN)/python scripts/demo.py "$(DATA)"
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest

@@ -132,6 +132,7 @@ class TrainingConfig(_Section):
     sequence_length: Literal[3] = Field(3, description="frames a window: t-1, t, t+1")
     epochs: int = Field(100, ge=1)
     steps_per_epoch: int = Field(100, ge=1, description="optimiser steps that make an epoch")
+    max_minutes: float = Field(0.0, ge=0, description="stop after this time, as after the last epoch; 0 never")
     pretrain_epochs: int = Field(10, ge=0, description="content loss only, before the discriminators join")
     lr_g: float = Field(1e-4, gt=0, description="learning rate of the generator")
     lr_d: float = Field(1e-4, gt=0, description="learning rate of both discriminators")

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from tempogan_eddy import __version__
 from tempogan_eddy.config import Config, load_config
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.model.tempogan import Generator
 
 __all__ = ["CHECKPOINT_FORMAT", "MODEL_FORMAT", "Model", "build_generator", "load_model", "read_checkpoint", "save_model"]
@@ -74,10 +74,8 @@ def save_model(path: Path, generator: torch.nn.Module, config: Config, metadata:
     """
     tensors = {name: value.detach().float().contiguous().cpu() for name, value in generator.state_dict().items()}
     header = {"format": MODEL_FORMAT, "version": __version__, "config": config.model_dump_json()}
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, partial, header | {"metadata": json.dumps(metadata)})
-    partial.replace(path)
+    with written_aside(path) as partial:
+        partial.write_bytes(save(tensors, header | {"metadata": json.dumps(metadata)}))
 
 
 def load_model(source: str | Path) -> Model:

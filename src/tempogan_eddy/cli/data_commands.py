@@ -14,7 +14,7 @@ from tempogan_eddy.cli.options import ConfigPath, Format, Input, InputFormat, Js
 from tempogan_eddy.cli.progress import frame_progress, storm_progress
 from tempogan_eddy.errors import InputError
 
-__all__ = ["coarsen", "config", "history", "info", "pack", "read", "synthesize", "write"]
+__all__ = ["coarsen", "config", "history", "info", "pack", "read", "reader_options", "split", "synthesize", "write"]
 
 
 def history() -> str:
@@ -22,19 +22,16 @@ def history() -> str:
     return "tempogan-eddy " + shlex.join(sys.argv[1:])
 
 
+def reader_options(settings: Any) -> dict[str, Any]:
+    """How the data section of a configuration reads files."""
+    return {key: getattr(settings, key) for key in ("variable", "grey_kelvin", "cadence", "unreadable")}
+
+
 def read(path: Path, storm: str | None, time: str | None, input_format: str | None, settings: Any) -> Any:
     """Open a sequence as a command asks for it; ``settings`` is the configuration's data section."""
     from tempogan_eddy.io import open_sequence, select_time
 
-    sequence = open_sequence(
-        path,
-        storm=storm,
-        format=input_format,
-        variable=settings.variable,
-        grey_kelvin=settings.grey_kelvin,
-        cadence=settings.cadence,
-        unreadable=settings.unreadable,
-    )
+    sequence = open_sequence(path, storm=storm, format=input_format, **reader_options(settings))
     return select_time(sequence, time) if time else sequence
 
 
@@ -42,8 +39,8 @@ def write(sequence: Any, output: Path, output_format: str | None, source: Path, 
     """Save a sequence with a progress bar; a suffix-less output takes the format of the input."""
     from tempogan_eddy.io import save_sequence
 
-    with frame_progress(verb, sequence.sizes["time"]) as advance:
-        save_sequence(sequence, output, format=output_format, history=history(), on_frame=advance, source=source)
+    with frame_progress(verb) as advance:
+        save_sequence(sequence, output, format=output_format, history=history(), on_frame=advance)
 
 
 def coarsen(
@@ -86,6 +83,30 @@ def pack(
         write_pack(source, output, load_config(config, overrides), advance)
     size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
     print(f"{output}: {size / 1e6:.1f} MB")
+
+
+def split(source: Input, config: ConfigPath = None, overrides: Overrides = None, as_json: Json = False) -> None:
+    """Print which frames would train, validate and test."""
+    from tempogan_eddy.config import load_config
+    from tempogan_eddy.dataset.pack import open_source
+    from tempogan_eddy.dataset.split import Entry, split_frames
+
+    settings = load_config(config, overrides)
+    storms = {
+        name: Entry(sequence["time"].values.astype("datetime64[ns]"), folder or None)
+        for name, (sequence, folder) in open_source(source, settings).items()
+    }
+    rows = [
+        {"split": part, "storm": name, "times": storms[name].times[mask].astype("datetime64[m]").astype(str).tolist()}
+        for part, members in split_frames(storms, settings.data.split).items()
+        for name, mask in members.items()
+        if mask.any()
+    ]
+    if as_json:
+        print(json.dumps(rows))
+        return
+    for row in rows:
+        print(f"{row['split']:<6} {row['storm']}: {len(row['times'])} frames, {row['times'][0]} to {row['times'][-1]}")
 
 
 def synthesize(

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.highlighter import NullHighlighter
 from rich.logging import RichHandler
 
 from tempogan_eddy import __version__
@@ -29,6 +30,7 @@ app.command()(model_commands.reconstruct)
 app.command()(model_commands.evaluate)
 app.command()(data_commands.coarsen)
 app.command()(data_commands.pack)
+app.command()(data_commands.split)
 app.command()(data_commands.synthesize)
 app.command()(data_commands.info)
 app.command()(data_commands.config)
@@ -45,11 +47,22 @@ def _options(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
-    handler = RichHandler(console=Console(stderr=True), show_path=False, show_level=False, markup=False, highlighter=None)
     logger = logging.getLogger("tempogan_eddy")
-    logger.handlers = [handler]
+    logger.handlers = [_handler()]
+    # Lightning announces its precision to everybody; ours is in the first lines of a run.
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     logger.propagate = False
+
+
+def _handler() -> logging.Handler:
+    """Coloured lines beside progress bars on a terminal, whole plain lines elsewhere."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        return RichHandler(console=console, show_path=False, show_level=False, markup=False, highlighter=NullHighlighter())
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    return handler
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

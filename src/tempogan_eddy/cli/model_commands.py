@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from tempogan_eddy.cli.data_commands import read, write
+from tempogan_eddy.cli.data_commands import read, reader_options, write
 from tempogan_eddy.cli.options import ConfigPath, Format, Input, InputFormat, Output, Overrides, Storm, Time
 from tempogan_eddy.cli.progress import frame_progress, storm_progress
 
@@ -65,3 +66,75 @@ def reconstruct(
     fine = rebuild(sequence, loaded, tile=tile, device=choose_device(device))
     write(fine, output, format, source, "reconstructing")
     print(f"{output}: {fine.sizes['time']} frames of {fine.sizes['y']}x{fine.sizes['x']}")
+
+
+def evaluate(
+    truth: Annotated[Path, typer.Option("--truth", help="The true fine sequence.", show_default=False)],
+    reconstructed: Annotated[Path, typer.Option("--reconstructed", help="The reconstruction.", show_default=False)],
+    lowres: Annotated[
+        Path | None, typer.Option("--lowres", help="The coarse input; made from the truth where left out.", show_default=False)
+    ] = None,
+    storm: Storm = None,
+    time: Time = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all scores as JSON.", show_default=False)] = None,
+    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write all scores as CSV.", show_default=False)] = None,
+    figures: Annotated[Path | None, typer.Option("--figures", help="Folder for crops.png and spectra.png.", show_default=False)] = None,
+    baselines: Annotated[bool, typer.Option(help="Score nearest, bicubic and back-projected bicubic too.")] = True,
+    config: ConfigPath = None,
+    overrides: Overrides = None,
+) -> None:
+    """Score a reconstruction against the truth, beside simple interpolation."""
+    from tempogan_eddy.config import load_config
+    from tempogan_eddy.evaluation import combine, report
+    from tempogan_eddy.evaluation import evaluate as score
+
+    settings = load_config(config, overrides).data
+    results = []
+    for name, truth_part, fine, coarse in _pairs(truth, reconstructed, lowres, storm, time, settings):
+        with frame_progress(f"evaluating {name}") as advance:
+            result = score(truth_part, fine, coarse, baselines=baselines, cadence=settings.cadence, progress=advance)
+        results.append(result)
+        _print(report.table(result))
+        if figures:
+            _draw(figures, result, truth_part, fine, coarse)
+    if len(results) > 1:
+        results.append(combine(results))
+        _print(report.table(results[-1]))
+    for writer, target in ((report.to_json, json_file), (report.to_csv, csv_file)):
+        if target:
+            print(writer(results, target))
+
+
+def _pairs(
+    truth: Path, reconstructed: Path, lowres: Path | None, storm: str | None, time: str | None, settings: Any
+) -> Iterator[tuple[str, Any, Any, Any]]:
+    """Name, truth, reconstruction and coarse input of every storm that was reconstructed."""
+    from tempogan_eddy.io import open_sequences
+
+    names = list(open_sequences(reconstructed, **reader_options(settings)))
+    for name in [storm] if storm or len(names) == 1 else names:
+        alone = len(names) == 1
+        fine = read(reconstructed, None if alone else name, time, None, settings)
+        label = storm or str(fine.attrs.get("sequence", name))
+        # A truth of one storm needs no name; one of several is found by the name the reconstruction kept.
+        truths = open_sequences(truth, **reader_options(settings))
+        wanted = storm or (None if len(truths) == 1 else label)
+        coarse = read(lowres, None if alone else name, time, None, settings) if lowres else None
+        yield label, read(truth, wanted, time, None, settings), fine, coarse
+
+
+def _draw(folder: Path, result: Any, truth: Any, fine: Any, coarse: Any) -> None:
+    from tempogan_eddy.evaluation import figures
+
+    crops = folder / f"{result.storm}-crops.png"
+    print(figures.save_crops(truth, fine, crops, lowres=coarse, time=result.example_time))
+    if result.spectra is not None:
+        print(figures.save_spectra(result, folder / f"{result.storm}-spectra.png"))
+
+
+def _print(table: Any) -> None:
+    from rich.console import Console
+
+    console = Console()
+    # Redirected output has no width of its own.
+    (console if console.is_terminal else Console(width=110)).print(table)

@@ -26,14 +26,14 @@ def _bar() -> Iterator[Progress]:
 
 
 @contextmanager
-def frame_progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show how many of ``total`` frames are done; call what is yielded with that number."""
+def frame_progress(description: str) -> Iterator[Callable[[int, int], None]]:
+    """Show progress over frames; call what is yielded with the frames done and all frames."""
     with _bar() as progress:
-        task = progress.add_task(description, total=total, rate="")
+        task = progress.add_task(description, total=None, rate="")
 
-        def advance(done: int) -> None:
+        def advance(done: int, total: int) -> None:
             speed = progress.tasks[0].speed
-            progress.update(task, completed=done, rate=f"{speed:.1f} frames/s" if speed else "")
+            progress.update(task, completed=done, total=total, rate=f"{speed:.1f} frames/s" if speed else "")
 
         yield advance
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,6 +24,7 @@ from tempogan_eddy.dataset.split import SPLITS
 from tempogan_eddy.dataset.windows import linked_frames
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import open_sequences
+from tempogan_eddy.io.aside import written_aside
 
 __all__ = ["FLOW_QUANTUM", "FORMAT", "KELVIN_OFFSET", "KELVIN_QUANTUM", "MISSING", "is_pack", "open_source", "pack", "packed"]
 
@@ -87,21 +86,13 @@ def pack(
     if output.suffix != ".zarr":
         raise InputError(f"A packed store is a Zarr store: call the output {output}.zarr instead of {output}.")
     sequences = open_source(source, config)
-    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    output.parent.mkdir(parents=True, exist_ok=True)
+    if output.exists() and not is_pack(output):
+        raise InputError(f"{output} exists and is no packed store; choose another name.")
     sensor = SensorModel(config.sensor.kind, config.scale, config.sensor.sigma)
-    try:
+    with written_aside(output) as partial:
         zarr.open_group(partial, mode="w", zarr_format=3, attributes=_attributes(config))
         for name, (sequence, folder) in sequences.items():
             _pack_sequence(partial, name, sequence, folder, sensor, config, on_frame)
-        old = output.with_name(f".{output.name}.{os.getpid()}.old")
-        if output.exists():
-            output.rename(old)
-        partial.rename(output)
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return output
 
 

@@ -105,7 +105,9 @@ class SensorModel:
         seen = self._sample(torch.where(missing, 0.0, flat - offset))
         if self.margin or missing.any():
             weight = self._sample((~missing).float())
-            seen = torch.where(weight >= MINIMUM_SEEN, seen / weight, math.nan)
+            # Beyond the frame there was nothing to see, so it is not missed there.
+            inside = self._sample(torch.ones_like(flat[:1]))
+            seen = torch.where(weight >= MINIMUM_SEEN * inside, seen / weight, math.nan)
         seen = seen + offset
         if self.noise_kelvin:
             if generator is None:

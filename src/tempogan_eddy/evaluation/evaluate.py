@@ -12,6 +12,7 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation.baselines import BASELINES
 from tempogan_eddy.evaluation.bootstrap import block_sums
 from tempogan_eddy.evaluation.frames import Frame, Pair
+from tempogan_eddy.evaluation.mask import Mask
 from tempogan_eddy.evaluation.matching import Match, match
 from tempogan_eddy.evaluation.result import Evaluation, Spectra
 from tempogan_eddy.evaluation.spectra import wavenumbers
@@ -93,7 +94,7 @@ def evaluate(
     previous: dict[str, Frame] | None = None
     for index, time in enumerate(matched.times):
         frames, lowres_frame = _read(matched, index, chosen, settings)
-        if frames[TRUTH].valid.any():
+        if frames[TRUTH].mask.valid.any():
             row = _score_frame(frames, lowres_frame, matched.scale, settings)
             if previous and follows[index]:
                 _score_pair(row, previous, frames, settings)
@@ -118,7 +119,8 @@ def _read(
     values = {TRUTH: truth, RECONSTRUCTED: reconstructed}
     values |= {name: BASELINES[name](lowres, matched.scale) for name in baselines}
     valid = np.logical_and.reduce([np.isfinite(frame) for frame in values.values()])
-    return {name: Frame(frame, valid, settings.flow_range) for name, frame in values.items()}, lowres
+    mask = Mask(valid)
+    return {name: Frame(frame, mask, settings.flow_range) for name, frame in values.items()}, lowres
 
 
 def _score_frame(
@@ -136,7 +138,8 @@ def _score_frame(
 def _score_pair(
     row: dict[str, Statistics], earlier: dict[str, Frame], later: dict[str, Frame], settings: Settings
 ) -> None:
-    pairs = {name: Pair(earlier[name], later[name]) for name in later}
+    mask = Mask(earlier[TRUTH].mask.valid & later[TRUTH].mask.valid)
+    pairs = {name: Pair(earlier[name], later[name], mask) for name in later}
     for name, statistics in row.items():
         statistics |= pair_statistics(pairs[name], pairs[TRUTH], settings)
 
@@ -150,7 +153,7 @@ def _count(
 ) -> None:
     tally.rows.append(row)
     tally.times.append(time)
-    tally.valid += int(frames[TRUTH].valid.sum())
+    tally.valid += int(frames[TRUTH].mask.valid.sum())
     tally.pairs += int(next(iter(row.values())).get("pairs", 0))
     if "spectra" in next(iter(row.values())):
         tally.spectra += 1

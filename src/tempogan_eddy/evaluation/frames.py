@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from tempogan_eddy.evaluation.mask import Mask
 from tempogan_eddy.evaluation.spectra import radial_spectrum
 
 __all__ = ["FLOW_WINDOW", "Frame", "Pair", "cloud_fraction"]
@@ -27,54 +28,50 @@ class Frame:
     Attributes
     ----------
     values : (H, W) array
-        Kelvin; what it holds where `valid` is False is never used.
-    valid : (H, W) bool array
-        The mask that all methods and the truth share.
+        Kelvin; what it holds where the mask is False is never used.
+    mask : Mask
+        The valid pixels that all methods and the truth share.
     flow_range : (low, high)
         Kelvin shown to the optical flow as 0 and 255.
     """
 
     values: NDArray[np.floating]
-    valid: NDArray[np.bool_]
+    mask: Mask
     flow_range: tuple[float, float] = (170.0, 310.0)
     _fractions: dict[tuple[float, int], NDArray[np.float64]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def spectrum(self) -> NDArray[np.float64]:
         """RAPSD, K^2, at k = 1..Nyquist."""
-        return radial_spectrum(self.values, self.valid)
+        return radial_spectrum(self.values, self.mask.weight)
 
     @cached_property
     def eight_bit(self) -> NDArray[np.uint8]:
         """The fixed kelvin-to-8-bit map of the optical flow; missing pixels take the middle grey."""
         low, high = self.flow_range
-        grey = np.where(self.valid, (self.values - low) / (high - low) * 255, 127.5)
+        grey = np.where(self.mask.valid, (self.values - low) / (high - low) * 255, 127.5)
         return np.clip(np.rint(grey), 0, 255).astype(np.uint8)
 
     def fractions(self, threshold: float, neighbourhood: int) -> NDArray[np.float64]:
         """Share of valid pixels colder than `threshold` in the square neighbourhood of each pixel."""
         key = (threshold, neighbourhood)
         if key not in self._fractions:
-            self._fractions[key] = cloud_fraction(self.values, self.valid, threshold, neighbourhood)
+            self._fractions[key] = cloud_fraction(self.values, self.mask.valid, threshold, neighbourhood)
         return self._fractions[key]
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two frames of one method, exactly one cadence apart."""
+    """Two frames of one method, exactly one cadence apart, and the mask valid in both."""
 
     earlier: Frame
     later: Frame
-
-    @cached_property
-    def valid(self) -> NDArray[np.bool_]:
-        """Valid in both frames."""
-        return self.earlier.valid & self.later.valid
+    mask: Mask
 
     @cached_property
     def spectrum(self) -> NDArray[np.float64]:
         """RAPSD of the later frame minus the earlier one."""
-        return radial_spectrum(self.later.values - self.earlier.values, self.valid)
+        return radial_spectrum(self.later.values - self.earlier.values, self.mask.weight)
 
     @cached_property
     def flow(self) -> NDArray[np.float32]:

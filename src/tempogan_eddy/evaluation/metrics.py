@@ -55,14 +55,14 @@ def metrics(settings: Settings = DEFAULTS) -> tuple[Metric, ...]:
         Metric("bias", "Bias", "K", "zero", lambda s: _ratio(s["error"], s["pixels"])),
         Metric(
             "cold_rmse",
-            f"RMSE of cloud < {settings.cold_kelvin:g} K",
+            f"Cold RMSE (< {settings.cold_kelvin:g} K)",
             "K",
             "lower",
             lambda s: np.sqrt(_ratio(s["cold_squared_error"], s["cold_pixels"])),
         ),
         Metric(
             "psnr",
-            f"PSNR (range {settings.data_range:g} K)",
+            "PSNR",
             "dB",
             "higher",
             lambda s: _decibel(settings.data_range**2 * s["pixels"], s["squared_error"]),
@@ -71,14 +71,14 @@ def metrics(settings: Settings = DEFAULTS) -> tuple[Metric, ...]:
         Metric("lsd", "LSD of spectra", "dB", "lower", lambda s: _ratio(s["lsd"], s["spectra"])),
         Metric(
             "detail_energy",
-            "Energy above coarse Nyquist",
+            "Energy > coarse Nyquist",
             "dB",
             "zero",
             lambda s: _decibel(s["detail_energy"], s["detail_energy_truth"]),
         ),
         Metric(
             "lsd_hourly",
-            "LSD of differences in time",
+            "LSD of time differences",
             "dB",
             "lower",
             lambda s: _ratio(s["lsd_hourly"], s["pairs"]),

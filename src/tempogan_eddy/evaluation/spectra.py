@@ -7,10 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from tempogan_eddy.evaluation.mask import Mask
+
 __all__ = ["energy_above", "log_spectral_distance", "radial_spectrum", "wavenumbers"]
 
-# The power that rounding to float32 leaves at 300 K, about (1e-5 K)^2: keeps log(0) out of flat frames.
-ROUNDING_POWER = 1e-10
+# About what rounding to float32 leaves in a mode, (1e-5 K)^2 spread over a million: no log of 0.
+ROUNDING_POWER = 1e-16
 
 
 class _Geometry(NamedTuple):
@@ -28,21 +30,21 @@ def wavenumbers(shape: tuple[int, int]) -> NDArray[np.int_]:
 
 
 def radial_spectrum(
-    field: NDArray[np.floating], valid: NDArray[np.bool_] | None = None
+    field: NDArray[np.floating], weight: NDArray[np.floating] | NDArray[np.bool_] | None = None
 ) -> NDArray[np.float64]:
     """Radially averaged power spectral density of one field.
 
-    The mean over the valid pixels is removed, missing pixels are set to that mean (anomaly 0), a
-    two-dimensional Hann window is applied, and the power of the discrete Fourier transform is averaged
-    over rings of integer radial wavenumber. Rings are counted in cycles per shorter side, so a frame
-    that is not square uses all of its pixels.
+    The (weighted) mean is removed, a two-dimensional Hann window and the weights are applied, and the
+    power of the discrete Fourier transform is averaged over rings of integer radial wavenumber. Rings
+    are counted in cycles per shorter side, so a frame that is not square uses all of its pixels.
 
     Parameters
     ----------
     field : (H, W) array
-        Kelvin.
-    valid : (H, W) bool array, optional
-        False where missing; default all valid.
+        Kelvin; may be NaN where the weight is 0.
+    weight : (H, W) array, optional
+        0..1, 0 where missing; default 1 everywhere. A bool mask of valid pixels is given soft edges
+        (see `mask.taper`).
 
     Returns
     -------
@@ -51,8 +53,10 @@ def radial_spectrum(
         windowed variance (Parseval).
     """
     geometry = _geometry(field.shape[0], field.shape[1])
+    if weight is not None:
+        weight = Mask(weight.astype(bool)).weight if weight.dtype == bool else weight.astype(np.float64)
     values = field.astype(np.float64)
-    anomaly = values - values.mean() if valid is None else _masked_anomaly(values, valid)
+    anomaly = values - values.mean() if weight is None else _weighted_anomaly(values, weight)
     power = np.abs(fft.rfft2(anomaly * geometry.window)) ** 2 / values.size**2
     total = np.bincount(geometry.ring.ravel(), (geometry.weight * power).ravel())
     return total[1 : len(geometry.modes) + 1] / geometry.modes
@@ -70,10 +74,11 @@ def energy_above(spectrum: NDArray[np.float64], shape: tuple[int, int], wavenumb
     return float((spectrum * _geometry(*shape).modes)[above].sum())
 
 
-def _masked_anomaly(values: NDArray[np.float64], valid: NDArray[np.bool_]) -> NDArray[np.float64]:
-    if not valid.any():
+def _weighted_anomaly(values: NDArray[np.float64], weight: NDArray[np.floating]) -> NDArray[np.float64]:
+    if not weight.any():
         return np.zeros_like(values)
-    return np.where(valid, values - values[valid].mean(), 0.0)
+    values = np.where(weight > 0, values, 0.0)
+    return (values - np.average(values, weights=weight)) * weight
 
 
 @lru_cache(maxsize=8)

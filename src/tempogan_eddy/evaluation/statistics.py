@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from tempogan_eddy.evaluation.baselines import area_mean
 from tempogan_eddy.evaluation.frames import FLOW_WINDOW, Frame, Pair
@@ -21,7 +20,7 @@ Statistics = dict[str, float]
 # Statistics that are combined by their maximum, not by their sum.
 MAXIMA = frozenset({"consistency_max"})
 
-SSIM_SIGMA, SSIM_RADIUS = 1.5, 5  # the 11 x 11 window of Wang et al. (2004)
+SSIM_SIGMA, SSIM_WINDOW = 1.5, 11  # the gaussian window of Wang et al. (2004)
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def frame_statistics(
     Parameters
     ----------
     reconstructed, truth : Frame
-        (H, W) kelvin with the same `valid`.
+        (H, W) kelvin with the same mask.
     scale : int
         Refinement of the grid; the coarse Nyquist wavenumber is min(H, W) / (2 * scale).
     settings : Settings
@@ -105,11 +104,9 @@ def pair_statistics(reconstructed: Pair, truth: Pair, settings: Settings = DEFAU
     "Learning temporal coherence via self-supervision"); pixels within half a flow window of a missing
     one are left out.
     """
-    if truth.valid.mean() < settings.minimum_valid:
+    if truth.mask.share < settings.minimum_valid:
         return {}
-    trusted = truth.valid
-    if not trusted.all():
-        trusted = ndimage.minimum_filter(trusted, FLOW_WINDOW, mode="nearest")
+    trusted = truth.mask.whole(FLOW_WINDOW, inside=False)
     difference = np.linalg.norm(reconstructed.flow - truth.flow, axis=-1)
     return {
         "pairs": 1.0,
@@ -145,8 +142,8 @@ def consistency_statistics(
 
 
 def _error_sums(reconstructed: Frame, truth: Frame, settings: Settings) -> Statistics:
-    expected = truth.values[truth.valid].astype(np.float64)
-    error = reconstructed.values[truth.valid] - expected
+    expected = truth.values[truth.mask.valid].astype(np.float64)
+    error = reconstructed.values[truth.mask.valid] - expected
     squared = error**2
     cold = expected < settings.cold_kelvin
     return {
@@ -163,8 +160,8 @@ def _error_sums(reconstructed: Frame, truth: Frame, settings: Settings) -> Stati
 def _fss_sums(reconstructed: Frame, truth: Frame, settings: Settings) -> Statistics:
     sums: Statistics = {}
     for threshold in settings.fss_kelvin:
-        ours = reconstructed.fractions(threshold, settings.fss_neighbourhood)[truth.valid]
-        theirs = truth.fractions(threshold, settings.fss_neighbourhood)[truth.valid]
+        ours = reconstructed.fractions(threshold, settings.fss_neighbourhood)[truth.mask.valid]
+        theirs = truth.fractions(threshold, settings.fss_neighbourhood)[truth.mask.valid]
         sums[f"fss_difference_{threshold:g}"] = float(((ours - theirs) ** 2).sum())
         sums[f"fss_reference_{threshold:g}"] = float((ours**2).sum() + (theirs**2).sum())
     return sums
@@ -175,8 +172,8 @@ def _ssim_sums(reconstructed: Frame, truth: Frame, settings: Settings) -> Statis
 
     low = settings.kelvin_range[0]
     _, similarity = structural_similarity(
-        np.where(truth.valid, truth.values - low, 0.0),
-        np.where(truth.valid, reconstructed.values - low, 0.0),
+        np.where(truth.mask.valid, truth.values - low, 0.0),
+        np.where(truth.mask.valid, reconstructed.values - low, 0.0),
         data_range=settings.data_range,
         gaussian_weights=True,
         sigma=SSIM_SIGMA,
@@ -184,12 +181,12 @@ def _ssim_sums(reconstructed: Frame, truth: Frame, settings: Settings) -> Statis
         full=True,
     )
     # Only windows that lie inside the frame and hold no missing pixel, as skimage's own mean has it.
-    whole = ndimage.minimum_filter(truth.valid, 2 * SSIM_RADIUS + 1, mode="constant", cval=0)
+    whole = truth.mask.whole(SSIM_WINDOW, inside=True)
     return {"ssim": float(similarity[whole].sum()), "ssim_pixels": float(whole.sum())}
 
 
 def _spectrum_sums(reconstructed: Frame, truth: Frame, scale: int, settings: Settings) -> Statistics:
-    if truth.valid.mean() < settings.minimum_valid:
+    if truth.mask.share < settings.minimum_valid:
         return {}
     shape = (truth.values.shape[0], truth.values.shape[1])
     nyquist = min(shape) / (2 * scale)

@@ -1,7 +1,16 @@
 """Files to sequences (``xarray.DataArray``: time, y, x; kelvin; NaN = missing) and back."""
 
+from tempogan_eddy.io.grid import coarsen_grid, refine_grid
 from tempogan_eddy.io.open import open_sequence, open_sequences
 from tempogan_eddy.io.save import save_sequence
 from tempogan_eddy.io.sequence import as_sequence, select_time
 
-__all__ = ["as_sequence", "open_sequence", "open_sequences", "save_sequence", "select_time"]
+__all__ = [
+    "as_sequence",
+    "coarsen_grid",
+    "open_sequence",
+    "open_sequences",
+    "refine_grid",
+    "save_sequence",
+    "select_time",
+]

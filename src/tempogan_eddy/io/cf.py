@@ -2,17 +2,19 @@
 
 import functools
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
+import zarr
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.frames import FrameStack, lazy_sequence
 from tempogan_eddy.io.quality import VALID_KELVIN
 from tempogan_eddy.io.sequence import as_sequence, kelvin_offset
 
-__all__ = ["NoSequenceError", "open_cf"]
+__all__ = ["NoSequenceError", "open_cf", "zarr_groups"]
 
 STANDARD_NAMES = {"brightness_temperature", "toa_brightness_temperature"}
 STALE_ATTRIBUTES = {"valid_min", "valid_max", "valid_range", "actual_range", "ancillary_variables", "bounds"}
@@ -69,27 +71,49 @@ def open_cf(
     return as_sequence(lazy_sequence(stack, _coordinates(da), attrs), valid_kelvin=valid_kelvin)
 
 
+def zarr_groups(path: Path) -> list[str]:
+    """Return the groups of a Zarr store that hold arrays, "" being the store itself.
+
+    Raises
+    ------
+    InputError
+        If the store cannot be read.
+    """
+    try:
+        return sorted(_groups_with_arrays(zarr.open_group(path, mode="r"), ""))
+    except Exception as error:  # zarr raises whatever its metadata parsing meets
+        raise InputError(f"{path} cannot be read as Zarr ({error}); is it whole?") from error
+
+
+def _groups_with_arrays(group: zarr.Group, name: str) -> Iterator[str]:
+    if next(iter(group.arrays()), None) is not None:
+        yield name
+        return
+    for child, subgroup in group.groups():
+        yield from _groups_with_arrays(subgroup, f"{name}/{child}" if name else child)
+
+
 def _open_dataset(path: Path, group: str | None) -> xr.Dataset:
-    options: dict[str, object] = {}
-    if path.is_dir():
-        options = {"engine": "zarr", "consolidated": False}
+    """Open lazily, with grid mappings and all latitudes and longitudes as coordinates."""
+    engine = {"engine": "zarr", "consolidated": False} if path.is_dir() else {}
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
-            return xr.open_dataset(path, group=group, decode_coords="all", cache=False, **options)  # type: ignore[arg-type]
+            dataset = xr.open_dataset(path, group=group, decode_coords="all", cache=False, **engine)  # type: ignore[arg-type]
     except Exception as error:  # xarray's engines raise whatever their libraries raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         kind = "Zarr" if path.is_dir() else "NetCDF"
         raise InputError(f"{path} cannot be read as {kind} ({reason}); is it whole?") from error
+    horizontal = ("latitude", "longitude")
+    return dataset.set_coords(
+        [name for name, da in dataset.data_vars.items() if da.attrs.get("standard_name") in horizontal]
+    )
 
 
-def _time_dimension(da: xr.DataArray) -> str | None:
-    """Return the dimension along which times lie, "" where the time is one scalar, None without a time."""
-    times = [name for name, coord in da.coords.items() if coord.dtype.kind == "M"]
-    along = [str(name) for name in times if da[name].dims == (name,)]
-    if len(along) == 1:
-        return along[0]
-    return "" if any(da[name].ndim == 0 for name in times) and not along else None
+def _times(da: xr.DataArray) -> list[str]:
+    """Return the names of the coordinates that are dates, one that names its own dimension first."""
+    dates = [str(name) for name, coord in da.coords.items() if coord.dtype.kind == "M" and coord.ndim <= 1]
+    return sorted(dates, key=lambda name: (da[name].dims != (name,), da[name].ndim == 0))
 
 
 def _choose(dataset: xr.Dataset, path: Path, variable: str | None) -> str:
@@ -97,9 +121,11 @@ def _choose(dataset: xr.Dataset, path: Path, variable: str | None) -> str:
     names = {str(name): da for name, da in dataset.data_vars.items()}
     if variable is not None:
         if variable not in names:
-            raise InputError(f"{path} has no variable {variable!r}; it has {', '.join(sorted(names)) or 'none'}.")
+            raise InputError(
+                f"{path} has no variable {variable!r}; it has {', '.join(sorted(names)) or 'none'}."
+            )
         return variable
-    timed = {name: da for name, da in names.items() if _time_dimension(da) is not None and da.ndim >= 2}
+    timed = {name: da for name, da in names.items() if _times(da) and da.ndim >= 2}
     for candidates in (
         [name for name, da in timed.items() if da.attrs.get("standard_name") in STANDARD_NAMES],
         [name for name, da in timed.items() if kelvin_offset(da.attrs.get("units", "")) == 0.0],
@@ -107,7 +133,9 @@ def _choose(dataset: xr.Dataset, path: Path, variable: str | None) -> str:
         if len(candidates) == 1:
             return candidates[0]
         if candidates:
-            raise InputError(f"{path} has several candidates, {', '.join(sorted(candidates))}; name the variable.")
+            raise InputError(
+                f"{path} has several candidates, {', '.join(sorted(candidates))}; name the variable."
+            )
     raise NoSequenceError(
         f"{path} has no variable along time with standard_name brightness_temperature or units K; "
         f"name one of {', '.join(sorted(names)) or 'none'}."
@@ -116,14 +144,16 @@ def _choose(dataset: xr.Dataset, path: Path, variable: str | None) -> str:
 
 def _name_dimensions(da: xr.DataArray, path: Path) -> xr.DataArray:
     """Return the variable with dims exactly (time, y, x); what named the old dims stays as a coordinate."""
-    time = _time_dimension(da)
-    if time is None:
+    times = _times(da)
+    if not times:
         raise InputError(f"{path}: {da.name} has no time coordinate of dates.")
-    if time == "":
-        scalar = next(name for name, coord in da.coords.items() if coord.dtype.kind == "M")
-        da, time = da.expand_dims(str(scalar)), str(scalar)
+    time = times[0]
+    if da[time].ndim == 0:
+        da = da.expand_dims(time)
     if time != "time":
         da = da.rename({time: "time"})
+    if da["time"].dims != ("time",):
+        da = da.swap_dims({da["time"].dims[0]: "time"})
     extra = [dim for dim in da.dims if dim != "time" and da.sizes[dim] == 1]
     da = da.squeeze(extra[: max(da.ndim - 3, 0)])
     if da.ndim != 3:

@@ -21,15 +21,16 @@ import xarray as xr
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.frames import FrameStack, lazy_sequence
-from tempogan_eddy.io.quality import VALID_KELVIN, mask_impossible
+from tempogan_eddy.io.quality import VALID_KELVIN, mask_calibration_bars
 from tempogan_eddy.io.sequence import as_sequence, kelvin_offset
 
 __all__ = ["FILE_NAME", "open_digital_typhoon"]
 
 log = logging.getLogger(__name__)
 
-FILE_NAME = re.compile(r"(?P<hour>\d{10})-(?P<sequence>[^-]+)-(?P<satellite>[^-]+)-(?P<number>\d+)\.h5")
+FILE_NAME = re.compile(r"(?P<hour>\d{10})-(?P<sequence>.+)-(?P<satellite>[^-]+)-(?P<number>\d+)\.h5")
 KEYS = ("Infrared", "infrared", "Data")
+UNKNOWN_SATELLITE = "unknown"
 
 TRACK = {
     "center_lat": ("lat", {"long_name": "latitude of the storm centre, positive north", "units": "degree"}),
@@ -37,7 +38,10 @@ TRACK = {
     "grade": ("grade", {"long_name": "best-track grade of the storm", "units": "1"}),
     "pressure": ("pressure", {"long_name": "lowest sea-level pressure", "units": "hPa"}),
     "wind": ("wind", {"long_name": "highest sustained wind", "units": "knot"}),
-    "mask_percent": ("mask_pct", {"long_name": "share of masked pixels in the original image", "units": "percent"}),
+    "mask_percent": (
+        "mask_pct",
+        {"long_name": "share of masked pixels in the original image", "units": "percent"},
+    ),
 }
 
 
@@ -88,19 +92,30 @@ def open_digital_typhoon(
     sequence = _sequence_name(frames[0].path)
     coords = {
         "time": np.array([frame.time for frame in frames]),
-        "satellite": ("time", np.array([frame.satellite for frame in frames]), {"long_name": "satellite"}),
+        **_satellites(frames),
         **_read_track(path if path.is_dir() else path.parent, sequence, frames),
     }
     attrs = {"long_name": "infrared brightness temperature", "units": "K", "sequence": sequence}
-    attrs |= _read_storm(path if path.is_dir() else path.parent, sequence)
+    attrs |= _read_storm(path if path.is_dir() else path.parent, sequence) | _read_attributes(frames[0].path)
     return as_sequence(lazy_sequence(stack, coords, attrs), valid_kelvin=valid_kelvin)
+
+
+def _satellites(frames: list[Frame]) -> dict[str, Any]:
+    names = [frame.satellite for frame in frames]
+    return (
+        {}
+        if set(names) == {UNKNOWN_SATELLITE}
+        else {"satellite": ("time", np.array(names), {"long_name": "satellite"})}
+    )
 
 
 def _parse_name(path: Path) -> Frame:
     match = FILE_NAME.fullmatch(path.name)
     hour = pd.to_datetime(match["hour"], format="%Y%m%d%H", errors="coerce") if match else pd.NaT
     if match is None or hour is pd.NaT:
-        raise InputError(f"{path} is not named like a Digital Typhoon frame, YYYYMMDDHH-sequence-satellite-number.h5.")
+        raise InputError(
+            f"{path} is not named like a Digital Typhoon frame, YYYYMMDDHH-sequence-satellite-number.h5."
+        )
     return Frame(path, hour.to_datetime64(), match["satellite"])
 
 
@@ -120,19 +135,31 @@ def _read(path: Path, header_only: bool = False) -> Any:
             offset = kelvin_offset(image.attrs.get("units", "K"))
             if image.ndim != 2 or offset is None:
                 units = image.attrs.get("units")
-                raise InputError(f"{path}: {key} has shape {image.shape} and units {units!r}, not 2-D kelvin.")
+                raise InputError(
+                    f"{path}: {key} has shape {image.shape} and units {units!r}, not 2-D kelvin."
+                )
             return image.shape if header_only else image[()] + offset
     except (OSError, RuntimeError, KeyError) as error:
-        raise InputError(f"{path} cannot be read as HDF5 ({error}); fetch it again or leave it out.") from error
+        raise InputError(
+            f"{path} cannot be read as HDF5 ({error}); fetch it again or leave it out."
+        ) from error
+
+
+def _read_attributes(path: Path) -> dict[str, Any]:
+    """Return the attributes of the file itself; the dataset's own files have none, ours do."""
+    with h5py.File(path, "r") as file:
+        return dict(file.attrs)
 
 
 def _check_size(path: Path, shape: tuple[int, ...], expected: tuple[int, ...]) -> None:
     if shape != expected:
-        raise InputError(f"{path} has {shape} pixels, the first frame of its sequence {expected}; remove or resize it.")
+        raise InputError(
+            f"{path} has {shape} pixels, the first frame of its sequence {expected}; remove or resize it."
+        )
 
 
 def _read_frame(frames: list[Frame], valid_kelvin: tuple[float, float], number: int) -> np.ndarray:
-    return mask_impossible(_read(frames[number].path), valid_kelvin)
+    return mask_calibration_bars(_read(frames[number].path), valid_kelvin)
 
 
 def _is_readable(frame: Frame) -> bool:
@@ -151,7 +178,11 @@ def _read_storm(folder: Path, sequence: str) -> dict[str, Any]:
         return {}
     try:
         entry = json.loads(path.read_text(encoding="utf-8")).get(sequence, {})
-        return {f"storm_{key}": entry[key] for key in ("name", "season", "number") if entry.get(key) not in (None, "")}
+        return {
+            f"storm_{key}": entry[key]
+            for key in ("name", "season", "number")
+            if entry.get(key) not in (None, "")
+        }
     except (ValueError, AttributeError) as error:
         raise InputError(f"{path} is not the dataset's metadata ({error}); repair or remove it.") from error
 
@@ -178,9 +209,13 @@ def _track_keys(path: Path, row: dict[str, str]) -> list[tuple[object, dict[str,
     try:
         year, month, day, hour = (int(row[column]) for column in ("year", "month", "day", "hour"))
         time = pd.Timestamp(year, month, day, hour).to_datetime64().astype("datetime64[ns]")
-        values = {name: float(row[name]) for name in ("lat", "lng", "grade", "pressure", "wind") if row.get(name)}
+        values = {
+            name: float(row[name]) for name in ("lat", "lng", "grade", "pressure", "wind") if row.get(name)
+        }
         keys: list[tuple[object, dict[str, float]]] = []
-        for column in [column for column in row if column and re.fullmatch(r"file_\d+", column) and row[column]]:
+        for column in [
+            column for column in row if column and re.fullmatch(r"file_\d+", column) and row[column]
+        ]:
             percent = row.get(column.replace("file", "mask") + "_pct")
             keys.append((row[column], values | ({"mask_pct": float(percent)} if percent else {})))
         return [*keys, (time, values)]

@@ -1,6 +1,6 @@
 """Frames that stay in their files until they are asked for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import dask.array
 import numpy as np
 import xarray as xr
 
-__all__ = ["FrameStack", "lazy_sequence", "source_paths"]
+__all__ = ["FrameStack", "iterate_frames", "lazy_sequence", "source_paths"]
 
 
 class FrameStack:
@@ -27,7 +27,7 @@ class FrameStack:
     dtype = np.dtype(np.float32)
     ndim = 3
 
-    def __init__(self, path: Path, read: Callable[[int], np.ndarray], shape: tuple[int, int, int]) -> None:
+    def __init__(self, path: Path, read: Callable[[int], np.ndarray], shape: tuple[int, ...]) -> None:
         self.path = path
         self.read = read
         self.shape = shape
@@ -63,3 +63,9 @@ def source_paths(da: xr.DataArray) -> set[Path]:
         return set()
     values = (getattr(node, "value", node) for node in dict(graph).values())
     return {value.path for value in values if isinstance(value, FrameStack)}
+
+
+def iterate_frames(da: xr.DataArray) -> Iterator[np.ndarray]:
+    """Yield the frames (y, x) of a sequence one at a time, holding none of them."""
+    for number in range(da.sizes["time"]):
+        yield np.asarray(da.data[number])

@@ -1,11 +1,27 @@
-"""Which pixels are missing: the stated rule."""
+"""Which pixels are missing: the stated rule.
+
+(a) In every format, a value outside 160-330 K, or not finite, is missing. (b) In Digital Typhoon frames that
+hold such impossible values (a fill of -19.1 K, printed text near 335 K), a piece of picture that they cut off
+may be no picture: GMS frames carry a grey calibration bar, in steps of plausible kelvins, between two bands
+of fill. A bar is flat: 98.4 to 98.6 % of the horizontal neighbours in each bar of storm 198702 are exactly
+equal, against 22 to 43 % in the picture, 85 % in its flattest 16x16 pixels (warm sea, 0.5 K a step of an
+8-bit sensor) and 75 % in its flattest 32x32. Pixels beside the fill are as good as any other: nothing was
+interpolated across the edge.
+"""
 
 import numpy as np
+from scipy import ndimage
 
-__all__ = ["VALID_KELVIN", "mask_impossible"]
+__all__ = ["FLAT_SHARE", "SMALLEST_ISLAND", "VALID_KELVIN", "mask_calibration_bars", "mask_impossible"]
 
 VALID_KELVIN = (160.0, 330.0)
-"""No cloud top is colder and no ground seen in the infrared window is warmer (kelvin, both ends included)."""
+"""No cloud top is colder and hardly any ground warmer in the infrared window (kelvin, both ends included)."""
+
+FLAT_SHARE = 0.92
+"""A region in which more of the horizontal neighbours are exactly equal is a calibration bar."""
+
+SMALLEST_ISLAND = 256
+"""A cut-off region of fewer pixels is too small to tell a bar from a cloud."""
 
 
 def mask_impossible(frames: np.ndarray, valid_kelvin: tuple[float, float] = VALID_KELVIN) -> np.ndarray:
@@ -24,5 +40,39 @@ def mask_impossible(frames: np.ndarray, valid_kelvin: tuple[float, float] = VALI
         A copy, with NaN where the value is outside the range or not finite.
     """
     frames = np.asarray(frames, dtype=np.float32)
-    low, high = valid_kelvin
+    low, high = np.float32(valid_kelvin[0]), np.float32(valid_kelvin[1])
     return np.where((frames >= low) & (frames <= high), frames, np.float32(np.nan))
+
+
+def mask_calibration_bars(frame: np.ndarray, valid_kelvin: tuple[float, float] = VALID_KELVIN) -> np.ndarray:
+    """Set what is impossible, and what impossible values cut off and is no picture, to NaN.
+
+    Parameters
+    ----------
+    frame : array (y, x)
+        Brightness temperature in kelvin as a Digital Typhoon file holds it. NaN alone cuts nothing off: where
+        a file marks its missing pixels, its others are taken at their word.
+    valid_kelvin : tuple of float
+        Lowest and highest kelvin that are kept.
+
+    Returns
+    -------
+    array of float32 (y, x)
+        With NaN also in every region of valid pixels that is flat (more than ``FLAT_SHARE`` of its horizontal
+        neighbours are equal) or, the largest region apart, smaller than ``SMALLEST_ISLAND``.
+    """
+    kelvin = mask_impossible(frame, valid_kelvin)
+    valid = np.isfinite(kelvin)
+    if not (np.isfinite(frame) & ~valid).any() or not valid.any():
+        return kelvin
+    labels, count = ndimage.label(valid)
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    inside = labels[:, 1:] * (labels[:, 1:] == labels[:, :-1])
+    pairs = np.bincount(inside.ravel(), minlength=count + 1)
+    equal = np.bincount(
+        inside.ravel(), weights=(kelvin[:, 1:] == kelvin[:, :-1]).ravel(), minlength=count + 1
+    )
+    small = sizes < SMALLEST_ISLAND
+    small[1 + sizes[1:].argmax()] = False
+    kelvin[((equal > FLAT_SHARE * pairs) | small)[labels]] = np.nan
+    return kelvin

@@ -6,6 +6,8 @@ decreases. ``attrs["sequence"]`` names the storm. All other coordinates and attr
 """
 
 import functools
+import re
+from typing import Any
 
 import dask.array
 import numpy as np
@@ -20,17 +22,16 @@ __all__ = ["DIMS", "NAME", "as_sequence", "kelvin_offset", "select_time"]
 NAME = "brightness_temperature"
 DIMS = ("time", "y", "x")
 
-KELVIN_UNITS = {"k", "kelvin", "kelvins", "degk", "deg_k", "degree_k", "degrees_k", "degree_kelvin", "degrees_kelvin"}
-CELSIUS_UNITS = {"c", "°c", "celsius", "degc", "deg_c", "degree_c", "degrees_c", "degree_celsius", "degrees_celsius"}
+KELVIN = re.compile(r"(deg(ree)?s?[ _]?)?k(elvins?)?", re.IGNORECASE)
+CELSIUS = re.compile(r"(°|deg(ree)?s?[ _]?)?c(elsius)?", re.IGNORECASE)
 
 
 def kelvin_offset(units: object) -> float | None:
     """Return what to add to values in these units to have kelvin, or None for any other unit."""
     name = units.decode(errors="replace") if isinstance(units, bytes) else str(units)
-    name = name.strip().lower().replace(" ", "_")
-    if name in KELVIN_UNITS:
+    if KELVIN.fullmatch(name.strip()):
         return 0.0
-    return 273.15 if name in CELSIUS_UNITS else None
+    return 273.15 if CELSIUS.fullmatch(name.strip()) else None
 
 
 def as_sequence(
@@ -41,7 +42,8 @@ def as_sequence(
     Parameters
     ----------
     da : DataArray
-        Dims ``time``, ``y``, ``x`` in any order; ``attrs["units"]`` in kelvin or degrees Celsius; any numeric type.
+        Dims ``time``, ``y``, ``x`` in any order; ``attrs["units"]`` in kelvin or degrees Celsius; any numeric
+        type.
     sequence : str, optional
         The storm's name, used where ``attrs`` holds none.
     valid_kelvin : tuple of float
@@ -66,14 +68,26 @@ def as_sequence(
         raise InputError(f"{label} is empty: its shape is {dict(da.sizes)}.")
     offset = kelvin_offset(da.attrs.get("units", ""))
     if offset is None:
-        raise InputError(f"{label} has units {da.attrs.get('units')!r}; set attrs['units'] to K or degrees_Celsius.")
+        raise InputError(
+            f"{label} has units {da.attrs.get('units')!r}; set attrs['units'] to K or degrees_Celsius."
+        )
     da = da.transpose(*DIMS).assign_coords(time=check_times(da, label))
     data = da.chunk({"time": 1, "y": -1, "x": -1}).data
     clean = functools.partial(_to_kelvin, offset=offset, valid_kelvin=valid_kelvin)
     data = dask.array.map_blocks(clean, data, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32))
-    attrs = {**da.attrs, "units": "K", "standard_name": NAME}
-    attrs.setdefault("sequence", str(label))
+    attrs = {str(key): _plain(value) for key, value in da.attrs.items()} | {
+        "units": "K",
+        "standard_name": NAME,
+    }
+    attrs["sequence"] = str(attrs.get("sequence", label))
     return da.copy(data=data).rename(NAME).assign_attrs(attrs)
+
+
+def _plain(value: Any) -> Any:
+    """Return an attribute as Python knows it, whichever library read it."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
 
 
 def _to_kelvin(block: np.ndarray, offset: float, valid_kelvin: tuple[float, float]) -> np.ndarray:
@@ -91,7 +105,9 @@ def check_times(da: xr.DataArray, label: object) -> xr.DataArray:
     backward = np.flatnonzero(np.diff(values) < np.timedelta64(0, "ns"))
     if backward.size:
         before, after = (pd.Timestamp(values[backward[0] + i]).isoformat() for i in (0, 1))
-        raise InputError(f"{label} has times that go back, from {before} to {after}; sort its frames by time.")
+        raise InputError(
+            f"{label} has times that go back, from {before} to {after}; sort its frames by time."
+        )
     return time
 
 
@@ -142,5 +158,7 @@ def _period(text: str, interval: str) -> pd.Period | None:
     except ValueError:
         period = pd.NaT
     if period is pd.NaT:
-        raise InputError(f"{interval!r} is no time interval; write it as 1987-04-14/1987-04-15T12 or 1987-04-14/.. .")
+        raise InputError(
+            f"{interval!r} is no time interval; write it as 1987-04-14/1987-04-15T12 or 1987-04-14/.. ."
+        )
     return period

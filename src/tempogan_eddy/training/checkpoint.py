@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch
 from tempogan_eddy import __version__
 from tempogan_eddy.config import Config
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.weights import CHECKPOINT_FORMAT, read_checkpoint
 
 __all__ = ["epoch_path", "find_checkpoint", "interrupted_path", "load_checkpoint", "save_checkpoint"]
@@ -28,11 +28,9 @@ def interrupted_path(folder: Path) -> Path:
 
 def save_checkpoint(path: Path, state: dict[str, Any], config: Config) -> None:
     """Write a checkpoint; an interruption while writing leaves the old file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     header = {"format": CHECKPOINT_FORMAT, "version": __version__, "config": config.model_dump(mode="json")}
-    torch.save(header | state, partial)
-    partial.replace(path)
+    with written_aside(path) as partial:
+        torch.save(header | state, partial)
 
 
 def find_checkpoint(resume: str | Path, folder: Path) -> Path:

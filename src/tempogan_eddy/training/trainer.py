@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -117,7 +118,7 @@ class TempoGANTrainer:
         self._announce()
         last = training.epochs * training.steps_per_epoch
         checkpoint: Path | None = None
-        windows = training.batch_size * training.accumulate
+        windows, started = training.batch_size * training.accumulate, time.monotonic()
         with Journal(Path(training.log_dir), last, self.step, windows) as journal, self._signals():
             for batches in step_batches(self.dataset, self.step, last):
                 self._set_learning_rates()
@@ -128,7 +129,7 @@ class TempoGANTrainer:
                 journal.step(self.step, self.epoch + 1, losses)
                 if self.step % training.steps_per_epoch == 0:
                     checkpoint = self._end_epoch(journal) or checkpoint
-                    if self._out_of_patience():
+                    if self._out_of_patience() or self._out_of_time(started):
                         break
                 if self.stop_asked:
                     break
@@ -227,6 +228,13 @@ class TempoGANTrainer:
         patience = self.config.training.early_stopping_patience
         if patience and self.stale >= patience:
             log.info("No better score for %d epochs; stopping early", self.stale)
+            return True
+        return False
+
+    def _out_of_time(self, started: float) -> bool:
+        limit = self.config.training.max_minutes
+        if limit and time.monotonic() - started >= limit * 60:
+            log.info("The %g minutes of training.max_minutes are over", limit)
             return True
         return False
 

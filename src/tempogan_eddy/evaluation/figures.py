@@ -1,0 +1,165 @@
+"""Pictures of an evaluation: crops side by side, and radial spectra."""
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.evaluation.baselines import bicubic, nearest
+from tempogan_eddy.evaluation.matching import match
+from tempogan_eddy.evaluation.result import Evaluation
+from tempogan_eddy.io.aside import written_aside
+
+__all__ = ["infrared_palette", "save_crops", "save_spectra"]
+
+KELVIN_SHOWN = (185.0, 310.0)
+
+# Kelvin and colour: grey for sea and low cloud, colours for what is colder than 245 K.
+INFRARED = (
+    (185.0, "#2b0030"),
+    (193.0, "#8c1a80"),
+    (200.0, "#d92626"),
+    (208.0, "#f28c1f"),
+    (216.0, "#f7e43c"),
+    (225.0, "#58c24a"),
+    (235.0, "#2482c9"),
+    (245.0, "#bfe6f2"),
+    (245.0, "#e6e6e6"),
+    (310.0, "#0a0a0a"),
+)
+
+STYLES = {
+    "truth": {"color": "black", "linewidth": 2.2},
+    "reconstructed": {"color": "#d62728", "linewidth": 1.8},
+}
+GREYS = ("#7f9fbf", "#2c7fb8", "#41ab5d")
+
+
+def infrared_palette() -> Colormap:
+    """Colour map of infrared kelvins over `KELVIN_SHOWN`; missing pixels are beige."""
+    low, high = KELVIN_SHOWN
+    palette = LinearSegmentedColormap.from_list(
+        "infrared", [((kelvin - low) / (high - low), colour) for kelvin, colour in INFRARED], N=512
+    )
+    return palette.with_extremes(bad="#f2dfce")
+
+
+def save_crops(
+    truth: xr.DataArray,
+    reconstructed: xr.DataArray,
+    path: str | Path,
+    *,
+    lowres: xr.DataArray | None = None,
+    sensor_scale: int | None = None,
+    time: np.datetime64 | None = None,
+    side: int = 160,
+) -> Path:
+    """Draw the input, bicubic, the reconstruction and the truth side by side around the coldest cloud.
+
+    Parameters
+    ----------
+    truth, reconstructed, lowres, sensor_scale
+        As for `evaluate`.
+    path : path
+        PNG to write.
+    time : datetime64, optional
+        Which frame; default the middle one. `Evaluation.example_time` is a good one.
+    side : int
+        Side of the crop in high-resolution pixels.
+    """
+    matched = match(truth, reconstructed, lowres, sensor_scale)
+    times = matched.times
+    if time is not None and time not in times:
+        raise InputError(f"The sequences have no common frame at {time}; choose one of their common times.")
+    index = len(times) // 2 if time is None else int(np.flatnonzero(times == time)[0])
+    fine, ours, coarse = matched.load(index)
+    panels = {
+        f"input ({matched.scale}x coarser)": nearest(coarse, matched.scale),
+        "bicubic": bicubic(coarse, matched.scale),
+        "reconstructed": ours,
+        "truth": fine,
+    }
+    top, left, height, width = _coldest_area(fine, side, matched.scale)
+    crops = {name: frame[top : top + height, left : left + width] for name, frame in panels.items()}
+    moment = np.datetime_as_string(times[index], unit="m").replace("T", " ")
+    return _draw_crops(crops, f"{matched.truth.attrs.get('sequence', '')}  {moment} UTC", Path(path))
+
+
+def save_spectra(evaluation: Evaluation, path: str | Path) -> Path:
+    """Draw the mean radial spectra of the truth and of every method, with the coarse Nyquist marked."""
+    spectra = evaluation.spectra
+    if spectra is None:
+        raise InputError(
+            f"{evaluation.storm} has no mean spectrum to draw; evaluate one storm with less missing."
+        )
+    figure = Figure(figsize=(7.5, 5.2), layout="constrained")
+    axes = figure.add_subplot()
+    baselines = [name for name in spectra.power if name not in STYLES]
+    greys = dict(zip(baselines, GREYS, strict=False))
+    truth = spectra.power["truth"]
+    for name in (*baselines, *STYLES):
+        style = STYLES.get(name, {"color": greys.get(name, "grey"), "linewidth": 1.2})
+        axes.loglog(spectra.wavenumber, spectra.power[name], label=name, **style)
+    axes.axvline(spectra.coarse_nyquist, color="black", linestyle=":", linewidth=1)
+    axes.annotate(
+        "coarse Nyquist",
+        (spectra.coarse_nyquist, 1),
+        (-4, -6),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        rotation=90,
+        ha="right",
+        va="top",
+        fontsize=8,
+    )
+    # Interpolation leaves next to nothing at the smallest scales; the axis follows the truth.
+    axes.set_ylim(truth.min() / 1e3, truth.max() * 3)
+    axes.set_xlabel("radial wavenumber k, cycles per shorter side of the frame")
+    axes.set_ylabel("mean power per mode, K²")
+    axes.set_title(f"{evaluation.storm}: radially averaged spectra, {evaluation.frames} frames")
+    axes.legend(frameon=False, loc="lower left")
+    axes.grid(alpha=0.25, which="both", linewidth=0.4)
+    return _save(figure, Path(path))
+
+
+def _coldest_area(frame: NDArray[np.floating], side: int, scale: int) -> tuple[int, int, int, int]:
+    """Top, left, height and width of the crop with the coldest middle, aligned with coarse pixels."""
+    filled = np.where(np.isfinite(frame), frame, KELVIN_SHOWN[1])
+    smooth = ndimage.uniform_filter(filled, max(1, side // 3), mode="nearest")
+    middle = np.unravel_index(int(np.argmin(smooth)), frame.shape)
+    corner, size = [], []
+    for position, length in zip(middle, frame.shape, strict=True):
+        extent = min(side, length) // scale * scale
+        start = min(max(int(position) - extent // 2, 0), length - extent)
+        corner.append(start // scale * scale)
+        size.append(extent)
+    return corner[0], corner[1], size[0], size[1]
+
+
+def _draw_crops(crops: dict[str, NDArray[np.floating]], title: str, path: Path) -> Path:
+    figure = Figure(figsize=(3.1 * len(crops) + 0.9, 3.7), layout="constrained")
+    all_axes = figure.subplots(1, len(crops))
+    truth = crops["truth"]
+    palette, norm = infrared_palette(), Normalize(*KELVIN_SHOWN)
+    for axes, (name, crop) in zip(all_axes, crops.items(), strict=True):
+        image = axes.imshow(crop, cmap=palette, norm=norm, interpolation="nearest")
+        error = (crop - truth)[np.isfinite(crop) & np.isfinite(truth)]
+        score = "" if name == "truth" or not error.size else f"\nRMSE {np.sqrt(np.mean(error**2)):.2f} K"
+        axes.set_title(name + (score or "\n"), fontsize=10)
+        axes.set_axis_off()
+    figure.colorbar(image, ax=all_axes, label="brightness temperature, K", shrink=0.85, pad=0.01)
+    figure.suptitle(title, fontsize=11)
+    return _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    FigureCanvasAgg(figure)
+    with written_aside(path) as aside:
+        figure.savefig(aside, format="png", dpi=120)
+    return path

@@ -1,0 +1,158 @@
+"""Scores for people (a table) and for programs (JSON, CSV)."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich import box
+from rich.table import Table
+
+from tempogan_eddy.evaluation.bootstrap import Score
+from tempogan_eddy.evaluation.metrics import Metric
+from tempogan_eddy.evaluation.result import Evaluation
+from tempogan_eddy.io.aside import written_aside
+
+__all__ = ["table", "to_csv", "to_json"]
+
+DASH = "–"
+DECIMALS = {"K": 3, "dB": 2, "px": 3, "1": 4}
+
+# Below this the interval says little about how a storm's hours differ.
+FEW_BLOCKS = 8
+
+
+def table(evaluation: Evaluation) -> Table:
+    """Lay out an evaluation for a terminal of 100 columns: metrics down, methods across.
+
+    Under each value stands its interval; the best method of a row is bold.
+    """
+    result = Table(
+        title=f"{evaluation.storm}: {evaluation.scale}x reconstruction against the truth",
+        caption=_caption(evaluation),
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    result.add_column("metric", max_width=27)
+    result.add_column("unit")
+    for method in evaluation.scores:
+        result.add_column(method, justify="right", max_width=15)
+    for metric in evaluation.metrics:
+        scores = [by_metric[metric.name] for by_metric in evaluation.scores.values()]
+        best = _best(metric, scores)
+        cells = [_cell(metric, score, index in best) for index, score in enumerate(scores)]
+        unit = "" if metric.unit == "1" else metric.unit
+        result.add_row(metric.label, f"{unit:2} {metric.arrow}", *cells)
+    return result
+
+
+def to_json(evaluations: Sequence[Evaluation], path: str | Path) -> Path:
+    """Write evaluations with their settings and mean spectra as JSON; what is not defined is null."""
+    text = json.dumps({"storms": [_as_dict(e) for e in evaluations]}, indent=2, ensure_ascii=False)
+    return _write(Path(path), text + "\n")
+
+
+def to_csv(evaluations: Sequence[Evaluation], path: str | Path) -> Path:
+    """Write one line a storm, method and metric; what is not defined is empty."""
+    lines = io.StringIO()
+    writer = csv.writer(lines, lineterminator="\n")
+    writer.writerow(["storm", "method", "metric", "unit", "value", "low", "high"])
+    for evaluation in evaluations:
+        for method, scores in evaluation.scores.items():
+            for metric in evaluation.metrics:
+                score = scores[metric.name]
+                numbers = [repr(n) if math.isfinite(n) else "" for n in (score.value, score.low, score.high)]
+                writer.writerow([evaluation.storm, method, metric.name, metric.unit, *numbers])
+    return _write(Path(path), lines.getvalue())
+
+
+def _caption(evaluation: Evaluation) -> str:
+    settings = evaluation.settings
+    left_out = ", ".join(f"{count} {name}" for name, count in evaluation.left_out.items() if count)
+    low, high = settings.kelvin_range
+    side = settings.fss_neighbourhood
+    blocks = evaluation.time_blocks
+    lines = [
+        f"{evaluation.frames} frames, {evaluation.pairs} pairs {evaluation.cadence} apart; "
+        f"{evaluation.missing:.1%} of the pixels missing; frames left out: {left_out or 'none'}.",
+        f"PSNR and SSIM: data range {settings.data_range:g} K ({low:g}-{high:g} K). "
+        f"FSS: {side}x{side} pixels. tOF: {settings.flow_range[0]:g}-{settings.flow_range[1]:g} K in 8 bits.",
+        f"Below each value: {settings.confidence:.0%} interval, {settings.resamples} resamples of "
+        f"{blocks} blocks of {settings.block}"
+        + (" (few: take it as indicative)." if blocks < FEW_BLOCKS else "."),
+    ]
+    return "\n".join(lines)
+
+
+def _best(metric: Metric, scores: Sequence[Score]) -> set[int]:
+    """Which scores are best as printed (several, if they print alike)."""
+    finite = {i: metric.cost(s.value) for i, s in enumerate(scores) if not math.isnan(s.value)}
+    if len(finite) < 2:
+        return set()
+    half = 0.5 * 10.0 ** -DECIMALS[metric.unit]
+    return {i for i, cost in finite.items() if cost <= min(finite.values()) + half}
+
+
+def _cell(metric: Metric, score: Score, best: bool) -> str:
+    value = _number(score.value, metric)
+    if best:
+        value = f"[bold]{value}[/bold]"
+    if math.isnan(score.low):
+        return value
+    return f"{value}\n[dim]{_number(score.low, metric)} … {_number(score.high, metric)}[/dim]"
+
+
+def _number(value: float, metric: Metric) -> str:
+    if math.isnan(value):
+        return DASH
+    decimals = DECIMALS[metric.unit]
+    if metric.better == "lower" and 0 < value < 0.5 * 10.0**-decimals:
+        return f"{value:.0e}"
+    # Adding zero turns -0.0 into 0.0.
+    return f"{round(value, decimals) + 0.0:.{decimals}f}".replace("inf", "∞")
+
+
+def _as_dict(evaluation: Evaluation) -> dict[str, Any]:
+    spectra = evaluation.spectra
+    time = evaluation.example_time
+    return {
+        "storm": evaluation.storm,
+        "frames": evaluation.frames,
+        "pairs": evaluation.pairs,
+        "missing": evaluation.missing,
+        "left_out": evaluation.left_out,
+        "scale": evaluation.scale,
+        "cadence": evaluation.cadence,
+        "time_blocks": evaluation.time_blocks,
+        "example_time": None if time is None else str(np.datetime_as_string(time, unit="s")),
+        "settings": asdict(evaluation.settings) | {"data_range": evaluation.settings.data_range},
+        "metrics": {
+            m.name: {"label": m.label, "unit": m.unit, "better": m.better} for m in evaluation.metrics
+        },
+        "scores": {
+            method: {
+                name: {key: n if math.isfinite(n) else None for key, n in asdict(score).items()}
+                for name, score in scores.items()
+            }
+            for method, scores in evaluation.scores.items()
+        },
+        "spectra": None
+        if spectra is None
+        else {
+            "wavenumber": spectra.wavenumber.tolist(),
+            "coarse_nyquist": spectra.coarse_nyquist,
+            "power": {name: power.tolist() for name, power in spectra.power.items()},
+        },
+    }
+
+
+def _write(path: Path, text: str) -> Path:
+    with written_aside(path) as aside:
+        aside.write_text(text, encoding="utf-8")
+    return path

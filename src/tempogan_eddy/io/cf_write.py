@@ -1,0 +1,113 @@
+"""Writing a sequence as CF-1.8 NetCDF or as a Zarr v3 store with the same names and attributes."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dask.array
+import netCDF4
+import numpy as np
+import xarray as xr
+import zarr
+
+from tempogan_eddy.io.frames import iterate_frames
+from tempogan_eddy.io.sequence import NAME
+
+__all__ = ["write_cf"]
+
+VARIABLE_ATTRIBUTES = {"units", "standard_name", "long_name", "cell_methods"}
+"""Attributes of the variable; all others are the file's."""
+
+KNOWN_COORDINATES: dict[str, dict[str, str]] = {
+    "time": {"standard_name": "time", "long_name": "time of the frame", "axis": "T"},
+    "lat": {"standard_name": "latitude", "units": "degrees_north"},
+    "latitude": {"standard_name": "latitude", "units": "degrees_north"},
+    "lon": {"standard_name": "longitude", "units": "degrees_east"},
+    "longitude": {"standard_name": "longitude", "units": "degrees_east"},
+}
+
+
+def write_cf(da: xr.DataArray, path: Path, format: str, on_frame: Callable[[int], None]) -> None:
+    """Write a sequence frame by frame to a path that does not exist yet.
+
+    xarray writes coordinates and attributes, with times in seconds as double (CF-1.8 knows no 64-bit
+    integers); the frames, float32 and so without loss, are then appended one at a time.
+
+    Parameters
+    ----------
+    da : DataArray (time, y, x)
+        A sequence.
+    path : Path
+        The new file or store.
+    format : {"netcdf", "zarr"}
+        What to write.
+    on_frame : callable
+        Called with the number of frames written.
+    """
+    dataset = _to_dataset(da)
+    chunks = (1, da.sizes["y"], da.sizes["x"])
+    encoding: dict[str, dict[str, Any]] = {
+        "time": {
+            "units": "seconds since 1970-01-01",
+            "calendar": "standard",
+            "dtype": "float64",
+            "_FillValue": None,
+        }
+    }
+    for name, coord in dataset.variables.items():
+        if name not in (NAME, "time") and not (coord.dtype.kind == "f" and np.isnan(coord.values).any()):
+            encoding[str(name)] = {"_FillValue": None}
+    if format == "netcdf":
+        encoding[NAME] = {
+            "zlib": True,
+            "complevel": 1,
+            "shuffle": True,
+            "chunksizes": chunks,
+            "_FillValue": np.nan,
+        }
+        dataset.to_netcdf(path, compute=False, unlimited_dims=["time"], encoding=encoding, engine="netcdf4")
+        with netCDF4.Dataset(path, "a") as file:
+            file.set_auto_mask(False)
+            for number, frame in enumerate(iterate_frames(da)):
+                file[NAME][number] = frame
+                on_frame(number + 1)
+    else:
+        encoding[NAME] = {"chunks": chunks, "_FillValue": np.nan}
+        with (
+            warnings.catch_warnings()
+        ):  # strings have no Zarr v3 specification yet; zarr-python and xarray agree
+            warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
+            dataset.to_zarr(path, compute=False, zarr_format=3, consolidated=False, encoding=encoding)
+        array = zarr.open_group(path, mode="r+")[NAME]
+        for number, frame in enumerate(iterate_frames(da)):
+            array[number] = frame  # type: ignore[index]
+            on_frame(number + 1)
+
+
+def _to_dataset(da: xr.DataArray) -> xr.Dataset:
+    """Return the sequence as a dataset ready to be written: CF names and attributes, frames not computed."""
+    attrs = {key: value for key, value in da.attrs.items() if value is not None}
+    grid_mapping = attrs.pop("grid_mapping", None)
+    empty = dask.array.empty(da.shape, dtype=np.float32, chunks=(1, *da.shape[1:]))
+    variable = xr.Variable(da.dims, empty, {key: attrs.pop(key) for key in VARIABLE_ATTRIBUTES & set(attrs)})
+    if grid_mapping in da.coords:
+        variable.encoding["grid_mapping"] = grid_mapping
+    dataset = xr.Dataset(
+        {NAME: variable}, coords={name: _coordinate(coord) for name, coord in da.coords.items()}
+    )
+    dataset.attrs = {**attrs, "Conventions": "CF-1.8"}
+    for dim in ("y", "x"):
+        along = [name for name, coord in dataset.coords.items() if coord.dims == (dim,)]
+        if dim not in dataset.coords and len(along) == 1:
+            dataset = dataset.swap_dims({dim: along[0]})
+    return dataset
+
+
+def _coordinate(coord: xr.DataArray) -> xr.Variable:
+    """Return a coordinate with the attributes CF wants and no encoding of its own."""
+    attrs = {**KNOWN_COORDINATES.get(str(coord.name), {}), **coord.attrs}
+    values = coord.values
+    if values.dtype.kind in "iu" and values.dtype.itemsize == 8 and np.abs(values).max(initial=0) < 2**31:
+        values = values.astype(np.int32)
+    return xr.Variable(coord.dims, values, attrs)

@@ -1,0 +1,144 @@
+"""Writing a sequence in the layout of the Digital Typhoon dataset."""
+
+import csv
+import json
+import logging
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.aside import written_aside
+from tempogan_eddy.io.digital_typhoon import TRACK, UNKNOWN_SATELLITE
+from tempogan_eddy.io.frames import iterate_frames
+
+__all__ = ["write_digital_typhoon"]
+
+log = logging.getLogger(__name__)
+
+WIND_RADII = ("dir50", "long50", "short50", "dir30", "long30", "short30")
+COLUMNS = (
+    *("year", "month", "day", "hour", "grade", "lat", "lng", "pressure", "wind"),
+    *(*WIND_RADII, "landfall", "intp", "file_1", "mask_1", "mask_1_pct"),
+)
+
+
+def write_digital_typhoon(da: xr.DataArray, basin: Path, on_frame: Callable[[int], None]) -> None:
+    """Add a sequence to a basin folder: its HDF5 frames, its best-track table and its entry in metadata.json.
+
+    Frames are float32 under the key ``Infrared``, NaN where missing. The layout holds no grid: coordinates
+    other than times, satellite and best track are left out with a warning, and a satellite's name keeps only
+    letters and digits.
+
+    Parameters
+    ----------
+    da : DataArray (time, y, x)
+        A sequence; ``attrs["sequence"]`` names its folder.
+    basin : Path
+        The basin's folder, new or existing; a sequence of the same name in it is replaced.
+    on_frame : callable
+        Called with the number of frames written.
+
+    Raises
+    ------
+    InputError
+        If a time is not a whole hour: the file names hold hours only.
+    """
+    sequence = re.sub(r"[^\w.-]", "_", str(da.attrs["sequence"]))
+    names = _file_names(da, sequence)
+    left_out = sorted({str(name) for name in da.coords} - {"time", "satellite", *TRACK})
+    if left_out:
+        log.warning("The Digital Typhoon layout holds no %s; left out.", ", ".join(left_out))
+    with (
+        written_aside(basin / "metadata.json") as metadata,
+        written_aside(basin / "metadata" / f"{sequence}.csv") as table,
+        written_aside(basin / "image" / sequence) as images,
+    ):
+        images.mkdir()
+        missing = []
+        for number, (name, frame) in enumerate(zip(names, iterate_frames(da), strict=True)):
+            _write_frame(images / name, frame, da.attrs)
+            missing.append(int(np.isnan(frame).sum()))
+            on_frame(number + 1)
+        _write_table(table, da, names, missing)
+        _write_metadata(metadata, basin, sequence, da)
+
+
+def _file_names(da: xr.DataArray, sequence: str) -> list[str]:
+    """Return the frames' file names; frames of one hour and satellite are numbered from 1."""
+    times = pd.DatetimeIndex(da["time"].values)
+    if (odd := times != times.floor("h")).any():
+        first = times[odd][0].isoformat()
+        raise InputError(
+            f"Digital Typhoon file names hold whole hours, not {first}; write NetCDF or Zarr instead."
+        )
+    if "satellite" in da.coords:
+        satellites = [re.sub(r"[^A-Za-z0-9]", "", str(name)) for name in da["satellite"].values]
+    else:
+        satellites = [UNKNOWN_SATELLITE] * len(times)
+    names: list[str] = []
+    for time, satellite in zip(times, satellites, strict=True):
+        stem = f"{time:%Y%m%d%H}-{sequence}-{satellite or UNKNOWN_SATELLITE}"
+        number = 1 + sum(name.startswith(f"{stem}-") for name in names[-100:])
+        names.append(f"{stem}-{number}.h5")
+    return names
+
+
+def _write_frame(path: Path, frame: np.ndarray, attrs: dict[Any, Any]) -> None:
+    with h5py.File(path, "w") as file:
+        image = file.create_dataset(
+            "Infrared", data=frame, compression="gzip", compression_opts=1, shuffle=True
+        )
+        image.attrs["long_name"] = "temperature"
+        image.attrs["units"] = "kelvin"
+        for key, value in attrs.items():
+            file.attrs[str(key)] = value if isinstance(value, str | int | float | list) else str(value)
+
+
+def _write_table(path: Path, da: xr.DataArray, names: list[str], missing: list[int]) -> None:
+    """Write the best track in the official columns, blank where unknown."""
+    pixels = da.sizes["y"] * da.sizes["x"]
+    track = {column: da[name].values for name, (column, _) in TRACK.items() if name in da.coords}
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, restval="")
+        writer.writeheader()
+        for number, time in enumerate(pd.DatetimeIndex(da["time"].values)):
+            row: dict[str, Any] = {part: getattr(time, part) for part in ("year", "month", "day", "hour")}
+            row |= dict.fromkeys((*WIND_RADII, "landfall", "intp"), 0)
+            row |= {"file_1": names[number], "mask_1": missing[number]}
+            row["mask_1_pct"] = f"{100 * missing[number] / pixels:.4f}"
+            for column, values in track.items():
+                key = "mask_1_pct" if column == "mask_pct" else column
+                row[key] = "" if np.isnan(values[number]) else f"{values[number]:.15g}"
+            writer.writerow(row)
+
+
+def _write_metadata(path: Path, basin: Path, sequence: str, da: xr.DataArray) -> None:
+    """Write the basin's metadata.json with this sequence's entry added or replaced."""
+    official = re.fullmatch(r"(\d{4})(\d{2})", sequence)
+    times = pd.DatetimeIndex(da["time"].values)
+    season, number = (official.group(1), official.group(2)) if official else (times[0].year, 0)
+    entry = {
+        "id": sequence,
+        "number": int(da.attrs.get("storm_number", number)),
+        "season": int(da.attrs.get("storm_season", season)),
+        "name": str(da.attrs.get("storm_name", "")),
+        "start": f"{times[0]:%Y-%m-%d}",
+        "end": f"{times[-1]:%Y-%m-%d}",
+        "images": len(times),
+    }
+    existing = basin / "metadata.json"
+    try:
+        entries = json.loads(existing.read_text(encoding="utf-8")) if existing.is_file() else {}
+        entries[sequence] = entry
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"{existing} is not the dataset's metadata ({error}); repair or remove it."
+        ) from error
+    path.write_text(json.dumps(dict(sorted(entries.items())), indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,106 @@
+"""Writing sequences: one frame at a time, aside, then renamed."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import xarray as xr
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.aside import written_aside
+from tempogan_eddy.io.cf_write import write_cf
+from tempogan_eddy.io.digital_typhoon_write import write_digital_typhoon
+from tempogan_eddy.io.frames import source_paths
+from tempogan_eddy.io.open import FORMATS, NETCDF_SUFFIXES, find_sources, recognise
+from tempogan_eddy.io.png import write_png
+from tempogan_eddy.io.sequence import as_sequence
+
+__all__ = ["save_sequence"]
+
+
+def save_sequence(
+    da: xr.DataArray,
+    path: str | Path,
+    *,
+    format: str | None = None,
+    history: str | None = None,
+    on_frame: Callable[[int], None] | None = None,
+    source: str | Path | None = None,
+) -> None:
+    """Write a sequence, computing and holding one frame at a time.
+
+    The output is written beside its place under a hidden name and renamed when whole: a failure or Ctrl-C
+    leaves nothing, and an older output stays until then. Missing parent folders are made.
+
+    Parameters
+    ----------
+    da : DataArray (time, y, x)
+        A sequence.
+    path : str or Path
+        ``*.nc`` (CF NetCDF), ``*.zarr`` (Zarr v3), a folder of 16-bit PNG frames, or the folder of a Digital
+        Typhoon basin, to which the sequence is added under its ``attrs["sequence"]``.
+    format : {"netcdf", "zarr", "png", "digital-typhoon"}, optional
+        Needed where the suffix does not tell.
+    history : str, optional
+        What made this sequence; appended with the date to the file's history.
+    on_frame : callable, optional
+        Called with the number of frames written so far, for a progress bar.
+    source : str or Path, optional
+        The input: it is never written over, and an output without suffix takes its format.
+
+    Raises
+    ------
+    InputError
+        If the format is not known, the sequence still reads what would be replaced, something else than such
+        an output is in the way, or the format cannot hold these values.
+    """
+    path = Path(path)
+    format = _format(path, format, source)
+    da = as_sequence(da, valid_kelvin=(float("-inf"), float("inf")))
+    _check_place(da, path, format, source)
+    line = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {history or 'written by tempogan-eddy'}"
+    da = da.assign_attrs(history="\n".join(filter(None, (da.attrs.get("history"), line))))
+    on_frame = on_frame or (lambda done: None)
+    if format == "digital-typhoon":
+        write_digital_typhoon(da, path, on_frame)
+        return
+    with written_aside(path) as partial:
+        if format == "png":
+            write_png(da, partial, on_frame)
+        else:
+            write_cf(da, partial, format, on_frame)
+
+
+def _format(path: Path, format: str | None, source: str | Path | None) -> str:
+    if format is not None and format not in FORMATS:
+        raise InputError(f"Unknown format {format!r}; use one of {', '.join(FORMATS)}.")
+    suffix = path.suffix.lower()
+    found = format or ("netcdf" if suffix in NETCDF_SUFFIXES else "zarr" if suffix == ".zarr" else None)
+    if found is None and source is not None and not suffix:
+        found = next(iter(find_sources(Path(source)).values())).format
+    if found is None:
+        raise InputError(
+            f"{path} does not tell its format; end it with .nc or .zarr, or give {', '.join(FORMATS)}."
+        )
+    return found
+
+
+def _check_place(da: xr.DataArray, path: Path, format: str, source: str | Path | None) -> None:
+    """Refuse to replace what the sequence is read from, or anything that is no such output."""
+    place = path.resolve()
+    given = {Path(source).resolve()} if source is not None else set()
+    read = {source.resolve() for source in source_paths(da)}
+    if any(place == one or place in one.parents for one in given | read) or read & set(place.parents):
+        raise InputError(f"{path} is where the sequence is read from; write to another place.")
+    if not path.exists():
+        return
+    if format == "digital-typhoon":
+        ours = path.is_dir() and (not any(path.iterdir()) or (path / "image").is_dir())
+    elif format == "png":
+        ours = path.is_dir() and all(entry.suffix == ".png" for entry in path.iterdir())
+    elif format == "zarr":
+        ours = path.is_dir() and (not any(path.iterdir()) or recognise(path) == "zarr")
+    else:
+        ours = path.is_file()
+    if not ours:
+        raise InputError(f"{path} exists and is no {format} sequence; remove it or write to another place.")

@@ -1,0 +1,129 @@
+"""A small archive of simulated storms, in any format that can be read back."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import xarray as xr
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.synthesis.storm import simulate_storm
+
+__all__ = ["synthesize"]
+
+log = logging.getLogger(__name__)
+
+FIRST_SEASON, SEASONS, STORMS_A_SEASON = 2000, 60, 3
+SUFFIXES = {".zarr": "zarr", ".nc": "netcdf"}
+PLACES = {
+    "netcdf": "{name}.nc",
+    "zarr": "{name}",
+    "png": "typhoon_{number:03d}",
+    "digital-typhoon": "",
+}
+
+
+def synthesize(
+    path: str | Path,
+    *,
+    storms: int = 6,
+    frames: int = 36,
+    size: int = 256,
+    seed: int = 0,
+    format: str | None = None,
+    on_frame: Callable[[str, int, int], None] | None = None,
+) -> list[str]:
+    """Simulate storms and write them, each with its true flow.
+
+    The flow goes to ``<path>-flow/<storm>.nc``, beside the archive rather than in it: whoever reads the
+    archive finds sequences only.
+
+    Parameters
+    ----------
+    path
+        ``*.zarr`` for one Zarr store with a group for each storm, ``*.nc`` for a single storm, else a folder.
+    storms, frames, size
+        Number of storms, of hourly frames in each, and of pixels along their sides.
+    seed
+        Another seed, other storms.
+    format
+        What the folder holds: ``netcdf`` (the default: a file for each storm), ``zarr``, ``png``
+        (``typhoon_001/frame_001.png``) or ``digital-typhoon`` (a basin with its metadata).
+    on_frame
+        Called with a storm's name, its frames done and their number.
+
+    Returns
+    -------
+    names
+        Of the storms, ``YYYYNN``.
+
+    Raises
+    ------
+    InputError
+        If the format is unknown, contradicts the path, or what is in the way is not such an archive.
+    """
+    from tempogan_eddy.io import save_sequence
+
+    path = Path(path)
+    format = _format(path, format)
+    if storms < 1:
+        raise InputError(f"storms is {storms}: give 1 or more")
+    if path.suffix == ".nc" and storms > 1:
+        raise InputError(
+            f"{path} is one file and cannot hold {storms} storms: name a folder, or ask for one storm"
+        )
+    if path.exists() and path.is_file() != (path.suffix == ".nc"):
+        raise InputError(f"{path} is in the way: remove it or write to another place")
+    names = [_name(index, storms) for index in range(storms)]
+    for index, name in enumerate(names):
+        storm = simulate_storm(
+            seed=seed * 1000 + index,
+            frames=frames,
+            size=size,
+            name=name,
+            on_frame=None if on_frame is None else lambda done, all, name=name: on_frame(name, done, all),  # type: ignore[misc]
+        )
+        place = path if path.suffix == ".nc" else path / PLACES[format].format(name=name, number=index + 1)
+        log.info("writing the storm %s to %s", name, place)
+        if format == "zarr":
+            _make_group(path)
+        save_sequence(
+            storm["brightness_temperature"],
+            place,
+            format=format,
+            history=f"tempogan-eddy synthesize, seed {seed}, storm {index}",
+        )
+        _save_flow(storm["flow"], path.with_name(f"{path.stem}-flow") / f"{name}.nc")
+    return names
+
+
+def _format(path: Path, format: str | None) -> str:
+    told = SUFFIXES.get(path.suffix)
+    if format is not None and format not in PLACES:
+        raise InputError(f"unknown format {format!r}: give one of {', '.join(PLACES)}")
+    if told and format and told != format:
+        raise InputError(
+            f"{path} names the format {told}, not {format}: give a folder or leave the format out"
+        )
+    return format or told or "netcdf"
+
+
+def _name(index: int, storms: int) -> str:
+    """Return the identifier of a storm: its season and its number in that season."""
+    season, number = divmod(index, max(STORMS_A_SEASON, -(-storms // SEASONS)))
+    return f"{FIRST_SEASON + season}{number + 1:02d}"
+
+
+def _make_group(path: Path) -> None:
+    """Make the root of a Zarr store, or keep the one that is there."""
+    import zarr
+
+    zarr.open_group(path, mode="a", zarr_format=3)
+
+
+def _save_flow(flow: xr.DataArray, path: Path) -> None:
+    from tempogan_eddy.io.aside import written_aside
+
+    packing = {"dtype": "int16", "scale_factor": 0.01, "_FillValue": -32768, "zlib": True, "complevel": 1}
+    with written_aside(path) as partial:
+        flow.to_netcdf(partial, engine="netcdf4", encoding={"flow": packing})

@@ -1,0 +1,83 @@
+"""The simulated arrays as an xarray dataset: times, track, pressure and wind, as a best track has them."""
+
+import re
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from tempogan_eddy.synthesis.grid import Grid
+from tempogan_eddy.synthesis.randomness import generator
+from tempogan_eddy.synthesis.vortex import AMBIENT_PRESSURE, Storm, holland_wind
+
+__all__ = ["storm_record"]
+
+FIRST_SEASON, SEASONS = 2000, 30
+KNOTS = 1.944  # in one m/s
+SURFACE_REDUCTION = 0.88  # from the gradient wind to ten minutes' mean at 10 m
+
+
+def storm_record(
+    kelvin: NDArray[np.float32],
+    flow: NDArray[np.float32],
+    *,
+    storm: Storm,
+    grid: Grid,
+    seed: int,
+    cadence_hours: float,
+    name: str | None,
+    start: str | np.datetime64 | None,
+) -> xr.Dataset:
+    """Return frames ``(time, y, x)`` and flow ``(time, 2, y, x)`` with coordinates and attributes."""
+    frames = len(kelvin)
+    season = FIRST_SEASON + seed % SEASONS
+    if name is None:
+        name = f"{season}{seed // SEASONS % 99 + 1:02d}"
+    elif re.fullmatch(r"(19|20)\d{4}", name):
+        season = int(name[:4])
+    if start is None:
+        day, hour = generator(seed, "start").integers([150, 24])
+        start = np.datetime64(f"{season}-06-01T00") + np.timedelta64(int(24 * day + hour), "h")
+    steps = (np.arange(frames) * round(cadence_hours * 3600)).astype("timedelta64[s]")
+    latitude, longitude = np.transpose([storm.travel(index * cadence_hours) for index in range(frames)])
+    strength = [storm.strength(index / max(frames - 1, 1)) for index in range(frames)]
+    axis = (np.arange(grid.size) - (grid.size - 1) / 2) * grid.pixel_km
+    described = {"units": "K", "standard_name": "brightness_temperature", "sequence": name}
+    motion = {"units": "pixel", "long_name": "backward flow to the previous frame, right and down"}
+    return xr.Dataset(
+        {
+            "brightness_temperature": (("time", "y", "x"), kelvin, described),
+            "flow": (("time", "component", "y", "x"), flow, motion),
+        },
+        coords={
+            "time": (np.datetime64(start, "s") + steps).astype("datetime64[ns]"),
+            "component": ["x", "y"],
+            "y": ("y", -axis, {"units": "km", "long_name": "distance north of the centre"}),
+            "x": ("x", axis, {"units": "km", "long_name": "distance east of the centre"}),
+            "center_lat": ("time", latitude, {"units": "degrees_north"}),
+            "center_lon": ("time", longitude, {"units": "degrees_east"}),
+            "pressure": (
+                "time",
+                np.array([round(AMBIENT_PRESSURE - storm.deficit_hpa * part) for part in strength], float),
+                {"units": "hPa"},
+            ),
+            "wind": (
+                "time",
+                np.array([round(_largest_wind(storm, part)) for part in strength], float),
+                {"units": "kt"},
+            ),
+        },
+        attrs={"title": "Synthetic tropical cyclone", "source": "tempogan-eddy synthesis", "seed": seed},
+    )
+
+
+def _largest_wind(storm: Storm, strength: float) -> float:
+    """Return the best track's wind in knots."""
+    profile = holland_wind(
+        np.linspace(1, 300, 300),
+        deficit_hpa=storm.deficit_hpa * strength,
+        radius_of_maximum_wind_km=storm.radius_of_maximum_wind_km,
+        holland_b=storm.holland_b,
+        latitude=storm.latitude,
+    )
+    return float(profile.max()) * KNOTS * SURFACE_REDUCTION

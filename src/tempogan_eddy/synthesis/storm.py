@@ -1,0 +1,142 @@
+"""One storm from a simulation: cloud tops carried by a vortex, shear and eddies, seen in the infrared."""
+
+from collections.abc import Callable
+
+import numpy as np
+import xarray as xr
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.synthesis import advection, clouds
+from tempogan_eddy.synthesis.grid import Field, Grid
+from tempogan_eddy.synthesis.randomness import generator
+from tempogan_eddy.synthesis.record import storm_record
+from tempogan_eddy.synthesis.turbulence import Eddies, Texture
+from tempogan_eddy.synthesis.vortex import Storm, cloud_top_wind
+
+__all__ = ["simulate_storm"]
+
+STEP_HOURS = 1 / 6  # the longest step; the wind is steady for one frame
+SPIN_UP_HOURS = 8
+
+
+class _Simulation:
+    """The state of one storm, advanced frame by frame."""
+
+    def __init__(self, seed: int, grid: Grid, storm: Storm) -> None:
+        self.grid, self.storm = grid, storm
+        self.eddies = Eddies(grid, generator(seed, "eddies"), speed=4.0)
+        self.texture = Texture(grid, generator(seed, "texture"), slope=2.4, outer_km=300, hours=9)
+        self.low_cloud = Texture(grid, generator(seed, "low cloud"), slope=2.6, outer_km=150, hours=12)
+        self.moisture = Texture(grid, generator(seed, "moisture"), slope=5.0, outer_km=500, hours=20)
+        self.cells = clouds.Cells(grid, generator(seed, "cells"))
+        self.thickness = np.zeros(grid.shape)
+        self.feeding = np.zeros(grid.shape)
+
+    def advance(self, hours: float, strength: float) -> Field:
+        """Simulate until the next frame and return the backward flow ``(2, y, x)`` in pixels."""
+        grid, storm = self.grid, self.storm
+        steps = int(np.ceil(hours / STEP_HOURS - 1e-9))
+        step = hours / steps
+        self.eddies.advance(hours)
+        wind = grid.pixels(np.stack(cloud_top_wind(storm, grid, strength)) + self.eddies.wind(), step)
+        offset = advection.departure(wind)
+        matrix = advection.step_matrix(offset)
+        births = clouds.birth_rate(storm, grid, strength, self.moisture.field, self.thickness)
+        eyewall = clouds.eyewall_source(storm, grid, strength)
+        roughness = np.exp(0.7 * self.texture.field - 0.25)
+        flow = np.zeros((2, grid.width**2))
+        for _ in range(steps):
+            state = matrix @ np.stack([self.thickness.ravel(), *flow], axis=-1)
+            flow = state[:, 1:].T + offset.reshape(2, -1)
+            self.cells.advance(wind, step)
+            self.cells.give_birth(births, step)
+            self.feeding = roughness * (self.cells.feeding() + eyewall)
+            thickness = state[:, 0].reshape(grid.shape) + step * self.feeding
+            self.thickness = clouds.thin(storm, grid, strength, thickness, step)
+        moved = flow.reshape(2, *grid.shape)
+        for texture in (self.texture, self.low_cloud, self.moisture):
+            texture.renew(advection.move(texture.field, moved), hours)
+        return moved
+
+    def frame(self, hours: float) -> Field:
+        """Return the brightness temperature of the frame in kelvin."""
+        east, south = self.grid.offsets_km
+        poleward = (
+            -self.storm.hemisphere * south + abs(self.storm.travel(hours)[0] - self.storm.latitude) * 111.2
+        )
+        sea = self.storm.sea_kelvin - 0.0035 * poleward + 0.0 * east
+        seen = clouds.brightness_temperature(
+            sea, self.thickness, self.feeding, self.texture.field, self.low_cloud.field
+        )
+        return self.grid.frame(seen)
+
+
+def simulate_storm(
+    *,
+    seed: int,
+    frames: int = 48,
+    size: int = 256,
+    cadence_minutes: float = 60,
+    pixel_km: float = 5.0,
+    name: str | None = None,
+    start: str | np.datetime64 | None = None,
+    on_frame: Callable[[int, int], None] | None = None,
+) -> xr.Dataset:
+    """Simulate one tropical cyclone in the infrared, centred on the storm.
+
+    A vortex with a published wind profile, shear and divergence-free eddies carries cloud tops that grow from
+    convective cells, spread and dissolve over a warm sea. One seed gives one storm, on every machine.
+
+    Parameters
+    ----------
+    seed
+        Which storm.
+    frames, size
+        Number of frames, and of pixels along each side.
+    cadence_minutes
+        Time from frame to frame.
+    pixel_km
+        Distance from pixel to pixel.
+    name, start
+        The storm's identifier (``YYYYNN``) and first time; by default both follow from the seed.
+    on_frame
+        Called with the frames done and their number, for a progress bar.
+
+    Returns
+    -------
+    storm
+        ``brightness_temperature (time, y, x)``, float32 kelvin rounded to 0.01 K, and
+        ``flow (time, component, y, x)``, float32: the true flow from each frame back to the frame before, in
+        pixels per cadence, x right and y down; 0 for the first frame.
+
+    Raises
+    ------
+    InputError
+        If a number is out of range.
+    """
+    _check(frames=frames, size=size, cadence_minutes=cadence_minutes, pixel_km=pixel_km, seed=seed)
+    grid, storm, cadence = Grid(size, pixel_km), Storm.draw(seed), cadence_minutes / 60
+    simulation = _Simulation(seed, grid, storm)
+    for _ in range(SPIN_UP_HOURS):
+        simulation.advance(1.0, storm.strength(0))
+    kelvin = np.empty((frames, size, size), np.float32)
+    flow = np.zeros((frames, 2, size, size), np.float32)
+    for index in range(frames):
+        if index:
+            moved = simulation.advance(cadence, storm.strength(index / max(frames - 1, 1)))
+            flow[index] = grid.frame(moved)
+        kelvin[index] = np.round(simulation.frame(index * cadence), 2)
+        if on_frame is not None:
+            on_frame(index + 1, frames)
+    return storm_record(
+        kelvin, flow, storm=storm, grid=grid, seed=seed, cadence_hours=cadence, name=name, start=start
+    )
+
+
+def _check(*, frames: int, size: int, cadence_minutes: float, pixel_km: float, seed: int) -> None:
+    for key, number, least in (("seed", seed, 0), ("frames", frames, 1), ("size", size, 16)):
+        if number < least:
+            raise InputError(f"{key} is {number}: give {least} or more")
+    for key, value, most in (("cadence_minutes", cadence_minutes, 360), ("pixel_km", pixel_km, 40)):
+        if not 0 < value <= most:
+            raise InputError(f"{key} is {value}: give a number above 0 and up to {most}")

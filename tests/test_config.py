@@ -1,0 +1,82 @@
+import json
+
+import pytest
+
+from tempogan_eddy.config import Config, describe_config, load_config
+from tempogan_eddy.errors import InputError
+
+
+def test_the_seeds_configuration_is_valid_with_its_comments(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text('{"model": {\n\t"n_residual_blocks": 4,  # a comment\n\t"upsample_factor": 2\n}}\n')
+    config = load_config(path)
+    assert config.model.n_residual_blocks == 4
+    assert config.scale == 2
+
+
+def test_shipped_configuration_holds_the_seeds_keys_and_values():
+    config = load_config("configs/config.json")
+    assert config.model.n_residual_blocks == 8
+    assert config.model.upsample_factor == config.model.scale_factor == 4
+    seed = {
+        "data_root": "./data/digital_typhoon", "batch_size": 16, "patch_size": 64, "sequence_length": 3, "epochs": 100,
+        "lr_g": 1e-4, "lr_d": 1e-4, "lambda_content": 1.0, "lambda_adv_s": 0.001, "lambda_adv_t": 0.001,
+    }  # fmt: skip
+    assert {key: getattr(config.training, key) for key in seed} == seed
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"traning": {}}, ["traning", "did you mean 'training'"]),
+        ({"model": {"n_residual_block": 8}}, ["model.n_residual_block", "n_residual_blocks"]),
+        ({"training": {"batch_size": "many"}}, ["training.batch_size", "many"]),
+        ({"training": {"batch_size": 0}}, ["training.batch_size", "0"]),
+        ({"training": {"patch_size": 66}}, ["patch_size 66", "multiple"]),
+        ({"model": {"upsample_factor": 3}}, ["upsample_factor", "3"]),
+        ({"model": {"upsample_factor": 2, "scale_factor": 4}}, ["scale_factor is 4", "upsample_factor is 2"]),
+        ({"data": {"kelvin_range": [320, 170]}}, ["kelvin_range"]),
+        ({"data": {"split": {"rules": {"training": ["a"]}}}}, ["rules"]),
+        ({"training": 3}, ["training"]),
+    ],
+)
+def test_wrong_values_are_refused_by_name(values, words):
+    with pytest.raises(InputError) as caught:
+        load_config(values)
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "{", '{"model": {"channels": ]}}'])
+def test_a_file_that_is_no_configuration_is_named(tmp_path, text):
+    path = tmp_path / "broken.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"broken\.json"):
+        load_config(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"nowhere\.json"):
+        load_config(tmp_path / "nowhere.json")
+
+
+def test_overrides_reach_every_depth_and_are_checked():
+    config = load_config({}, ["training.epochs=20", "training.lr_g=1e-3", "data.split.by=time"])
+    assert (config.training.epochs, config.training.lr_g, config.data.split.by) == (20, 1e-3, "time")
+    with pytest.raises(InputError, match="is not an override"):
+        load_config({}, ["training.epochs"])
+    with pytest.raises(InputError, match="epoch"):
+        load_config({}, ["training.epoch=20"])
+
+
+def test_printed_configuration_reads_back_the_same():
+    config = load_config("configs/config.json")
+    assert load_config(json.loads(config.to_json())) == config
+
+
+def test_every_printed_key_is_described_or_obvious():
+    lines = describe_config(Config()).splitlines()
+    assert any(line.startswith("training.lambda_adv_t = 0.001") for line in lines)
+    assert len(lines) > 40

@@ -1,0 +1,200 @@
+import subprocess
+import sys
+
+import dask.array
+import numpy as np
+import pytest
+import xarray as xr
+
+from evaluation_cases import SCALE, noisy, sequence
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.evaluation import BASELINES, Settings, combine, evaluate
+from tempogan_eddy.evaluation.baselines import area_mean, bicubic
+
+
+@pytest.fixture(scope="module")
+def truth():
+    return sequence()
+
+
+def coarse(truth):
+    values = np.stack([area_mean(frame, SCALE) for frame in truth.values])
+    return xr.DataArray(values, dims=truth.dims, coords={"time": truth["time"]}, attrs={"units": "K"})
+
+
+def test_every_baseline_stands_beside_the_reconstruction(truth):
+    evaluation = evaluate(truth, noisy(truth))
+    assert list(evaluation.scores) == ["reconstructed", *BASELINES]
+    assert evaluation.frames == 6
+    assert evaluation.pairs == 5
+    assert evaluation.storm == "200717"
+
+
+def test_the_bicubic_baseline_scores_like_a_bicubic_reconstruction(truth):
+    ours = truth.copy(data=np.stack([bicubic(area_mean(frame, SCALE), SCALE) for frame in truth.values]))
+    scores = evaluate(truth, ours, coarse(truth)).scores
+    for name, result in scores["bicubic"].items():
+        assert scores["reconstructed"][name] == result, name
+
+
+def test_the_scale_comes_from_the_input_the_option_or_the_attributes(truth):
+    ours = noisy(truth)
+    expected = evaluate(truth, ours).scores
+    bare = ours.copy()
+    bare.attrs = {}
+    assert evaluate(truth, bare, coarse(truth)).scores == expected
+    assert evaluate(truth, bare, sensor_scale=4).scores == expected
+    with pytest.raises(InputError, match="scale"):
+        evaluate(truth, bare)
+    with pytest.raises(InputError, match="scale 5"):
+        evaluate(truth, bare, sensor_scale=5)
+    with pytest.raises(InputError, match="times the"):
+        evaluate(truth, bare, coarse(truth)[:, :-1])
+
+
+def test_frames_are_matched_by_time(truth):
+    ours = noisy(truth)[[0, 1, 2, 4, 5]]
+    evaluation = evaluate(truth[1:], ours, baselines=False)
+    assert evaluation.frames == 4
+    assert evaluation.pairs == 2  # hours 1-2 and 4-5, not 2-4
+    assert evaluation.left_out == {"truth": 1, "reconstructed": 1, "empty": 0}
+    error = (ours[1:] - truth[[1, 2, 4, 5]]).values.astype(float)
+    assert evaluation.scores["reconstructed"]["rmse"].value == pytest.approx(np.sqrt(np.mean(error**2)))
+
+
+def test_no_common_time_is_refused(truth):
+    later = sequence(start="2008-10-01T00").assign_attrs(scale=4)
+    with pytest.raises(InputError, match="no time in common"):
+        evaluate(truth, later)
+
+
+def test_pairs_end_where_the_satellite_changes(truth):
+    satellite = ("time", np.array(["A", "A", "A", "B", "B", "B"]))
+    marked = truth.assign_coords(satellite=satellite)
+    assert evaluate(marked, noisy(marked), baselines=False).pairs == 4
+
+
+def test_without_a_pair_the_metrics_in_time_are_not_defined(truth):
+    evaluation = evaluate(truth, noisy(truth), baselines=False, cadence="30min")
+    assert evaluation.pairs == 0
+    scores = evaluation.scores["reconstructed"]
+    assert np.isnan([scores["tof"].value, scores["lsd_hourly"].value]).all()
+    assert np.isfinite(scores["rmse"].value)
+
+
+def test_trailing_rows_of_the_truth_are_trimmed(truth):
+    ours = noisy(truth)
+    larger = sequence(shape=(99, 97))
+    larger = larger.copy(data=np.pad(truth.values, ((0, 0), (0, 3), (0, 1)), constant_values=999.0))
+    assert evaluate(larger, ours).scores == evaluate(truth, ours).scores
+    with pytest.raises(InputError, match="96x96 pixels and the truth 100x96"):
+        evaluate(truth.pad(y=(0, 4), constant_values=250), ours)
+
+
+@pytest.mark.parametrize("two_dimensional", [False, True])
+def test_a_grid_that_lies_elsewhere_is_refused(truth, two_dimensional):
+    lat, lon = np.linspace(10, 14.75, 96), 177 + np.linspace(0, 4.75, 96)
+
+    def place(da, shift):
+        if two_dimensional:
+            grid = np.meshgrid(lat, lon + shift, indexing="ij")
+            return da.assign_coords(lat=(("y", "x"), grid[0]), lon=(("y", "x"), (grid[1] + 180) % 360 - 180))
+        return da.assign_coords(lat=("y", lat), lon=("x", (lon + shift + 180) % 360 - 180))
+
+    near = evaluate(place(truth, 0), place(noisy(truth), 0.02), baselines=False)
+    assert near.frames == 6
+    evaluate(place(truth, 0), place(noisy(truth), 360), baselines=False)
+    with pytest.raises(InputError, match="half a pixel"):
+        evaluate(place(truth, 0), place(noisy(truth), 0.04), baselines=False)
+
+
+def test_a_shifted_input_is_refused(truth):
+    placed = truth.assign_coords(x=np.arange(96.0))
+    lowres = coarse(truth)
+    evaluate(placed, noisy(placed), lowres.assign_coords(x=np.arange(24) * 4 + 1.5), baselines=False)
+    with pytest.raises(InputError, match="low-resolution input lies"):
+        evaluate(placed, noisy(placed), lowres.assign_coords(x=np.arange(24) * 4 + 9.5), baselines=False)
+
+
+def test_all_methods_share_one_mask(truth):
+    ours = noisy(truth)
+    gap = coarse(truth)
+    gap[1, 3, 4] = np.nan
+    gap[2] = np.nan
+    evaluation = evaluate(truth, ours, gap)
+    assert evaluation.frames == 5
+    assert evaluation.left_out["empty"] == 1
+    pixels = {method: blocks["pixels"].sum() for method, blocks in evaluation.blocks.items()}
+    assert set(pixels.values()) == {5 * 96**2 - 16}
+    assert evaluation.missing == pytest.approx(16 / (5 * 96**2))
+    assert evaluation.pairs == 3
+
+
+def test_a_reconstruction_of_nothing_is_refused(truth):
+    with pytest.raises(InputError, match="No pixel is valid"):
+        evaluate(truth, noisy(truth) * np.nan, sensor_scale=4)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"cadence": "often"}, "cadence 'often'"),
+        ({"cadence": "-1h"}, "cadence '-1h'"),
+        ({"settings": Settings(block="0h")}, "block '0h'"),
+        ({"baselines": ["lanczos"]}, "baseline 'lanczos'"),
+    ],
+)
+def test_an_unusable_option_is_named(truth, option, message):
+    with pytest.raises(InputError, match=message):
+        evaluate(truth, noisy(truth), **option)
+
+
+def test_frames_are_read_one_at_a_time():
+    read = []
+
+    def frame(block_info=None):
+        read.append(block_info[None]["chunk-location"][0])
+        return np.full((1, 48, 48), 250 + len(read), np.float32)
+
+    lazy = dask.array.map_blocks(frame, chunks=((1,) * 12, (48,), (48,)), dtype=np.float32)
+    truth = sequence(frames=12, shape=(48, 48)).copy(data=lazy)
+    done = []
+    evaluate(
+        truth,
+        sequence(frames=12, shape=(48, 48), scale=4),
+        progress=lambda *args: done.append((*args, len(read))),
+    )
+    assert read == list(range(12))
+    assert done == [(index, 12, index) for index in range(1, 13)]
+
+
+def test_storms_are_pooled_frame_by_frame(truth):
+    other = sequence(frames=3, start="2009-08-01", name="200908")
+    first, second = evaluate(truth, noisy(truth)), evaluate(other, noisy(other, 4.0))
+    both = combine([first, second])
+    assert both.storm == "all storms"
+    assert (both.frames, both.pairs, both.time_blocks) == (9, 7, 2)
+    mse = (
+        6 * first.scores["reconstructed"]["rmse"].value ** 2
+        + 3 * second.scores["reconstructed"]["rmse"].value ** 2
+    ) / 9
+    assert both.scores["reconstructed"]["rmse"].value == pytest.approx(np.sqrt(mse))
+    worst = max(e.scores["reconstructed"]["consistency_max"].value for e in (first, second))
+    assert both.scores["reconstructed"]["consistency_max"].value == worst
+
+
+def test_storms_scored_differently_are_not_pooled(truth):
+    first = evaluate(truth, noisy(truth), baselines=False)
+    second = evaluate(truth, noisy(truth), baselines=False, settings=Settings(cold_kelvin=230.0))
+    with pytest.raises(InputError, match="different settings"):
+        combine([first, second])
+    with pytest.raises(InputError, match="at least one"):
+        combine([])
+
+
+def test_importing_the_evaluation_does_not_import_torch():
+    code = (
+        "import sys, tempogan_eddy.evaluation, tempogan_eddy.evaluation.report; print('torch' in sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "False"

@@ -1,0 +1,115 @@
+import csv
+import io
+import json
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from evaluation_cases import noisy, sequence
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.evaluation import combine, evaluate
+from tempogan_eddy.evaluation.figures import save_crops, save_spectra
+from tempogan_eddy.evaluation.report import table, to_csv, to_json
+
+
+@pytest.fixture(scope="module")
+def warm():
+    truth = sequence(frames=14, shape=(48, 48), name="199901")
+    truth = truth.copy(data=np.clip(truth.values, 260, None))
+    return evaluate(truth, noisy(truth, 0.01))
+
+
+@pytest.fixture(scope="module")
+def evaluation():
+    truth = sequence(frames=14, shape=(64, 64))
+    return evaluate(truth, noisy(truth))
+
+
+def printed(evaluation, width=100):
+    console = Console(width=width, file=io.StringIO(), color_system=None)
+    console.print(table(evaluation))
+    return console.file.getvalue()
+
+
+def test_the_table_fits_a_hundred_columns_and_states_its_ranges(evaluation):
+    text = printed(evaluation)
+    assert max(map(len, text.splitlines())) <= 100
+    assert "…\n" not in text  # nothing was cut off
+    for part in (
+        "RMSE",
+        "K  ↓",
+        "dB →0",
+        "data range 150 K",
+        "5x5 pixels",
+        "14 frames, 13 pairs 1h apart",
+        "95%",
+    ):
+        assert part in text, part
+    for method in ("reconstructed", "nearest", "bicubic", "back-projected"):
+        assert method in text, method
+
+
+def test_what_is_not_defined_is_a_dash_null_and_empty(warm, tmp_path):
+    line = next(line for line in printed(warm).splitlines() if "FSS at 225 K" in line)
+    assert line.count("–") == 4
+    stored = json.loads(to_json([warm], tmp_path / "scores.json").read_text())
+    assert stored["storms"][0]["scores"]["bicubic"]["fss_225"] == {"value": None, "low": None, "high": None}
+    rows = list(csv.DictReader(to_csv([warm], tmp_path / "scores.csv").open()))
+    assert next(row for row in rows if row["metric"] == "fss_225")["value"] == ""
+
+
+def test_json_and_csv_hold_every_score(evaluation, tmp_path):
+    both = [evaluation, combine([evaluation])]
+    stored = json.loads(to_json(both, tmp_path / "new" / "scores.json").read_text())["storms"]
+    rows = list(csv.DictReader(to_csv(both, tmp_path / "new" / "scores.csv").open()))
+    assert [storm["storm"] for storm in stored] == ["200717", "all storms"]
+    assert stored[0]["settings"]["data_range"] == 150
+    for storm, source in zip(stored, both, strict=True):
+        for method, scores in source.scores.items():
+            for name, score in scores.items():
+                entry = storm["scores"][method][name]
+                row = next(
+                    r
+                    for r in rows
+                    if (r["storm"], r["method"], r["metric"]) == (storm["storm"], method, name)
+                )
+                if math.isfinite(score.value):
+                    assert entry["value"] == float(row["value"]) == score.value
+    assert {path.name for path in (tmp_path / "new").iterdir()} == {"scores.json", "scores.csv"}
+
+
+def test_the_best_of_a_row_is_marked(evaluation):
+    console = Console(width=100, file=io.StringIO(), force_terminal=True, color_system="standard")
+    console.print(table(evaluation))
+    row = next(line for line in console.file.getvalue().splitlines() if "Bias" in line)
+    assert "\x1b[1m" in row
+
+
+def test_crops_show_every_panel_in_its_own_detail(tmp_path):
+    truth = sequence(frames=3)
+    path = save_crops(truth, noisy(truth), tmp_path / "crops.png", side=64, time=truth["time"].values[1])
+    picture = np.asarray(Image.open(path).convert("L"), float)
+    assert picture.shape[1] > 3 * picture.shape[0]
+    quarter = picture.shape[1] // 4
+    roughness = [
+        np.abs(np.diff(picture[120:300, i * quarter + 60 : i * quarter + 200], axis=1)).mean()
+        for i in range(4)
+    ]
+    assert roughness[1] < roughness[3]  # bicubic is smoother than the truth
+
+
+def test_crops_of_a_missing_time_are_refused(tmp_path):
+    truth = sequence(frames=3)
+    with pytest.raises(InputError, match="no common frame"):
+        save_crops(truth, noisy(truth), tmp_path / "crops.png", time=np.datetime64("1999-01-01"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_spectra_are_drawn_for_one_storm(evaluation, tmp_path):
+    path = save_spectra(evaluation, tmp_path / "spectra.png")
+    assert Image.open(path).size[0] > 500
+    with pytest.raises(InputError, match="no mean spectrum"):
+        save_spectra(combine([evaluation, evaluation]), tmp_path / "none.png")
