@@ -43,8 +43,23 @@ def main(data: Path | None) -> None:
     if data is None:
         data = HOME / "storms"
         if not data.exists():
-            run("synthesize", "-o", data, "--storms", 6, "--frames", 30, "--size", 256, "--format", "digital-typhoon")
-    settings = [f"{key}={run_folder / value}" for key, value in {"training.checkpoint_dir": "checkpoints", "training.log_dir": "logs"}.items()]
+            run(
+                "synthesize",
+                "-o",
+                data,
+                "--storms",
+                6,
+                "--frames",
+                30,
+                "--size",
+                256,
+                "--format",
+                "digital-typhoon",
+            )
+    settings = [
+        f"{key}={run_folder / value}"
+        for key, value in {"training.checkpoint_dir": "checkpoints", "training.log_dir": "logs"}.items()
+    ]
     settings.append(f"data.cache_dir={HOME / 'cache'}")
     overrides = [word for setting in settings for word in ("--set", setting)]
     run("train", "-c", "configs/demo.json", "--data", data, *overrides)

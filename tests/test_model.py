@@ -5,7 +5,12 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from tempogan_eddy.model.advection import advect, advect_window, upsample_flow
-from tempogan_eddy.model.losses import content_loss, discriminator_loss, feature_loss, generator_adversarial_loss
+from tempogan_eddy.model.losses import (
+    content_loss,
+    discriminator_loss,
+    feature_loss,
+    generator_adversarial_loss,
+)
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
 from tempogan_eddy.model.tempogan import (
     Generator,
@@ -82,9 +87,7 @@ def test_output_is_not_clipped():
     assert output.mean().item() == pytest.approx(1.7, abs=1e-5)
 
 
-@given(
-    kelvin=st.floats(100, 400), low=st.floats(120, 200), width=st.floats(50, 250)
-)
+@given(kelvin=st.floats(100, 400), low=st.floats(120, 200), width=st.floats(50, 250))
 def test_kelvin_scaling_round_trip(kelvin, low, width):
     value = torch.tensor(kelvin, dtype=torch.float64)
     bounds = (low, low + width)

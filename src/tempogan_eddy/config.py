@@ -95,20 +95,28 @@ class SplitConfig(_Section):
     @model_validator(mode="after")
     def _something_left(self) -> SplitConfig:
         if self.validation_fraction + self.test_fraction >= 1:
-            raise ValueError("validation_fraction + test_fraction must stay below 1 so that something is left to train")
+            raise ValueError(
+                "validation_fraction + test_fraction must stay below 1 so that something is left to train"
+            )
         return self
 
 
 class DataConfig(_Section):
     """How files become kelvin and windows."""
 
-    kelvin_range: KelvinRange = Field((170.0, 320.0), description="the kelvins that scale to [0, 1]; fixed, never per frame")
+    kelvin_range: KelvinRange = Field(
+        (170.0, 320.0), description="the kelvins that scale to [0, 1]; fixed, never per frame"
+    )
     cadence: str = Field("1h", description="time between the frames of a window, e.g. 1h, 30min")
     grey_kelvin: KelvinRange = Field(
         (170.0, 320.0), description="PNG only: kelvin at black and at white (swap them where cold is white)"
     )
-    variable: str | None = Field(None, description="NetCDF and Zarr: the variable, where CF attributes do not tell")
-    unreadable: Literal["error", "gap"] = Field("error", description="a file that cannot be read: an error, or a gap in time")
+    variable: str | None = Field(
+        None, description="NetCDF and Zarr: the variable, where CF attributes do not tell"
+    )
+    unreadable: Literal["error", "gap"] = Field(
+        "error", description="a file that cannot be read: an error, or a gap in time"
+    )
     max_missing: float = Field(0.1, ge=0, lt=1, description="patches with a larger missing share are refused")
     cache_dir: str = Field("./cache", description="where raw folders are packed, once")
     split: SplitConfig = Field(default_factory=SplitConfig)
@@ -131,8 +139,10 @@ class TrainingConfig(_Section):
     patch_size: int = Field(64, ge=8, description="patch side in HR pixels")
     sequence_length: Literal[3] = Field(3, description="frames a window: t-1, t, t+1")
     epochs: int = Field(100, ge=1)
-    steps_per_epoch: int = Field(100, ge=1, description="optimiser steps that make an epoch")
-    max_minutes: float = Field(0.0, ge=0, description="stop after this time, as after the last epoch; 0 never")
+    steps_per_epoch: int = Field(50, ge=1, description="optimiser steps that make an epoch")
+    max_minutes: float = Field(
+        0.0, ge=0, description="stop after this time, as after the last epoch; 0 never"
+    )
     pretrain_epochs: int = Field(10, ge=0, description="content loss only, before the discriminators join")
     lr_g: float = Field(1e-4, gt=0, description="learning rate of the generator")
     lr_d: float = Field(1e-4, gt=0, description="learning rate of both discriminators")
@@ -156,9 +166,10 @@ class TrainingConfig(_Section):
     )
     num_workers: int = Field(0, ge=0, description="processes that load data beside the training")
     seed: int = 0
-    validation_frames: int = Field(8, ge=1, description="fixed full frames scored after every epoch")
+    validation_frames: int = Field(4, ge=1, description="fixed full frames scored after every epoch")
     score: Literal["balanced", "rmse", "lsd"] = Field(
-        "balanced", description="what 'best' means: RMSE/bicubic's + LSD/bicubic's, or one of the two; lower is better"
+        "balanced",
+        description="what 'best' means: RMSE/bicubic's + LSD/bicubic's, or one of the two; lower is better",
     )
     early_stopping_patience: int = Field(0, ge=0, description="epochs without a better score; 0 never stops")
     checkpoint_every: int = Field(10, ge=1, description="epochs between checkpoint_epoch_N.pth")
@@ -198,7 +209,9 @@ class Config(_Section):
         return self.model_dump_json(indent=4)
 
 
-def load_config(source: str | Path | dict[str, Any] | None = None, overrides: list[str] | None = None) -> Config:
+def load_config(
+    source: str | Path | dict[str, Any] | None = None, overrides: list[str] | None = None
+) -> Config:
     """Read and check a configuration.
 
     Parameters
@@ -216,7 +229,9 @@ def load_config(source: str | Path | dict[str, Any] | None = None, overrides: li
     name = "the configuration" if source is None or isinstance(source, dict) else str(source)
     values: Any = _read(Path(source)) if isinstance(source, str | Path) else dict(source or {})
     if not isinstance(values, dict):
-        raise InputError(f"{name} must hold one JSON object with the sections {', '.join(Config.model_fields)}.")
+        raise InputError(
+            f"{name} must hold one JSON object with the sections {', '.join(Config.model_fields)}."
+        )
     for text in overrides or []:
         _override(values, text)
     try:
@@ -247,20 +262,26 @@ def _read(path: Path) -> Any:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise InputError(f"The configuration {path} cannot be read ({reason}); give the path of a JSON file.") from None
+        raise InputError(
+            f"The configuration {path} cannot be read ({reason}); give the path of a JSON file."
+        ) from None
     try:
         # JSON with # comments is YAML, once tabs (which YAML forbids as indentation) are spaces.
         return yaml.safe_load(text.replace("\t", "    "))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark else ""
-        raise InputError(f"The configuration {path} is not valid JSON{where}; look for a missing comma or bracket.") from None
+        raise InputError(
+            f"The configuration {path} is not valid JSON{where}; look for a missing comma or bracket."
+        ) from None
 
 
 def _override(values: dict[str, Any], text: str) -> None:
     key, separator, value = text.partition("=")
     if not separator or not key.strip():
-        raise InputError(f"'{text}' is not an override; write it as section.key=value, e.g. training.epochs=20.")
+        raise InputError(
+            f"'{text}' is not an override; write it as section.key=value, e.g. training.epochs=20."
+        )
     *sections, last = key.strip().split(".")
     target = values
     for section in sections:
@@ -279,7 +300,9 @@ def _first_problem(error: ValidationError) -> str:
     if problem["type"] == "extra_forbidden":
         return f"unknown key '{where}'{_suggestion(problem['loc'])}; see `tempogan-eddy config` for all keys."
     message = problem["msg"].removeprefix("Value error, ")
-    given = "" if problem["type"] == "value_error" else f" (given: {json.dumps(problem['input'], default=str)})"
+    given = (
+        "" if problem["type"] == "value_error" else f" (given: {json.dumps(problem['input'], default=str)})"
+    )
     more = len(error.errors()) - 1
     rest = f" ({more} more problem{'s' if more > 1 else ''} after this one)" if more else ""
     return f"{where + ': ' if where else ''}{message}{given}{rest}."

@@ -24,7 +24,9 @@ def choose_device(device: str = "auto") -> torch.device:
     if not available.get(kind, False):
         raise InputError(f"The device '{device}' is not available on this machine; use auto or cpu.")
     if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
-        raise InputError(f"The device '{device}' does not exist; this machine has {torch.cuda.device_count()} GPU(s).")
+        raise InputError(
+            f"The device '{device}' does not exist; this machine has {torch.cuda.device_count()} GPU(s)."
+        )
     return torch.device(device)
 
 

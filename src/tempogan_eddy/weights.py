@@ -18,7 +18,15 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.model.tempogan import Generator
 
-__all__ = ["CHECKPOINT_FORMAT", "MODEL_FORMAT", "Model", "build_generator", "load_model", "read_checkpoint", "save_model"]
+__all__ = [
+    "CHECKPOINT_FORMAT",
+    "MODEL_FORMAT",
+    "Model",
+    "build_generator",
+    "load_model",
+    "read_checkpoint",
+    "save_model",
+]
 
 MODEL_FORMAT = "tempogan-eddy-model"
 CHECKPOINT_FORMAT = "tempogan-eddy-checkpoint"
@@ -72,7 +80,9 @@ def save_model(path: Path, generator: torch.nn.Module, config: Config, metadata:
     metadata
         JSON values beside the configuration.
     """
-    tensors = {name: value.detach().float().contiguous().cpu() for name, value in generator.state_dict().items()}
+    tensors = {
+        name: value.detach().float().contiguous().cpu() for name, value in generator.state_dict().items()
+    }
     header = {"format": MODEL_FORMAT, "version": __version__, "config": config.model_dump_json()}
     with written_aside(path) as partial:
         partial.write_bytes(save(tensors, header | {"metadata": json.dumps(metadata)}))
@@ -88,9 +98,13 @@ def load_model(source: str | Path) -> Model:
     """
     path = Path(source)
     if path.is_dir():
-        raise InputError(f"The model {path} is a folder; give a .safetensors or .pth file, e.g. {path}/best_model.safetensors.")
+        raise InputError(
+            f"The model {path} is a folder; give a .safetensors or .pth file, e.g. {path}/best_model.safetensors."
+        )
     if not path.exists():
-        raise InputError(f"The model {path} does not exist; give a .safetensors or .pth file that training wrote.")
+        raise InputError(
+            f"The model {path} does not exist; give a .safetensors or .pth file that training wrote."
+        )
     if path.suffix == ".pth":
         checkpoint = read_checkpoint(path)
         config, weights = load_config(checkpoint["config"]), checkpoint["ema"] or checkpoint["generator"]
@@ -101,7 +115,9 @@ def load_model(source: str | Path) -> Model:
     try:
         generator.load_state_dict(weights)
     except RuntimeError:
-        raise InputError(f"The weights in {path} do not fit the configuration stored with them; the file is damaged.") from None
+        raise InputError(
+            f"The weights in {path} do not fit the configuration stored with them; the file is damaged."
+        ) from None
     return Model(generator.eval().requires_grad_(False), config, str(path), metadata)
 
 
@@ -118,9 +134,13 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file can fail anywhere in the unpickler
-        raise InputError(f"The checkpoint {path} cannot be read ({type(error).__name__}); it is damaged or not a checkpoint.") from None
+        raise InputError(
+            f"The checkpoint {path} cannot be read ({type(error).__name__}); it is damaged or not a checkpoint."
+        ) from None
     if not isinstance(checkpoint, dict) or checkpoint.get("format") != CHECKPOINT_FORMAT:
-        raise InputError(f"{path} is not a checkpoint of TempoGAN-Eddy; give a checkpoint_epoch_N.pth that its training wrote.")
+        raise InputError(
+            f"{path} is not a checkpoint of TempoGAN-Eddy; give a checkpoint_epoch_N.pth that its training wrote."
+        )
     return checkpoint
 
 
@@ -130,8 +150,12 @@ def _read_model(path: Path) -> tuple[Config, dict[str, torch.Tensor], dict[str, 
             header = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except (SafetensorError, OSError):
-        raise InputError(f"The model {path} cannot be read; it is damaged or not a safetensors file.") from None
+        raise InputError(
+            f"The model {path} cannot be read; it is damaged or not a safetensors file."
+        ) from None
     if header.get("format") != MODEL_FORMAT:
-        raise InputError(f"{path} is not a model of TempoGAN-Eddy; give a .safetensors file that its training wrote.")
+        raise InputError(
+            f"{path} is not a model of TempoGAN-Eddy; give a .safetensors file that its training wrote."
+        )
     metadata = {"version": header["version"], **json.loads(header["metadata"])}
     return load_config(json.loads(header["config"])), weights, metadata

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from tempogan_eddy.cli.options import ConfigPath, Format, Input, InputFormat, Json, Output, Overrides, Storm, Time
+from tempogan_eddy.cli.invocation import history
+from tempogan_eddy.cli.options import (
+    ConfigPath,
+    Format,
+    Input,
+    InputFormat,
+    Json,
+    Output,
+    Overrides,
+    Storm,
+    Time,
+)
 from tempogan_eddy.cli.progress import frame_progress, storm_progress
 from tempogan_eddy.errors import InputError
 
-__all__ = ["coarsen", "config", "history", "info", "pack", "read", "reader_options", "split", "synthesize", "write"]
-
-
-def history() -> str:
-    """The command that made a file, for its history attribute."""
-    return "tempogan-eddy " + shlex.join(sys.argv[1:])
+__all__ = ["coarsen", "config", "info", "pack", "read", "reader_options", "split", "synthesize", "write"]
 
 
 def reader_options(settings: Any) -> dict[str, Any]:
@@ -39,7 +43,7 @@ def write(sequence: Any, output: Path, output_format: str | None, source: Path, 
     """Save a sequence with a progress bar; a suffix-less output takes the format of the input."""
     from tempogan_eddy.io import save_sequence
 
-    with frame_progress(verb) as advance:
+    with frame_progress(verb, sequence.sizes["time"]) as advance:
         save_sequence(sequence, output, format=output_format, history=history(), on_frame=advance)
 
 
@@ -47,8 +51,12 @@ def coarsen(
     source: Input,
     output: Output,
     scale: Annotated[int, typer.Option(min=2, max=64, help="How many times coarser.")] = 4,
-    sensor: Annotated[Literal["area", "bicubic", "gaussian"], typer.Option(help="How the coarse instrument sees.")] = "area",
-    sigma: Annotated[float, typer.Option(min=0.01, help="Gaussian only: standard deviation in fine pixels.")] = 2.0,
+    sensor: Annotated[
+        Literal["area", "bicubic", "gaussian"], typer.Option(help="How the coarse instrument sees.")
+    ] = "area",
+    sigma: Annotated[
+        float, typer.Option(min=0.01, help="Gaussian only: standard deviation in fine pixels.")
+    ] = 2.0,
     noise: Annotated[float, typer.Option(min=0, help="Standard deviation of added noise, K.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Decides the noise.")] = 0,
     storm: Storm = None,
@@ -85,7 +93,9 @@ def pack(
     print(f"{output}: {size / 1e6:.1f} MB")
 
 
-def split(source: Input, config: ConfigPath = None, overrides: Overrides = None, as_json: Json = False) -> None:
+def split(
+    source: Input, config: ConfigPath = None, overrides: Overrides = None, as_json: Json = False
+) -> None:
     """Print which frames would train, validate and test."""
     from tempogan_eddy.config import load_config
     from tempogan_eddy.dataset.pack import open_source
@@ -97,7 +107,11 @@ def split(source: Input, config: ConfigPath = None, overrides: Overrides = None,
         for name, (sequence, folder) in open_source(source, settings).items()
     }
     rows = [
-        {"split": part, "storm": name, "times": storms[name].times[mask].astype("datetime64[m]").astype(str).tolist()}
+        {
+            "split": part,
+            "storm": name,
+            "times": storms[name].times[mask].astype("datetime64[m]").astype(str).tolist(),
+        }
         for part, members in split_frames(storms, settings.data.split).items()
         for name, mask in members.items()
         if mask.any()
@@ -106,7 +120,9 @@ def split(source: Input, config: ConfigPath = None, overrides: Overrides = None,
         print(json.dumps(rows))
         return
     for row in rows:
-        print(f"{row['split']:<6} {row['storm']}: {len(row['times'])} frames, {row['times'][0]} to {row['times'][-1]}")
+        print(
+            f"{row['split']:<6} {row['storm']}: {len(row['times'])} frames, {row['times'][0]} to {row['times'][-1]}"
+        )
 
 
 def synthesize(
@@ -147,7 +163,9 @@ def info(
 
 
 def config(
-    source: Annotated[Path | None, typer.Argument(help="A configuration to check and complete.", show_default=False)] = None,
+    source: Annotated[
+        Path | None, typer.Argument(help="A configuration to check and complete.", show_default=False)
+    ] = None,
     overrides: Overrides = None,
     describe: Annotated[bool, typer.Option("--describe", help="Say what each key means.")] = False,
 ) -> None:

@@ -14,6 +14,7 @@ from rich.logging import RichHandler
 
 from tempogan_eddy import __version__
 from tempogan_eddy.cli import data_commands, model_commands
+from tempogan_eddy.cli.invocation import WORDS
 from tempogan_eddy.errors import InputError, TrainingError
 
 __all__ = ["app", "main"]
@@ -45,7 +46,9 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _options(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     logger = logging.getLogger("tempogan_eddy")
     logger.handlers = [_handler()]
@@ -59,7 +62,9 @@ def _handler() -> logging.Handler:
     """Coloured lines beside progress bars on a terminal, whole plain lines elsewhere."""
     console = Console(stderr=True)
     if console.is_terminal:
-        return RichHandler(console=console, show_path=False, show_level=False, markup=False, highlighter=NullHighlighter())
+        return RichHandler(
+            console=console, show_path=False, show_level=False, markup=False, highlighter=NullHighlighter()
+        )
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     return handler
@@ -69,7 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 bad input, 130 interrupted."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
-        app(args=arguments)
+        words = list(sys.argv[1:] if arguments is None else arguments)
+        WORDS.set(words)
+        app(args=words)
     except InputError as error:
         console.print(f"Error: {error}", markup=False, style="red")
         sys.exit(2)

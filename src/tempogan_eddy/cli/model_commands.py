@@ -18,18 +18,26 @@ DEFAULT_CONFIG = Path("configs/config.json")
 
 
 def train(
-    data: Annotated[Path | None, typer.Option("--data", help="Data instead of training.data_root.", show_default=False)] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Data instead of training.data_root.", show_default=False)
+    ] = None,
     config: ConfigPath = None,
-    resume: Annotated[str | None, typer.Option("--resume", help="A checkpoint to go on from, or auto.", show_default=False)] = None,
+    resume: Annotated[
+        str | None, typer.Option("--resume", help="A checkpoint to go on from, or auto.", show_default=False)
+    ] = None,
     overrides: Overrides = None,
 ) -> None:
     """Train G, Ds and Dt."""
     from tempogan_eddy.config import load_config
+    from tempogan_eddy.training.checkpoint import find_checkpoint, load_checkpoint
     from tempogan_eddy.training.trainer import TempoGANTrainer
 
     chosen = config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
     extra = [f"training.data_root={data}"] if data else []
     checked = load_config(chosen, [*extra, *(overrides or [])])
+    if resume:
+        # Before data are read, which can take minutes.
+        load_checkpoint(find_checkpoint(resume, Path(checked.training.checkpoint_dir)), checked)
     with storm_progress("packing") as advance:
         trainer = TempoGANTrainer(checked, advance)
     result = trainer.train(resume_from=resume)
@@ -45,20 +53,25 @@ def train(
 def reconstruct(
     source: Input,
     output: Output,
-    model: Annotated[Path, typer.Option("--model", "-m", help="A .safetensors model or a .pth checkpoint.", show_default=False)],
+    model: Annotated[
+        Path,
+        typer.Option("--model", "-m", help="A .safetensors model or a .pth checkpoint.", show_default=False),
+    ],
     storm: Storm = None,
     time: Time = None,
     format: Format = None,
     input_format: InputFormat = None,
-    tile: Annotated[int, typer.Option(min=1, help="Side of a tile in coarse pixels; smaller takes less memory.")] = 256,
+    tile: Annotated[
+        int, typer.Option(min=1, help="Side of a tile in coarse pixels; smaller takes less memory.")
+    ] = 256,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
     config: ConfigPath = None,
     overrides: Overrides = None,
 ) -> None:
     """Rebuild the fine detail of a coarse sequence."""
     from tempogan_eddy.config import load_config
-    from tempogan_eddy.reconstruction import reconstruct as rebuild
     from tempogan_eddy.device import choose_device
+    from tempogan_eddy.reconstruction import reconstruct as rebuild
     from tempogan_eddy.weights import load_model
 
     loaded = load_model(model)
@@ -70,16 +83,30 @@ def reconstruct(
 
 def evaluate(
     truth: Annotated[Path, typer.Option("--truth", help="The true fine sequence.", show_default=False)],
-    reconstructed: Annotated[Path, typer.Option("--reconstructed", help="The reconstruction.", show_default=False)],
+    reconstructed: Annotated[
+        Path, typer.Option("--reconstructed", help="The reconstruction.", show_default=False)
+    ],
     lowres: Annotated[
-        Path | None, typer.Option("--lowres", help="The coarse input; made from the truth where left out.", show_default=False)
+        Path | None,
+        typer.Option(
+            "--lowres", help="The coarse input; made from the truth where left out.", show_default=False
+        ),
     ] = None,
     storm: Storm = None,
     time: Time = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write all scores as JSON.", show_default=False)] = None,
-    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write all scores as CSV.", show_default=False)] = None,
-    figures: Annotated[Path | None, typer.Option("--figures", help="Folder for crops.png and spectra.png.", show_default=False)] = None,
-    baselines: Annotated[bool, typer.Option(help="Score nearest, bicubic and back-projected bicubic too.")] = True,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write all scores as JSON.", show_default=False)
+    ] = None,
+    csv_file: Annotated[
+        Path | None, typer.Option("--csv", help="Write all scores as CSV.", show_default=False)
+    ] = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option("--figures", help="Folder for crops.png and spectra.png.", show_default=False),
+    ] = None,
+    baselines: Annotated[
+        bool, typer.Option(help="Score nearest, bicubic and back-projected bicubic too.")
+    ] = True,
     config: ConfigPath = None,
     overrides: Overrides = None,
 ) -> None:
@@ -92,7 +119,9 @@ def evaluate(
     results = []
     for name, truth_part, fine, coarse in _pairs(truth, reconstructed, lowres, storm, time, settings):
         with frame_progress(f"evaluating {name}") as advance:
-            result = score(truth_part, fine, coarse, baselines=baselines, cadence=settings.cadence, progress=advance)
+            result = score(
+                truth_part, fine, coarse, baselines=baselines, cadence=settings.cadence, progress=advance
+            )
         results.append(result)
         _print(report.table(result))
         if figures:

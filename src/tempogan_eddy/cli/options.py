@@ -11,22 +11,41 @@ __all__ = ["ConfigPath", "Format", "Input", "InputFormat", "Json", "Output", "Ov
 
 FormatName = Literal["netcdf", "zarr", "png", "digital-typhoon"]
 
-Input = Annotated[Path, typer.Argument(help="NetCDF, Zarr, PNG folder or Digital Typhoon folder.", show_default=False)]
-Output = Annotated[Path, typer.Option("--output", "-o", help="Where to write; the suffix decides the format.", show_default=False)]
+Input = Annotated[
+    Path, typer.Argument(help="NetCDF, Zarr, PNG folder or Digital Typhoon folder.", show_default=False)
+]
+Output = Annotated[
+    Path,
+    typer.Option("--output", "-o", help="Where to write; the suffix decides the format.", show_default=False),
+]
 Format = Annotated[
-    FormatName | None, typer.Option("--format", help="Format of the output, where its suffix does not tell.", show_default=False)
+    FormatName | None,
+    typer.Option(
+        "--format", help="Format of the output, where its suffix does not tell.", show_default=False
+    ),
 ]
 InputFormat = Annotated[
-    FormatName | None, typer.Option("--input-format", help="Format of the input, where it is not recognised.", show_default=False)
+    FormatName | None,
+    typer.Option(
+        "--input-format", help="Format of the input, where it is not recognised.", show_default=False
+    ),
 ]
-Storm = Annotated[str | None, typer.Option("--storm", help="Which storm, where the input holds several.", show_default=False)]
+Storm = Annotated[
+    str | None,
+    typer.Option("--storm", help="Which storm, where the input holds several.", show_default=False),
+]
 Time = Annotated[
-    str | None, typer.Option("--time", help="Only these times: START/END in ISO 8601, .. is open.", show_default=False)
+    str | None,
+    typer.Option("--time", help="Only these times: START/END in ISO 8601, .. is open.", show_default=False),
 ]
 ConfigPath = Annotated[
-    Path | None, typer.Option("--config", "-c", help="Configuration file; defaults where left out.", show_default=False)
+    Path | None,
+    typer.Option("--config", "-c", help="Configuration file; defaults where left out.", show_default=False),
 ]
 Overrides = Annotated[
-    list[str] | None, typer.Option("--set", help="Override, e.g. --set training.epochs=20 (may be repeated).", show_default=False)
+    list[str] | None,
+    typer.Option(
+        "--set", help="Override, e.g. --set training.epochs=20 (may be repeated).", show_default=False
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]

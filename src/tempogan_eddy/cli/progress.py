@@ -26,12 +26,12 @@ def _bar() -> Iterator[Progress]:
 
 
 @contextmanager
-def frame_progress(description: str) -> Iterator[Callable[[int, int], None]]:
-    """Show progress over frames; call what is yielded with the frames done and all frames."""
+def frame_progress(description: str, total: int | None = None) -> Iterator[Callable[..., None]]:
+    """Show progress over frames; call what is yielded with the frames done (and all of them, if told late)."""
     with _bar() as progress:
-        task = progress.add_task(description, total=None, rate="")
+        task = progress.add_task(description, total=total, rate="")
 
-        def advance(done: int, total: int) -> None:
+        def advance(done: int, total: int | None = total) -> None:
             speed = progress.tasks[0].speed
             progress.update(task, completed=done, total=total, rate=f"{speed:.1f} frames/s" if speed else "")
 

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from tempogan_eddy.errors import InputError
 
-__all__ = ["advect_frame", "estimate_flow", "estimate_neighbour_flows", "kelvin_to_bytes"]
+__all__ = ["estimate_flow", "estimate_neighbour_flows", "kelvin_to_bytes"]
 
 KELVIN_RANGE = (180.0, 310.0)
-SMALLEST_SIDE = 16  # the estimator refuses frames that do not hold one patch on its coarsest scale
+ZOOM = 2  # frames are enlarged before: motion of a part of a coarse pixel is what counts at high resolution
+REFINEMENTS = 2  # more of them smooth the flow of deforming cloud too much
+SMALLEST_SIDE = 8  # the estimator refuses frames that do not hold a patch on every scale
 
 
 def estimate_flow(
@@ -54,12 +56,16 @@ def estimate_flow(
     missing = ~(np.isfinite(frame) & np.isfinite(neighbour))
     if missing.all():
         return np.zeros((2, *frame.shape), np.float32)
-    images = [kelvin_to_bytes(image, kelvin_range) for image in _fill(frame, neighbour)]
     height, width = frame.shape
     padding = (0, max(0, SMALLEST_SIDE - height), 0, max(0, SMALLEST_SIDE - width))
-    padded = [cv2.copyMakeBorder(image, *padding, cv2.BORDER_REPLICATE) for image in images]
+    images = []
+    for image in _fill(frame, neighbour):
+        padded = cv2.copyMakeBorder(image.astype(np.float32), *padding, cv2.BORDER_REPLICATE)
+        enlarged = cv2.resize(padded, None, fx=ZOOM, fy=ZOOM, interpolation=cv2.INTER_CUBIC)
+        images.append(kelvin_to_bytes(enlarged.astype(np.float32), kelvin_range))
     with _one_thread():
-        flow = _estimator().calc(padded[0], padded[1], None)  # type: ignore[call-overload]
+        flow = _estimator().calc(images[0], images[1], None)  # type: ignore[call-overload]
+    flow = cv2.resize(flow, None, fx=1 / ZOOM, fy=1 / ZOOM, interpolation=cv2.INTER_AREA) / ZOOM
     flow = flow[:height, :width]
     flow[missing] = 0
     return np.ascontiguousarray(flow.transpose(2, 0, 1), dtype=np.float32)
@@ -101,19 +107,6 @@ def estimate_neighbour_flows(
     return previous_flow, next_flow
 
 
-def advect_frame(neighbour: NDArray[np.floating], flow: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Move a neighbour ``(h, w)`` along its backward flow ``(2, h, w)``; NaN where it comes from outside."""
-    rows, columns = np.indices(neighbour.shape, dtype=np.float32)
-    return cv2.remap(
-        neighbour.astype(np.float32),
-        columns + flow[0].astype(np.float32),
-        rows + flow[1].astype(np.float32),
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_CONSTANT,
-        borderValue=float("nan"),
-    ).astype(np.float32)
-
-
 def kelvin_to_bytes(frame: NDArray[np.floating], kelvin_range: tuple[float, float]) -> NDArray[np.uint8]:
     """Map kelvins linearly onto 0-255; what lies outside the range saturates."""
     low, high = kelvin_range
@@ -133,7 +126,8 @@ def _fill(frame: NDArray[np.floating], neighbour: NDArray[np.floating]) -> list[
 
 def _estimator() -> cv2.DISOpticalFlow:
     estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    estimator.setFinestScale(0)  # the frames are coarse already: the last octave of them is not noise
+    estimator.setFinestScale(0)  # the default is chosen by the frames' size
+    estimator.setVariationalRefinementIterations(REFINEMENTS)
     return estimator
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,7 +27,17 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import open_sequences
 from tempogan_eddy.io.aside import written_aside
 
-__all__ = ["FLOW_QUANTUM", "FORMAT", "KELVIN_OFFSET", "KELVIN_QUANTUM", "MISSING", "is_pack", "open_source", "pack", "packed"]
+__all__ = [
+    "FLOW_QUANTUM",
+    "FORMAT",
+    "KELVIN_OFFSET",
+    "KELVIN_QUANTUM",
+    "MISSING",
+    "is_pack",
+    "open_source",
+    "pack",
+    "packed",
+]
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +95,9 @@ def pack(
     """
     source, output = Path(source), Path(output)
     if output.suffix != ".zarr":
-        raise InputError(f"A packed store is a Zarr store: call the output {output}.zarr instead of {output}.")
+        raise InputError(
+            f"A packed store is a Zarr store: call the output {output}.zarr instead of {output}."
+        )
     sequences = open_source(source, config)
     if output.exists() and not is_pack(output):
         raise InputError(f"{output} exists and is no packed store; choose another name.")
@@ -113,7 +126,9 @@ def packed(source: Path, config: Config, on_frame: Callable[[str, int, int], Non
     if is_pack(source):
         _check(source, config)
         return source
-    cached = Path(config.data.cache_dir) / f"{source.resolve().name or 'data'}-{_fingerprint(source, config)}.zarr"
+    cached = (
+        Path(config.data.cache_dir) / f"{source.resolve().name or 'data'}-{_fingerprint(source, config)}.zarr"
+    )
     if not is_pack(cached):
         log.info("Packing %s into %s (once)", source, cached)
         pack(source, cached, config, on_frame)
@@ -163,16 +178,25 @@ def _pack_sequence(
     frames, height, width = sequence.shape
     rows, columns = height // sensor.scale, width // sensor.scale
     if not rows or not columns:
-        raise InputError(f"The frames of {name} ({height}x{width}) are smaller than the scale {sensor.scale}.")
+        raise InputError(
+            f"The frames of {name} ({height}x{width}) are smaller than the scale {sensor.scale}."
+        )
     linked = linked_frames(sequence, config.data.cadence)
     coordinates = sequence.coords.to_dataset().assign_attrs(split_folder=folder, sequence=name)
-    coordinates.to_zarr(store, group=name, mode="a", zarr_format=3, consolidated=False)
+    with warnings.catch_warnings():
+        # Strings have no Zarr v3 specification yet, though zarr-python and xarray agree on them.
+        warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
+        coordinates.to_zarr(store, group=name, mode="a", zarr_format=3, consolidated=False)
     group = zarr.open_group(store, path=name, mode="r+")
     kelvins = _kelvin_array(group, sequence)
     flows = [_flow_array(group, which, frames, rows, columns) for which in ("flow_previous", "flow_next")]
     seen_before: np.ndarray | None = None
     for index, frame in enumerate(_frames(sequence)):
-        kelvins[index] = np.where(np.isnan(frame), MISSING, np.rint((np.nan_to_num(frame, nan=0.0) - KELVIN_OFFSET) / KELVIN_QUANTUM)).astype(np.int16)
+        kelvins[index] = np.where(
+            np.isnan(frame),
+            MISSING,
+            np.rint((np.nan_to_num(frame, nan=0.0) - KELVIN_OFFSET) / KELVIN_QUANTUM),
+        ).astype(np.int16)
         fine = torch.from_numpy(frame[: rows * sensor.scale, : columns * sensor.scale])
         seen = sensor.apply(fine).numpy()
         if seen_before is not None and linked[index - 1]:

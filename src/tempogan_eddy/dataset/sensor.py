@@ -73,7 +73,7 @@ class SensorModel:
             offsets = torch.arange(4 * scale, dtype=torch.float64) - (4 * scale - 1) / 2
             weights = _keys(offsets / scale)
         elif self.kind == "gaussian":
-            reach = max(scale, scale + 2 * math.ceil((4 * self.sigma - scale / 2)))
+            reach = max(scale, scale + 2 * math.ceil(4 * self.sigma - scale / 2))
             offsets = torch.arange(reach, dtype=torch.float64) - (reach - 1) / 2
             weights = torch.exp(-0.5 * (offsets / self.sigma) ** 2)
         else:
@@ -139,11 +139,18 @@ class SensorModel:
         def see(block: np.ndarray, block_info: dict | None = None) -> np.ndarray:
             index = block_info[0]["chunk-location"][0] if block_info else 0
             generator = torch.Generator().manual_seed((seed << 20) + index)
-            fine = torch.from_numpy(np.array(block[..., : rows * self.scale, : columns * self.scale], np.float32))
+            fine = torch.from_numpy(
+                np.array(block[..., : rows * self.scale, : columns * self.scale], np.float32)
+            )
             return self.apply(fine, generator).numpy()
 
         lazy = sequence.chunk({"time": 1, "y": height, "x": width}).data
-        coarse = lazy.map_blocks(see, dtype=np.float32, chunks=((1,) * frames, (rows,), (columns,)), meta=np.empty((0, 0, 0), np.float32))
+        coarse = lazy.map_blocks(
+            see,
+            dtype=np.float32,
+            chunks=((1,) * frames, (rows,), (columns,)),
+            meta=np.empty((0, 0, 0), np.float32),
+        )
         attributes = {**sequence.attrs, "sensor": self.kind, "sensor_scale": self.scale}
         if self.kind == "gaussian":
             attributes["sensor_sigma"] = self.sigma
@@ -163,8 +170,12 @@ class SensorModel:
             return functional.avg_pool2d(frames, self.scale)
         kernel = self.kernel().to(frames.device)
         padding = (len(kernel) - self.scale) // 2
-        frames = functional.conv2d(frames, kernel.view(1, 1, -1, 1), stride=(self.scale, 1), padding=(padding, 0))
-        return functional.conv2d(frames, kernel.view(1, 1, 1, -1), stride=(1, self.scale), padding=(0, padding))
+        frames = functional.conv2d(
+            frames, kernel.view(1, 1, -1, 1), stride=(self.scale, 1), padding=(padding, 0)
+        )
+        return functional.conv2d(
+            frames, kernel.view(1, 1, 1, -1), stride=(1, self.scale), padding=(0, padding)
+        )
 
 
 def _keys(distance: Tensor, a: float = -0.5) -> Tensor:

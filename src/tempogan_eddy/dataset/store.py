@@ -83,6 +83,8 @@ def open_storms(store: Path, cadence: str) -> dict[str, PackedStorm]:
         arrays = {name: [array[:] for array in members] for name, members in arrays.items()}
     storms = {}
     for name, sequence in open_sequences(store).items():
-        entry = Entry(sequence["time"].values.astype("datetime64[ns]"), root[name].attrs.get("split_folder") or None)
+        entry = Entry(
+            sequence["time"].values.astype("datetime64[ns]"), root[name].attrs.get("split_folder") or None
+        )
         storms[name] = PackedStorm(name, entry, linked_frames(sequence, cadence), *arrays[name])
     return storms

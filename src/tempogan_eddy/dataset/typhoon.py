@@ -112,7 +112,9 @@ class TyphoonDataset(Dataset[Sample]):
                 fine, coarse, flow = self._cut(window, top, left, size, size, rng)
                 if np.isnan(fine).mean() <= self.config.data.max_missing:
                     symmetry = int(rng.integers(8)) if self.config.training.augment else 0
-                    return _sample(*(augment_frames(f, symmetry) for f in (fine, coarse)), augment_flow(flow, symmetry))
+                    return _sample(
+                        *(augment_frames(f, symmetry) for f in (fine, coarse)), augment_flow(flow, symmetry)
+                    )
             window = self.windows[int(rng.integers(len(self.windows)))]
         raise InputError(
             f"No {size}x{size} patch with at most {self.config.data.max_missing:.0%} missing was found in '{self.split}'; "
@@ -132,7 +134,9 @@ class TyphoonDataset(Dataset[Sample]):
 
     def _window(self, index: int) -> _Window:
         turn, place = divmod(index, len(self.windows))
-        order = np.random.default_rng((self.config.training.seed, 1 << 31, turn)).permutation(len(self.windows))
+        order = np.random.default_rng((self.config.training.seed, 1 << 31, turn)).permutation(
+            len(self.windows)
+        )
         return self.windows[order[place]]
 
     def _cut(
@@ -145,7 +149,9 @@ class TyphoonDataset(Dataset[Sample]):
         upper, lower = min(margin, top), min(margin, full_height - top - height)
         before, after = min(margin, left), min(margin, full_width - left - width)
         wide = window.storm.read(
-            window.middle, slice(top - upper, top + height + lower), slice(left - before, left + width + after)
+            window.middle,
+            slice(top - upper, top + height + lower),
+            slice(left - before, left + width + after),
         )
         generator = torch.Generator().manual_seed(int(rng.integers(1 << 62)))
         seen = self.sensor.apply(torch.from_numpy(wide), generator).numpy()
@@ -155,7 +161,10 @@ class TyphoonDataset(Dataset[Sample]):
             upper // scale : (upper + height) // scale,
             before // scale : (before + width) // scale,
         ]
-        rows, columns = slice(top // scale, (top + height) // scale), slice(left // scale, (left + width) // scale)
+        rows, columns = (
+            slice(top // scale, (top + height) // scale),
+            slice(left // scale, (left + width) // scale),
+        )
         return wide[inner], seen[inner_low], window.storm.read_flow(window.middle, rows, columns)
 
 

@@ -16,7 +16,7 @@ from tempogan_eddy.io.sequence import NAME
 
 __all__ = ["write_cf"]
 
-VARIABLE_ATTRIBUTES = {"units", "standard_name", "long_name", "cell_methods"}
+VARIABLE_ATTRIBUTES = ("standard_name", "long_name", "units", "cell_methods")
 """Attributes of the variable; all others are the file's."""
 
 KNOWN_COORDINATES: dict[str, dict[str, str]] = {
@@ -74,9 +74,8 @@ def write_cf(da: xr.DataArray, path: Path, format: str, on_frame: Callable[[int]
                 on_frame(number + 1)
     else:
         encoding[NAME] = {"chunks": chunks, "_FillValue": np.nan}
-        with (
-            warnings.catch_warnings()
-        ):  # strings have no Zarr v3 specification yet; zarr-python and xarray agree
+        with warnings.catch_warnings():
+            # Strings have no Zarr v3 specification yet, though zarr-python and xarray agree on them.
             warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
             dataset.to_zarr(path, compute=False, zarr_format=3, consolidated=False, encoding=encoding)
         array = zarr.open_group(path, mode="r+")[NAME]
@@ -87,12 +86,14 @@ def write_cf(da: xr.DataArray, path: Path, format: str, on_frame: Callable[[int]
 
 def _to_dataset(da: xr.DataArray) -> xr.Dataset:
     """Return the sequence as a dataset ready to be written: CF names and attributes, frames not computed."""
-    attrs = {key: value for key, value in da.attrs.items() if value is not None}
+    attrs = dict(da.attrs)
     grid_mapping = attrs.pop("grid_mapping", None)
     empty = dask.array.empty(da.shape, dtype=np.float32, chunks=(1, *da.shape[1:]))
-    variable = xr.Variable(da.dims, empty, {key: attrs.pop(key) for key in VARIABLE_ATTRIBUTES & set(attrs)})
+    variable = xr.Variable(
+        da.dims, empty, {key: attrs.pop(key) for key in VARIABLE_ATTRIBUTES if key in attrs}
+    )
     if grid_mapping in da.coords:
-        variable.encoding["grid_mapping"] = grid_mapping
+        variable.attrs["grid_mapping"] = grid_mapping
     dataset = xr.Dataset(
         {NAME: variable}, coords={name: _coordinate(coord) for name, coord in da.coords.items()}
     )

@@ -98,7 +98,7 @@ def _write_frame(path: Path, frame: np.ndarray, attrs: dict[Any, Any]) -> None:
         image.attrs["long_name"] = "temperature"
         image.attrs["units"] = "kelvin"
         for key, value in attrs.items():
-            file.attrs[str(key)] = value if isinstance(value, str | int | float | list) else str(value)
+            file.attrs[str(key)] = value
 
 
 def _write_table(path: Path, da: xr.DataArray, names: list[str], missing: list[int]) -> None:
@@ -126,8 +126,8 @@ def _write_metadata(path: Path, basin: Path, sequence: str, da: xr.DataArray) ->
     season, number = (official.group(1), official.group(2)) if official else (times[0].year, 0)
     entry = {
         "id": sequence,
-        "number": int(da.attrs.get("storm_number", number)),
-        "season": int(da.attrs.get("storm_season", season)),
+        "number": int(da.attrs.get("storm_number") or number),
+        "season": int(da.attrs.get("storm_season") or season),
         "name": str(da.attrs.get("storm_name", "")),
         "start": f"{times[0]:%Y-%m-%d}",
         "end": f"{times[-1]:%Y-%m-%d}",

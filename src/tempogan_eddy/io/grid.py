@@ -115,12 +115,11 @@ def _unwrap(longitude: np.ndarray) -> np.ndarray:
         for axis in range(longitude.ndim):
             longitude = np.unwrap(longitude, period=360, axis=axis)
         return longitude
-    # Neighbours do not lead past a gap, so measure from the middle instead; space beyond the Earth's edge is NaN.
+    # Neighbours do not lead past a gap (space beyond the limb is NaN), so measure from the middle instead.
     angle = np.deg2rad(longitude[np.isfinite(longitude)])
     middle = np.rad2deg(np.arctan2(np.sin(angle).sum(), np.cos(angle).sum()))
-    return np.where(
-        np.abs(longitude - middle) > 180, (longitude - middle + 180) % 360 - 180 + middle, longitude
-    )
+    near = (longitude - middle + 180) % 360 - 180 + middle
+    return np.where(np.abs(longitude - middle) > 180, near, longitude)
 
 
 def _wrap_like(values: np.ndarray, original: np.ndarray) -> np.ndarray:

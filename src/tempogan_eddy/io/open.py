@@ -184,16 +184,14 @@ def _walk(path: Path, parts: tuple[str, ...]) -> Iterator[Source]:
     """Yield the sources at and below a path; ``parts`` are the names that lead to it."""
     known = recognise(path)
     own = parts or (path.resolve().name,)
+    stem = (*own[:-1], path.stem)
     if path.is_file():
         if known:
-            yield Source(path, known, (*own[:-1], path.stem))
+            yield Source(path, known, stem)
         return
     if known == "zarr":
         for group in zarr_groups(path):
-            names = tuple(group.split("/")) if group else (path.stem,)
-            yield Source(
-                path, known, (*own[:-1], path.stem, *names) if group else (*own[:-1], *names), group or None
-            )
+            yield Source(path, known, (*stem, *filter(None, group.split("/"))), group or None)
         return
     if known:
         yield Source(path, known, own)

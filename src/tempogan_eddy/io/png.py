@@ -29,8 +29,8 @@ __all__ = ["WRITTEN_KELVIN", "open_png", "write_png"]
 log = logging.getLogger(__name__)
 
 TEXT_KEY = "tempogan-eddy"
-WRITTEN_KELVIN = (100.0, 400.0)
-"""Kelvin of levels 1 and 65535 in the 16-bit frames we write: steps of 0.0046 K."""
+WRITTEN_KELVIN = (100.0, 427.67)
+"""Kelvin of levels 1 and 65535 in the 16-bit frames we write: steps of 0.005 K, so that whole kelvins are exact."""
 
 STAMP = re.compile(r"(?<!\d)((?:19|20)\d{8})(\d{2})?(?!\d)")
 EPOCH = pd.Timestamp("2000-01-01")
@@ -235,7 +235,7 @@ def write_png(da: xr.DataArray, folder: Path, on_frame: Callable[[int], None]) -
             "attrs": da.attrs,
         }
         text = PngImagePlugin.PngInfo()
-        text.add_itxt(TEXT_KEY, json.dumps(record, default=str))
+        text.add_itxt(TEXT_KEY, json.dumps(record))
         image = Image.fromarray(WRITTEN.to_level(frame))
         image.save(folder / f"frame_{number + 1:0{width}d}.png", pnginfo=text)
         on_frame(number + 1)

@@ -83,11 +83,21 @@ def as_sequence(
     return da.copy(data=data).rename(NAME).assign_attrs(attrs)
 
 
-def _plain(value: Any) -> Any:
-    """Return an attribute as Python knows it, whichever library read it."""
+def _plain(value: Any) -> str | int | float | list[Any]:
+    """Return an attribute as text, a number or a list of such, which every format can hold."""
     if isinstance(value, bytes):
         return value.decode(errors="replace")
-    return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, list | tuple) and all(isinstance(item, str | int | float) for item in value):
+        return list(value)
+    return (
+        int(value)
+        if isinstance(value, bool)
+        else value
+        if isinstance(value, str | int | float)
+        else str(value)
+    )
 
 
 def _to_kelvin(block: np.ndarray, offset: float, valid_kelvin: tuple[float, float]) -> np.ndarray:
@@ -95,9 +105,9 @@ def _to_kelvin(block: np.ndarray, offset: float, valid_kelvin: tuple[float, floa
 
 
 def check_times(da: xr.DataArray, label: object) -> xr.DataArray:
-    """Return the time coordinate as datetime64[ns], refusing one that is absent, not a time, or decreasing."""
+    """Return the time coordinate as datetime64[ns]; refuse one absent, not of dates, or decreasing."""
     if "time" not in da.coords or da["time"].dims != ("time",) or da["time"].dtype.kind != "M":
-        raise InputError(f"{label} has no time coordinate of dates along its dimension 'time'.")
+        raise InputError(f"{label} has no time coordinate of dates along 'time'.")
     time = da["time"].astype("datetime64[ns]")
     values = time.values
     if np.isnat(values).any():
@@ -105,9 +115,7 @@ def check_times(da: xr.DataArray, label: object) -> xr.DataArray:
     backward = np.flatnonzero(np.diff(values) < np.timedelta64(0, "ns"))
     if backward.size:
         before, after = (pd.Timestamp(values[backward[0] + i]).isoformat() for i in (0, 1))
-        raise InputError(
-            f"{label} has times that go back, from {before} to {after}; sort its frames by time."
-        )
+        raise InputError(f"{label} has times that go back, {before} to {after}; sort its frames by time.")
     return time
 
 

@@ -14,7 +14,14 @@ from torch.nn.utils import parametrizations, parametrize
 
 from tempogan_eddy.config import ModelConfig
 
-__all__ = ["Generator", "SpatialDiscriminator", "TemporalDiscriminator", "project", "update_spectral_norm", "upsample"]
+__all__ = [
+    "Generator",
+    "SpatialDiscriminator",
+    "TemporalDiscriminator",
+    "project",
+    "update_spectral_norm",
+    "upsample",
+]
 
 
 def upsample(frames: Tensor, scale: int) -> Tensor:

@@ -110,4 +110,9 @@ def _warn_of_mismatch(sequence: xr.DataArray, model: Model) -> None:
     for key, trained in {"sensor": model.config.sensor.kind, "sensor_scale": model.scale}.items():
         seen = sequence.attrs.get(key)
         if seen is not None and seen != trained:
-            log.warning("The input says %s = %s, but the model was trained with %s; expect a worse result", key, seen, trained)
+            log.warning(
+                "The input says %s = %s, but the model was trained with %s; expect a worse result",
+                key,
+                seen,
+                trained,
+            )

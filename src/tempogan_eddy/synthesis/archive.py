@@ -5,8 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import xarray as xr
+import zarr
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io import save_sequence
+from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.synthesis.storm import simulate_storm
 
 __all__ = ["synthesize"]
@@ -62,8 +65,6 @@ def synthesize(
     InputError
         If the format is unknown, contradicts the path, or what is in the way is not such an archive.
     """
-    from tempogan_eddy.io import save_sequence
-
     path = Path(path)
     format = _format(path, format)
     if storms < 1:
@@ -87,8 +88,11 @@ def synthesize(
         log.info("writing the storm %s to %s", name, place)
         if format == "zarr":
             _make_group(path)
+        sequence = storm["brightness_temperature"]
+        if format in ("png", "digital-typhoon"):
+            sequence = sequence.drop_vars(["x", "y"])  # no place for them in these formats
         save_sequence(
-            storm["brightness_temperature"],
+            sequence,
             place,
             format=format,
             history=f"tempogan-eddy synthesize, seed {seed}, storm {index}",
@@ -116,14 +120,10 @@ def _name(index: int, storms: int) -> str:
 
 def _make_group(path: Path) -> None:
     """Make the root of a Zarr store, or keep the one that is there."""
-    import zarr
-
     zarr.open_group(path, mode="a", zarr_format=3)
 
 
 def _save_flow(flow: xr.DataArray, path: Path) -> None:
-    from tempogan_eddy.io.aside import written_aside
-
     packing = {"dtype": "int16", "scale_factor": 0.01, "_FillValue": -32768, "zlib": True, "complevel": 1}
     with written_aside(path) as partial:
         flow.to_netcdf(partial, engine="netcdf4", encoding={"flow": packing})

@@ -16,8 +16,6 @@ class Cells:
     Life times are exponential; the feeding rises and falls once over a life.
     """
 
-    REACH = 12  # pixels from a cell's centre beyond which it feeds nothing
-
     def __init__(self, grid: Grid, random: np.random.Generator) -> None:
         self._grid, self._random = grid, random
         self._position = np.zeros((2, 0))  # x, y in pixels
@@ -53,13 +51,14 @@ class Cells:
         width = self._grid.width
         strength = self._vigour * np.sin(np.pi * self._age / self._life) ** 2
         nearest = np.rint(self._position).astype(int)
-        reach = np.arange(-self.REACH, self.REACH + 1)
+        farthest = int(np.ceil(3 * self._radius.max(initial=1)))
+        reach = np.arange(-farthest, farthest + 1)
         pixels = nearest[:, :, None] + reach  # (x or y, cell, pixel)
         bells = np.exp(-0.5 * ((pixels - self._position[:, :, None]) / self._radius[:, None]) ** 2)
         amount = strength[:, None, None] * bells[1][:, :, None] * bells[0][:, None, :]
         columns, rows = pixels % width
         index = rows[:, :, None] * width + columns[:, None, :]
-        total: Field = np.bincount(index.ravel(), amount.ravel(), minlength=width**2)
+        total = np.bincount(index.ravel(), amount.ravel(), minlength=width**2).astype(float)
         return total.reshape(self._grid.shape)
 
 

@@ -40,7 +40,7 @@ def storm_record(
         start = np.datetime64(f"{season}-06-01T00") + np.timedelta64(int(24 * day + hour), "h")
     steps = (np.arange(frames) * round(cadence_hours * 3600)).astype("timedelta64[s]")
     latitude, longitude = np.transpose([storm.travel(index * cadence_hours) for index in range(frames)])
-    strength = [storm.strength(index / max(frames - 1, 1)) for index in range(frames)]
+    strength = [storm.strength(index * cadence_hours) for index in range(frames)]
     axis = (np.arange(grid.size) - (grid.size - 1) / 2) * grid.pixel_km
     described = {"units": "K", "standard_name": "brightness_temperature", "sequence": name}
     motion = {"units": "pixel", "long_name": "backward flow to the previous frame, right and down"}
@@ -50,12 +50,13 @@ def storm_record(
             "flow": (("time", "component", "y", "x"), flow, motion),
         },
         coords={
-            "time": (np.datetime64(start, "s") + steps).astype("datetime64[ns]"),
+            "time": (np.datetime64(str(start), "s") + steps).astype("datetime64[ns]"),
             "component": ["x", "y"],
             "y": ("y", -axis, {"units": "km", "long_name": "distance north of the centre"}),
             "x": ("x", axis, {"units": "km", "long_name": "distance east of the centre"}),
             "center_lat": ("time", latitude, {"units": "degrees_north"}),
             "center_lon": ("time", longitude, {"units": "degrees_east"}),
+            "satellite": ("time", ["synthetic"] * frames),
             "pressure": (
                 "time",
                 np.array([round(AMBIENT_PRESSURE - storm.deficit_hpa * part) for part in strength], float),

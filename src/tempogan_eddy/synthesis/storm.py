@@ -16,7 +16,7 @@ from tempogan_eddy.synthesis.vortex import Storm, cloud_top_wind
 __all__ = ["simulate_storm"]
 
 STEP_HOURS = 1 / 6  # the longest step; the wind is steady for one frame
-SPIN_UP_HOURS = 8
+SPIN_UP_HOURS = 8  # from a clear sky to the first frame
 
 
 class _Simulation:
@@ -25,7 +25,7 @@ class _Simulation:
     def __init__(self, seed: int, grid: Grid, storm: Storm) -> None:
         self.grid, self.storm = grid, storm
         self.eddies = Eddies(grid, generator(seed, "eddies"), speed=4.0)
-        self.texture = Texture(grid, generator(seed, "texture"), slope=2.4, outer_km=300, hours=9)
+        self.texture = Texture(grid, generator(seed, "texture"), slope=2.4, outer_km=300, hours=6)
         self.low_cloud = Texture(grid, generator(seed, "low cloud"), slope=2.6, outer_km=150, hours=12)
         self.moisture = Texture(grid, generator(seed, "moisture"), slope=5.0, outer_km=500, hours=20)
         self.cells = clouds.Cells(grid, generator(seed, "cells"))
@@ -60,11 +60,9 @@ class _Simulation:
 
     def frame(self, hours: float) -> Field:
         """Return the brightness temperature of the frame in kelvin."""
-        east, south = self.grid.offsets_km
-        poleward = (
-            -self.storm.hemisphere * south + abs(self.storm.travel(hours)[0] - self.storm.latitude) * 111.2
-        )
-        sea = self.storm.sea_kelvin - 0.0035 * poleward + 0.0 * east
+        storm, south = self.storm, self.grid.offsets_km[1]
+        poleward_km = 111.2 * abs(storm.travel(hours)[0] - storm.latitude) - storm.hemisphere * south
+        sea = storm.sea_kelvin - 0.0035 * poleward_km
         seen = clouds.brightness_temperature(
             sea, self.thickness, self.feeding, self.texture.field, self.low_cloud.field
         )
@@ -123,7 +121,7 @@ def simulate_storm(
     flow = np.zeros((frames, 2, size, size), np.float32)
     for index in range(frames):
         if index:
-            moved = simulation.advance(cadence, storm.strength(index / max(frames - 1, 1)))
+            moved = simulation.advance(cadence, storm.strength(index * cadence))
             flow[index] = grid.frame(moved)
         kelvin[index] = np.round(simulation.frame(index * cadence), 2)
         if on_frame is not None:

@@ -11,17 +11,19 @@ __all__ = ["Eddies", "Texture"]
 class Eddies:
     """Divergence-free turbulence that renews each wave in its turnover time.
 
-    The kinetic energy falls as k^-3, the steeper of the two laws of G. D. Nastrom and K. S. Gage, "A Climatology
-    of Atmospheric Wavenumber Spectra of Wind and Temperature Observed by Commercial Aircraft", Journal of the
-    Atmospheric Sciences 42, 1985: with k^-5/3 the small eddies curl the cirrus that real ones draw out.
+    The kinetic energy falls as k^-3, the steeper of the two laws of G. D. Nastrom and K. S. Gage, "A
+    Climatology of Atmospheric Wavenumber Spectra of Wind and Temperature Observed by Commercial Aircraft",
+    Journal of the Atmospheric Sciences 42, 1985: with k^-5/3, small eddies curl the cirrus that real ones
+    draw out.
     """
 
     def __init__(self, grid: Grid, random: np.random.Generator, *, speed: float) -> None:
         self._grid, self._random = grid, random
         k = grid.wavenumber
         outer = grid.pixel_km / 900
-        power = np.where(k > 0, (k**2 + outer**2) ** -3.0, 0)  # of the streamfunction; E(k) ~ k^3 power
-        power *= np.exp(-((k * 4) ** 2))  # waves below 4 pixels would be noise to the advection
+        # Power of the streamfunction: the energy's k^-3 less k^2 for the derivative and k for the ring. Waves
+        # shorter than 4 pixels would be noise to the advection.
+        power = np.where((k > 0) & (k < 0.5), (k**2 + outer**2) ** -3.0, 0) * np.exp(-((k * 4) ** 2))
         self._scale = np.sqrt(power)
         self._hours = 10 * np.maximum(k * 1000 / grid.pixel_km, 1) ** (-2 / 3)
         self._stream = self._scale * _white(grid, random)
@@ -64,18 +66,19 @@ class Texture:
         wavelength = grid.pixel_km / np.maximum(k, 1e-9)
         self._hours = hours * np.minimum(wavelength / 100, 4) ** (2 / 3)
         self._rings = np.rint(k * grid.width).astype(int)
-        self._target = self._ring_power(self._scale)
-        self.field = np.fft.irfft2(self._scale * _white(grid, random), grid.shape)
+        self._spectrum = self._scale * _white(grid, random)
+        self.field = np.fft.irfft2(self._spectrum, grid.shape)
 
     def renew(self, advected: Field, hours: float) -> None:
         """Take the field as the flow has left it and refresh it for some hours."""
         spectrum = np.fft.rfft2(advected)
         spectrum[0, 0] = 0
-        worn = self._ring_power(spectrum) / (self._target * self._grid.width**2)
-        kept = np.exp(-hours / self._hours) / np.sqrt(np.maximum(worn, 1))[self._rings]
-        lost = np.maximum(1 - kept**2 * worn[self._rings], 0)
+        left = (self._ring_power(spectrum) / self._ring_power(self._spectrum))[self._rings]
+        kept = np.exp(-hours / self._hours) / np.sqrt(np.maximum(left, 1))
+        lost = np.maximum(1 - kept**2 * left, 0)
         fresh = self._scale * _white(self._grid, self._random)
-        self.field = np.fft.irfft2(kept * spectrum + np.sqrt(lost) * fresh, self._grid.shape)
+        self._spectrum = kept * spectrum + np.sqrt(lost) * fresh
+        self.field = np.fft.irfft2(self._spectrum, self._grid.shape)
 
     def _ring_power(self, spectrum: NDArray[np.number]) -> Field:
         """Mean power of the waves on each ring of equal wavenumber."""

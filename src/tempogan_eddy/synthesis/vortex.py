@@ -36,7 +36,7 @@ class Storm:
     pitch: float
     arm_angle: float
     moisture: float  # standard normal: how cloudy the surroundings are
-    peak: float  # fraction of the simulated time at which the storm is strongest
+    peak_hours: float  # after the first frame
     sea_kelvin: float
 
     @property
@@ -72,13 +72,13 @@ class Storm:
             pitch=np.deg2rad(random.uniform(14, 26)),
             arm_angle=random.uniform(0, 2 * np.pi),
             moisture=random.standard_normal(),
-            peak=random.uniform(0.2, 0.9),
+            peak_hours=random.uniform(6, 48),
             sea_kelvin=random.uniform(293.5, 297.5),
         )
 
-    def strength(self, progress: float) -> float:
-        """Return the fraction of the peak's pressure deficit at a fraction of the simulated time."""
-        return 0.55 + 0.45 * float(np.exp(-(((progress - self.peak) / 0.45) ** 2)))
+    def strength(self, hours: float) -> float:
+        """Return the pressure deficit after some hours as a fraction of the deficit at the peak."""
+        return 0.55 + 0.45 * float(np.exp(-(((hours - self.peak_hours) / 22) ** 2)))
 
     def travel(self, hours: float) -> tuple[float, float]:
         """Return latitude and longitude of the centre after some hours."""

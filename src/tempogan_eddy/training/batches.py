@@ -54,7 +54,3 @@ def step_batches(dataset: TyphoonDataset, first: int, last: int) -> Iterator[Seq
 def _passes(config: TrainingConfig, step: int) -> int:
     """Discriminator steps in this step; while the discriminators rest, one list for the generator."""
     return config.d_steps if step >= config.pretrain_epochs * config.steps_per_epoch else 1
-
-
-
-

@@ -62,7 +62,9 @@ class Journal:
         self.progress.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.progress.stop()
         self.writer.close()
 
@@ -81,7 +83,9 @@ class Journal:
             losses=_losses(losses),
         )
 
-    def epoch(self, epoch: int, step: int, metrics: Mapping[str, float], score: float, best: bool, rate: float) -> None:
+    def epoch(
+        self, epoch: int, step: int, metrics: Mapping[str, float], score: float, best: bool, rate: float
+    ) -> None:
         """Note the end of an epoch: mean losses, validation metrics, learning rate."""
         for name, value in {**metrics, "score": score}.items():
             self.writer.add_scalar(f"validation/{name}", value, step)

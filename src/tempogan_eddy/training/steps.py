@@ -15,7 +15,12 @@ from torch.optim import Optimizer
 from tempogan_eddy.config import Config
 from tempogan_eddy.errors import TrainingError
 from tempogan_eddy.model.advection import advect_window, upsample_flow
-from tempogan_eddy.model.losses import content_loss, discriminator_loss, feature_loss, generator_adversarial_loss
+from tempogan_eddy.model.losses import (
+    content_loss,
+    discriminator_loss,
+    feature_loss,
+    generator_adversarial_loss,
+)
 from tempogan_eddy.model.scaling import from_kelvin
 from tempogan_eddy.model.tempogan import update_spectral_norm, upsample
 
@@ -123,10 +128,14 @@ class Steps:
             total = torch.zeros((), device=fake.device)
             if self.spatial_on:
                 (real_logits, fake_logits), weight, _ = self._judge_frames(batch, batch.hr, fake)
-                total = total + losses.add("loss_d_spatial", discriminator_loss(real_logits, fake_logits, weight))
+                total = total + losses.add(
+                    "loss_d_spatial", discriminator_loss(real_logits, fake_logits, weight)
+                )
             if self.temporal_on:
                 (real_logits, fake_logits), weight = self._judge_windows(batch, batch.hr, fake)
-                total = total + losses.add("loss_d_temporal", discriminator_loss(real_logits, fake_logits, weight))
+                total = total + losses.add(
+                    "loss_d_temporal", discriminator_loss(real_logits, fake_logits, weight)
+                )
             self._backward(total, "discriminator", len(group))
         self._step(networks.optimizer_d, networks.spatial, networks.temporal)
         return losses.means()

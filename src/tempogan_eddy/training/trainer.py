@@ -79,7 +79,9 @@ class TempoGANTrainer:
     """
 
     def __init__(
-        self, config: str | Path | Config = "configs/config.json", on_frame: Callable[[str, int, int], None] | None = None
+        self,
+        config: str | Path | Config = "configs/config.json",
+        on_frame: Callable[[str, int, int], None] | None = None,
     ) -> None:
         self.config = config if isinstance(config, Config) else load_config(config)
         training = self.config.training
@@ -136,14 +138,20 @@ class TempoGANTrainer:
         if self.stop_asked and self.step < last:
             checkpoint = interrupted_path(self.folder)
             save_checkpoint(checkpoint, self._state(), self.config)
-            log.warning("Stopped in epoch %d; go on with --resume %s (or --resume auto)", self.epoch + 1, checkpoint)
+            log.warning(
+                "Stopped in epoch %d; go on with --resume %s (or --resume auto)", self.epoch + 1, checkpoint
+            )
         elif self.step:
             checkpoint = epoch_path(self.folder, self.epoch)
             save_checkpoint(checkpoint, self._state(), self.config)
             interrupted_path(self.folder).unlink(missing_ok=True)
         best = self.folder / "best_model.safetensors"
         return TrainingResult(
-            self.epoch, self.best, best if best.exists() else None, checkpoint, self.stop_asked and self.step < last
+            self.epoch,
+            self.best,
+            best if best.exists() else None,
+            checkpoint,
+            self.stop_asked and self.step < last,
         )
 
     @property
@@ -165,7 +173,10 @@ class TempoGANTrainer:
         optimizer_g = torch.optim.Adam(generator.parameters(), training.lr_g, betas=(0.5, 0.999))
         optimizer_d = torch.optim.Adam(judges, training.lr_d, betas=(0.5, 0.999))
         wrapped_generator, wrapped_g = self.fabric.setup(generator, optimizer_g)
-        wrapped_spatial, wrapped_temporal = self.fabric.setup_module(spatial), self.fabric.setup_module(temporal)
+        wrapped_spatial, wrapped_temporal = (
+            self.fabric.setup_module(spatial),
+            self.fabric.setup_module(temporal),
+        )
         wrapped_d = self.fabric.setup_optimizers(optimizer_d)
         return Networks(wrapped_generator, wrapped_spatial, wrapped_temporal, wrapped_g, wrapped_d)
 
@@ -190,7 +201,10 @@ class TempoGANTrainer:
             "linear": min(1.0, 2 * (1 - share)),
             "cosine": 0.5 * (1 + math.cos(math.pi * share)),
         }[training.lr_schedule]
-        for optimizer, rate in ((self.networks.optimizer_g, training.lr_g), (self.networks.optimizer_d, training.lr_d)):
+        for optimizer, rate in (
+            (self.networks.optimizer_g, training.lr_g),
+            (self.networks.optimizer_d, training.lr_d),
+        ):
             for group in optimizer.param_groups:
                 group["lr"] = rate * factor
 
@@ -210,14 +224,28 @@ class TempoGANTrainer:
         better = value < self.best
         self.best, self.stale = (value, 0) if better else (self.best, self.stale + 1)
         if better:
-            details = {"epoch": epoch, "step": self.step, "score": value, "score_kind": training.score, **metrics}
+            details = {
+                "epoch": epoch,
+                "step": self.step,
+                "score": value,
+                "score_kind": training.score,
+                **metrics,
+            }
             save_model(self.folder / "best_model.safetensors", self.ema.module, self.config, details)
-        journal.epoch(epoch, self.step, metrics, value, better, self.networks.optimizer_g.param_groups[0]["lr"])
+        journal.epoch(
+            epoch, self.step, metrics, value, better, self.networks.optimizer_g.param_groups[0]["lr"]
+        )
         if epoch % training.image_every == 0:
             sample = self.validation.samples[0]
             frames = self.validation.frames(sample, self._reconstruct, self.fabric.device)
             coarse = sample["lr"][1, 0].numpy().repeat(self.config.scale, 0).repeat(self.config.scale, 1)
-            journal.pictures(self.step, self.config.data.kelvin_range, LR=coarse, SR=frames[1], HR=sample["hr"][1, 0].numpy())
+            journal.pictures(
+                self.step,
+                self.config.data.kelvin_range,
+                LR=coarse,
+                SR=frames[1],
+                HR=sample["hr"][1, 0].numpy(),
+            )
         if epoch % training.checkpoint_every:
             return None
         path = epoch_path(self.folder, epoch)
@@ -266,7 +294,11 @@ class TempoGANTrainer:
         self.fabric.strategy.precision.load_state_dict(state["scaler"])
         self.ema.module.load_state_dict(state["ema"] or state["generator"])
         self.ema.n_averaged.fill_(state["ema_updates"])
-        self.step, self.best, self.stale = state["step"], state["best_score"], state["epochs_without_improvement"]
+        self.step, self.best, self.stale = (
+            state["step"],
+            state["best_score"],
+            state["epochs_without_improvement"],
+        )
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

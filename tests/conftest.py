@@ -1,0 +1,61 @@
+"""Fixtures that all tests share."""
+
+import os
+from pathlib import Path
+
+import dask.array
+import numpy as np
+import pytest
+import xarray as xr
+
+
+@pytest.fixture(scope="session")
+def data_dir():
+    """The folder of real frames; tests that need it are skipped where it is absent."""
+    default = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("TEMPOGAN_EDDY_DATA") or default)
+    if not folder.is_dir():
+        pytest.skip(f"no real frames in {folder}: set TEMPOGAN_EDDY_DATA to their folder")
+    return folder
+
+
+@pytest.fixture
+def make_sequence():
+    """A function that builds a small sequence of smooth moving kelvins with times and coordinates."""
+
+    def make(frames=4, shape=(12, 10), name="200101", start="2001-07-01T00", step="1h", missing=0, seed=0):
+        rng = np.random.default_rng(seed)
+        y, x = np.mgrid[: shape[0], : shape[1]]
+        waves = [np.sin((x + 2 * t) / 3) + np.cos((y - t) / 2) for t in range(frames)]
+        kelvin = (250 + 15 * np.stack(waves) + rng.normal(size=(frames, *shape))).astype(np.float32)
+        kelvin.ravel()[rng.choice(kelvin.size, missing, replace=False)] = np.nan
+        step = np.timedelta64(int(step[:-1]), step[-1])
+        return xr.DataArray(
+            dask.array.from_array(kelvin, chunks=(1, *shape)),
+            dims=("time", "y", "x"),
+            coords={
+                "time": (np.datetime64(start) + np.arange(frames) * step).astype("datetime64[ns]"),
+                "satellite": ("time", np.array(["GMS3", "MTS1"])[np.arange(frames) % 2]),
+                "center_lat": ("time", 12 + 0.25 * np.arange(frames)),
+                "pressure": ("time", np.where(np.arange(frames) == 1, np.nan, 1007.7)),
+                "lat": (
+                    "y",
+                    20 - 0.5 * np.arange(shape[0]),
+                    {"standard_name": "latitude", "units": "degrees_north"},
+                ),
+                "lon": (
+                    "x",
+                    120 + 0.5 * np.arange(shape[1]),
+                    {"standard_name": "longitude", "units": "degrees_east"},
+                ),
+            },
+            name="brightness_temperature",
+            attrs={
+                "units": "K",
+                "standard_name": "brightness_temperature",
+                "sequence": name,
+                "institution": "test",
+            },
+        )
+
+    return make

@@ -1,0 +1,261 @@
+"""The command line as a person meets it: each command, and each mistake."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tempogan_eddy import open_sequence, save_sequence
+from tempogan_eddy.cli import main
+from tempogan_eddy.training.trainer import TempoGANTrainer
+from training_cases import moving_clouds, small_config, write_storms
+
+
+@pytest.fixture(scope="module")
+def storms(tmp_path_factory):
+    return write_storms(tmp_path_factory.mktemp("storms"))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory, storms):
+    return (
+        TempoGANTrainer(small_config(tmp_path_factory.mktemp("model"), storms, epochs=1)).train().best_model
+    )
+
+
+@pytest.fixture(autouse=True)
+def untouched_logging():
+    """What a command does to the logger, whose stream belongs to one test, ends with the test."""
+    yield
+    logger = logging.getLogger("tempogan_eddy")
+    logger.handlers, logger.propagate = [], True
+
+
+def run(capsys, *words):
+    """Exit status, standard output and standard error of a command."""
+    with pytest.raises(SystemExit) as stopped:
+        main([str(word) for word in words])
+        raise SystemExit(0)
+    output = capsys.readouterr()
+    return stopped.value.code or 0, output.out, output.err
+
+
+def refused(capsys, *words):
+    """The one clear sentence of a command that exits with code 2."""
+    code, _, error = run(capsys, *words)
+    assert code == 2, error
+    assert "Traceback" not in error
+    sentence = error.strip().splitlines()[-1]
+    assert sentence.startswith("Error: ")
+    return sentence
+
+
+def test_help_needs_neither_torch_nor_lightning():
+    code = "import sys; from tempogan_eddy.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\nassert not {'torch', 'lightning', 'xarray', 'matplotlib'} & set(sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert result.returncode == 0, result.stderr
+    for command in (
+        "train",
+        "reconstruct",
+        "evaluate",
+        "coarsen",
+        "pack",
+        "synthesize",
+        "info",
+        "config",
+        "split",
+    ):
+        assert command in result.stdout
+
+
+def test_from_fine_to_coarse_to_fine_to_scores(capsys, tmp_path, storms, model):
+    truth, coarse, fine = storms / "storm1.nc", tmp_path / "coarse.nc", tmp_path / "fine.zarr"
+    assert run(capsys, "coarsen", truth, "-o", coarse)[0] == 0
+    assert run(capsys, "reconstruct", coarse, "-o", fine, "--model", model)[0] == 0
+    code, out, _ = run(
+        capsys, "evaluate", "--truth", truth, "--reconstructed", fine, "--lowres", coarse,
+        "--json", tmp_path / "s.json", "--csv", tmp_path / "s.csv", "--figures", tmp_path,
+    )  # fmt: skip
+    assert code == 0
+    assert "RMSE" in out
+    assert "bicubic" in out
+    scores = json.loads((tmp_path / "s.json").read_text())["storms"][0]
+    assert scores["frames"] == 12
+    assert (tmp_path / "s.csv").read_text().startswith("storm,method,metric")
+    assert (tmp_path / "storm1-crops.png").stat().st_size > 10_000
+    assert (tmp_path / "storm1-spectra.png").exists()
+    history = open_sequence(fine).attrs["history"]
+    assert "reconstruct" in history
+    assert "coarsen" in history
+
+
+@pytest.mark.parametrize("name", ["out.nc", "out.zarr", "png", "digital-typhoon"])
+def test_every_format_goes_in_and_out(capsys, tmp_path, storms, model, name):
+    options = [] if "." in name else ["--format", name]
+    assert run(capsys, "coarsen", storms / "storm1.nc", "-o", tmp_path / f"c{name}", *options)[0] == 0
+    assert (
+        run(capsys, "reconstruct", tmp_path / f"c{name}", "-o", tmp_path / f"f{name}", "-m", model, *options)[
+            0
+        ]
+        == 0
+    )
+    back = open_sequence(tmp_path / f"f{name}")
+    assert back.shape == (12, 48, 48)
+    assert (back["time"].values == moving_clouds(start="2001-08-01")["time"].values).all()
+
+
+def test_time_and_storm_choose(capsys, tmp_path, storms):
+    code, out, _ = run(
+        capsys,
+        "coarsen",
+        storms,
+        "--storm",
+        "storm0",
+        "--time",
+        "2000-08-01T03/2000-08-01T05",
+        "-o",
+        tmp_path / "c.nc",
+    )
+    assert code == 0
+    assert "3 frames of 12x12" in out
+    assert "storm0, storm1" in refused(capsys, "coarsen", storms, "-o", tmp_path / "c.nc")
+
+
+def test_config_prints_what_holds(capsys):
+    code, out, _ = run(capsys, "config", "configs/config.json", "--set", "training.epochs=20")
+    assert code == 0
+    assert json.loads(out)["training"]["epochs"] == 20
+    assert "training.lambda_adv_t = 0.001  #" in run(capsys, "config", "--describe")[1]
+
+
+def test_split_prints_every_frame_once(capsys, storms, tmp_path):
+    config = tmp_path / "c.json"
+    config.write_text(small_config(tmp_path, storms).to_json())
+    rows = json.loads(run(capsys, "split", storms, "-c", config, "--json")[1])
+    assert {row["split"] for row in rows} == {"train", "val"}
+    assert sum(len(row["times"]) for row in rows) == 24
+
+
+def test_info_tells_what_a_model_and_data_are(capsys, storms, model):
+    out = run(capsys, "info", model, "--json")[1]
+    facts = next(iter(json.loads(out).values()))
+    assert facts["scale"] == "x4"
+    assert facts["kelvin range"] == "170 to 320 K"
+    assert "12 of 48x48" in run(capsys, "info", storms)[1]
+
+
+def test_python_m_runs_the_same_command():
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "tempogan_eddy", "--version"]
+    result = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert result.stdout.startswith("tempogan-eddy 0.")
+
+
+# --- wrong input: one clear sentence, exit code 2, nothing left behind
+
+
+def test_missing_folder(capsys, tmp_path):
+    assert "nowhere" in refused(capsys, "coarsen", tmp_path / "nowhere", "-o", tmp_path / "o.nc")
+
+
+def test_empty_folder(capsys, tmp_path):
+    (tmp_path / "void").mkdir()
+    assert "void" in refused(capsys, "coarsen", tmp_path / "void", "-o", tmp_path / "o.nc")
+
+
+def test_training_without_data(capsys, tmp_path):
+    assert "synthesize" in refused(capsys, "train", "--data", tmp_path / "nowhere")
+
+
+def test_one_frame_is_too_few_to_train(capsys, tmp_path):
+    save_sequence(moving_clouds(frames=1), tmp_path / "d" / "one.nc")
+    sentence = refused(capsys, "train", "--data", tmp_path / "d", "--set", f"data.cache_dir={tmp_path}/cache")
+    assert "d" in sentence
+
+
+def test_one_frame_is_enough_to_reconstruct(capsys, tmp_path, model):
+    save_sequence(moving_clouds(frames=1), tmp_path / "one.nc")
+    assert run(capsys, "reconstruct", tmp_path / "one.nc", "-o", tmp_path / "o.nc", "-m", model)[0] == 0
+    assert open_sequence(tmp_path / "o.nc").shape == (1, 192, 192)
+
+
+def test_a_frame_of_another_size(capsys, tmp_path):
+    save_sequence(moving_clouds(frames=3), tmp_path / "p", format="png")
+    save_sequence(moving_clouds(frames=1, size=40), tmp_path / "q", format="png")
+    next((tmp_path / "q").glob("*.png")).rename(tmp_path / "p" / "frame_009.png")
+    assert "frame_009.png" in refused(capsys, "coarsen", tmp_path / "p", "-o", tmp_path / "o.nc")
+
+
+def test_truncated_hdf5(capsys, tmp_path):
+    save_sequence(moving_clouds(frames=3), tmp_path / "b", format="digital-typhoon")
+    broken = sorted((tmp_path / "b").rglob("*.h5"))[1]
+    broken.write_bytes(broken.read_bytes()[: broken.stat().st_size // 2])
+    assert broken.name in refused(capsys, "coarsen", tmp_path / "b", "-o", tmp_path / "o.nc")
+    assert not list(tmp_path.glob("*o.nc*"))
+    assert not list(tmp_path.glob(".o*"))
+    code, out, _ = run(
+        capsys, "coarsen", tmp_path / "b", "-o", tmp_path / "o.nc", "--set", "data.unreadable=gap"
+    )
+    assert code == 0
+    assert "2 frames" in out
+
+
+def test_text_named_png(capsys, tmp_path):
+    save_sequence(moving_clouds(frames=3), tmp_path / "p", format="png")
+    (tmp_path / "p" / "frame_002.png").write_text("this is text")
+    assert "frame_002.png" in refused(capsys, "coarsen", tmp_path / "p", "-o", tmp_path / "o.nc")
+
+
+def test_times_that_go_back(capsys, tmp_path):
+    da = moving_clouds(frames=4).isel(time=[0, 2, 1, 3])
+    da.to_netcdf(tmp_path / "back.nc")
+    assert "go back" in refused(capsys, "coarsen", tmp_path / "back.nc", "-o", tmp_path / "o.nc")
+
+
+def test_a_frame_of_nan_passes_as_missing(capsys, tmp_path, model):
+    da = moving_clouds(frames=3)
+    da[1] = np.nan
+    save_sequence(da, tmp_path / "nan.nc")
+    assert run(capsys, "reconstruct", tmp_path / "nan.nc", "-o", tmp_path / "o.nc", "-m", model)[0] == 0
+    missing = np.isnan(open_sequence(tmp_path / "o.nc").values).mean(axis=(1, 2))
+    assert missing.tolist() == [0, 1, 0]
+
+
+def test_a_wrong_key_and_a_wrong_type(capsys, tmp_path):
+    path = tmp_path / "c.json"
+    path.write_text('{"training": {"epoch": 3}}')
+    assert "training.epoch" in refused(capsys, "train", "-c", path)
+    path.write_text('{"training": {"epochs": "three"}}')
+    assert "training.epochs" in refused(capsys, "train", "-c", path)
+
+
+def test_a_checkpoint_of_another_model(capsys, tmp_path, storms, model):
+    checkpoint = next(model.parent.glob("checkpoint_epoch_*.pth"))
+    assert "another model" in refused(capsys, "train", "--data", storms, "--resume", checkpoint)
+
+
+def test_an_output_whose_name_tells_no_format(capsys, tmp_path, storms):
+    assert "format" in refused(capsys, "coarsen", storms / "storm1.nc", "-o", tmp_path / "out")
+
+
+def test_the_input_is_never_written_over(capsys, storms, model):
+    before = (storms / "storm1.nc").read_bytes()
+    refused(capsys, "reconstruct", storms / "storm1.nc", "-o", storms / "storm1.nc", "-m", model)
+    assert (storms / "storm1.nc").read_bytes() == before
+
+
+def test_evaluating_what_does_not_belong_together(capsys, tmp_path, storms):
+    assert refused(
+        capsys, "evaluate", "--truth", storms / "storm0.nc", "--reconstructed", storms / "storm1.nc"
+    )
+
+
+def test_a_time_outside_the_sequence(capsys, tmp_path, storms):
+    words = ("coarsen", storms / "storm1.nc", "-o", tmp_path / "o.nc", "--time")
+    assert "2001-08-01" in refused(capsys, *words, "../1987-04-14")
+    assert "interval" in refused(capsys, *words, "yesterday/..")

@@ -1,0 +1,220 @@
+"""The packed store and TyphoonDataset."""
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+import zarr
+
+from tempogan_eddy.config import load_config
+from tempogan_eddy.dataset.pack import pack, packed
+from tempogan_eddy.dataset.sensor import SensorModel
+from tempogan_eddy.dataset.store import open_storms
+from tempogan_eddy.dataset.typhoon import TyphoonDataset
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io import open_sequence, open_sequences, save_sequence
+from training_cases import moving_clouds, small_config, write_storms
+
+
+@pytest.fixture(scope="module")
+def storms(tmp_path_factory):
+    return write_storms(tmp_path_factory.mktemp("storms"))
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory, storms):
+    return small_config(tmp_path_factory.mktemp("run"), storms)
+
+
+def test_pack_keeps_kelvin_times_coordinates_and_missing(tmp_path):
+    truth = moving_clouds()
+    truth[3, :5] = np.nan
+    save_sequence(truth, tmp_path / "a.nc")
+    store = pack(tmp_path / "a.nc", tmp_path / "a.zarr", load_config({}))
+    back = open_sequence(store)
+    assert np.nanmax(np.abs(back.values - truth.values)) <= 0.0051
+    assert (np.isnan(back.values) == np.isnan(truth.values)).all()
+    assert (back["time"].values == truth["time"].values).all()
+    np.testing.assert_allclose(back["lat"], truth["lat"])
+
+
+def test_pack_is_cf_that_xarray_reads_by_itself(tmp_path, storms):
+    store = pack(storms, tmp_path / "p.zarr", load_config({}))
+    dataset = xr.open_zarr(store, group="storm1", consolidated=False)
+    assert dataset["brightness_temperature"].attrs["units"] == "K"
+    assert float(dataset["brightness_temperature"].mean()) == pytest.approx(270, abs=5)
+    group = zarr.open_group(store, path="storm1", mode="r")
+    assert group["brightness_temperature"].dtype == np.int16
+    assert set(open_sequences(store)) == {"storm0", "storm1"}
+
+
+def test_flow_in_the_pack_follows_the_clouds(tmp_path, storms):
+    store = pack(storms, tmp_path / "p.zarr", load_config({}))
+    storm = open_storms(store, "1h")["storm0"]
+    flow = storm.read_flow(5, slice(None), slice(None))[:, 0, 3:-3, 3:-3]
+    assert np.median(flow[0]) == pytest.approx(-0.5, abs=0.2)  # two pixels from the left, in LR pixels
+    assert np.median(flow[1]) == pytest.approx(0.5, abs=0.2)
+
+
+def test_no_flow_across_a_gap(tmp_path):
+    gap = moving_clouds().isel(time=[0, 1, 2, 5, 6, 7])
+    save_sequence(gap, tmp_path / "a.nc")
+    storm = open_storms(pack(tmp_path / "a.nc", tmp_path / "a.zarr", load_config({})), "1h")["a"]
+    assert (storm.read_flow(3, slice(None), slice(None))[0] == 0).all()
+    assert np.abs(storm.read_flow(3, slice(None), slice(None))[1]).max() > 0
+
+
+def test_raw_data_are_packed_once(tmp_path, storms):
+    config = small_config(tmp_path, storms)
+    calls = []
+    first = packed(storms, config, lambda *words: calls.append(words))
+    count = len(calls)
+    assert count == 24
+    assert packed(storms, config, lambda *words: calls.append(words)) == first
+    assert len(calls) == count
+    assert packed(first, config) == first
+
+
+def test_changed_data_are_packed_again(tmp_path):
+    data = write_storms(tmp_path / "data")
+    config = small_config(tmp_path, data)
+    first = packed(data, config)
+    save_sequence(moving_clouds(seed=9), data / "storm1.nc")
+    assert packed(data, config) != first
+
+
+def test_a_store_of_another_scale_is_refused(tmp_path, storms):
+    store = pack(storms, tmp_path / "p.zarr", load_config({}))
+    with pytest.raises(InputError, match="scale = 4"):
+        packed(store, load_config({"model": {"upsample_factor": 2}}))
+
+
+def test_pack_replaces_only_a_pack(tmp_path, storms):
+    (tmp_path / "mine.zarr").mkdir()
+    (tmp_path / "mine.zarr" / "notes.txt").write_text("keep me")
+    with pytest.raises(InputError, match=r"mine\.zarr"):
+        pack(storms, tmp_path / "mine.zarr", load_config({}))
+    assert (tmp_path / "mine.zarr" / "notes.txt").exists()
+
+
+def test_a_broken_pack_leaves_nothing_behind(tmp_path):
+    data = write_storms(tmp_path / "data")
+    broken = data / "storm2.nc"
+    broken.write_bytes((data / "storm1.nc").read_bytes()[:5000])
+    with pytest.raises(InputError, match=r"storm2\.nc"):
+        pack(data, tmp_path / "out" / "p.zarr", load_config({}))
+    assert not list((tmp_path / "out").glob("*")) if (tmp_path / "out").exists() else True
+
+
+def test_a_sample_is_three_frames_their_coarse_frames_and_flow(config, storms):
+    sample = TyphoonDataset(storms, "train", config)[0]
+    assert sample["hr"].shape == (3, 1, 32, 32)
+    assert sample["lr"].shape == (3, 1, 8, 8)
+    assert sample["flow"].shape == (2, 2, 8, 8)
+    assert 180 < float(sample["hr"].min()) < float(sample["hr"].max()) < 320
+    torch.testing.assert_close(torch.nn.functional.avg_pool2d(sample["hr"], 4), sample["lr"])
+
+
+def test_frames_of_a_window_are_cut_and_turned_alike(config, storms):
+    """The clouds drift by two pixels, whatever the augmentation: rolling one frame gives the next."""
+    dataset = TyphoonDataset(storms, "train", config)
+    for index in range(16):
+        before, middle, after = dataset[index]["hr"][:, 0].numpy()
+        shifts = [(0, 2), (0, -2), (2, 0), (-2, 0)]
+        fits = [
+            all(
+                np.abs(np.roll(a, shift, (0, 1)) - b)[4:-4, 4:-4].max() < 0.02
+                for a, b in ((before, middle), (middle, after))
+            )
+            for shift in shifts
+        ]
+        assert sum(fits) == 1
+
+
+def test_samples_repeat_by_number_and_vary_between_numbers(config, storms):
+    first, second = (TyphoonDataset(storms, "train", config) for _ in range(2))
+    assert all(torch.equal(first[7][key], second[7][key]) for key in first[7])
+    assert not torch.equal(first[7]["hr"], first[8]["hr"])
+
+
+def test_every_pass_visits_every_window(config, storms):
+    dataset = TyphoonDataset(storms, "train", config)
+    visited = [dataset._window(index) for index in range(2 * len(dataset))]
+    for part in (visited[: len(dataset)], visited[len(dataset) :]):
+        assert {(w.storm.name, w.middle) for w in part} == {(w.storm.name, w.middle) for w in dataset.windows}
+
+
+def test_missing_pixels_are_masked_and_filled(tmp_path):
+    holed = moving_clouds()
+    holed[:, 10:12] = np.nan
+    save_sequence(holed, tmp_path / "storm.nc")
+    config = small_config(tmp_path, tmp_path / "storm.nc")
+    config.data.split.by = "time"
+    config.data.split.guard_hours = 0
+    dataset = TyphoonDataset(tmp_path / "storm.nc", "train", config)
+    sample = next(s for s in (dataset[i] for i in range(20)) if (s["valid"] == 0).any())
+    assert all(torch.isfinite(value).all() for value in sample.values())
+    assert 0 < float((sample["valid"] == 0).float().mean()) <= config.data.max_missing
+
+
+def test_patches_with_too_much_missing_are_refused(tmp_path):
+    holed = moving_clouds()
+    holed[:, ::3] = np.nan
+    save_sequence(holed, tmp_path / "storm.nc")
+    config = small_config(tmp_path, tmp_path / "storm.nc")
+    config.data.split.by = "time"
+    config.data.split.guard_hours = 0
+    dataset = TyphoonDataset(tmp_path / "storm.nc", "train", config)
+    with pytest.raises(InputError, match="max_missing"):
+        dataset[0]
+
+
+def test_no_window_at_all_is_refused(tmp_path, storms):
+    config = small_config(tmp_path, storms)
+    config.data.cadence = "30min"
+    with pytest.raises(InputError, match="30min"):
+        TyphoonDataset(storms, "train", config)
+
+
+@pytest.mark.parametrize("kind", ["area", "bicubic", "gaussian"])
+def test_coarse_patches_are_cut_from_coarse_frames(tmp_path, storms, kind):
+    """The sensor's kernel sees beyond the patch exactly what it sees in the full frame."""
+    config = small_config(tmp_path, storms, augment=False)
+    config.sensor.kind = kind
+    dataset = TyphoonDataset(storms, "train", config)
+    sensor = SensorModel.from_config(config)
+    for index in range(4):
+        sample = dataset[index]
+        window = dataset._window(index)
+        fine = torch.from_numpy(window.storm.read(window.middle, slice(None), slice(None)))
+        coarse = sensor.apply(fine)
+        patch = sample["lr"][:, 0]
+        places = coarse.unfold(1, 8, 1).unfold(2, 8, 1)
+        distance = (places - patch[:, None, None]).abs().amax(dim=(0, 3, 4))
+        assert distance.min() < 1e-3
+
+
+def test_the_seeds_tree_is_split_by_its_folders(tmp_path):
+    for split, storm, seed in (
+        ("train", "typhoon_001", 0),
+        ("val", "typhoon_002", 1),
+        ("test", "typhoon_003", 2),
+    ):
+        save_sequence(moving_clouds(frames=4, seed=seed), tmp_path / "d" / split / storm, format="png")
+    config = small_config(tmp_path, tmp_path / "d")
+    config.data.split.by = "auto"
+    names = {
+        split: {w.storm.name for w in TyphoonDataset(tmp_path / "d", split, config).windows}
+        for split in ("train", "val", "test")
+    }
+    assert names == {"train": {"typhoon_001"}, "val": {"typhoon_002"}, "test": {"typhoon_003"}}
+
+
+@pytest.mark.parametrize("text", ["does not exist", "empty"])
+def test_a_missing_or_empty_data_folder_is_named(tmp_path, text):
+    folder = tmp_path / "data"
+    if text == "empty":
+        folder.mkdir()
+    with pytest.raises(InputError, match=text) as caught:
+        TyphoonDataset(folder, "train", small_config(tmp_path, folder))
+    assert str(folder) in str(caught.value)

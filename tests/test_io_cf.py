@@ -1,0 +1,219 @@
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io import open_sequence, open_sequences, save_sequence
+
+TIMES = np.datetime64("2019-12-25", "ns") + np.arange(3) * np.timedelta64(1, "h")
+KELVIN = np.random.default_rng(0).uniform(200, 300, (3, 4, 5)).astype("f4")
+
+
+def variable(dims=("time", "lat", "lon"), values=KELVIN, **attrs):
+    return xr.Variable(dims, values, {"units": "K", **attrs})
+
+
+def dataset(**variables):
+    coords = {
+        "time": TIMES,
+        "lat": ("lat", np.linspace(20, 17, 4), {"units": "degrees_north"}),
+        "lon": ("lon", np.linspace(120, 124, 5), {"units": "degrees_east"}),
+    }
+    return xr.Dataset(variables or {"Tb": variable()}, coords=coords, attrs={"title": "a title"})
+
+
+@pytest.fixture(params=["a.nc", "a.zarr"])
+def write(request, tmp_path):
+    """A function that writes a dataset as NetCDF, and as Zarr, and gives the path."""
+
+    def write(dataset, **encoding):
+        path = tmp_path / request.param
+        if path.suffix == ".nc":
+            dataset.to_netcdf(path, encoding=encoding)
+        else:
+            dataset.to_zarr(path, consolidated=False, encoding=encoding)
+        return path
+
+    return write
+
+
+def test_dimensions_are_named_and_coordinates_kept(write):
+    sequence = open_sequence(write(dataset()))
+    assert sequence.dims == ("time", "y", "x")
+    assert sequence.lat.dims == ("y",)
+    assert sequence.lon.dims == ("x",)
+    assert sequence.attrs["title"] == "a title"
+    assert sequence.attrs["sequence"] == "a"
+    np.testing.assert_array_equal(sequence.values, KELVIN)
+    np.testing.assert_array_equal(sequence.time, TIMES)
+
+
+def test_packed_integers_are_unpacked(write):
+    packing = {"dtype": "i2", "scale_factor": 0.01, "add_offset": 250.0, "_FillValue": -32768}
+    values = KELVIN.copy()
+    values[1, 2, 3] = np.nan
+    sequence = open_sequence(write(dataset(Tb=variable(values=values)), Tb=packing))
+    np.testing.assert_allclose(sequence.values, values, atol=0.0051)
+
+
+@pytest.mark.parametrize("standard_name", ["brightness_temperature", "toa_brightness_temperature"])
+def test_the_standard_name_finds_the_variable(write, standard_name):
+    path = write(dataset(sst=variable(), ir=variable(values=KELVIN + 1, standard_name=standard_name)))
+    np.testing.assert_array_equal(open_sequence(path).values, KELVIN + 1)
+
+
+def test_a_name_finds_the_variable(write):
+    path = write(dataset(one=variable(), two=variable(values=KELVIN + 1)))
+    np.testing.assert_array_equal(open_sequence(path, variable="two").values, KELVIN + 1)
+    with pytest.raises(InputError, match="no variable 'three'; it has one, two"):
+        open_sequence(path, variable="three")
+
+
+def test_several_candidates_are_listed(write):
+    with pytest.raises(InputError, match="several candidates, one, two"):
+        open_sequence(write(dataset(two=variable(), one=variable())))
+
+
+def test_no_candidate_lists_what_there_is(write):
+    with pytest.raises(InputError, match="name one of humidity"):
+        open_sequence(write(dataset(humidity=variable(units="percent"))))
+
+
+def test_celsius_is_read_where_the_standard_name_tells(write):
+    celsius = variable(
+        values=KELVIN - 273.15, units="degrees_Celsius", standard_name="brightness_temperature"
+    )
+    np.testing.assert_allclose(open_sequence(write(dataset(ir=celsius))).values, KELVIN, atol=1e-4)
+
+
+def test_extra_dimensions_of_one_are_dropped_and_others_refused(write):
+    one = variable(("time", "band", "lat", "lon"), KELVIN[:, None])
+    assert open_sequence(write(dataset(ir=one))).shape == KELVIN.shape
+
+
+def test_a_fourth_dimension_is_refused(tmp_path):
+    dataset(ir=variable(("time", "band", "lat", "lon"), np.stack([KELVIN, KELVIN], 1))).to_netcdf(
+        tmp_path / "a.nc"
+    )
+    with pytest.raises(InputError, match="band"):
+        open_sequence(tmp_path / "a.nc")
+
+
+def test_transposed_axes_are_put_right(write):
+    sequence = open_sequence(write(dataset(Tb=variable(("lon", "lat", "time"), KELVIN.T))))
+    np.testing.assert_array_equal(sequence.values, KELVIN)
+    assert sequence.lat.dims == ("y",)
+
+
+def test_one_picture_with_a_scalar_time_is_a_sequence_of_one(write):
+    sequence = open_sequence(write(dataset().isel(time=1)))
+    assert sequence.shape == (1, 4, 5)
+    np.testing.assert_array_equal(sequence.time, TIMES[1:2])
+
+
+@pytest.mark.parametrize(
+    "names", [{"time": "t"}, {"time": "valid_time", "lat": "latitude", "lon": "longitude"}]
+)
+def test_dimensions_may_have_any_name(write, names):
+    sequence = open_sequence(write(dataset().rename(names)))
+    np.testing.assert_array_equal(sequence.time, TIMES)
+    np.testing.assert_array_equal(sequence.values, KELVIN)
+
+
+def test_times_may_lie_along_a_numbered_dimension(write):
+    numbered = dataset().rename_dims(time="frame").reset_index("time").assign_coords(frame=[5, 6, 7])
+    sequence = open_sequence(write(numbered))
+    np.testing.assert_array_equal(sequence.time, TIMES)
+    np.testing.assert_array_equal(sequence.frame, [5, 6, 7])
+
+
+def test_a_projected_grid_keeps_its_mapping_and_two_dimensional_coordinates(write, tmp_path):
+    latitude, longitude = np.mgrid[20:24:1.0, 120:125:1.0]
+    projected = xr.Dataset(
+        {"ir": variable(("time", "yc", "xc"), grid_mapping="crs")},
+        coords={
+            "time": TIMES,
+            "yc": ("yc", np.arange(4.0) * 5000, {"standard_name": "projection_y_coordinate", "units": "m"}),
+            "xc": ("xc", np.arange(5.0) * 5000, {"standard_name": "projection_x_coordinate", "units": "m"}),
+        },
+    )
+    projected["crs"] = ((), 0, {"grid_mapping_name": "lambert_azimuthal_equal_area"})
+    # No `coordinates` attribute names these two, as in many files.
+    projected["latitude"] = (("yc", "xc"), latitude, {"standard_name": "latitude"})
+    projected["longitude"] = (("yc", "xc"), longitude, {"standard_name": "longitude"})
+    sequence = open_sequence(write(projected))
+    assert sequence.attrs["grid_mapping"] == "crs"
+    assert sequence.crs.attrs["grid_mapping_name"] == "lambert_azimuthal_equal_area"
+    np.testing.assert_array_equal(sequence.latitude, latitude)
+    assert sequence.latitude.dims == ("y", "x")
+    save_sequence(sequence, tmp_path / "again.nc")
+    with xr.open_dataset(tmp_path / "again.nc", decode_coords="all") as again:
+        assert again.brightness_temperature.encoding["grid_mapping"] == "crs"
+        assert {"crs", "latitude", "longitude", "xc", "yc"} <= set(again.brightness_temperature.coords)
+        assert again.brightness_temperature.dims == ("time", "yc", "xc")
+
+
+def test_bounds_and_packed_ranges_do_not_come_along(write):
+    data = dataset(Tb=variable(valid_range=[0, 200]))
+    data.lat.attrs["bounds"] = "lat_bounds"
+    data["lat_bounds"] = (("lat", "nv"), np.zeros((4, 2)))
+    sequence = open_sequence(write(data))
+    assert set(sequence.coords) == {"time", "lat", "lon"}
+    assert "valid_range" not in sequence.attrs
+
+
+def test_a_truncated_file_is_refused_by_name(tmp_path):
+    path = tmp_path / "cut.nc"
+    dataset().to_netcdf(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(InputError, match=r"cut\.nc"):
+        open_sequence(path).compute()
+
+
+def test_text_named_netcdf_is_refused_by_name(tmp_path):
+    (tmp_path / "text.nc").write_text("this is no NetCDF")
+    with pytest.raises(InputError, match=r"text\.nc cannot be read as NetCDF"):
+        open_sequence(tmp_path / "text.nc")
+
+
+def test_a_damaged_chunk_is_an_error_that_names_the_store_when_read(tmp_path):
+    store = tmp_path / "a.zarr"
+    dataset().to_zarr(store, consolidated=False)
+    next(path for path in (store / "Tb/c").rglob("*") if path.is_file()).write_bytes(b"damage")
+    with pytest.raises(InputError, match=r"a\.zarr cannot be read at frame"):
+        open_sequence(store).compute()
+
+
+def test_a_damaged_store_is_refused_by_name(tmp_path):
+    (tmp_path / "a.zarr").mkdir()
+    (tmp_path / "a.zarr/zarr.json").write_text("{")
+    with pytest.raises(InputError, match=r"a\.zarr cannot be read as Zarr"):
+        open_sequence(tmp_path / "a.zarr")
+
+
+def test_a_packed_store_gives_each_of_its_groups(tmp_path):
+    store = tmp_path / "pack.zarr"
+    zarr.open_group(store, mode="w", zarr_format=3, attributes={"format": "tempogan-eddy-pack"})
+    packing = {"dtype": "i2", "scale_factor": 0.01, "add_offset": 250.0, "_FillValue": -32768}
+    for name in ("200101", "200102"):
+        packed = dataset(brightness_temperature=variable(standard_name="brightness_temperature"))
+        packed["flow_next"] = (
+            ("time", "component", "lat", "lon"),
+            np.zeros((3, 2, 4, 5)),
+            {"units": "pixel"},
+        )
+        packed.to_zarr(store, group=name, consolidated=False, encoding={"brightness_temperature": packing})
+    sequences = open_sequences(store)
+    assert list(sequences) == ["200101", "200102"]
+    assert sequences["200102"].attrs["sequence"] == "200102"
+    np.testing.assert_allclose(sequences["200101"].values, KELVIN, atol=0.0051)
+    np.testing.assert_allclose(open_sequence(store, storm="200102").values, KELVIN, atol=0.0051)
+
+
+def test_merged_infrared_is_found_by_its_standard_name(data_dir):
+    sequence = open_sequence(data_dir / "merged-ir/merg_20011230-31_hourly.nc")
+    assert sequence.shape == (47, 825, 825)
+    assert sequence.lat.dims == ("y",)
+    frame = sequence[0].values
+    assert 180 < np.nanmin(frame) < np.nanmax(frame) <= 330

@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+import xarray as xr
+
+from tempogan_eddy.io import coarsen_grid, open_sequence, refine_grid
+
+
+def grid(**coords):
+    """A sequence of one frame with these coordinates; its size is that of the first along each axis."""
+    sizes = {"time": 1, "y": 5, "x": 6}
+    for dims, values, *_ in coords.values():
+        sizes |= dict(zip([dims] if isinstance(dims, str) else dims, np.shape(values), strict=True))
+    shape = tuple(sizes[dim] for dim in ("time", "y", "x"))
+    return xr.DataArray(np.zeros(shape, "f4"), dims=("time", "y", "x"), coords=coords)
+
+
+def refined(sequence, scale):
+    shape = (sequence.sizes["time"], sequence.sizes["y"] * scale, sequence.sizes["x"] * scale)
+    return xr.DataArray(np.zeros(shape, "f4"), dims=sequence.dims, coords=refine_grid(sequence, scale))
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+def test_a_regular_axis_is_refined_exactly(scale):
+    fine = refine_grid(grid(lat=("y", [20.0, 19.5, 19.0, 18.5])), scale)["lat"]
+    offsets = (np.arange(scale) + 0.5) / scale - 0.5
+    expected = (np.array([20.0, 19.5, 19.0, 18.5])[:, None] - 0.5 * offsets).ravel()
+    np.testing.assert_allclose(fine.values, expected, rtol=0, atol=1e-13)
+    assert fine.dims == ("y",)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_refined_then_coarsened_is_the_same_axis(scale, dtype):
+    lon = (-89.98 + np.arange(825) * 0.036363).astype(dtype)
+    coarse = coarsen_grid(refined(grid(lon=("x", lon)), scale), scale)["lon"]
+    np.testing.assert_allclose(coarse.values, lon, rtol=0, atol=8e-6 if dtype == "f4" else 1e-12)
+
+
+def test_the_merged_infrared_grid_is_refined_evenly(data_dir):
+    sequence = open_sequence(data_dir / "merged-ir/merg_20011230-31_hourly.nc")
+    fine = refine_grid(sequence, 4)["lat"].values
+    assert np.ptp(np.diff(fine)) < 1e-12
+    assert abs(fine[:4].mean() - float(sequence.lat[0])) < 2e-6
+    assert coarsen_grid(sequence, 4)["lat"].size == 206
+
+
+def test_an_irregular_axis_is_interpolated_and_extrapolated():
+    fine = refine_grid(grid(y=("y", [0.0, 1.0, 4.0, 10.0])), 2)["y"].values
+    np.testing.assert_allclose(fine, [-0.25, 0.25, 0.75, 1.75, 3.25, 5.5, 8.5, 11.5])
+
+
+def test_an_axis_nearly_but_not_regular_keeps_its_bend():
+    gaussian = np.rad2deg(np.arcsin(np.polynomial.legendre.leggauss(64)[0]))
+    coarse = coarsen_grid(grid(lat=("y", gaussian)), 2)["lat"].values
+    np.testing.assert_allclose(coarse, gaussian.reshape(-1, 2).mean(1))
+
+
+def test_rows_that_fill_no_block_are_dropped():
+    coarse = coarsen_grid(grid(y=("y", np.arange(10.0)), x=("x", np.arange(8.0) ** 2)), 4)
+    np.testing.assert_allclose(coarse["y"].values, [1.5, 5.5])
+    np.testing.assert_allclose(coarse["x"].values, [np.mean([0, 1, 4, 9]), np.mean([16, 25, 36, 49])])
+
+
+def test_two_dimensional_coordinates_are_interpolated_bilinearly():
+    y, x = np.mgrid[:4, :5].astype(float)
+    lat = 10 + 2 * y + 0.5 * x + 0.1 * x * y
+    fine = refine_grid(grid(lat=(("y", "x"), lat)), 4)["lat"]
+    v, u = ((np.mgrid[:16, :20] + 0.5) / 4 - 0.5).astype(float)
+    np.testing.assert_allclose(fine.values, 10 + 2 * v + 0.5 * u + 0.1 * u * v, atol=1e-12)
+    assert fine.dims == ("y", "x")
+
+
+@pytest.mark.parametrize("west", [178.9, -181.1 + 360])
+@pytest.mark.parametrize("convention", [180, 360])
+def test_longitudes_are_right_across_the_date_line(west, convention):
+    true = west + 0.5 * np.arange(6)
+    fine_true = west + 0.5 * ((np.arange(24) + 0.5) / 4 - 0.5)
+    wrap = (lambda lon: (lon + 180) % 360 - 180) if convention == 180 else (lambda lon: lon % 360)
+    attrs = {"standard_name": "longitude"}
+    sequence = grid(lon=("x", wrap(true), attrs), lon2=(("y", "x"), np.tile(wrap(true), (3, 1)), attrs))
+    fine = refine_grid(sequence, 4)
+    np.testing.assert_allclose(wrap(fine["lon"].values), wrap(fine_true), atol=1e-10)
+    np.testing.assert_allclose(wrap(fine["lon2"].values)[5], wrap(fine_true), atol=1e-10)
+    coarse = coarsen_grid(refined(sequence, 4), 4)
+    np.testing.assert_allclose(wrap(coarse["lon2"].values)[1], wrap(true), atol=1e-10)
+    assert fine["lon"].values.max() <= convention
+
+
+def test_a_slanted_date_line_is_crossed_in_both_directions():
+    y, x = np.mgrid[:6, :6].astype(float)
+    true = 179 + 0.3 * x + 0.4 * y
+    longitude = (true + 180) % 360 - 180
+    coords = {"lon": (("y", "x"), longitude, {"units": "degrees_east"})}
+    fine = refine_grid(grid(**coords), 2)["lon"].values
+    v, u = (np.mgrid[:12, :12] + 0.5) / 2 - 0.5
+    np.testing.assert_allclose((fine + 180) % 360, (179 + 0.3 * u + 0.4 * v + 180) % 360, atol=1e-10)
+    longitude[0, 0] = np.nan  # beyond the edge of the Earth
+    gappy = refine_grid(grid(**coords), 2)["lon"].values
+    np.testing.assert_allclose(gappy[4:, 4:], fine[4:, 4:], atol=1e-10)
+    assert np.isnan(gappy[0, 0])
+
+
+def test_other_coordinates_pass_and_labels_of_cells_do_not():
+    sequence = grid(
+        y=("y", np.arange(4.0), {"units": "m"}),
+        satellite=("time", ["GMS3"]),
+        row=("y", list("abcd")),
+        crs=((), 0, {"grid_mapping_name": "mercator", "GeoTransform": "0 1 0 0 0 1"}),
+    )
+    fine = refine_grid(sequence, 2)
+    assert set(fine) == {"y", "satellite", "crs"}
+    assert fine["y"].attrs == {"units": "m"}
+    assert fine["crs"].attrs == {"grid_mapping_name": "mercator"}
+    assert fine["satellite"].values.tolist() == ["GMS3"]
+
+
+def test_a_single_cell_is_refined_around_itself():
+    fine = refine_grid(grid(y=("y", [7.0])), 4)["y"].values
+    np.testing.assert_array_equal(fine, [7.0] * 4)

@@ -1,0 +1,225 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import xarray as xr
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io import as_sequence, open_sequence, select_time
+from tempogan_eddy.io.frames import FrameStack, lazy_sequence, source_paths
+from tempogan_eddy.io.quality import FLAT_SHARE, mask_calibration_bars, mask_impossible
+from tempogan_eddy.io.sequence import kelvin_offset
+
+
+def test_a_sequence_is_float32_kelvin_one_frame_a_chunk(make_sequence):
+    raw = make_sequence(frames=3, shape=(4, 5)).compute().astype("f8").transpose("x", "time", "y")
+    sequence = as_sequence(
+        raw.rename("tbb").drop_attrs(deep=False).assign_attrs(units="kelvin", count=np.int64(3))
+    )
+    assert sequence.name == "brightness_temperature"
+    assert sequence.dims == ("time", "y", "x")
+    assert sequence.dtype == np.float32
+    assert sequence.chunks == ((1, 1, 1), (4,), (5,))
+    assert sequence.attrs == {
+        "units": "K",
+        "count": 3,
+        "standard_name": "brightness_temperature",
+        "sequence": "tbb",
+    }
+    assert type(sequence.attrs["count"]) is int
+    np.testing.assert_array_equal(sequence.values, raw.transpose(*sequence.dims).values.astype("f4"))
+    assert {"lat", "lon", "satellite", "pressure"} <= set(sequence.coords)
+
+
+@pytest.mark.parametrize("units", ["K", "kelvin", "Kelvin", b"kelvin", "degree_K", "degrees K"])
+def test_kelvin_has_many_names(units):
+    assert kelvin_offset(units) == 0
+
+
+@pytest.mark.parametrize("units", ["degrees_Celsius", "degC", "Celsius", "°C", "deg_C"])
+def test_celsius_has_many_names(units):
+    assert kelvin_offset(units) == 273.15
+
+
+@pytest.mark.parametrize("units", ["", "m", "percent", "km", None, "kPa"])
+def test_other_units_are_no_temperature(units):
+    assert kelvin_offset(units) is None
+
+
+def test_celsius_becomes_kelvin(make_sequence):
+    sequence = make_sequence()
+    celsius = (sequence - 273.15).assign_attrs(units="degrees_Celsius")
+    np.testing.assert_allclose(as_sequence(celsius).values, sequence.values, atol=1e-4)
+
+
+def test_integers_are_numbers_too(make_sequence):
+    sequence = as_sequence(make_sequence().round().astype("u2").assign_attrs(units="K"))
+    assert sequence.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda da: da.rename(y="row"), "row"),
+        (lambda da: da.isel(time=0), "dimensions"),
+        (lambda da: da.assign_attrs(units="percent"), "percent"),
+        (lambda da: da.astype(str), "numbers"),
+        (lambda da: da.isel(time=slice(0, 0)), "empty"),
+        (lambda da: da.drop_vars("time"), "no time coordinate"),
+        (lambda da: da.assign_coords(time=np.arange(4)), "no time coordinate"),
+        (
+            lambda da: da.isel(time=[0, 2, 1, 3]),
+            "2001-07-01T02:00:00 to 2001-07-01T01:00:00|2001-07-01T02:00:00",
+        ),
+        (lambda da: da.assign_coords(time=da.time.where(da.time > da.time[1])), "without a time"),
+    ],
+)
+def test_what_is_no_sequence_is_refused_in_one_sentence(make_sequence, change, words):
+    with pytest.raises(InputError, match=words) as error:
+        as_sequence(change(make_sequence()))
+    assert "\n" not in str(error.value)
+
+
+def test_equal_times_are_allowed(make_sequence):
+    assert as_sequence(make_sequence().isel(time=[0, 1, 1, 2])).sizes["time"] == 4
+
+
+@pytest.mark.parametrize(
+    ("interval", "expected"),
+    [
+        ("2001-07-01/..", range(48)),
+        ("../..", range(48)),
+        ("2001-07-02/..", range(24, 48)),
+        ("../2001-07-01", range(24)),
+        ("2001-07-01", range(24)),
+        ("2001-07-01T05", [5]),
+        ("2001-07-01T05/2001-07-01T07", [5, 6, 7]),
+        ("2001-07-01T05:30/2001-07-01T07:00", [6, 7]),
+        ("2001-07-01T22 / 2001-07-02T01:30", [22, 23, 24, 25]),
+        ("2001-07/2001-07", range(48)),
+    ],
+)
+def test_an_interval_includes_both_its_ends(make_sequence, interval, expected):
+    sequence = make_sequence(frames=48, shape=(2, 2))
+    chosen = select_time(sequence, interval)
+    np.testing.assert_array_equal(chosen.time, sequence.time[list(expected)])
+    assert chosen.attrs == sequence.attrs
+    assert set(chosen.coords) == set(sequence.coords)
+
+
+def test_a_whole_hour_at_the_end_includes_its_minutes(make_sequence):
+    sequence = make_sequence(frames=5, step="30m")
+    assert select_time(sequence, "2001-07-01T00/2001-07-01T01").sizes["time"] == 4
+
+
+@pytest.mark.parametrize("interval", ["yesterday", "2001-07-01/tomorrow", "", "2001-13-01/.."])
+def test_what_is_no_interval_is_refused(make_sequence, interval):
+    with pytest.raises(InputError, match="is no time interval"):
+        select_time(make_sequence(), interval)
+
+
+def test_an_interval_without_frames_is_refused_with_what_there_is(make_sequence):
+    with pytest.raises(InputError, match="2001-07-01T00:00:00 to 2001-07-01T03:00:00"):
+        select_time(make_sequence(), "1999-01-01/1999-12-31")
+
+
+def test_impossible_kelvins_are_missing():
+    kelvin = np.array([159.9, 160, 250, 330, 330.1, -19.1, np.inf, np.nan])
+    expected = np.array([np.nan, 160, 250, 330, np.nan, np.nan, np.nan, np.nan], dtype=np.float32)
+    np.testing.assert_array_equal(mask_impossible(kelvin), expected)
+    np.testing.assert_array_equal(mask_impossible(np.array([90.0, 250.0]), (50, 400)), [90, 250])
+
+
+@pytest.fixture
+def frame_with_bar():
+    """A frame whose lower part is fill, a stepped grey bar and fill again, as GMS pictures have it."""
+    frame = np.random.default_rng(0).normal(270, 5, (96, 128))
+    frame[64:] = -19.1
+    frame[72:84] = np.repeat(np.linspace(230, 295, 8), 16)
+    frame[66, 3:9] = 335.2
+    return frame
+
+
+def test_a_calibration_bar_is_missing_and_the_picture_is_not(frame_with_bar):
+    kelvin = mask_calibration_bars(frame_with_bar)
+    assert np.isnan(kelvin[64:]).all()
+    np.testing.assert_array_equal(kelvin[:64], frame_with_bar[:64].astype(np.float32))
+
+
+def test_a_picture_that_fill_cuts_in_two_stays_whole(frame_with_bar):
+    frame_with_bar[40:44] = -19.1
+    kelvin = mask_calibration_bars(frame_with_bar)
+    assert np.isfinite(kelvin[44:64]).all()
+    assert np.isfinite(kelvin[:40]).all()
+
+
+def test_a_cut_off_scrap_too_small_to_judge_is_missing(frame_with_bar):
+    frame_with_bar[72:84] = -19.1
+    frame_with_bar[75:80, 10:20] = frame_with_bar[:5, :10]
+    assert np.isnan(mask_calibration_bars(frame_with_bar)[64:]).all()
+
+
+def test_a_bar_alone_in_a_frame_of_fill_is_no_picture(frame_with_bar):
+    frame_with_bar[:64] = -19.1
+    assert np.isnan(mask_calibration_bars(frame_with_bar)).all()
+
+
+def test_where_a_file_marks_its_missing_pixels_the_others_are_kept():
+    frame = np.full((20, 20), 280.0)
+    frame[:, 10] = np.nan
+    assert np.isnan(mask_calibration_bars(frame)).sum() == 20
+
+
+def test_bars_of_a_real_archive_are_missing_and_its_clouds_are_not(data_dir):
+    flat, picture = [], []
+    for file in sorted((data_dir / "digital-typhoon/WP/image/198702").glob("*.h5"))[:60:6]:
+        with h5py.File(file) as h5:
+            raw = h5["infrared"][()].astype(np.float32)
+        kelvin = mask_calibration_bars(raw)
+        plausible = mask_impossible(raw)
+        bar = np.isfinite(plausible) & np.isnan(kelvin)
+        for pixels, shares in ((bar, flat), (np.isfinite(kelvin), picture)):
+            if pixels.any():
+                pairs = pixels[:, 1:] & pixels[:, :-1]
+                shares.append((raw[:, 1:] == raw[:, :-1])[pairs].mean())
+        missing_rows = np.flatnonzero(np.isnan(kelvin).any(axis=1))
+        if missing_rows.size:
+            assert np.isnan(kelvin[missing_rows[0] + 20 :]).all(), (
+                f"something of a bar is left in {file.name}"
+            )
+    assert len(flat) >= 5
+    assert min(flat) > FLAT_SHARE + 0.05
+    assert max(picture) < 0.5
+
+
+def test_a_clean_storm_stays_without_a_missing_pixel(data_dir):
+    sequence = open_sequence(data_dir / "digital-typhoon/WP/image/200717")
+    assert not np.isnan(sequence[::23].values).any()
+
+
+def test_io_imports_without_torch():
+    code = (
+        "import sys, tempogan_eddy.io; assert 'torch' not in sys.modules and 'matplotlib' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_stack_reads_only_the_frames_asked_for():
+    read = []
+
+    def read_frame(number):
+        read.append(number)
+        return np.full((3, 4), 200 + number, dtype=np.float32)
+
+    times = np.datetime64("2001-01-01", "ns") + np.arange(1000) * np.timedelta64(1, "h")
+    stack = FrameStack(Path("here"), read_frame, (1000, 3, 4))
+    sequence = as_sequence(lazy_sequence(stack, {"time": times}, {"units": "K"}))
+    assert read == []
+    np.testing.assert_array_equal(sequence[7:20:5, 1:, :2].values[:, 0, 0], [207, 212, 217])
+    assert float(sequence[30, 0, 0]) == 230
+    assert sorted(read) == [7, 12, 17, 30]
+    assert source_paths(sequence * 2) == {Path("here")}
+    assert source_paths(xr.DataArray(1)) == set()

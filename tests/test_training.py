@@ -1,0 +1,274 @@
+"""The training loop: exact resume, accumulation, signals, checkpoints, refusals."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tempogan_eddy.errors import InputError, TrainingError
+from tempogan_eddy.model.tempogan import project, upsample
+from tempogan_eddy.training.batches import step_batches
+from tempogan_eddy.training.trainer import TempoGANTrainer
+from tempogan_eddy.training.validation import score
+from tempogan_eddy.weights import load_model, read_checkpoint
+from training_cases import small_config, write_storms
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def storms(tmp_path_factory):
+    return write_storms(tmp_path_factory.mktemp("storms"))
+
+
+def same(first, second):
+    """Whether two nested states are equal bit for bit."""
+    if isinstance(first, torch.Tensor):
+        return torch.equal(first, second)
+    if isinstance(first, dict):
+        return first.keys() == second.keys() and all(same(first[key], second[key]) for key in first)
+    if isinstance(first, list | tuple):
+        return len(first) == len(second) and all(same(a, b) for a, b in zip(first, second, strict=True))
+    return first == second
+
+
+def trained(folder, storms, resume_from=None, **training):
+    trainer = TempoGANTrainer(small_config(folder, storms, **training))
+    return trainer, trainer.train(resume_from=resume_from)
+
+
+def state(folder, epoch):
+    found = read_checkpoint(folder / "checkpoints" / f"checkpoint_epoch_{epoch}.pth")
+    return {key: value for key, value in found.items() if key != "config"}
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_resumed_training_equals_uninterrupted_training_bit_for_bit(tmp_path, storms, precision):
+    trained(tmp_path / "whole", storms, epochs=4, precision=precision, lambda_feature=0.1, d_steps=2)
+    trained(tmp_path / "parts", storms, epochs=2, precision=precision, lambda_feature=0.1, d_steps=2)
+    trained(tmp_path / "parts", storms, "auto", epochs=4, precision=precision, lambda_feature=0.1, d_steps=2)
+    assert same(state(tmp_path / "whole", 4), state(tmp_path / "parts", 4))
+
+
+def test_a_run_stopped_inside_an_epoch_goes_on_exactly(tmp_path, storms):
+    trained(tmp_path / "whole", storms, epochs=3)
+    trainer = TempoGANTrainer(small_config(tmp_path / "parts", storms, epochs=3))
+    run, steps = trainer.steps.run, []
+
+    def stop_after_five(batches, adversarial):
+        steps.append(1)
+        if len(steps) == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return run(batches, adversarial)
+
+    trainer.steps.run = stop_after_five
+    result = trainer.train()
+    assert result.interrupted
+    assert result.epochs == 1
+    assert result.checkpoint.name == "checkpoint_interrupted.pth"
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    trained(tmp_path / "parts", storms, "auto", epochs=3)
+    assert same(state(tmp_path / "whole", 3), state(tmp_path / "parts", 3))
+    assert not result.checkpoint.exists(), "a finished run needs no interrupted state"
+
+
+def test_the_number_of_workers_changes_nothing(tmp_path, storms):
+    trained(tmp_path / "none", storms, epochs=1)
+    trained(tmp_path / "two", storms, epochs=1, num_workers=2)
+    assert same(state(tmp_path / "none", 1)["generator"], state(tmp_path / "two", 1)["generator"])
+
+
+def gradients(folder, storms, batch_size, accumulate):
+    """Weights after one adversarial step of plain descent, in double precision where rounding cannot hide anything."""
+    config = small_config(
+        folder, storms, batch_size=batch_size, accumulate=accumulate, pretrain_epochs=0, lambda_feature=0.1
+    )
+    trainer = TempoGANTrainer(config)
+    for optimizer in (trainer.networks.optimizer_g, trainer.networks.optimizer_d):
+        optimizer.step = lambda *_: None
+        optimizer.zero_grad = lambda *_, **__: None
+    trainer.steps.run(next(step_batches(trainer.dataset, 0, 1)), adversarial=True)
+    networks = trainer.networks
+    return [
+        p.grad
+        for network in (networks.generator, networks.spatial, networks.temporal)
+        for p in network.parameters()
+    ]
+
+
+def test_accumulated_batches_equal_the_big_batch(tmp_path, storms):
+    big = gradients(tmp_path / "big", storms, 4, 1)
+    small = gradients(tmp_path / "small", storms, 1, 4)
+    assert len(big) > 20
+    for one, other in zip(big, small, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-7)
+
+
+def test_checkpoints_bear_the_epoch_that_is_finished_and_hold_everything(tmp_path, storms):
+    trained(tmp_path, storms, epochs=5, steps_per_epoch=1, checkpoint_every=2)
+    names = sorted(path.name for path in (tmp_path / "checkpoints").glob("*.pth"))
+    assert names == ["checkpoint_epoch_2.pth", "checkpoint_epoch_4.pth", "checkpoint_epoch_5.pth"]
+    checkpoint = read_checkpoint(tmp_path / "checkpoints" / "checkpoint_epoch_4.pth")
+    assert checkpoint["epoch"] == checkpoint["step"] == 4
+    for key in (
+        "generator",
+        "spatial_discriminator",
+        "temporal_discriminator",
+        "optimizer_g",
+        "optimizer_d",
+        "ema",
+    ):
+        assert checkpoint[key], key
+    assert {"scaler", "best_score", "config"} <= checkpoint.keys()
+
+
+def test_the_best_model_is_saved_with_its_score_and_loads(tmp_path, storms):
+    _, result = trained(tmp_path, storms, epochs=3)
+    model = load_model(result.best_model)
+    assert model.metadata["score"] == pytest.approx(result.best_score)
+    assert model.metadata["score_kind"] == "balanced"
+    assert model.scale == 4
+    assert model.config.data.kelvin_range == (170, 320)
+    assert load_model(result.checkpoint).metadata["epoch"] == 3
+
+
+def test_training_learns_what_no_interpolation_knows(tmp_path):
+    smooth = write_storms(tmp_path / "smooth", sharpness=0.4)
+    trainer, _ = trained(
+        tmp_path,
+        smooth,
+        epochs=1,
+        pretrain_epochs=1,
+        steps_per_epoch=120,
+        lr_g=3e-3,
+        ema_decay=0.9,
+        batch_size=4,
+    )
+    projected = trainer.validation.measure(lambda frames: project(upsample(frames, 4), frames, 4))
+    assert projected["rmse"] < trainer.validation.bicubic["rmse"]
+    assert trainer.validation.measure(trainer._reconstruct)["rmse"] < 0.95 * projected["rmse"]
+
+
+def test_content_alone_comes_first_and_leaves_the_discriminators_alone(tmp_path, storms):
+    trainer = TempoGANTrainer(small_config(tmp_path, storms, epochs=1, pretrain_epochs=1))
+    before = {key: value.clone() for key, value in trainer.networks.spatial.state_dict().items()}
+    trainer.train()
+    assert same(before, dict(trainer.networks.spatial.state_dict()))
+
+
+def test_adversarial_losses_reach_all_three_networks(tmp_path, storms):
+    trainer = TempoGANTrainer(small_config(tmp_path, storms, pretrain_epochs=0, lambda_content=0.0))
+    networks = [trainer.networks.generator, trainer.networks.spatial, trainer.networks.temporal]
+    before = [{key: value.clone() for key, value in network.state_dict().items()} for network in networks]
+    losses = trainer.steps.run(next(step_batches(trainer.dataset, 0, 1)), adversarial=True)
+    assert {"loss_d_spatial", "loss_d_temporal", "loss_g_spatial", "loss_g_temporal"} <= losses.keys()
+    for old, network in zip(before, networks, strict=True):
+        assert not same(old, dict(network.state_dict()))
+
+
+def test_one_forward_pass_serves_both_steps(tmp_path, storms):
+    trainer = TempoGANTrainer(small_config(tmp_path, storms, pretrain_epochs=0))
+    calls = []
+    trainer.networks.generator.register_forward_hook(lambda *_: calls.append(1))
+    trainer.steps.run(next(step_batches(trainer.dataset, 0, 1)), adversarial=True)
+    assert len(calls) == 1
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_optimiser_steps(tmp_path, storms):
+    trainer = TempoGANTrainer(small_config(tmp_path, storms))
+    batches = next(step_batches(trainer.dataset, 0, 1))
+    batches[0][0]["hr"][0] = math.inf
+    before = {key: value.clone() for key, value in trainer.networks.generator.state_dict().items()}
+    with pytest.raises(TrainingError, match=r"lower training\.lr_g"):
+        trainer.steps.run(batches, adversarial=False)
+    assert same(before, dict(trainer.networks.generator.state_dict()))
+
+
+def test_early_stopping_waits_for_its_patience(tmp_path, storms):
+    trainer = TempoGANTrainer(
+        small_config(tmp_path, storms, epochs=9, early_stopping_patience=2, lr_g=1e-12, ema_decay=0)
+    )
+    trainer.best = 0.0  # nothing can be better
+    assert trainer.train().epochs == 2
+
+
+def test_fp16_trains_with_a_scaler_that_is_saved(tmp_path, storms):
+    trained(tmp_path, storms, epochs=1, steps_per_epoch=1, precision="fp16", pretrain_epochs=0)
+    assert state(tmp_path, 1)["scaler"]["scale"] > 0
+
+
+def test_tensorboard_holds_losses_metrics_and_pictures(tmp_path, storms):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    trained(tmp_path, storms)
+    events = EventAccumulator(str(tmp_path / "logs")).Reload()
+    assert {"loss/content", "loss/g_temporal", "validation/rmse", "validation/score"} <= set(
+        events.Tags()["scalars"]
+    )
+    assert {"frames/LR", "frames/SR", "frames/HR"} <= set(events.Tags()["images"])
+
+
+def test_score_says_what_best_means():
+    bicubic = {"rmse": 4.0, "lsd": 20.0}
+    assert score("balanced", bicubic, bicubic) == 2.0
+    assert score("rmse", {"rmse": 3.0, "lsd": 30.0}, bicubic) == 0.75
+    assert score("lsd", {"rmse": 3.0, "lsd": 5.0}, bicubic) == 0.25
+
+
+def test_a_checkpoint_of_another_model_is_refused_by_key(tmp_path, storms):
+    trained(tmp_path, storms, epochs=1)
+    config = small_config(tmp_path, storms)
+    config.model.channels = 16
+    with pytest.raises(InputError, match=r"model\.channels is 8"):
+        TempoGANTrainer(config).train(resume_from="auto")
+
+
+@pytest.mark.parametrize("kind", ["missing", "text", "foreign"])
+def test_a_checkpoint_that_is_none_is_named(tmp_path, storms, kind):
+    path = tmp_path / "other.pth"
+    if kind == "text":
+        path.write_text("not a checkpoint")
+    elif kind == "foreign":
+        torch.save({"state_dict": {}}, path)
+    with pytest.raises(InputError, match=r"other\.pth"):
+        TempoGANTrainer(small_config(tmp_path, storms)).train(resume_from=path)
+
+
+def test_auto_without_a_checkpoint_says_so(tmp_path, storms):
+    with pytest.raises(InputError, match="no checkpoint"):
+        TempoGANTrainer(small_config(tmp_path, storms)).train(resume_from="auto")
+
+
+def test_a_device_that_is_not_there_is_named(tmp_path, storms):
+    with pytest.raises(InputError, match="cuda:77"):
+        TempoGANTrainer(small_config(tmp_path, storms, device="cuda:77"))
+
+
+def test_train_py_trains_and_resumes_from_python_and_the_command_line(tmp_path, storms):
+    config = tmp_path / "config.json"
+    config.write_text(
+        small_config(tmp_path, storms, epochs=1, steps_per_epoch=1, pretrain_epochs=0).to_json()
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}"}
+
+    def run(*words):
+        return subprocess.run(
+            [sys.executable, *words], env=environment, cwd=tmp_path, capture_output=True, text=True
+        )
+
+    first = run(str(ROOT / "train.py"), "-c", str(config))
+    assert first.returncode == 0, first.stderr
+    assert "Best model" in first.stdout
+    values = json.loads(config.read_text())
+    values["training"]["epochs"] = 2
+    config.write_text(json.dumps(values))
+    code = "from train import TempoGANTrainer; TempoGANTrainer('config.json').train(resume_from='./checkpoints/checkpoint_epoch_1.pth')"
+    second = run("-c", code)
+    assert second.returncode == 0, second.stderr
+    assert (tmp_path / "checkpoints" / "checkpoint_epoch_2.pth").exists()
