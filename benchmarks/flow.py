@@ -86,9 +86,7 @@ def dense_inverse_search(
     """Make a DIS of OpenCV with a finest scale, iterations of variational refinement and a patch size."""
 
     def calculate(frame: np.ndarray, neighbour: np.ndarray) -> np.ndarray:
-        estimator = cv2.DISOpticalFlow.create(
-            preset
-        )  # anew: it remembers the scales of the last frames' size
+        estimator = cv2.DISOpticalFlow.create(preset)  # anew: it remembers the scales of the last frames' size
         if finest is not None:
             estimator.setFinestScale(finest)
         if refinement is not None:
@@ -110,9 +108,7 @@ def lucas_kanade(frame: np.ndarray, neighbour: np.ndarray) -> np.ndarray:
 
 def farneback(window: int) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """Farneback's polynomial expansion with a window in pixels."""
-    return lambda frame, neighbour: cv2.calcOpticalFlowFarneback(
-        frame, neighbour, None, 0.5, 3, window, 3, 5, 1.2, 0
-    )
+    return lambda frame, neighbour: cv2.calcOpticalFlowFarneback(frame, neighbour, None, 0.5, 3, window, 3, 5, 1.2, 0)
 
 
 def iterative_lucas_kanade(frame: np.ndarray, neighbour: np.ndarray) -> np.ndarray:
@@ -235,9 +231,7 @@ def _table(results: dict[str, dict], sources: list[str]) -> Table:
 
 def main() -> None:
     """Measure, print the table, and write it as JSON where asked."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     default = Path(os.environ.get("TEMPOGAN_EDDY_DATA", "../shared/data"))
     parser.add_argument("--data", type=Path, default=default, help="folder of the real data")
     parser.add_argument("--json", type=Path, help="also write the numbers to this file")

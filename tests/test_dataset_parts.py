@@ -75,10 +75,7 @@ def test_a_block_that_was_hardly_seen_is_missing(kind):
 
 def test_gaussian_sensor_blurs_more_with_sigma():
     x = kelvins(64, 64)
-    assert (
-        SensorModel("gaussian", 4, sigma=4).apply(x).std()
-        < SensorModel("gaussian", 4, sigma=1).apply(x).std()
-    )
+    assert SensorModel("gaussian", 4, sigma=4).apply(x).std() < SensorModel("gaussian", 4, sigma=1).apply(x).std()
 
 
 def test_noise_is_in_kelvin_and_repeats_with_its_seed():

@@ -175,8 +175,7 @@ def test_storms_are_pooled_frame_by_frame(truth):
     assert both.storm == "all storms"
     assert (both.frames, both.pairs, both.time_blocks) == (9, 7, 2)
     mse = (
-        6 * first.scores["reconstructed"]["rmse"].value ** 2
-        + 3 * second.scores["reconstructed"]["rmse"].value ** 2
+        6 * first.scores["reconstructed"]["rmse"].value ** 2 + 3 * second.scores["reconstructed"]["rmse"].value ** 2
     ) / 9
     assert both.scores["reconstructed"]["rmse"].value == pytest.approx(np.sqrt(mse))
     worst = max(e.scores["reconstructed"]["consistency_max"].value for e in (first, second))
@@ -193,8 +192,6 @@ def test_storms_scored_differently_are_not_pooled(truth):
 
 
 def test_importing_the_evaluation_does_not_import_torch():
-    code = (
-        "import sys, tempogan_eddy.evaluation, tempogan_eddy.evaluation.report; print('torch' in sys.modules)"
-    )
+    code = "import sys, tempogan_eddy.evaluation, tempogan_eddy.evaluation.report; print('torch' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"

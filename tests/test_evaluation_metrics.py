@@ -203,9 +203,7 @@ def test_an_interval_of_constant_statistics_is_a_point():
 def test_the_interval_of_a_difference_is_paired():
     rng = np.random.default_rng(0)
     hard = rng.uniform(1, 100, 40)
-    ours, theirs = (
-        block_sums([{"squared_error": f * h, "pixels": 1.0} for h in hard], range(40)) for f in (0.8, 1.0)
-    )
+    ours, theirs = (block_sums([{"squared_error": f * h, "pixels": 1.0} for h in hard], range(40)) for f in (0.8, 1.0))
     rmse = metrics()[0]
     assert score(rmse, ours).high > score(rmse, theirs).low  # apart, the intervals overlap
     assert difference(rmse, ours, theirs).high < 0

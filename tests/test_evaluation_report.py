@@ -71,11 +71,7 @@ def test_json_and_csv_hold_every_score(evaluation, tmp_path):
         for method, scores in source.scores.items():
             for name, score in scores.items():
                 entry = storm["scores"][method][name]
-                row = next(
-                    r
-                    for r in rows
-                    if (r["storm"], r["method"], r["metric"]) == (storm["storm"], method, name)
-                )
+                row = next(r for r in rows if (r["storm"], r["method"], r["metric"]) == (storm["storm"], method, name))
                 if math.isfinite(score.value):
                     assert entry["value"] == float(row["value"]) == score.value
     assert {path.name for path in (tmp_path / "new").iterdir()} == {"scores.json", "scores.csv"}
@@ -95,8 +91,7 @@ def test_crops_show_every_panel_in_its_own_detail(tmp_path):
     assert picture.shape[1] > 3 * picture.shape[0]
     quarter = picture.shape[1] // 4
     roughness = [
-        np.abs(np.diff(picture[120:300, i * quarter + 60 : i * quarter + 200], axis=1)).mean()
-        for i in range(4)
+        np.abs(np.diff(picture[120:300, i * quarter + 60 : i * quarter + 200], axis=1)).mean() for i in range(4)
     ]
     assert roughness[1] < roughness[3]  # bicubic is smoother than the truth
 

@@ -34,9 +34,7 @@ def test_all_modes_together_hold_the_windowed_variance():
 
 
 def test_white_noise_is_flat_at_its_variance():
-    spectra = [
-        radial_spectrum(np.random.default_rng(seed).normal(scale=3, size=(64, 64))) for seed in range(40)
-    ]
+    spectra = [radial_spectrum(np.random.default_rng(seed).normal(scale=3, size=(64, 64))) for seed in range(40)]
     mean = np.mean(spectra, axis=0)[3:] * 64**2
     assert mean == pytest.approx(np.full(29, 9.0), rel=0.12)
 

@@ -81,9 +81,7 @@ def test_no_candidate_lists_what_there_is(write):
 
 
 def test_celsius_is_read_where_the_standard_name_tells(write):
-    celsius = variable(
-        values=KELVIN - 273.15, units="degrees_Celsius", standard_name="brightness_temperature"
-    )
+    celsius = variable(values=KELVIN - 273.15, units="degrees_Celsius", standard_name="brightness_temperature")
     np.testing.assert_allclose(open_sequence(write(dataset(ir=celsius))).values, KELVIN, atol=1e-4)
 
 
@@ -93,9 +91,7 @@ def test_extra_dimensions_of_one_are_dropped_and_others_refused(write):
 
 
 def test_a_fourth_dimension_is_refused(tmp_path):
-    dataset(ir=variable(("time", "band", "lat", "lon"), np.stack([KELVIN, KELVIN], 1))).to_netcdf(
-        tmp_path / "a.nc"
-    )
+    dataset(ir=variable(("time", "band", "lat", "lon"), np.stack([KELVIN, KELVIN], 1))).to_netcdf(tmp_path / "a.nc")
     with pytest.raises(InputError, match="band"):
         open_sequence(tmp_path / "a.nc")
 
@@ -112,9 +108,7 @@ def test_one_picture_with_a_scalar_time_is_a_sequence_of_one(write):
     np.testing.assert_array_equal(sequence.time, TIMES[1:2])
 
 
-@pytest.mark.parametrize(
-    "names", [{"time": "t"}, {"time": "valid_time", "lat": "latitude", "lon": "longitude"}]
-)
+@pytest.mark.parametrize("names", [{"time": "t"}, {"time": "valid_time", "lat": "latitude", "lon": "longitude"}])
 def test_dimensions_may_have_any_name(write, names):
     sequence = open_sequence(write(dataset().rename(names)))
     np.testing.assert_array_equal(sequence.time, TIMES)

@@ -39,9 +39,7 @@ def basin(tmp_path):
     ]
     (basin / "metadata").mkdir()
     (basin / "metadata/200101.csv").write_text(HEADER + "".join(rows))
-    (basin / "metadata.json").write_text(
-        json.dumps({"200101": {"id": "200101", "name": "DURIAN", "season": 2001}})
-    )
+    (basin / "metadata.json").write_text(json.dumps({"200101": {"id": "200101", "name": "DURIAN", "season": 2001}}))
     return basin
 
 
@@ -88,16 +86,11 @@ def test_version_3_has_channels_and_basins(tmp_path):
                 "Data",
                 None,
             )
-    table = (
-        HEADER.replace("_1", "_2")
-        + f"2001,7,1,0,3,12.5,140.1,1002,0,0,0,0,0,0,0,0,0,{name.format(2)},3,4.5\n"
-    )
+    table = HEADER.replace("_1", "_2") + f"2001,7,1,0,3,12.5,140.1,1002,0,0,0,0,0,0,0,0,0,{name.format(2)},3,4.5\n"
     (tmp_path / "2/WP/metadata").mkdir()
     (tmp_path / "2/WP/metadata/200101.csv").write_text(table)
     sequences = open_sequences(tmp_path)
-    assert set(sequences) == {
-        f"{c}_{b}_image_{s}" for c in (1, 2) for b, s in (("WP", "200101"), ("AU", "200103"))
-    }
+    assert set(sequences) == {f"{c}_{b}_image_{s}" for c in (1, 2) for b, s in (("WP", "200101"), ("AU", "200103"))}
     assert sequences["2_WP_image_200101"].mask_percent.item() == 4.5
     assert set(open_sequences(tmp_path / "2")) == {"200101", "200103"}
 
@@ -189,9 +182,7 @@ def test_what_is_written_is_the_official_layout(make_sequence, tmp_path):
     save_sequence(sequence, tmp_path / "WP", format="digital-typhoon")
     save_sequence(sequence.assign_attrs(sequence="200102"), tmp_path / "WP", format="digital-typhoon")
     names = sorted(path.name for path in (tmp_path / "WP/image/200101").iterdir())
-    assert names == [
-        f"200107010{i}-200101-{satellite}-1.h5" for i, satellite in enumerate(["GMS3", "MTS1", "GMS3"])
-    ]
+    assert names == [f"200107010{i}-200101-{satellite}-1.h5" for i, satellite in enumerate(["GMS3", "MTS1", "GMS3"])]
     with h5py.File(tmp_path / "WP/image/200101" / names[0]) as file:
         assert list(file) == ["Infrared"]
         assert file["Infrared"].attrs["units"] == "kelvin"

@@ -9,9 +9,7 @@ from tempogan_eddy.io.png import WRITTEN_KELVIN
 
 def write_png(path, values, mode=None):
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.asarray(values), mode).save(path) if mode else Image.fromarray(
-        np.asarray(values)
-    ).save(path)
+    Image.fromarray(np.asarray(values), mode).save(path) if mode else Image.fromarray(np.asarray(values)).save(path)
 
 
 def ramp(dtype=np.uint8, shape=(4, 8)):
@@ -112,9 +110,7 @@ def test_our_own_frames_tell_their_kelvins_times_and_coordinates(make_sequence, 
     with Image.open(tmp_path / "storm/frame_001.png") as image:
         assert image.mode == "I;16"
     again = open_sequence(tmp_path / "storm", grey_kelvin=(0, 1))
-    np.testing.assert_allclose(
-        again.values, sequence.values, atol=0.5 * np.diff(WRITTEN_KELVIN)[0] / 65534 + 2e-5
-    )
+    np.testing.assert_allclose(again.values, sequence.values, atol=0.5 * np.diff(WRITTEN_KELVIN)[0] / 65534 + 2e-5)
     np.testing.assert_array_equal(np.isnan(again), np.isnan(sequence))
     for name in ("time", "satellite", "center_lat", "pressure"):
         np.testing.assert_array_equal(again[name], sequence[name])

@@ -4,7 +4,7 @@ import dask.array
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -47,7 +47,7 @@ tiny_kelvins = hnp.arrays(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(phases=(Phase.explicit, Phase.generate, Phase.shrink), max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kelvin=tiny_kelvins,
     hours=st.lists(st.integers(-500_000, 500_000), min_size=4, max_size=4),
@@ -128,9 +128,7 @@ def failing(sequence, error):
             raise error
         return block
 
-    return sequence.copy(
-        data=sequence.data.map_blocks(fail, dtype=np.float32, meta=np.empty((0, 0, 0), "f4"))
-    )
+    return sequence.copy(data=sequence.data.map_blocks(fail, dtype=np.float32, meta=np.empty((0, 0, 0), "f4")))
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, InputError("a frame is broken"), ValueError])

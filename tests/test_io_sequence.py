@@ -16,9 +16,7 @@ from tempogan_eddy.io.sequence import kelvin_offset
 
 def test_a_sequence_is_float32_kelvin_one_frame_a_chunk(make_sequence):
     raw = make_sequence(frames=3, shape=(4, 5)).compute().astype("f8").transpose("x", "time", "y")
-    sequence = as_sequence(
-        raw.rename("tbb").drop_attrs(deep=False).assign_attrs(units="kelvin", count=np.int64(3))
-    )
+    sequence = as_sequence(raw.rename("tbb").drop_attrs(deep=False).assign_attrs(units="kelvin", count=np.int64(3)))
     assert sequence.name == "brightness_temperature"
     assert sequence.dims == ("time", "y", "x")
     assert sequence.dtype == np.float32
@@ -187,9 +185,7 @@ def test_bars_of_a_real_archive_are_missing_and_its_clouds_are_not(data_dir):
                 shares.append((raw[:, 1:] == raw[:, :-1])[pairs].mean())
         missing_rows = np.flatnonzero(np.isnan(kelvin).any(axis=1))
         if missing_rows.size:
-            assert np.isnan(kelvin[missing_rows[0] + 20 :]).all(), (
-                f"something of a bar is left in {file.name}"
-            )
+            assert np.isnan(kelvin[missing_rows[0] + 20 :]).all(), f"something of a bar is left in {file.name}"
     assert len(flat) >= 5
     assert min(flat) > FLAT_SHARE + 0.05
     assert max(picture) < 0.5
@@ -201,9 +197,7 @@ def test_a_clean_storm_stays_without_a_missing_pixel(data_dir):
 
 
 def test_io_imports_without_torch():
-    code = (
-        "import sys, tempogan_eddy.io; assert 'torch' not in sys.modules and 'matplotlib' not in sys.modules"
-    )
+    code = "import sys, tempogan_eddy.io; assert 'torch' not in sys.modules and 'matplotlib' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

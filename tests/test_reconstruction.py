@@ -20,9 +20,7 @@ from training_cases import moving_clouds
 
 def make_model(scale=4, **settings) -> Model:
     """A small generator whose weights are all far from their start."""
-    config = load_config(
-        {"model": {"n_residual_blocks": 2, "channels": 8, "upsample_factor": scale, **settings}}
-    )
+    config = load_config({"model": {"n_residual_blocks": 2, "channels": 8, "upsample_factor": scale, **settings}})
     torch.manual_seed(0)
     generator = build_generator(config).eval().requires_grad_(False)
     for parameter in generator.parameters():
@@ -40,9 +38,7 @@ def coarse():
     return SensorModel("area", 4).coarsen(moving_clouds(frames=3, size=96)).compute()
 
 
-@given(
-    height=st.integers(1, 40), width=st.integers(1, 40), tile=st.integers(1, 15), overlap=st.integers(0, 9)
-)
+@given(height=st.integers(1, 40), width=st.integers(1, 40), tile=st.integers(1, 15), overlap=st.integers(0, 9))
 def test_kept_parts_of_tiles_cover_a_frame_exactly_once(height, width, tile, overlap):
     count = np.zeros((height, width), int)
     for part in plan_tiles(height, width, tile, overlap):
@@ -115,9 +111,7 @@ def test_nothing_is_computed_or_held_before_it_is_asked_for(model):
 def test_values_are_not_clipped_at_the_range(coarse):
     model = make_model()
     hot = xr.full_like(coarse, 326.0)
-    np.testing.assert_allclose(
-        SensorModel("area", 4).coarsen(reconstruct(hot, model)).values, 326.0, atol=0.01
-    )
+    np.testing.assert_allclose(SensorModel("area", 4).coarsen(reconstruct(hot, model)).values, 326.0, atol=0.01)
 
 
 def test_netcdf_of_a_reconstruction_reads_back(model, coarse, tmp_path):
@@ -130,18 +124,14 @@ def test_netcdf_of_a_reconstruction_reads_back(model, coarse, tmp_path):
 
 
 def test_a_model_file_gives_back_the_same_model(model, coarse, tmp_path):
-    save_model(
-        tmp_path / "m.safetensors", model.generator, model.config, {"step": 7, "epoch": 1, "score": 0.5}
-    )
+    save_model(tmp_path / "m.safetensors", model.generator, model.config, {"step": 7, "epoch": 1, "score": 0.5})
     loaded = load_model(tmp_path / "m.safetensors")
     assert loaded.config == model.config
     assert loaded.metadata["score"] == 0.5
     np.testing.assert_array_equal(reconstruct(coarse, loaded).values, reconstruct(coarse, model).values)
 
 
-@pytest.mark.parametrize(
-    "name", ["missing.safetensors", "text.safetensors", "text.pth", "folder", "other.safetensors"]
-)
+@pytest.mark.parametrize("name", ["missing.safetensors", "text.safetensors", "text.pth", "folder", "other.safetensors"])
 def test_a_file_that_is_no_model_is_named(tmp_path, name):
     from safetensors.torch import save_file
 

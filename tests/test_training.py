@@ -85,7 +85,7 @@ def test_the_number_of_workers_changes_nothing(tmp_path, storms):
 
 
 def gradients(folder, storms, batch_size, accumulate):
-    """Weights after one adversarial step of plain descent, in double precision where rounding cannot hide anything."""
+    """Gradients of all three networks after one adversarial step."""
     config = small_config(
         folder, storms, batch_size=batch_size, accumulate=accumulate, pretrain_epochs=0, lambda_feature=0.1
     )
@@ -96,9 +96,7 @@ def gradients(folder, storms, batch_size, accumulate):
     trainer.steps.run(next(step_batches(trainer.dataset, 0, 1)), adversarial=True)
     networks = trainer.networks
     return [
-        p.grad
-        for network in (networks.generator, networks.spatial, networks.temporal)
-        for p in network.parameters()
+        p.grad for network in (networks.generator, networks.spatial, networks.temporal) for p in network.parameters()
     ]
 
 
@@ -208,9 +206,7 @@ def test_tensorboard_holds_losses_metrics_and_pictures(tmp_path, storms):
 
     trained(tmp_path, storms)
     events = EventAccumulator(str(tmp_path / "logs")).Reload()
-    assert {"loss/content", "loss/g_temporal", "validation/rmse", "validation/score"} <= set(
-        events.Tags()["scalars"]
-    )
+    assert {"loss/content", "loss/g_temporal", "validation/rmse", "validation/score"} <= set(events.Tags()["scalars"])
     assert {"frames/LR", "frames/SR", "frames/HR"} <= set(events.Tags()["images"])
 
 
@@ -252,15 +248,11 @@ def test_a_device_that_is_not_there_is_named(tmp_path, storms):
 
 def test_train_py_trains_and_resumes_from_python_and_the_command_line(tmp_path, storms):
     config = tmp_path / "config.json"
-    config.write_text(
-        small_config(tmp_path, storms, epochs=1, steps_per_epoch=1, pretrain_epochs=0).to_json()
-    )
+    config.write_text(small_config(tmp_path, storms, epochs=1, steps_per_epoch=1, pretrain_epochs=0).to_json())
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}"}
 
     def run(*words):
-        return subprocess.run(
-            [sys.executable, *words], env=environment, cwd=tmp_path, capture_output=True, text=True
-        )
+        return subprocess.run([sys.executable, *words], env=environment, cwd=tmp_path, capture_output=True, text=True)
 
     first = run(str(ROOT / "train.py"), "-c", str(config))
     assert first.returncode == 0, first.stderr
@@ -268,7 +260,11 @@ def test_train_py_trains_and_resumes_from_python_and_the_command_line(tmp_path, 
     values = json.loads(config.read_text())
     values["training"]["epochs"] = 2
     config.write_text(json.dumps(values))
-    code = "from train import TempoGANTrainer; TempoGANTrainer('config.json').train(resume_from='./checkpoints/checkpoint_epoch_1.pth')"
+    code = """if True:
+        from train import TempoGANTrainer
+        trainer = TempoGANTrainer('config.json')
+        trainer.train(resume_from='./checkpoints/checkpoint_epoch_1.pth')
+    """
     second = run("-c", code)
     assert second.returncode == 0, second.stderr
     assert (tmp_path / "checkpoints" / "checkpoint_epoch_2.pth").exists()

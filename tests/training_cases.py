@@ -8,9 +8,7 @@ from tempogan_eddy.config import Config, load_config
 from tempogan_eddy.io import save_sequence
 
 
-def moving_clouds(
-    frames=12, size=48, seed=0, name="clouds", start="2001-08-01", sharpness=1.0
-) -> xr.DataArray:
+def moving_clouds(frames=12, size=48, seed=0, name="clouds", start="2001-08-01", sharpness=1.0) -> xr.DataArray:
     """Smooth cloud that drifts two pixels an hour to the right, in kelvin."""
     noise = np.random.default_rng(seed).normal(size=(size, size))
     field = ndimage.gaussian_filter(noise, 1 / sharpness, mode="wrap") + 4 * ndimage.gaussian_filter(
@@ -25,9 +23,7 @@ def moving_clouds(
         "lat": ("y", np.linspace(30, 20, size), {"units": "degrees_north", "standard_name": "latitude"}),
         "lon": ("x", np.linspace(130, 140, size), {"units": "degrees_east", "standard_name": "longitude"}),
     }
-    return xr.DataArray(
-        kelvin, dims=("time", "y", "x"), coords=coords, attrs=attrs, name="brightness_temperature"
-    )
+    return xr.DataArray(kelvin, dims=("time", "y", "x"), coords=coords, attrs=attrs, name="brightness_temperature")
 
 
 def write_storms(folder, count=2, **options):

@@ -80,7 +80,7 @@ class SplitConfig(_Section):
 
     by: Literal["auto", "folder", "storm", "season", "time"] = Field(
         "auto",
-        description="auto: the folders train/val/test where they exist, else by storm from five storms on, else by time",
+        description="auto: the folders train, val, test where they exist, else by storm from five on, else by time",
     )
     validation_fraction: float = Field(0.15, gt=0, lt=1, description="share of storms, seasons or time")
     test_fraction: float = Field(0.15, ge=0, lt=1, description="share of storms, seasons or time")
@@ -95,31 +95,25 @@ class SplitConfig(_Section):
     @model_validator(mode="after")
     def _something_left(self) -> SplitConfig:
         if self.validation_fraction + self.test_fraction >= 1:
-            raise ValueError(
-                "validation_fraction + test_fraction must stay below 1 so that something is left to train"
-            )
+            raise ValueError("validation_fraction + test_fraction must stay below 1 so that something is left to train")
         return self
 
 
 class DataConfig(_Section):
     """How files become kelvin and windows."""
 
-    kelvin_range: KelvinRange = Field(
-        (170.0, 320.0), description="the kelvins that scale to [0, 1]; fixed, never per frame"
-    )
+    kelvin_range: KelvinRange = Field((170.0, 320.0), description="the kelvins that scale to 0 and 1; never per frame")
     cadence: str = Field("1h", description="time between the frames of a window, e.g. 1h, 30min")
     grey_kelvin: KelvinRange = Field(
         (170.0, 320.0), description="PNG only: kelvin at black and at white (swap them where cold is white)"
     )
-    variable: str | None = Field(
-        None, description="NetCDF and Zarr: the variable, where CF attributes do not tell"
-    )
+    variable: str | None = Field(None, description="NetCDF and Zarr: the variable, where CF attributes do not tell")
     unreadable: Literal["error", "gap"] = Field(
         "error", description="a file that cannot be read: an error, or a gap in time"
     )
     max_missing: float = Field(0.1, ge=0, lt=1, description="patches with a larger missing share are refused")
     cache_dir: str = Field("./cache", description="where raw folders are packed, once")
-    split: SplitConfig = Field(default_factory=SplitConfig)
+    split: SplitConfig = SplitConfig()
 
     @model_validator(mode="after")
     def _ranges(self) -> DataConfig:
@@ -140,9 +134,7 @@ class TrainingConfig(_Section):
     sequence_length: Literal[3] = Field(3, description="frames a window: t-1, t, t+1")
     epochs: int = Field(100, ge=1)
     steps_per_epoch: int = Field(50, ge=1, description="optimiser steps that make an epoch")
-    max_minutes: float = Field(
-        0.0, ge=0, description="stop after this time, as after the last epoch; 0 never"
-    )
+    max_minutes: float = Field(0.0, ge=0, description="stop after this time, as after the last epoch; 0 never")
     pretrain_epochs: int = Field(10, ge=0, description="content loss only, before the discriminators join")
     lr_g: float = Field(1e-4, gt=0, description="learning rate of the generator")
     lr_d: float = Field(1e-4, gt=0, description="learning rate of both discriminators")
@@ -181,10 +173,10 @@ class TrainingConfig(_Section):
 class Config(_Section):
     """Everything a run needs."""
 
-    model: ModelConfig = Field(default_factory=ModelConfig)
-    sensor: SensorConfig = Field(default_factory=SensorConfig)
-    data: DataConfig = Field(default_factory=DataConfig)
-    training: TrainingConfig = Field(default_factory=TrainingConfig)
+    model: ModelConfig = ModelConfig()
+    sensor: SensorConfig = SensorConfig()
+    data: DataConfig = DataConfig()
+    training: TrainingConfig = TrainingConfig()
 
     @model_validator(mode="after")
     def _fits(self) -> Config:
@@ -209,9 +201,7 @@ class Config(_Section):
         return self.model_dump_json(indent=4)
 
 
-def load_config(
-    source: str | Path | dict[str, Any] | None = None, overrides: list[str] | None = None
-) -> Config:
+def load_config(source: str | Path | dict[str, Any] | None = None, overrides: list[str] | None = None) -> Config:
     """Read and check a configuration.
 
     Parameters
@@ -229,9 +219,7 @@ def load_config(
     name = "the configuration" if source is None or isinstance(source, dict) else str(source)
     values: Any = _read(Path(source)) if isinstance(source, str | Path) else dict(source or {})
     if not isinstance(values, dict):
-        raise InputError(
-            f"{name} must hold one JSON object with the sections {', '.join(Config.model_fields)}."
-        )
+        raise InputError(f"{name} must hold one JSON object with the sections {', '.join(Config.model_fields)}.")
     for text in overrides or []:
         _override(values, text)
     try:
@@ -262,9 +250,7 @@ def _read(path: Path) -> Any:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise InputError(
-            f"The configuration {path} cannot be read ({reason}); give the path of a JSON file."
-        ) from None
+        raise InputError(f"The configuration {path} cannot be read ({reason}); give the path of a JSON file.") from None
     try:
         # JSON with # comments is YAML, once tabs (which YAML forbids as indentation) are spaces.
         return yaml.safe_load(text.replace("\t", "    "))
@@ -279,9 +265,7 @@ def _read(path: Path) -> Any:
 def _override(values: dict[str, Any], text: str) -> None:
     key, separator, value = text.partition("=")
     if not separator or not key.strip():
-        raise InputError(
-            f"'{text}' is not an override; write it as section.key=value, e.g. training.epochs=20."
-        )
+        raise InputError(f"'{text}' is not an override; write it as section.key=value, e.g. training.epochs=20.")
     *sections, last = key.strip().split(".")
     target = values
     for section in sections:
@@ -300,9 +284,7 @@ def _first_problem(error: ValidationError) -> str:
     if problem["type"] == "extra_forbidden":
         return f"unknown key '{where}'{_suggestion(problem['loc'])}; see `tempogan-eddy config` for all keys."
     message = problem["msg"].removeprefix("Value error, ")
-    given = (
-        "" if problem["type"] == "value_error" else f" (given: {json.dumps(problem['input'], default=str)})"
-    )
+    given = "" if problem["type"] == "value_error" else f" (given: {json.dumps(problem['input'], default=str)})"
     more = len(error.errors()) - 1
     rest = f" ({more} more problem{'s' if more > 1 else ''} after this one)" if more else ""
     return f"{where + ': ' if where else ''}{message}{given}{rest}."

@@ -24,9 +24,7 @@ def choose_device(device: str = "auto") -> torch.device:
     if not available.get(kind, False):
         raise InputError(f"The device '{device}' is not available on this machine; use auto or cpu.")
     if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
-        raise InputError(
-            f"The device '{device}' does not exist; this machine has {torch.cuda.device_count()} GPU(s)."
-        )
+        raise InputError(f"The device '{device}' does not exist; this machine has {torch.cuda.device_count()} GPU(s).")
     return torch.device(device)
 
 
@@ -34,6 +32,4 @@ def computes_bf16(device: torch.device) -> bool:
     """Whether the device has bfloat16 instructions, so that it is faster and not emulated."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and (
-        torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    )
+    return device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

@@ -80,9 +80,7 @@ def save_model(path: Path, generator: torch.nn.Module, config: Config, metadata:
     metadata
         JSON values beside the configuration.
     """
-    tensors = {
-        name: value.detach().float().contiguous().cpu() for name, value in generator.state_dict().items()
-    }
+    tensors = {name: value.detach().float().contiguous().cpu() for name, value in generator.state_dict().items()}
     header = {"format": MODEL_FORMAT, "version": __version__, "config": config.model_dump_json()}
     with written_aside(path) as partial:
         partial.write_bytes(save(tensors, header | {"metadata": json.dumps(metadata)}))
@@ -102,9 +100,7 @@ def load_model(source: str | Path) -> Model:
             f"The model {path} is a folder; give a .safetensors or .pth file, e.g. {path}/best_model.safetensors."
         )
     if not path.exists():
-        raise InputError(
-            f"The model {path} does not exist; give a .safetensors or .pth file that training wrote."
-        )
+        raise InputError(f"The model {path} does not exist; give a .safetensors or .pth file that training wrote.")
     if path.suffix == ".pth":
         checkpoint = read_checkpoint(path)
         config, weights = load_config(checkpoint["config"]), checkpoint["ema"] or checkpoint["generator"]
@@ -150,12 +146,8 @@ def _read_model(path: Path) -> tuple[Config, dict[str, torch.Tensor], dict[str, 
             header = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except (SafetensorError, OSError):
-        raise InputError(
-            f"The model {path} cannot be read; it is damaged or not a safetensors file."
-        ) from None
+        raise InputError(f"The model {path} cannot be read; it is damaged or not a safetensors file.") from None
     if header.get("format") != MODEL_FORMAT:
-        raise InputError(
-            f"{path} is not a model of TempoGAN-Eddy; give a .safetensors file that its training wrote."
-        )
+        raise InputError(f"{path} is not a model of TempoGAN-Eddy; give a .safetensors file that its training wrote.")
     metadata = {"version": header["version"], **json.loads(header["metadata"])}
     return load_config(json.loads(header["config"])), weights, metadata

@@ -54,9 +54,7 @@ def coarsen(
     sensor: Annotated[
         Literal["area", "bicubic", "gaussian"], typer.Option(help="How the coarse instrument sees.")
     ] = "area",
-    sigma: Annotated[
-        float, typer.Option(min=0.01, help="Gaussian only: standard deviation in fine pixels.")
-    ] = 2.0,
+    sigma: Annotated[float, typer.Option(min=0.01, help="Gaussian only: standard deviation in fine pixels.")] = 2.0,
     noise: Annotated[float, typer.Option(min=0, help="Standard deviation of added noise, K.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Decides the noise.")] = 0,
     storm: Storm = None,
@@ -93,9 +91,7 @@ def pack(
     print(f"{output}: {size / 1e6:.1f} MB")
 
 
-def split(
-    source: Input, config: ConfigPath = None, overrides: Overrides = None, as_json: Json = False
-) -> None:
+def split(source: Input, config: ConfigPath = None, overrides: Overrides = None, as_json: Json = False) -> None:
     """Print which frames would train, validate and test."""
     from tempogan_eddy.config import load_config
     from tempogan_eddy.dataset.pack import open_source
@@ -120,9 +116,7 @@ def split(
         print(json.dumps(rows))
         return
     for row in rows:
-        print(
-            f"{row['split']:<6} {row['storm']}: {len(row['times'])} frames, {row['times'][0]} to {row['times'][-1]}"
-        )
+        print(f"{row['split']:<6} {row['storm']}: {len(row['times'])} frames, {row['times'][0]} to {row['times'][-1]}")
 
 
 def synthesize(
@@ -182,8 +176,9 @@ def _model_facts(path: Path) -> dict[str, dict[str, Any]]:
     model = load_model(path)
     weights = sum(parameter.numel() for parameter in model.generator.parameters())
     low, high = model.config.data.kelvin_range
+    network = model.config.model
     facts = {
-        "generator": f"{model.config.model.n_residual_blocks} residual blocks of {model.config.model.channels} channels",
+        "generator": f"{network.n_residual_blocks} residual blocks of {network.channels} channels",
         "weights": f"{weights:,}",
         "scale": f"x{model.scale}",
         "sensor model": model.config.sensor.model_dump(),

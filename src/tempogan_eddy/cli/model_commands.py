@@ -61,9 +61,7 @@ def reconstruct(
     time: Time = None,
     format: Format = None,
     input_format: InputFormat = None,
-    tile: Annotated[
-        int, typer.Option(min=1, help="Side of a tile in coarse pixels; smaller takes less memory.")
-    ] = 256,
+    tile: Annotated[int, typer.Option(min=1, help="Side of a tile in coarse pixels; smaller takes less memory.")] = 256,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
     config: ConfigPath = None,
     overrides: Overrides = None,
@@ -83,30 +81,22 @@ def reconstruct(
 
 def evaluate(
     truth: Annotated[Path, typer.Option("--truth", help="The true fine sequence.", show_default=False)],
-    reconstructed: Annotated[
-        Path, typer.Option("--reconstructed", help="The reconstruction.", show_default=False)
-    ],
+    reconstructed: Annotated[Path, typer.Option("--reconstructed", help="The reconstruction.", show_default=False)],
     lowres: Annotated[
         Path | None,
-        typer.Option(
-            "--lowres", help="The coarse input; made from the truth where left out.", show_default=False
-        ),
+        typer.Option("--lowres", help="The coarse input; made from the truth where left out.", show_default=False),
     ] = None,
     storm: Storm = None,
     time: Time = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all scores as JSON.", show_default=False)
     ] = None,
-    csv_file: Annotated[
-        Path | None, typer.Option("--csv", help="Write all scores as CSV.", show_default=False)
-    ] = None,
+    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write all scores as CSV.", show_default=False)] = None,
     figures: Annotated[
         Path | None,
         typer.Option("--figures", help="Folder for crops.png and spectra.png.", show_default=False),
     ] = None,
-    baselines: Annotated[
-        bool, typer.Option(help="Score nearest, bicubic and back-projected bicubic too.")
-    ] = True,
+    baselines: Annotated[bool, typer.Option(help="Score nearest, bicubic and back-projected bicubic too.")] = True,
     config: ConfigPath = None,
     overrides: Overrides = None,
 ) -> None:
@@ -119,9 +109,7 @@ def evaluate(
     results = []
     for name, truth_part, fine, coarse in _pairs(truth, reconstructed, lowres, storm, time, settings):
         with frame_progress(f"evaluating {name}") as advance:
-            result = score(
-                truth_part, fine, coarse, baselines=baselines, cadence=settings.cadence, progress=advance
-            )
+            result = score(truth_part, fine, coarse, baselines=baselines, cadence=settings.cadence, progress=advance)
         results.append(result)
         _print(report.table(result))
         if figures:

@@ -11,24 +11,18 @@ __all__ = ["ConfigPath", "Format", "Input", "InputFormat", "Json", "Output", "Ov
 
 FormatName = Literal["netcdf", "zarr", "png", "digital-typhoon"]
 
-Input = Annotated[
-    Path, typer.Argument(help="NetCDF, Zarr, PNG folder or Digital Typhoon folder.", show_default=False)
-]
+Input = Annotated[Path, typer.Argument(help="NetCDF, Zarr, PNG folder or Digital Typhoon folder.", show_default=False)]
 Output = Annotated[
     Path,
     typer.Option("--output", "-o", help="Where to write; the suffix decides the format.", show_default=False),
 ]
 Format = Annotated[
     FormatName | None,
-    typer.Option(
-        "--format", help="Format of the output, where its suffix does not tell.", show_default=False
-    ),
+    typer.Option("--format", help="Format of the output, where its suffix does not tell.", show_default=False),
 ]
 InputFormat = Annotated[
     FormatName | None,
-    typer.Option(
-        "--input-format", help="Format of the input, where it is not recognised.", show_default=False
-    ),
+    typer.Option("--input-format", help="Format of the input, where it is not recognised.", show_default=False),
 ]
 Storm = Annotated[
     str | None,
@@ -44,8 +38,6 @@ ConfigPath = Annotated[
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option(
-        "--set", help="Override, e.g. --set training.epochs=20 (may be repeated).", show_default=False
-    ),
+    typer.Option("--set", help="Override, e.g. --set training.epochs=20 (may be repeated).", show_default=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]

@@ -96,9 +96,7 @@ def estimate_neighbour_flows(
     pairs = max(len(frames) - 1, 0)
     linked = np.ones(pairs, bool) if linked is None else np.asarray(linked, bool)
     if linked.shape != (pairs,):
-        raise InputError(
-            f"linked has shape {linked.shape}: give one value for each of the {pairs} frame pairs"
-        )
+        raise InputError(f"linked has shape {linked.shape}: give one value for each of the {pairs} frame pairs")
     previous_flow = np.zeros((len(frames), 2, *frames.shape[1:]), np.float32)
     next_flow = np.zeros_like(previous_flow)
     for first in np.flatnonzero(linked):

@@ -12,6 +12,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,7 +57,7 @@ def is_pack(path: Path) -> bool:
 
 def open_source(source: Path, config: Config) -> dict[str, tuple[xr.DataArray, str]]:
     """Every sequence below a path, with the split folder it lies in (or an empty text)."""
-    options = {
+    options: dict[str, Any] = {
         "variable": config.data.variable,
         "grey_kelvin": config.data.grey_kelvin,
         "cadence": config.data.cadence,
@@ -74,9 +75,7 @@ def open_source(source: Path, config: Config) -> dict[str, tuple[xr.DataArray, s
     return found
 
 
-def pack(
-    source: Path, output: Path, config: Config, on_frame: Callable[[str, int, int], None] | None = None
-) -> Path:
+def pack(source: Path, output: Path, config: Config, on_frame: Callable[[str, int, int], None] | None = None) -> Path:
     """Write every sequence below ``source`` into one packed store.
 
     Parameters
@@ -95,9 +94,7 @@ def pack(
     """
     source, output = Path(source), Path(output)
     if output.suffix != ".zarr":
-        raise InputError(
-            f"A packed store is a Zarr store: call the output {output}.zarr instead of {output}."
-        )
+        raise InputError(f"A packed store is a Zarr store: call the output {output}.zarr instead of {output}.")
     sequences = open_source(source, config)
     if output.exists() and not is_pack(output):
         raise InputError(f"{output} exists and is no packed store; choose another name.")
@@ -126,16 +123,14 @@ def packed(source: Path, config: Config, on_frame: Callable[[str, int, int], Non
     if is_pack(source):
         _check(source, config)
         return source
-    cached = (
-        Path(config.data.cache_dir) / f"{source.resolve().name or 'data'}-{_fingerprint(source, config)}.zarr"
-    )
+    cached = Path(config.data.cache_dir) / f"{source.resolve().name or 'data'}-{_fingerprint(source, config)}.zarr"
     if not is_pack(cached):
         log.info("Packing %s into %s (once)", source, cached)
         pack(source, cached, config, on_frame)
     return cached
 
 
-def _attributes(config: Config) -> dict[str, object]:
+def _attributes(config: Config) -> dict[str, Any]:
     """What the flow in the store depends on."""
     return {
         "format": FORMAT,
@@ -178,9 +173,7 @@ def _pack_sequence(
     frames, height, width = sequence.shape
     rows, columns = height // sensor.scale, width // sensor.scale
     if not rows or not columns:
-        raise InputError(
-            f"The frames of {name} ({height}x{width}) are smaller than the scale {sensor.scale}."
-        )
+        raise InputError(f"The frames of {name} ({height}x{width}) are smaller than the scale {sensor.scale}.")
     linked = linked_frames(sequence, config.data.cadence)
     coordinates = sequence.coords.to_dataset().assign_attrs(split_folder=folder, sequence=name)
     with warnings.catch_warnings():
@@ -218,7 +211,7 @@ def _quantise_flow(flow: np.ndarray) -> np.ndarray:
 
 def _kelvin_array(group: zarr.Group, sequence: xr.DataArray) -> zarr.Array:
     spatial = [name for name in sequence.coords if name != "time" and {"y", "x"} & set(sequence[name].dims)]
-    attributes = {
+    attributes: dict[str, Any] = {
         "units": "K",
         "standard_name": "brightness_temperature",
         "scale_factor": KELVIN_QUANTUM,

@@ -139,9 +139,7 @@ class SensorModel:
         def see(block: np.ndarray, block_info: dict | None = None) -> np.ndarray:
             index = block_info[0]["chunk-location"][0] if block_info else 0
             generator = torch.Generator().manual_seed((seed << 20) + index)
-            fine = torch.from_numpy(
-                np.array(block[..., : rows * self.scale, : columns * self.scale], np.float32)
-            )
+            fine = torch.from_numpy(np.array(block[..., : rows * self.scale, : columns * self.scale], np.float32))
             return self.apply(fine, generator).numpy()
 
         lazy = sequence.chunk({"time": 1, "y": height, "x": width}).data
@@ -170,12 +168,8 @@ class SensorModel:
             return functional.avg_pool2d(frames, self.scale)
         kernel = self.kernel().to(frames.device)
         padding = (len(kernel) - self.scale) // 2
-        frames = functional.conv2d(
-            frames, kernel.view(1, 1, -1, 1), stride=(self.scale, 1), padding=(padding, 0)
-        )
-        return functional.conv2d(
-            frames, kernel.view(1, 1, 1, -1), stride=(1, self.scale), padding=(0, padding)
-        )
+        frames = functional.conv2d(frames, kernel.view(1, 1, -1, 1), stride=(self.scale, 1), padding=(padding, 0))
+        return functional.conv2d(frames, kernel.view(1, 1, 1, -1), stride=(1, self.scale), padding=(0, padding))
 
 
 def _keys(distance: Tensor, a: float = -0.5) -> Tensor:

@@ -76,9 +76,7 @@ def split_frames(storms: Mapping[str, Entry], config: SplitConfig) -> Assignment
     return result
 
 
-def describe_split(
-    assignment: Assignment, storms: Mapping[str, Entry]
-) -> list[tuple[str, str, int, str, str]]:
+def describe_split(assignment: Assignment, storms: Mapping[str, Entry]) -> list[tuple[str, str, int, str, str]]:
     """Rows (split, storm, frames, first time, last time), in order, for printing."""
     rows = []
     for split, members in assignment.items():
@@ -119,9 +117,7 @@ def _assign_free(storms: Mapping[str, Entry], config: SplitConfig) -> dict[str, 
         return {name: _by_folder(name, entry) for name, entry in storms.items()}
     if by == "time":
         return {name: _by_time(entry.times, config) for name, entry in storms.items()}
-    return _by_group(
-        storms, config, (lambda name: name) if by == "storm" else (lambda name: storms[name].season)
-    )
+    return _by_group(storms, config, (lambda name: name) if by == "storm" else (lambda name: storms[name].season))
 
 
 def _by_folder(name: str, entry: Entry) -> np.ndarray:
@@ -148,15 +144,11 @@ def _by_time(times: np.ndarray, config: SplitConfig) -> np.ndarray:
     return labels
 
 
-def _by_group(
-    storms: Mapping[str, Entry], config: SplitConfig, group: Callable[[str], str]
-) -> dict[str, np.ndarray]:
+def _by_group(storms: Mapping[str, Entry], config: SplitConfig, group: Callable[[str], str]) -> dict[str, np.ndarray]:
     """Whole groups, in an order that a hash decides, so that it is the same everywhere."""
     groups = sorted({group(name) for name in storms}, key=lambda key: _hash(f"{config.seed}/{key}"))
     n_val = max(1, round(len(groups) * config.validation_fraction)) if len(groups) > 1 else 0
-    n_test = (
-        max(1, round(len(groups) * config.test_fraction)) if config.test_fraction and len(groups) > 2 else 0
-    )
+    n_test = max(1, round(len(groups) * config.test_fraction)) if config.test_fraction and len(groups) > 2 else 0
     label = dict.fromkeys(groups, 0)
     label |= dict.fromkeys(groups[:n_val], 1)
     label |= dict.fromkeys(groups[n_val : n_val + n_test], 2)

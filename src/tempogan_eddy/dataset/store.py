@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import zarr
@@ -72,7 +73,7 @@ def open_storms(store: Path, cadence: str) -> dict[str, PackedStorm]:
         The store holds no storm.
     """
     root = zarr.open_group(store, mode="r")
-    arrays = {
+    arrays: dict[str, list[Any]] = {
         name: [group[key] for key in ("brightness_temperature", "flow_previous", "flow_next")]
         for name, group in sorted(root.groups())
     }
@@ -83,8 +84,7 @@ def open_storms(store: Path, cadence: str) -> dict[str, PackedStorm]:
         arrays = {name: [array[:] for array in members] for name, members in arrays.items()}
     storms = {}
     for name, sequence in open_sequences(store).items():
-        entry = Entry(
-            sequence["time"].values.astype("datetime64[ns]"), root[name].attrs.get("split_folder") or None
-        )
+        folder = str(root[name].attrs.get("split_folder", ""))
+        entry = Entry(sequence["time"].values.astype("datetime64[ns]"), folder or None)
         storms[name] = PackedStorm(name, entry, linked_frames(sequence, cadence), *arrays[name])
     return storms

@@ -112,13 +112,12 @@ class TyphoonDataset(Dataset[Sample]):
                 fine, coarse, flow = self._cut(window, top, left, size, size, rng)
                 if np.isnan(fine).mean() <= self.config.data.max_missing:
                     symmetry = int(rng.integers(8)) if self.config.training.augment else 0
-                    return _sample(
-                        *(augment_frames(f, symmetry) for f in (fine, coarse)), augment_flow(flow, symmetry)
-                    )
+                    fine, coarse = augment_frames(fine, symmetry), augment_frames(coarse, symmetry)
+                    return _sample(fine, coarse, augment_flow(flow, symmetry))
             window = self.windows[int(rng.integers(len(self.windows)))]
         raise InputError(
-            f"No {size}x{size} patch with at most {self.config.data.max_missing:.0%} missing was found in '{self.split}'; "
-            "make training.patch_size smaller or data.max_missing larger."
+            f"No {size}x{size} patch with at most {self.config.data.max_missing:.0%} missing was found in "
+            f"'{self.split}'; make training.patch_size smaller or data.max_missing larger."
         )
 
     def full_frame(self, position: int) -> Sample:
@@ -134,9 +133,7 @@ class TyphoonDataset(Dataset[Sample]):
 
     def _window(self, index: int) -> _Window:
         turn, place = divmod(index, len(self.windows))
-        order = np.random.default_rng((self.config.training.seed, 1 << 31, turn)).permutation(
-            len(self.windows)
-        )
+        order = np.random.default_rng((self.config.training.seed, 1 << 31, turn)).permutation(len(self.windows))
         return self.windows[order[place]]
 
     def _cut(

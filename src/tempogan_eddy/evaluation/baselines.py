@@ -133,9 +133,7 @@ def _fill_missing(lowres: NDArray[np.floating]) -> NDArray[np.floating]:
     return lowres[tuple(index)]
 
 
-def _restore_missing(
-    frame: NDArray[np.floating], lowres: NDArray[np.floating], scale: int
-) -> NDArray[np.floating]:
+def _restore_missing(frame: NDArray[np.floating], lowres: NDArray[np.floating], scale: int) -> NDArray[np.floating]:
     missing = ~np.isfinite(lowres)
     if missing.any():
         frame[nearest(missing, scale)] = np.nan

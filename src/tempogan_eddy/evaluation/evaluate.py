@@ -128,8 +128,7 @@ def _score_frame(
 ) -> dict[str, Statistics]:
     truth = frames[TRUTH]
     return {
-        name: frame_statistics(frame, truth, scale, settings)
-        | consistency_statistics(frame.values, lowres, scale)
+        name: frame_statistics(frame, truth, scale, settings) | consistency_statistics(frame.values, lowres, scale)
         for name, frame in frames.items()
         if name != TRUTH
     }
@@ -161,9 +160,7 @@ def _count(
             tally.power[name] = tally.power.get(name, 0.0) + frame.spectrum
 
 
-def _result(
-    tally: _Tally, matched: Match, block: np.timedelta64, cadence: str, settings: Settings
-) -> Evaluation:
+def _result(tally: _Tally, matched: Match, block: np.timedelta64, cadence: str, settings: Settings) -> Evaluation:
     height, width = matched.truth.shape[1:]
     frames = len(tally.rows)
     number = [int((time - matched.times[0]) // block) for time in tally.times]

@@ -95,9 +95,7 @@ def save_spectra(evaluation: Evaluation, path: str | Path) -> Path:
     """Draw the mean radial spectra of the truth and of every method, with the coarse Nyquist marked."""
     spectra = evaluation.spectra
     if spectra is None:
-        raise InputError(
-            f"{evaluation.storm} has no mean spectrum to draw; evaluate one storm with less missing."
-        )
+        raise InputError(f"{evaluation.storm} has no mean spectrum to draw; evaluate one storm with less missing.")
     figure = Figure(figsize=(7.5, 5.2), layout="constrained")
     axes = figure.add_subplot()
     baselines = [name for name in spectra.power if name not in STYLES]

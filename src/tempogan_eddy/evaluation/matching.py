@@ -101,9 +101,7 @@ def _scale(reconstructed: xr.DataArray, lowres: xr.DataArray | None, scale: int 
         return inferred
     found = reconstructed.attrs.get("scale") if scale is None else scale
     if found is None:
-        raise InputError(
-            "The reconstruction does not state its scale; give its low-resolution input or the scale."
-        )
+        raise InputError("The reconstruction does not state its scale; give its low-resolution input or the scale.")
     try:
         number = int(found)
     except (TypeError, ValueError):
@@ -125,9 +123,7 @@ def _common_times(sequences: dict[str, xr.DataArray]) -> tuple[dict[str, xr.Data
             f"{name} {_minute(da['time'].values[0])} to {_minute(da['time'].values[-1])}"
             for name, da in sequences.items()
         )
-        raise InputError(
-            f"The sequences have no time in common ({spans}); evaluate the same storm and hours."
-        )
+        raise InputError(f"The sequences have no time in common ({spans}); evaluate the same storm and hours.")
     selected, left_out = {}, {}
     for name, da in sequences.items():
         _, first = np.unique(da["time"].values, return_index=True)
@@ -147,9 +143,7 @@ def _coordinates(da: xr.DataArray, block: int = 1) -> dict[str, NDArray[np.float
     for name in ("lat", "lon", "x", "y"):
         if name not in da.coords or not da[name].dims or not set(da[name].dims) <= {"y", "x"}:
             continue
-        values = (
-            da[name].transpose(*(dim for dim in ("y", "x") if dim in da[name].dims)).values.astype(np.float64)
-        )
+        values = da[name].transpose(*(dim for dim in ("y", "x") if dim in da[name].dims)).values.astype(np.float64)
         if name == "lon":  # so that a block across the date line has its mean there
             for axis in range(values.ndim):
                 values = np.unwrap(values, period=360, axis=axis)

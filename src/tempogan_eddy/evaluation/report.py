@@ -84,8 +84,7 @@ def _caption(evaluation: Evaluation) -> str:
         f"PSNR and SSIM: data range {settings.data_range:g} K ({low:g}-{high:g} K). "
         f"FSS: {side}x{side} pixels. tOF: {settings.flow_range[0]:g}-{settings.flow_range[1]:g} K in 8 bits.",
         f"Below each value: {settings.confidence:.0%} interval, {settings.resamples} resamples of "
-        f"{blocks} blocks of {settings.block}"
-        + (" (few: take it as indicative)." if blocks < FEW_BLOCKS else "."),
+        f"{blocks} blocks of {settings.block}" + (" (few: take it as indicative)." if blocks < FEW_BLOCKS else "."),
     ]
     return "\n".join(lines)
 
@@ -132,9 +131,7 @@ def _as_dict(evaluation: Evaluation) -> dict[str, Any]:
         "time_blocks": evaluation.time_blocks,
         "example_time": None if time is None else str(np.datetime_as_string(time, unit="s")),
         "settings": asdict(evaluation.settings) | {"data_range": evaluation.settings.data_range},
-        "metrics": {
-            m.name: {"label": m.label, "unit": m.unit, "better": m.better} for m in evaluation.metrics
-        },
+        "metrics": {m.name: {"label": m.label, "unit": m.unit, "better": m.better} for m in evaluation.metrics},
         "scores": {
             method: {
                 name: {key: n if math.isfinite(n) else None for key, n in asdict(score).items()}

@@ -71,9 +71,7 @@ class Settings:
 DEFAULTS = Settings()
 
 
-def frame_statistics(
-    reconstructed: Frame, truth: Frame, scale: int, settings: Settings = DEFAULTS
-) -> Statistics:
+def frame_statistics(reconstructed: Frame, truth: Frame, scale: int, settings: Settings = DEFAULTS) -> Statistics:
     """Compare one reconstructed frame with the truth under the same mask.
 
     Parameters
@@ -116,9 +114,7 @@ def pair_statistics(reconstructed: Pair, truth: Pair, settings: Settings = DEFAU
     }
 
 
-def consistency_statistics(
-    reconstructed: NDArray[np.floating], lowres: NDArray[np.floating], scale: int
-) -> Statistics:
+def consistency_statistics(reconstructed: NDArray[np.floating], lowres: NDArray[np.floating], scale: int) -> Statistics:
     """Compare the area mean of a reconstruction with its input, in blocks without a missing pixel.
 
     Parameters

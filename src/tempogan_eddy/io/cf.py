@@ -121,9 +121,7 @@ def _choose(dataset: xr.Dataset, path: Path, variable: str | None) -> str:
     names = {str(name): da for name, da in dataset.data_vars.items()}
     if variable is not None:
         if variable not in names:
-            raise InputError(
-                f"{path} has no variable {variable!r}; it has {', '.join(sorted(names)) or 'none'}."
-            )
+            raise InputError(f"{path} has no variable {variable!r}; it has {', '.join(sorted(names)) or 'none'}.")
         return variable
     timed = {name: da for name, da in names.items() if _times(da) and da.ndim >= 2}
     for candidates in (
@@ -133,9 +131,7 @@ def _choose(dataset: xr.Dataset, path: Path, variable: str | None) -> str:
         if len(candidates) == 1:
             return candidates[0]
         if candidates:
-            raise InputError(
-                f"{path} has several candidates, {', '.join(sorted(candidates))}; name the variable."
-            )
+            raise InputError(f"{path} has several candidates, {', '.join(sorted(candidates))}; name the variable.")
     raise NoSequenceError(
         f"{path} has no variable along time with standard_name brightness_temperature or units K; "
         f"name one of {', '.join(sorted(names)) or 'none'}."

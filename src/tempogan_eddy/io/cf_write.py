@@ -89,14 +89,10 @@ def _to_dataset(da: xr.DataArray) -> xr.Dataset:
     attrs = dict(da.attrs)
     grid_mapping = attrs.pop("grid_mapping", None)
     empty = dask.array.empty(da.shape, dtype=np.float32, chunks=(1, *da.shape[1:]))
-    variable = xr.Variable(
-        da.dims, empty, {key: attrs.pop(key) for key in VARIABLE_ATTRIBUTES if key in attrs}
-    )
+    variable = xr.Variable(da.dims, empty, {key: attrs.pop(key) for key in VARIABLE_ATTRIBUTES if key in attrs})
     if grid_mapping in da.coords:
         variable.attrs["grid_mapping"] = grid_mapping
-    dataset = xr.Dataset(
-        {NAME: variable}, coords={name: _coordinate(coord) for name, coord in da.coords.items()}
-    )
+    dataset = xr.Dataset({NAME: variable}, coords={name: _coordinate(coord) for name, coord in da.coords.items()})
     dataset.attrs = {**attrs, "Conventions": "CF-1.8"}
     for dim in ("y", "x"):
         along = [name for name, coord in dataset.coords.items() if coord.dims == (dim,)]

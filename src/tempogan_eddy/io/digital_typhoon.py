@@ -113,9 +113,7 @@ def _parse_name(path: Path) -> Frame:
     match = FILE_NAME.fullmatch(path.name)
     hour = pd.to_datetime(match["hour"], format="%Y%m%d%H", errors="coerce") if match else pd.NaT
     if match is None or hour is pd.NaT:
-        raise InputError(
-            f"{path} is not named like a Digital Typhoon frame, YYYYMMDDHH-sequence-satellite-number.h5."
-        )
+        raise InputError(f"{path} is not named like a Digital Typhoon frame, YYYYMMDDHH-sequence-satellite-number.h5.")
     return Frame(path, hour.to_datetime64(), match["satellite"])
 
 
@@ -135,14 +133,10 @@ def _read(path: Path, header_only: bool = False) -> Any:
             offset = kelvin_offset(image.attrs.get("units", "K"))
             if image.ndim != 2 or offset is None:
                 units = image.attrs.get("units")
-                raise InputError(
-                    f"{path}: {key} has shape {image.shape} and units {units!r}, not 2-D kelvin."
-                )
+                raise InputError(f"{path}: {key} has shape {image.shape} and units {units!r}, not 2-D kelvin.")
             return image.shape if header_only else image[()] + offset
     except (OSError, RuntimeError, KeyError) as error:
-        raise InputError(
-            f"{path} cannot be read as HDF5 ({error}); fetch it again or leave it out."
-        ) from error
+        raise InputError(f"{path} cannot be read as HDF5 ({error}); fetch it again or leave it out.") from error
 
 
 def _read_attributes(path: Path) -> dict[str, Any]:
@@ -153,9 +147,7 @@ def _read_attributes(path: Path) -> dict[str, Any]:
 
 def _check_size(path: Path, shape: tuple[int, ...], expected: tuple[int, ...]) -> None:
     if shape != expected:
-        raise InputError(
-            f"{path} has {shape} pixels, the first frame of its sequence {expected}; remove or resize it."
-        )
+        raise InputError(f"{path} has {shape} pixels, the first frame of its sequence {expected}; remove or resize it.")
 
 
 def _read_frame(frames: list[Frame], valid_kelvin: tuple[float, float], number: int) -> np.ndarray:
@@ -178,11 +170,7 @@ def _read_storm(folder: Path, sequence: str) -> dict[str, Any]:
         return {}
     try:
         entry = json.loads(path.read_text(encoding="utf-8")).get(sequence, {})
-        return {
-            f"storm_{key}": entry[key]
-            for key in ("name", "season", "number")
-            if entry.get(key) not in (None, "")
-        }
+        return {f"storm_{key}": entry[key] for key in ("name", "season", "number") if entry.get(key) not in (None, "")}
     except (ValueError, AttributeError) as error:
         raise InputError(f"{path} is not the dataset's metadata ({error}); repair or remove it.") from error
 
@@ -209,13 +197,9 @@ def _track_keys(path: Path, row: dict[str, str]) -> list[tuple[object, dict[str,
     try:
         year, month, day, hour = (int(row[column]) for column in ("year", "month", "day", "hour"))
         time = pd.Timestamp(year, month, day, hour).to_datetime64().astype("datetime64[ns]")
-        values = {
-            name: float(row[name]) for name in ("lat", "lng", "grade", "pressure", "wind") if row.get(name)
-        }
+        values = {name: float(row[name]) for name in ("lat", "lng", "grade", "pressure", "wind") if row.get(name)}
         keys: list[tuple[object, dict[str, float]]] = []
-        for column in [
-            column for column in row if column and re.fullmatch(r"file_\d+", column) and row[column]
-        ]:
+        for column in [column for column in row if column and re.fullmatch(r"file_\d+", column) and row[column]]:
             percent = row.get(column.replace("file", "mask") + "_pct")
             keys.append((row[column], values | ({"mask_pct": float(percent)} if percent else {})))
         return [*keys, (time, values)]

@@ -75,9 +75,7 @@ def _file_names(da: xr.DataArray, sequence: str) -> list[str]:
     times = pd.DatetimeIndex(da["time"].values)
     if (odd := times != times.floor("h")).any():
         first = times[odd][0].isoformat()
-        raise InputError(
-            f"Digital Typhoon file names hold whole hours, not {first}; write NetCDF or Zarr instead."
-        )
+        raise InputError(f"Digital Typhoon file names hold whole hours, not {first}; write NetCDF or Zarr instead.")
     if "satellite" in da.coords:
         satellites = [re.sub(r"[^A-Za-z0-9]", "", str(name)) for name in da["satellite"].values]
     else:
@@ -92,9 +90,7 @@ def _file_names(da: xr.DataArray, sequence: str) -> list[str]:
 
 def _write_frame(path: Path, frame: np.ndarray, attrs: dict[Any, Any]) -> None:
     with h5py.File(path, "w") as file:
-        image = file.create_dataset(
-            "Infrared", data=frame, compression="gzip", compression_opts=1, shuffle=True
-        )
+        image = file.create_dataset("Infrared", data=frame, compression="gzip", compression_opts=1, shuffle=True)
         image.attrs["long_name"] = "temperature"
         image.attrs["units"] = "kelvin"
         for key, value in attrs.items():
@@ -138,7 +134,5 @@ def _write_metadata(path: Path, basin: Path, sequence: str, da: xr.DataArray) ->
         entries = json.loads(existing.read_text(encoding="utf-8")) if existing.is_file() else {}
         entries[sequence] = entry
     except (ValueError, TypeError) as error:
-        raise InputError(
-            f"{existing} is not the dataset's metadata ({error}); repair or remove it."
-        ) from error
+        raise InputError(f"{existing} is not the dataset's metadata ({error}); repair or remove it.") from error
     path.write_text(json.dumps(dict(sorted(entries.items())), indent=2) + "\n", encoding="utf-8")

@@ -104,9 +104,7 @@ def open_png(
     headers = [_read_header(file) for file in files]
     for file, (size, _) in zip(files, headers, strict=True):
         if size != headers[0][0]:
-            raise InputError(
-                f"{file} has {size} pixels, the first frame of its folder {headers[0][0]}; resize it."
-            )
+            raise InputError(f"{file} has {size} pixels, the first frame of its folder {headers[0][0]}; resize it.")
     records = [record for _, record in headers]
     times, time_source = _times(files, records, cadence)
     order = np.argsort(times, kind="stable") if time_source == "file name" else np.arange(len(files))
@@ -178,11 +176,7 @@ def _times(files: list[Path], records: list[dict[str, Any]], cadence: str) -> tu
 
 def _stamp(stem: str) -> np.datetime64 | None:
     match = STAMP.search(stem)
-    time = (
-        pd.to_datetime(match[1] + (match[2] or "00"), format="%Y%m%d%H%M", errors="coerce")
-        if match
-        else pd.NaT
-    )
+    time = pd.to_datetime(match[1] + (match[2] or "00"), format="%Y%m%d%H%M", errors="coerce") if match else pd.NaT
     return None if time is pd.NaT else time.to_datetime64()
 
 
@@ -217,11 +211,7 @@ def write_png(da: xr.DataArray, folder: Path, on_frame: Callable[[int], None]) -
     folder.mkdir()
     low, high = WRITTEN.kelvins
     width = max(3, len(str(da.sizes["time"])))
-    held = [
-        c
-        for name, c in da.coords.items()
-        if c.dims == ("time",) and name != "time" and c.dtype.kind in "iufU"
-    ]
+    held = [c for name, c in da.coords.items() if c.dims == ("time",) and name != "time" and c.dtype.kind in "iufU"]
     if left_out := sorted({str(name) for name in da.coords} - {"time"} - {str(coord.name) for coord in held}):
         log.warning("PNG frames hold no %s; left out.", ", ".join(left_out))
     for number, frame in enumerate(iterate_frames(da)):

@@ -69,9 +69,7 @@ def mask_calibration_bars(frame: np.ndarray, valid_kelvin: tuple[float, float] =
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     inside = labels[:, 1:] * (labels[:, 1:] == labels[:, :-1])
     pairs = np.bincount(inside.ravel(), minlength=count + 1)
-    equal = np.bincount(
-        inside.ravel(), weights=(kelvin[:, 1:] == kelvin[:, :-1]).ravel(), minlength=count + 1
-    )
+    equal = np.bincount(inside.ravel(), weights=(kelvin[:, 1:] == kelvin[:, :-1]).ravel(), minlength=count + 1)
     small = sizes < SMALLEST_ISLAND
     small[1 + sizes[1:].argmax()] = False
     kelvin[((equal > FLAT_SHARE * pairs) | small)[labels]] = np.nan

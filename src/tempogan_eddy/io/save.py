@@ -79,9 +79,7 @@ def _format(path: Path, format: str | None, source: str | Path | None) -> str:
     if found is None and source is not None and not suffix:
         found = next(iter(find_sources(Path(source)).values())).format
     if found is None:
-        raise InputError(
-            f"{path} does not tell its format; end it with .nc or .zarr, or give {', '.join(FORMATS)}."
-        )
+        raise InputError(f"{path} does not tell its format; end it with .nc or .zarr, or give {', '.join(FORMATS)}.")
     return found
 
 

@@ -68,9 +68,7 @@ def as_sequence(
         raise InputError(f"{label} is empty: its shape is {dict(da.sizes)}.")
     offset = kelvin_offset(da.attrs.get("units", ""))
     if offset is None:
-        raise InputError(
-            f"{label} has units {da.attrs.get('units')!r}; set attrs['units'] to K or degrees_Celsius."
-        )
+        raise InputError(f"{label} has units {da.attrs.get('units')!r}; set attrs['units'] to K or degrees_Celsius.")
     da = da.transpose(*DIMS).assign_coords(time=check_times(da, label))
     data = da.chunk({"time": 1, "y": -1, "x": -1}).data
     clean = functools.partial(_to_kelvin, offset=offset, valid_kelvin=valid_kelvin)
@@ -91,13 +89,7 @@ def _plain(value: Any) -> str | int | float | list[Any]:
         value = value.tolist()
     if isinstance(value, list | tuple) and all(isinstance(item, str | int | float) for item in value):
         return list(value)
-    return (
-        int(value)
-        if isinstance(value, bool)
-        else value
-        if isinstance(value, str | int | float)
-        else str(value)
-    )
+    return int(value) if isinstance(value, bool) else value if isinstance(value, str | int | float) else str(value)
 
 
 def _to_kelvin(block: np.ndarray, offset: float, valid_kelvin: tuple[float, float]) -> np.ndarray:
@@ -166,7 +158,5 @@ def _period(text: str, interval: str) -> pd.Period | None:
     except ValueError:
         period = pd.NaT
     if period is pd.NaT:
-        raise InputError(
-            f"{interval!r} is no time interval; write it as 1987-04-14/1987-04-15T12 or 1987-04-14/.. ."
-        )
+        raise InputError(f"{interval!r} is no time interval; write it as 1987-04-14/1987-04-15T12 or 1987-04-14/.. .")
     return period

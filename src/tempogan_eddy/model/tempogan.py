@@ -7,6 +7,8 @@ All frames are scaled brightness temperatures: 0 and 1 are the ends of the confi
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -40,7 +42,10 @@ def project(fine: Tensor, coarse: Tensor, scale: int) -> Tensor:
 
 
 class _ResidualBlock(nn.Module):
-    """Two 3x3 convolutions beside the identity; no batch norm, which would make kelvins relative (EDSR, Lim et al. 2017)."""
+    """Two 3x3 convolutions beside the identity (EDSR, Lim et al. 2017).
+
+    No batch norm, which would make kelvins relative.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -87,8 +92,8 @@ class Generator(nn.Module):
         self.blocks = nn.Sequential(*[_ResidualBlock(channels) for _ in range(n_residual_blocks)])
         self.body = nn.Conv2d(channels, channels, 3, padding=1)
         self.tail = nn.Conv2d(channels, out_channels * upsample_factor**2, 3, padding=1)
-        nn.init.zeros_(self.tail.weight)
-        nn.init.zeros_(self.tail.bias)
+        for parameter in self.tail.parameters():
+            nn.init.zeros_(parameter)
 
     @classmethod
     def from_config(cls, config: ModelConfig, lr_consistency: bool) -> Generator:
@@ -127,11 +132,8 @@ class _Discriminator(nn.Module):
     def __init__(self, in_channels: int, channels: int, spectral_norm: bool) -> None:
         super().__init__()
         widths = [channels, channels * 2, channels * 4, channels * 8]
-        layers = [nn.Conv2d(in_channels, widths[0], 3, padding=1)]
-        layers += [
-            nn.Conv2d(narrow, wide, 4, stride=2, padding=1)
-            for narrow, wide in zip(widths[:-1], widths[1:], strict=True)
-        ]
+        layers: list[nn.Module] = [nn.Conv2d(in_channels, widths[0], 3, padding=1)]
+        layers += [nn.Conv2d(narrow, wide, 4, stride=2, padding=1) for narrow, wide in pairwise(widths)]
         layers.append(nn.Conv2d(widths[-1], 1, 3, padding=1))
         if spectral_norm:
             layers = [parametrizations.spectral_norm(layer) for layer in layers]
@@ -147,7 +149,7 @@ class _Discriminator(nn.Module):
 
 
 class SpatialDiscriminator(nn.Module):
-    """Ds: does one frame look real, given its low-resolution frame?
+    """Ds, which asks whether one frame looks real, given its low-resolution frame.
 
     Sees the frame, the upsampled LR frame, and their difference amplified by ``detail_gain``.
     """
@@ -166,7 +168,7 @@ class SpatialDiscriminator(nn.Module):
 
 
 class TemporalDiscriminator(nn.Module):
-    """Dt: do three frames, moved onto the middle one, change the way real ones do?
+    """Dt, which asks whether three frames, moved onto the middle one, change the way real ones do.
 
     Sees the three moved frames and, amplified, the difference of each from its own moved, upsampled LR frame.
     """

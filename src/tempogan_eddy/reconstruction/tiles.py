@@ -46,9 +46,7 @@ def plan_tiles(height: int, width: int, tile: int, overlap: int) -> Iterator[Til
             yield Tile(rows, columns, inner_rows, inner_columns)
 
 
-def run_tiled(
-    network: Callable[[Tensor], Tensor], frame: Tensor, scale: int, tile: int, overlap: int
-) -> Tensor:
+def run_tiled(network: Callable[[Tensor], Tensor], frame: Tensor, scale: int, tile: int, overlap: int) -> Tensor:
     """Apply a network to one frame, tile by tile.
 
     Parameters

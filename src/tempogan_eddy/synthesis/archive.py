@@ -70,9 +70,7 @@ def synthesize(
     if storms < 1:
         raise InputError(f"storms is {storms}: give 1 or more")
     if path.suffix == ".nc" and storms > 1:
-        raise InputError(
-            f"{path} is one file and cannot hold {storms} storms: name a folder, or ask for one storm"
-        )
+        raise InputError(f"{path} is one file and cannot hold {storms} storms: name a folder, or ask for one storm")
     if path.exists() and path.is_file() != (path.suffix == ".nc"):
         raise InputError(f"{path} is in the way: remove it or write to another place")
     names = [_name(index, storms) for index in range(storms)]
@@ -106,9 +104,7 @@ def _format(path: Path, format: str | None) -> str:
     if format is not None and format not in PLACES:
         raise InputError(f"unknown format {format!r}: give one of {', '.join(PLACES)}")
     if told and format and told != format:
-        raise InputError(
-            f"{path} names the format {told}, not {format}: give a folder or leave the format out"
-        )
+        raise InputError(f"{path} names the format {told}, not {format}: give a folder or leave the format out")
     return format or told or "netcdf"
 
 

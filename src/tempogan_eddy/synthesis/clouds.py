@@ -112,9 +112,7 @@ def thin(storm: Storm, grid: Grid, strength: float, thickness: Field, hours: flo
     return np.maximum(thickness - evaporated, 0) * np.exp(-hours * (fallout + clearing))
 
 
-def brightness_temperature(
-    sea: Field, thickness: Field, feeding: Field, texture: Field, low_cloud: Field
-) -> Field:
+def brightness_temperature(sea: Field, thickness: Field, feeding: Field, texture: Field, low_cloud: Field) -> Field:
     """Return what the radiometer sees, in kelvin: grey cloud over low cloud over the sea."""
     low = 12 / (1 + np.exp(-(low_cloud - 1.0) / 0.5))
     optical = thickness * np.exp(0.42 * texture)

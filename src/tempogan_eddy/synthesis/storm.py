@@ -126,9 +126,7 @@ def simulate_storm(
         kelvin[index] = np.round(simulation.frame(index * cadence), 2)
         if on_frame is not None:
             on_frame(index + 1, frames)
-    return storm_record(
-        kelvin, flow, storm=storm, grid=grid, seed=seed, cadence_hours=cadence, name=name, start=start
-    )
+    return storm_record(kelvin, flow, storm=storm, grid=grid, seed=seed, cadence_hours=cadence, name=name, start=start)
 
 
 def _check(*, frames: int, size: int, cadence_minutes: float, pixel_km: float, seed: int) -> None:

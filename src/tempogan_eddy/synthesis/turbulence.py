@@ -33,9 +33,7 @@ class Eddies:
     def advance(self, hours: float) -> None:
         """Let the eddies live for some hours (an Ornstein-Uhlenbeck process for every wave)."""
         memory = np.exp(-hours / self._hours)
-        self._stream = memory * self._stream + np.sqrt(1 - memory**2) * self._scale * _white(
-            self._grid, self._random
-        )
+        self._stream = memory * self._stream + np.sqrt(1 - memory**2) * self._scale * _white(self._grid, self._random)
 
     def wind(self) -> Field:
         """Return the wind ``(2, y, x)`` right and down in m/s."""
@@ -54,9 +52,7 @@ class Texture:
     which merges an extrapolation nowcast with downscaled NWP", Q. J. R. Meteorol. Soc. 132, 2006).
     """
 
-    def __init__(
-        self, grid: Grid, random: np.random.Generator, *, slope: float, outer_km: float, hours: float
-    ) -> None:
+    def __init__(self, grid: Grid, random: np.random.Generator, *, slope: float, outer_km: float, hours: float) -> None:
         self._grid, self._random = grid, random
         k = grid.wavenumber
         outer = grid.pixel_km / outer_km

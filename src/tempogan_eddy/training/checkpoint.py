@@ -45,9 +45,7 @@ def find_checkpoint(resume: str | Path, folder: Path) -> Path:
         return Path(resume)
     candidates = sorted(folder.glob("checkpoint_*.pth"), key=lambda path: path.stat().st_mtime_ns)
     if not candidates:
-        raise InputError(
-            f"There is no checkpoint in {folder} to resume from; leave out --resume to start anew."
-        )
+        raise InputError(f"There is no checkpoint in {folder} to resume from; leave out --resume to start anew.")
     return candidates[-1]
 
 

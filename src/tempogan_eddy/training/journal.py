@@ -83,9 +83,7 @@ class Journal:
             losses=_losses(losses),
         )
 
-    def epoch(
-        self, epoch: int, step: int, metrics: Mapping[str, float], score: float, best: bool, rate: float
-    ) -> None:
+    def epoch(self, epoch: int, step: int, metrics: Mapping[str, float], score: float, best: bool, rate: float) -> None:
         """Note the end of an epoch: mean losses, validation metrics, learning rate."""
         for name, value in {**metrics, "score": score}.items():
             self.writer.add_scalar(f"validation/{name}", value, step)

@@ -89,11 +89,10 @@ class Steps:
             A loss is not finite; no optimiser has stepped on it.
         """
         losses: dict[str, float] = {}
-        *earlier, last = batches
+        *earlier, group = [[self._prepare(batch) for batch in part] for part in batches]
         adversarial = adversarial and (self.spatial_on or self.temporal_on)
-        for group in earlier if adversarial else []:
-            losses |= self._discriminator_step([self._prepare(batch) for batch in group], [])
-        group = [self._prepare(batch) for batch in last]
+        for part in earlier if adversarial else []:
+            losses |= self._discriminator_step(part, [])
         # With a single batch one forward pass serves both steps; holding the graphs of several
         # would take the memory that accumulation is there to save.
         shared = [self._generate(batch) for batch in group] if len(group) == 1 else []
@@ -128,21 +127,15 @@ class Steps:
             total = torch.zeros((), device=fake.device)
             if self.spatial_on:
                 (real_logits, fake_logits), weight, _ = self._judge_frames(batch, batch.hr, fake)
-                total = total + losses.add(
-                    "loss_d_spatial", discriminator_loss(real_logits, fake_logits, weight)
-                )
+                total = total + losses.add("loss_d_spatial", discriminator_loss(real_logits, fake_logits, weight))
             if self.temporal_on:
                 (real_logits, fake_logits), weight = self._judge_windows(batch, batch.hr, fake)
-                total = total + losses.add(
-                    "loss_d_temporal", discriminator_loss(real_logits, fake_logits, weight)
-                )
+                total = total + losses.add("loss_d_temporal", discriminator_loss(real_logits, fake_logits, weight))
             self._backward(total, "discriminator", len(group))
         self._step(networks.optimizer_d, networks.spatial, networks.temporal)
         return losses.means()
 
-    def _generator_step(
-        self, group: Sequence[_Batch], shared: Sequence[Tensor], adversarial: bool
-    ) -> dict[str, float]:
+    def _generator_step(self, group: Sequence[_Batch], shared: Sequence[Tensor], adversarial: bool) -> dict[str, float]:
         """Step B: near to the truth and taken for real, with the discriminators left alone."""
         losses = _Sums(len(group))
         with _frozen(self.networks.spatial, self.networks.temporal):

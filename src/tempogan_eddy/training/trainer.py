@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 from lightning.fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from tempogan_eddy.config import Config, load_config
@@ -93,7 +94,7 @@ class TempoGANTrainer:
         self.steps = Steps(self.fabric, self.networks, self.config)
         # An average over the last 1 / (1 - decay) steps, shorter at the start so that it does not remember zero.
         self.ema = AveragedModel(
-            self.networks.generator.module,  # type: ignore[arg-type] - the module below Fabric's wrapper
+            self._bare_generator(),
             avg_fn=lambda average, new, count: average + (new - average) * (1 - self._ema_decay(count)),
         )
         self.step, self.best, self.stale = 0, math.inf, 0
@@ -126,7 +127,7 @@ class TempoGANTrainer:
                 self._set_learning_rates()
                 adversarial = self.step >= training.pretrain_epochs * training.steps_per_epoch
                 losses = self.steps.run(batches, adversarial)
-                self.ema.update_parameters(self.networks.generator.module)  # type: ignore[arg-type]
+                self.ema.update_parameters(self._bare_generator())
                 self.step += 1
                 journal.step(self.step, self.epoch + 1, losses)
                 if self.step % training.steps_per_epoch == 0:
@@ -138,9 +139,7 @@ class TempoGANTrainer:
         if self.stop_asked and self.step < last:
             checkpoint = interrupted_path(self.folder)
             save_checkpoint(checkpoint, self._state(), self.config)
-            log.warning(
-                "Stopped in epoch %d; go on with --resume %s (or --resume auto)", self.epoch + 1, checkpoint
-            )
+            log.warning("Stopped in epoch %d; go on with --resume %s (or --resume auto)", self.epoch + 1, checkpoint)
         elif self.step:
             checkpoint = epoch_path(self.folder, self.epoch)
             save_checkpoint(checkpoint, self._state(), self.config)
@@ -177,8 +176,14 @@ class TempoGANTrainer:
             self.fabric.setup_module(spatial),
             self.fabric.setup_module(temporal),
         )
-        wrapped_d = self.fabric.setup_optimizers(optimizer_d)
+        wrapped_d: Optimizer = self.fabric.setup_optimizers(optimizer_d)  # type: ignore[assignment]
         return Networks(wrapped_generator, wrapped_spatial, wrapped_temporal, wrapped_g, wrapped_d)
+
+    def _bare_generator(self) -> nn.Module:
+        """The generator below Fabric's wrapper."""
+        module = self.networks.generator.module
+        assert isinstance(module, nn.Module)
+        return module
 
     def _announce(self) -> None:
         training = self.config.training
@@ -208,7 +213,7 @@ class TempoGANTrainer:
             for group in optimizer.param_groups:
                 group["lr"] = rate * factor
 
-    def _ema_decay(self, count: Tensor) -> float:
+    def _ema_decay(self, count: Tensor | int) -> float:
         return min(self.config.training.ema_decay, (1 + int(count)) / (10 + int(count)))
 
     def _reconstruct(self, frames: Tensor) -> Tensor:
@@ -232,9 +237,7 @@ class TempoGANTrainer:
                 **metrics,
             }
             save_model(self.folder / "best_model.safetensors", self.ema.module, self.config, details)
-        journal.epoch(
-            epoch, self.step, metrics, value, better, self.networks.optimizer_g.param_groups[0]["lr"]
-        )
+        journal.epoch(epoch, self.step, metrics, value, better, self.networks.optimizer_g.param_groups[0]["lr"])
         if epoch % training.image_every == 0:
             sample = self.validation.samples[0]
             frames = self.validation.frames(sample, self._reconstruct, self.fabric.device)

@@ -62,8 +62,7 @@ class Validation:
             totals += [len(error), error.sum(dtype=np.float64), np.square(error, dtype=np.float64).sum()]
             pairs = [("still", frames[1], truth[1], valid[1])]
             pairs += [
-                ("motion", frames[i + 1] - frames[i], truth[i + 1] - truth[i], valid[i] & valid[i + 1])
-                for i in (0, 1)
+                ("motion", frames[i + 1] - frames[i], truth[i + 1] - truth[i], valid[i] & valid[i + 1]) for i in (0, 1)
             ]
             for kind, ours, theirs, seen in pairs:
                 powers = radial_spectrum(ours, seen), radial_spectrum(theirs, seen)
@@ -82,9 +81,7 @@ class Validation:
             "energy": 10 * math.log10(max(energy[0], 1e-12) / max(energy[1], 1e-12)),
         }
 
-    def frames(
-        self, sample: Mapping[str, Tensor], reconstruct: Reconstruct, device: torch.device | str
-    ) -> np.ndarray:
+    def frames(self, sample: Mapping[str, Tensor], reconstruct: Reconstruct, device: torch.device | str) -> np.ndarray:
         """Reconstruct the three frames of one sample: (3, H, W) kelvin."""
         with torch.no_grad():
             scaled = reconstruct(from_kelvin(sample["lr"], self.kelvin_range).to(device))
