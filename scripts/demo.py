@@ -70,7 +70,7 @@ def main(data: Path | None) -> None:
     run("coarsen", data, "--storm", storm, "--time", hours, "-o", coarse)
     run("reconstruct", coarse, "-o", fine, "--model", model)
     run(
-        "evaluate", "--truth", data, "--storm", storm, "--reconstructed", fine, "--lowres", coarse,
+        "evaluate", "--truth", data, "--storm", storm, "--time", hours, "--reconstructed", fine, "--lowres", coarse,
         "--json", run_folder / "scores.json", "--csv", run_folder / "scores.csv", "--figures", run_folder,
     )  # fmt: skip
     print(

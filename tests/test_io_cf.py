@@ -157,10 +157,13 @@ def test_bounds_and_packed_ranges_do_not_come_along(write):
     assert "valid_range" not in sequence.attrs
 
 
-def test_a_truncated_file_is_refused_by_name(tmp_path):
+@pytest.mark.parametrize("format", ["NETCDF4", "NETCDF3_CLASSIC", "NETCDF3_64BIT"])
+@pytest.mark.parametrize("unlimited", [[], ["time"]])
+def test_a_truncated_file_is_refused_by_name(tmp_path, format, unlimited):
     path = tmp_path / "cut.nc"
-    dataset().to_netcdf(path)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    dataset().to_netcdf(path, format=format, unlimited_dims=unlimited)
+    np.testing.assert_array_equal(open_sequence(path).values, KELVIN)
+    path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(InputError, match=r"cut\.nc"):
         open_sequence(path).compute()
 

@@ -68,6 +68,13 @@ def test_content_tells_netcdf_without_a_suffix(archive):
     assert open_sequence(archive / "unnamed").sizes["time"] == 4
 
 
+def test_two_sequences_of_one_name_are_never_mixed_up(archive, make_sequence):
+    save_sequence(make_sequence(), archive / "nc/one.zarr")
+    with pytest.raises(InputError, match=r"one\.nc and .*one\.zarr are both the sequence 'nc_one'"):
+        open_sequences(archive)
+    assert set(open_sequences(archive, format="netcdf")) == {"one"}
+
+
 @pytest.mark.parametrize(
     ("path", "words"),
     [("absent", "does not exist"), ("empty", "empty folder"), ("notes.txt", "no sequence of frames")],

@@ -4,6 +4,7 @@ import dask.array
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -47,7 +48,12 @@ tiny_kelvins = hnp.arrays(
 )
 
 
-@settings(phases=(Phase.explicit, Phase.generate, Phase.shrink), max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=10,
+    deadline=None,
+    phases=(Phase.explicit, Phase.generate, Phase.shrink),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(
     kelvin=tiny_kelvins,
     hours=st.lists(st.integers(-500_000, 500_000), min_size=4, max_size=4),
@@ -61,11 +67,8 @@ def test_any_sequence_survives_every_format(tmp_path_factory, format, kelvin, ho
         "satellite": ("time", np.array([data.draw(texts) for _ in times])),
         "wind": ("time", np.array([data.draw(st.floats(0, 200) | st.just(np.nan)) for _ in times])),
     }
-    attrs = {
-        "units": "K",
-        "sequence": data.draw(texts),
-        "note": data.draw(st.text(st.characters(codec="ascii", min_codepoint=32))),
-    }
+    note = data.draw(st.text(st.characters(codec="ascii", min_codepoint=32)))
+    attrs = {"units": "K", "sequence": data.draw(texts), "note": note}
     sequence = xr.DataArray(kelvin, dims=("time", "y", "x"), coords=coords, attrs=attrs)
     path = tmp_path_factory.mktemp("any") / FORMATS[format]
     save_sequence(sequence, path, format=format)
@@ -102,8 +105,6 @@ def test_netcdf_follows_the_cf_conventions(make_sequence, tmp_path):
 
 
 def test_zarr_is_version_3_with_a_chunk_a_frame(make_sequence, tmp_path):
-    import zarr
-
     save_sequence(make_sequence(), tmp_path / "a.zarr")
     array = zarr.open_group(tmp_path / "a.zarr", mode="r")["brightness_temperature"]
     assert array.metadata.zarr_format == 3
@@ -159,8 +160,6 @@ def test_the_input_is_never_written_over(make_sequence, tmp_path, format):
     before = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
     with pytest.raises(InputError, match="is where the sequence is read from"):
         save_sequence(open_sequence(path) + 1, path, format=format)
-    with pytest.raises(InputError, match="is where the sequence is read from"):
-        save_sequence(make_sequence(), path, format=format, source=path)
     assert {file: file.read_bytes() for file in path.rglob("*") if file.is_file()} == before
 
 
@@ -174,9 +173,9 @@ def test_what_is_no_output_is_never_removed(make_sequence, tmp_path, format):
 
 
 def test_frames_are_computed_one_at_a_time(tmp_path, format):
-    """A sequence of 40 MB is written in a fraction of that memory."""
-    times = np.datetime64("2001-01-01", "ns") + np.arange(150) * np.timedelta64(1, "h")
-    kelvin = dask.array.full((150, 256, 256), 250, chunks=(1, -1, -1), dtype=np.float32)
+    """A sequence of 16 MB is written in a fraction of that memory."""
+    times = np.datetime64("2001-01-01", "ns") + np.arange(60) * np.timedelta64(1, "h")
+    kelvin = dask.array.full((60, 256, 256), 250, chunks=(1, -1, -1), dtype=np.float32)
     sequence = xr.DataArray(
         kelvin, dims=("time", "y", "x"), coords={"time": times}, attrs={"units": "K", "sequence": "s"}
     )
@@ -185,17 +184,17 @@ def test_frames_are_computed_one_at_a_time(tmp_path, format):
     save_sequence(sequence, tmp_path / FORMATS[format], format=format, on_frame=done.append)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert done == list(range(1, 151))
-    assert peak < 10e6
+    assert done == list(range(1, 61))
+    assert peak < 5e6
 
 
-def test_a_format_is_found_by_suffix_else_by_the_source(make_sequence, tmp_path):
+def test_a_format_is_found_by_suffix_else_by_the_input(make_sequence, tmp_path):
     with pytest.raises(InputError, match="does not tell its format"):
         save_sequence(make_sequence(), tmp_path / "out")
     with pytest.raises(InputError, match="Unknown format 'gif'"):
         save_sequence(make_sequence(), tmp_path / "out", format="gif")
     save_sequence(make_sequence(), tmp_path / "in", format="png")
-    save_sequence(make_sequence(), tmp_path / "out", source=tmp_path / "in")
+    save_sequence(open_sequence(tmp_path / "in"), tmp_path / "out")
     assert (tmp_path / "out/frame_004.png").is_file()
 
 

@@ -188,9 +188,17 @@ def test_a_loss_that_is_not_finite_stops_before_the_optimiser_steps(tmp_path, st
     assert same(before, dict(trainer.networks.generator.state_dict()))
 
 
+def test_content_epochs_are_no_candidates_for_the_best_model(tmp_path, storms):
+    trainer = TempoGANTrainer(small_config(tmp_path, storms, epochs=2, pretrain_epochs=1))
+    trainer.best = 0.0  # as if the content epoch had been perfect
+    result = trainer.train()
+    assert result.best_score > 0
+    assert load_model(result.best_model).metadata["epoch"] == 2
+
+
 def test_early_stopping_waits_for_its_patience(tmp_path, storms):
     trainer = TempoGANTrainer(
-        small_config(tmp_path, storms, epochs=9, early_stopping_patience=2, lr_g=1e-12, ema_decay=0)
+        small_config(tmp_path, storms, epochs=9, pretrain_epochs=9, early_stopping_patience=2, ema_decay=0)
     )
     trainer.best = 0.0  # nothing can be better
     assert trainer.train().epochs == 2

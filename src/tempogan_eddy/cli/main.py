@@ -52,8 +52,6 @@ def _options(
 ) -> None:
     logger = logging.getLogger("tempogan_eddy")
     logger.handlers = [_handler()]
-    # Lightning announces its precision to everybody; ours is in the first lines of a run.
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     logger.propagate = False
 

@@ -40,8 +40,9 @@ def written_aside(path: Path) -> Iterator[Path]:
         for parent in made:
             with contextlib.suppress(OSError):
                 parent.rmdir()
-        if isinstance(error, PermissionError | NotADirectoryError | FileExistsError):
-            raise InputError(f"{path} cannot be written ({error.strerror}); choose another place.") from error
+        if isinstance(error, OSError):
+            reason = error.strerror or error
+            raise InputError(f"{path} cannot be written ({reason}); choose another place.") from error
         raise
     finally:
         _remove(old)
@@ -50,5 +51,5 @@ def written_aside(path: Path) -> Iterator[Path]:
 def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+    elif path.exists():
+        path.unlink()

@@ -95,7 +95,7 @@ def _groups_with_arrays(group: zarr.Group, name: str) -> Iterator[str]:
 
 def _open_dataset(path: Path, group: str | None) -> xr.Dataset:
     """Open lazily, with grid mappings and all latitudes and longitudes as coordinates."""
-    engine = {"engine": "zarr", "consolidated": False} if path.is_dir() else {}
+    engine = _engine(path)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
@@ -108,6 +108,15 @@ def _open_dataset(path: Path, group: str | None) -> xr.Dataset:
     return dataset.set_coords(
         [name for name, da in dataset.data_vars.items() if da.attrs.get("standard_name") in horizontal]
     )
+
+
+def _engine(path: Path) -> dict[str, object]:
+    if path.is_dir():
+        return {"engine": "zarr", "consolidated": False}
+    with path.open("rb") as file:
+        classic = file.read(4) in (b"CDF\x01", b"CDF\x02")
+    # The NetCDF library reads what is cut off a classic file as zeros, scipy notices.
+    return {"engine": "scipy" if classic else "netcdf4"}
 
 
 def _times(da: xr.DataArray) -> list[str]:

@@ -93,7 +93,8 @@ def _to_dataset(da: xr.DataArray) -> xr.Dataset:
     if grid_mapping in da.coords:
         variable.attrs["grid_mapping"] = grid_mapping
     dataset = xr.Dataset({NAME: variable}, coords={name: _coordinate(coord) for name, coord in da.coords.items()})
-    dataset.attrs = {**attrs, "Conventions": "CF-1.8"}
+    title = f"Infrared brightness temperature, {attrs['sequence']}"
+    dataset.attrs = {"title": title, **attrs, "Conventions": "CF-1.8"}
     for dim in ("y", "x"):
         along = [name for name, coord in dataset.coords.items() if coord.dims == (dim,)]
         if dim not in dataset.coords and len(along) == 1:
@@ -104,6 +105,8 @@ def _to_dataset(da: xr.DataArray) -> xr.Dataset:
 def _coordinate(coord: xr.DataArray) -> xr.Variable:
     """Return a coordinate with the attributes CF wants and no encoding of its own."""
     attrs = {**KNOWN_COORDINATES.get(str(coord.name), {}), **coord.attrs}
+    if "grid_mapping_name" in attrs:
+        attrs.setdefault("long_name", "grid mapping")
     values = coord.values
     if values.dtype.kind in "iu" and values.dtype.itemsize == 8 and np.abs(values).max(initial=0) < 2**31:
         values = values.astype(np.int32)

@@ -111,7 +111,7 @@ def _write_table(path: Path, da: xr.DataArray, names: list[str], missing: list[i
             row["mask_1_pct"] = f"{100 * missing[number] / pixels:.4f}"
             for column, values in track.items():
                 key = "mask_1_pct" if column == "mask_pct" else column
-                row[key] = "" if np.isnan(values[number]) else f"{values[number]:.15g}"
+                row[key] = "" if np.isnan(values[number]) else repr(float(values[number])).removesuffix(".0")
             writer.writerow(row)
 
 

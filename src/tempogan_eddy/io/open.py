@@ -81,7 +81,7 @@ def open_sequence(
     if storm is not None and storm not in sources:
         raise InputError(f"{path} holds no sequence {storm!r}; it holds {_listed(sources)}.")
     if storm is None and len(sources) > 1:
-        raise InputError(f"{path} holds {len(sources)} sequences ({_listed(sources)}); name one with storm.")
+        raise InputError(f"{path} holds {len(sources)} sequences ({_listed(sources)}); name one (storm, or --storm).")
     source = sources[storm or next(iter(sources))]
     return _open_source(
         source,
@@ -177,7 +177,14 @@ def find_sources(path: Path, format: str | None = None) -> dict[str, Source]:
         wanted = format or "NetCDF, Zarr, PNG or Digital Typhoon HDF5"
         raise InputError(f"{path} holds no sequence of frames in {wanted}.")
     uses = Counter(source.parts[-1] for source in sources)
-    return {_name(source, uses): source for source in sources}
+    found: dict[str, Source] = {}
+    for source in sources:
+        name = _name(source, uses)
+        if name in found:
+            both = f"{found[name].path} and {source.path}"
+            raise InputError(f"{both} are both the sequence {name!r}; rename one or choose a format.")
+        found[name] = source
+    return found
 
 
 def _walk(path: Path, parts: tuple[str, ...]) -> Iterator[Source]:

@@ -11,7 +11,7 @@ from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.cf_write import write_cf
 from tempogan_eddy.io.digital_typhoon_write import write_digital_typhoon
 from tempogan_eddy.io.frames import source_paths
-from tempogan_eddy.io.open import FORMATS, NETCDF_SUFFIXES, find_sources, recognise
+from tempogan_eddy.io.open import FORMATS, NETCDF_SUFFIXES, recognise
 from tempogan_eddy.io.png import write_png
 from tempogan_eddy.io.sequence import as_sequence
 
@@ -25,7 +25,6 @@ def save_sequence(
     format: str | None = None,
     history: str | None = None,
     on_frame: Callable[[int], None] | None = None,
-    source: str | Path | None = None,
 ) -> None:
     """Write a sequence, computing and holding one frame at a time.
 
@@ -40,13 +39,11 @@ def save_sequence(
         ``*.nc`` (CF NetCDF), ``*.zarr`` (Zarr v3), a folder of 16-bit PNG frames, or the folder of a Digital
         Typhoon basin, to which the sequence is added under its ``attrs["sequence"]``.
     format : {"netcdf", "zarr", "png", "digital-typhoon"}, optional
-        Needed where the suffix does not tell.
+        The suffix's, else, for an output without suffix, that of the folder that the sequence is read from.
     history : str, optional
         What made this sequence; appended with the date to the file's history.
     on_frame : callable, optional
         Called with the number of frames written so far, for a progress bar.
-    source : str or Path, optional
-        The input: it is never written over, and an output without suffix takes its format.
 
     Raises
     ------
@@ -55,9 +52,10 @@ def save_sequence(
         an output is in the way, or the format cannot hold these values.
     """
     path = Path(path)
-    format = _format(path, format, source)
+    sources = {source.resolve() for source in source_paths(da)}
+    format = _format(path, format, sources)
     da = as_sequence(da, valid_kelvin=(float("-inf"), float("inf")))
-    _check_place(da, path, format, source)
+    _check_place(path, format, sources)
     line = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {history or 'written by tempogan-eddy'}"
     da = da.assign_attrs(history="\n".join(filter(None, (da.attrs.get("history"), line))))
     on_frame = on_frame or (lambda done: None)
@@ -71,24 +69,22 @@ def save_sequence(
             write_cf(da, partial, format, on_frame)
 
 
-def _format(path: Path, format: str | None, source: str | Path | None) -> str:
+def _format(path: Path, format: str | None, sources: set[Path]) -> str:
     if format is not None and format not in FORMATS:
         raise InputError(f"Unknown format {format!r}; use one of {', '.join(FORMATS)}.")
     suffix = path.suffix.lower()
     found = format or ("netcdf" if suffix in NETCDF_SUFFIXES else "zarr" if suffix == ".zarr" else None)
-    if found is None and source is not None and not suffix:
-        found = next(iter(find_sources(Path(source)).values())).format
+    if found is None and not suffix:  # a folder, like the input
+        found = next((recognise(source) for source in sources if source.is_dir()), None)
     if found is None:
         raise InputError(f"{path} does not tell its format; end it with .nc or .zarr, or give {', '.join(FORMATS)}.")
     return found
 
 
-def _check_place(da: xr.DataArray, path: Path, format: str, source: str | Path | None) -> None:
+def _check_place(path: Path, format: str, sources: set[Path]) -> None:
     """Refuse to replace what the sequence is read from, or anything that is no such output."""
     place = path.resolve()
-    given = {Path(source).resolve()} if source is not None else set()
-    read = {source.resolve() for source in source_paths(da)}
-    if any(place == one or place in one.parents for one in given | read) or read & set(place.parents):
+    if any(place == source or place in source.parents for source in sources) or sources & set(place.parents):
         raise InputError(f"{path} is where the sequence is read from; write to another place.")
     if not path.exists():
         return

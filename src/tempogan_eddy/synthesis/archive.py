@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import xarray as xr
@@ -80,7 +81,7 @@ def synthesize(
             frames=frames,
             size=size,
             name=name,
-            on_frame=None if on_frame is None else lambda done, all, name=name: on_frame(name, done, all),  # type: ignore[misc]
+            on_frame=None if on_frame is None else partial(on_frame, name),
         )
         place = path if path.suffix == ".nc" else path / PLACES[format].format(name=name, number=index + 1)
         log.info("writing the storm %s to %s", name, place)
@@ -121,5 +122,5 @@ def _make_group(path: Path) -> None:
 
 def _save_flow(flow: xr.DataArray, path: Path) -> None:
     packing = {"dtype": "int16", "scale_factor": 0.01, "_FillValue": -32768, "zlib": True, "complevel": 1}
-    with written_aside(path) as partial:
-        flow.to_netcdf(partial, engine="netcdf4", encoding={"flow": packing})
+    with written_aside(path) as place:
+        flow.to_netcdf(place, engine="netcdf4", encoding={"flow": packing})

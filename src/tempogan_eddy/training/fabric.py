@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+
 from lightning.fabric import Fabric
 from lightning.fabric.plugins import MixedPrecision
 
 from tempogan_eddy.device import choose_device, computes_bf16
 
 __all__ = ["make_fabric"]
+
+# Lightning announces its precision to everybody; ours is in the first lines of a run.
+logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
 
 
 def make_fabric(device: str, precision: str) -> Fabric:
