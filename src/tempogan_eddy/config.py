@@ -185,10 +185,6 @@ class Config(_Section):
             raise ValueError(
                 f"training.patch_size {self.training.patch_size} must be a multiple of upsample_factor {scale}"
             )
-        if self.training.pretrain_epochs > self.training.epochs:
-            raise ValueError(
-                f"training.pretrain_epochs {self.training.pretrain_epochs} exceeds training.epochs {self.training.epochs}"
-            )
         return self
 
     @property
