@@ -149,7 +149,9 @@ class TrainingConfig(_Section):
     accumulate: int = Field(1, ge=1, description="batches whose gradients make one step")
     augment: bool = Field(True, description="flips and quarter turns, the same for a window and its flow")
     ema_decay: float = Field(0.999, ge=0, lt=1, description="moving average of the generator; 0 turns it off")
-    grad_clip: float = Field(0.0, ge=0, description="largest gradient norm; 0 leaves gradients alone")
+    grad_clip: float = Field(
+        0.1, ge=0, description="largest norm of the generator's gradient, about three times the usual one; 0: any"
+    )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="auto: bf16 where the device computes it natively, else fp32"
     )

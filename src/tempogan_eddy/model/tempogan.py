@@ -51,6 +51,9 @@ class _ResidualBlock(nn.Module):
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        with torch.no_grad():
+            # Near the identity at first, so that depth does not multiply the first steps.
+            self.second.weight.mul_(0.1)
 
     def forward(self, features: Tensor) -> Tensor:
         return features + self.second(functional.relu(self.first(features)))

@@ -132,7 +132,7 @@ class Steps:
                 (real_logits, fake_logits), weight = self._judge_windows(batch, batch.hr, fake)
                 total = total + losses.add("loss_d_temporal", discriminator_loss(real_logits, fake_logits, weight))
             self._backward(total, "discriminator", len(group))
-        self._step(networks.optimizer_d, networks.spatial, networks.temporal)
+        self._step(networks.optimizer_d)
         return losses.means()
 
     def _generator_step(self, group: Sequence[_Batch], shared: Sequence[Tensor], adversarial: bool) -> dict[str, float]:
@@ -146,7 +146,14 @@ class Steps:
                 if adversarial:
                     total = total + self._adversarial_losses(batch, fake, losses)
                 self._backward(total, "generator", len(group))
-            self._step(self.networks.optimizer_g, self.networks.generator)
+            if self.config.training.grad_clip:
+                self.fabric.clip_gradients(
+                    self.networks.generator,
+                    self.networks.optimizer_g,
+                    max_norm=self.config.training.grad_clip,
+                    error_if_nonfinite=False,
+                )
+            self._step(self.networks.optimizer_g)
         return losses.means()
 
     def _adversarial_losses(self, batch: _Batch, fake: Tensor, losses: _Sums) -> Tensor:
@@ -190,16 +197,11 @@ class Steps:
         if not torch.isfinite(loss):
             raise TrainingError(
                 f"The {name} loss is {loss.item()}; no weight was changed by it. Resume from the last checkpoint with "
-                "a lower training.lr_g and lr_d, training.grad_clip = 1, or training.precision = fp32."
+                "a lower training.lr_g and lr_d, a lower training.grad_clip, or training.precision = fp32."
             )
         self.fabric.backward(loss / parts)
 
-    def _step(self, optimizer: Optimizer, *networks: nn.Module) -> None:
-        if self.config.training.grad_clip:
-            for network in networks:
-                self.fabric.clip_gradients(
-                    network, optimizer, max_norm=self.config.training.grad_clip, error_if_nonfinite=False
-                )
+    def _step(self, optimizer: Optimizer) -> None:
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
