@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.highlighter import NullHighlighter
 from rich.logging import RichHandler
 
@@ -16,6 +15,7 @@ from tempogan_eddy import __version__
 from tempogan_eddy.cli import data_commands, model_commands
 from tempogan_eddy.cli.invocation import WORDS
 from tempogan_eddy.errors import InputError, TrainingError
+from tempogan_eddy.terminal import messages
 
 __all__ = ["app", "main"]
 
@@ -58,10 +58,9 @@ def _options(
 
 def _handler() -> logging.Handler:
     """Coloured lines beside progress bars on a terminal, whole plain lines elsewhere."""
-    console = Console(stderr=True)
-    if console.is_terminal:
+    if messages().is_terminal:
         return RichHandler(
-            console=console, show_path=False, show_level=False, markup=False, highlighter=NullHighlighter()
+            console=messages(), show_path=False, show_level=False, markup=False, highlighter=NullHighlighter()
         )
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
@@ -70,17 +69,13 @@ def _handler() -> logging.Handler:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 bad input, 130 interrupted."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         words = list(sys.argv[1:] if arguments is None else arguments)
         WORDS.set(words)
         app(args=words)
-    except InputError as error:
-        console.print(f"Error: {error}", markup=False, style="red")
-        sys.exit(2)
-    except TrainingError as error:
-        console.print(f"Error: {error}", markup=False, style="red")
-        sys.exit(1)
+    except (InputError, TrainingError) as error:
+        messages().print(f"Error: {error}", markup=False, highlight=False, soft_wrap=True, style="red")
+        sys.exit(2 if isinstance(error, InputError) else 1)
     except KeyboardInterrupt:
-        console.print("Interrupted.")
+        messages().print("Interrupted.")
         sys.exit(130)

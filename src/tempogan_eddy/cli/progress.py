@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from tempogan_eddy.terminal import messages
 
 __all__ = ["frame_progress", "storm_progress"]
 
 
 @contextmanager
 def _bar() -> Iterator[Progress]:
-    console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -21,7 +21,7 @@ def _bar() -> Iterator[Progress]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=messages(), disable=not messages().is_terminal) as progress:
         yield progress
 
 

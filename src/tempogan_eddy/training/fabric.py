@@ -12,7 +12,8 @@ from tempogan_eddy.device import choose_device, computes_bf16
 __all__ = ["make_fabric"]
 
 # Lightning announces its precision to everybody; ours is in the first lines of a run.
-logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+for name in ("lightning.fabric", "lightning.pytorch"):
+    logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def make_fabric(device: str, precision: str) -> Fabric:

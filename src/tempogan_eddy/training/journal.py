@@ -9,9 +9,10 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
+
+from tempogan_eddy.terminal import messages
 
 __all__ = ["Journal"]
 
@@ -51,8 +52,8 @@ class Journal:
             TextColumn("{task.fields[rate]} patches/s"),
             TimeRemainingColumn(),
             TextColumn("{task.fields[losses]}"),
-            console=Console(stderr=True),
-            disable=not Console(stderr=True).is_terminal,
+            console=messages(),
+            disable=not messages().is_terminal,
         )
         self.task = self.progress.add_task("", total=total, completed=done, epoch="-", rate="-", losses="")
         self.sums: dict[str, float] = {}

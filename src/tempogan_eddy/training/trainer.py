@@ -133,7 +133,7 @@ class TempoGANTrainer:
                 losses = self.steps.run(batches, adversarial)
                 self.ema.update_parameters(self._bare_generator())
                 self.step += 1
-                journal.step(self.step, self.epoch + 1, losses)
+                journal.step(self.step, math.ceil(self.step / training.steps_per_epoch), losses)
                 if self.step % training.steps_per_epoch == 0:
                     checkpoint = self._end_epoch(journal) or checkpoint
                     if self._out_of_patience() or self._out_of_time(started):
