@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from tempogan_eddy.model.advection import advect, advect_window, upsample_flow
+from tempogan_eddy.model.advection import advect, advect_window, seen_by_flow, upsample_flow
 from tempogan_eddy.model.losses import (
     content_loss,
     discriminator_loss,
@@ -107,6 +107,13 @@ def test_flow_points_to_where_the_value_comes_from():
     flow = torch.zeros(1, 2, 8, 8)
     flow[:, 0], flow[:, 1] = 2, -1  # x right, y down
     assert advect(x, flow)[0, 0, 4, 3] == 1.0
+
+
+def test_what_lies_beyond_the_edge_is_not_seen():
+    flow = torch.zeros(1, 2, 8, 8)
+    flow[:, 0] = 3  # right
+    assert torch.equal(seen_by_flow(flow), torch.tensor([1.0] * 5 + [0.0] * 3).expand(1, 1, 8, 8))
+    assert seen_by_flow(flow * 0).all()
 
 
 def test_advection_interpolates_a_ramp_exactly():

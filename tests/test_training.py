@@ -197,15 +197,35 @@ def test_content_epochs_are_no_candidates_for_the_best_model(tmp_path, storms):
 
 
 def test_early_stopping_waits_for_its_patience(tmp_path, storms):
-    trainer = TempoGANTrainer(
-        small_config(tmp_path, storms, epochs=9, pretrain_epochs=9, early_stopping_patience=2, ema_decay=0)
-    )
+    alone = {"lambda_adv_s": 0, "lambda_adv_t": 0}
+    trainer = TempoGANTrainer(small_config(tmp_path, storms, epochs=9, early_stopping_patience=2, **alone))
     trainer.best = 0.0  # nothing can be better
     assert trainer.train().epochs == 2
 
 
+def test_early_stopping_does_not_count_the_epochs_before_the_discriminators_join(tmp_path, storms):
+    trainer = TempoGANTrainer(small_config(tmp_path, storms, epochs=4, pretrain_epochs=3, early_stopping_patience=1))
+    trainer.best = 0.0
+    assert trainer.train().epochs == 4
+
+
+def test_a_resumed_run_keeps_the_length_of_its_epochs(tmp_path, storms):
+    trained(tmp_path, storms, epochs=1)
+    with pytest.raises(InputError, match="steps_per_epoch = 3"):
+        trained(tmp_path, storms, "auto", steps_per_epoch=5)
+
+
+def test_a_gradient_that_is_not_finite_changes_no_weight(tmp_path, storms):
+    trainer = TempoGANTrainer(small_config(tmp_path, storms))
+    before = {key: value.clone() for key, value in trainer.networks.generator.state_dict().items()}
+    next(trainer.networks.generator.parameters()).register_hook(lambda gradient: gradient * math.nan)
+    with pytest.raises(TrainingError, match="gradient"):
+        trainer.steps.run(next(step_batches(trainer.dataset, 0, 1)), adversarial=False)
+    assert same(before, dict(trainer.networks.generator.state_dict()))
+
+
 def test_fp16_trains_with_a_scaler_that_is_saved(tmp_path, storms):
-    trained(tmp_path, storms, epochs=1, steps_per_epoch=1, precision="fp16", pretrain_epochs=0)
+    trained(tmp_path, storms, epochs=1, steps_per_epoch=1, precision="fp16", pretrain_epochs=0, grad_clip=0.1)
     assert state(tmp_path, 1)["scaler"]["scale"] > 0
 
 

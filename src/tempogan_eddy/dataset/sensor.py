@@ -55,8 +55,8 @@ class SensorModel:
 
     @property
     def keeps_block_mean(self) -> bool:
-        """Whether the block mean of a fine frame is its coarse frame (up to noise)."""
-        return self.kind == "area"
+        """Whether the block mean of a fine frame is its coarse frame; noise would be projected into it."""
+        return self.kind == "area" and not self.noise_kelvin
 
     @property
     def margin(self) -> int:

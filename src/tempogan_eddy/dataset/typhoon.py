@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -69,21 +70,41 @@ class TyphoonDataset(Dataset[Sample]):
         on_frame: Callable[[str, int, int], None] | None = None,
     ) -> None:
         self.config = config or load_config()
-        self.split = split
+        self.source = Path(source)
         self.sensor = SensorModel.from_config(self.config)
-        cadence = self.config.data.cadence
-        storms = open_storms(packed(Path(source), self.config, on_frame), cadence)
-        entries = {name: storm.entry for name, storm in storms.items()}
+        self.storms = open_storms(packed(self.source, self.config, on_frame), self.config.data.cadence)
+        self._choose(split)
+
+    def other(self, split: str) -> TyphoonDataset:
+        """Another split of the same storms, which are held once."""
+        dataset = copy.copy(self)
+        dataset._choose(split)
+        return dataset
+
+    def _choose(self, split: str) -> None:
+        self.split = split
+        entries = {name: storm.entry for name, storm in self.storms.items()}
         assignment = split_frames(entries, self.config.data.split)
         self.rows = describe_split(assignment, entries)
-        self.windows = [
-            _Window(storms[name], int(middle))
-            for name, allowed in assignment[split].items()
-            for middle in find_windows(storms[name].linked, allowed)
+        size, cadence = self.config.training.patch_size, self.config.data.cadence
+        small = [
+            name for name, storm in self.storms.items() if min(storm.size) < size and assignment[split][name].any()
         ]
+        self.windows = [
+            _Window(self.storms[name], int(middle))
+            for name, allowed in assignment[split].items()
+            for middle in find_windows(self.storms[name].linked, allowed)
+            if name not in small
+        ]
+        if small and not self.windows:
+            raise InputError(
+                f"The frames of {', '.join(small)} are smaller than training.patch_size {size}; make it smaller."
+            )
+        if small:
+            log.warning("Left out of '%s', being smaller than training.patch_size: %s", split, ", ".join(small))
         if not self.windows:
             raise InputError(
-                f"{source} has no three frames exactly {cadence} apart for '{split}' in one storm and sensor; "
+                f"{self.source} has no three frames exactly {cadence} apart for '{split}' in one storm and sensor; "
                 "check data.cadence, data.split and the number of frames."
             )
 
@@ -104,16 +125,15 @@ class TyphoonDataset(Dataset[Sample]):
         window = self._window(index)
         for _ in range(TRIES):
             height, width = window.storm.size
-            if height >= size and width >= size:
-                # Whole blocks, so that a patch's coarse pixels are those of the full frame.
-                scale = self.sensor.scale
-                top = int(rng.integers((height - size) // scale + 1)) * scale
-                left = int(rng.integers((width - size) // scale + 1)) * scale
-                fine, coarse, flow = self._cut(window, top, left, size, size, rng)
-                if np.isnan(fine).mean() <= self.config.data.max_missing:
-                    symmetry = int(rng.integers(8)) if self.config.training.augment else 0
-                    fine, coarse = augment_frames(fine, symmetry), augment_frames(coarse, symmetry)
-                    return _sample(fine, coarse, augment_flow(flow, symmetry))
+            # Whole blocks, so that a patch's coarse pixels are those of the full frame.
+            scale = self.sensor.scale
+            top = int(rng.integers((height - size) // scale + 1)) * scale
+            left = int(rng.integers((width - size) // scale + 1)) * scale
+            fine, coarse, flow = self._cut(window, top, left, size, size, rng)
+            if np.isnan(fine).mean() <= self.config.data.max_missing:
+                symmetry = int(rng.integers(8)) if self.config.training.augment else 0
+                fine, coarse = augment_frames(fine, symmetry), augment_frames(coarse, symmetry)
+                return _sample(fine, coarse, augment_flow(flow, symmetry))
             window = self.windows[int(rng.integers(len(self.windows)))]
         raise InputError(
             f"No {size}x{size} patch with at most {self.config.data.max_missing:.0%} missing was found in "
@@ -166,7 +186,9 @@ class TyphoonDataset(Dataset[Sample]):
 
 
 def _sample(fine: np.ndarray, coarse: np.ndarray, flow: np.ndarray) -> Sample:
-    valid = ~np.isnan(fine)
+    scale = fine.shape[-1] // coarse.shape[-1]
+    # Where the coarse instrument saw nothing there is nothing to rebuild from, and nothing is scored.
+    valid = ~(np.isnan(fine) | np.isnan(coarse).repeat(scale, -2).repeat(scale, -1))
     return {
         "hr": torch.from_numpy(np.ascontiguousarray(fill_missing(fine)))[:, None],
         "lr": torch.from_numpy(np.ascontiguousarray(fill_missing(coarse)))[:, None],

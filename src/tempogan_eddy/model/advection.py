@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["advect", "advect_window", "upsample_flow"]
+__all__ = ["advect", "advect_window", "seen_by_flow", "upsample_flow"]
 
 
 def upsample_flow(flow: Tensor, scale: int) -> Tensor:
@@ -55,6 +55,26 @@ def advect(frames: Tensor, flow: Tensor) -> Tensor:
     upper = at(top, left) * (1 - right_weight) + at(top, right) * right_weight
     lower = at(bottom, left) * (1 - right_weight) + at(bottom, right) * right_weight
     return upper * (1 - bottom_weight) + lower * bottom_weight
+
+
+def seen_by_flow(flow: Tensor) -> Tensor:
+    """Where a flow points to inside the frame, as opposed to beyond its edge.
+
+    Parameters
+    ----------
+    flow
+        (B, 2, H, W) in pixels, x right, y down.
+
+    Returns
+    -------
+    Tensor
+        (B, 1, H, W), 1 inside and 0 beyond.
+    """
+    height, width = flow.shape[-2:]
+    x = torch.arange(width, device=flow.device) + flow[:, 0]
+    y = torch.arange(height, device=flow.device)[:, None] + flow[:, 1]
+    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    return inside.unsqueeze(1).to(flow.dtype)
 
 
 def advect_window(window: Tensor, flow: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
@@ -10,6 +11,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from tempogan_eddy.config import TrainingConfig
 from tempogan_eddy.dataset.typhoon import Sample, TyphoonDataset
+from tempogan_eddy.errors import InputError
 
 __all__ = ["step_batches"]
 
@@ -44,11 +46,22 @@ def step_batches(dataset: TyphoonDataset, first: int, last: int) -> Iterator[Seq
         dataset,
         batch_sampler=_StepSampler(config, first, last),
         num_workers=config.num_workers,
+        worker_init_fn=_leave_signals_to_the_trainer,
         pin_memory=config.device.startswith(("auto", "cuda")) and torch.cuda.is_available(),
     )
     batches = iter(loader)
     for step in range(first, last):
-        yield [list(islice(batches, config.accumulate)) for _ in range(_passes(config, step))]
+        try:
+            yield [list(islice(batches, config.accumulate)) for _ in range(_passes(config, step))]
+        except InputError as error:
+            # A worker process wraps the sentence into its traceback; the last line is the sentence.
+            raise InputError(str(error).strip().splitlines()[-1].split("InputError: ")[-1]) from None
+
+
+def _leave_signals_to_the_trainer(worker: int) -> None:
+    """Ctrl-C reaches every process of a terminal; only the trainer is to act on it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _passes(config: TrainingConfig, step: int) -> int:

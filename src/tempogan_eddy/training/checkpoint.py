@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,11 @@ from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.weights import CHECKPOINT_FORMAT, read_checkpoint
 
 __all__ = ["epoch_path", "find_checkpoint", "interrupted_path", "load_checkpoint", "save_checkpoint"]
+
+log = logging.getLogger(__name__)
+
+# What decides which samples a step sees, beside the data.
+SAMPLING = ("batch_size", "accumulate", "d_steps", "patch_size", "seed", "augment")
 
 
 def epoch_path(folder: Path, epoch: int) -> Path:
@@ -67,4 +73,13 @@ def load_checkpoint(path: Path, config: Config) -> dict[str, Any]:
                     f"{path} is a checkpoint of another model: {section}.{key} is {stored[section].get(key)} there and "
                     f"{wanted[section][key]} in the configuration; resume with the configuration it was trained with."
                 )
+    for key in ("steps_per_epoch", "pretrain_epochs"):
+        if stored["training"][key] != wanted["training"][key]:
+            raise InputError(
+                f"{path} was trained with training.{key} = {stored['training'][key]}, the configuration says "
+                f"{wanted['training'][key]}; epochs would lose their meaning, so keep it."
+            )
+    changed = [key for key in SAMPLING if stored["training"][key] != wanted["training"][key]]
+    if changed:
+        log.warning("Changed since %s: training.%s; the run goes on, with other samples", path, ", ".join(changed))
     return checkpoint

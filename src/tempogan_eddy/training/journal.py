@@ -43,7 +43,7 @@ class Journal:
 
     def __init__(self, folder: Path, total: int, done: int, windows_per_step: int) -> None:
         # purge_step hides what a run wrote after the checkpoint that this one goes on from.
-        self.writer = SummaryWriter(str(folder), purge_step=done if done else None)
+        self.writer = SummaryWriter(str(folder), purge_step=done + 1 if done else None)
         self.windows_per_step = windows_per_step
         self.progress = Progress(
             TextColumn("epoch {task.fields[epoch]}"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from torch.optim import Optimizer
 
 from tempogan_eddy.config import Config
 from tempogan_eddy.errors import TrainingError
-from tempogan_eddy.model.advection import advect_window, upsample_flow
+from tempogan_eddy.model.advection import advect_window, seen_by_flow, upsample_flow
 from tempogan_eddy.model.losses import (
     content_loss,
     discriminator_loss,
@@ -25,6 +26,11 @@ from tempogan_eddy.model.scaling import from_kelvin
 from tempogan_eddy.model.tempogan import update_spectral_norm, upsample
 
 __all__ = ["Networks", "Steps"]
+
+REMEDY = (
+    "Resume from the last checkpoint with a lower training.lr_g and lr_d, a lower training.grad_clip, "
+    "or training.precision = fp32."
+)
 
 
 @dataclass
@@ -146,13 +152,7 @@ class Steps:
                 if adversarial:
                     total = total + self._adversarial_losses(batch, fake, losses)
                 self._backward(total, "generator", len(group))
-            if self.config.training.grad_clip:
-                self.fabric.clip_gradients(
-                    self.networks.generator,
-                    self.networks.optimizer_g,
-                    max_norm=self.config.training.grad_clip,
-                    error_if_nonfinite=False,
-                )
+            self._clip()
             self._step(self.networks.optimizer_g)
         return losses.means()
 
@@ -189,17 +189,30 @@ class Steps:
         # One look-up moves the candidates and their upsampled and valid pixels alike.
         moved = advect_window(torch.cat([*candidates, batch.upsampled, batch.valid], dim=2), batch.flow)
         *windows, upsampled, valid = moved.split(1, dim=2)
+        # A pixel counts where all three frames were seen; elsewhere all candidates show the same.
+        seen = torch.stack([seen_by_flow(batch.flow[:, i]) for i in (0, 1)], dim=1).amin(dim=1)
+        valid = seen * (valid.amin(dim=1) > 0.999)
+        windows = [torch.where(valid[:, None] > 0, window, upsampled) for window in windows]
         logits, _ = self.networks.temporal(torch.cat(windows), upsampled.repeat(count, 1, 1, 1, 1))
-        weight = functional.adaptive_avg_pool2d(valid.amin(dim=1), logits.shape[-2:])
+        weight = functional.adaptive_avg_pool2d(valid, logits.shape[-2:])
         return logits.chunk(count), weight
 
     def _backward(self, loss: Tensor, name: str, parts: int) -> None:
         if not torch.isfinite(loss):
-            raise TrainingError(
-                f"The {name} loss is {loss.item()}; no weight was changed by it. Resume from the last checkpoint with "
-                "a lower training.lr_g and lr_d, a lower training.grad_clip, or training.precision = fp32."
-            )
+            raise TrainingError(f"The {name} loss is {loss.item()}; no weight was changed by it. {REMEDY}")
         self.fabric.backward(loss / parts)
+
+    def _clip(self) -> None:
+        """Bound the generator's gradient; one that is not finite ends the run before it reaches a weight."""
+        limit = self.config.training.grad_clip or math.inf
+        networks = self.networks
+        norm = self.fabric.clip_gradients(
+            networks.generator, networks.optimizer_g, max_norm=limit, error_if_nonfinite=False
+        )
+        # With fp16 the scaler expects such gradients now and then, and skips their step.
+        scaled = bool(self.fabric.strategy.precision.state_dict())
+        if norm is not None and not scaled and not torch.isfinite(norm):
+            raise TrainingError(f"The generator's gradient is {norm.item()}; no weight was changed by it. {REMEDY}")
 
     def _step(self, optimizer: Optimizer) -> None:
         optimizer.step()

@@ -93,7 +93,7 @@ class TempoGANTrainer:
         self.folder = Path(training.checkpoint_dir)
         self.fabric: Fabric = make_fabric(training.device, training.precision)
         self.dataset = TyphoonDataset(training.data_root, "train", self.config, on_frame)
-        self.validation = Validation(TyphoonDataset(training.data_root, "val", self.config))
+        self.validation = Validation(self.dataset.other("val"))
         self.networks = self._build()
         self.steps = Steps(self.fabric, self.networks, self.config)
         # An average over the last 1 / (1 - decay) steps, shorter at the start so that it does not remember zero.
@@ -120,6 +120,7 @@ class TempoGANTrainer:
             A loss is not finite.
         """
         training = self.config.training
+        self.stop_asked = False
         if resume_from is not None:
             self._resume(find_checkpoint(resume_from, self.folder))
         self._announce()
@@ -152,7 +153,7 @@ class TempoGANTrainer:
         return TrainingResult(
             self.epoch,
             self.best,
-            best if best.exists() else None,
+            best if math.isfinite(self.best) else None,
             checkpoint,
             self.stop_asked and self.step < last,
         )
@@ -230,11 +231,13 @@ class TempoGANTrainer:
         training, epoch = self.config.training, self.epoch
         metrics = self.validation.measure(self._reconstruct, self.fabric.device)
         value = score(training.score, metrics, self.validation.bicubic)
-        if epoch == training.pretrain_epochs + 1:
+        adversarial = self.steps.spatial_on or self.steps.temporal_on
+        if adversarial and epoch == training.pretrain_epochs + 1:
             # What content alone had reached was a start, not a candidate: its block edges flatter a spectrum.
             self.best, self.stale = math.inf, 0
         better = value < self.best
-        self.best, self.stale = (value, 0) if better else (self.best, self.stale + 1)
+        starting = adversarial and epoch <= training.pretrain_epochs
+        self.best, self.stale = (value, 0) if better else (self.best, 0 if starting else self.stale + 1)
         if better:
             details = {
                 "epoch": epoch,

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tempogan_eddy.dataset.typhoon import TyphoonDataset
+from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation.spectra import energy_above, log_spectral_distance, radial_spectrum
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
 from tempogan_eddy.model.tempogan import upsample
@@ -43,8 +44,12 @@ class Validation:
     def __init__(self, dataset: TyphoonDataset) -> None:
         config = dataset.config
         self.kelvin_range, self.scale = config.data.kelvin_range, config.scale
-        positions = dataset.spread(config.training.validation_frames)
-        self.samples = [dataset.full_frame(position) for position in positions]
+        samples = (dataset.full_frame(position) for position in dataset.spread(config.training.validation_frames))
+        self.samples = [sample for sample in samples if sample["valid"].mean() >= 0.5]
+        if not self.samples:
+            raise InputError(
+                "More than half of every validation frame is missing; choose other data.split hours or storms."
+            )
         self.bicubic = self.measure(lambda frames: upsample(frames, self.scale))
 
     def measure(self, reconstruct: Reconstruct, device: torch.device | str = "cpu") -> dict[str, float]:
