@@ -42,20 +42,7 @@ def main(data: Path | None) -> None:
     shutil.rmtree(run_folder, ignore_errors=True)
     if data is None:
         data = HOME / "storms"
-        if not data.exists():
-            run(
-                "synthesize",
-                "-o",
-                data,
-                "--storms",
-                6,
-                "--frames",
-                30,
-                "--size",
-                256,
-                "--format",
-                "digital-typhoon",
-            )
+        run("synthesize", "-o", data, "--storms", 6, "--frames", 30, "--size", 256, "--format", "digital-typhoon")
     settings = [
         f"{key}={run_folder / value}"
         for key, value in {"training.checkpoint_dir": "checkpoints", "training.log_dir": "logs"}.items()

@@ -175,7 +175,7 @@ def test_training_without_data(capsys, tmp_path):
 def test_one_frame_is_too_few_to_train(capsys, tmp_path):
     save_sequence(moving_clouds(frames=1), tmp_path / "d" / "one.nc")
     sentence = refused(capsys, "train", "--data", tmp_path / "d", "--set", f"data.cache_dir={tmp_path}/cache")
-    assert "d" in sentence
+    assert "three frames" in sentence or "leaves no frame" in sentence
 
 
 def test_one_frame_is_enough_to_reconstruct(capsys, tmp_path, model):
@@ -255,3 +255,39 @@ def test_a_time_outside_the_sequence(capsys, tmp_path, storms):
     words = ("coarsen", storms / "storm1.nc", "-o", tmp_path / "o.nc", "--time")
     assert "2001-08-01" in refused(capsys, *words, "../1987-04-14")
     assert "interval" in refused(capsys, *words, "yesterday/..")
+
+
+def test_a_folder_is_never_replaced_by_a_file(capsys, tmp_path, storms):
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "notes.txt").write_text("keep me")
+    coarse = tmp_path / "c.nc"
+    run(capsys, "coarsen", storms / "storm1.nc", "-o", coarse, "--scale", 2)
+    words = ("evaluate", "--truth", storms / "storm1.nc", "--reconstructed", storms / "storm1.nc", "--lowres", coarse)
+    assert "precious" in refused(capsys, *words, "--json", tmp_path / "precious")
+    assert (tmp_path / "precious" / "notes.txt").read_text() == "keep me"
+    refused(capsys, *words, "--json", ".")
+
+
+def test_a_text_file_is_never_replaced_by_netcdf(capsys, tmp_path, storms):
+    (tmp_path / "notes.txt").write_text("keep me")
+    words = ("coarsen", storms / "storm1.nc", "-o", tmp_path / "notes.txt", "--format", "netcdf")
+    assert "notes.txt" in refused(capsys, *words)
+    assert (tmp_path / "notes.txt").read_text() == "keep me"
+
+
+def test_simulated_storms_never_replace_real_ones(capsys, tmp_path):
+    real = moving_clouds(frames=3, name="200001")
+    save_sequence(real, tmp_path / "WP", format="digital-typhoon")
+    words = ("synthesize", "-o", tmp_path / "WP", "--storms", 1, "--frames", 2, "--size", 32)
+    assert "real storms" in refused(capsys, *words, "--format", "digital-typhoon")
+    assert open_sequence(tmp_path / "WP").sizes["time"] == 3
+
+
+def test_a_data_folder_may_have_any_name(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "200001" in refused(capsys, "train", "--data", "200001")
+
+
+@pytest.mark.parametrize("text", ["training.epochs=true", "data.cadence=soon", "training.lambda_content=.inf"])
+def test_values_that_only_look_right(capsys, text):
+    assert text.split("=")[0].split(".")[-1] in refused(capsys, "config", "--set", text)

@@ -90,8 +90,8 @@ def test_coarsening_a_sequence_drops_incomplete_blocks_and_says_what_it_did():
     frames = sequence(hours(0, 1)).pad(y=(0, 2), x=(0, 3), constant_values=np.float32(280))
     coarse = SensorModel("area", 2).coarsen(frames)
     assert coarse.shape == (2, 3, 3)
-    assert coarse.attrs["sensor"] == "area"
-    assert coarse.attrs["sensor_scale"] == 2
+    assert coarse.attrs["sensor_model"] == "area"
+    assert coarse.attrs["sensor_model_scale"] == 2
     assert (coarse["time"] == frames["time"]).all()
     with pytest.raises(InputError, match="smaller"):
         SensorModel("area", 8).coarsen(sequence(hours(0)))

@@ -128,3 +128,36 @@ def test_kelvins_out_of_range_are_never_clipped(make_sequence, tmp_path):
     with pytest.raises(InputError, match="K: write NetCDF"):
         save_sequence(make_sequence() + 200, tmp_path / "storm", format="png")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "hours"),
+    [
+        (["20190101_0300", "20190102_0300"], [0, 24]),
+        (["a_20190101_0300", "a_20190101_0400", "a_20190101_0700"], [0, 1, 4]),
+        (["2019-01-01T03-00-00", "2019-01-01T03-30-00"], [0, 0.5]),
+        (["frame_2", "frame_10"], [0, 8]),
+    ],
+)
+def test_names_tell_times(tmp_path, names, hours):
+    for name in names:
+        Image.new("L", (4, 4), 128).save(tmp_path / f"{name}.png")
+    times = open_sequence(tmp_path)["time"].values
+    assert ((times - times[0]) / np.timedelta64(1, "h")).tolist() == hours
+
+
+@pytest.mark.parametrize("names", [["img20190101", "img20190103"], ["a", "b"], ["x1", "y1"], ["frame_1", "2019010103"]])
+def test_names_that_tell_no_time_are_refused(tmp_path, names):
+    for name in names:
+        Image.new("L", (4, 4), 128).save(tmp_path / f"{name}.png")
+    with pytest.raises(InputError, match="frame_001"):
+        open_sequence(tmp_path)
+
+
+def test_an_unreadable_frame_may_be_a_gap(tmp_path):
+    for number in (1, 3):
+        Image.new("L", (4, 4), 128).save(tmp_path / f"frame_{number}.png")
+    (tmp_path / "frame_2.png").write_text("text")
+    with pytest.raises(InputError, match=r"frame_2\.png"):
+        open_sequence(tmp_path)
+    assert open_sequence(tmp_path, unreadable="gap").sizes["time"] == 2

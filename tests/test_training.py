@@ -59,7 +59,7 @@ def test_resumed_training_equals_uninterrupted_training_bit_for_bit(tmp_path, st
 def test_a_run_stopped_inside_an_epoch_goes_on_exactly(tmp_path, storms):
     trained(tmp_path / "whole", storms, epochs=3)
     trainer = TempoGANTrainer(small_config(tmp_path / "parts", storms, epochs=3))
-    run, steps = trainer.steps.run, []
+    run, steps, handler = trainer.steps.run, [], signal.getsignal(signal.SIGTERM)
 
     def stop_after_five(batches, adversarial):
         steps.append(1)
@@ -72,7 +72,7 @@ def test_a_run_stopped_inside_an_epoch_goes_on_exactly(tmp_path, storms):
     assert result.interrupted
     assert result.epochs == 1
     assert result.checkpoint.name == "checkpoint_interrupted.pth"
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) == handler
     trained(tmp_path / "parts", storms, "auto", epochs=3)
     assert same(state(tmp_path / "whole", 3), state(tmp_path / "parts", 3))
     assert not result.checkpoint.exists(), "a finished run needs no interrupted state"

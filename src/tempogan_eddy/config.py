@@ -5,13 +5,23 @@ The file is JSON in which ``#`` comments are allowed. Unknown keys are refused b
 
 from __future__ import annotations
 
+import copy
 import difflib
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from tempogan_eddy.errors import InputError
 
@@ -30,7 +40,15 @@ KelvinRange = tuple[float, float]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_switch_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        field = cls.model_fields[str(info.field_name)]
+        if isinstance(value, bool) and field.annotation is not bool:
+            raise ValueError("a number or text is needed here, not true or false")
+        return value
 
 
 class ModelConfig(_Section):
@@ -109,7 +127,7 @@ class DataConfig(_Section):
     )
     variable: str | None = Field(None, description="NetCDF and Zarr: the variable, where CF attributes do not tell")
     unreadable: Literal["error", "gap"] = Field(
-        "error", description="a file that cannot be read: an error, or a gap in time"
+        "error", description="a frame file (.h5, .png) that cannot be read: an error, or a gap in time"
     )
     max_missing: float = Field(0.1, ge=0, lt=1, description="patches with a larger missing share are refused")
     cache_dir: str = Field("./cache", description="where raw folders are packed, once")
@@ -120,6 +138,10 @@ class DataConfig(_Section):
         low, high = self.kelvin_range
         if not 0 < low < high:
             raise ValueError(f"kelvin_range must rise from a positive kelvin, not {list(self.kelvin_range)}")
+        if not re.fullmatch(r"\d*\.?\d+ ?(h|hour|hours|min|minutes|s|D|days?)", self.cadence) or not float(
+            re.match(r"[\d.]+", self.cadence)[0]  # type: ignore[index]
+        ):
+            raise ValueError(f"cadence '{self.cadence}' is not a time span; write it like 1h, 30min or 10min")
         if self.grey_kelvin[0] == self.grey_kelvin[1]:
             raise ValueError("grey_kelvin needs two different kelvins, one at black and one at white")
         return self
@@ -215,7 +237,7 @@ def load_config(source: str | Path | dict[str, Any] | None = None, overrides: li
         The file is missing or not JSON, or a key or value is wrong; the message names it.
     """
     name = "the configuration" if source is None or isinstance(source, dict) else str(source)
-    values: Any = _read(Path(source)) if isinstance(source, str | Path) else dict(source or {})
+    values: Any = _read(Path(source)) if isinstance(source, str | Path) else copy.deepcopy(source or {})
     if not isinstance(values, dict):
         raise InputError(f"{name} must hold one JSON object with the sections {', '.join(Config.model_fields)}.")
     for text in overrides or []:

@@ -1,4 +1,4 @@
-"""Commands on data: coarsen, pack, synthesize, info, config."""
+"""Commands on data: coarsen, pack, split, synthesize, info, config."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from tempogan_eddy.cli.options import (
     Overrides,
     Storm,
     Time,
+    settings,
 )
 from tempogan_eddy.cli.progress import frame_progress, storm_progress
 from tempogan_eddy.errors import InputError
@@ -26,20 +27,20 @@ from tempogan_eddy.errors import InputError
 __all__ = ["coarsen", "config", "info", "pack", "read", "reader_options", "split", "synthesize", "write"]
 
 
-def reader_options(settings: Any) -> dict[str, Any]:
+def reader_options(data: Any) -> dict[str, Any]:
     """How the data section of a configuration reads files."""
-    return {key: getattr(settings, key) for key in ("variable", "grey_kelvin", "cadence", "unreadable")}
+    return {key: getattr(data, key) for key in ("variable", "grey_kelvin", "cadence", "unreadable")}
 
 
-def read(path: Path, storm: str | None, time: str | None, input_format: str | None, settings: Any) -> Any:
-    """Open a sequence as a command asks for it; ``settings`` is the configuration's data section."""
+def read(path: Path, storm: str | None, time: str | None, input_format: str | None, data: Any) -> Any:
+    """Open a sequence as a command asks for it; ``data`` is the configuration's data section."""
     from tempogan_eddy.io import open_sequence, select_time
 
-    sequence = open_sequence(path, storm=storm, format=input_format, **reader_options(settings))
+    sequence = open_sequence(path, storm=storm, format=input_format, **reader_options(data))
     return select_time(sequence, time) if time else sequence
 
 
-def write(sequence: Any, output: Path, output_format: str | None, source: Path, verb: str) -> None:
+def write(sequence: Any, output: Path, output_format: str | None, verb: str) -> None:
     """Save a sequence with a progress bar; a suffix-less output takes the format of the input."""
     from tempogan_eddy.io import save_sequence
 
@@ -65,13 +66,11 @@ def coarsen(
     overrides: Overrides = None,
 ) -> None:
     """See a sequence with a coarser instrument (the sensor model on files)."""
-    from tempogan_eddy.config import load_config
     from tempogan_eddy.dataset.sensor import SensorModel
 
-    settings = load_config(config, overrides).data
-    sequence = read(source, storm, time, input_format, settings)
+    sequence = read(source, storm, time, input_format, settings(config, overrides).data)
     coarse = SensorModel(sensor, scale, sigma, noise).coarsen(sequence, seed)
-    write(coarse, output, format, source, "coarsening")
+    write(coarse, output, format, "coarsening")
     print(f"{output}: {coarse.sizes['time']} frames of {coarse.sizes['y']}x{coarse.sizes['x']}")
 
 
@@ -82,25 +81,23 @@ def pack(
     overrides: Overrides = None,
 ) -> None:
     """Put any input into one Zarr store that training reads, with times, masks and low-resolution flow."""
-    from tempogan_eddy.config import load_config
     from tempogan_eddy.dataset.pack import pack as write_pack
 
     with storm_progress("packing") as advance:
-        write_pack(source, output, load_config(config, overrides), advance)
+        write_pack(source, output, settings(config, overrides), advance)
     size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
     print(f"{output}: {size / 1e6:.1f} MB")
 
 
 def split(source: Input, config: ConfigPath = None, overrides: Overrides = None, as_json: Json = False) -> None:
     """Print which frames would train, validate and test."""
-    from tempogan_eddy.config import load_config
     from tempogan_eddy.dataset.pack import open_source
     from tempogan_eddy.dataset.split import Entry, split_frames
 
-    settings = load_config(config, overrides)
+    checked = settings(config, overrides)
     storms = {
         name: Entry(sequence["time"].values.astype("datetime64[ns]"), folder or None)
-        for name, (sequence, folder) in open_source(source, settings).items()
+        for name, (sequence, folder) in open_source(source, checked).items()
     }
     rows = [
         {
@@ -108,7 +105,7 @@ def split(source: Input, config: ConfigPath = None, overrides: Overrides = None,
             "storm": name,
             "times": storms[name].times[mask].astype("datetime64[m]").astype(str).tolist(),
         }
-        for part, members in split_frames(storms, settings.data.split).items()
+        for part, members in split_frames(storms, checked.data.split).items()
         for name, mask in members.items()
         if mask.any()
     ]

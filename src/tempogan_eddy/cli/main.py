@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -69,6 +70,8 @@ def _handler() -> logging.Handler:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 bad input, 130 interrupted."""
+    # As Ctrl-C: whatever is being written is cleaned up.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         words = list(sys.argv[1:] if arguments is None else arguments)
         WORDS.set(words)
@@ -76,6 +79,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (InputError, TrainingError) as error:
         messages().print(f"Error: {error}", markup=False, highlight=False, soft_wrap=True, style="red")
         sys.exit(2 if isinstance(error, InputError) else 1)
-    except KeyboardInterrupt:
-        messages().print("Interrupted.")
-        sys.exit(130)

@@ -9,12 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from tempogan_eddy.cli.data_commands import read, reader_options, write
-from tempogan_eddy.cli.options import ConfigPath, Format, Input, InputFormat, Output, Overrides, Storm, Time
+from tempogan_eddy.cli.options import ConfigPath, Format, Input, InputFormat, Output, Overrides, Storm, Time, settings
 from tempogan_eddy.cli.progress import frame_progress, storm_progress
 
 __all__ = ["evaluate", "reconstruct", "train"]
-
-DEFAULT_CONFIG = Path("configs/config.json")
 
 
 def train(
@@ -28,13 +26,10 @@ def train(
     overrides: Overrides = None,
 ) -> None:
     """Train G, Ds and Dt."""
-    from tempogan_eddy.config import load_config
     from tempogan_eddy.training.checkpoint import find_checkpoint, load_checkpoint
     from tempogan_eddy.training.trainer import TempoGANTrainer
 
-    chosen = config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
-    extra = [f"training.data_root={data}"] if data else []
-    checked = load_config(chosen, [*extra, *(overrides or [])])
+    checked = settings(config, overrides, data)
     if resume:
         # Before data are read, which can take minutes.
         load_checkpoint(find_checkpoint(resume, Path(checked.training.checkpoint_dir)), checked)
@@ -67,15 +62,14 @@ def reconstruct(
     overrides: Overrides = None,
 ) -> None:
     """Rebuild the fine detail of a coarse sequence."""
-    from tempogan_eddy.config import load_config
     from tempogan_eddy.device import choose_device
     from tempogan_eddy.reconstruction import reconstruct as rebuild
     from tempogan_eddy.weights import load_model
 
     loaded = load_model(model)
-    sequence = read(source, storm, time, input_format, load_config(config, overrides).data)
+    sequence = read(source, storm, time, input_format, settings(config, overrides).data)
     fine = rebuild(sequence, loaded, tile=tile, device=choose_device(device))
-    write(fine, output, format, source, "reconstructing")
+    write(fine, output, format, "reconstructing")
     print(f"{output}: {fine.sizes['time']} frames of {fine.sizes['y']}x{fine.sizes['x']}")
 
 
@@ -101,15 +95,14 @@ def evaluate(
     overrides: Overrides = None,
 ) -> None:
     """Score a reconstruction against the truth, beside simple interpolation."""
-    from tempogan_eddy.config import load_config
     from tempogan_eddy.evaluation import combine, report
     from tempogan_eddy.evaluation import evaluate as score
 
-    settings = load_config(config, overrides).data
+    data = settings(config, overrides).data
     results = []
-    for name, truth_part, fine, coarse in _pairs(truth, reconstructed, lowres, storm, time, settings):
+    for name, truth_part, fine, coarse in _pairs(truth, reconstructed, lowres, storm, time, data):
         with frame_progress(f"evaluating {name}") as advance:
-            result = score(truth_part, fine, coarse, baselines=baselines, cadence=settings.cadence, progress=advance)
+            result = score(truth_part, fine, coarse, baselines=baselines, cadence=data.cadence, progress=advance)
         results.append(result)
         _print(report.table(result))
         if figures:
@@ -123,21 +116,23 @@ def evaluate(
 
 
 def _pairs(
-    truth: Path, reconstructed: Path, lowres: Path | None, storm: str | None, time: str | None, settings: Any
+    truth: Path, reconstructed: Path, lowres: Path | None, storm: str | None, time: str | None, data: Any
 ) -> Iterator[tuple[str, Any, Any, Any]]:
     """Name, truth, reconstruction and coarse input of every storm that was reconstructed."""
     from tempogan_eddy.io import open_sequences
 
-    names = list(open_sequences(reconstructed, **reader_options(settings)))
+    # The variable's name is the truth's; what this package wrote is found without it.
+    ours = data.model_copy(update={"variable": None})
+    names = list(open_sequences(reconstructed, **reader_options(ours)))
     for name in [storm] if storm or len(names) == 1 else names:
         alone = len(names) == 1
-        fine = read(reconstructed, None if alone else name, time, None, settings)
+        fine = read(reconstructed, None if alone else name, time, None, ours)
         label = storm or str(fine.attrs.get("sequence", name))
         # A truth of one storm needs no name; one of several is found by the name the reconstruction kept.
-        truths = open_sequences(truth, **reader_options(settings))
+        truths = open_sequences(truth, **reader_options(data))
         wanted = storm or (None if len(truths) == 1 else label)
-        coarse = read(lowres, None if alone else name, time, None, settings) if lowres else None
-        yield label, read(truth, wanted, time, None, settings), fine, coarse
+        coarse = read(lowres, None if alone else name, time, None, ours) if lowres else None
+        yield label, read(truth, wanted, time, None, data), fine, coarse
 
 
 def _draw(folder: Path, result: Any, truth: Any, fine: Any, coarse: Any) -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-__all__ = ["ConfigPath", "Format", "Input", "InputFormat", "Json", "Output", "Overrides", "Storm", "Time"]
+if TYPE_CHECKING:
+    from tempogan_eddy.config import Config
+
+__all__ = ["ConfigPath", "Format", "Input", "InputFormat", "Json", "Output", "Overrides", "Storm", "Time", "settings"]
+
+DEFAULT_CONFIG = Path("configs/config.json")
 
 FormatName = Literal["netcdf", "zarr", "png", "digital-typhoon"]
 
@@ -34,10 +39,30 @@ Time = Annotated[
 ]
 ConfigPath = Annotated[
     Path | None,
-    typer.Option("--config", "-c", help="Configuration file; defaults where left out.", show_default=False),
+    typer.Option(
+        "--config", "-c", help="Configuration file; configs/config.json where that exists.", show_default=False
+    ),
 ]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", help="Override, e.g. --set training.epochs=20 (may be repeated).", show_default=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def settings(config: Path | None, overrides: list[str] | None, data: Path | None = None) -> Config:
+    """The configuration of a command: the file named, else configs/config.json, else the defaults.
+
+    Parameters
+    ----------
+    config, overrides
+        As given on the command line.
+    data
+        Takes the place of ``training.data_root``.
+    """
+    from tempogan_eddy.config import load_config
+
+    checked = load_config(config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None), overrides)
+    if data is not None:
+        checked.training.data_root = str(data)
+    return checked

@@ -64,6 +64,15 @@ class SensorModel:
         reach = (len(self.kernel()) - self.scale) // 2
         return math.ceil(reach / self.scale) * self.scale
 
+    def attributes(self) -> dict[str, str | int | float]:
+        """What a file says of the sensor that saw it."""
+        return {
+            "sensor_model": self.kind,
+            "sensor_model_scale": self.scale,
+            "sensor_model_sigma": self.sigma if self.kind == "gaussian" else 0.0,
+            "sensor_model_noise_kelvin": self.noise_kelvin,
+        }
+
     def kernel(self) -> Tensor:
         """The 1-D kernel: even offsets around the centre of a block, sum 1."""
         scale = self.scale
@@ -149,11 +158,7 @@ class SensorModel:
             chunks=((1,) * frames, (rows,), (columns,)),
             meta=np.empty((0, 0, 0), np.float32),
         )
-        attributes = {**sequence.attrs, "sensor": self.kind, "sensor_scale": self.scale}
-        if self.kind == "gaussian":
-            attributes["sensor_sigma"] = self.sigma
-        if self.noise_kelvin:
-            attributes |= {"sensor_noise_kelvin": self.noise_kelvin, "sensor_seed": seed}
+        attributes = {**sequence.attrs, **self.attributes()}
         return xr.DataArray(
             coarse,
             dims=sequence.dims,

@@ -23,6 +23,8 @@ def written_aside(path: Path) -> Iterator[Path]:
     InputError
         The place cannot be written.
     """
+    path = path.resolve()  # "." has no name to put a temporary one beside
+    existed_as_folder = path.is_dir()
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     old = path.with_name(f".{path.name}.{os.getpid()}.old")
     made = [parent for parent in path.parents if not parent.exists()]
@@ -30,6 +32,8 @@ def written_aside(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove(partial)
         yield partial
+        if existed_as_folder and not partial.is_dir():
+            raise InputError(f"{path} is a folder; name a file.")
         if path.is_dir():
             path.rename(old)
         partial.replace(path)

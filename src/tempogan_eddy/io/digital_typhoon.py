@@ -79,7 +79,7 @@ def open_digital_typhoon(
     InputError
         For a file that is not named or built like the dataset's, or of another size than the first.
     """
-    files = [path] if path.is_file() else sorted(path.glob("*.h5"))
+    files = [path] if path.is_file() else [file for file in sorted(path.glob("*.h5")) if not file.name.startswith(".")]
     frames = sorted((_parse_name(file) for file in files), key=lambda frame: (frame.time, frame.path.name))
     if unreadable == "gap":
         frames = [frame for frame in frames if _is_readable(frame)]

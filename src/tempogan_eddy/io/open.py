@@ -65,7 +65,7 @@ def open_sequence(
     valid_kelvin : tuple of float
         Values outside these kelvins are missing.
     unreadable : {"error", "gap"}
-        Whether a Digital Typhoon frame that cannot be read is an error or is left out with a warning.
+        Whether a Digital Typhoon or PNG frame that cannot be read is an error or is left out with a warning.
 
     Returns
     -------
@@ -145,6 +145,12 @@ def open_sequences(
     return opened
 
 
+def is_netcdf(path: Path) -> bool:
+    """Whether a file begins like NetCDF, whatever its name."""
+    with path.open("rb") as file:
+        return file.read(8).startswith(NETCDF_MAGIC)
+
+
 def recognise(path: Path) -> str | None:
     """Return the format of the sequence that a file or folder itself is, or None."""
     if path.is_file():
@@ -152,8 +158,7 @@ def recognise(path: Path) -> str | None:
             return "digital-typhoon"
         if path.suffix.lower() in NETCDF_SUFFIXES:
             return "netcdf"
-        with path.open("rb") as file:
-            return "netcdf" if file.read(8).startswith(NETCDF_MAGIC) else None
+        return "netcdf" if is_netcdf(path) else None
     if any((path / mark).exists() for mark in ZARR_MARKS):
         return "zarr"
     names = [entry.name.lower() for entry in path.iterdir() if not entry.name.startswith(".")]
@@ -230,6 +235,12 @@ def _open_source(
         case "digital-typhoon":
             return open_digital_typhoon(source.path, valid_kelvin=valid_kelvin, unreadable=unreadable)
         case "png":
-            return open_png(source.path, grey_kelvin=grey_kelvin, cadence=cadence, valid_kelvin=valid_kelvin)
+            return open_png(
+                source.path,
+                grey_kelvin=grey_kelvin,
+                cadence=cadence,
+                valid_kelvin=valid_kelvin,
+                unreadable=unreadable,
+            )
         case _:
             return open_cf(source.path, group=source.group, variable=variable, valid_kelvin=valid_kelvin)

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.frames import FrameStack, iterate_frames, lazy_sequence
+from tempogan_eddy.io.png_times import frame_times
 from tempogan_eddy.io.quality import VALID_KELVIN
 from tempogan_eddy.io.sequence import as_sequence
 
@@ -31,9 +31,6 @@ log = logging.getLogger(__name__)
 TEXT_KEY = "tempogan-eddy"
 WRITTEN_KELVIN = (100.0, 427.67)
 """Kelvin of levels 1 and 65535 in the 16-bit frames we write: steps of 0.005 K, so that whole kelvins are exact."""
-
-STAMP = re.compile(r"(?<!\d)((?:19|20)\d{8})(\d{2})?(?!\d)")
-EPOCH = pd.Timestamp("2000-01-01")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +69,7 @@ def open_png(
     grey_kelvin: tuple[float, float] = (170.0, 320.0),
     cadence: str = "1h",
     valid_kelvin: tuple[float, float] = VALID_KELVIN,
+    unreadable: str = "error",
 ) -> xr.DataArray:
     """Open a folder of PNG frames as one sequence, in natural order of their names.
 
@@ -88,6 +86,9 @@ def open_png(
         Time between frames that tell no time, as a pandas offset.
     valid_kelvin : tuple of float
         Values outside these kelvins are missing.
+    unreadable : {"error", "gap"}
+        What a frame that cannot be read is: an error that names the file, or (every frame is then read once
+        now) a frame left out, with a warning.
 
     Returns
     -------
@@ -101,12 +102,16 @@ def open_png(
         none.
     """
     files = sorted((file for file in path.iterdir() if _is_frame(file)), key=natural_key)
+    if unreadable == "gap":
+        files = [file for file in files if _is_readable(file)]
+    if not files:
+        raise InputError(f"{path} holds no PNG frame that can be read.")
     headers = [_read_header(file) for file in files]
     for file, (size, _) in zip(files, headers, strict=True):
         if size != headers[0][0]:
             raise InputError(f"{file} has {size} pixels, the first frame of its folder {headers[0][0]}; resize it.")
     records = [record for _, record in headers]
-    times, time_source = _times(files, records, cadence)
+    times, time_source = frame_times(files, records, cadence)
     order = np.argsort(times, kind="stable") if time_source == "file name" else np.arange(len(files))
     files, records = [files[i] for i in order], [records[i] for i in order]
     read = functools.partial(_read_frame, files, records, grey_kelvin)
@@ -120,6 +125,15 @@ def open_png(
 
 def _is_frame(path: Path) -> bool:
     return path.suffix.lower() == ".png" and not path.name.startswith(".")
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        _read_grey(path)
+    except InputError as error:
+        log.warning("left out as a gap: %s", error)
+        return False
+    return True
 
 
 def _read_header(path: Path) -> tuple[tuple[int, int], dict[str, Any]]:
@@ -155,29 +169,6 @@ def _read_grey(path: Path) -> tuple[np.ndarray, int]:
     if (colours != colours[..., :1]).any():
         raise InputError(f"{path} is coloured; a frame is grey, black to white being kelvin.")
     return colours[..., 0], 255
-
-
-def _times(files: list[Path], records: list[dict[str, Any]], cadence: str) -> tuple[np.ndarray, str]:
-    """Return the frames' times and where they come from."""
-    if all("time" in record for record in records):
-        return np.array([record["time"] for record in records], dtype="datetime64[ns]"), "recorded"
-    stamps = [_stamp(file.stem) for file in files]
-    if all(stamp is not None for stamp in stamps):
-        return np.array([stamp for stamp in stamps if stamp is not None], dtype="datetime64[ns]"), "file name"
-    try:
-        step = pd.Timedelta(cadence)
-    except ValueError as error:
-        raise InputError(f"The cadence {cadence!r} is no length of time; write it as 1h or 30min.") from error
-    numbers = [int(digits[-1]) if (digits := re.findall(r"\d+", file.stem)) else None for file in files]
-    if any(number is None for number in numbers) or len(set(numbers)) < len(numbers):
-        numbers = list(range(len(files)))
-    return np.array([EPOCH + step * number for number in numbers], dtype="datetime64[ns]"), "frame number"
-
-
-def _stamp(stem: str) -> np.datetime64 | None:
-    match = STAMP.search(stem)
-    time = pd.to_datetime(match[1] + (match[2] or "00"), format="%Y%m%d%H%M", errors="coerce") if match else pd.NaT
-    return None if time is pd.NaT else time.to_datetime64()
 
 
 def _recorded_coordinates(records: list[dict[str, Any]]) -> dict[str, Any]:

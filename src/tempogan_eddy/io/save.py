@@ -11,7 +11,7 @@ from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.cf_write import write_cf
 from tempogan_eddy.io.digital_typhoon_write import write_digital_typhoon
 from tempogan_eddy.io.frames import source_paths
-from tempogan_eddy.io.open import FORMATS, NETCDF_SUFFIXES, recognise
+from tempogan_eddy.io.open import FORMATS, NETCDF_SUFFIXES, is_netcdf, recognise
 from tempogan_eddy.io.png import write_png
 from tempogan_eddy.io.sequence import as_sequence
 
@@ -95,6 +95,6 @@ def _check_place(path: Path, format: str, sources: set[Path]) -> None:
     elif format == "zarr":
         ours = path.is_dir() and (not any(path.iterdir()) or recognise(path) == "zarr")
     else:
-        ours = path.is_file()
+        ours = path.is_file() and is_netcdf(path)
     if not ours:
         raise InputError(f"{path} exists and is no {format} sequence; remove it or write to another place.")

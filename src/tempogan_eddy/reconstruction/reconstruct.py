@@ -100,14 +100,14 @@ def _provenance(model: Model) -> dict[str, object]:
         "super_resolution_model_version": str(model.metadata.get("version", "")),
         "super_resolution_model_step": int(model.metadata.get("step", 0)),
         "super_resolution_kelvin_range": [low, high],
-        "sensor": model.config.sensor.kind,
+        **model.sensor.attributes(),
         "scale": model.scale,
     }
 
 
 def _warn_of_mismatch(sequence: xr.DataArray, model: Model) -> None:
     """A model meets the degradation it was trained on, or loses several dB."""
-    for key, trained in {"sensor": model.config.sensor.kind, "sensor_scale": model.scale}.items():
+    for key, trained in model.sensor.attributes().items():
         seen = sequence.attrs.get(key)
         if seen is not None and seen != trained:
             log.warning(

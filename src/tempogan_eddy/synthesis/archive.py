@@ -74,6 +74,8 @@ def synthesize(
         raise InputError(f"{path} is one file and cannot hold {storms} storms: name a folder, or ask for one storm")
     if path.exists() and path.is_file() != (path.suffix == ".nc"):
         raise InputError(f"{path} is in the way: remove it or write to another place")
+    if any("-synthetic-" not in file.name for file in (path / "image").glob("*/*.h5")):
+        raise InputError(f"{path} holds real storms; write simulated ones to another place")
     names = [_name(index, storms) for index in range(storms)]
     for index, name in enumerate(names):
         storm = simulate_storm(

@@ -38,7 +38,7 @@ class Journal:
     total, done
         Steps of the whole run, and those already taken.
     windows_per_step
-        Patches that a step consumes, for the rate.
+        Patches that the generator learns from in a step, for the rate.
     """
 
     def __init__(self, folder: Path, total: int, done: int, windows_per_step: int) -> None:
