@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from tempogan_eddy.errors import InputError, TrainingError
+from tempogan_eddy.model.scaling import from_kelvin
 from tempogan_eddy.model.tempogan import project, upsample
 from tempogan_eddy.training.batches import step_batches
 from tempogan_eddy.training.trainer import TempoGANTrainer
@@ -168,6 +169,32 @@ def test_adversarial_losses_reach_all_three_networks(tmp_path, storms):
     assert {"loss_d_spatial", "loss_d_temporal", "loss_g_spatial", "loss_g_temporal"} <= losses.keys()
     for old, network in zip(before, networks, strict=True):
         assert not same(old, dict(network.state_dict()))
+
+
+def test_the_generators_step_leaves_no_gradient_in_the_discriminators(tmp_path, storms):
+    trainer = TempoGANTrainer(small_config(tmp_path, storms, pretrain_epochs=0))
+    trainer.steps.run(next(step_batches(trainer.dataset, 0, 1)), adversarial=True)
+    for network in (trainer.networks.spatial, trainer.networks.temporal):
+        assert all(p.grad is None and p.requires_grad for p in network.parameters())
+
+
+def test_validation_of_the_truth_is_perfect_and_of_bicubic_is_not(tmp_path, storms):
+    validation = TempoGANTrainer(small_config(tmp_path, storms)).validation
+    truth = iter([from_kelvin(sample["hr"], (170, 320)) for sample in validation.samples])
+    perfect = validation.measure(lambda frames: next(truth))
+    assert perfect["rmse"] < 1e-4
+    assert perfect["lsd"] < 1e-2
+    assert abs(perfect["energy"]) < 1e-3
+    assert validation.bicubic["rmse"] > 1
+    assert validation.bicubic["energy"] < -3
+
+
+def test_without_an_average_the_generator_itself_is_validated(tmp_path, storms):
+    trainer, result = trained(tmp_path, storms, epochs=1, ema_decay=0)
+    assert same(dict(trainer.ema.module.state_dict()), dict(trainer.networks.generator.state_dict()))
+    assert same(
+        dict(load_model(result.checkpoint).generator.state_dict()), dict(trainer.networks.generator.state_dict())
+    )
 
 
 def test_one_forward_pass_serves_both_steps(tmp_path, storms):

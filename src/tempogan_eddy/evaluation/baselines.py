@@ -5,7 +5,8 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+
+from tempogan_eddy.dataset.missing import fill_missing
 
 __all__ = ["BASELINES", "area_mean", "back_projected", "bicubic", "nearest"]
 
@@ -66,7 +67,7 @@ def bicubic(lowres: NDArray[np.floating], scale: int) -> NDArray[np.floating]:
     -------
     (h * scale, w * scale) array
     """
-    return _restore_missing(_interpolate(_fill_missing(lowres), scale), lowres, scale)
+    return _restore_missing(_interpolate(fill_missing(lowres), scale), lowres, scale)
 
 
 def back_projected(lowres: NDArray[np.floating], scale: int) -> NDArray[np.floating]:
@@ -86,7 +87,7 @@ def back_projected(lowres: NDArray[np.floating], scale: int) -> NDArray[np.float
     -------
     (h * scale, w * scale) array
     """
-    filled = _fill_missing(lowres)
+    filled = fill_missing(lowres)
     smooth = _interpolate(filled, scale)
     projected = smooth + nearest(filled - area_mean(smooth, scale), scale)
     return _restore_missing(projected, lowres, scale)
@@ -121,16 +122,6 @@ def _interpolate(filled: NDArray[np.floating], scale: int) -> NDArray[np.floatin
     # Around the mean, single precision keeps 1e-5 K; on 300 K it would keep 1e-4 K.
     mean = filled.mean()
     return (rows @ (filled - mean) @ columns.T + mean).astype(filled.dtype)
-
-
-def _fill_missing(lowres: NDArray[np.floating]) -> NDArray[np.floating]:
-    missing = ~np.isfinite(lowres)
-    if not missing.any():
-        return lowres
-    if missing.all():
-        return np.zeros_like(lowres)
-    index = ndimage.distance_transform_edt(missing, return_distances=False, return_indices=True)
-    return lowres[tuple(index)]
 
 
 def _restore_missing(frame: NDArray[np.floating], lowres: NDArray[np.floating], scale: int) -> NDArray[np.floating]:
