@@ -76,7 +76,7 @@ def coarsen(
 
 def pack(
     source: Input,
-    output: Output,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The store, NAME.zarr.", show_default=False)],
     config: ConfigPath = None,
     overrides: Overrides = None,
 ) -> None:
@@ -186,6 +186,27 @@ def _model_facts(path: Path) -> dict[str, dict[str, Any]]:
     return {str(path): facts | model.metadata}
 
 
+def _kelvin_facts(sequence: Any, most: int = 50) -> dict[str, str]:
+    """Kelvin range, missing share and gaps, from up to ``most`` frames spread over the sequence."""
+    import numpy as np
+
+    times = sequence["time"].values
+    chosen = np.unique(np.linspace(0, len(times) - 1, min(most, len(times))).round().astype(int))
+    low, high, missing = np.inf, -np.inf, 0.0
+    for number in chosen:
+        frame = sequence.isel(time=int(number)).values
+        valid = frame[np.isfinite(frame)]
+        missing += 1 - valid.size / frame.size
+        if valid.size:
+            low, high = min(low, float(valid.min())), max(high, float(valid.max()))
+    steps, counts = np.unique(np.diff(times).astype("timedelta64[m]").astype(int), return_counts=True)
+    kelvins = f"{low:.1f} to {high:.1f} K" if high > low else "none valid: are the units right?"
+    return {
+        f"kelvins (of {len(chosen)} frames)": f"{kelvins}, {missing / len(chosen):.2%} missing",
+        "time steps": ", ".join(f"{count} of {step} min" for step, count in zip(steps, counts, strict=True)) or "none",
+    }
+
+
 def _data_facts(path: Path) -> dict[str, dict[str, Any]]:
     import numpy as np
 
@@ -198,6 +219,7 @@ def _data_facts(path: Path) -> dict[str, dict[str, Any]]:
         facts[name] = {
             "frames": f"{sequence.sizes['time']} of {sequence.sizes['y']}x{sequence.sizes['x']}",
             "times": f"{times[0]} to {times[-1]}",
+            **_kelvin_facts(sequence),
             "hourly windows": len(find_windows(linked_frames(sequence, "1h"), np.ones(len(times), bool))),
             "coordinates": ", ".join(map(str, sequence.coords)),
             **{key: value for key, value in sequence.attrs.items() if key != "sequence"},

@@ -11,6 +11,7 @@ import typer
 from tempogan_eddy.cli.data_commands import read, reader_options, write
 from tempogan_eddy.cli.options import ConfigPath, Format, Input, InputFormat, Output, Overrides, Storm, Time, settings
 from tempogan_eddy.cli.progress import frame_progress, storm_progress
+from tempogan_eddy.errors import InputError
 
 __all__ = ["evaluate", "reconstruct", "train"]
 
@@ -88,7 +89,7 @@ def evaluate(
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Write all scores as CSV.", show_default=False)] = None,
     figures: Annotated[
         Path | None,
-        typer.Option("--figures", help="Folder for crops.png and spectra.png.", show_default=False),
+        typer.Option("--figures", help="Folder for STORM-crops.png and STORM-spectra.png.", show_default=False),
     ] = None,
     baselines: Annotated[bool, typer.Option(help="Score nearest, bicubic and back-projected bicubic too.")] = True,
     config: ConfigPath = None,
@@ -98,6 +99,9 @@ def evaluate(
     from tempogan_eddy.evaluation import combine, report
     from tempogan_eddy.evaluation import evaluate as score
 
+    for target in (json_file, csv_file):
+        if target is not None and target.exists() and target.suffix.lower() not in {".json", ".csv"}:
+            raise InputError(f"{target} exists and is no table of scores; name another file for them.")
     data = settings(config, overrides).data
     results = []
     for name, truth_part, fine, coarse in _pairs(truth, reconstructed, lowres, storm, time, data):

@@ -71,7 +71,7 @@ def split_frames(storms: Mapping[str, Entry], config: SplitConfig) -> Assignment
         if not any(mask.any() for mask in result[split].values()):
             raise InputError(
                 f"The split leaves no frame for '{split}' ({len(storms)} storm(s), data.split.by = {config.by}); "
-                "use data.split.by = time, or name storms in data.split.rules."
+                f"{_remedy(split, storms)}."
             )
     return result
 
@@ -85,6 +85,12 @@ def describe_split(assignment: Assignment, storms: Mapping[str, Entry]) -> list[
                 times = storms[name].times[mask].astype("datetime64[m]")
                 rows.append((split, name, int(mask.sum()), str(times[0]), str(times[-1])))
     return rows
+
+
+def _remedy(split: str, storms: Mapping[str, Entry]) -> str:
+    if any(entry.folder for entry in storms.values()):
+        return f"put sequences into a folder '{split}' beside the others"
+    return "try data.split.by = time, a smaller data.split.guard_hours, or name storms in data.split.rules"
 
 
 def _store(result: Assignment, name: str, labels: np.ndarray) -> None:

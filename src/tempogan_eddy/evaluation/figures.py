@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.evaluation.baselines import bicubic, nearest
+from tempogan_eddy.evaluation.baselines import back_projected, bicubic, nearest
 from tempogan_eddy.evaluation.matching import match
 from tempogan_eddy.evaluation.result import Evaluation
 from tempogan_eddy.io.aside import written_aside
@@ -82,6 +82,7 @@ def save_crops(
     panels = {
         f"input ({matched.scale}x coarser)": nearest(coarse, matched.scale),
         "bicubic": bicubic(coarse, matched.scale),
+        "back-projected bicubic": back_projected(coarse, matched.scale),
         "reconstructed": ours,
         "truth": fine,
     }

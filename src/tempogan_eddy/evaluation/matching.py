@@ -98,10 +98,14 @@ def _scale(reconstructed: xr.DataArray, lowres: xr.DataArray | None, scale: int 
                 f"The reconstruction has {fine[0]}x{fine[1]} pixels, which is not {wanted} times the "
                 f"{coarse[0]}x{coarse[1]} of the low-resolution input; give the input it was made from."
             )
+        if inferred < 2:
+            raise InputError(
+                "The low-resolution input is as fine as the reconstruction; give the input it was made from."
+            )
         return inferred
     found = reconstructed.attrs.get("scale") if scale is None else scale
     if found is None:
-        raise InputError("The reconstruction does not state its scale; give its low-resolution input or the scale.")
+        raise InputError("The reconstruction does not state its scale; give its low-resolution input (--lowres).")
     try:
         number = int(found)
     except (TypeError, ValueError):

@@ -82,6 +82,10 @@ def write_cf(da: xr.DataArray, path: Path, format: str, on_frame: Callable[[int]
         for number, frame in enumerate(iterate_frames(da)):
             array[number] = frame  # type: ignore[index]
             on_frame(number + 1)
+        with warnings.catch_warnings():
+            # Not in the Zarr v3 specification either, but what xarray looks for first.
+            warnings.filterwarnings("ignore", message=".*[Cc]onsolidated metadata.*")
+            zarr.consolidate_metadata(path)
 
 
 def _to_dataset(da: xr.DataArray) -> xr.Dataset:

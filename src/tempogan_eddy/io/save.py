@@ -13,7 +13,7 @@ from tempogan_eddy.io.digital_typhoon_write import write_digital_typhoon
 from tempogan_eddy.io.frames import source_paths
 from tempogan_eddy.io.open import FORMATS, NETCDF_SUFFIXES, is_netcdf, recognise
 from tempogan_eddy.io.png import write_png
-from tempogan_eddy.io.sequence import as_sequence
+from tempogan_eddy.io.sequence import NAME, as_sequence
 
 __all__ = ["save_sequence"]
 
@@ -93,7 +93,7 @@ def _check_place(path: Path, format: str, sources: set[Path]) -> None:
     elif format == "png":
         ours = path.is_dir() and all(entry.suffix == ".png" for entry in path.iterdir())
     elif format == "zarr":
-        ours = path.is_dir() and (not any(path.iterdir()) or recognise(path) == "zarr")
+        ours = path.is_dir() and (not any(path.iterdir()) or (path / NAME).is_dir())
     else:
         ours = path.is_file() and is_netcdf(path)
     if not ours:

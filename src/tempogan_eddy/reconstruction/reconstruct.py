@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import as_sequence, refine_grid
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
 from tempogan_eddy.reconstruction.tiles import run_tiled
-from tempogan_eddy.weights import Model
+from tempogan_eddy.weights import Model, load_model
 
 __all__ = ["reconstruct"]
 
@@ -26,7 +27,7 @@ TILE = 256
 
 
 def reconstruct(
-    sequence: xr.DataArray, model: Model, *, tile: int = TILE, device: str | torch.device = "cpu"
+    sequence: xr.DataArray, model: Model | str | Path, *, tile: int = TILE, device: str | torch.device = "cpu"
 ) -> xr.DataArray:
     """Rebuild the fine detail of a coarse sequence.
 
@@ -37,7 +38,7 @@ def reconstruct(
     sequence
         (time, y, x) in kelvin, NaN where missing, seen by the sensor that the model was trained for.
     model
-        From `load_model`.
+        From `load_model`, or the path of a model.
     tile
         Side of a tile in LR pixels; bounds the memory of the network.
     device
@@ -54,6 +55,8 @@ def reconstruct(
     InputError
         The input is no sequence of brightness temperatures.
     """
+    if not isinstance(model, Model):
+        model = load_model(model)
     if tile < 1:
         raise InputError(f"The tile must be at least 1 pixel wide, not {tile}.")
     sequence = as_sequence(sequence)
@@ -96,7 +99,9 @@ def _provenance(model: Model) -> dict[str, object]:
     low, high = model.config.data.kelvin_range
     return {
         "super_resolution_software": f"TempoGAN-Eddy {__version__}",
-        "super_resolution_model": model.name,
+        "super_resolution_model": Path(model.name).name,
+        "super_resolution_training_data": "; ".join(model.metadata.get("training_data", [])) or "not recorded",
+        "comment": "Detail finer than the input's pixels is plausible, not observed.",
         "super_resolution_model_version": str(model.metadata.get("version", "")),
         "super_resolution_model_step": int(model.metadata.get("step", 0)),
         "super_resolution_kelvin_range": [low, high],

@@ -20,6 +20,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from tempogan_eddy.config import Config, load_config
 from tempogan_eddy.dataset.typhoon import TyphoonDataset
+from tempogan_eddy.errors import InputError
 from tempogan_eddy.model.tempogan import SpatialDiscriminator, TemporalDiscriminator
 from tempogan_eddy.training.batches import step_batches
 from tempogan_eddy.training.checkpoint import (
@@ -42,6 +43,8 @@ log = logging.getLogger(__name__)
 # beta1 as tempoGAN. A beta2 of 0.999 remembers the small gradients of the content epochs for so long that
 # the first adversarial ones, thirty times their size, threw the generator off (L1 0.02 -> 58 in one epoch).
 BETAS = (0.5, 0.99)
+
+BEST_MODEL = "best_model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,10 @@ class TempoGANTrainer:
         self.stop_asked = False
         if resume_from is not None:
             self._resume(find_checkpoint(resume_from, self.folder))
+        elif any(self.folder.glob("checkpoint_*.pth")) or (self.folder / BEST_MODEL).exists():
+            raise InputError(
+                f"{self.folder} holds an earlier run; go on with --resume auto, or name another checkpoint_dir."
+            )
         self._announce()
         last = training.epochs * training.steps_per_epoch
         checkpoint: Path | None = None
@@ -149,7 +156,7 @@ class TempoGANTrainer:
             checkpoint = epoch_path(self.folder, self.epoch)
             save_checkpoint(checkpoint, self._state(), self.config)
             interrupted_path(self.folder).unlink(missing_ok=True)
-        best = self.folder / "best_model.safetensors"
+        best = self.folder / BEST_MODEL
         return TrainingResult(
             self.epoch,
             self.best,
@@ -200,7 +207,9 @@ class TempoGANTrainer:
             len(self.dataset), count / 1e6, self.fabric.device, self.fabric.strategy.precision.precision,
             self.validation.bicubic["rmse"], self.validation.bicubic["lsd"],
         )  # fmt: skip
-        if self.step:
+        if self.step >= training.epochs * training.steps_per_epoch:
+            log.info("All %d epochs are done already; raise training.epochs to go on", training.epochs)
+        elif self.step:
             log.info("Resuming after step %d, in epoch %d of %d", self.step, self.epoch + 1, training.epochs)
 
     def _set_learning_rates(self) -> None:
@@ -239,14 +248,16 @@ class TempoGANTrainer:
         starting = adversarial and epoch <= training.pretrain_epochs
         self.best, self.stale = (value, 0) if better else (self.best, 0 if starting else self.stale + 1)
         if better:
+            splits = [(part, f"{storm} {first}/{last}") for part, storm, _, first, last in self.dataset.rows]
             details = {
+                "training_data": [text for part, text in splits if part == "train"],
                 "epoch": epoch,
                 "step": self.step,
                 "score": value,
                 "score_kind": training.score,
                 **metrics,
             }
-            save_model(self.folder / "best_model.safetensors", self.ema.module, self.config, details)
+            save_model(self.folder / BEST_MODEL, self.ema.module, self.config, details)
         journal.epoch(epoch, self.step, metrics, value, better, self.networks.optimizer_g.param_groups[0]["lr"])
         if epoch % training.image_every == 0:
             sample = self.validation.samples[0]
