@@ -84,7 +84,7 @@ def write_cf(da: xr.DataArray, path: Path, format: str, on_frame: Callable[[int]
             on_frame(number + 1)
         with warnings.catch_warnings():
             # Not in the Zarr v3 specification either, but what xarray looks for first.
-            warnings.filterwarnings("ignore", message=".*[Cc]onsolidated metadata.*")
+            warnings.filterwarnings("ignore", message=".*([Cc]onsolidated metadata|Zarr V3 specification).*")
             zarr.consolidate_metadata(path)
 
 
