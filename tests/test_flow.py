@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from tempogan_eddy.dataset.flow import estimate_flow, estimate_neighbour_flows, kelvin_to_bytes
+from tempogan_eddy.dataset.flow import estimate_flow, kelvin_to_bytes
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.synthesis import simulate_storm
 
@@ -79,24 +79,6 @@ def test_any_size_keeps_its_shape(shape):
     assert np.isfinite(flow).all()
 
 
-def test_neighbour_flows_are_zero_at_the_ends_and_at_gaps():
-    frames = np.stack([cloud((2 * t, 0)) for t in range(4)])
-    previous, following = estimate_neighbour_flows(frames, np.array([True, False, True]))
-    moving = [bool(flow.any()) for flow in previous], [bool(flow.any()) for flow in following]
-    assert moving == ([False, True, False, True], [True, False, True, False])
-    inside = (slice(8, -8), slice(8, -8))
-    assert following[0, 0][inside].mean() == pytest.approx(2, abs=0.1)
-    assert previous[1, 0][inside].mean() == pytest.approx(-2, abs=0.1)
-
-
-def test_all_frames_are_linked_by_default():
-    previous, following = estimate_neighbour_flows(np.stack([cloud((t, 0)) for t in range(3)]))
-    assert [bool(flow.any()) for flow in previous] == [False, True, True]
-    assert [bool(flow.any()) for flow in following] == [True, True, False]
-
-
 def test_unusable_frames_are_refused():
     with pytest.raises(InputError, match="one shape"):
         estimate_flow(cloud(), cloud(size=40))
-    with pytest.raises(InputError, match="linked"):
-        estimate_neighbour_flows(np.stack([cloud()] * 3), np.array([True]))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tempogan_eddy.errors import InputError
 
-__all__ = ["estimate_flow", "estimate_neighbour_flows", "kelvin_to_bytes"]
+__all__ = ["estimate_flow", "kelvin_to_bytes"]
 
 KELVIN_RANGE = (180.0, 310.0)
 ZOOM = 2  # frames are enlarged before: motion of a part of a coarse pixel is what counts at high resolution
@@ -69,40 +69,6 @@ def estimate_flow(
     flow = flow[:height, :width]
     flow[missing] = 0
     return np.ascontiguousarray(flow.transpose(2, 0, 1), dtype=np.float32)
-
-
-def estimate_neighbour_flows(
-    frames: NDArray[np.floating], linked: NDArray[np.bool_] | None = None
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Estimate the flow of every frame of a sequence to the frame before and to the frame after.
-
-    Parameters
-    ----------
-    frames
-        ``(T, h, w)`` kelvin.
-    linked
-        ``(T - 1,)``: whether frames t and t+1 are exactly one cadence apart; all are by default.
-
-    Returns
-    -------
-    previous, next
-        Two arrays ``(T, 2, h, w)`` in pixels per cadence; 0 where there is no linked neighbour.
-
-    Raises
-    ------
-    InputError
-        If `linked` does not have one value for each pair of frames.
-    """
-    pairs = max(len(frames) - 1, 0)
-    linked = np.ones(pairs, bool) if linked is None else np.asarray(linked, bool)
-    if linked.shape != (pairs,):
-        raise InputError(f"linked has shape {linked.shape}: give one value for each of the {pairs} frame pairs")
-    previous_flow = np.zeros((len(frames), 2, *frames.shape[1:]), np.float32)
-    next_flow = np.zeros_like(previous_flow)
-    for first in np.flatnonzero(linked):
-        next_flow[first] = estimate_flow(frames[first], frames[first + 1])
-        previous_flow[first + 1] = estimate_flow(frames[first + 1], frames[first])
-    return previous_flow, next_flow
 
 
 def kelvin_to_bytes(frame: NDArray[np.floating], kelvin_range: tuple[float, float]) -> NDArray[np.uint8]:

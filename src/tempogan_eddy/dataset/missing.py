@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-__all__ = ["fill_missing"]
+__all__ = ["MINIMUM_SEEN", "fill_missing"]
+
+# A coarse pixel of which a smaller share was seen is missing.
+MINIMUM_SEEN = 0.5
 
 # What a frame without a single valid pixel is filled with, K.
 NOTHING_SEEN = 250.0

@@ -16,13 +16,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from tempogan_eddy.config import Config
+from tempogan_eddy.dataset.missing import MINIMUM_SEEN
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import coarsen_grid
 
 __all__ = ["SensorModel"]
-
-# A coarse pixel of which less than this was seen is missing.
-MINIMUM_SEEN = 0.5
 
 
 @dataclass(frozen=True)

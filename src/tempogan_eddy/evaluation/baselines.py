@@ -6,15 +6,12 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from tempogan_eddy.dataset.missing import fill_missing
+from tempogan_eddy.dataset.missing import MINIMUM_SEEN, fill_missing
 
 __all__ = ["BASELINES", "area_mean", "back_projected", "bicubic", "nearest"]
 
 # The kernel of torch.nn.functional.interpolate and cv2.INTER_CUBIC; Keys' own choice is -0.5.
 CUBIC_SHARPNESS = -0.75
-
-# A block of which less than this is valid is missing, as in the sensor model of `dataset.sensor`.
-MINIMUM_SEEN = 0.5
 
 
 def area_mean(frame: NDArray[np.floating], scale: int) -> NDArray[np.floating]:
