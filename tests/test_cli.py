@@ -99,6 +99,33 @@ def test_from_fine_to_coarse_to_fine_to_scores(capsys, tmp_path, storms, model):
     assert "coarsen" in history
 
 
+def test_several_storms_are_scored_each_against_its_own_truth(capsys, tmp_path, storms):
+    coarse, fine = tmp_path / "coarse", tmp_path / "fine"
+    for name in ("storm0", "storm1"):
+        run(capsys, "coarsen", storms / f"{name}.nc", "-o", coarse / f"{name}.nc", "--scale", 2)
+        save_sequence(open_sequence(storms / f"{name}.nc") + 1, fine / f"{name}.nc")
+    words = ("evaluate", "--truth", storms, "--reconstructed", fine, "--lowres", coarse, "--json", tmp_path / "s.json")
+    assert run(capsys, *words)[0] == 0
+    scores = json.loads((tmp_path / "s.json").read_text())["storms"]
+    assert [entry["storm"] for entry in scores] == ["storm0", "storm1", "all storms"]
+    assert all(entry["scores"]["reconstructed"]["bias"]["value"] == pytest.approx(1, abs=1e-3) for entry in scores)
+    assert run(capsys, *words, "--storm", "storm1")[0] == 0
+    assert [entry["storm"] for entry in json.loads((tmp_path / "s.json").read_text())["storms"]] == ["storm1"]
+    assert "it holds storm0, storm1" in refused(capsys, *words, "--storm", "storm2")
+
+
+def test_scale_format_and_ranges_of_an_evaluation_can_be_told(capsys, tmp_path, storms):
+    truth = tmp_path / "truth"
+    save_sequence(open_sequence(storms / "storm1.nc"), truth / "one.nc")
+    save_sequence(open_sequence(storms / "storm1.nc"), truth / "two.zarr")
+    words = ("evaluate", "--truth", truth, "--reconstructed", storms / "storm1.nc", "--input-format", "netcdf")
+    assert "--scale" in refused(capsys, *words)
+    code, out, _ = run(capsys, *words, "--scale", 4, "--set", "data.kelvin_range=[180, 310]")
+    assert code == 0
+    assert "4x reconstruction" in out
+    assert "data range 130 K (180-310 K)" in " ".join(out.split())
+
+
 @pytest.mark.parametrize("name", ["out.nc", "out.zarr", "png", "digital-typhoon"])
 def test_every_format_goes_in_and_out(capsys, tmp_path, storms, model, name):
     options = [] if "." in name else ["--format", name]

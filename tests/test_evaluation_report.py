@@ -108,3 +108,11 @@ def test_spectra_are_drawn_for_one_storm(evaluation, tmp_path):
     assert Image.open(path).size[0] > 500
     with pytest.raises(InputError, match="no mean spectrum"):
         save_spectra(combine([evaluation, evaluation]), tmp_path / "none.png")
+
+
+def test_without_intervals_the_footer_says_why_and_counts_in_the_singular():
+    truth = sequence(frames=2, shape=(64, 64))
+    text = " ".join(printed(evaluate(truth, noisy(truth))).split())
+    assert "2 frames, 1 pair 1h apart" in text
+    assert "No intervals: all frames lie within one block of 6h" in text
+    assert "resamples of" not in text

@@ -133,6 +133,10 @@ class DataConfig(_Section):
     cache_dir: str = Field("./cache", description="where raw folders are packed, once")
     split: SplitConfig = SplitConfig()
 
+    def reader_options(self) -> dict[str, Any]:
+        """How files are read: the options of `tempogan_eddy.io.open_sequence` but storm and format."""
+        return {key: getattr(self, key) for key in ("variable", "grey_kelvin", "cadence", "unreadable")}
+
     @model_validator(mode="after")
     def _ranges(self) -> DataConfig:
         low, high = self.kelvin_range

@@ -24,19 +24,14 @@ from tempogan_eddy.cli.options import (
 from tempogan_eddy.cli.progress import frame_progress, storm_progress
 from tempogan_eddy.errors import InputError
 
-__all__ = ["coarsen", "config", "info", "pack", "read", "reader_options", "split", "synthesize", "write"]
-
-
-def reader_options(data: Any) -> dict[str, Any]:
-    """How the data section of a configuration reads files."""
-    return {key: getattr(data, key) for key in ("variable", "grey_kelvin", "cadence", "unreadable")}
+__all__ = ["coarsen", "config", "info", "pack", "read", "split", "synthesize", "write"]
 
 
 def read(path: Path, storm: str | None, time: str | None, input_format: str | None, data: Any) -> Any:
     """Open a sequence as a command asks for it; ``data`` is the configuration's data section."""
     from tempogan_eddy.io import open_sequence, select_time
 
-    sequence = open_sequence(path, storm=storm, format=input_format, **reader_options(data))
+    sequence = open_sequence(path, storm=storm, format=input_format, **data.reader_options())
     return select_time(sequence, time) if time else sequence
 
 

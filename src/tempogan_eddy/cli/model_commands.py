@@ -8,8 +8,19 @@ from typing import Annotated, Any
 
 import typer
 
-from tempogan_eddy.cli.data_commands import read, reader_options, write
-from tempogan_eddy.cli.options import ConfigPath, Format, Input, InputFormat, Output, Overrides, Storm, Time, settings
+from tempogan_eddy.cli.data_commands import read, write
+from tempogan_eddy.cli.options import (
+    ConfigPath,
+    Format,
+    FormatName,
+    Input,
+    InputFormat,
+    Output,
+    Overrides,
+    Storm,
+    Time,
+    settings,
+)
 from tempogan_eddy.cli.progress import frame_progress, storm_progress
 from tempogan_eddy.errors import InputError
 
@@ -83,6 +94,14 @@ def evaluate(
     ] = None,
     storm: Storm = None,
     time: Time = None,
+    scale: Annotated[
+        int | None,
+        typer.Option(min=2, max=64, help="How many times finer, where no file tells.", show_default=False),
+    ] = None,
+    input_format: Annotated[
+        FormatName | None,
+        typer.Option("--input-format", help="Format of the truth, where it is not recognised.", show_default=False),
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all scores as JSON.", show_default=False)
     ] = None,
@@ -96,7 +115,7 @@ def evaluate(
     overrides: Overrides = None,
 ) -> None:
     """Score a reconstruction against the truth, beside simple interpolation."""
-    from tempogan_eddy.evaluation import combine, report
+    from tempogan_eddy.evaluation import Settings, combine, report
     from tempogan_eddy.evaluation import evaluate as score
 
     for target in (json_file, csv_file):
@@ -104,9 +123,18 @@ def evaluate(
             raise InputError(f"{target} exists and is no table of scores; name another file for them.")
     data = settings(config, overrides).data
     results = []
-    for name, truth_part, fine, coarse in _pairs(truth, reconstructed, lowres, storm, time, data):
+    for name, truth_part, fine, coarse in _pairs(truth, reconstructed, lowres, storm, time, input_format, data):
         with frame_progress(f"evaluating {name}") as advance:
-            result = score(truth_part, fine, coarse, baselines=baselines, cadence=data.cadence, progress=advance)
+            result = score(
+                truth_part,
+                fine,
+                coarse,
+                sensor_scale=scale,
+                baselines=baselines,
+                cadence=data.cadence,
+                settings=Settings(kelvin_range=data.kelvin_range),
+                progress=advance,
+            )
         results.append(result)
         _print(report.table(result))
         if figures:
@@ -120,23 +148,36 @@ def evaluate(
 
 
 def _pairs(
-    truth: Path, reconstructed: Path, lowres: Path | None, storm: str | None, time: str | None, data: Any
+    truth: Path,
+    reconstructed: Path,
+    lowres: Path | None,
+    storm: str | None,
+    time: str | None,
+    truth_format: str | None,
+    data: Any,
 ) -> Iterator[tuple[str, Any, Any, Any]]:
     """Name, truth, reconstruction and coarse input of every storm that was reconstructed."""
-    from tempogan_eddy.io import open_sequences
+    from tempogan_eddy.io import open_sequences, select_time
+    from tempogan_eddy.io.open import choose, find_sources, open_source
+
+    def within(sequence: Any) -> Any:
+        return select_time(sequence, time) if time else sequence
 
     # The variable's name is the truth's; what this package wrote is found without it.
     ours = data.model_copy(update={"variable": None})
-    names = list(open_sequences(reconstructed, **reader_options(ours)))
-    for name in [storm] if storm or len(names) == 1 else names:
-        alone = len(names) == 1
-        fine = read(reconstructed, None if alone else name, time, None, ours)
+    fines = open_sequences(reconstructed, **ours.reader_options())
+    coarses = open_sequences(lowres, **ours.reader_options()) if lowres else None
+    # Only those storms of the truth are opened that were reconstructed; it may hold a thousand more.
+    truths = find_sources(truth, truth_format)
+    alone = len(fines) == 1
+    for name in [storm] if storm and not alone else fines:
+        fine = choose(fines, name, reconstructed)
         label = storm or str(fine.attrs.get("sequence", name))
         # A truth of one storm needs no name; one of several is found by the name the reconstruction kept.
-        truths = open_sequences(truth, **reader_options(data))
         wanted = storm or (None if len(truths) == 1 else label)
-        coarse = read(lowres, None if alone else name, time, None, ours) if lowres else None
-        yield label, read(truth, wanted, time, None, data), fine, coarse
+        whole = open_source(choose(truths, wanted, truth), **data.reader_options())
+        coarse = within(choose(coarses, None if alone else name, str(lowres))) if coarses else None
+        yield label, within(whole), within(fine), coarse
 
 
 def _draw(folder: Path, result: Any, truth: Any, fine: Any, coarse: Any) -> None:

@@ -10,7 +10,19 @@ import typer
 if TYPE_CHECKING:
     from tempogan_eddy.config import Config
 
-__all__ = ["ConfigPath", "Format", "Input", "InputFormat", "Json", "Output", "Overrides", "Storm", "Time", "settings"]
+__all__ = [
+    "ConfigPath",
+    "Format",
+    "FormatName",
+    "Input",
+    "InputFormat",
+    "Json",
+    "Output",
+    "Overrides",
+    "Storm",
+    "Time",
+    "settings",
+]
 
 DEFAULT_CONFIG = Path("configs/config.json")
 

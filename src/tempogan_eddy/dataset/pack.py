@@ -57,12 +57,7 @@ def is_pack(path: Path) -> bool:
 
 def open_source(source: Path, config: Config) -> dict[str, tuple[xr.DataArray, str]]:
     """Every sequence below a path, with the split folder it lies in (or an empty text)."""
-    options: dict[str, Any] = {
-        "variable": config.data.variable,
-        "grey_kelvin": config.data.grey_kelvin,
-        "cadence": config.data.cadence,
-        "unreadable": config.data.unreadable,
-    }
+    options = config.data.reader_options()
     folders = [name for name in SPLITS if (source / name).is_dir()]
     if "train" not in folders:
         return {name: (sequence, "") for name, sequence in open_sequences(source, **options).items()}

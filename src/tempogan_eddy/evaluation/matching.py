@@ -105,7 +105,9 @@ def _scale(reconstructed: xr.DataArray, lowres: xr.DataArray | None, scale: int 
         return inferred
     found = reconstructed.attrs.get("scale") if scale is None else scale
     if found is None:
-        raise InputError("The reconstruction does not state its scale; give its low-resolution input (--lowres).")
+        raise InputError(
+            "The reconstruction does not state its scale; give its low-resolution input (--lowres) or --scale."
+        )
     try:
         number = int(found)
     except (TypeError, ValueError):

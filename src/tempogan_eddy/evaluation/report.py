@@ -79,14 +79,20 @@ def _caption(evaluation: Evaluation) -> str:
     side = settings.fss_neighbourhood
     blocks = evaluation.time_blocks
     lines = [
-        f"{evaluation.frames} frames, {evaluation.pairs} pairs {evaluation.cadence} apart; "
+        f"{_count(evaluation.frames, 'frame')}, {_count(evaluation.pairs, 'pair')} {evaluation.cadence} apart; "
         f"{evaluation.missing:.1%} of the pixels missing; frames left out: {left_out or 'none'}.",
         f"PSNR and SSIM: data range {settings.data_range:g} K ({low:g}-{high:g} K). "
         f"FSS: {side}x{side} pixels. tOF: {settings.flow_range[0]:g}-{settings.flow_range[1]:g} K in 8 bits.",
         f"Below each value: {settings.confidence:.0%} interval, {settings.resamples} resamples of "
-        f"{blocks} blocks of {settings.block}" + (" (few: take it as indicative)." if blocks < FEW_BLOCKS else "."),
+        f"{blocks} blocks of {settings.block}" + (" (few: take it as indicative)." if blocks < FEW_BLOCKS else ".")
+        if blocks > 1
+        else f"No intervals: all frames lie within one block of {settings.block}, and resampling needs two.",
     ]
     return "\n".join(lines)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _best(metric: Metric, scores: Sequence[Score]) -> set[int]:

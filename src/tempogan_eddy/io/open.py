@@ -2,10 +2,10 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, TypeVar, Unpack
 
 import xarray as xr
 
@@ -24,6 +24,8 @@ NETCDF_SUFFIXES = {".nc", ".nc4", ".cdf", ".netcdf"}
 NETCDF_MAGIC = (b"CDF", b"\x89HDF")
 ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
 
+Found = TypeVar("Found")
+
 
 @dataclass(frozen=True)
 class Source:
@@ -35,16 +37,22 @@ class Source:
     group: str | None = None
 
 
+class ReaderOptions(TypedDict, total=False):
+    """How files are read; what each means and its default stand at :func:`open_sequence`."""
+
+    variable: str | None
+    grey_kelvin: tuple[float, float]
+    cadence: str
+    valid_kelvin: tuple[float, float]
+    unreadable: str
+
+
 def open_sequence(
     path: str | Path,
     *,
     storm: str | None = None,
-    variable: str | None = None,
-    grey_kelvin: tuple[float, float] = (170.0, 320.0),
-    cadence: str = "1h",
     format: str | None = None,
-    valid_kelvin: tuple[float, float] = VALID_KELVIN,
-    unreadable: str = "error",
+    **options: Unpack[ReaderOptions],
 ) -> xr.DataArray:
     """Open one sequence of brightness temperature, whatever its format.
 
@@ -54,17 +62,17 @@ def open_sequence(
         A NetCDF file, a Zarr store, a folder of PNG or Digital Typhoon frames, or a folder that holds such.
     storm : str, optional
         Which sequence, where the path holds several.
-    variable : str, optional
-        The variable of a NetCDF file or Zarr store; found by the CF conventions otherwise.
-    grey_kelvin : tuple of float
-        Kelvin of a PNG's black and of its white, where the PNG does not record them.
-    cadence : str
-        Time between PNG frames whose names hold no time, as a pandas offset such as ``1h`` or ``30min``.
     format : str, optional
         One of ``FORMATS``: open nothing else.
-    valid_kelvin : tuple of float
+    variable : str, optional
+        The variable of a NetCDF file or Zarr store; found by the CF conventions otherwise.
+    grey_kelvin : tuple of float, default (170, 320)
+        Kelvin of a PNG's black and of its white, where the PNG does not record them.
+    cadence : str, default "1h"
+        Time between PNG frames whose names hold no time, as a pandas offset such as ``1h`` or ``30min``.
+    valid_kelvin : tuple of float, default (160, 330)
         Values outside these kelvins are missing.
-    unreadable : {"error", "gap"}
+    unreadable : {"error", "gap"}, default "error"
         Whether a Digital Typhoon or PNG frame that cannot be read is an error or is left out with a warning.
 
     Returns
@@ -77,31 +85,14 @@ def open_sequence(
     InputError
         If the path is missing, unreadable, holds nothing known, or several sequences and none was named.
     """
-    sources = find_sources(Path(path), format)
-    if storm is not None and storm not in sources:
-        raise InputError(f"{path} holds no sequence {storm!r}; it holds {_listed(sources)}.")
-    if storm is None and len(sources) > 1:
-        raise InputError(f"{path} holds {len(sources)} sequences ({_listed(sources)}); name one (storm, or --storm).")
-    source = sources[storm or next(iter(sources))]
-    return _open_source(
-        source,
-        variable=variable,
-        grey_kelvin=grey_kelvin,
-        cadence=cadence,
-        valid_kelvin=valid_kelvin,
-        unreadable=unreadable,
-    )
+    return open_source(choose(find_sources(Path(path), format), storm, path), **options)
 
 
 def open_sequences(
     path: str | Path,
     *,
-    variable: str | None = None,
-    grey_kelvin: tuple[float, float] = (170.0, 320.0),
-    cadence: str = "1h",
     format: str | None = None,
-    valid_kelvin: tuple[float, float] = VALID_KELVIN,
-    unreadable: str = "error",
+    **options: Unpack[ReaderOptions],
 ) -> dict[str, xr.DataArray]:
     """Open every sequence that a path holds, by name.
 
@@ -111,7 +102,7 @@ def open_sequences(
 
     Parameters
     ----------
-    path, variable, grey_kelvin, cadence, format, valid_kelvin, unreadable
+    path, format, variable, grey_kelvin, cadence, valid_kelvin, unreadable
         As for :func:`open_sequence`.
 
     Returns
@@ -128,14 +119,7 @@ def open_sequences(
     sources = find_sources(Path(path), format)
     for name, source in sources.items():
         try:
-            opened[name] = _open_source(
-                source,
-                variable=variable,
-                grey_kelvin=grey_kelvin,
-                cadence=cadence,
-                valid_kelvin=valid_kelvin,
-                unreadable=unreadable,
-            )
+            opened[name] = open_source(source, **options)
         except NoSequenceError as error:
             if len(sources) == 1:
                 raise
@@ -192,6 +176,21 @@ def find_sources(path: Path, format: str | None = None) -> dict[str, Source]:
     return found
 
 
+def choose(found: Mapping[str, Found], name: str | None, path: str | Path) -> Found:
+    """Return the sequence of this name among those found at a path, or without a name the only one.
+
+    Raises
+    ------
+    InputError
+        If there is none of this name, or there are several and none was named.
+    """
+    if name is None and len(found) > 1:
+        raise InputError(f"{path} holds {len(found)} sequences ({_listed(found)}); name one (storm, or --storm).")
+    if name is not None and name not in found:
+        raise InputError(f"{path} holds no sequence {name!r}; it holds {_listed(found)}.")
+    return found[name or next(iter(found))]
+
+
 def _walk(path: Path, parts: tuple[str, ...]) -> Iterator[Source]:
     """Yield the sources at and below a path; ``parts`` are the names that lead to it."""
     known = recognise(path)
@@ -217,20 +216,21 @@ def _name(source: Source, uses: Counter[str]) -> str:
     return source.parts[-1] if uses[source.parts[-1]] == 1 else "_".join(source.parts)
 
 
-def _listed(names: dict[str, Any]) -> str:
+def _listed(names: Mapping[str, object]) -> str:
     shown = list(names)[:12]
     return ", ".join(shown) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
-def _open_source(
+def open_source(
     source: Source,
     *,
-    variable: str | None,
-    grey_kelvin: tuple[float, float],
-    cadence: str,
-    valid_kelvin: tuple[float, float],
-    unreadable: str,
+    variable: str | None = None,
+    grey_kelvin: tuple[float, float] = (170.0, 320.0),
+    cadence: str = "1h",
+    valid_kelvin: tuple[float, float] = VALID_KELVIN,
+    unreadable: str = "error",
 ) -> xr.DataArray:
+    """Open what was found; the options are those of :func:`open_sequence`."""
     match source.format:
         case "digital-typhoon":
             return open_digital_typhoon(source.path, valid_kelvin=valid_kelvin, unreadable=unreadable)
