@@ -9,8 +9,9 @@ import sys
 import numpy as np
 import pytest
 
-from tempogan_eddy import open_sequence, save_sequence
+from tempogan_eddy import load_model, open_sequence, save_sequence
 from tempogan_eddy.cli import main
+from tempogan_eddy.config import load_config
 from tempogan_eddy.training.trainer import TempoGANTrainer
 from training_cases import moving_clouds, small_config, write_storms
 
@@ -174,6 +175,14 @@ def test_info_tells_what_a_model_and_data_are(capsys, storms, model):
     assert facts["scale"] == "x4"
     assert facts["kelvin range"] == "170 to 320 K"
     assert "12 of 48x48" in run(capsys, "info", storms)[1]
+
+
+def test_info_prints_the_configuration_that_trains_the_same_model(capsys, tmp_path, storms, model):
+    code, out, _ = run(capsys, "info", model, "--config")
+    assert code == 0
+    (tmp_path / "c.json").write_text(out)
+    assert load_config(tmp_path / "c.json") == load_model(model).config
+    assert "no configuration" in refused(capsys, "info", storms, "--config")
 
 
 def test_python_m_runs_the_same_command():

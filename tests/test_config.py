@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from tempogan_eddy.config import Config, describe_config, load_config
+from tempogan_eddy.config import Config, load_config
+from tempogan_eddy.config_text import describe_config
 from tempogan_eddy.errors import InputError
 
 
@@ -80,3 +81,33 @@ def test_every_printed_key_is_described_or_obvious():
     lines = describe_config(Config()).splitlines()
     assert any(line.startswith("training.lambda_adv_t = 0.001") for line in lines)
     assert len(lines) > 40
+
+
+def test_the_description_tells_what_is_allowed():
+    lines = {line.split(" = ")[0]: line for line in describe_config(Config()).splitlines()}
+    assert lines["sensor.kind"].endswith("[area | bicubic | gaussian]")
+    assert lines["model.scale_factor"].endswith("[2 | 4 | 8 | null]")
+    assert lines["model.n_residual_blocks"].endswith("[>= 1, <= 128]")
+    assert lines["training.epochs"] == "training.epochs = 100  # [>= 1]"
+    assert "[" not in lines["data.variable"]
+
+
+def test_all_problems_are_told_at_once_each_with_where_it_comes_from(tmp_path):
+    path = tmp_path / "mine.json"
+    path.write_text('{"training": {"epochs": "three", "bach_size": 4}, "data": {"cadence": "soon"}}')
+    with pytest.raises(InputError) as caught:
+        load_config(path, ["data.kelvin_range=[320, 170]"])
+    first, *problems = str(caught.value).splitlines()
+    assert first == "The configuration has 4 problems:"
+    assert len(problems) == 4
+    for words in ("mine.json: training.epochs: ", "did you mean 'batch_size'", "mine.json: data.cadence: 'soon'"):
+        assert sum(words in line for line in problems) == 1
+    assert any(line.strip().startswith("--set data.kelvin_range=[320, 170]: ") for line in problems)
+
+
+@pytest.mark.parametrize("text", ["training.epochs=three", "training.patch_size=66", "model.upsample_factor=2"])
+def test_a_wrong_override_is_blamed_and_not_the_file(text):
+    with pytest.raises(InputError) as caught:
+        load_config("configs/config.json", [text, "training.seed=3"])
+    assert str(caught.value).startswith(f"--set {text}: ")
+    assert "config.json" not in str(caught.value)

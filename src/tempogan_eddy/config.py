@@ -6,8 +6,6 @@ The file is JSON in which ``#`` comments are allowed. Unknown keys are refused b
 from __future__ import annotations
 
 import copy
-import difflib
-import json
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from tempogan_eddy.config_text import describe_problems
 from tempogan_eddy.errors import InputError
 
 __all__ = [
@@ -32,7 +31,6 @@ __all__ = [
     "SensorConfig",
     "SplitConfig",
     "TrainingConfig",
-    "describe_config",
     "load_config",
 ]
 
@@ -137,18 +135,27 @@ class DataConfig(_Section):
         """How files are read: the options of `tempogan_eddy.io.open_sequence` but storm and format."""
         return {key: getattr(self, key) for key in ("variable", "grey_kelvin", "cadence", "unreadable")}
 
-    @model_validator(mode="after")
-    def _ranges(self) -> DataConfig:
-        low, high = self.kelvin_range
-        if not 0 < low < high:
-            raise ValueError(f"kelvin_range must rise from a positive kelvin, not {list(self.kelvin_range)}")
-        if not re.fullmatch(r"\d*\.?\d+ ?(h|hour|hours|min|minutes|s|D|days?)", self.cadence) or not float(
-            re.match(r"[\d.]+", self.cadence)[0]  # type: ignore[index]
-        ):
-            raise ValueError(f"cadence '{self.cadence}' is not a time span; write it like 1h, 30min or 10min")
-        if self.grey_kelvin[0] == self.grey_kelvin[1]:
-            raise ValueError("grey_kelvin needs two different kelvins, one at black and one at white")
-        return self
+    @field_validator("kelvin_range")
+    @classmethod
+    def _rises(cls, value: KelvinRange) -> KelvinRange:
+        if not 0 < value[0] < value[1]:
+            raise ValueError(f"the range must rise from a positive kelvin, not {list(value)}")
+        return value
+
+    @field_validator("cadence")
+    @classmethod
+    def _is_time_span(cls, value: str) -> str:
+        span = re.fullmatch(r"(\d*\.?\d+) ?(h|hour|hours|min|minutes|s|D|days?)", value)
+        if span is None or not float(span[1]):
+            raise ValueError(f"'{value}' is not a time span; write it like 1h, 30min or 10min")
+        return value
+
+    @field_validator("grey_kelvin")
+    @classmethod
+    def _differ(cls, value: KelvinRange) -> KelvinRange:
+        if value[0] == value[1]:
+            raise ValueError("two different kelvins are needed, one at black and one at white")
+        return value
 
 
 class TrainingConfig(_Section):
@@ -238,7 +245,7 @@ def load_config(source: str | Path | dict[str, Any] | None = None, overrides: li
     Raises
     ------
     InputError
-        The file is missing or not JSON, or a key or value is wrong; the message names it.
+        The file is missing or not JSON, or keys or values are wrong; the message names each of them.
     """
     name = "the configuration" if source is None or isinstance(source, dict) else str(source)
     values: Any = _read(Path(source)) if isinstance(source, str | Path) else copy.deepcopy(source or {})
@@ -249,24 +256,7 @@ def load_config(source: str | Path | dict[str, Any] | None = None, overrides: li
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise InputError(f"{name}: {_first_problem(error)}") from None
-
-
-def describe_config(config: Config) -> str:
-    """Every key with its value and, where it has one, what it means: one line a key."""
-    return "\n".join(_describe(config, ""))
-
-
-def _describe(section: BaseModel, prefix: str) -> list[str]:
-    lines = []
-    for key, field in type(section).model_fields.items():
-        value = getattr(section, key)
-        if isinstance(value, BaseModel):
-            lines += _describe(value, f"{prefix}{key}.")
-        else:
-            meaning = f"  # {field.description}" if field.description else ""
-            lines.append(f"{prefix}{key} = {json.dumps(value)}{meaning}")
-    return lines
+        raise InputError(describe_problems(error, Config, name, overrides or [])) from None
 
 
 def _read(path: Path) -> Any:
@@ -300,26 +290,3 @@ def _override(values: dict[str, Any], text: str) -> None:
         target[last] = yaml.safe_load(value)
     except yaml.YAMLError:
         raise InputError(f"'{text}' has a value that cannot be read; write it as JSON.") from None
-
-
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors()[0]
-    where = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        return f"unknown key '{where}'{_suggestion(problem['loc'])}; see `tempogan-eddy config` for all keys."
-    message = problem["msg"].removeprefix("Value error, ")
-    given = "" if problem["type"] == "value_error" else f" (given: {json.dumps(problem['input'], default=str)})"
-    more = len(error.errors()) - 1
-    rest = f" ({more} more problem{'s' if more > 1 else ''} after this one)" if more else ""
-    return f"{where + ': ' if where else ''}{message}{given}{rest}."
-
-
-def _suggestion(location: tuple[int | str, ...]) -> str:
-    section: type[BaseModel] = Config
-    for part in location[:-1]:
-        annotation = section.model_fields[str(part)].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return ""
-        section = annotation
-    close = difflib.get_close_matches(str(location[-1]), list(section.model_fields), n=1)
-    return f", did you mean '{close[0]}'?" if close else ""

@@ -130,11 +130,22 @@ def synthesize(
 def info(
     path: Annotated[Path, typer.Argument(help="A model, a checkpoint or data.", show_default=False)],
     as_json: Json = False,
+    config: Annotated[
+        bool, typer.Option("--config", help="Print the configuration a model was trained with, for train --config.")
+    ] = False,
 ) -> None:
     """Tell what a model, a checkpoint or any input is."""
     if not path.exists():
         raise InputError(f"{path} does not exist; give a model, a checkpoint or data.")
-    facts = _model_facts(path) if path.suffix in {".safetensors", ".pth"} else _data_facts(path)
+    is_model = path.suffix in {".safetensors", ".pth"}
+    if config:
+        if not is_model:
+            raise InputError(f"{path} holds no configuration; give a .safetensors model or a .pth checkpoint.")
+        from tempogan_eddy.weights import load_model
+
+        print(load_model(path).config.to_json())
+        return
+    facts = _model_facts(path) if is_model else _data_facts(path)
     if as_json:
         print(json.dumps(facts, indent=2, default=str))
         return
@@ -153,10 +164,11 @@ def config(
         Path | None, typer.Argument(help="A configuration to check and complete.", show_default=False)
     ] = None,
     overrides: Overrides = None,
-    describe: Annotated[bool, typer.Option("--describe", help="Say what each key means.")] = False,
+    describe: Annotated[bool, typer.Option("--describe", help="Say what each key means and allows.")] = False,
 ) -> None:
     """Print the full configuration, defaults included, after checking it."""
-    from tempogan_eddy.config import describe_config, load_config
+    from tempogan_eddy.config import load_config
+    from tempogan_eddy.config_text import describe_config
 
     checked = load_config(source, overrides)
     print(describe_config(checked) if describe else checked.to_json())

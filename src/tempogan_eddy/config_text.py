@@ -1,0 +1,114 @@
+"""The configuration in words: what is wrong with one, and what each key means and allows."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Sequence
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+__all__ = ["describe_config", "describe_problems"]
+
+BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+
+
+def describe_config(config: BaseModel) -> str:
+    """Every key with its value, its meaning and what is allowed, one line a key.
+
+    ``training.precision = "auto"  # auto: bf16 where ..., else fp32 [auto | fp32 | bf16 | fp16]``
+    """
+    return "\n".join(_describe(config, ""))
+
+
+def describe_problems(error: ValidationError, model: type[BaseModel], name: str, overrides: Sequence[str] = ()) -> str:
+    """Every problem of a configuration, each with the file or the override that it comes from.
+
+    Parameters
+    ----------
+    error
+        What the check of the configuration found.
+    model
+        What it was checked against; unknown keys are compared with its keys.
+    name
+        The file, for messages.
+    overrides
+        ``section.key=value`` texts that were applied on top of it.
+
+    Returns
+    -------
+    str
+        One sentence; where there are several problems, a line that counts them, then one line for each.
+    """
+    problems = [_problem(details, model, name, overrides) for details in error.errors()]
+    if len(problems) == 1:
+        return problems[0]
+    return "\n  ".join([f"The configuration has {len(problems)} problems:", *problems])
+
+
+def _problem(details: Any, model: type[BaseModel], name: str, overrides: Sequence[str]) -> str:
+    where = ".".join(str(part) for part in details["loc"] if part != "[key]")
+    if details["type"] == "extra_forbidden":
+        message = f"unknown key '{where}'{_suggestion(details['loc'], model)}; see `tempogan-eddy config` for all keys"
+    else:
+        given = "" if details["type"] == "value_error" else f" (given: {json.dumps(details['input'], default=str)})"
+        message = f"{where + ': ' if where else ''}{details['msg'].removeprefix('Value error, ')}{given}"
+    return f"{_origin(where, message, name, overrides)}: {message}."
+
+
+def _origin(where: str, message: str, name: str, overrides: Sequence[str]) -> str:
+    """The last override that a problem can come from, else the file."""
+    for text in reversed(overrides):
+        key = text.partition("=")[0].strip()
+        # A rule about several values stands at the section that holds them, and names them.
+        section = f"{where}." if where else ""
+        named = key.startswith(section) and re.search(rf"\b{re.escape(key.rsplit('.', 1)[-1])}\b", message)
+        if f"{where}.".startswith(f"{key}.") or named:
+            return f"--set {text}"
+    return name
+
+
+def _suggestion(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
+    section = model
+    for part in location[:-1]:
+        annotation = section.model_fields[str(part)].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return ""
+        section = annotation
+    close = difflib.get_close_matches(str(location[-1]), list(section.model_fields), n=1)
+    return f", did you mean '{close[0]}'?" if close else ""
+
+
+def _describe(section: BaseModel, prefix: str) -> list[str]:
+    lines = []
+    for key, field in type(section).model_fields.items():
+        value = getattr(section, key)
+        if isinstance(value, BaseModel):
+            lines += _describe(value, f"{prefix}{key}.")
+        else:
+            comment = " ".join(filter(None, (field.description, _allowed(field))))
+            lines.append(f"{prefix}{key} = {json.dumps(value)}{f'  # {comment}' if comment else ''}")
+    return lines
+
+
+def _allowed(field: FieldInfo) -> str:
+    """The choices or the bounds of a key, in brackets."""
+    if choices := _choices(field.annotation):
+        return f"[{' | '.join(choices)}]"
+    bounds = [
+        f"{sign} {getattr(rule, name):g}"
+        for rule in field.metadata
+        for name, sign in BOUNDS.items()
+        if getattr(rule, name, None) is not None
+    ]
+    return f"[{', '.join(bounds)}]" if bounds else ""
+
+
+def _choices(annotation: Any) -> list[str]:
+    parts = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    choices = [str(choice) for part in parts if get_origin(part) is Literal for choice in get_args(part)]
+    return [*choices, "null"] if choices and NoneType in parts else choices
