@@ -59,11 +59,32 @@ class _ResidualBlock(nn.Module):
         return features + self.second(functional.relu(self.first(features)))
 
 
+def interpolation_kernel(scale: int, lr_consistency: bool) -> Tensor:
+    """Bicubic interpolation, and the projection after it, as one convolution before a pixel shuffle.
+
+    Both are linear and the same around every pixel, so their answer to one bright pixel says all.
+
+    Returns
+    -------
+    Tensor
+        (scale ** 2, 1, 5, 5) float32: one 5x5 kernel at low resolution for each place within a block.
+    """
+    impulse = torch.zeros(1, 1, 9, 9, dtype=torch.float64)
+    impulse[..., 4, 4] = 1
+    answer = functional.interpolate(impulse, scale_factor=scale, mode="bicubic", align_corners=False)
+    if lr_consistency:
+        error = impulse - functional.avg_pool2d(answer, scale)
+        answer = answer + functional.interpolate(error, scale_factor=scale, mode="nearest")
+    places = functional.pixel_unshuffle(answer, scale)[0]
+    # A pixel two to the right of the bright one has it two to its left.
+    return places[:, 2:7, 2:7].flip(-2, -1).unsqueeze(1).float()
+
+
 class Generator(nn.Module):
     """G: one low-resolution frame to one high-resolution frame.
 
-    Bicubic interpolation plus a residual branch that works at low resolution, ends in one pixel
-    shuffle (Shi et al. 2016) and starts at zero, so an untrained G is bicubic interpolation.
+    Bicubic interpolation plus a residual branch that starts at zero, so an untrained G is bicubic
+    interpolation. Both work at low resolution and meet before one pixel shuffle (Shi et al. 2016).
 
     Parameters
     ----------
@@ -97,6 +118,9 @@ class Generator(nn.Module):
         self.tail = nn.Conv2d(channels, out_channels * upsample_factor**2, 3, padding=1)
         for parameter in self.tail.parameters():
             nn.init.zeros_(parameter)
+        kernel = interpolation_kernel(upsample_factor, lr_consistency).repeat(in_channels, 1, 1, 1)
+        self.register_buffer("interpolation", kernel, persistent=False)
+        self.interpolation: Tensor
 
     @classmethod
     def from_config(cls, config: ModelConfig, lr_consistency: bool) -> Generator:
@@ -114,16 +138,32 @@ class Generator(nn.Module):
     def reach(self) -> int:
         """How far, in LR pixels, an output pixel looks: what a tile needs around it."""
         convolutions = 2 * len(self.blocks) + 3
-        return convolutions + 1  # the projection sees its own block; bicubic two pixels, fewer than this
+        return convolutions + 1  # interpolation sees two pixels, fewer than this
 
     def forward(self, frames: Tensor) -> Tensor:
         """(B, C, h, w) scaled kelvins without NaN to (B, C, h * factor, w * factor), float32."""
+        return self.combine(frames, self.detail(frames))
+
+    def detail(self, frames: Tensor) -> Tensor:
+        """The residual branch, (B, C, h, w) to (B, C * factor ** 2, h, w): all that is learned.
+
+        Small numbers around zero, which low precision serves well enough.
+        """
         # Zero, which the convolutions see beyond the edge, is the middle of the range.
         shallow = self.head(frames - 0.5)
-        deep = shallow + self.body(self.blocks(shallow))
-        detail = functional.pixel_shuffle(self.tail(deep), self.upsample_factor)
-        fine = upsample(frames, self.upsample_factor) + detail.float()
-        return project(fine, frames, self.upsample_factor) if self.lr_consistency else fine
+        return self.tail(shallow + self.body(self.blocks(shallow)))
+
+    def combine(self, frames: Tensor, detail: Tensor) -> Tensor:
+        """Add the detail to the interpolated frames, in float32: (B, C, h * factor, w * factor)."""
+        detail = detail.float()
+        if self.lr_consistency:
+            # The interpolated frame has the block means already; detail is to leave them.
+            places = detail.unflatten(1, (frames.shape[1], -1))
+            detail = (places - places.mean(2, keepdim=True)).flatten(1, 2)
+        with torch.autocast(frames.device.type, enabled=False):
+            padded = functional.pad(frames.float(), (2, 2, 2, 2), mode="replicate")
+            coarse = functional.conv2d(padded, self.interpolation, groups=frames.shape[1])
+        return functional.pixel_shuffle(coarse + detail, self.upsample_factor)
 
 
 class _Discriminator(nn.Module):
