@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tempogan_eddy import load_model, open_sequence, save_sequence
-from tempogan_eddy.cli import main
+from tempogan_eddy.cli import main, progress
 from tempogan_eddy.config import load_config
 from tempogan_eddy.training.trainer import TempoGANTrainer
 from training_cases import moving_clouds, small_config, write_storms
@@ -190,6 +190,25 @@ def test_python_m_runs_the_same_command():
     command = [sys.executable, "-m", "tempogan_eddy", "--version"]
     result = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert result.stdout.startswith("tempogan-eddy 0.")
+
+
+def test_a_long_command_tells_now_and_then_how_far_it_is(capsys, tmp_path, storms, monkeypatch):
+    words = ("coarsen", storms / "storm1.nc", "-o", tmp_path / "c.nc")
+    assert "of 12 frames" not in run(capsys, *words)[2]
+    monkeypatch.setattr(progress, "SECONDS_A_LINE", 0.0)
+    assert "coarsening: 12 of 12 frames" in run(capsys, *words)[2]
+    synthesize = ("synthesize", "-o", tmp_path / "s.nc", "--storms", 1, "--frames", 2, "--size", 32)
+    assert "simulating 200001: 1 of 2 frames" in run(capsys, *synthesize)[2]
+
+
+def test_celsius_called_kelvin_is_warned_of(capsys, tmp_path, model):
+    celsius = moving_clouds(frames=2) - 273.15
+    celsius.assign_attrs(moving_clouds().attrs).to_netcdf(tmp_path / "celsius.nc")
+    code, _, error = run(capsys, "reconstruct", tmp_path / "celsius.nc", "-o", tmp_path / "o.nc", "-m", model)
+    assert code == 0
+    assert "Every pixel of clouds is missing" in error
+    words = ("evaluate", "--truth", tmp_path / "celsius.nc", "--reconstructed", tmp_path / "celsius.nc", "--scale", 4)
+    assert "check its units" in refused(capsys, *words)
 
 
 # --- wrong input: one clear sentence, exit code 2, nothing left behind

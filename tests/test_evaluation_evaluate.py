@@ -131,8 +131,14 @@ def test_all_methods_share_one_mask(truth):
 
 
 def test_a_reconstruction_of_nothing_is_refused(truth):
-    with pytest.raises(InputError, match="No pixel is valid"):
+    with pytest.raises(InputError, match="Every pixel of the reconstruction is missing"):
         evaluate(truth, noisy(truth) * np.nan, sensor_scale=4)
+    with pytest.raises(InputError, match="Every pixel of the truth is missing"):
+        evaluate(truth * np.nan, noisy(truth))
+    left, right = truth.copy(), noisy(truth)
+    left[..., :48], right[..., 48:] = np.nan, np.nan
+    with pytest.raises(InputError, match="No pixel is valid in the truth and the reconstruction alike"):
+        evaluate(left, right)
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,7 @@ def test_a_sequence_has_the_files_kelvins_times_and_satellites(basin):
 def test_the_best_track_is_joined_by_file_name_else_by_hour(basin):
     sequence = open_sequence(basin)
     np.testing.assert_array_equal(sequence.center_lat, [12.5, 12.6, 12.7, np.nan])
+    assert (sequence.center_lat.units, sequence.center_lon.units) == ("degrees_north", "degrees_east")
     np.testing.assert_array_equal(sequence.center_lon, [140.1, 140.0, 139.9, np.nan])
     np.testing.assert_array_equal(sequence.pressure, [1002, 1001.5, np.nan, np.nan])
     np.testing.assert_array_equal(sequence.grade, [3, 3, 4, np.nan])

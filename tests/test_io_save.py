@@ -1,3 +1,4 @@
+import logging
 import tracemalloc
 
 import dask.array
@@ -94,6 +95,7 @@ def test_netcdf_follows_the_cf_conventions(make_sequence, tmp_path):
         assert file.brightness_temperature.attrs["standard_name"] == "brightness_temperature"
         assert file.brightness_temperature.encoding["dtype"] == np.float32
         assert {"satellite", "center_lat", "pressure"} <= set(file.brightness_temperature.coords)
+        assert file.center_lat.attrs["units"] == "degrees_north"
         assert file.lat.attrs == {"standard_name": "latitude", "units": "degrees_north"}
         assert file.time.attrs["standard_name"] == "time"
         assert "_FillValue" not in file.time.encoding
@@ -119,6 +121,18 @@ def test_history_grows(make_sequence, tmp_path):
     first, second = open_sequence(tmp_path / "b.nc").attrs["history"].splitlines()
     assert first.endswith("first")
     assert second.endswith("second")
+
+
+def test_a_sequence_that_is_missing_throughout_is_written_with_a_warning(make_sequence, tmp_path, format, caplog):
+    sequence = make_sequence()
+    last_alone = sequence.where(sequence["time"] == sequence["time"][-1])
+    save_sequence(last_alone.assign_attrs(sequence.attrs), tmp_path / "seen" / FORMATS[format], format=format)
+    assert "Every pixel" not in caplog.text
+    with caplog.at_level(logging.WARNING, logger="tempogan_eddy"):
+        save_sequence((sequence * np.nan).assign_attrs(sequence.attrs), tmp_path / FORMATS[format], format=format)
+    (message,) = [record.message for record in caplog.records if "Every pixel" in record.message]
+    assert "160-330 K" in message
+    assert "\n" not in message
 
 
 def failing(sequence, error):

@@ -4,7 +4,7 @@ import xarray as xr
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io import open_sequence, open_sequences
+from tempogan_eddy.io import open_sequence, open_sequences, save_sequence
 from tempogan_eddy.synthesis import simulate_storm, synthesize
 from tempogan_eddy.synthesis.advection import departure, move, step_matrix
 from tempogan_eddy.synthesis.clouds import Cells
@@ -208,6 +208,35 @@ def test_a_file_in_the_way_is_kept(tmp_path):
     with pytest.raises(InputError, match="in the way"):
         synthesize(tmp_path / "storms", storms=1, frames=1, size=16)
     assert (tmp_path / "storms").read_text() == "mine"
+
+
+@pytest.mark.parametrize(("place", "format"), [("storms", None), ("storms.zarr", None), ("tree", "png")])
+def test_storms_that_a_run_would_not_write_are_never_mixed_with_its_own(tmp_path, place, format):
+    synthesize(tmp_path / place, storms=2, frames=1, size=16, format=format)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError, match=r"holds other storms \((200002|typhoon_002)\)"):
+        synthesize(tmp_path / place, storms=1, frames=1, size=16, format=format)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(("place", "name"), [("storms/200001.nc", "storms"), ("one.nc", "one.nc")])
+def test_real_storms_of_the_same_name_are_kept(tmp_path, make_sequence, place, name):
+    save_sequence(make_sequence(), tmp_path / place)
+    before = (tmp_path / place).read_bytes()
+    with pytest.raises(InputError, match="real storms"):
+        synthesize(tmp_path / name, storms=1, frames=1, size=16)
+    assert (tmp_path / place).read_bytes() == before
+
+
+def test_a_folder_of_something_else_is_refused_and_the_current_folder_can_be_filled(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    synthesize(".", storms=1, frames=1, size=16)
+    assert {path.name for path in tmp_path.iterdir()} == {"here", "here-flow"}
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="in the way"):
+        synthesize(tmp_path / "notes", storms=1, frames=1, size=16)
 
 
 @pytest.mark.parametrize("options", [{"cadence_minutes": 0}, {"pixel_km": -1}, {"cadence_minutes": 1e6}])

@@ -1,7 +1,9 @@
-"""Progress bars on a terminal, silence elsewhere."""
+"""Progress bars on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,6 +12,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tempogan_eddy.terminal import messages
 
 __all__ = ["frame_progress", "storm_progress"]
+
+log = logging.getLogger(__name__)
+
+SECONDS_A_LINE = 30.0
 
 
 @contextmanager
@@ -25,15 +31,30 @@ def _bar() -> Iterator[Progress]:
         yield progress
 
 
+def _lines() -> Callable[[str, int, int | None], None]:
+    """Where there is no terminal: call what is returned after each frame; it logs at most every half minute."""
+    last = time.monotonic()
+
+    def tell(description: str, done: int, total: int | None) -> None:
+        nonlocal last
+        if not messages().is_terminal and time.monotonic() - last >= SECONDS_A_LINE:
+            last = time.monotonic()
+            log.info("%s: %d%s frames", description, done, f" of {total}" if total else "")
+
+    return tell
+
+
 @contextmanager
 def frame_progress(description: str, total: int | None = None) -> Iterator[Callable[..., None]]:
     """Show progress over frames; call what is yielded with the frames done (and all of them, if told late)."""
+    tell = _lines()
     with _bar() as progress:
         task = progress.add_task(description, total=total, rate="")
 
         def advance(done: int, total: int | None = total) -> None:
             speed = progress.tasks[0].speed
             progress.update(task, completed=done, total=total, rate=f"{speed:.1f} frames/s" if speed else "")
+            tell(description, done, total)
 
         yield advance
 
@@ -41,6 +62,7 @@ def frame_progress(description: str, total: int | None = None) -> Iterator[Calla
 @contextmanager
 def storm_progress(verb: str) -> Iterator[Callable[[str, int, int], None]]:
     """Show progress over several storms; call what is yielded with (storm, frame, frames)."""
+    tell = _lines()
     with _bar() as progress:
         tasks = {}
 
@@ -48,5 +70,6 @@ def storm_progress(verb: str) -> Iterator[Callable[[str, int, int], None]]:
             if storm not in tasks:
                 tasks[storm] = progress.add_task(f"{verb} {storm}", total=total, rate="")
             progress.update(tasks[storm], completed=done)
+            tell(f"{verb} {storm}", done, total)
 
         yield advance

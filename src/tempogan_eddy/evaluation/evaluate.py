@@ -24,6 +24,7 @@ from tempogan_eddy.evaluation.statistics import (
     frame_statistics,
     pair_statistics,
 )
+from tempogan_eddy.io.quality import VALID_KELVIN
 
 __all__ = ["RECONSTRUCTED", "TRUTH", "evaluate"]
 
@@ -105,10 +106,20 @@ def evaluate(
         if progress:
             progress(index + 1, len(matched.times))
     if not tally.rows:
-        raise InputError(
-            "No pixel is valid in the truth and the reconstruction alike; check that they are the same storm."
-        )
+        raise InputError(_nothing_valid(matched))
     return _result(tally, matched, block, cadence, settings)
+
+
+def _nothing_valid(matched: Match) -> str:
+    """Say which sequence has no valid pixel at all, if it is one of them alone that leaves nothing to score."""
+    low, high = VALID_KELVIN
+    for number, name in enumerate(("truth", "reconstruction", "low-resolution input")):
+        if not any(np.isfinite(matched.load(index)[number]).any() for index in range(len(matched.times))):
+            return (
+                f"Every pixel of the {name} is missing. Values outside {low:g}-{high:g} K are read as missing: "
+                "check its units."
+            )
+    return "No pixel is valid in the truth and the reconstruction alike; check that they are the same storm."
 
 
 def _read(

@@ -24,6 +24,8 @@ KNOWN_COORDINATES: dict[str, dict[str, str]] = {
     "lat": {"standard_name": "latitude", "units": "degrees_north"},
     "latitude": {"standard_name": "latitude", "units": "degrees_north"},
     "lon": {"standard_name": "longitude", "units": "degrees_east"},
+    "center_lat": {"long_name": "latitude of the storm centre", "units": "degrees_north"},
+    "center_lon": {"long_name": "longitude of the storm centre", "units": "degrees_east"},
     "longitude": {"standard_name": "longitude", "units": "degrees_east"},
 }
 

@@ -33,8 +33,8 @@ KEYS = ("Infrared", "infrared", "Data")
 UNKNOWN_SATELLITE = "unknown"
 
 TRACK = {
-    "center_lat": ("lat", {"long_name": "latitude of the storm centre, positive north", "units": "degree"}),
-    "center_lon": ("lng", {"long_name": "longitude of the storm centre, positive east", "units": "degree"}),
+    "center_lat": ("lat", {"long_name": "latitude of the storm centre, positive north", "units": "degrees_north"}),
+    "center_lon": ("lng", {"long_name": "longitude of the storm centre, positive east", "units": "degrees_east"}),
     "grade": ("grade", {"long_name": "best-track grade of the storm", "units": "1"}),
     "pressure": ("pressure", {"long_name": "lowest sea-level pressure", "units": "hPa"}),
     "wind": ("wind", {"long_name": "highest sustained wind", "units": "knot"}),

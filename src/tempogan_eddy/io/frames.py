@@ -1,5 +1,6 @@
 """Frames that stay in their files until they are asked for."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,11 @@ import dask.array
 import numpy as np
 import xarray as xr
 
+from tempogan_eddy.io.quality import VALID_KELVIN
+
 __all__ = ["FrameStack", "iterate_frames", "lazy_sequence", "source_paths"]
+
+log = logging.getLogger(__name__)
 
 
 class FrameStack:
@@ -66,6 +71,19 @@ def source_paths(da: xr.DataArray) -> set[Path]:
 
 
 def iterate_frames(da: xr.DataArray) -> Iterator[np.ndarray]:
-    """Yield the frames (y, x) of a sequence one at a time, holding none of them."""
+    """Yield the frames (y, x) of a sequence one at a time, holding none of them.
+
+    Warns at the end where not a single pixel was valid: a lazy sequence shows wrong units nowhere else.
+    """
+    something_seen = False
     for number in range(da.sizes["time"]):
-        yield np.asarray(da.data[number])
+        frame = np.asarray(da.data[number])
+        something_seen = something_seen or not np.isnan(frame).all()
+        yield frame
+    if not something_seen:
+        log.warning(
+            "Every pixel of %s is missing. Values outside %g-%g K are read as missing: are the input's units right "
+            "(degrees Celsius called K, say)?",
+            da.attrs.get("sequence", "the sequence"),
+            *VALID_KELVIN,
+        )

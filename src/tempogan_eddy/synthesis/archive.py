@@ -11,6 +11,8 @@ import zarr
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import save_sequence
 from tempogan_eddy.io.aside import written_aside
+from tempogan_eddy.io.open import find_sources, open_source
+from tempogan_eddy.synthesis.record import SATELLITE
 from tempogan_eddy.synthesis.storm import simulate_storm
 
 __all__ = ["synthesize"]
@@ -74,9 +76,13 @@ def synthesize(
         raise InputError(f"{path} is one file and cannot hold {storms} storms: name a folder, or ask for one storm")
     if path.exists() and path.is_file() != (path.suffix == ".nc"):
         raise InputError(f"{path} is in the way: remove it or write to another place")
-    if any("-synthetic-" not in file.name for file in (path / "image").glob("*/*.h5")):
-        raise InputError(f"{path} holds real storms; write simulated ones to another place")
     names = [_name(index, storms) for index in range(storms)]
+    places = {
+        name: path if path.suffix == ".nc" else path / PLACES[format].format(name=name, number=index + 1)
+        for index, name in enumerate(names)
+    }
+    _check_place(path, set(names) if format == "digital-typhoon" else {place.stem for place in places.values()})
+    flows = path.resolve().with_name(f"{path.resolve().stem}-flow")  # resolved, since "." has no name
     for index, name in enumerate(names):
         storm = simulate_storm(
             seed=seed * 1000 + index,
@@ -85,8 +91,7 @@ def synthesize(
             name=name,
             on_frame=None if on_frame is None else partial(on_frame, name),
         )
-        place = path if path.suffix == ".nc" else path / PLACES[format].format(name=name, number=index + 1)
-        log.info("writing the storm %s to %s", name, place)
+        log.info("writing the storm %s to %s", name, places[name])
         if format == "zarr":
             _make_group(path)
         sequence = storm["brightness_temperature"]
@@ -94,12 +99,31 @@ def synthesize(
             sequence = sequence.drop_vars(["x", "y"])  # no place for them in these formats
         save_sequence(
             sequence,
-            place,
+            places[name],
             format=format,
             history=f"tempogan-eddy synthesize, seed {seed}, storm {index}",
         )
-        _save_flow(storm["flow"], path.with_name(f"{path.stem}-flow") / f"{name}.nc")
+        _save_flow(storm["flow"], flows / f"{name}.nc")
     return names
+
+
+def _check_place(path: Path, names: set[str]) -> None:
+    """Refuse a place that holds anything but an earlier simulation of the same storms."""
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    try:
+        found = find_sources(path)
+    except InputError as error:
+        raise InputError(f"{path} is in the way ({error}): remove it or write to another place") from error
+    if others := sorted(found.keys() - names):
+        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        raise InputError(
+            f"{path} holds other storms ({', '.join(others[:3])}{more}): remove them or write to another place"
+        )
+    for name, source in found.items():
+        sequence = open_source(source)
+        if "satellite" not in sequence.coords or (sequence["satellite"] != SATELLITE).any():
+            raise InputError(f"{path} holds real storms ({name}): write simulated ones to another place")
 
 
 def _format(path: Path, format: str | None) -> str:

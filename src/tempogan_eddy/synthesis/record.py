@@ -10,8 +10,9 @@ from tempogan_eddy.synthesis.grid import Grid
 from tempogan_eddy.synthesis.randomness import generator
 from tempogan_eddy.synthesis.vortex import AMBIENT_PRESSURE, Storm, holland_wind
 
-__all__ = ["storm_record"]
+__all__ = ["SATELLITE", "storm_record"]
 
+SATELLITE = "synthetic"  # what tells simulated frames from real ones in every format
 FIRST_SEASON, SEASONS = 2000, 30
 KNOTS = 1.944  # in one m/s
 SURFACE_REDUCTION = 0.88  # from the gradient wind to ten minutes' mean at 10 m
@@ -56,7 +57,7 @@ def storm_record(
             "x": ("x", axis, {"units": "km", "long_name": "distance east of the centre"}),
             "center_lat": ("time", latitude, {"units": "degrees_north"}),
             "center_lon": ("time", longitude, {"units": "degrees_east"}),
-            "satellite": ("time", ["synthetic"] * frames),
+            "satellite": ("time", [SATELLITE] * frames),
             "pressure": (
                 "time",
                 np.array([round(AMBIENT_PRESSURE - storm.deficit_hpa * part) for part in strength], float),
