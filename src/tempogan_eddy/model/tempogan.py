@@ -182,12 +182,15 @@ class _Discriminator(nn.Module):
             layers = [parametrizations.spectral_norm(layer) for layer in layers]
         self.layers = nn.ModuleList(layers)
 
-    def forward(self, frames: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """(B, C, H, W) to logits (B, 1, H / 8, W / 8) and the features of every layer before."""
+    def forward(self, frames: Tensor, with_features: bool) -> tuple[Tensor, list[Tensor]]:
+        """(B, C, H, W) to logits (B, 1, H / 8, W / 8) and, where asked for, the features of every layer before."""
         features = []
+        frames = frames.contiguous(memory_format=torch.channels_last)
         for layer in self.layers[:-1]:
             frames = functional.leaky_relu(layer(frames), 0.2)
-            features.append(frames)
+            # Given out only on demand, because mixed precision then widens each of them to float32.
+            if with_features:
+                features.append(frames)
         return self.layers[-1](frames), features
 
 
@@ -202,12 +205,14 @@ class SpatialDiscriminator(nn.Module):
         self.detail_gain = detail_gain
         self.network = _Discriminator(3 if detail_gain else 2, channels, spectral_norm)
 
-    def forward(self, frames: Tensor, upsampled: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def forward(
+        self, frames: Tensor, upsampled: Tensor, with_features: bool = False
+    ) -> tuple[Tensor, list[Tensor]]:
         """Judge frames (B, C, H, W) beside their upsampled LR frames (B, C, H, W): logits and features."""
         seen = [frames - 0.5, upsampled - 0.5]
         if self.detail_gain:
             seen.append((frames - upsampled) * self.detail_gain)
-        return self.network(torch.cat(seen, dim=1))
+        return self.network(torch.cat(seen, dim=1), with_features)
 
 
 class TemporalDiscriminator(nn.Module):
@@ -221,12 +226,12 @@ class TemporalDiscriminator(nn.Module):
         self.detail_gain = detail_gain
         self.network = _Discriminator(6 if detail_gain else 3, channels, spectral_norm)
 
-    def forward(self, windows: Tensor, upsampled: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Judge moved windows (B, 3, 1, H, W) and their moved, upsampled LR frames: logits and features."""
+    def forward(self, windows: Tensor, upsampled: Tensor) -> Tensor:
+        """Judge moved windows (B, 3, 1, H, W) beside their moved, upsampled LR frames: logits."""
         seen = [windows.flatten(1, 2) - 0.5]
         if self.detail_gain:
             seen.append((windows - upsampled).flatten(1, 2) * self.detail_gain)
-        return self.network(torch.cat(seen, dim=1))
+        return self.network(torch.cat(seen, dim=1), False)[0]
 
 
 def update_spectral_norm(discriminator: nn.Module) -> None:

@@ -178,7 +178,8 @@ class Steps:
         """Ds on the middle frames, all candidates in one pass: their logits, the weight, their features."""
         count = len(candidates)
         frames = torch.cat([candidate[:, 1] for candidate in candidates])
-        logits, features = self.networks.spatial(frames, batch.upsampled[:, 1].repeat(count, 1, 1, 1))
+        wanted = self.config.training.lambda_feature > 0
+        logits, features = self.networks.spatial(frames, batch.upsampled[:, 1].repeat(count, 1, 1, 1), wanted)
         parts = [feature.chunk(count) for feature in features]
         weight = functional.adaptive_avg_pool2d(batch.valid[:, 1], logits.shape[-2:])
         return logits.chunk(count), weight, [list(part) for part in zip(*parts, strict=True)]
@@ -193,7 +194,7 @@ class Steps:
         seen = torch.stack([seen_by_flow(batch.flow[:, i]) for i in (0, 1)], dim=1).amin(dim=1)
         valid = seen * (valid.amin(dim=1) > 0.999)
         windows = [torch.where(valid[:, None] > 0, window, upsampled) for window in windows]
-        logits, _ = self.networks.temporal(torch.cat(windows), upsampled.repeat(count, 1, 1, 1, 1))
+        logits = self.networks.temporal(torch.cat(windows), upsampled.repeat(count, 1, 1, 1, 1))
         weight = functional.adaptive_avg_pool2d(valid, logits.shape[-2:])
         return logits.chunk(count), weight
 
