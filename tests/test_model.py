@@ -176,11 +176,11 @@ def test_feature_loss_pulls_the_generated_only():
 @pytest.mark.parametrize("detail_gain", [0.0, 8.0])
 def test_discriminators_judge_patches(detail_gain):
     x = frames(2, 1, 32, 32)
-    logits, features = SpatialDiscriminator(8, detail_gain)(x, x)
+    logits, features = SpatialDiscriminator(8, detail_gain)(x, x, with_features=True)
     assert logits.shape == (2, 1, 4, 4)
     assert features[0].shape[-2:] == (32, 32), "the first layer has no stride"
     window = frames(2, 3, 1, 32, 32)
-    assert TemporalDiscriminator(8, detail_gain)(window, window)[0].shape == (2, 1, 4, 4)
+    assert TemporalDiscriminator(8, detail_gain)(window, window).shape == (2, 1, 4, 4)
 
 
 def test_spectral_norm_moves_only_when_asked():

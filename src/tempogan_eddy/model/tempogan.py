@@ -205,9 +205,7 @@ class SpatialDiscriminator(nn.Module):
         self.detail_gain = detail_gain
         self.network = _Discriminator(3 if detail_gain else 2, channels, spectral_norm)
 
-    def forward(
-        self, frames: Tensor, upsampled: Tensor, with_features: bool = False
-    ) -> tuple[Tensor, list[Tensor]]:
+    def forward(self, frames: Tensor, upsampled: Tensor, with_features: bool = False) -> tuple[Tensor, list[Tensor]]:
         """Judge frames (B, C, H, W) beside their upsampled LR frames (B, C, H, W): logits and features."""
         seen = [frames - 0.5, upsampled - 0.5]
         if self.detail_gain:
