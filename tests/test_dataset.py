@@ -7,12 +7,13 @@ import xarray as xr
 import zarr
 
 from tempogan_eddy.config import load_config
-from tempogan_eddy.dataset.pack import pack, packed
+from tempogan_eddy.dataset.pack import FLOW_QUANTUM, pack, packed
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.store import open_storms
 from tempogan_eddy.dataset.typhoon import TyphoonDataset
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import open_sequence, open_sequences, save_sequence
+from tempogan_eddy.training.batches import step_batches
 from training_cases import moving_clouds, small_config, write_storms
 
 
@@ -51,7 +52,7 @@ def test_pack_is_cf_that_xarray_reads_by_itself(tmp_path, storms):
 def test_flow_in_the_pack_follows_the_clouds(tmp_path, storms):
     store = pack(storms, tmp_path / "p.zarr", load_config({}))
     storm = open_storms(store, "1h")["storm0"]
-    flow = storm.read_flow(5, slice(None), slice(None))[:, 0, 3:-3, 3:-3]
+    flow = storm.cut_flow(5, slice(None), slice(None)).numpy()[:, 0, 3:-3, 3:-3] * FLOW_QUANTUM
     assert np.median(flow[0]) == pytest.approx(-0.5, abs=0.2)  # two pixels from the left, in LR pixels
     assert np.median(flow[1]) == pytest.approx(0.5, abs=0.2)
 
@@ -60,8 +61,9 @@ def test_no_flow_across_a_gap(tmp_path):
     gap = moving_clouds().isel(time=[0, 1, 2, 5, 6, 7])
     save_sequence(gap, tmp_path / "a.nc")
     storm = open_storms(pack(tmp_path / "a.nc", tmp_path / "a.zarr", load_config({})), "1h")["a"]
-    assert (storm.read_flow(3, slice(None), slice(None))[0] == 0).all()
-    assert np.abs(storm.read_flow(3, slice(None), slice(None))[1]).max() > 0
+    before, after = storm.cut_flow(3, slice(None), slice(None))
+    assert (before == 0).all()
+    assert after.abs().max() > 0
 
 
 def test_raw_data_are_packed_once(tmp_path, storms):
@@ -176,6 +178,23 @@ def test_no_window_at_all_is_refused(tmp_path, storms):
         TyphoonDataset(storms, "train", config)
 
 
+@pytest.mark.parametrize("kind", ["area", "gaussian"])
+def test_a_batch_is_its_samples(tmp_path, kind):
+    """Made together or one by one, with and without missing pixels, at the edge and in the middle."""
+    holed = moving_clouds()
+    holed[4:6, 10:14, 10:14] = np.nan
+    save_sequence(holed, tmp_path / "storm.nc")
+    config = small_config(tmp_path, tmp_path / "storm.nc", batch_size=8)
+    config.data.split.by, config.data.split.guard_hours, config.sensor.kind = "time", 0, kind
+    config.sensor.noise_kelvin = 0.5
+    dataset = TyphoonDataset(tmp_path / "storm.nc", "train", config)
+    ((batch,),) = next(step_batches(dataset, 0, 1))
+    alone = [dataset[index] for index in range(8)]
+    assert (batch["valid"] == 0).any()
+    for name in batch:
+        torch.testing.assert_close(batch[name], torch.stack([sample[name] for sample in alone]))
+
+
 @pytest.mark.parametrize("kind", ["area", "bicubic", "gaussian"])
 def test_coarse_patches_are_cut_from_coarse_frames(tmp_path, storms, kind):
     """The sensor's kernel sees beyond the patch exactly what it sees in the full frame."""
@@ -186,8 +205,7 @@ def test_coarse_patches_are_cut_from_coarse_frames(tmp_path, storms, kind):
     for index in range(4):
         sample = dataset[index]
         window = dataset._window(index)
-        fine = torch.from_numpy(window.storm.read(window.middle, slice(None), slice(None)))
-        coarse = sensor.apply(fine)
+        coarse = sensor.apply(window.storm.cut(window.middle, 0, 0, 48, 48) * 0.01 + 250)
         patch = sample["lr"][:, 0]
         places = coarse.unfold(1, 8, 1).unfold(2, 8, 1)
         distance = (places - patch[:, None, None]).abs().amax(dim=(0, 3, 4))

@@ -190,20 +190,17 @@ def test_a_split_without_training_frames_is_refused():
 
 @pytest.mark.parametrize("symmetry", range(8))
 def test_flow_turns_with_its_frames(symmetry):
-    rng = np.random.default_rng(symmetry)
-    frame = rng.normal(size=(1, 1, 12, 12)).astype(np.float32)
-    flow = rng.normal(size=(1, 2, 12, 12)).astype(np.float32) * 2
-
-    def moved(f, v):
-        return advect(torch.from_numpy(f.copy()), torch.from_numpy(v.copy())).numpy()
-
-    turned_then_moved = moved(augment_frames(frame, symmetry), augment_flow(flow, symmetry))
-    np.testing.assert_allclose(turned_then_moved, augment_frames(moved(frame, flow), symmetry), atol=1e-5)
+    generator = torch.Generator().manual_seed(symmetry)
+    frame, flow = torch.randn(2, 1, 12, 12, generator=generator), 2 * torch.randn(2, 2, 12, 12, generator=generator)
+    # The other sample of the batch is turned otherwise.
+    symmetries = torch.tensor([symmetry, 7 - symmetry])
+    turned_then_moved = advect(augment_frames(frame, symmetries), augment_flow(flow, symmetries))
+    torch.testing.assert_close(turned_then_moved, augment_frames(advect(frame, flow), symmetries), atol=1e-5, rtol=0)
 
 
 def test_the_eight_symmetries_differ():
-    frame = np.arange(9).reshape(3, 3)
-    assert len({augment_frames(frame, symmetry).tobytes() for symmetry in range(8)}) == 8
+    frames = torch.arange(9).reshape(1, 3, 3).repeat(8, 1, 1)
+    assert len({turned.numpy().tobytes() for turned in augment_frames(frames, torch.arange(8))}) == 8
 
 
 # --- missing pixels

@@ -179,6 +179,9 @@ class TrainingConfig(_Section):
     lambda_adv_t: float = Field(0.001, ge=0, description="weight of the temporal adversarial loss")
     lambda_feature: float = Field(0.0, ge=0, description="weight of the loss in the feature space of Ds")
     d_steps: int = Field(1, ge=1, description="discriminator steps for each generator step")
+    gradient_frames: Literal[1, 3] = Field(
+        3, description="frames of a window that the generator learns from in a step: all, or the middle one"
+    )
     accumulate: int = Field(1, ge=1, description="batches whose gradients make one step")
     augment: bool = Field(True, description="flips and quarter turns, the same for a window and its flow")
     ema_decay: float = Field(0.999, ge=0, lt=1, description="moving average of the generator; 0 turns it off")

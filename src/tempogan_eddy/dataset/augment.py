@@ -6,34 +6,51 @@ discriminators are to learn from.
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
 
 __all__ = ["augment_flow", "augment_frames"]
 
 
-def augment_frames(frames: np.ndarray, symmetry: int) -> np.ndarray:
-    """Apply one of the eight symmetries of the square to (..., H, W).
+def augment_frames(frames: Tensor, symmetry: Tensor) -> Tensor:
+    """Apply to each sample one of the eight symmetries of the square.
 
     Parameters
     ----------
     frames
-        Any leading dimensions.
+        (B, ..., H, W); square, unless every symmetry is 0, 2, 4 or 6.
     symmetry
-        0 to 7: quarter turns counter-clockwise, and from 4 on a left-right flip before them.
+        (B,) of 0 to 7: quarter turns counter-clockwise, and from 4 on a left-right flip before them.
+        On the CPU, so that what nobody asked for costs nothing on any device.
     """
-    if symmetry >= 4:
-        frames = frames[..., ::-1]
-    return np.rot90(frames, symmetry % 4, axes=(-2, -1))
+    flip, half, quarter = _parts(symmetry)
+    frames = _where(flip, frames, lambda part: part.flip(-1))
+    frames = _where(half, frames, lambda part: part.flip(-2, -1))
+    return _where(quarter, frames, lambda part: part.rot90(1, (-2, -1)))
 
 
-def augment_flow(flow: np.ndarray, symmetry: int) -> np.ndarray:
-    """Apply the same symmetry to flow (..., 2, h, w), place and vectors both.
+def augment_flow(flow: Tensor, symmetry: Tensor) -> Tensor:
+    """Apply the same symmetries to flow (B, ..., 2, h, w), place and vectors both.
 
     A counter-clockwise quarter turn takes x right, y down to y, -x.
     """
-    x, y = flow[..., 0, :, :], flow[..., 1, :, :]
-    if symmetry >= 4:
-        x = -x
-    for _ in range(symmetry % 4):
-        x, y = y, -x
-    return np.stack([augment_frames(x, symmetry), augment_frames(y, symmetry)], axis=-3)
+    flip, half, quarter = _parts(symmetry)
+    mirror = torch.tensor([-1, 1], dtype=flow.dtype, device=flow.device).view(2, 1, 1)
+    flow = _where(flip, flow, lambda part: part * mirror)
+    flow = _where(half, flow, lambda part: -part)
+    flow = _where(quarter, flow, lambda part: part.flip(-3) * -mirror)
+    return augment_frames(flow, symmetry)
+
+
+def _parts(symmetry: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    turns = symmetry % 4
+    return symmetry >= 4, turns >= 2, turns % 2 == 1
+
+
+def _where(chosen: Tensor, frames: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
+    if not chosen.any():
+        return frames
+    mask = chosen.to(frames.device).view(-1, *[1] * (frames.dim() - 1))
+    return torch.where(mask, change(frames), frames)

@@ -34,6 +34,7 @@ __all__ = [
     "KELVIN_OFFSET",
     "KELVIN_QUANTUM",
     "MISSING",
+    "OUTSIDE",
     "is_pack",
     "open_source",
     "pack",
@@ -44,6 +45,8 @@ log = logging.getLogger(__name__)
 
 FORMAT = "tempogan-eddy-pack"
 KELVIN_QUANTUM, KELVIN_OFFSET, MISSING = 0.01, 250.0, -32768
+# Beyond the edge of a frame; never in a store, only in what is cut out of it with a margin.
+OUTSIDE = -32767
 FLOW_QUANTUM = 0.01
 
 

@@ -7,6 +7,7 @@ Missing pixels carry no weight, so a coarse pixel is made from what was there to
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,7 +89,7 @@ class SensorModel:
         return (weights / weights.sum()).float()
 
     def apply(self, frames: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """See fine frames with the coarse instrument.
+        """See fine frames with the coarse instrument, noise and all.
 
         Parameters
         ----------
@@ -102,6 +103,25 @@ class SensorModel:
         Tensor
             (..., H / scale, W / scale), NaN where less than half was seen.
         """
+        seen = self.see(frames)
+        if not self.noise_kelvin:
+            return seen
+        if generator is None:
+            raise ValueError("noise needs a generator, so that it can be repeated")
+        noise = torch.randn(seen.shape, generator=generator, device=generator.device)
+        return seen + self.noise_kelvin * noise.to(seen.device)
+
+    def see(self, frames: Tensor, inside: Tensor | None = None) -> Tensor:
+        """`apply` without the noise.
+
+        Parameters
+        ----------
+        frames
+            (..., H, W), NaN where missing.
+        inside
+            The same shape, False for pixels beyond the edge of the frame that these are cut out of; all of
+            them are inside by default.
+        """
         height, width = frames.shape[-2:]
         if height % self.scale or width % self.scale:
             raise ValueError(f"{height}x{width} is not a multiple of the scale {self.scale}")
@@ -113,15 +133,17 @@ class SensorModel:
         if self.margin or missing.any():
             weight = self._sample((~missing).float())
             # Beyond the frame there was nothing to see, so it is not missed there.
-            inside = self._sample(torch.ones_like(flat[:1]))
-            seen = torch.where(weight >= MINIMUM_SEEN * inside, seen / weight, math.nan)
-        seen = seen + offset
-        if self.noise_kelvin:
-            if generator is None:
-                raise ValueError("noise needs a generator, so that it can be repeated")
-            noise = torch.randn(seen.shape, generator=generator, device=generator.device)
-            seen = seen + self.noise_kelvin * noise.to(seen.device)
-        return seen.reshape(*frames.shape[:-2], height // self.scale, width // self.scale)
+            present = torch.ones_like(flat[:1]) if inside is None else inside.reshape(-1, 1, height, width).float()
+            seen = torch.where(weight >= MINIMUM_SEEN * self._sample(present), seen / weight, math.nan)
+        return (seen + offset).reshape(*frames.shape[:-2], height // self.scale, width // self.scale)
+
+    def add_noise(self, coarse: Tensor, seeds: Sequence[int]) -> Tensor:
+        """Add to each sample of (B, ..., h, w) the noise that its seed gives, on every device the same."""
+        if not self.noise_kelvin:
+            return coarse
+        shape = coarse.shape[1:]
+        noise = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+        return coarse + self.noise_kelvin * torch.stack(noise).to(coarse.device)
 
     def coarsen(self, sequence: xr.DataArray, seed: int = 0) -> xr.DataArray:
         """See a whole sequence with the coarse instrument, lazily, on the coarsened grid.

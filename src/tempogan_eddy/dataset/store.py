@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import zarr
+from torch import Tensor
+from torch.nn import functional
 
-from tempogan_eddy.dataset.pack import FLOW_QUANTUM, KELVIN_OFFSET, KELVIN_QUANTUM, MISSING
+from tempogan_eddy.dataset.pack import MISSING, OUTSIDE
 from tempogan_eddy.dataset.split import Entry
 from tempogan_eddy.dataset.windows import linked_frames
 from tempogan_eddy.errors import InputError
@@ -21,7 +24,7 @@ __all__ = ["PackedStorm", "open_storms"]
 IN_MEMORY_BYTES = 4 << 30
 
 
-@dataclass
+@dataclass(frozen=True)
 class PackedStorm:
     """One storm of a packed store.
 
@@ -34,34 +37,58 @@ class PackedStorm:
     linked
         (T - 1,) of bool: frames that follow each other.
     kelvins
-        (T, H, W) int16.
+        (T, H, W) int16; a tensor where it is held in memory, on whatever device.
     flow_previous, flow_next
         (T, 2, h, w) int16, LR pixels.
+    holed
+        (T,) of bool, whether anything is missing in a frame; None where that was not looked up.
     """
 
     name: str
     entry: Entry
     linked: np.ndarray
-    kelvins: np.ndarray | zarr.Array
-    flow_previous: np.ndarray | zarr.Array
-    flow_next: np.ndarray | zarr.Array
+    kelvins: Tensor | zarr.Array
+    flow_previous: Tensor | zarr.Array
+    flow_next: Tensor | zarr.Array
+    holed: np.ndarray | None
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of the frames."""
         return self.kelvins.shape[1], self.kelvins.shape[2]
 
-    def read(self, middle: int, rows: slice, columns: slice) -> np.ndarray:
-        """The window around ``middle``: (3, rows, columns) float32 kelvin, NaN where missing."""
-        raw = np.asarray(self.kelvins[middle - 1 : middle + 2, rows, columns])
-        kelvin = raw * np.float32(KELVIN_QUANTUM) + np.float32(KELVIN_OFFSET)
-        kelvin[raw == MISSING] = np.nan
-        return kelvin
+    def cut(self, middle: int, top: int, left: int, height: int, width: int) -> Tensor:
+        """The window around ``middle``: (3, height, width) int16, OUTSIDE beyond the frame's edge."""
+        full_height, full_width = self.size
+        rows = slice(max(top, 0), min(top + height, full_height))
+        columns = slice(max(left, 0), min(left + width, full_width))
+        inner = _tensor(self.kelvins[middle - 1 : middle + 2, rows, columns])
+        if inner.shape[1:] == (height, width):
+            return inner
+        around = (columns.start - left, left + width - columns.stop, rows.start - top, top + height - rows.stop)
+        return functional.pad(inner, around, value=OUTSIDE)
 
-    def read_flow(self, middle: int, rows: slice, columns: slice) -> np.ndarray:
-        """Flow from ``middle`` to both neighbours: (2, 2, rows, columns) float32, LR pixels."""
-        both = [np.asarray(flow[middle, :, rows, columns]) for flow in (self.flow_previous, self.flow_next)]
-        return np.stack(both) * np.float32(FLOW_QUANTUM)
+    def cut_flow(self, middle: int, rows: slice, columns: slice) -> Tensor:
+        """Flow from ``middle`` to both neighbours: (2, 2, rows, columns) int16."""
+        return torch.stack([_tensor(flow[middle, :, rows, columns]) for flow in (self.flow_previous, self.flow_next)])
+
+    def missing_share(self, middle: int, top: int, left: int, size: int) -> float:
+        """Which share of a square patch of the window around ``middle`` is missing."""
+        if self.holed is not None and not self.holed[middle - 1 : middle + 2].any():
+            return 0.0
+        return float((self.cut(middle, top, left, size, size) == MISSING).float().mean())
+
+    @property
+    def nbytes(self) -> int | None:
+        """What the storm takes in memory, bytes; None where it is not held there."""
+        held = (self.kelvins, self.flow_previous, self.flow_next)
+        return sum(array.nbytes for array in held) if isinstance(self.kelvins, Tensor) else None
+
+    def to(self, device: torch.device) -> PackedStorm:
+        """The same storm with its frames and flow, which must be in memory, on a device."""
+        held = (self.kelvins, self.flow_previous, self.flow_next)
+        kelvins, before, after = (torch.as_tensor(array).to(device) for array in held)
+        return replace(self, kelvins=kelvins, flow_previous=before, flow_next=after)
 
 
 def open_storms(store: Path, cadence: str) -> dict[str, PackedStorm]:
@@ -80,11 +107,18 @@ def open_storms(store: Path, cadence: str) -> dict[str, PackedStorm]:
     if not arrays:
         raise InputError(f"The packed store {store} holds no storm; pack it again.")
     total = sum(array.nbytes for members in arrays.values() for array in members)
-    if total <= IN_MEMORY_BYTES:
-        arrays = {name: [array[:] for array in members] for name, members in arrays.items()}
+    in_memory = total <= IN_MEMORY_BYTES
+    if in_memory:
+        arrays = {name: [torch.from_numpy(array[:]) for array in members] for name, members in arrays.items()}
     storms = {}
     for name, sequence in open_sequences(store).items():
         folder = str(root[name].attrs.get("split_folder", ""))
         entry = Entry(sequence["time"].values.astype("datetime64[ns]"), folder or None)
-        storms[name] = PackedStorm(name, entry, linked_frames(sequence, cadence), *arrays[name])
+        kelvins, before, after = arrays[name]
+        holed = (kelvins == MISSING).flatten(1).any(dim=1).numpy() if in_memory else None
+        storms[name] = PackedStorm(name, entry, linked_frames(sequence, cadence), kelvins, before, after, holed)
     return storms
+
+
+def _tensor(values: Any) -> Tensor:
+    return values if isinstance(values, Tensor) else torch.from_numpy(np.asarray(values))

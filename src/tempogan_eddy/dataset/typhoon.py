@@ -14,9 +14,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from tempogan_eddy.config import Config, load_config
-from tempogan_eddy.dataset.augment import augment_flow, augment_frames
-from tempogan_eddy.dataset.missing import fill_missing
 from tempogan_eddy.dataset.pack import packed
+from tempogan_eddy.dataset.patches import Sample, develop
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.split import describe_split, split_frames
 from tempogan_eddy.dataset.store import PackedStorm, open_storms
@@ -26,8 +25,6 @@ from tempogan_eddy.errors import InputError
 __all__ = ["Sample", "TyphoonDataset"]
 
 log = logging.getLogger(__name__)
-
-Sample = dict[str, Tensor]
 
 # How many places are tried before a sample counts as impossible to draw.
 TRIES = 200
@@ -73,6 +70,7 @@ class TyphoonDataset(Dataset[Sample]):
         self.source = Path(source)
         self.sensor = SensorModel.from_config(self.config)
         self.storms = open_storms(packed(self.source, self.config, on_frame), self.config.data.cadence)
+        self.resident = False
         self._choose(split)
 
     def other(self, split: str) -> TyphoonDataset:
@@ -120,20 +118,23 @@ class TyphoonDataset(Dataset[Sample]):
             ``hr`` (3, 1, P, P) and ``lr`` (3, 1, p, p) in kelvin, finite; ``valid`` (3, 1, P, P), 1 where ``hr``
             was observed; ``flow`` (2, 2, p, p), LR pixels from the middle frame to the one before and after.
         """
+        return self._develop_one(self.raw(index))
+
+    def raw(self, index: int) -> dict[str, Tensor]:
+        """The same patch as it lies in the store, for `develop` to make a whole batch of such into samples."""
         rng = np.random.default_rng((self.config.training.seed, index))
-        size = self.config.training.patch_size
+        size, scale = self.config.training.patch_size, self.sensor.scale
         window = self._window(index)
         for _ in range(TRIES):
             height, width = window.storm.size
             # Whole blocks, so that a patch's coarse pixels are those of the full frame.
-            scale = self.sensor.scale
             top = int(rng.integers((height - size) // scale + 1)) * scale
             left = int(rng.integers((width - size) // scale + 1)) * scale
-            fine, coarse, flow = self._cut(window, top, left, size, size, rng)
-            if np.isnan(fine).mean() <= self.config.data.max_missing:
+            noise_seed = int(rng.integers(1 << 62))
+            missing = window.storm.missing_share(window.middle, top, left, size)
+            if missing <= self.config.data.max_missing:
                 symmetry = int(rng.integers(8)) if self.config.training.augment else 0
-                fine, coarse = augment_frames(fine, symmetry), augment_frames(coarse, symmetry)
-                return _sample(fine, coarse, augment_flow(flow, symmetry))
+                return self._cut(window, top, left, size, size, symmetry, noise_seed)
             window = self.windows[int(rng.integers(len(self.windows)))]
         raise InputError(
             f"No {size}x{size} patch with at most {self.config.data.max_missing:.0%} missing was found in "
@@ -144,8 +145,24 @@ class TyphoonDataset(Dataset[Sample]):
         """The whole frames of window ``position``, not augmented, trimmed to whole blocks."""
         window, scale = self.windows[position], self.sensor.scale
         height, width = (side // scale * scale for side in window.storm.size)
-        rng = np.random.default_rng((self.config.training.seed, position))
-        return _sample(*self._cut(window, 0, 0, height, width, rng))
+        noise_seed = int(np.random.default_rng((self.config.training.seed, position)).integers(1 << 62))
+        return self._develop_one(self._cut(window, 0, 0, height, width, 0, noise_seed))
+
+    def to(self, device: torch.device) -> TyphoonDataset:
+        """The same data with the frames on a device, where they fit into a half of its free memory.
+
+        Otherwise, and on the CPU, the same object: patches then travel as they are asked for.
+        """
+        sizes = [storm.nbytes for storm in self.storms.values()]
+        if device.type != "cuda" or None in sizes or self.config.training.num_workers:
+            return self
+        if sum(size or 0 for size in sizes) > torch.cuda.mem_get_info(device)[0] // 2:
+            return self
+        dataset = copy.copy(self)
+        dataset.storms = {name: storm.to(device) for name, storm in self.storms.items()}
+        dataset._choose(self.split)
+        dataset.resident = True
+        return dataset
 
     def spread(self, count: int) -> list[int]:
         """Positions of up to ``count`` windows, evenly over all."""
@@ -157,41 +174,22 @@ class TyphoonDataset(Dataset[Sample]):
         return self.windows[order[place]]
 
     def _cut(
-        self, window: _Window, top: int, left: int, height: int, width: int, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Fine (3, H, W) and coarse (3, h, w) frames and flow (2, 2, h, w) of one place."""
+        self, window: _Window, top: int, left: int, height: int, width: int, symmetry: int, noise_seed: int
+    ) -> dict[str, Tensor]:
+        """One place with the margin that the sensor's kernel sees beyond it."""
         scale, margin = self.sensor.scale, self.sensor.margin
-        full_height, full_width = (side // scale * scale for side in window.storm.size)
-        # The kernel of the sensor reaches beyond the patch; beyond the frame there is nothing to see.
-        upper, lower = min(margin, top), min(margin, full_height - top - height)
-        before, after = min(margin, left), min(margin, full_width - left - width)
-        wide = window.storm.read(
-            window.middle,
-            slice(top - upper, top + height + lower),
-            slice(left - before, left + width + after),
-        )
-        generator = torch.Generator().manual_seed(int(rng.integers(1 << 62)))
-        seen = self.sensor.apply(torch.from_numpy(wide), generator).numpy()
-        inner = np.s_[:, upper : upper + height, before : before + width]
-        inner_low = np.s_[
-            :,
-            upper // scale : (upper + height) // scale,
-            before // scale : (before + width) // scale,
-        ]
-        rows, columns = (
-            slice(top // scale, (top + height) // scale),
-            slice(left // scale, (left + width) // scale),
-        )
-        return wide[inner], seen[inner_low], window.storm.read_flow(window.middle, rows, columns)
+        rows = slice(top // scale, (top + height) // scale)
+        columns = slice(left // scale, (left + width) // scale)
+        storm, middle = window.storm, window.middle
+        holed = storm.holed is None or storm.holed[middle - 1 : middle + 2].any()
+        return {
+            "kelvins": storm.cut(middle, top - margin, left - margin, height + 2 * margin, width + 2 * margin),
+            "flow": storm.cut_flow(middle, rows, columns),
+            "symmetry": torch.tensor(symmetry),
+            "noise_seed": torch.tensor(noise_seed),
+            "holed": torch.tensor(bool(holed)),
+        }
 
-
-def _sample(fine: np.ndarray, coarse: np.ndarray, flow: np.ndarray) -> Sample:
-    scale = fine.shape[-1] // coarse.shape[-1]
-    # Where the coarse instrument saw nothing there is nothing to rebuild from, and nothing is scored.
-    valid = ~(np.isnan(fine) | np.isnan(coarse).repeat(scale, -2).repeat(scale, -1))
-    return {
-        "hr": torch.from_numpy(np.ascontiguousarray(fill_missing(fine)))[:, None],
-        "lr": torch.from_numpy(np.ascontiguousarray(fill_missing(coarse)))[:, None],
-        "valid": torch.from_numpy(valid.astype(np.float32))[:, None],
-        "flow": torch.from_numpy(np.ascontiguousarray(flow)),
-    }
+    def _develop_one(self, raw: dict[str, Tensor]) -> Sample:
+        batch = develop({name: value[None] for name, value in raw.items()}, self.sensor)
+        return {name: value[0] for name, value in batch.items()}

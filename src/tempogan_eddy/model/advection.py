@@ -49,7 +49,7 @@ def advect(frames: Tensor, flow: Tensor) -> Tensor:
     flat = frames.reshape(batch, channels, height * width)
 
     def at(row: Tensor, column: Tensor) -> Tensor:
-        index = (row * width + column).view(batch, 1, -1).expand(-1, channels, -1)
+        index = (row * width + column).reshape(batch, 1, -1).expand(-1, channels, -1)
         return flat.gather(2, index).view(batch, channels, height, width)
 
     upper = at(top, left) * (1 - right_weight) + at(top, right) * right_weight

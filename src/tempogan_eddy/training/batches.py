@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import torch
-from torch.utils.data import DataLoader, Sampler
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from tempogan_eddy.config import TrainingConfig
-from tempogan_eddy.dataset.typhoon import Sample, TyphoonDataset
+from tempogan_eddy.dataset.patches import Sample, develop
+from tempogan_eddy.dataset.typhoon import TyphoonDataset
 from tempogan_eddy.errors import InputError
 
 __all__ = ["step_batches"]
@@ -31,7 +33,19 @@ class _StepSampler(Sampler[list[int]]):
                 yield list(range(start, start + size))
 
 
-def step_batches(dataset: TyphoonDataset, first: int, last: int) -> Iterator[Sequence[Sequence[Sample]]]:
+class _Raw(Dataset[dict[str, Tensor]]):
+    """The patches as they lie in the store; what becomes of them is done for a batch at once."""
+
+    def __init__(self, dataset: TyphoonDataset) -> None:
+        self.dataset = dataset
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        return self.dataset.raw(index)
+
+
+def step_batches(
+    dataset: TyphoonDataset, first: int, last: int, device: torch.device | str = "cpu"
+) -> Iterator[Sequence[Sequence[Sample]]]:
     """Yield, for each step, one list of batches for each discriminator step.
 
     Parameters
@@ -40,16 +54,18 @@ def step_batches(dataset: TyphoonDataset, first: int, last: int) -> Iterator[Seq
         The training split.
     first, last
         Steps from ``first`` up to, not including, ``last``.
+    device
+        Where the samples are made and left.
     """
     config = dataset.config.training
-    loader: DataLoader[Sample] = DataLoader(
-        dataset,
+    loader: DataLoader[dict[str, Tensor]] = DataLoader(
+        _Raw(dataset),
         batch_sampler=_StepSampler(config, first, last),
         num_workers=config.num_workers,
         worker_init_fn=_leave_signals_to_the_trainer,
-        pin_memory=config.device.startswith(("auto", "cuda")) and torch.cuda.is_available(),
+        pin_memory=torch.device(device).type == "cuda" and not dataset.resident,
     )
-    batches = iter(loader)
+    batches = (develop(raw, dataset.sensor, device) for raw in loader)
     for step in range(first, last):
         try:
             yield [list(islice(batches, config.accumulate)) for _ in range(_passes(config, step))]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from lightning.fabric import Fabric
@@ -52,7 +53,40 @@ class _Batch:
     hr: Tensor  # (B, 3, 1, H, W)
     upsampled: Tensor  # (B, 3, 1, H, W)
     valid: Tensor  # (B, 3, 1, H, W)
-    flow: Tensor  # (B, 2, 2, H, W)
+    lr_flow: Tensor  # (B, 2, 2, h, w)
+    scale: int
+
+    @cached_property
+    def flow(self) -> Tensor:
+        """(B, 2, 2, H, W)."""
+        return upsample_flow(self.lr_flow.flatten(0, 1), self.scale).unflatten(0, self.lr_flow.shape[:2])
+
+    @cached_property
+    def moved(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Truth, upsampled frames (B, 3, 1, H, W) and what counts (B, 1, H, W), moved onto the middle frame."""
+        moved = advect_window(torch.cat([self.hr, self.upsampled, self.valid], dim=2), self.flow)
+        truth, upsampled, valid = moved.split(1, dim=2)
+        # A pixel counts where all three frames were seen; elsewhere all candidates show the same.
+        seen = torch.stack([seen_by_flow(self.flow[:, i]) for i in (0, 1)], dim=1).amin(dim=1)
+        counts = seen * (valid.amin(dim=1) > 0.999)
+        return torch.where(counts[:, None] > 0, truth, upsampled), upsampled, counts
+
+    def move(self, frames: Tensor) -> Tensor:
+        """Generated frames (B, 3, 1, H, W) by the same flow, with the same pixels left out."""
+        _, upsampled, counts = self.moved
+        return torch.where(counts[:, None] > 0, advect_window(frames, self.flow), upsampled)
+
+
+@dataclass
+class _Fake:
+    """Generated frames (B, 3, 1, H, W) and, once asked for, the same moved onto the middle one."""
+
+    frames: Tensor
+    batch: _Batch
+
+    @cached_property
+    def moved(self) -> Tensor:
+        return self.batch.move(self.frames)
 
 
 class Steps:
@@ -101,7 +135,7 @@ class Steps:
             losses |= self._discriminator_step(part, [])
         # With a single batch one forward pass serves both steps; holding the graphs of several
         # would take the memory that accumulation is there to save.
-        shared = [self._generate(batch) for batch in group] if len(group) == 1 else []
+        shared = [self._generate(batch, adversarial) for batch in group] if len(group) == 1 else []
         if adversarial:
             losses |= self._discriminator_step(group, shared)
         return losses | self._generator_step(group, shared, adversarial)
@@ -111,43 +145,59 @@ class Steps:
         batch = {name: self.fabric.to_device(value) for name, value in batch.items()}
         lr, hr = (from_kelvin(batch[name], kelvin_range) for name in ("lr", "hr"))
         upsampled = upsample(lr.flatten(0, 1), scale).unflatten(0, lr.shape[:2])
-        flow = upsample_flow(batch["flow"].flatten(0, 1), scale).unflatten(0, batch["flow"].shape[:2])
         hr = torch.where(batch["valid"] > 0, hr, upsampled)
-        return _Batch(lr, hr, upsampled, batch["valid"], flow)
+        return _Batch(lr, hr, upsampled, batch["valid"], batch["flow"], scale)
 
-    def _generate(self, batch: _Batch) -> Tensor:
-        """All frames of all windows in one forward pass; missing pixels are nobody's business."""
-        flat = batch.lr.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        frames = self.networks.generator(flat).float().unflatten(0, batch.lr.shape[:2])
-        return torch.where(batch.valid > 0, frames, batch.upsampled)
+    def _generate(self, batch: _Batch, adversarial: bool) -> _Fake:
+        """All frames of all windows in as few forward passes as learning allows."""
+        if self.config.training.gradient_frames == 3:
+            frames = self._forward(batch.lr)
+        else:
+            middle = self._forward(batch.lr[:, 1:2])
+            before, after = batch.upsampled[:, :1], batch.upsampled[:, 2:]
+            if adversarial and self.temporal_on:
+                with torch.no_grad():
+                    before, after = self._forward(batch.lr[:, ::2]).split(1, dim=1)
+            frames = torch.cat([before, middle, after], dim=1)
+        # Missing pixels are nobody's business.
+        return _Fake(torch.where(batch.valid > 0, frames, batch.upsampled), batch)
 
-    def _discriminator_step(self, group: Sequence[_Batch], shared: Sequence[Tensor]) -> dict[str, float]:
+    def _forward(self, lr: Tensor) -> Tensor:
+        flat = lr.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        return self.networks.generator(flat).float().unflatten(0, lr.shape[:2])
+
+    def _discriminator_step(self, group: Sequence[_Batch], shared: Sequence[_Fake]) -> dict[str, float]:
         """Step A: real to 1, generated to 0, with the generator left alone."""
         networks = self.networks
         for network in (networks.spatial, networks.temporal):
             update_spectral_norm(network)
         losses = _Sums(len(group))
         for index, batch in enumerate(group):
-            with torch.no_grad():
-                fake = shared[index].detach() if shared else self._generate(batch)
-            total = torch.zeros((), device=fake.device)
+            if shared:
+                fake = shared[index]
+            else:
+                with torch.no_grad():
+                    fake = self._generate(batch, adversarial=True)
+            total = torch.zeros((), device=batch.hr.device)
             if self.spatial_on:
-                (real_logits, fake_logits), weight, _ = self._judge_frames(batch, batch.hr, fake)
+                (real_logits, fake_logits), weight, _ = self._judge_frames(batch, batch.hr, fake.frames.detach())
                 total = total + losses.add("loss_d_spatial", discriminator_loss(real_logits, fake_logits, weight))
             if self.temporal_on:
-                (real_logits, fake_logits), weight = self._judge_windows(batch, batch.hr, fake)
+                (real_logits, fake_logits), weight = self._judge_windows(batch, batch.moved[0], fake.moved.detach())
                 total = total + losses.add("loss_d_temporal", discriminator_loss(real_logits, fake_logits, weight))
             self._backward(total, "discriminator", len(group))
         self._step(networks.optimizer_d)
         return losses.means()
 
-    def _generator_step(self, group: Sequence[_Batch], shared: Sequence[Tensor], adversarial: bool) -> dict[str, float]:
+    def _generator_step(self, group: Sequence[_Batch], shared: Sequence[_Fake], adversarial: bool) -> dict[str, float]:
         """Step B: near to the truth and taken for real, with the discriminators left alone."""
         losses = _Sums(len(group))
+        learning = slice(None) if self.config.training.gradient_frames == 3 else slice(1, 2)
         with _frozen(self.networks.spatial, self.networks.temporal):
             for index, batch in enumerate(group):
-                fake = shared[index] if shared else self._generate(batch)
-                content = losses.add("loss_content", content_loss(fake, batch.hr, batch.valid))
+                fake = shared[index] if shared else self._generate(batch, adversarial)
+                candidates = (part[:, learning] for part in (fake.frames, batch.hr, batch.valid))
+                content = losses.add("loss_content", content_loss(*candidates))
                 total = self.config.training.lambda_content * content
                 if adversarial:
                     total = total + self._adversarial_losses(batch, fake, losses)
@@ -156,18 +206,18 @@ class Steps:
             self._step(self.networks.optimizer_g)
         return losses.means()
 
-    def _adversarial_losses(self, batch: _Batch, fake: Tensor, losses: _Sums) -> Tensor:
+    def _adversarial_losses(self, batch: _Batch, fake: _Fake, losses: _Sums) -> Tensor:
         weights = self.config.training
-        total = torch.zeros((), device=fake.device)
+        total = torch.zeros((), device=batch.hr.device)
         if self.spatial_on:
-            candidates = (batch.hr, fake) if weights.lambda_feature else (fake,)
+            candidates = (batch.hr, fake.frames) if weights.lambda_feature else (fake.frames,)
             logits, weight, features = self._judge_frames(batch, *candidates)
             spatial = losses.add("loss_g_spatial", generator_adversarial_loss(logits[-1], weight))
             total = total + weights.lambda_adv_s * spatial
             if weights.lambda_feature:
                 total = total + weights.lambda_feature * losses.add("loss_feature", feature_loss(*features))
         if self.temporal_on:
-            logits, weight = self._judge_windows(batch, fake)
+            logits, weight = self._judge_windows(batch, fake.moved)
             temporal = losses.add("loss_g_temporal", generator_adversarial_loss(logits[-1], weight))
             total = total + weights.lambda_adv_t * temporal
         return total
@@ -184,19 +234,12 @@ class Steps:
         weight = functional.adaptive_avg_pool2d(batch.valid[:, 1], logits.shape[-2:])
         return logits.chunk(count), weight, [list(part) for part in zip(*parts, strict=True)]
 
-    def _judge_windows(self, batch: _Batch, *candidates: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+    def _judge_windows(self, batch: _Batch, *windows: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
         """Dt on windows moved onto the middle frame by one and the same flow: their logits, the weight."""
-        count = len(candidates)
-        # One look-up moves the candidates and their upsampled and valid pixels alike.
-        moved = advect_window(torch.cat([*candidates, batch.upsampled, batch.valid], dim=2), batch.flow)
-        *windows, upsampled, valid = moved.split(1, dim=2)
-        # A pixel counts where all three frames were seen; elsewhere all candidates show the same.
-        seen = torch.stack([seen_by_flow(batch.flow[:, i]) for i in (0, 1)], dim=1).amin(dim=1)
-        valid = seen * (valid.amin(dim=1) > 0.999)
-        windows = [torch.where(valid[:, None] > 0, window, upsampled) for window in windows]
+        count = len(windows)
+        _, upsampled, counts = batch.moved
         logits = self.networks.temporal(torch.cat(windows), upsampled.repeat(count, 1, 1, 1, 1))
-        weight = functional.adaptive_avg_pool2d(valid, logits.shape[-2:])
-        return logits.chunk(count), weight
+        return logits.chunk(count), functional.adaptive_avg_pool2d(counts, logits.shape[-2:])
 
     def _backward(self, loss: Tensor, name: str, parts: int) -> None:
         if not torch.isfinite(loss):

@@ -97,6 +97,7 @@ class TempoGANTrainer:
         self.fabric: Fabric = make_fabric(training.device, training.precision)
         self.dataset = TyphoonDataset(training.data_root, "train", self.config, on_frame)
         self.validation = Validation(self.dataset.other("val"))
+        self.dataset = self.dataset.to(self.fabric.device)
         self.networks = self._build()
         self.steps = Steps(self.fabric, self.networks, self.config)
         # An average over the last 1 / (1 - decay) steps, shorter at the start so that it does not remember zero.
@@ -135,7 +136,7 @@ class TempoGANTrainer:
         checkpoint: Path | None = None
         windows, started = training.batch_size * training.accumulate, time.monotonic()
         with Journal(Path(training.log_dir), last, self.step, windows) as journal, self._signals():
-            for batches in step_batches(self.dataset, self.step, last):
+            for batches in step_batches(self.dataset, self.step, last, self.fabric.device):
                 self._set_learning_rates()
                 adversarial = self.step >= training.pretrain_epochs * training.steps_per_epoch
                 losses = self.steps.run(batches, adversarial)
@@ -181,8 +182,11 @@ class TempoGANTrainer:
         for network in (generator, spatial, temporal):
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         judges = [*spatial.parameters(), *temporal.parameters()]
-        optimizer_g = torch.optim.Adam(generator.parameters(), training.lr_g, betas=BETAS)
-        optimizer_d = torch.optim.Adam(judges, training.lr_d, betas=BETAS)
+        # A fused optimiser unscales by itself, which does not go with clipping.
+        scaled = bool(self.fabric.strategy.precision.state_dict())
+        fused = self.fabric.device.type in ("cpu", "cuda") and not scaled
+        optimizer_g = torch.optim.Adam(generator.parameters(), training.lr_g, betas=BETAS, fused=fused)
+        optimizer_d = torch.optim.Adam(judges, training.lr_d, betas=BETAS, fused=fused)
         wrapped_generator, wrapped_g = self.fabric.setup(generator, optimizer_g)
         wrapped_spatial, wrapped_temporal = (
             self.fabric.setup_module(spatial),
