@@ -1,0 +1,88 @@
+"""The exported file against PyTorch, and what it says of itself."""
+
+import json
+import logging
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from model_cases import detailed_model, kelvin_frames
+from tempogan_eddy.cli import main
+from tempogan_eddy.config import load_config
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.export import export_model
+from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
+from tempogan_eddy.weights import save_model
+
+onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'tempogan-eddy[export]'")
+
+
+def main_exits(code, *words):
+    with pytest.raises(SystemExit) as stopped:
+        main([str(word) for word in words])
+        raise SystemExit(0)
+    assert (stopped.value.code or 0) == code
+
+
+@pytest.mark.parametrize("lr_consistency", [True, False])
+@pytest.mark.parametrize("scale", [2, 4, 8])
+def test_the_file_computes_what_pytorch_computes_at_any_size(tmp_path, scale, lr_consistency):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    model = detailed_model(scale, lr_consistency=lr_consistency)
+    export_model(model, tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    span = model.config.data.kelvin_range
+    for count, height, width in ((1, 24, 37), (3, 40, 16), (1, 1, 1)):
+        coarse = kelvin_frames(count, height, width)
+        scaled = from_kelvin(coarse, span)
+        expected = to_kelvin(model.generator(scaled), span).numpy()
+        (fine,) = session.run(None, {"coarse": coarse.numpy()})
+        assert fine.shape == (count, 1, height * scale, width * scale)
+        assert fine.dtype == np.float32
+        assert np.abs(fine - expected).max() < 0.01
+        # Without detail the comparison would say nothing of most of the network.
+        smooth = model.generator.combine(scaled, torch.zeros(count, scale**2, height, width))
+        assert np.abs(expected - to_kelvin(smooth, span).numpy()).max() > 1
+
+
+def test_the_file_says_what_its_numbers_mean(tmp_path):
+    model = detailed_model(2)
+    export_model(model, tmp_path / "folder" / "model.onnx")
+    exported = onnx.load(tmp_path / "folder" / "model.onnx")
+    said = {entry.key: entry.value for entry in exported.metadata_props}
+    assert said["format"] == "tempogan-eddy-onnx"
+    assert said["version"] == exported.producer_version
+    assert json.loads(said["kelvin_range"]) == [170, 320]
+    assert said["scale"] == "2"
+    assert said["sensor_model"] == "area"
+    assert json.loads(said["sensor_model_noise_kelvin"]) == 0
+    assert said["training_data"] == "clouds; more clouds"
+    assert json.loads(said["metadata"])["step"] == 7
+    assert load_config(json.loads(said["config"])) == model.config
+    assert "kelvin" in said["use"]
+    assert "not observed" in said["use"]
+
+
+def test_the_command_writes_a_file_that_loads(tmp_path, capsys, monkeypatch):
+    # What a command does to the logger ends with the test.
+    logger = logging.getLogger("tempogan_eddy")
+    for name in ("handlers", "propagate", "level"):
+        monkeypatch.setattr(logger, name, getattr(logger, name))
+    model = detailed_model()
+    save_model(tmp_path / "model.safetensors", model.generator, model.config, model.metadata)
+    main_exits(0, "export", tmp_path / "model.safetensors", "-o", tmp_path / "model.onnx")
+    assert "(N, 1, 4h, 4w)" in capsys.readouterr().out
+    assert [value.name for value in onnx.load(tmp_path / "model.onnx").graph.output] == ["fine"]
+    assert {path.name for path in tmp_path.iterdir()} == {"model.safetensors", "model.onnx"}
+
+
+def test_another_suffix_and_a_missing_library_are_told(tmp_path, monkeypatch):
+    model = detailed_model()
+    with pytest.raises(InputError, match=r"model\.pt does not end in \.onnx"):
+        export_model(model, tmp_path / "model.pt")
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(InputError, match=r"onnx is not installed; run: pip install 'tempogan-eddy\[export\]'"):
+        export_model(model, tmp_path / "model.onnx")
+    assert list(tmp_path.iterdir()) == []
