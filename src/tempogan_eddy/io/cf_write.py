@@ -10,6 +10,7 @@ import netCDF4
 import numpy as np
 import xarray as xr
 import zarr
+from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy.io.frames import iterate_frames
 from tempogan_eddy.io.sequence import NAME
@@ -72,7 +73,9 @@ def write_cf(da: xr.DataArray, path: Path, format: str, on_frame: Callable[[int]
         with netCDF4.Dataset(path, "a") as file:
             file.set_auto_mask(False)
             for number, frame in enumerate(iterate_frames(da)):
-                file[NAME][number] = frame
+                # The library is not for several threads, and the next frame is being read in another.
+                with NETCDF4_PYTHON_LOCK:
+                    file[NAME][number] = frame
                 on_frame(number + 1)
     else:
         encoding[NAME] = {"chunks": chunks, "_FillValue": np.nan}

@@ -2,9 +2,11 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import dask
 import dask.array
 import numpy as np
 import xarray as xr
@@ -71,15 +73,16 @@ def source_paths(da: xr.DataArray) -> set[Path]:
 
 
 def iterate_frames(da: xr.DataArray) -> Iterator[np.ndarray]:
-    """Yield the frames (y, x) of a sequence one at a time, holding none of them.
+    """Yield the frames (y, x) of a sequence one at a time, holding two chunks of them at most.
 
-    Warns at the end where not a single pixel was valid: a lazy sequence shows wrong units nowhere else.
+    While one chunk is used, written say, the next is read and computed. Warns at the end where not a single
+    pixel was valid: a lazy sequence shows wrong units nowhere else.
     """
     something_seen = False
-    for number in range(da.sizes["time"]):
-        frame = np.asarray(da.data[number])
-        something_seen = something_seen or not np.isnan(frame).all()
-        yield frame
+    for chunk in _computed_ahead(da):
+        for frame in chunk:
+            something_seen = something_seen or not np.isnan(frame).all()
+            yield frame
     if not something_seen:
         log.warning(
             "Every pixel of %s is missing. Values outside %g-%g K are read as missing: are the input's units right "
@@ -87,3 +90,18 @@ def iterate_frames(da: xr.DataArray) -> Iterator[np.ndarray]:
             da.attrs.get("sequence", "the sequence"),
             *VALID_KELVIN,
         )
+
+
+def _computed_ahead(da: xr.DataArray) -> Iterator[np.ndarray]:
+    """Yield the chunks along time (frames, y, x), each computed while the one before is in use."""
+    lengths = da.chunks[0] if da.chunks else (1,) * da.sizes["time"]
+    ends = [int(end) for end in np.cumsum(lengths)]
+    with ThreadPoolExecutor(1) as worker:
+        pending: Future[tuple[np.ndarray]] | None = None
+        for start, end in zip([0, *ends], [*ends, None], strict=True):
+            computed = pending
+            if end is not None:
+                # One chunk is one task; dask's own threads would only be woken for it.
+                pending = worker.submit(dask.compute, da.data[start:end], scheduler="synchronous")
+            if computed is not None:
+                yield np.asarray(computed.result()[0])

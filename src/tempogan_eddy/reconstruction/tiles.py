@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 __all__ = ["Tile", "plan_tiles", "run_tiled"]
@@ -46,28 +45,31 @@ def plan_tiles(height: int, width: int, tile: int, overlap: int) -> Iterator[Til
             yield Tile(rows, columns, inner_rows, inner_columns)
 
 
-def run_tiled(network: Callable[[Tensor], Tensor], frame: Tensor, scale: int, tile: int, overlap: int) -> Tensor:
-    """Apply a network to one frame, tile by tile.
+def run_tiled(network: Callable[[Tensor], Tensor], frames: Tensor, scale: int, tile: int, overlap: int) -> Tensor:
+    """Apply a network to frames, tile by tile.
 
     Parameters
     ----------
     network
-        (1, 1, h, w) to (1, 1, h * scale, w * scale).
-    frame
-        (h, w).
+        (N, C, h, w) to (N, C, h * scale, w * scale), float32.
+    frames
+        (N, C, h, w); one that fits into a tile is computed in one piece.
 
     Returns
     -------
     Tensor
-        (h * scale, w * scale) float32 on the CPU.
+        (N, C, h * scale, w * scale) float32 on the device of the frames.
     """
-    height, width = frame.shape
-    fine = torch.empty(height * scale, width * scale)
+    height, width = frames.shape[-2:]
+    if max(height, width) <= tile:
+        return network(frames)
+    fine = frames.new_empty(*frames.shape[:2], height * scale, width * scale)
     for part in plan_tiles(height, width, tile, overlap):
-        result = network(frame[part.rows, part.columns][None, None])[0, 0]
+        result = network(frames[..., part.rows, part.columns])
         top, left = part.rows.start + part.inner_rows.start, part.columns.start + part.inner_columns.start
-        kept = result[_scaled(part.inner_rows, scale), _scaled(part.inner_columns, scale)]
-        fine[top * scale : top * scale + kept.shape[0], left * scale : left * scale + kept.shape[1]] = kept
+        kept = result[..., _scaled(part.inner_rows, scale), _scaled(part.inner_columns, scale)]
+        rows, columns = kept.shape[-2:]
+        fine[..., top * scale : top * scale + rows, left * scale : left * scale + columns] = kept
     return fine
 
 
