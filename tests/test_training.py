@@ -178,6 +178,44 @@ def test_the_generators_step_leaves_no_gradient_in_the_discriminators(tmp_path, 
         assert all(p.grad is None and p.requires_grad for p in network.parameters())
 
 
+def test_learning_from_the_middle_frame_shows_the_discriminators_all_three(tmp_path, storms):
+    """The same losses at first, because only what the generator learns from differs."""
+    losses = []
+    for count in (3, 1):
+        trainer = TempoGANTrainer(small_config(tmp_path, storms, pretrain_epochs=0, gradient_frames=count))
+        torch.nn.init.normal_(trainer.networks.generator.module.tail.weight, std=0.01, generator=torch.manual_seed(0))
+        losses.append(trainer.steps.run(next(step_batches(trainer.dataset, 0, 1)), adversarial=True))
+    for name in ("loss_d_spatial", "loss_d_temporal", "loss_g_spatial", "loss_g_temporal"):
+        assert losses[0][name] == pytest.approx(losses[1][name], rel=1e-4)
+    assert losses[0]["loss_content"] != pytest.approx(losses[1]["loss_content"], rel=1e-4)
+
+
+def test_learning_from_the_middle_frame_is_the_gradient_of_its_loss(tmp_path, storms):
+    config = small_config(tmp_path, storms, gradient_frames=1, grad_clip=0, batch_size=4, lr_g=1.0)
+    trainer = TempoGANTrainer(config)
+    generator = trainer.networks.generator.module
+    ((batch,),) = next(step_batches(trainer.dataset, 0, 1))
+    fake = generator(from_kelvin(batch["lr"][:, 1], (170, 320)))
+    (fake - from_kelvin(batch["hr"][:, 1], (170, 320))).abs().mean().backward()
+    wanted = generator.tail.weight.grad.clone()
+    generator.zero_grad()
+    seen = []
+    trainer.steps._step = lambda optimizer: seen.append(generator.tail.weight.grad.clone())
+    trainer.steps.run([[batch]], adversarial=False)
+    torch.testing.assert_close(seen[0], wanted)
+
+
+def test_training_starts_from_an_earlier_model(tmp_path, storms):
+    _, first = trained(tmp_path / "first", storms)
+    trainer = TempoGANTrainer(small_config(tmp_path / "second", storms, start_from=str(first.best_model)))
+    start = dict(load_model(first.best_model).generator.state_dict())
+    assert same(start, dict(trainer.networks.generator.module.state_dict()))
+    other = small_config(tmp_path / "third", storms, start_from=str(first.best_model))
+    other.model.channels = 16
+    with pytest.raises(InputError, match="model.channels = 8"):
+        TempoGANTrainer(other)
+
+
 def test_validation_of_the_truth_is_perfect_and_of_bicubic_is_not(tmp_path, storms):
     validation = TempoGANTrainer(small_config(tmp_path, storms)).validation
     truth = iter([from_kelvin(sample["hr"], (170, 320)) for sample in validation.samples])

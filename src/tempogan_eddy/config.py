@@ -168,6 +168,9 @@ class TrainingConfig(_Section):
     epochs: int = Field(100, ge=1)
     steps_per_epoch: int = Field(50, ge=1, description="optimiser steps that make an epoch")
     max_minutes: float = Field(0.0, ge=0, description="stop after this time, as after the last epoch; 0 never")
+    start_from: str | None = Field(
+        None, description="a model (.safetensors or .pth) whose generator the training begins with"
+    )
     pretrain_epochs: int = Field(10, ge=0, description="content loss only, before the discriminators join")
     lr_g: float = Field(1e-4, gt=0, description="learning rate of the generator")
     lr_d: float = Field(1e-4, gt=0, description="learning rate of both discriminators")

@@ -34,7 +34,7 @@ from tempogan_eddy.training.fabric import make_fabric
 from tempogan_eddy.training.journal import Journal
 from tempogan_eddy.training.steps import Networks, Steps
 from tempogan_eddy.training.validation import Validation, score
-from tempogan_eddy.weights import build_generator, save_model
+from tempogan_eddy.weights import build_generator, load_model, save_model
 
 __all__ = ["TempoGANTrainer", "TrainingResult"]
 
@@ -175,6 +175,8 @@ class TempoGANTrainer:
         config, training = self.config, self.config.training
         torch.manual_seed(training.seed)
         generator = build_generator(config)
+        if training.start_from:
+            generator.load_state_dict(self._earlier_weights(training.start_from))
         spatial, temporal = (
             kind(config.model.discriminator_channels, config.model.detail_gain, config.model.spectral_norm)
             for kind in (SpatialDiscriminator, TemporalDiscriminator)
@@ -194,6 +196,20 @@ class TempoGANTrainer:
         )
         wrapped_d: Optimizer = self.fabric.setup_optimizers(optimizer_d)  # type: ignore[assignment]
         return Networks(wrapped_generator, wrapped_spatial, wrapped_temporal, wrapped_g, wrapped_d)
+
+    def _earlier_weights(self, path: str) -> dict[str, Tensor]:
+        """The generator to begin with; it must be of the size that the configuration asks for."""
+        earlier = load_model(path)
+        for key in ("n_residual_blocks", "channels", "upsample_factor"):
+            found, wanted = getattr(earlier.config.model, key), getattr(self.config.model, key)
+            if found != wanted:
+                raise InputError(
+                    f"training.start_from: {path} has model.{key} = {found}, but the configuration says {wanted}; "
+                    "make them equal."
+                )
+        if earlier.config.data.kelvin_range != self.config.data.kelvin_range:
+            raise InputError(f"training.start_from: {path} was trained with another data.kelvin_range; use the same.")
+        return earlier.generator.state_dict()
 
     def _bare_generator(self) -> nn.Module:
         """The generator below Fabric's wrapper."""
