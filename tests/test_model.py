@@ -1,9 +1,11 @@
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
+from tempogan_eddy.evaluation.spectra import radial_spectrum
 from tempogan_eddy.model.advection import advect, advect_window, seen_by_flow, upsample_flow
 from tempogan_eddy.model.losses import (
     content_loss,
@@ -12,6 +14,7 @@ from tempogan_eddy.model.losses import (
     generator_adversarial_loss,
 )
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
+from tempogan_eddy.model.spectrum import radial_power, spectral_loss
 from tempogan_eddy.model.tempogan import (
     Generator,
     SpatialDiscriminator,
@@ -193,3 +196,24 @@ def test_spectral_norm_moves_only_when_asked():
         before = {name: value.clone() for name, value in discriminator.state_dict().items()}
         update_spectral_norm(discriminator)
     assert any(not torch.equal(before[name], value) for name, value in discriminator.state_dict().items())
+
+
+# --- spectra
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (24, 40), (31, 33)])
+def test_spectrum_of_a_batch_is_the_mean_of_those_that_evaluation_measures(shape):
+    batch = frames(3, 1, *shape)
+    wanted = np.mean([radial_spectrum(frame[0].numpy()) for frame in batch], axis=0)
+    np.testing.assert_allclose(radial_power(batch).numpy(), wanted, rtol=1e-3)
+
+
+def test_spectral_loss_is_the_distance_in_decibel_and_pulls_towards_the_truth():
+    truth = frames(4, 1, 32, 32)
+    assert float(spectral_loss(truth, truth)) < 0.02
+    assert float(spectral_loss(truth * 10, truth)) == pytest.approx(20, abs=0.01)
+    faint = (truth / 2).requires_grad_()
+    spectral_loss(faint, truth).backward()
+    assert spectral_loss(faint.detach() - 0.1 * faint.grad / faint.grad.abs().max(), truth) < spectral_loss(
+        faint.detach(), truth
+    )

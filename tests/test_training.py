@@ -212,7 +212,7 @@ def test_training_starts_from_an_earlier_model(tmp_path, storms):
     assert same(start, dict(trainer.networks.generator.module.state_dict()))
     other = small_config(tmp_path / "third", storms, start_from=str(first.best_model))
     other.model.channels = 16
-    with pytest.raises(InputError, match="model.channels = 8"):
+    with pytest.raises(InputError, match=r"model\.channels = 8"):
         TempoGANTrainer(other)
 
 

@@ -181,6 +181,11 @@ class TrainingConfig(_Section):
     lambda_adv_s: float = Field(0.001, ge=0, description="weight of the spatial adversarial loss")
     lambda_adv_t: float = Field(0.001, ge=0, description="weight of the temporal adversarial loss")
     lambda_feature: float = Field(0.0, ge=0, description="weight of the loss in the feature space of Ds")
+    lambda_spectral: float = Field(
+        0.0,
+        ge=0,
+        description="weight of the distance, dB, between the mean spectra of a batch and of its truth",
+    )
     d_steps: int = Field(1, ge=1, description="discriminator steps for each generator step")
     gradient_frames: Literal[1, 3] = Field(
         3, description="frames of a window that the generator learns from in a step: all, or the middle one"

@@ -21,12 +21,17 @@ from tempogan_eddy.model.tempogan import Generator
 __all__ = [
     "CHECKPOINT_FORMAT",
     "MODEL_FORMAT",
+    "RELEASED",
     "Model",
     "build_generator",
     "load_model",
     "read_checkpoint",
     "save_model",
 ]
+
+# The models that come with the package, by name.
+RELEASED = ("faithful", "eddy")
+RELEASES = Path(__file__).parent / "released"
 
 MODEL_FORMAT = "tempogan-eddy-model"
 CHECKPOINT_FORMAT = "tempogan-eddy-checkpoint"
@@ -86,21 +91,56 @@ def save_model(path: Path, generator: torch.nn.Module, config: Config, metadata:
         partial.write_bytes(save(tensors, header | {"metadata": json.dumps(metadata)}))
 
 
-def load_model(source: str | Path) -> Model:
-    """Load a model file (``.safetensors``) or the generator of a training checkpoint (``.pth``).
+def load_model(source: str | Path = "eddy", detail: float | None = None) -> Model:
+    """Load a released model by name, a model file (``.safetensors``) or a training checkpoint (``.pth``).
+
+    Parameters
+    ----------
+    source
+        ``faithful`` (least error), ``eddy`` (the tempoGAN), or a path.
+    detail
+        For ``eddy``: how much of the way from ``faithful`` (0) to the fully trained tempoGAN (1), whose weights
+        are interpolated (network interpolation, Wang et al. 2018, ESRGAN, sec. 3.4); the release's own by default.
 
     Raises
     ------
     InputError
-        The file is missing, broken, or no model of this package.
+        The file is missing, broken, or no model of this package; or ``detail`` does not apply.
     """
-    path = Path(source)
+    if str(source) in RELEASED and not Path(source).exists():
+        return _load_released(str(source), detail)
+    if detail is not None:
+        raise InputError(f"The dial (detail) belongs to the released model eddy, not to {source}; leave it out.")
+    return _load_file(Path(source))
+
+
+def _load_released(name: str, detail: float | None) -> Model:
+    model = _load_file(RELEASES / f"{name}.safetensors")
+    model.name = name
+    if name == "faithful":
+        if detail is not None:
+            raise InputError("The model faithful has no dial (detail); use the model eddy with it.")
+        return model
+    amount = float(model.metadata["detail"]) if detail is None else detail
+    if not 0 <= amount <= 1:
+        raise InputError(f"The detail must lie between 0 (faithful) and 1 (full tempoGAN), not {amount}.")
+    faithful = _load_file(RELEASES / "faithful.safetensors").generator.state_dict()
+    sharp = model.generator.state_dict()
+    model.generator.load_state_dict({key: torch.lerp(faithful[key], sharp[key], amount) for key in sharp})
+    model.metadata["detail"] = amount
+    return model
+
+
+def _load_file(path: Path) -> Model:
     if path.is_dir():
         raise InputError(
             f"The model {path} is a folder; give a .safetensors or .pth file, e.g. {path}/best_model.safetensors."
         )
     if not path.exists():
-        raise InputError(f"The model {path} does not exist; give a .safetensors or .pth file that training wrote.")
+        raise InputError(
+            f"The model {path} does not exist; give {' or '.join(RELEASED)}, or a .safetensors or .pth file that "
+            "training wrote."
+        )
     if path.suffix == ".pth":
         checkpoint = read_checkpoint(path)
         config, weights = load_config(checkpoint["config"]), checkpoint["ema"] or checkpoint["generator"]

@@ -25,6 +25,7 @@ SHORT = {
     "loss_g_spatial": "G/s",
     "loss_g_temporal": "G/t",
     "loss_feature": "feat",
+    "loss_spectral": "spec",
 }
 
 

@@ -24,6 +24,7 @@ from tempogan_eddy.model.losses import (
     generator_adversarial_loss,
 )
 from tempogan_eddy.model.scaling import from_kelvin
+from tempogan_eddy.model.spectrum import spectral_loss
 from tempogan_eddy.model.tempogan import update_spectral_norm, upsample
 
 __all__ = ["Networks", "Steps"]
@@ -199,6 +200,9 @@ class Steps:
                 candidates = (part[:, learning] for part in (fake.frames, batch.hr, batch.valid))
                 content = losses.add("loss_content", content_loss(*candidates))
                 total = self.config.training.lambda_content * content
+                if self.config.training.lambda_spectral:
+                    distance = losses.add("loss_spectral", spectral_loss(fake.frames[:, 1], batch.hr[:, 1]))
+                    total = total + self.config.training.lambda_spectral * distance
                 if adversarial:
                     total = total + self._adversarial_losses(batch, fake, losses)
                 self._backward(total, "generator", len(group))

@@ -1,0 +1,61 @@
+"""Radial power spectra of a batch, differentiable: what the spectral loss compares."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+__all__ = ["radial_power", "spectral_loss"]
+
+# In scaled units: far below any texture, far above what rounding leaves.
+FLOOR = 1e-12
+
+
+def radial_power(frames: Tensor) -> Tensor:
+    """Radially averaged power spectral density, averaged over a batch.
+
+    The mean of each frame is removed and a Hann window applied, as `evaluation.spectra.radial_spectrum` does.
+
+    Parameters
+    ----------
+    frames
+        (..., H, W), finite.
+
+    Returns
+    -------
+    Tensor
+        (K,) mean power of a mode at k = 1..K cycles per shorter side, K being the Nyquist wavenumber.
+    """
+    height, width = frames.shape[-2:]
+    window, ring, weight, modes = (part.to(frames.device) for part in _geometry(height, width))
+    flat = frames.reshape(-1, height, width).float()
+    anomaly = (flat - flat.mean(dim=(-2, -1), keepdim=True)) * window
+    power = torch.fft.rfft2(anomaly).abs().square().mean(dim=0) / (height * width) ** 2
+    total = torch.zeros(len(modes), device=frames.device).index_add(0, ring, (power * weight).flatten())
+    return total[1:] / modes[1:]
+
+
+def spectral_loss(generated: Tensor, truth: Tensor) -> Tensor:
+    """Log-spectral distance, dB, between the mean spectra of two batches (..., H, W)."""
+    decibel = 10 * torch.log10((radial_power(generated) + FLOOR) / (radial_power(truth) + FLOOR))
+    # The distance itself has no gradient at zero.
+    return (decibel.square().mean() + 1e-4).sqrt()
+
+
+@lru_cache(maxsize=8)
+def _geometry(height: int, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Window (H, W), ring of each mode of rfft2 (flat; 0 for none), modes that each stands for, modes in each ring."""
+    window = torch.outer(torch.hann_window(height, periodic=False), torch.hann_window(width, periodic=False))
+    window = window / window.square().mean().sqrt()
+    shorter = min(height, width)
+    radius = shorter * torch.hypot(torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None, :])
+    ring = radius.round().long()
+    weight = torch.full(ring.shape, 2.0)
+    weight[:, 0] = 1  # rfft2 keeps one of each conjugate pair, but these columns are their own partners
+    if width % 2 == 0:
+        weight[:, -1] = 1
+    ring, weight = torch.where(ring > shorter // 2, 0, ring), torch.where(ring > shorter // 2, 0.0, weight)
+    modes = torch.zeros(shorter // 2 + 1).index_add(0, ring.flatten(), weight.flatten())
+    return window, ring.flatten(), weight, modes
