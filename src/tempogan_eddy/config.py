@@ -64,7 +64,7 @@ class ModelConfig(_Section):
         True, description="project the output so that its block mean is the input (area sensor only)"
     )
     discriminator_channels: int = Field(
-        32, ge=4, le=512, description="first width of the discriminators, doubled at each of three strides"
+        16, ge=4, le=512, description="first width of the discriminators, doubled at each of three strides"
     )
     detail_gain: float = Field(
         8.0, ge=0, description="discriminators also see (frame - bicubic of its LR) x this; 0 hides it"
@@ -188,7 +188,7 @@ class TrainingConfig(_Section):
     )
     d_steps: int = Field(1, ge=1, description="discriminator steps for each generator step")
     gradient_frames: Literal[1, 3] = Field(
-        3, description="frames of a window that the generator learns from in a step: all, or the middle one"
+        1, description="frames of a window that the generator learns from in a step: all, or the middle one"
     )
     accumulate: int = Field(1, ge=1, description="batches whose gradients make one step")
     augment: bool = Field(True, description="flips and quarter turns, the same for a window and its flow")

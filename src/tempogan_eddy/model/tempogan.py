@@ -200,7 +200,7 @@ class SpatialDiscriminator(nn.Module):
     Sees the frame, the upsampled LR frame, and their difference amplified by ``detail_gain``.
     """
 
-    def __init__(self, channels: int = 32, detail_gain: float = 8.0, spectral_norm: bool = True) -> None:
+    def __init__(self, channels: int = 16, detail_gain: float = 8.0, spectral_norm: bool = True) -> None:
         super().__init__()
         self.detail_gain = detail_gain
         self.network = _Discriminator(3 if detail_gain else 2, channels, spectral_norm)
@@ -219,7 +219,7 @@ class TemporalDiscriminator(nn.Module):
     Sees the three moved frames and, amplified, the difference of each from its own moved, upsampled LR frame.
     """
 
-    def __init__(self, channels: int = 32, detail_gain: float = 8.0, spectral_norm: bool = True) -> None:
+    def __init__(self, channels: int = 16, detail_gain: float = 8.0, spectral_norm: bool = True) -> None:
         super().__init__()
         self.detail_gain = detail_gain
         self.network = _Discriminator(6 if detail_gain else 3, channels, spectral_norm)
