@@ -195,14 +195,16 @@ def test_a_batch_is_its_samples(tmp_path, kind):
         torch.testing.assert_close(batch[name], torch.stack([sample[name] for sample in alone]))
 
 
+@pytest.mark.parametrize("size", [48, 51])
 @pytest.mark.parametrize("kind", ["area", "bicubic", "gaussian"])
-def test_coarse_patches_are_cut_from_coarse_frames(tmp_path, storms, kind):
-    """The sensor's kernel sees beyond the patch exactly what it sees in the full frame."""
+def test_coarse_patches_are_cut_from_coarse_frames(tmp_path, kind, size):
+    """The sensor's kernel sees beyond the patch exactly what it sees in the full frame, and nothing else."""
+    storms = write_storms(tmp_path / "storms", size=size)
     config = small_config(tmp_path, storms, augment=False)
     config.sensor.kind = kind
     dataset = TyphoonDataset(storms, "train", config)
     sensor = SensorModel.from_config(config)
-    for index in range(4):
+    for index in range(8):
         sample = dataset[index]
         window = dataset._window(index)
         coarse = sensor.apply(window.storm.cut(window.middle, 0, 0, 48, 48) * 0.01 + 250)

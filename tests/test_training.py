@@ -207,13 +207,13 @@ def test_learning_from_the_middle_frame_is_the_gradient_of_its_loss(tmp_path, st
 
 def test_training_starts_from_an_earlier_model(tmp_path, storms):
     _, first = trained(tmp_path / "first", storms)
-    trainer = TempoGANTrainer(small_config(tmp_path / "second", storms, start_from=str(first.best_model)))
     start = dict(load_model(first.best_model).generator.state_dict())
-    assert same(start, dict(trainer.networks.generator.module.state_dict()))
+    trainer, _ = trained(tmp_path / "second", storms, epochs=1, start_from=str(first.best_model), lr_g=1e-12)
+    torch.testing.assert_close(start, dict(trainer.networks.generator.module.state_dict()))
     other = small_config(tmp_path / "third", storms, start_from=str(first.best_model))
     other.model.channels = 16
     with pytest.raises(InputError, match=r"model\.channels = 8"):
-        TempoGANTrainer(other)
+        TempoGANTrainer(other).train()
 
 
 def test_validation_of_the_truth_is_perfect_and_of_bicubic_is_not(tmp_path, storms):
@@ -235,12 +235,57 @@ def test_without_an_average_the_generator_itself_is_validated(tmp_path, storms):
     )
 
 
-def test_one_forward_pass_serves_both_steps(tmp_path, storms):
-    trainer = TempoGANTrainer(small_config(tmp_path, storms, pretrain_epochs=0))
+@pytest.mark.parametrize(("gradient_frames", "seen"), [(3, [6]), (1, [2, 4])])
+def test_one_forward_pass_of_a_frame_serves_both_steps(tmp_path, storms, gradient_frames, seen):
+    trainer = TempoGANTrainer(small_config(tmp_path, storms, pretrain_epochs=0, gradient_frames=gradient_frames))
     calls = []
-    trainer.networks.generator.register_forward_hook(lambda *_: calls.append(1))
+    trainer.networks.generator.register_forward_hook(lambda _, frames, __: calls.append(len(frames[0])))
     trainer.steps.run(next(step_batches(trainer.dataset, 0, 1)), adversarial=True)
-    assert len(calls) == 1
+    assert calls == seen
+
+
+def test_mixed_precision_leaves_the_kelvins_alone(tmp_path, storms):
+    """Layers compute in bf16; what is measured and what the discriminators are shown is not rounded."""
+    trainer = TempoGANTrainer(small_config(tmp_path, storms, precision="bf16", batch_size=4))
+    torch.nn.init.normal_(trainer.networks.generator.module.tail.weight, std=0.01)
+    ((batch,),) = next(step_batches(trainer.dataset, 0, 1))
+    lr = from_kelvin(batch["lr"].flatten(0, 1), (170, 320))
+    fake = trainer.networks.generator(lr)
+    assert float((torch.nn.functional.avg_pool2d(fake, 4) - lr).abs().max()) * 150 < 0.001
+    shown = []
+    spatial = trainer.networks.spatial
+    spatial.module.network.register_forward_pre_hook(lambda _, given: shown.append(given[0]))
+    spatial(fake, upsample(lr, 4))
+    torch.testing.assert_close(shown[0][:, 2:3], 8 * (fake - upsample(lr, 4)))
+
+
+def test_a_discriminators_gradient_that_is_not_finite_stops_before_the_optimiser_steps(tmp_path, storms):
+    trainer = TempoGANTrainer(small_config(tmp_path, storms, pretrain_epochs=0))
+    layer = next(trainer.networks.spatial.parameters())
+    layer.register_hook(lambda gradient: gradient * math.nan)
+    before = {key: value.detach().clone() for key, value in trainer.networks.temporal.named_parameters()}
+    with pytest.raises(TrainingError, match="discriminators' gradient"):
+        trainer.steps.run(next(step_batches(trainer.dataset, 0, 1)), adversarial=True)
+    weights = dict(trainer.networks.temporal.named_parameters())
+    assert all(torch.equal(value, before[name]) for name, value in weights.items())
+
+
+def test_the_spectral_loss_joins_the_generators_step(tmp_path, storms):
+    trainer = TempoGANTrainer(small_config(tmp_path, storms, lambda_spectral=1e-3))
+    losses = trainer.steps.run(next(step_batches(trainer.dataset, 0, 1)), adversarial=False)
+    assert losses["loss_spectral"] > 3  # an untrained generator is far too smooth
+    first = losses["loss_spectral"]
+    for batches in step_batches(trainer.dataset, 1, 30):
+        losses = trainer.steps.run(batches, adversarial=False)
+    assert losses["loss_spectral"] < first
+
+
+def test_an_earlier_model_is_not_asked_for_on_resume(tmp_path, storms):
+    _, first = trained(tmp_path / "first", storms)
+    trained(tmp_path / "second", storms, epochs=1, start_from=str(first.best_model))
+    first.best_model.unlink()
+    _, result = trained(tmp_path / "second", storms, "auto", epochs=2, start_from=str(first.best_model))
+    assert result.epochs == 2
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_optimiser_steps(tmp_path, storms):

@@ -184,7 +184,7 @@ class TrainingConfig(_Section):
     lambda_spectral: float = Field(
         0.0,
         ge=0,
-        description="weight of the distance, dB, between the mean spectra of a batch and of its truth",
+        description="weight of the distance, dB, between the mean spectra of a batch and its truth; try 1e-4",
     )
     d_steps: int = Field(1, ge=1, description="discriminator steps for each generator step")
     gradient_frames: Literal[1, 3] = Field(
@@ -203,7 +203,7 @@ class TrainingConfig(_Section):
         "auto", description="auto, cpu, cuda, cuda:1, mps"
     )
     num_workers: int = Field(0, ge=0, description="processes that load data beside the training")
-    seed: int = 0
+    seed: int = Field(0, ge=0)
     validation_frames: int = Field(4, ge=1, description="fixed full frames scored after every epoch")
     score: Literal["balanced", "rmse", "lsd"] = Field(
         "balanced",

@@ -17,21 +17,17 @@ from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.model.tempogan import Generator
+from tempogan_eddy.released import RELEASED, RELEASES
 
 __all__ = [
     "CHECKPOINT_FORMAT",
     "MODEL_FORMAT",
-    "RELEASED",
     "Model",
     "build_generator",
     "load_model",
     "read_checkpoint",
     "save_model",
 ]
-
-# The models that come with the package, by name.
-RELEASED = ("faithful", "eddy")
-RELEASES = Path(__file__).parent / "released"
 
 MODEL_FORMAT = "tempogan-eddy-model"
 CHECKPOINT_FORMAT = "tempogan-eddy-checkpoint"
@@ -107,7 +103,7 @@ def load_model(source: str | Path = "eddy", detail: float | None = None) -> Mode
     InputError
         The file is missing, broken, or no model of this package; or ``detail`` does not apply.
     """
-    if str(source) in RELEASED and not Path(source).exists():
+    if str(source) in RELEASED and not Path(source).is_file():
         return _load_released(str(source), detail)
     if detail is not None:
         raise InputError(f"The dial (detail) belongs to the released model eddy, not to {source}; leave it out.")
@@ -115,6 +111,8 @@ def load_model(source: str | Path = "eddy", detail: float | None = None) -> Mode
 
 
 def _load_released(name: str, detail: float | None) -> Model:
+    if not (RELEASES / f"{name}.safetensors").exists():
+        raise InputError(f"This installation lacks the weights of the model {name}; install the package anew.")
     model = _load_file(RELEASES / f"{name}.safetensors")
     model.name = name
     if name == "faithful":

@@ -135,9 +135,11 @@ def info(
     ] = False,
 ) -> None:
     """Tell what a model, a checkpoint or any input is."""
-    if not path.exists():
+    from tempogan_eddy.released import RELEASED
+
+    is_model = path.suffix in {".safetensors", ".pth"} or (str(path) in RELEASED and not path.exists())
+    if not is_model and not path.exists():
         raise InputError(f"{path} does not exist; give a model, a checkpoint or data.")
-    is_model = path.suffix in {".safetensors", ".pth"}
     if config:
         if not is_model:
             raise InputError(f"{path} holds no configuration; give a .safetensors model or a .pth checkpoint.")

@@ -11,14 +11,17 @@ __all__ = ["export"]
 
 
 def export(
-    model: Annotated[Path, typer.Argument(help="A .safetensors model or a .pth checkpoint.", show_default=False)],
+    model: Annotated[
+        Path, typer.Argument(help="faithful, eddy, a .safetensors model or a .pth checkpoint.", show_default=False)
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file, NAME.onnx.", show_default=False)],
+    detail: Annotated[float | None, typer.Option(help="With eddy: from 0 (faithful) to 1.", show_default=False)] = None,
 ) -> None:
     """Write a model as ONNX: kelvin in, kelvin out, frames of any size."""
     from tempogan_eddy.export import export_model
     from tempogan_eddy.weights import load_model
 
-    loaded = load_model(model)
+    loaded = load_model(model, detail)
     export_model(loaded, output)
     scale = loaded.scale
     print(f"{output}: kelvin (N, 1, h, w) to kelvin (N, 1, {scale}h, {scale}w), {output.stat().st_size / 1e6:.1f} MB")

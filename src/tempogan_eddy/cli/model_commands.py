@@ -61,9 +61,12 @@ def reconstruct(
     source: Input,
     output: Output,
     model: Annotated[
-        Path,
-        typer.Option("--model", "-m", help="A .safetensors model or a .pth checkpoint.", show_default=False),
-    ],
+        Path, typer.Option("--model", "-m", help="faithful, eddy, a .safetensors model or a .pth checkpoint.")
+    ] = Path("eddy"),
+    detail: Annotated[
+        float | None,
+        typer.Option(help="With eddy: from 0 (faithful) to 1 (all the tempoGAN adds).", show_default=False),
+    ] = None,
     storm: Storm = None,
     time: Time = None,
     format: Format = None,
@@ -84,7 +87,7 @@ def reconstruct(
     from tempogan_eddy.reconstruction import reconstruct as rebuild
     from tempogan_eddy.weights import load_model
 
-    loaded = load_model(model)
+    loaded = load_model(model, detail)
     sequence = read(source, storm, time, input_format, settings(config, overrides).data)
     fine = rebuild(sequence, loaded, tile=tile, device=choose_device(device), engine=engine, precision=precision)
     write(fine, output, format, "reconstructing")

@@ -42,7 +42,9 @@ def develop(raw: Mapping[str, Tensor], sensor: SensorModel, device: torch.device
         ``hr`` was observed; ``flow`` (B, 2, 2, h, w) in LR pixels.
     """
     symmetry, holed = raw["symmetry"], bool(raw["holed"].any())
-    packed, flow = (raw[name].to(device, non_blocking=True) for name in ("kelvins", "flow"))
+    # Towards the CPU such a copy would be read before it has ended.
+    ahead = torch.device(device).type != "cpu"
+    packed, flow = (raw[name].to(device, non_blocking=ahead) for name in ("kelvins", "flow"))
     packed, flow = augment_frames(packed, symmetry), augment_flow(flow, symmetry)
     missing = packed <= OUTSIDE  # MISSING is below
     fine = packed.float() * KELVIN_QUANTUM + KELVIN_OFFSET

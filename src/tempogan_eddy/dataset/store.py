@@ -57,14 +57,17 @@ class PackedStorm:
         """Height and width of the frames."""
         return self.kelvins.shape[1], self.kelvins.shape[2]
 
-    def cut(self, middle: int, top: int, left: int, height: int, width: int) -> Tensor:
-        """The window around ``middle``: (3, height, width) int16, OUTSIDE beyond the frame's edge."""
-        full_height, full_width = self.size
+    def cut(self, middle: int, top: int, left: int, height: int, width: int, scale: int = 1) -> Tensor:
+        """The window around ``middle``: (3, height, width) int16, OUTSIDE beyond the frame's edge.
+
+        Rows and columns at the end that do not fill a block of ``scale`` are outside too: the sensor never sees them.
+        """
+        full_height, full_width = (side // scale * scale for side in self.size)
         rows = slice(max(top, 0), min(top + height, full_height))
         columns = slice(max(left, 0), min(left + width, full_width))
         inner = _tensor(self.kelvins[middle - 1 : middle + 2, rows, columns])
         if inner.shape[1:] == (height, width):
-            return inner
+            return inner.clone()  # not a view, through which the store could be changed
         around = (columns.start - left, left + width - columns.stop, rows.start - top, top + height - rows.stop)
         return functional.pad(inner, around, value=OUTSIDE)
 
@@ -72,11 +75,9 @@ class PackedStorm:
         """Flow from ``middle`` to both neighbours: (2, 2, rows, columns) int16."""
         return torch.stack([_tensor(flow[middle, :, rows, columns]) for flow in (self.flow_previous, self.flow_next)])
 
-    def missing_share(self, middle: int, top: int, left: int, size: int) -> float:
-        """Which share of a square patch of the window around ``middle`` is missing."""
-        if self.holed is not None and not self.holed[middle - 1 : middle + 2].any():
-            return 0.0
-        return float((self.cut(middle, top, left, size, size) == MISSING).float().mean())
+    def may_miss(self, middle: int) -> bool:
+        """Whether anything can be missing in the window around ``middle``."""
+        return self.holed is None or bool(self.holed[middle - 1 : middle + 2].any())
 
     @property
     def nbytes(self) -> int | None:

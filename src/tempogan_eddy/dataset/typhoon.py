@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from tempogan_eddy.config import Config, load_config
-from tempogan_eddy.dataset.pack import packed
+from tempogan_eddy.dataset.pack import MISSING, packed
 from tempogan_eddy.dataset.patches import Sample, develop
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.split import describe_split, split_frames
@@ -100,6 +100,7 @@ class TyphoonDataset(Dataset[Sample]):
             )
         if small:
             log.warning("Left out of '%s', being smaller than training.patch_size: %s", split, ", ".join(small))
+        self._turn, self._order = -1, np.arange(len(self.windows))
         if not self.windows:
             raise InputError(
                 f"{self.source} has no three frames exactly {cadence} apart for '{split}' in one storm and sensor; "
@@ -131,10 +132,10 @@ class TyphoonDataset(Dataset[Sample]):
             top = int(rng.integers((height - size) // scale + 1)) * scale
             left = int(rng.integers((width - size) // scale + 1)) * scale
             noise_seed = int(rng.integers(1 << 62))
-            missing = window.storm.missing_share(window.middle, top, left, size)
-            if missing <= self.config.data.max_missing:
-                symmetry = int(rng.integers(8)) if self.config.training.augment else 0
-                return self._cut(window, top, left, size, size, symmetry, noise_seed)
+            raw = self._cut(window, top, left, size, size, noise_seed)
+            if self._missing_share(raw) <= self.config.data.max_missing:
+                raw["symmetry"] = torch.tensor(int(rng.integers(8)) if self.config.training.augment else 0)
+                return raw
             window = self.windows[int(rng.integers(len(self.windows)))]
         raise InputError(
             f"No {size}x{size} patch with at most {self.config.data.max_missing:.0%} missing was found in "
@@ -146,7 +147,7 @@ class TyphoonDataset(Dataset[Sample]):
         window, scale = self.windows[position], self.sensor.scale
         height, width = (side // scale * scale for side in window.storm.size)
         noise_seed = int(np.random.default_rng((self.config.training.seed, position)).integers(1 << 62))
-        return self._develop_one(self._cut(window, 0, 0, height, width, 0, noise_seed))
+        return self._develop_one(self._cut(window, 0, 0, height, width, noise_seed))
 
     def to(self, device: torch.device) -> TyphoonDataset:
         """The same data with the frames on a device, where they fit into a half of its free memory.
@@ -170,25 +171,33 @@ class TyphoonDataset(Dataset[Sample]):
 
     def _window(self, index: int) -> _Window:
         turn, place = divmod(index, len(self.windows))
-        order = np.random.default_rng((self.config.training.seed, 1 << 31, turn)).permutation(len(self.windows))
-        return self.windows[order[place]]
+        if turn != self._turn:
+            random = np.random.default_rng((self.config.training.seed, 1 << 31, turn))
+            self._turn, self._order = turn, random.permutation(len(self.windows))
+        return self.windows[self._order[place]]
 
-    def _cut(
-        self, window: _Window, top: int, left: int, height: int, width: int, symmetry: int, noise_seed: int
-    ) -> dict[str, Tensor]:
-        """One place with the margin that the sensor's kernel sees beyond it."""
+    def _cut(self, window: _Window, top: int, left: int, height: int, width: int, noise_seed: int) -> dict[str, Tensor]:
+        """One place with the margin that the sensor's kernel sees beyond it, not turned."""
         scale, margin = self.sensor.scale, self.sensor.margin
         rows = slice(top // scale, (top + height) // scale)
         columns = slice(left // scale, (left + width) // scale)
         storm, middle = window.storm, window.middle
-        holed = storm.holed is None or storm.holed[middle - 1 : middle + 2].any()
+        kelvins = storm.cut(middle, top - margin, left - margin, height + 2 * margin, width + 2 * margin, scale)
         return {
-            "kelvins": storm.cut(middle, top - margin, left - margin, height + 2 * margin, width + 2 * margin),
+            "kelvins": kelvins,
             "flow": storm.cut_flow(middle, rows, columns),
-            "symmetry": torch.tensor(symmetry),
+            "symmetry": torch.tensor(0),
             "noise_seed": torch.tensor(noise_seed),
-            "holed": torch.tensor(bool(holed)),
+            # Looked for only where it can be: on a GPU the answer has to be waited for.
+            "holed": torch.tensor(storm.may_miss(middle) and bool((kelvins == MISSING).any())),
         }
+
+    def _missing_share(self, raw: dict[str, Tensor]) -> float:
+        if not raw["holed"]:
+            return 0.0
+        margin = self.sensor.margin
+        height, width = (side - margin for side in raw["kelvins"].shape[1:])
+        return float((raw["kelvins"][:, margin:height, margin:width] == MISSING).float().mean())
 
     def _develop_one(self, raw: dict[str, Tensor]) -> Sample:
         batch = develop({name: value[None] for name, value in raw.items()}, self.sensor)

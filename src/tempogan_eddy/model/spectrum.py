@@ -29,7 +29,7 @@ def radial_power(frames: Tensor) -> Tensor:
         (K,) mean power of a mode at k = 1..K cycles per shorter side, K being the Nyquist wavenumber.
     """
     height, width = frames.shape[-2:]
-    window, ring, weight, modes = (part.to(frames.device) for part in _geometry(height, width))
+    window, ring, weight, modes = _geometry(height, width, frames.device)
     flat = frames.reshape(-1, height, width).float()
     anomaly = (flat - flat.mean(dim=(-2, -1), keepdim=True)) * window
     power = torch.fft.rfft2(anomaly).abs().square().mean(dim=0) / (height * width) ** 2
@@ -45,7 +45,8 @@ def spectral_loss(generated: Tensor, truth: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=8)
-def _geometry(height: int, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+@torch.inference_mode(False)  # what is kept must serve training, whoever asks first
+def _geometry(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Window (H, W), ring of each mode of rfft2 (flat; 0 for none), modes that each stands for, modes in each ring."""
     window = torch.outer(torch.hann_window(height, periodic=False), torch.hann_window(width, periodic=False))
     window = window / window.square().mean().sqrt()
@@ -58,4 +59,4 @@ def _geometry(height: int, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         weight[:, -1] = 1
     ring, weight = torch.where(ring > shorter // 2, 0, ring), torch.where(ring > shorter // 2, 0.0, weight)
     modes = torch.zeros(shorter // 2 + 1).index_add(0, ring.flatten(), weight.flatten())
-    return window, ring.flatten(), weight, modes
+    return window.to(device), ring.flatten().to(device), weight.to(device), modes.to(device)

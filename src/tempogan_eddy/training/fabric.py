@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any, Literal
 
 from lightning.fabric import Fabric
 from lightning.fabric.plugins import MixedPrecision
@@ -30,10 +31,20 @@ def make_fabric(device: str, precision: str) -> Fabric:
     if precision == "auto":
         precision = "bf16" if computes_bf16(chosen) else "fp32"
     devices = [chosen.index or 0] if chosen.type == "cuda" else 1
-    if precision == "fp16":
-        # Given as a plugin, because Fabric turns a plain "16-mixed" into bf16 on the CPU.
-        plugin = MixedPrecision("16-mixed", device=chosen.type)
-        return Fabric(accelerator=chosen.type, devices=devices, plugins=[plugin])
-    return Fabric(
-        accelerator=chosen.type, devices=devices, precision="bf16-mixed" if precision == "bf16" else "32-true"
-    )
+    if precision == "fp32":
+        return Fabric(accelerator=chosen.type, devices=devices, precision="32-true")
+    kind: Literal["16-mixed", "bf16-mixed"] = "16-mixed" if precision == "fp16" else "bf16-mixed"
+    # Given as a plugin also because Fabric turns a plain "16-mixed" into bf16 on the CPU.
+    return Fabric(accelerator=chosen.type, devices=devices, plugins=[_LayersOnly(kind, device=chosen.type)])
+
+
+class _LayersOnly(MixedPrecision):
+    """Low precision inside the layers, by autocast, and nowhere else.
+
+    Fabric would also round what a network is given: the frames, by up to half a kelvin, and so what
+    interpolation keeps of them and what the discriminators see of faint detail.
+    """
+
+    def convert_input(self, data: Any) -> Any:
+        """Leave it as it is."""
+        return data

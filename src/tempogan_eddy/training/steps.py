@@ -187,6 +187,8 @@ class Steps:
                 (real_logits, fake_logits), weight = self._judge_windows(batch, batch.moved[0], fake.moved.detach())
                 total = total + losses.add("loss_d_temporal", discriminator_loss(real_logits, fake_logits, weight))
             self._backward(total, "discriminator", len(group))
+        both = nn.ModuleList([networks.spatial, networks.temporal])
+        self._bound(both, networks.optimizer_d, math.inf, "discriminators'")
         self._step(networks.optimizer_d)
         return losses.means()
 
@@ -206,7 +208,8 @@ class Steps:
                 if adversarial:
                     total = total + self._adversarial_losses(batch, fake, losses)
                 self._backward(total, "generator", len(group))
-            self._clip()
+            limit = self.config.training.grad_clip or math.inf
+            self._bound(self.networks.generator, self.networks.optimizer_g, limit, "generator's")
             self._step(self.networks.optimizer_g)
         return losses.means()
 
@@ -215,7 +218,8 @@ class Steps:
         total = torch.zeros((), device=batch.hr.device)
         if self.spatial_on:
             candidates = (batch.hr, fake.frames) if weights.lambda_feature else (fake.frames,)
-            logits, weight, features = self._judge_frames(batch, *candidates)
+            wanted = weights.lambda_feature > 0
+            logits, weight, features = self._judge_frames(batch, *candidates, with_features=wanted)
             spatial = losses.add("loss_g_spatial", generator_adversarial_loss(logits[-1], weight))
             total = total + weights.lambda_adv_s * spatial
             if weights.lambda_feature:
@@ -227,13 +231,13 @@ class Steps:
         return total
 
     def _judge_frames(
-        self, batch: _Batch, *candidates: Tensor
+        self, batch: _Batch, *candidates: Tensor, with_features: bool = False
     ) -> tuple[tuple[Tensor, ...], Tensor, list[list[Tensor]]]:
         """Ds on the middle frames, all candidates in one pass: their logits, the weight, their features."""
         count = len(candidates)
         frames = torch.cat([candidate[:, 1] for candidate in candidates])
-        wanted = self.config.training.lambda_feature > 0
-        logits, features = self.networks.spatial(frames, batch.upsampled[:, 1].repeat(count, 1, 1, 1), wanted)
+        beside = batch.upsampled[:, 1].repeat(count, 1, 1, 1)
+        logits, features = self.networks.spatial(frames, beside, with_features)
         parts = [feature.chunk(count) for feature in features]
         weight = functional.adaptive_avg_pool2d(batch.valid[:, 1], logits.shape[-2:])
         return logits.chunk(count), weight, [list(part) for part in zip(*parts, strict=True)]
@@ -250,17 +254,13 @@ class Steps:
             raise TrainingError(f"The {name} loss is {loss.item()}; no weight was changed by it. {REMEDY}")
         self.fabric.backward(loss / parts)
 
-    def _clip(self) -> None:
-        """Bound the generator's gradient; one that is not finite ends the run before it reaches a weight."""
-        limit = self.config.training.grad_clip or math.inf
-        networks = self.networks
-        norm = self.fabric.clip_gradients(
-            networks.generator, networks.optimizer_g, max_norm=limit, error_if_nonfinite=False
-        )
+    def _bound(self, network: nn.Module, optimizer: Optimizer, limit: float, whose: str) -> None:
+        """Bound a gradient's norm; one that is not finite ends the run before it reaches a weight."""
+        norm = self.fabric.clip_gradients(network, optimizer, max_norm=limit, error_if_nonfinite=False)
         # With fp16 the scaler expects such gradients now and then, and skips their step.
         scaled = bool(self.fabric.strategy.precision.state_dict())
         if norm is not None and not scaled and not torch.isfinite(norm):
-            raise TrainingError(f"The generator's gradient is {norm.item()}; no weight was changed by it. {REMEDY}")
+            raise TrainingError(f"The {whose} gradient is {norm.item()}; no weight was changed by it. {REMEDY}")
 
     def _step(self, optimizer: Optimizer) -> None:
         optimizer.step()

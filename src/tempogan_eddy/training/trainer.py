@@ -131,6 +131,8 @@ class TempoGANTrainer:
             raise InputError(
                 f"{self.folder} holds an earlier run; go on with --resume auto, or name another checkpoint_dir."
             )
+        elif training.start_from:
+            self._start_from(training.start_from)
         self._announce()
         last = training.epochs * training.steps_per_epoch
         checkpoint: Path | None = None
@@ -175,8 +177,6 @@ class TempoGANTrainer:
         config, training = self.config, self.config.training
         torch.manual_seed(training.seed)
         generator = build_generator(config)
-        if training.start_from:
-            generator.load_state_dict(self._earlier_weights(training.start_from))
         spatial, temporal = (
             kind(config.model.discriminator_channels, config.model.detail_gain, config.model.spectral_norm)
             for kind in (SpatialDiscriminator, TemporalDiscriminator)
@@ -197,19 +197,23 @@ class TempoGANTrainer:
         wrapped_d: Optimizer = self.fabric.setup_optimizers(optimizer_d)  # type: ignore[assignment]
         return Networks(wrapped_generator, wrapped_spatial, wrapped_temporal, wrapped_g, wrapped_d)
 
-    def _earlier_weights(self, path: str) -> dict[str, Tensor]:
-        """The generator to begin with; it must be of the size that the configuration asks for."""
+    def _start_from(self, path: str) -> None:
+        """Begin with the generator of an earlier model, which must be of the size that the configuration asks for."""
         earlier = load_model(path)
+        theirs, ours = earlier.config, self.config
         for key in ("n_residual_blocks", "channels", "upsample_factor"):
-            found, wanted = getattr(earlier.config.model, key), getattr(self.config.model, key)
+            found, wanted = getattr(theirs.model, key), getattr(ours.model, key)
             if found != wanted:
                 raise InputError(
                     f"training.start_from: {path} has model.{key} = {found}, but the configuration says {wanted}; "
                     "make them equal."
                 )
-        if earlier.config.data.kelvin_range != self.config.data.kelvin_range:
+        if theirs.data.kelvin_range != ours.data.kelvin_range:
             raise InputError(f"training.start_from: {path} was trained with another data.kelvin_range; use the same.")
-        return earlier.generator.state_dict()
+        if theirs.sensor != ours.sensor:
+            log.warning("training.start_from: %s was trained for another sensor model", path)
+        for network in (self._bare_generator(), self.ema.module):
+            network.load_state_dict(earlier.generator.state_dict())
 
     def _bare_generator(self) -> nn.Module:
         """The generator below Fabric's wrapper."""
