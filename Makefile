@@ -3,14 +3,16 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?=
+BENCH ?=
 
-.PHONY: demo test lint benchmark-flow wheel clean help
+.PHONY: demo test lint bench benchmark-flow wheel clean help
 
 help:
 	@echo "make demo             simulate storms, train, reconstruct, evaluate (about 6 minutes on two cores)"
 	@echo "make demo DATA=DIR    the same on your own data"
 	@echo "make test             run the tests"
 	@echo "make lint             ruff and mypy"
+	@echo "make bench            measure speed and memory (about 6 minutes on two cores)"
 	@echo "make benchmark-flow   compare flow estimators"
 	@echo "make wheel            build the wheel into dist/"
 	@echo "make clean            remove what make made"
@@ -19,6 +21,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=python3.11, say")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# The benchmark compares every engine, of which OpenVINO is too large for everybody.
+$(VENV)/.bench: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@touch $@
 
 demo: $(VENV)/.installed
@@ -31,6 +38,9 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: $(VENV)/.bench
+	$(BIN)/python benchmarks/bench.py $(BENCH)
 
 benchmark-flow: $(VENV)/.installed
 	$(BIN)/python benchmarks/flow.py

@@ -1,0 +1,146 @@
+"""Reconstruction of 128x128 coarse pixels to 512x512: the naive generator against ours on every engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Group
+
+from naive import KELVIN_RANGE, NaiveGenerator
+from report import table
+from tempogan_eddy import open_sequence, reconstruct, save_sequence
+from tempogan_eddy.device import computes_bf16
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.reconstruction.engines import ENGINES, detail_engine
+from tempogan_eddy.weights import Model
+from timing import Task, count_flops, interleave, ratio, spread
+from workbench import Workbench, generator_sizes, untrained
+
+SIDE = 128
+FRAMES_IN_FILE = 60
+
+
+def measure(bench: Workbench, side: int = SIDE, frames_in_file: int = FRAMES_IN_FILE) -> dict[str, Any]:
+    """The rows in memory, and those from file to file."""
+    models = {size: untrained(config) for size, config in generator_sizes().items()}
+    return {
+        "in_memory": [row for size, model in models.items() for row in _in_memory(bench, size, model, side)],
+        "files": _from_file_to_file(bench, models, side, frames_in_file),
+    }
+
+
+def tables(result: dict[str, Any]) -> Iterator[Group]:
+    """In memory, then from file to file."""
+    columns = {
+        "size": ("size", ""), "engine": ("engine", ""), "precision": ("precision", ""), "whole": ("ms/frame", ".1f"),
+        "spread": ("spread", ".0%"), "detail": ("detail alone", ".1f"), "frames_a_second": ("frames/s", ".1f"),
+        "gflop": ("GFLOP", ".1f"), "share_of_peak": ("of peak", ".0%"), "speedup": ("x naive", ".1f"),
+    }  # fmt: skip
+    yield table(f"Reconstruction in memory, {SIDE}x{SIDE} to {4 * SIDE}x{4 * SIDE}", result["in_memory"], columns)
+    columns = {
+        "size": ("size", ""), "engine": ("engine", ""), "frames": ("frames", "d"), "milliseconds": ("ms/frame", ".1f"),
+        "frames_a_second": ("frames/s", ".1f"),
+    }  # fmt: skip
+    yield table("Reconstruction from NetCDF to NetCDF", result["files"], columns)
+
+
+def engines(model: Model, device: torch.device) -> list[tuple[str, str]]:
+    """Every engine and precision that is to be had here."""
+    found = []
+    for engine in ENGINES:
+        for precision in ("fp32", "bf16") if computes_bf16(device) else ("fp32",):
+            try:
+                detail_engine(model, engine, device, precision)
+            except InputError:
+                continue
+            found.append((engine, precision))
+    return found
+
+
+def frames_at_once(device: torch.device) -> int:
+    """Frames of one measurement: a batch that fills a GPU, few on a CPU, which takes them one by one."""
+    return 64 if device.type == "cuda" else 2
+
+
+def _in_memory(bench: Workbench, size: str, model: Model, side: int) -> list[dict[str, Any]]:
+    count = frames_at_once(bench.device)
+    coarse = bench.coarse(count, side)
+    scaled = torch.rand(count if bench.device.type == "cuda" else 1, 1, side, side, device=bench.device)
+    naive = NaiveGenerator(model.config.model.n_residual_blocks, model.config.model.channels).to(bench.device).eval()
+    naive.requires_grad_(False)
+    tasks: dict[tuple[str, ...], Task] = {("naive", "fp32"): partial(_naive, naive, coarse.values[0], bench.device)}
+    frames: dict[tuple[str, ...], int] = {("naive", "fp32"): 1}
+    for engine, precision in engines(model, bench.device):
+        fine = reconstruct(coarse, model, device=bench.device, engine=engine, precision=precision)
+        # Lazy: every call computes anew, with the engine that was made ready once.
+        tasks[engine, precision] = fine.compute
+        tasks[engine, precision, "detail"] = partial(
+            detail_engine(model, engine, bench.device, precision).compute, scaled
+        )
+        frames[engine, precision], frames[engine, precision, "detail"] = count, len(scaled)
+    turns = interleave({**tasks, ("peak",): bench.probe.run}, bench.repeats, bench.device)
+    seconds = {key: [second / frames[key] for second in times] for key, times in turns.items() if key in frames}
+    one = scaled[:1]
+    flops = {"naive": count_flops(lambda: naive(one)), "ours": count_flops(lambda: model.generator(one))}
+    rows = []
+    for key in (key for key in tasks if "detail" not in key):
+        engine, precision = key
+        whole, detail = median(seconds[key]), seconds.get((*key, "detail"))
+        work = flops["naive" if engine == "naive" else "ours"]
+        rows.append(
+            {
+                "size": size,
+                "engine": engine,
+                "precision": precision,
+                "whole": 1e3 * whole,
+                "spread": spread(seconds[key]),
+                "detail": 1e3 * median(detail) if detail else None,
+                "frames_a_second": 1 / whole,
+                "gflop": work / 1e9,
+                "share_of_peak": bench.probe.share(work, seconds[key], turns[("peak",)]),
+                "speedup": ratio(seconds["naive", "fp32"], seconds[key]),
+            }
+        )
+    return rows
+
+
+def _naive(generator: NaiveGenerator, kelvins: np.ndarray, device: torch.device) -> np.ndarray:
+    """One frame, kelvin in and kelvin out."""
+    low, high = KELVIN_RANGE
+    with torch.inference_mode():
+        scaled = (torch.from_numpy(kelvins).to(device) - low) / (high - low)
+        return (generator(scaled[None, None]) * (high - low) + low)[0, 0].cpu().numpy()
+
+
+def _from_file_to_file(bench: Workbench, models: dict[str, Model], side: int, frames: int) -> list[dict[str, Any]]:
+    source, target = bench.scratch / "coarse.nc", bench.scratch / "fine.nc"
+    save_sequence(bench.coarse(frames, side), source)
+    chosen: dict[str, str] = {}
+
+    def run(size: str) -> None:
+        chosen[size] = rebuild_file(source, target, models[size], bench.device)
+
+    seconds = interleave({size: partial(run, size) for size in models}, max(1, bench.repeats // 2), bench.device)
+    return [
+        {
+            "size": size,
+            "engine": f"auto: {chosen[size]}",
+            "frames": frames,
+            "milliseconds": 1e3 * median(times) / frames,
+            "frames_a_second": frames / median(times),
+        }
+        for size, times in seconds.items()
+    ]
+
+
+def rebuild_file(source: Path, target: Path, model: Model | Path, device: torch.device) -> str:
+    """Reconstruct a file as the command does; the engine that was chosen."""
+    fine = reconstruct(open_sequence(source), model, device=device)
+    save_sequence(fine, target)
+    return str(fine.attrs["super_resolution_engine"])

@@ -1,0 +1,131 @@
+"""The benchmark's pieces on sizes so small that they take moments."""
+
+import math
+
+import pytest
+import torch
+
+import bench
+import loader
+import machine
+import reconstruction
+import scaling
+import training
+from report import console
+from tempogan_eddy.config import load_config
+from timing import Stopwatch, count_flops, interleave, process_peak, ratio, spread
+from workbench import Workbench, find_frames, generator_sizes, untrained
+
+CPU = torch.device("cpu")
+SMALL = ("model.n_residual_blocks=1", "model.channels=8", "model.discriminator_channels=8", "training.precision=fp32")
+
+
+@pytest.fixture(scope="module")
+def small_bench(tmp_path_factory):
+    scratch = tmp_path_factory.mktemp("bench")
+    folder, source = find_frames(scratch / "nothing", scratch, frames=16, size=64)
+    assert "simulated" in source
+    return Workbench(CPU, 2, folder, scratch, machine.Probe(lambda: None, 1))
+
+
+def test_timing_goes_in_turns_and_leaves_out_the_first():
+    order = []
+    seconds = interleave({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 3, CPU)
+    assert order == ["a", "b"] * 4
+    assert [len(times) for times in seconds.values()] == [3, 3]
+
+
+def test_ratios_are_of_one_turn():
+    # The machine is ten times slower in the second turn, and so are both tasks.
+    assert ratio([2, 20, 2], [1, 10, 1]) == 2
+    assert spread([1, 2, 3]) == 1
+
+
+def test_a_stopwatch_times_a_method_only_while_it_is_on():
+    class Worker:
+        def work(self, value):
+            return 2 * value
+
+    worker, stopwatch = Worker(), Stopwatch(CPU)
+    stopwatch.watch(worker, "work", "part")
+    assert worker.work(2) == 4 and not stopwatch.seconds
+    stopwatch.on = True
+    assert worker.work(3) == 6 and len(stopwatch.seconds["part"]) == 1
+
+
+@pytest.mark.parametrize("enabled", [False, True])
+def test_flops_of_a_convolution_forward_and_backward(enabled):
+    layer, frames = torch.nn.Conv2d(4, 8, 3, padding=1), torch.rand(1, 4, 16, 16, requires_grad=True)
+
+    def run():
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            features = layer(frames)
+        features.float().sum().backward()
+
+    assert count_flops(run) == 3 * 2 * 9 * 4 * 8 * 16 * 16
+
+
+def test_flops_of_the_generator():
+    model = untrained(load_config())
+    blocks, channels, pixels = 8, 64, 16 * 16
+    weights = 9 * channels + (2 * blocks + 1) * 9 * channels**2 + 9 * channels * 16 + 25 * 16
+    frames = torch.rand(1, 1, 16, 16)
+    assert count_flops(lambda: model.generator(frames)) == 2 * weights * pixels
+
+
+def test_the_peak_of_a_process_covers_what_it_holds():
+    held = torch.ones(1 << 24)
+    assert process_peak() > held.nbytes
+
+
+def test_a_naive_step_gives_a_finite_loss(small_bench):
+    assert math.isfinite(training.Naive(small_bench.files, 2, 32, CPU).step())
+
+
+def test_our_step_and_its_parts(small_bench):
+    ours = training.Ours(small_bench.training("training.batch_size=2", "training.patch_size=32", *SMALL))
+    losses = ours.step()
+    assert {"loss_content", "loss_d_spatial", "loss_g_temporal"} <= losses.keys()
+    assert all(map(math.isfinite, losses.values()))
+    assert list(training._parts(ours, 2)) == ["data", *training.PARTS.values(), "average"]
+    assert training._flops(ours) > 0
+
+
+def test_variants_leave_out_what_is_shipped(small_bench):
+    shipped = small_bench.training()
+    found = training.variants(small_bench)
+    assert f"gradient_frames={shipped.training.gradient_frames}" not in found
+    assert {"config.json", "content loss only"} < found.keys()
+
+
+def test_sections_measure_and_print(small_bench, monkeypatch):
+    monkeypatch.setattr(reconstruction, "engines", lambda model, device: [("torch", "fp32")])
+    rows = loader.measure(small_bench, ((2, 32),), *SMALL)
+    frames = reconstruction.measure(small_bench, side=8, frames_in_file=2)
+    growth = scaling.measure(small_bench, ((1, 8), (2, 8)), ((2, 32),), *SMALL)
+    assert rows[0]["reserve"] > 0
+    assert {row["size"] for row in frames["in_memory"]} == set(generator_sizes())
+    assert {row["engine"] for row in frames["in_memory"]} == {"naive", "torch"}
+    assert [row["frames"] for row in growth["reconstruction"]] == [1, 2]
+    for section, result in ((loader, rows), (reconstruction, frames), (scaling, growth)):
+        console().print(*section.tables(result))
+
+
+def test_the_machine_is_measured(monkeypatch):
+    monkeypatch.setattr(machine, "CONVOLUTIONS", {"cpu": [(1, 8)]})
+    monkeypatch.setattr(machine, "MATRIX", {"cpu": 16})
+    result = machine.measure(CPU, 1)
+    assert result["device"] == "cpu"
+    probe = machine.fastest_convolution(result, CPU)
+    assert count_flops(probe.run) == probe.flops
+    assert probe.share(probe.flops, [2, 20], [1, 10]) == 0.5
+    console().print(*machine.tables(result))
+
+
+def test_coarse_frames_of_any_length_and_size(small_bench):
+    assert small_bench.coarse(20, 24).shape == (20, 24, 24)
+
+
+def test_results_are_named_by_the_device_and_rounded():
+    assert bench.slug("NVIDIA H100 80GB HBM3") == "nvidia-h100-80gb-hbm3"
+    assert bench.rounded({"rates": [1 / 3, 2, "text"]}) == {"rates": [0.33333, 2, "text"]}
