@@ -15,6 +15,7 @@ from torch.nn import functional
 from torch.nn.utils import parametrizations, parametrize
 
 from tempogan_eddy.config import ModelConfig
+from tempogan_eddy.device import exact_convolutions
 
 __all__ = [
     "Generator",
@@ -56,7 +57,8 @@ class _ResidualBlock(nn.Module):
             self.second.weight.mul_(0.1)
 
     def forward(self, features: Tensor) -> Tensor:
-        return features + self.second(functional.relu(self.first(features)))
+        # In place where nothing needs what was there: fresh memory costs as much as the addition.
+        return self.second(functional.relu(self.first(features), inplace=True)).add_(features)
 
 
 def interpolation_kernel(scale: int, lr_consistency: bool) -> Tensor:
@@ -160,7 +162,7 @@ class Generator(nn.Module):
             # The interpolated frame has the block means already; detail is to leave them.
             places = detail.unflatten(1, (frames.shape[1], -1))
             detail = (places - places.mean(2, keepdim=True)).flatten(1, 2)
-        with torch.autocast(frames.device.type, enabled=False):
+        with torch.autocast(frames.device.type, enabled=False), exact_convolutions():
             padded = functional.pad(frames.float(), (2, 2, 2, 2), mode="replicate")
             coarse = functional.conv2d(padded, self.interpolation, groups=frames.shape[1])
         return functional.pixel_shuffle(coarse + detail, self.upsample_factor)
@@ -187,7 +189,7 @@ class _Discriminator(nn.Module):
         features = []
         frames = frames.contiguous(memory_format=torch.channels_last)
         for layer in self.layers[:-1]:
-            frames = functional.leaky_relu(layer(frames), 0.2)
+            frames = functional.leaky_relu(layer(frames), 0.2, inplace=True)
             # Given out only on demand, because mixed precision then widens each of them to float32.
             if with_features:
                 features.append(frames)
