@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import xarray as xr
 import zarr
@@ -15,6 +16,10 @@ from tempogan_eddy.io.quality import VALID_KELVIN
 from tempogan_eddy.io.sequence import as_sequence, kelvin_offset
 
 __all__ = ["NoSequenceError", "open_cf", "zarr_groups"]
+
+# The library's own 64 MiB for each variable fill up with frames that are read once. Some remain, because a file
+# may pack many frames into one chunk.
+netCDF4.set_chunk_cache(16 << 20)
 
 STANDARD_NAMES = {"brightness_temperature", "toa_brightness_temperature"}
 STALE_ATTRIBUTES = {"valid_min", "valid_max", "valid_range", "actual_range", "ancillary_variables", "bounds"}

@@ -72,6 +72,8 @@ def write_cf(da: xr.DataArray, path: Path, format: str, on_frame: Callable[[int]
         dataset.to_netcdf(path, compute=False, unlimited_dims=["time"], encoding=encoding, engine="netcdf4")
         with netCDF4.Dataset(path, "a") as file:
             file.set_auto_mask(False)
+            # Frames are written once and never asked for again.
+            file[NAME].set_var_chunk_cache(1 << 20)
             for number, frame in enumerate(iterate_frames(da)):
                 # The library is not for several threads, and the next frame is being read in another.
                 with NETCDF4_PYTHON_LOCK:
