@@ -28,3 +28,21 @@ def detailed_model(scale=4, detail_kelvin=4.0, **settings) -> Model:
     for parameter in generator.tail.parameters():
         parameter *= detail_kelvin / size
     return Model(generator, config, "test", {"version": "0", "step": 7, "training_data": ["clouds", "more clouds"]})
+
+
+def tf32_is_allowed() -> bool:
+    """Whether the convolutions of a GPU may round what goes in."""
+    cudnn = torch.backends.cudnn
+    return cudnn.conv.fp32_precision != "ieee" if hasattr(cudnn, "conv") else cudnn.allow_tf32
+
+
+def watch_convolutions(monkeypatch) -> set[str]:
+    """What convolutions are from now on, filled as they are computed: "exact" or "as set"."""
+    seen, convolve = set(), torch.conv2d
+
+    def watched(*arguments, **options):
+        seen.add("as set" if tf32_is_allowed() else "exact")
+        return convolve(*arguments, **options)
+
+    monkeypatch.setattr(torch.nn.functional, "conv2d", watched)
+    return seen

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import torch
 
 from tempogan_eddy.errors import InputError
 
-__all__ = ["choose_device", "computes_bf16"]
+__all__ = ["choose_device", "computes_bf16", "exact_convolutions"]
 
 
 def choose_device(device: str = "auto") -> torch.device:
@@ -15,16 +21,23 @@ def choose_device(device: str = "auto") -> torch.device:
     Raises
     ------
     InputError
-        The device is not on this machine.
+        The name is none, or the device is not on this machine.
     """
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    counts = {
+        "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
+        "mps": int(torch.backends.mps.is_available()),
+        "cpu": 1,
+    }
     if device == "auto":
-        return torch.device(next(kind for kind, present in available.items() if present))
-    kind, _, index = device.partition(":")
-    if not available.get(kind, False):
+        return torch.device(next(kind for kind, count in counts.items() if count))
+    name = re.fullmatch(r"(cuda|mps|cpu)(?::(0|[1-9][0-9]*))?", device)
+    if name is None:
+        raise InputError(f"The device '{device}' is unknown; use auto, cpu, mps, cuda or one of several, cuda:1.")
+    count = counts[name[1]]
+    if not count:
         raise InputError(f"The device '{device}' is not available on this machine; use auto or cpu.")
-    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
-        raise InputError(f"The device '{device}' does not exist; this machine has {torch.cuda.device_count()} GPU(s).")
+    if int(name[2] or 0) >= count:
+        raise InputError(f"The device '{device}' does not exist; the last of this machine is {name[1]}:{count - 1}.")
     return torch.device(device)
 
 
@@ -33,3 +46,34 @@ def computes_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+class _Exact:
+    """The one setting of the process that `exact_convolutions` changes, and who needs it changed now."""
+
+    # The older setting cannot be read any more once somebody has used the newer, which torch 2.8 has not.
+    place: Any = getattr(torch.backends.cudnn, "conv", torch.backends.cudnn)
+    name, value = ("fp32_precision", "ieee") if hasattr(torch.backends.cudnn, "conv") else ("allow_tf32", False)
+    lock = threading.Lock()
+    users = 0
+    before: Any = None
+
+
+@contextmanager
+def exact_convolutions() -> Iterator[None]:
+    """Keep float32 in the convolutions of a GPU, whose default rounds what goes in to 11 bits (TF32): up to 0.05 K.
+
+    Blocks may be nested and run in several threads; the setting returns to what it was after the last of them.
+    """
+    with _Exact.lock:
+        if not _Exact.users:
+            _Exact.before = getattr(_Exact.place, _Exact.name)
+            setattr(_Exact.place, _Exact.name, _Exact.value)
+        _Exact.users += 1
+    try:
+        yield
+    finally:
+        with _Exact.lock:
+            _Exact.users -= 1
+            if not _Exact.users:
+                setattr(_Exact.place, _Exact.name, _Exact.before)

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from tempogan_eddy.config import Config
 from tempogan_eddy.dataset.missing import MINIMUM_SEEN
+from tempogan_eddy.device import exact_convolutions
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import coarsen_grid
 
@@ -193,8 +194,9 @@ class SensorModel:
             return functional.avg_pool2d(frames, self.scale)
         kernel = self.kernel().to(frames.device)
         padding = (len(kernel) - self.scale) // 2
-        frames = functional.conv2d(frames, kernel.view(1, 1, -1, 1), stride=(self.scale, 1), padding=(padding, 0))
-        return functional.conv2d(frames, kernel.view(1, 1, 1, -1), stride=(1, self.scale), padding=(0, padding))
+        with exact_convolutions():
+            frames = functional.conv2d(frames, kernel.view(1, 1, -1, 1), stride=(self.scale, 1), padding=(padding, 0))
+            return functional.conv2d(frames, kernel.view(1, 1, 1, -1), stride=(1, self.scale), padding=(0, padding))
 
 
 def _keys(distance: Tensor, a: float = -0.5) -> Tensor:
