@@ -59,3 +59,21 @@ def make_sequence():
         )
 
     return make
+
+
+@pytest.fixture
+def in_chunks():
+    """A function that makes a sequence lazy in chunks of several frames, and the list of chunks computed since."""
+
+    def chunk(sequence, frames):
+        computed = []
+
+        def block(block, block_info=None):
+            computed.append(block_info[0]["chunk-location"][0])
+            return block
+
+        data = dask.array.from_array(sequence.values, chunks=(frames, *sequence.shape[1:]))
+        meta = np.empty((0, 0, 0), sequence.dtype)
+        return sequence.copy(data=data.map_blocks(block, dtype=sequence.dtype, meta=meta)), computed
+
+    return chunk

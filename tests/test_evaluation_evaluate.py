@@ -201,3 +201,19 @@ def test_importing_the_evaluation_does_not_import_torch():
     code = "import sys, tempogan_eddy.evaluation, tempogan_eddy.evaluation.report; print('torch' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"
+
+
+def test_every_frame_is_computed_once(in_chunks):
+    truth = sequence(frames=13)
+    ours = noisy(truth)
+    lazy_truth, truths = in_chunks(truth, 4)
+    lazy_ours, computed = in_chunks(ours, 6)
+    # The choice of common times begins within a chunk and leaves one out of the middle.
+    chosen = lazy_truth[[*range(1, 6), *range(7, 13)]]
+    evaluation = evaluate(chosen, lazy_ours, baselines=False)
+    assert evaluation.frames == 11
+    assert computed == [0, 1, 2]
+    assert evaluate(lazy_truth, ours[1:], baselines=False).frames == 12
+    assert truths[-4:] == [0, 1, 2, 3]
+    expected = evaluate(truth[[*range(1, 6), *range(7, 13)]], ours, baselines=False)
+    assert evaluation.scores == expected.scores

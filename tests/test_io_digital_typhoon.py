@@ -3,6 +3,7 @@ import json
 import h5py
 import numpy as np
 import pytest
+from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import open_sequence, open_sequences, save_sequence
@@ -219,3 +220,18 @@ def test_the_real_storms_open_with_their_tracks(data_dir):
     assert float(storm.center_lat[0]) == 19.7
     assert storm.attrs["storm_season"] == 2007
     assert float(sequences["198702"].mask_percent[0]) == 19.244
+
+
+def test_hdf5_is_used_under_the_lock_of_the_netcdf_library(basin, tmp_path, monkeypatch):
+    unlocked, open_file = [], h5py.File
+
+    def watched(path, *mode):
+        if not NETCDF4_PYTHON_LOCK.locked():
+            unlocked.append(path)
+        return open_file(path, *mode)
+
+    monkeypatch.setattr(h5py, "File", watched)
+    sequence = open_sequence(basin, unreadable="gap")
+    save_sequence(sequence, tmp_path / "copy", format="digital-typhoon")
+    assert open_sequence(tmp_path / "copy").equals(sequence)
+    assert unlocked == []

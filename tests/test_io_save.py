@@ -222,3 +222,11 @@ def test_what_is_no_sequence_is_not_written(tmp_path):
     with pytest.raises(InputError, match="dimensions"):
         save_sequence(xr.DataArray(np.zeros((3, 4)), dims=("y", "x")), tmp_path / "a.nc")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_frame_is_computed_once(make_sequence, in_chunks, tmp_path, format):
+    sequence = make_sequence(frames=15)
+    lazy, computed = in_chunks(sequence, 6)
+    save_sequence(lazy, tmp_path / FORMATS[format], format=format)
+    assert computed == [0, 1, 2]
+    assert_same(open_sequence(tmp_path / FORMATS[format]), sequence, format)

@@ -1,5 +1,7 @@
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
@@ -9,7 +11,8 @@ import xarray as xr
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import as_sequence, open_sequence, select_time
-from tempogan_eddy.io.frames import FrameStack, lazy_sequence, source_paths
+from tempogan_eddy.io import frames as io_frames
+from tempogan_eddy.io.frames import FrameReader, FrameStack, iterate_frames, lazy_sequence, source_paths
 from tempogan_eddy.io.quality import FLAT_SHARE, mask_calibration_bars, mask_impossible
 from tempogan_eddy.io.sequence import kelvin_offset
 
@@ -217,3 +220,73 @@ def test_a_stack_reads_only_the_frames_asked_for():
     assert sorted(read) == [7, 12, 17, 30]
     assert source_paths(sequence * 2) == {Path("here")}
     assert source_paths(xr.DataArray(1)) == set()
+
+
+def test_frames_that_are_computed_together_stay_together(make_sequence):
+    sequence = make_sequence(frames=7, shape=(4, 6))
+    assert as_sequence(sequence.chunk(time=3, y=2, x=5)).chunks == ((3, 3, 1), (4,), (6,))
+    assert as_sequence(sequence.compute()).chunks == ((1,) * 7, (4,), (6,))
+
+
+def test_frames_are_read_by_number_in_any_order(make_sequence, in_chunks, monkeypatch):
+    monkeypatch.setattr(io_frames, "CUT_AT_ONCE", 2)
+    sequence = make_sequence(frames=23)
+    lazy, computed = in_chunks(sequence, 3)
+    for reader in (FrameReader(lazy), FrameReader(sequence.compute())):
+        for number in (*range(23), 22, 0, 11):
+            np.testing.assert_array_equal(reader.frame(number), sequence.values[number])
+    assert computed == [*range(8), 0, 3]
+
+
+def test_a_frame_takes_no_longer_to_find_in_a_long_sequence(make_sequence, monkeypatch):
+    """dask is given the tasks of some chunks around a frame, never those of the whole sequence."""
+    compute, sizes = io_frames.dask.compute, []
+
+    def count(array, **options):
+        sizes.append(len(dict(array.__dask_graph__())))
+        return compute(array, **options)
+
+    monkeypatch.setattr(io_frames.dask, "compute", count)
+    frames = list(iterate_frames(as_sequence(make_sequence(frames=2000, shape=(2, 2)))))
+    assert len(frames) == len(sizes) == 2000
+    assert max(sizes) < 2000
+
+
+def test_what_is_queued_is_not_computed_after_an_interruption(make_sequence, monkeypatch):
+    computed, ended = [], threading.Event()
+
+    class InterruptedPool(ThreadPoolExecutor):
+        """Ctrl-C comes while the first chunk is computed, which takes until the pool is told to end."""
+
+        def submit(self, *work, **options):
+            future = super().submit(*work, **options)
+            monkeypatch.setattr(future, "result", interrupt)
+            return future
+
+        def shutdown(self, wait=True, *, cancel_futures=False):
+            super().shutdown(wait=False, cancel_futures=cancel_futures)
+            ended.set()
+            super().shutdown(wait=wait)
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    def block(block, block_info=None):
+        computed.append(block_info[0]["chunk-location"][0])
+        ended.wait(60)
+        return block
+
+    sequence = make_sequence(frames=5)
+    data = sequence.data.map_blocks(block, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32))
+    monkeypatch.setattr(io_frames, "ThreadPoolExecutor", InterruptedPool)
+    with pytest.raises(KeyboardInterrupt):
+        next(iterate_frames(sequence.copy(data=data)))
+    assert computed in ([], [0])
+
+
+def test_at_most_one_chunk_more_is_computed_after_an_early_end(make_sequence, in_chunks):
+    lazy, computed = in_chunks(make_sequence(frames=9), 1)
+    frames = iterate_frames(lazy)
+    next(frames)
+    frames.close()
+    assert computed in ([0], [0, 1])

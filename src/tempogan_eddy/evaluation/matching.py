@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation.baselines import area_mean
+from tempogan_eddy.io.frames import FrameReader
 
 __all__ = ["Match", "match"]
 
@@ -20,21 +21,23 @@ class Match:
 
     Attributes
     ----------
-    truth, reconstructed : DataArray (time, y, x)
-        The common frames; the truth trimmed to the reconstruction's grid.
-    lowres : DataArray (time, y, x) or None
-        The reconstruction's input; None where it is made from the truth by area mean.
+    truth : DataArray (time, y, x)
+        The common frames, trimmed to the reconstruction's grid.
     scale : int
         Refinement of the grid.
     left_out : dict
         Frames without a partner, by sequence: truth, reconstructed and, where given, lowres.
+    readers : dict of FrameReader
+        Of each sequence, all frames: the chunks of a selection may cut through those that are computed in one.
+    numbers : dict of arrays of int
+        Which frames of each sequence are the common ones.
     """
 
     truth: xr.DataArray
-    reconstructed: xr.DataArray
-    lowres: xr.DataArray | None
     scale: int
     left_out: dict[str, int]
+    readers: dict[str, FrameReader]
+    numbers: dict[str, NDArray[np.intp]]
 
     @property
     def times(self) -> NDArray[np.datetime64]:
@@ -42,10 +45,16 @@ class Match:
         return self.truth["time"].values
 
     def load(self, index: int) -> tuple[Frame, Frame, Frame]:
-        """Read the truth, the reconstruction and the low-resolution frame at one time, float32 kelvin."""
-        truth = _frame(self.truth, index)
-        lowres = area_mean(truth, self.scale) if self.lowres is None else _frame(self.lowres, index)
-        return truth, _frame(self.reconstructed, index), lowres
+        """Read the truth, the reconstruction and the low-resolution frame at one time, float32 kelvin.
+
+        Without a low-resolution sequence, its frame is the area mean of the truth.
+        """
+        frames = {
+            name: np.asarray(reader.frame(self.numbers[name][index]), np.float32)
+            for name, reader in self.readers.items()
+        }
+        lowres = frames["lowres"] if "lowres" in frames else area_mean(frames["truth"], self.scale)
+        return frames["truth"], frames["reconstructed"], lowres
 
 
 def match(
@@ -84,8 +93,10 @@ def match(
     if lowres is not None:
         _check_coordinates(_coordinates(truth, scale), _coordinates(lowres), "The low-resolution input")
         sequences["lowres"] = lowres
-    common, left_out = _common_times(sequences)
-    return Match(common["truth"], common["reconstructed"], common.get("lowres"), scale, left_out)
+    numbers = _common_times(sequences)
+    left_out = {name: da.sizes["time"] - len(numbers[name]) for name, da in sequences.items()}
+    readers = {name: FrameReader(da) for name, da in sequences.items()}
+    return Match(truth.isel(time=numbers["truth"]), scale, left_out, readers, numbers)
 
 
 def _scale(reconstructed: xr.DataArray, lowres: xr.DataArray | None, scale: int | None) -> int:
@@ -118,8 +129,8 @@ def _scale(reconstructed: xr.DataArray, lowres: xr.DataArray | None, scale: int 
     return number
 
 
-def _common_times(sequences: dict[str, xr.DataArray]) -> tuple[dict[str, xr.DataArray], dict[str, int]]:
-    """Select the times that all sequences have; of frames with equal times, the first."""
+def _common_times(sequences: dict[str, xr.DataArray]) -> dict[str, NDArray[np.intp]]:
+    """The numbers of the frames whose times all sequences have; of frames with equal times, the first."""
     times = None
     for da in sequences.values():
         times = da["time"].values if times is None else np.intersect1d(times, da["time"].values)
@@ -130,13 +141,11 @@ def _common_times(sequences: dict[str, xr.DataArray]) -> tuple[dict[str, xr.Data
             for name, da in sequences.items()
         )
         raise InputError(f"The sequences have no time in common ({spans}); evaluate the same storm and hours.")
-    selected, left_out = {}, {}
+    numbers = {}
     for name, da in sequences.items():
         _, first = np.unique(da["time"].values, return_index=True)
-        keep = first[np.isin(da["time"].values[first], common)]
-        selected[name] = da.isel(time=keep)
-        left_out[name] = da.sizes["time"] - len(keep)
-    return selected, left_out
+        numbers[name] = first[np.isin(da["time"].values[first], common)]
+    return numbers
 
 
 def _minute(time: np.datetime64) -> str:
@@ -179,7 +188,3 @@ def _check_coordinates(
                 f"{label} lies {worst:.4g} beside the truth in {name}, more than half a pixel "
                 f"({half_pixel:.4g}); evaluate it against the truth on the same grid."
             )
-
-
-def _frame(da: xr.DataArray, index: int) -> Frame:
-    return np.asarray(da.isel(time=index).values, dtype=np.float32)

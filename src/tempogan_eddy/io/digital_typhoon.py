@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import xarray as xr
+from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.frames import FrameStack, lazy_sequence
@@ -123,9 +124,12 @@ def _sequence_name(path: Path) -> str:
 
 
 def _read(path: Path, header_only: bool = False) -> Any:
-    """Return the image of one file in kelvin, or only its shape."""
+    """Return the image of one file in kelvin, or only its shape.
+
+    Under the lock of the NetCDF library, which may share an HDF5 library that is not for several threads.
+    """
     try:
-        with h5py.File(path, "r") as file:
+        with NETCDF4_PYTHON_LOCK, h5py.File(path, "r") as file:
             key = next((key for key in KEYS if key in file), None)
             if key is None:
                 raise InputError(f"{path} holds {sorted(file)}, none of the datasets {', '.join(KEYS)}.")
@@ -141,7 +145,7 @@ def _read(path: Path, header_only: bool = False) -> Any:
 
 def _read_attributes(path: Path) -> dict[str, Any]:
     """Return the attributes of the file itself; the dataset's own files have none, ours do."""
-    with h5py.File(path, "r") as file:
+    with NETCDF4_PYTHON_LOCK, h5py.File(path, "r") as file:
         return dict(file.attrs)
 
 

@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import xarray as xr
+from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
@@ -89,7 +90,8 @@ def _file_names(da: xr.DataArray, sequence: str) -> list[str]:
 
 
 def _write_frame(path: Path, frame: np.ndarray, attrs: dict[Any, Any]) -> None:
-    with h5py.File(path, "w") as file:
+    # The NetCDF library may share an HDF5 library that is not for several threads.
+    with NETCDF4_PYTHON_LOCK, h5py.File(path, "w") as file:
         image = file.create_dataset("Infrared", data=frame, compression="gzip", compression_opts=1, shuffle=True)
         image.attrs["long_name"] = "temperature"
         image.attrs["units"] = "kelvin"

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,13 @@ import xarray as xr
 
 from tempogan_eddy.io.quality import VALID_KELVIN
 
-__all__ = ["FrameStack", "iterate_frames", "lazy_sequence", "source_paths"]
+__all__ = ["FrameReader", "FrameStack", "iterate_frames", "lazy_sequence", "source_paths"]
 
 log = logging.getLogger(__name__)
+
+# Chunks whose part of the graph is cut out at once. That searches the whole graph, and is seldom done so; what is
+# cut out is searched for every chunk, and is short.
+CUT_AT_ONCE = 256
 
 
 class FrameStack:
@@ -72,6 +76,43 @@ def source_paths(da: xr.DataArray) -> set[Path]:
     return {value.path for value in values if isinstance(value, FrameStack)}
 
 
+class FrameReader:
+    """Frames of a sequence by number, of any length in the same time each.
+
+    dask searches the whole graph for what a chunk needs. So a part of it is cut out first, and the chunk out of
+    that. One object is for one thread at a time.
+
+    Parameters
+    ----------
+    da : DataArray (time, y, x)
+        Lazy or in memory.
+    """
+
+    def __init__(self, da: xr.DataArray) -> None:
+        self.data = da.data
+        self.ends = np.cumsum(da.chunks[0] if da.chunks else np.ones(da.sizes["time"], int))
+        self._part: tuple[int, Any] = (-1, None)
+        self._chunk: tuple[int, np.ndarray] = (-1, np.empty((0, 0, 0), np.float32))
+
+    def chunk(self, number: int) -> np.ndarray:
+        """Compute one chunk along time, (frames, y, x)."""
+        if not dask.is_dask_collection(self.data):
+            return np.asarray(self.data[number : number + 1])
+        part, place = divmod(number, CUT_AT_ONCE)
+        if self._part[0] != part:
+            blocks = self.data.blocks[part * CUT_AT_ONCE : (part + 1) * CUT_AT_ONCE]
+            self._part = part, dask.optimize(blocks)[0]
+        # One chunk is one task; dask's own threads would only be woken for it.
+        return np.asarray(dask.compute(self._part[1].blocks[place], scheduler="synchronous")[0])
+
+    def frame(self, number: int) -> np.ndarray:
+        """Compute one frame, (y, x); its chunk is kept for the frames beside it."""
+        chunk = int(np.searchsorted(self.ends, number, side="right"))
+        if self._chunk[0] != chunk:
+            self._chunk = chunk, self.chunk(chunk)
+        return self._chunk[1][number - self.ends[chunk]]
+
+
 def iterate_frames(da: xr.DataArray) -> Iterator[np.ndarray]:
     """Yield the frames (y, x) of a sequence one at a time, holding two chunks of them at most.
 
@@ -94,14 +135,15 @@ def iterate_frames(da: xr.DataArray) -> Iterator[np.ndarray]:
 
 def _computed_ahead(da: xr.DataArray) -> Iterator[np.ndarray]:
     """Yield the chunks along time (frames, y, x), each computed while the one before is in use."""
-    lengths = da.chunks[0] if da.chunks else (1,) * da.sizes["time"]
-    ends = [int(end) for end in np.cumsum(lengths)]
-    with ThreadPoolExecutor(1) as worker:
-        pending: Future[tuple[np.ndarray]] | None = None
-        for start, end in zip([0, *ends], [*ends, None], strict=True):
+    reader = FrameReader(da)
+    worker = ThreadPoolExecutor(1)
+    pending = None
+    try:
+        for number in range(len(reader.ends) + 1):
             computed = pending
-            if end is not None:
-                # One chunk is one task; dask's own threads would only be woken for it.
-                pending = worker.submit(dask.compute, da.data[start:end], scheduler="synchronous")
+            pending = worker.submit(reader.chunk, number) if number < len(reader.ends) else None
             if computed is not None:
-                yield np.asarray(computed.result()[0])
+                yield computed.result()
+    finally:
+        # Nobody will ask for what is queued still, after an error or Ctrl-C; what runs is waited for.
+        worker.shutdown(cancel_futures=True)

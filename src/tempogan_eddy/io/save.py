@@ -26,7 +26,7 @@ def save_sequence(
     history: str | None = None,
     on_frame: Callable[[int], None] | None = None,
 ) -> None:
-    """Write a sequence, computing and holding one frame at a time.
+    """Write a sequence, computing and holding one of its chunks along time, one frame as a rule, at a time.
 
     The output is written beside its place under a hidden name and renamed when whole: a failure or Ctrl-C
     leaves nothing, and an older output stays until then. Missing parent folders are made.

@@ -1,8 +1,8 @@
 """The one data type between all parts: a sequence, stated and checked in one place.
 
 A sequence is an ``xarray.DataArray`` named ``brightness_temperature`` with dims exactly ``(time, y, x)``:
-float32 kelvin, NaN where missing, lazy (dask, one frame a chunk), with a ``time`` coordinate that never
-decreases. ``attrs["sequence"]`` names the storm. All other coordinates and attributes are the file's own.
+float32 kelvin, NaN where missing, lazy (dask, whole frames, one or several a chunk), with a ``time`` coordinate
+that never decreases. ``attrs["sequence"]`` names the storm. All other coordinates and attributes are the file's own.
 """
 
 import functools
@@ -52,7 +52,7 @@ def as_sequence(
     Returns
     -------
     DataArray (time, y, x)
-        Lazy float32 kelvin; coordinates and attributes kept.
+        Lazy float32 kelvin, in the chunks along time that it came in; coordinates and attributes kept.
 
     Raises
     ------
@@ -70,7 +70,8 @@ def as_sequence(
     if offset is None:
         raise InputError(f"{label} has units {da.attrs.get('units')!r}; set attrs['units'] to K or degrees_Celsius.")
     da = da.transpose(*DIMS).assign_coords(time=check_times(da, label))
-    data = da.chunk({"time": 1, "y": -1, "x": -1}).data
+    # Frames that are computed together stay together: one alone would have its whole chunk computed for it.
+    data = da.chunk({"y": -1, "x": -1} if da.chunks else {"time": 1, "y": -1, "x": -1}).data
     clean = functools.partial(_to_kelvin, offset=offset, valid_kelvin=valid_kelvin)
     data = dask.array.map_blocks(clean, data, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32))
     attrs = {str(key): _plain(value) for key, value in da.attrs.items()} | {
