@@ -2,11 +2,12 @@
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from importlib.machinery import ModuleSpec
 
 import pytest
 import torch
 
-from model_cases import detailed_model, kelvin_frames
+from model_cases import detailed_model, kelvin_frames, watch_convolutions
 from tempogan_eddy.device import computes_bf16
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.model.scaling import from_kelvin
@@ -82,7 +83,9 @@ def test_threads_may_share_an_engine(model, frames, name):
 
 def test_the_fastest_installed_engine_is_chosen(model, monkeypatch, caplog):
     present = set()
-    monkeypatch.setattr(engines, "find_spec", lambda name: name if name in present else None)
+    monkeypatch.setattr(
+        engines, "find_spec", lambda name: ModuleSpec(name, None, origin="here") if name in present else None
+    )
     monkeypatch.setattr(engines, "_BUILDERS", dict.fromkeys(ENGINES, lambda generator, precision: None))
     choices = []
     with caplog.at_level(logging.INFO, "tempogan_eddy"):
@@ -93,8 +96,8 @@ def test_the_fastest_installed_engine_is_chosen(model, monkeypatch, caplog):
     assert "The network computes with openvino in fp32 on cpu" in caplog.text
     # onnxruntime has no bf16, and is slower than torch that has.
     present = {"onnxruntime", "onnx"}
-    assert engines._fastest(CPU, "bf16") == "torch"
-    assert engines._fastest(torch.device("cuda"), "fp32") == "torch"
+    assert engines._fastest_first(CPU, "bf16") == ["torch"]
+    assert engines._fastest_first(torch.device("cuda"), "fp32") == ["torch"]
 
 
 def test_bf16_is_used_only_where_it_is_harmless(model, monkeypatch):
@@ -108,6 +111,49 @@ def test_bf16_is_used_only_where_it_is_harmless(model, monkeypatch):
     assert detail_engine(model, "torch").precision == "fp32"
     with pytest.raises(InputError, match="cpu does not compute in bf16"):
         detail_engine(model, "torch", precision="bf16")
+
+
+def test_a_folder_with_the_name_of_a_library_is_none(tmp_path, monkeypatch, model):
+    monkeypatch.setattr(engines, "find_spec", lambda name: ModuleSpec(name, None, is_package=True))
+    assert detail_engine(model, precision="fp32").name == "torch"
+    with pytest.raises(InputError, match="onnxruntime is not installed"):
+        detail_engine(model, "onnxruntime")
+
+
+def test_a_library_that_does_not_work_is_passed_over(model, monkeypatch, caplog):
+    def broken(generator, precision):
+        raise OSError("libfoo.so: cannot open\nmore")
+
+    monkeypatch.setattr(engines, "_missing", lambda engine: [])
+    monkeypatch.setitem(engines._BUILDERS, "openvino", broken)
+    monkeypatch.setitem(engines._BUILDERS, "onnxruntime", broken)
+    assert detail_engine(model, precision="fp32").name == "torch"
+    assert "openvino is installed but does not work (libfoo.so: cannot open)" in caplog.text
+    with pytest.raises(
+        InputError, match=r"openvino does not work here \(libfoo.so: cannot open\); use another"
+    ) as error:
+        detail_engine(model, "openvino", precision="fp32")
+    assert "\n" not in str(error.value)
+
+
+def test_the_callers_model_is_left_as_it_is(frames):
+    model = detailed_model()
+    model.generator.double()
+    engine = detail_engine(model, "torch", precision="fp32")
+    assert engine(frames[0]).dtype == torch.float32
+    assert all(weight.dtype == torch.float64 for weight in model.generator.state_dict().values())
+    detail_engine(model, "torch", "meta", "fp32")
+    assert all(weight.device.type == "cpu" for weight in (*model.generator.parameters(), *model.generator.buffers()))
+
+
+def test_fp32_is_no_less_than_float32(model, frames, monkeypatch):
+    seen = watch_convolutions(monkeypatch)
+    detail_engine(model, "torch", precision="fp32")(frames[0])
+    assert seen == {"exact"}
+    if computes_bf16(CPU):
+        seen = watch_convolutions(monkeypatch)
+        detail_engine(model, "torch", precision="bf16")(frames[0])
+        assert seen == {"as set"}
 
 
 def test_what_cannot_be_had_is_told(model, monkeypatch):

@@ -1,5 +1,7 @@
 """Tiles without seams, kelvin, NaN, coordinates, provenance, bounded memory."""
 
+import importlib
+
 import dask.array
 import numpy as np
 import pytest
@@ -16,6 +18,9 @@ from tempogan_eddy.reconstruction import reconstruct
 from tempogan_eddy.reconstruction.tiles import plan_tiles
 from tempogan_eddy.weights import Model, build_generator, save_model
 from training_cases import moving_clouds
+
+# The package holds the function by the module's name.
+module = importlib.import_module("tempogan_eddy.reconstruction.reconstruct")
 
 
 def make_model(scale=4, **settings) -> Model:
@@ -156,3 +161,82 @@ def test_another_sensor_than_the_models_is_warned_of(model, caplog):
 def test_a_sequence_that_is_not_in_kelvin_is_refused(model, coarse):
     with pytest.raises(InputError):
         reconstruct(coarse.assign_attrs(units="m s-1"), model)
+
+
+@pytest.mark.parametrize("engine", ["torch", "auto"])
+def test_what_becomes_of_the_model_changes_nothing(coarse, engine):
+    model = make_model()
+    expected = reconstruct(coarse, model, engine=engine).values
+    lazy = reconstruct(coarse, model, engine=engine)
+    for tensor in (*model.generator.parameters(), *model.generator.buffers()):
+        tensor.zero_()
+    model.generator.lr_consistency = False
+    model.generator.double()
+    np.testing.assert_array_equal(lazy.values, expected)
+
+
+@pytest.mark.parametrize("tile", [5, 12, 1000])
+def test_frames_in_batches_are_the_frames_one_by_one(model, tile, monkeypatch):
+    holed = SensorModel("area", 4).coarsen(moving_clouds(frames=7, size=96)).compute()
+    holed[1, 2:4, 3] = np.nan
+    holed[3, :, :20] = np.nan
+    holed[4] = np.nan
+    one_by_one = reconstruct(holed, model, tile=tile)
+    monkeypatch.setitem(module.PIXELS_AT_ONCE, "cpu", 3 * 24 * 24)
+    batches = reconstruct(holed, model, tile=tile)
+    assert one_by_one.chunks[0] == (1,) * 7
+    assert batches.chunks[0] == (3, 3, 1)
+    np.testing.assert_allclose(batches.values, one_by_one.values, atol=0.01)
+    np.testing.assert_array_equal(np.isnan(batches), holed.isnull().values.repeat(4, 1).repeat(4, 2))
+
+
+def test_a_batch_is_written_and_read_once(model, tmp_path, monkeypatch, in_chunks):
+    sequence = SensorModel("area", 4).coarsen(moving_clouds(frames=7, size=96)).compute()
+    monkeypatch.setitem(module.PIXELS_AT_ONCE, "cpu", 3 * 24 * 24)
+    lazy, computed = in_chunks(sequence, 1)
+    fine = reconstruct(lazy, model)
+    save_sequence(fine, tmp_path / "fine.nc")
+    assert sorted(computed) == list(range(7))
+    np.testing.assert_array_equal(open_sequence(tmp_path / "fine.nc").values, reconstruct(sequence, model).values)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "tile", "frames"),
+    [(128, 128, 256, 64), (512, 512, 256, 11), (2000, 2000, 64, 1), (4000, 4000, 256, 1), (4, 4, 256, 65536)],
+)
+def test_a_batch_fills_a_gpu_and_no_more(height, width, tile, frames):
+    assert module._frames_at_once(height, width, tile + 2 * 20, 64 * 128 * 128) == frames
+
+
+def test_no_more_than_tiles_are_on_the_device(model, monkeypatch):
+    """Whatever the frame's size, the network is given tiles, and a tile is in kelvin when it leaves the device."""
+    sizes = []
+    run_tiled = module.run_tiled
+
+    def watched(network, frames, scale, tile, overlap):
+        def watch(part):
+            sizes.append(part.shape[-1])
+            result = network(part)
+            assert 150 < result.mean() < 330
+            return result
+
+        assert frames.device.type == "cpu"
+        return run_tiled(watch, frames, scale, tile, overlap)
+
+    monkeypatch.setattr(module, "run_tiled", watched)
+    coarse = SensorModel("area", 4).coarsen(moving_clouds(frames=1, size=256))
+    reconstruct(coarse, model, tile=16).compute()
+    assert max(sizes) == 16 + 2 * model.generator.reach
+    assert len(sizes) == 16
+
+
+@pytest.mark.parametrize("name", ["cuda:x", "cuda:99", "gpu"])
+def test_a_device_that_cannot_be_had_is_told(model, coarse, name):
+    with pytest.raises(InputError, match=f"The device '{name}' is"):
+        reconstruct(coarse, model, device=name)
+
+
+def test_a_device_may_be_chosen_for_the_user(model, coarse):
+    np.testing.assert_allclose(
+        reconstruct(coarse, model, device="auto").values, reconstruct(coarse, model).values, atol=0.05
+    )

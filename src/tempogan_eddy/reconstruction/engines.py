@@ -9,21 +9,22 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from tempogan_eddy.device import computes_bf16
+from tempogan_eddy.device import computes_bf16, exact_convolutions
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.export import detail_to_onnx, not_installed, require
 from tempogan_eddy.model.scaling import from_kelvin
 from tempogan_eddy.model.tempogan import Generator
 from tempogan_eddy.weights import Model
 
-__all__ = ["ENGINES", "PRECISIONS", "DetailEngine", "bf16_error_kelvin", "detail_engine"]
+__all__ = ["ENGINES", "PRECISIONS", "DetailEngine", "bf16_error_kelvin", "detail_engine", "private_copy"]
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,11 @@ class DetailEngine:
         return self.compute(frames)
 
 
+def private_copy(model: Model, device: torch.device) -> Model:
+    """A copy on a device, so that the caller's model is never moved, and no later change of it is seen."""
+    return replace(model, generator=copy.deepcopy(model.generator).to(device, torch.float32))
+
+
 def detail_engine(
     model: Model, engine: str = "auto", device: str | torch.device = "cpu", precision: str = "auto"
 ) -> DetailEngine:
@@ -70,9 +76,9 @@ def detail_engine(
     Parameters
     ----------
     model
-        Its generator is moved to ``device``; the engine keeps weights of its own.
+        Left as it is; the engine keeps weights of its own.
     engine
-        One of `ENGINES`, or ``auto`` for the fastest that is installed. All but torch need the CPU.
+        One of `ENGINES`, or ``auto`` for the fastest that is installed and works. All but torch need the CPU.
     device
         Where to compute.
     precision
@@ -81,17 +87,17 @@ def detail_engine(
     Raises
     ------
     InputError
-        The engine or precision is unknown, not installed, or not to be had on this device.
+        The engine or precision is unknown, not installed, broken, or not to be had on this device.
     """
     device = torch.device(device)
     _check(engine, device, precision)
-    model.generator.to(device)
+    model = private_copy(model, device)
     if precision == "auto":
         precision = _harmless_precision(model, engine, device)
-    if engine == "auto":
-        engine = _fastest(device, precision)
-    log.info("The network computes with %s in %s on %s", engine, precision, device.type)
-    return DetailEngine(engine, precision, _BUILDERS[engine](model.generator, precision))
+    engines = _fastest_first(device, precision) if engine == "auto" else [engine]
+    name, compute = _first_that_works(engines, model.generator, precision)
+    log.info("The network computes with %s in %s on %s", name, precision, device.type)
+    return DetailEngine(name, precision, compute)
 
 
 def bf16_error_kelvin(model: Model) -> float:
@@ -116,8 +122,8 @@ def _harmless_precision(model: Model, engine: str, device: torch.device) -> str:
     return "bf16" if error < BF16_LIMIT_KELVIN else "fp32"
 
 
-def _fastest(device: torch.device, precision: str) -> str:
-    """The fastest engine that is installed.
+def _fastest_first(device: torch.device, precision: str) -> list[str]:
+    """The engines that are installed, fastest first and torch, which always works, last.
 
     Milliseconds for 128 x 128 coarse pixels, 8 blocks, least of 25 interleaved (EPYC 9004, torch 2.13, openvino 2026.4,
     onnxruntime 1.32); all are ready within a second:
@@ -131,9 +137,29 @@ def _fastest(device: torch.device, precision: str) -> str:
     =============  =======  =============  =============  ============  =============
     """
     if device.type != "cpu":
-        return "torch"
+        return ["torch"]
     order = ("openvino", "torch") if precision == "bf16" else ("openvino", "onnxruntime", "torch")
-    return next(engine for engine in order if not _missing(engine))
+    return [engine for engine in order if not _missing(engine)]
+
+
+def _first_that_works(
+    engines: list[str], generator: Generator, precision: str
+) -> tuple[str, Callable[[Tensor], Tensor]]:
+    """Build an engine; a library that is installed may still be broken, or too old or new, in any way."""
+    *others, last = engines
+    for engine in others:
+        try:
+            return engine, _BUILDERS[engine](generator, precision)
+        except Exception as error:
+            log.warning("The engine %s is installed but does not work (%s); the next is tried", engine, _reason(error))
+    try:
+        return last, _BUILDERS[last](generator, precision)
+    except Exception as error:
+        raise InputError(f"The engine {last} does not work here ({_reason(error)}); use another.") from error
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def _scene() -> Tensor:
@@ -144,8 +170,9 @@ def _scene() -> Tensor:
 
 
 def _missing(engine: str) -> list[str]:
-    """The libraries that an engine needs and that are not installed."""
-    return [] if engine == "torch" else [name for name in (engine, "onnx") if find_spec(name) is None]
+    """The libraries that an engine needs and that are not installed; a folder of the name alone is no library."""
+    libraries = () if engine == "torch" else (engine, "onnx")
+    return [name for name in libraries if (spec := find_spec(name)) is None or spec.origin is None]
 
 
 def _check(engine: str, device: torch.device, precision: str) -> None:
@@ -194,6 +221,7 @@ def _torch_engine(generator: Generator, precision: str) -> Callable[[Tensor], Te
     def compute(frames: Tensor) -> Tensor:
         with (
             torch.inference_mode(),
+            exact_convolutions() if precision == "fp32" else nullcontext(),
             torch.autocast(frames.device.type, torch.bfloat16, enabled=precision == "bf16"),
         ):
             return network.detail(enter(frames).contiguous(memory_format=torch.channels_last)).float()

@@ -12,10 +12,11 @@ import xarray as xr
 
 from tempogan_eddy import __version__
 from tempogan_eddy.dataset.missing import fill_missing
+from tempogan_eddy.device import choose_device
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import as_sequence, refine_grid
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
-from tempogan_eddy.reconstruction.engines import detail_engine
+from tempogan_eddy.reconstruction.engines import detail_engine, private_copy
 from tempogan_eddy.reconstruction.tiles import run_tiled
 from tempogan_eddy.weights import Model, load_model
 
@@ -26,8 +27,11 @@ log = logging.getLogger(__name__)
 # Kept part of a tile, LR pixels: a full frame of Digital Typhoon at 4x is one tile.
 TILE = 256
 
-# LR pixels in one go on a GPU, which a single frame does not fill. A CPU is full with one frame.
-GPU_BATCH = 64 * 128 * 128
+# LR pixels that a device computes in one go, by its type; all others are full with one frame, as the CPU is.
+PIXELS_AT_ONCE = {"cuda": 64 * 128 * 128}
+
+# Frames that are cut into tiles may together have so many times more LR pixels: only their tiles go there.
+FRAMES_HELD = 4
 
 
 def reconstruct(
@@ -41,7 +45,8 @@ def reconstruct(
 ) -> xr.DataArray:
     """Rebuild the fine detail of a coarse sequence.
 
-    Nothing is computed until values are asked for; one frame at a time (on a GPU, one batch) is then held.
+    Nothing is computed until values are asked for; one frame at a time (on a GPU, one batch) is then held. The model
+    is copied: it is not changed, and what becomes of it later changes nothing here.
 
     Parameters
     ----------
@@ -50,9 +55,10 @@ def reconstruct(
     model
         From `load_model`, or the path of a model.
     tile
-        Side of a tile in LR pixels; bounds the memory of the network.
+        Side of a tile in LR pixels; bounds the memory of the network. On a GPU this is all that is used there, and as
+        many frames go at once as fill it.
     device
-        Where to compute.
+        Where to compute: ``cpu``, ``cuda``, ``cuda:1``, ``mps``, or ``auto`` for a GPU where there is one.
     engine
         What computes the network: ``torch``, ``onnxruntime``, ``openvino``, or ``auto`` for the fastest installed.
     precision
@@ -67,7 +73,7 @@ def reconstruct(
     Raises
     ------
     InputError
-        The input is no sequence of brightness temperatures, or the engine is not to be had.
+        The input is no sequence of brightness temperatures, or the device or engine is not to be had.
     """
     if not isinstance(model, Model):
         model = load_model(model)
@@ -76,24 +82,29 @@ def reconstruct(
     sequence = as_sequence(sequence)
     _warn_of_mismatch(sequence, model)
     frames, height, width = sequence.shape
+    device = choose_device(device) if isinstance(device, str) else device
+    model = private_copy(model, device)
     detail = detail_engine(model, engine, device, precision)
     generator, scale, kelvin_range = model.generator, model.scale, model.config.data.kelvin_range
     # dask would run several batches at once; the network already uses every core.
     lock = threading.Lock()
 
+    def refine(coarse: torch.Tensor) -> torch.Tensor:
+        scaled = from_kelvin(coarse.to(device), kelvin_range)
+        return to_kelvin(generator.combine(scaled, detail(scaled)), kelvin_range)
+
     def rebuild(block: np.ndarray) -> np.ndarray:
         coarse = np.array(block, np.float32)
         with lock, torch.inference_mode():
-            scaled = from_kelvin(torch.from_numpy(fill_missing(coarse)).to(device), kelvin_range)[:, None]
-            fine = run_tiled(lambda part: generator.combine(part, detail(part)), scaled, scale, tile, generator.reach)
-            kelvin = to_kelvin(fine[:, 0], kelvin_range).cpu().numpy()
+            filled = torch.from_numpy(fill_missing(coarse))[:, None]
+            kelvin = run_tiled(refine, filled, scale, tile, generator.reach)[:, 0].numpy()
         missing = np.isnan(coarse)
         if missing.any():
             kelvin[missing.repeat(scale, 1).repeat(scale, 2)] = np.nan
         return kelvin
 
-    batch = max(1, min(frames, GPU_BATCH // (height * width))) if torch.device(device).type == "cuda" else 1
-    lazy = sequence.chunk({"time": batch, "y": height, "x": width}).data
+    batch = _frames_at_once(height, width, tile + 2 * generator.reach, PIXELS_AT_ONCE.get(device.type, 1))
+    lazy = sequence.chunk({"time": min(batch, frames), "y": height, "x": width}).data
     fine = lazy.map_blocks(
         rebuild,
         dtype=np.float32,
@@ -109,6 +120,12 @@ def reconstruct(
     )
 
 
+def _frames_at_once(height: int, width: int, side: int, pixels: int) -> int:
+    """How many frames fill a device with so many LR pixels, given in tiles of at most ``side``."""
+    filling = pixels // (min(side, height) * min(side, width))
+    return max(1, min(filling, FRAMES_HELD * pixels // (height * width)))
+
+
 def _provenance(model: Model) -> dict[str, object]:
     low, high = model.config.data.kelvin_range
     return {
@@ -120,6 +137,7 @@ def _provenance(model: Model) -> dict[str, object]:
         "super_resolution_model_step": int(model.metadata.get("step", 0)),
         "super_resolution_kelvin_range": [low, high],
         **model.sensor.attributes(),
+        **({"super_resolution_detail": model.metadata["detail"]} if "detail" in model.metadata else {}),
         "scale": model.scale,
     }
 

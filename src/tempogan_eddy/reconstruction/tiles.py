@@ -51,7 +51,7 @@ def run_tiled(network: Callable[[Tensor], Tensor], frames: Tensor, scale: int, t
     Parameters
     ----------
     network
-        (N, C, h, w) to (N, C, h * scale, w * scale), float32.
+        (N, C, h, w) to (N, C, h * scale, w * scale), float32, on any device: no more than a tile is there at once.
     frames
         (N, C, h, w); one that fits into a tile is computed in one piece.
 
@@ -62,7 +62,7 @@ def run_tiled(network: Callable[[Tensor], Tensor], frames: Tensor, scale: int, t
     """
     height, width = frames.shape[-2:]
     if max(height, width) <= tile:
-        return network(frames)
+        return network(frames).to(frames.device)
     fine = frames.new_empty(*frames.shape[:2], height * scale, width * scale)
     for part in plan_tiles(height, width, tile, overlap):
         result = network(frames[..., part.rows, part.columns])
