@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import sys
 
 import numpy as np
@@ -63,6 +64,21 @@ def test_the_file_says_what_its_numbers_mean(tmp_path):
     assert load_config(json.loads(said["config"])) == model.config
     assert "kelvin" in said["use"]
     assert "not observed" in said["use"]
+
+
+def test_what_json_does_not_have_is_null(tmp_path):
+    model = detailed_model(2)
+    model.metadata |= {"score": math.nan, "scores": [1.5, -math.inf], "best": {"psnr": (math.inf, 7)}}
+    export_model(model, tmp_path / "model.onnx")
+    (said,) = [entry.value for entry in onnx.load(tmp_path / "model.onnx").metadata_props if entry.key == "metadata"]
+
+    def refuse(word):
+        raise AssertionError(word)
+
+    metadata = json.loads(said, parse_constant=refuse)
+    assert (metadata["score"], metadata["scores"], metadata["best"]) == (None, [1.5, None], {"psnr": [None, 7]})
+    assert metadata["step"] == 7
+    assert math.isnan(model.metadata["score"])
 
 
 def test_the_command_writes_a_file_that_loads(tmp_path, capsys, monkeypatch):

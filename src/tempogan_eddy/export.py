@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -192,4 +193,16 @@ def _describe(model: Model) -> dict[str, str]:
         "metadata": model.metadata,
         "config": model.config.model_dump_json(),
     }
-    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in facts.items()}
+    return {
+        key: value if isinstance(value, str) else json.dumps(_finite(value), allow_nan=False)
+        for key, value in facts.items()
+    }
+
+
+def _finite(value: Any) -> Any:
+    """The same with null for NaN and infinity, which JSON has not and strict readers refuse."""
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
