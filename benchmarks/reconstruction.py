@@ -66,7 +66,7 @@ def engines(model: Model, device: torch.device) -> list[tuple[str, str]]:
 
 def frames_at_once(device: torch.device) -> int:
     """Frames of one measurement: a batch that fills a GPU, few on a CPU, which takes them one by one."""
-    return 64 if device.type == "cuda" else 2
+    return 64 if device.type == "cuda" else 6
 
 
 def _in_memory(bench: Workbench, size: str, model: Model, side: int) -> list[dict[str, Any]]:
