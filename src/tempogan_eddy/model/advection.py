@@ -37,24 +37,15 @@ def advect(frames: Tensor, flow: Tensor) -> Tensor:
     flow
         (B, 2, H, W) in pixels, x right, y down, from the output frame to ``frames``.
     """
-    batch, channels, height, width = frames.shape
+    height, width = frames.shape[-2:]
     x = torch.arange(width, device=flow.device, dtype=torch.float32) + flow[:, 0].float()
     y = torch.arange(height, device=flow.device, dtype=torch.float32)[:, None] + flow[:, 1].float()
-    x, y = x.clamp(0, width - 1), y.clamp(0, height - 1)
-    # A gather instead of grid_sample: whole-pixel positions then meet weights of exactly 0 and 1.
-    left, top = x.floor(), y.floor()
-    right_weight, bottom_weight = (x - left).unsqueeze(1), (y - top).unsqueeze(1)
-    left, top = left.long(), top.long()
-    right, bottom = (left + 1).clamp(max=width - 1), (top + 1).clamp(max=height - 1)
-    flat = frames.reshape(batch, channels, height * width)
-
-    def at(row: Tensor, column: Tensor) -> Tensor:
-        index = (row * width + column).reshape(batch, 1, -1).expand(-1, channels, -1)
-        return flat.gather(2, index).view(batch, channels, height, width)
-
-    upper = at(top, left) * (1 - right_weight) + at(top, right) * right_weight
-    lower = at(bottom, left) * (1 - right_weight) + at(bottom, right) * right_weight
-    return upper * (1 - bottom_weight) + lower * bottom_weight
+    # grid_sample counts from -1 to 1 between the centres of the outer pixels; a single one is everywhere.
+    places = torch.stack([2 * x / max(width - 1, 1) - 1, 2 * y / max(height - 1, 1) - 1], dim=-1)
+    moved = functional.grid_sample(frames.float(), places, padding_mode="border", align_corners=True)
+    # Its way of counting rounds; what does not move is to stay as it is.
+    still = (flow == 0).all(dim=1, keepdim=True)
+    return torch.where(still, frames, moved)
 
 
 def seen_by_flow(flow: Tensor) -> Tensor:
