@@ -177,7 +177,10 @@ class TrainingConfig(_Section):
     lr_schedule: Literal["constant", "linear", "cosine"] = Field(
         "constant", description="linear: decay over the second half, as tempoGAN; cosine: over all of the run"
     )
-    lambda_content: float = Field(1.0, ge=0, description="weight of the L1 content loss")
+    lambda_content: float = Field(1.0, ge=0, description="weight of the content loss")
+    content_distance: Literal["l1", "l2"] = Field(
+        "l1", description="content loss: l1 leads to the median of what fits, l2 to the mean, with the least RMSE"
+    )
     lambda_adv_s: float = Field(0.001, ge=0, description="weight of the spatial adversarial loss")
     lambda_adv_t: float = Field(0.001, ge=0, description="weight of the temporal adversarial loss")
     lambda_feature: float = Field(0.0, ge=0, description="weight of the loss in the feature space of Ds")

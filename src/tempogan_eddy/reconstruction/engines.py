@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -256,7 +257,11 @@ def _openvino_engine(generator: Generator, precision: str) -> Callable[[Tensor],
     }
     # Read, not converted from torch, which would ask for consent to telemetry. Sizes are free: the graph compiled
     # for one size is no faster.
-    compiled = core.compile_model(core.read_model(detail_to_onnx(network)), "CPU", settings)
+    graph = core.read_model(detail_to_onnx(network))
+    # OpenVINO gives the thread that compiles a signal stack which is gone with the compiled model, whichever thread drops
+    # that; a signal such as Ctrl-C would then crash the process. So a thread compiles that receives none and ends.
+    with ThreadPoolExecutor(1) as pool:
+        compiled = pool.submit(core.compile_model, graph, "CPU", settings).result()
 
     def compute(frames: Tensor) -> Tensor:
         request = compiled.create_infer_request()  # one for each call: they are not for several threads

@@ -19,7 +19,7 @@ __all__ = ["Journal"]
 log = logging.getLogger(__name__)
 
 SHORT = {
-    "loss_content": "L1",
+    "loss_content": "content",
     "loss_d_spatial": "Ds",
     "loss_d_temporal": "Dt",
     "loss_g_spatial": "G/s",
