@@ -85,11 +85,9 @@ def test_the_number_of_workers_changes_nothing(tmp_path, storms):
     assert same(state(tmp_path / "none", 1)["generator"], state(tmp_path / "two", 1)["generator"])
 
 
-def gradients(folder, storms, batch_size, accumulate):
+def gradients(folder, storms, **training):
     """Gradients of all three networks after one adversarial step."""
-    config = small_config(
-        folder, storms, batch_size=batch_size, accumulate=accumulate, pretrain_epochs=0, lambda_feature=0.1
-    )
+    config = small_config(folder, storms, pretrain_epochs=0, lambda_feature=0.1, **training)
     trainer = TempoGANTrainer(config)
     for optimizer in (trainer.networks.optimizer_g, trainer.networks.optimizer_d):
         optimizer.step = lambda *_: None
@@ -101,9 +99,11 @@ def gradients(folder, storms, batch_size, accumulate):
     ]
 
 
-def test_accumulated_batches_equal_the_big_batch(tmp_path, storms):
-    big = gradients(tmp_path / "big", storms, 4, 1)
-    small = gradients(tmp_path / "small", storms, 1, 4)
+@pytest.mark.parametrize("gradient_frames", [1, 3])
+def test_accumulated_batches_equal_the_big_batch(tmp_path, storms, gradient_frames):
+    options = {"gradient_frames": gradient_frames}
+    big = gradients(tmp_path / "big", storms, batch_size=4, accumulate=1, **options)
+    small = gradients(tmp_path / "small", storms, batch_size=1, accumulate=4, **options)
     assert len(big) > 20
     for one, other in zip(big, small, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-7)
@@ -337,6 +337,16 @@ def test_a_gradient_that_is_not_finite_changes_no_weight(tmp_path, storms):
 def test_fp16_trains_with_a_scaler_that_is_saved(tmp_path, storms):
     trained(tmp_path, storms, epochs=1, steps_per_epoch=1, precision="fp16", pretrain_epochs=0, grad_clip=0.1)
     assert state(tmp_path, 1)["scaler"]["scale"] > 0
+
+
+def test_fp16_halves_its_scale_when_it_overflows_and_changes_no_weight(tmp_path, storms):
+    trainer = TempoGANTrainer(small_config(tmp_path, storms, precision="fp16"))
+    before = {key: value.clone() for key, value in trainer.networks.generator.state_dict().items()}
+    scaler = trainer.fabric.strategy.precision.scaler
+    scaler._init_scale = 2.0**120  # far beyond what a gradient in fp16 can hold
+    trainer.steps.run(next(step_batches(trainer.dataset, 0, 1)), adversarial=False)
+    assert same(before, dict(trainer.networks.generator.state_dict()))
+    assert scaler.get_scale() == 2.0**119
 
 
 def test_tensorboard_holds_losses_metrics_and_pictures(tmp_path, storms):

@@ -187,7 +187,8 @@ class TrainingConfig(_Section):
     lambda_spectral: float = Field(
         0.0,
         ge=0,
-        description="weight of the distance, dB, between the mean spectra of a batch and its truth; try 1e-4",
+        description="weight of the distance, dB, between the mean spectra of a batch (not of several accumulated) and "
+        "its truth; try 1e-4",
     )
     d_steps: int = Field(1, ge=1, description="discriminator steps for each generator step")
     gradient_frames: Literal[1, 3] = Field(
@@ -195,6 +196,9 @@ class TrainingConfig(_Section):
     )
     accumulate: int = Field(1, ge=1, description="batches whose gradients make one step")
     augment: bool = Field(True, description="flips and quarter turns, the same for a window and its flow")
+    shift_blocks: bool = Field(
+        False, description="patches begin at any pixel, so that the blocks of the coarse pixels lie anew each time"
+    )
     ema_decay: float = Field(0.999, ge=0, lt=1, description="moving average of the generator; 0 turns it off")
     grad_clip: float = Field(
         0.1, ge=0, description="largest norm of the generator's gradient, about three times the usual one; 0: any"
