@@ -199,8 +199,9 @@ class Steps:
         with _frozen(self.networks.spatial, self.networks.temporal):
             for index, batch in enumerate(group):
                 fake = shared[index] if shared else self._generate(batch, adversarial)
-                candidates = (part[:, learning] for part in (fake.frames, batch.hr, batch.valid))
-                content = losses.add("loss_content", content_loss(*candidates, self.config.training.content_distance))
+                frames, truth, valid = (part[:, learning] for part in (fake.frames, batch.hr, batch.valid))
+                distance = content_loss(frames, truth, valid, self.config.training.content_distance)
+                content = losses.add("loss_content", distance)
                 total = self.config.training.lambda_content * content
                 if self.config.training.lambda_spectral:
                     distance = losses.add("loss_spectral", spectral_loss(fake.frames[:, 1], batch.hr[:, 1]))
