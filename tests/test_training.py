@@ -416,3 +416,23 @@ def test_train_py_trains_and_resumes_from_python_and_the_command_line(tmp_path, 
     second = run("-c", code)
     assert second.returncode == 0, second.stderr
     assert (tmp_path / "checkpoints" / "checkpoint_epoch_2.pth").exists()
+
+
+def test_a_teacher_stands_for_the_truth_in_the_content_loss(tmp_path, storms):
+    _, result = trained(tmp_path / "teacher", storms, lambda_adv_s=0, lambda_adv_t=0)
+    teacher = str(result.best_model)
+    config = small_config(tmp_path / "pupil", storms, teacher=teacher, start_from=teacher, pretrain_epochs=0)
+    pupil = TempoGANTrainer(config)
+    pupil._start_from(teacher)
+    (batches,) = step_batches(pupil.dataset, 0, 1)
+    assert pupil.steps.run(batches, adversarial=True)["loss_content"] == 0.0, "the pupil begins as its teacher"
+    assert pupil.steps.run(batches, adversarial=True)["loss_content"] > 0.0, "and moves away for the discriminators"
+    assert same(dict(pupil.steps.teacher.module.state_dict()), dict(load_model(teacher).generator.state_dict()))
+
+
+def test_a_teacher_of_another_scale_is_refused(tmp_path, storms):
+    _, result = trained(tmp_path / "teacher", storms, lambda_adv_s=0, lambda_adv_t=0)
+    config = small_config(tmp_path / "pupil", storms, teacher=str(result.best_model))
+    config.model.upsample_factor = 2
+    with pytest.raises(InputError, match=r"training\.teacher: .* model\.upsample_factor"):
+        TempoGANTrainer(config)

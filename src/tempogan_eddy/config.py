@@ -171,6 +171,11 @@ class TrainingConfig(_Section):
     start_from: str | None = Field(
         None, description="a model (.safetensors or .pth) whose generator the training begins with"
     )
+    teacher: str | None = Field(
+        None,
+        description="a model trained on content alone, whose frames stand for the truth in the content loss: they are "
+        "the mean of what fits, and hold none of the detail that nobody can know",
+    )
     pretrain_epochs: int = Field(10, ge=0, description="content loss only, before the discriminators join")
     lr_g: float = Field(1e-4, gt=0, description="learning rate of the generator")
     lr_d: float = Field(1e-4, gt=0, description="learning rate of both discriminators")

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ class TempoGANTrainer:
         self.validation = Validation(self.dataset.other("val"))
         self.dataset = self.dataset.to(self.fabric.device)
         self.networks = self._build()
-        self.steps = Steps(self.fabric, self.networks, self.config)
+        self.steps = Steps(self.fabric, self.networks, self.config, self._teacher())
         # An average over the last 1 / (1 - decay) steps, shorter at the start so that it does not remember zero.
         self.ema = AveragedModel(
             self._bare_generator(),
@@ -196,6 +197,18 @@ class TempoGANTrainer:
         )
         wrapped_d: Optimizer = self.fabric.setup_optimizers(optimizer_d)  # type: ignore[assignment]
         return Networks(wrapped_generator, wrapped_spatial, wrapped_temporal, wrapped_g, wrapped_d)
+
+    def _teacher(self) -> nn.Module | None:
+        path = self.config.training.teacher
+        if path is None:
+            return None
+        model = load_model(path)
+        for section in ("data.kelvin_range", "model.upsample_factor", "sensor"):
+            of_teacher, of_run = (attrgetter(section)(config) for config in (model.config, self.config))
+            if of_teacher != of_run:
+                raise InputError(f"training.teacher: {path} was trained with another {section}; use the same.")
+        network = model.generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return self.fabric.setup_module(network)
 
     def _start_from(self, path: str) -> None:
         """Begin with the generator of an earlier model, which must be of the size that the configuration asks for."""
