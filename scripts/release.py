@@ -24,7 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 TRAINED_ON = [
     "Digital Typhoon 198702 (GMS-3) to 1987-04-13T11 and 200717 (MTSAT-1R) to 2007-10-06T23: Asanobu Kitamoto, "
-    "National Institute of Informatics, CC BY 4.0, doi:10.20783/DIAS.664, from images of the Japan Meteorological Agency",
+    "National Institute of Informatics, CC BY 4.0, doi:10.20783/DIAS.664, from images of the Japan Meteorological "
+    "Agency",
     "Merged infrared 2019-12-25 to 2019-12-31, 10 S - 20 N, 90 - 60 W: NOAA NCEP/CPC, distributed by NASA GES DISC "
     "(GPM_MERGIR)",
 ]
