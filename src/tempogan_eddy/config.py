@@ -179,6 +179,7 @@ class TrainingConfig(_Section):
     pretrain_epochs: int = Field(10, ge=0, description="content loss only, before the discriminators join")
     lr_g: float = Field(1e-4, gt=0, description="learning rate of the generator")
     lr_d: float = Field(1e-4, gt=0, description="learning rate of both discriminators")
+    beta1: float = Field(0.5, ge=0, lt=1, description="momentum of Adam; 0.5 as tempoGAN")
     lr_schedule: Literal["constant", "linear", "cosine"] = Field(
         "constant", description="linear: decay over the second half, as tempoGAN; cosine: over all of the run"
     )

@@ -41,9 +41,9 @@ __all__ = ["TempoGANTrainer", "TrainingResult"]
 
 log = logging.getLogger(__name__)
 
-# beta1 as tempoGAN. A beta2 of 0.999 remembers the small gradients of the content epochs for so long that
+# A beta2 of 0.999 remembers the small gradients of the content epochs for so long that
 # the first adversarial ones, thirty times their size, threw the generator off (L1 0.02 -> 58 in one epoch).
-BETAS = (0.5, 0.99)
+BETA2 = 0.99
 
 BEST_MODEL = "best_model.safetensors"
 
@@ -188,8 +188,9 @@ class TempoGANTrainer:
         # A fused optimiser unscales by itself, which does not go with clipping.
         scaled = bool(self.fabric.strategy.precision.state_dict())
         fused = self.fabric.device.type in ("cpu", "cuda") and not scaled
-        optimizer_g = torch.optim.Adam(generator.parameters(), training.lr_g, betas=BETAS, fused=fused)
-        optimizer_d = torch.optim.Adam(judges, training.lr_d, betas=BETAS, fused=fused)
+        betas = (training.beta1, BETA2)
+        optimizer_g = torch.optim.Adam(generator.parameters(), training.lr_g, betas=betas, fused=fused)
+        optimizer_d = torch.optim.Adam(judges, training.lr_d, betas=betas, fused=fused)
         wrapped_generator, wrapped_g = self.fabric.setup(generator, optimizer_g)
         wrapped_spatial, wrapped_temporal = (
             self.fabric.setup_module(spatial),
