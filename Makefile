@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA ?=
 BENCH ?=
 
-.PHONY: demo test lint bench benchmark-flow wheel clean help
+.PHONY: demo test lint bench benchmark-flow weights wheel clean help
 
 help:
 	@echo "make demo             simulate storms, train, reconstruct, evaluate (about 6 minutes on two cores)"
@@ -14,6 +14,7 @@ help:
 	@echo "make lint             ruff and mypy"
 	@echo "make bench            measure speed and memory (about 6 minutes on two cores)"
 	@echo "make benchmark-flow   compare flow estimators"
+	@echo "make weights          train the released models anew (hours; goes on where it was stopped)"
 	@echo "make wheel            build the wheel into dist/"
 	@echo "make clean            remove what make made"
 
@@ -44,6 +45,15 @@ bench: $(VENV)/.bench
 
 benchmark-flow: $(VENV)/.installed
 	$(BIN)/python benchmarks/flow.py
+
+# Where a run was stopped it goes on; what it was trained with stays as it was.
+weights: $(VENV)/.installed
+	for name in faithful eddy; do \
+		resume=; if ls weights/$$name/checkpoints/checkpoint_*.pth > /dev/null 2>&1; then resume="--resume auto"; fi; \
+		$(BIN)/tempogan-eddy train --config configs/release-$$name.json $$resume \
+			--set training.data_root=$${TEMPOGAN_EDDY_DATA:-../shared/data} || exit; \
+	done
+	$(BIN)/python scripts/release.py
 
 wheel: $(VENV)/.installed
 	$(BIN)/python -m pip wheel --quiet --no-deps -w dist .

@@ -189,6 +189,9 @@ class TrainingConfig(_Section):
     )
     lambda_adv_s: float = Field(0.001, ge=0, description="weight of the spatial adversarial loss")
     lambda_adv_t: float = Field(0.001, ge=0, description="weight of the temporal adversarial loss")
+    align_windows: bool = Field(
+        True, description="Dt sees t-1 and t+1 moved onto t by the flow, as tempoGAN; false: as they are, to compare"
+    )
     lambda_feature: float = Field(0.0, ge=0, description="weight of the loss in the feature space of Ds")
     lambda_spectral: float = Field(
         0.0,

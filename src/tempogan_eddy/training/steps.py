@@ -149,7 +149,9 @@ class Steps:
         lr, hr = (from_kelvin(batch[name], kelvin_range) for name in ("lr", "hr"))
         upsampled = upsample(lr.flatten(0, 1), scale).unflatten(0, lr.shape[:2])
         hr = torch.where(batch["valid"] > 0, hr, upsampled)
-        return _Batch(lr, hr, upsampled, batch["valid"], batch["flow"], scale)
+        # By no flow a frame stays where it is.
+        flow = batch["flow"] if self.config.training.align_windows else torch.zeros_like(batch["flow"])
+        return _Batch(lr, hr, upsampled, batch["valid"], flow, scale)
 
     def _generate(self, batch: _Batch, adversarial: bool) -> _Fake:
         """All frames of all windows in as few forward passes as learning allows."""
