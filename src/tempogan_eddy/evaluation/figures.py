@@ -17,7 +17,7 @@ from tempogan_eddy.evaluation.matching import TRUTH, match
 from tempogan_eddy.evaluation.result import Evaluation
 from tempogan_eddy.io.aside import written_aside
 
-__all__ = ["infrared_palette", "save_crops", "save_spectra"]
+__all__ = ["coldest_area", "infrared_palette", "save_crops", "save_spectra"]
 
 KELVIN_SHOWN = (185.0, 310.0)
 
@@ -87,7 +87,7 @@ def save_crops(
         **ours,
         TRUTH: fine,
     }
-    top, left, height, width = _coldest_area(fine, side, matched.scale)
+    top, left, height, width = coldest_area(fine, side, matched.scale)
     crops = {name: frame[top : top + height, left : left + width] for name, frame in panels.items()}
     moment = np.datetime_as_string(times[index], unit="m").replace("T", " ")
     return _draw_crops(crops, f"{matched.truth.attrs.get('sequence', '')}  {moment} UTC", Path(path))
@@ -128,7 +128,7 @@ def save_spectra(evaluation: Evaluation, path: str | Path) -> Path:
     return _save(figure, Path(path))
 
 
-def _coldest_area(frame: NDArray[np.floating], side: int, scale: int) -> tuple[int, int, int, int]:
+def coldest_area(frame: NDArray[np.floating], side: int, scale: int) -> tuple[int, int, int, int]:
     """Top, left, height and width of the crop with the coldest middle, aligned with coarse pixels."""
     filled = np.where(np.isfinite(frame), frame, KELVIN_SHOWN[1])
     smooth = ndimage.uniform_filter(filled, max(1, side // 3), mode="nearest")
