@@ -4,8 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?=
 BENCH ?=
+QUALITY ?=
 
-.PHONY: demo test lint bench benchmark-flow weights wheel clean help
+.PHONY: demo test lint bench benchmark-quality benchmark-flow weights wheel clean help
 
 help:
 	@echo "make demo             simulate storms, train, reconstruct, evaluate (about 6 minutes on two cores)"
@@ -13,6 +14,7 @@ help:
 	@echo "make test             run the tests"
 	@echo "make lint             ruff and mypy"
 	@echo "make bench            measure speed and memory (about 6 minutes on two cores)"
+	@echo "make benchmark-quality  score the released models on real storms (about 5 minutes on two cores)"
 	@echo "make benchmark-flow   compare flow estimators"
 	@echo "make weights          train the released models anew (hours; goes on where it was stopped)"
 	@echo "make wheel            build the wheel into dist/"
@@ -42,6 +44,9 @@ lint: $(VENV)/.installed
 
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/bench.py $(BENCH)
+
+benchmark-quality: $(VENV)/.installed
+	$(BIN)/python benchmarks/quality.py $(QUALITY)
 
 benchmark-flow: $(VENV)/.installed
 	$(BIN)/python benchmarks/flow.py

@@ -18,7 +18,7 @@ from tempogan_eddy.evaluation.metrics import Metric
 from tempogan_eddy.evaluation.result import Evaluation
 from tempogan_eddy.io.aside import written_aside
 
-__all__ = ["table", "to_csv", "to_json"]
+__all__ = ["as_dict", "table", "to_csv", "to_json"]
 
 DASH = "–"
 DECIMALS = {"K": 3, "dB": 2, "px": 3, "1": 4}
@@ -54,7 +54,7 @@ def table(evaluation: Evaluation) -> Table:
 
 def to_json(evaluations: Sequence[Evaluation], path: str | Path) -> Path:
     """Write evaluations with their settings and mean spectra as JSON; what is not defined is null."""
-    text = json.dumps({"storms": [_as_dict(e) for e in evaluations]}, indent=2, ensure_ascii=False)
+    text = json.dumps({"storms": [as_dict(e) for e in evaluations]}, indent=2, ensure_ascii=False)
     return _write(Path(path), text + "\n")
 
 
@@ -123,7 +123,8 @@ def _number(value: float, metric: Metric) -> str:
     return f"{round(value, decimals) + 0.0:.{decimals}f}".replace("inf", "∞")
 
 
-def _as_dict(evaluation: Evaluation) -> dict[str, Any]:
+def as_dict(evaluation: Evaluation) -> dict[str, Any]:
+    """An evaluation as JSON knows it; what is not defined is None."""
     spectra = evaluation.spectra
     time = evaluation.example_time
     return {
