@@ -21,6 +21,8 @@ Frame = NDArray[np.float32]
 RECONSTRUCTED = "super_resolution_software"
 SENSOR = "sensor_model"
 
+ORDER = ("low-res", "bicubic", "reconstructed", "sequence", "truth")
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -113,29 +115,25 @@ def build_scene(
         (truth,), rest = rest.values(), {}
     fine = [*made.values(), *rest.values(), *([truth] if truth is not None else [])]
     scale = _scale(name, fine, low_res, scale)
-    sensor = _sensor(fine[0].attrs if made else {}, scale) if scale else None
-    note = "the file given"
-    if low_res is None and sensor and (truth is not None or (made and sensor.keeps_block_mean)):
-        low_res, note = (
-            (sensor.coarsen(truth), f"{sensor.kind} sensor on the truth")
-            if truth is not None
-            else (sensor.coarsen(fine[0]), "block mean of the reconstruction")
-        )
-    main = next(iter([*made.values(), *rest.values(), *([truth] if truth is not None else []), low_res]))
-    assert main is not None  # files is not empty
-    shape = _fine_shape(fine, low_res, scale)
-    stack = _Stack(name, main["time"].values, shape)
-    if low_res is not None:
-        stack.add("low-res", "Low-res", note, low_res, optional=False)
-        if scale:
-            stack.add_bicubic(scale)
+    main = next(da for da in (*made.values(), *rest.values(), truth, low_res) if da is not None)
+    stack = _Stack(name, main["time"].values, _fine_shape(fine, low_res, scale))
     for title, da in made.items():
         stack.add("reconstructed", "Reconstructed" if len(made) == 1 else title, _made_by(da), da)
     for title, da in rest.items():
         stack.add("sequence", title, str(da.attrs.get("source", "")), da)
     if truth is not None:
-        stack.add("truth", "Truth", "the file given", truth, optional=False)
-    return Scene(name, main, shape, tuple(stack.panels))
+        stack.add("truth", "Truth", "the file given", truth, needed=True)
+    sensor = next(iter(made.values())).attrs if made else {}
+    if low_res is not None:
+        stack.add("low-res", "Low-res", "the file given", low_res, needed=True)
+    elif scale and truth is not None:
+        stack.add_seen("truth", f"{sensor.get(SENSOR, 'area')} sensor on the truth", _sensor(sensor, scale), scale)
+    elif scale and made and sensor.get(SENSOR) == "area" and not sensor.get("sensor_model_noise_kelvin"):
+        stack.add_seen("reconstructed", "block mean of the reconstruction", _sensor(sensor, scale), scale)
+    if scale:
+        stack.add_bicubic(scale)
+    panels = sorted(stack.panels, key=lambda panel: ORDER.index(panel.role))
+    return Scene(name, main, stack.shape, tuple(panels))
 
 
 class _Stack:
@@ -145,14 +143,15 @@ class _Stack:
         self.name, self.times, self.shape = name, times, shape
         self.panels: list[Panel] = []
 
-    def add(self, role: str, title: str, note: str, da: xr.DataArray, *, optional: bool = True) -> None:
+    def add(self, role: str, title: str, note: str, da: xr.DataArray, *, needed: bool = False) -> None:
         """Add a sequence, matched by time; of frames with equal times the first counts."""
         own, first = np.unique(da["time"].values, return_index=True)
         place = np.minimum(np.searchsorted(own, self.times), len(own) - 1)
         present = own[place] == self.times
-        if not optional and not present.any():
+        if needed and not present.any():
             raise InputError(f"{self.name}: {title} has no frame at the times of the other files; name the same hours.")
-        numbers = first[place] if da["time"].values is not self.times else np.arange(len(self.times))
+        same = np.array_equal(da["time"].values, self.times)
+        numbers = np.arange(len(self.times)) if same else first[place]
         reader, lock = FrameReader(da), threading.Lock()
 
         def read(number: int) -> Frame:
@@ -164,16 +163,26 @@ class _Stack:
         self._check(title, (rows, columns), scale)
         self.panels.append(Panel(self._key(role), role, title, note, (rows, columns), scale, present, read))
 
+    def add_seen(self, role: str, note: str, see: Callable[[Frame], Frame], scale: int) -> None:
+        """Add what a coarse instrument makes of the first panel of a role."""
+        fine = next(panel for panel in self.panels if panel.role == role)
+        shape = (fine.shape[0] // scale, fine.shape[1] // scale)
+        self.panels.append(
+            Panel("low-res", "low-res", "Low-res", note, shape, scale, fine.present, lambda time: see(fine.read(time)))
+        )
+
     def add_bicubic(self, scale: int) -> None:
-        """Add what interpolation makes of the low-resolution panel, which is the last one."""
+        """Add what interpolation makes of the low resolution, if there is one."""
         from tempogan_eddy.evaluation.baselines import bicubic
 
-        low = self.panels[-1]
-        shape = (low.shape[0] * scale, low.shape[1] * scale)
-        note = f"interpolated from the low-res, {scale} times finer"
-        self.panels.append(
-            Panel("bicubic", "bicubic", "Bicubic", note, shape, 1, low.present, lambda t: bicubic(low.read(t), scale))
-        )
+        for low in [panel for panel in self.panels if panel.role == "low-res"]:
+            shape = (low.shape[0] * scale, low.shape[1] * scale)
+            note = f"interpolated from the low-res, {scale} times finer"
+            self.panels.append(
+                Panel(
+                    "bicubic", "bicubic", "Bicubic", note, shape, 1, low.present, lambda t: bicubic(low.read(t), scale)
+                )
+            )
 
     def _key(self, role: str) -> str:
         same = sum(panel.role == role for panel in self.panels)
@@ -201,11 +210,25 @@ def _scale(name: str, fine: list[xr.DataArray], low_res: xr.DataArray | None, as
     return scale if scale > 1 else None
 
 
-def _sensor(attrs: Mapping[str, object], scale: int):  # type: ignore[no-untyped-def]  # noqa: ANN202 - imports torch
+def _sensor(attrs: Mapping[str, object], scale: int) -> Callable[[Frame], Frame]:
+    """What sees a fine frame as the attributes of a reconstruction say, without noise; the area mean by default."""
+    kind = str(attrs.get(SENSOR, "area"))
+    if kind == "area":
+        from tempogan_eddy.evaluation.baselines import area_mean
+
+        return lambda frame: area_mean(frame, scale)
+    # Imports torch, which takes longer than all the rest.
+    import torch
+
     from tempogan_eddy.dataset.sensor import SensorModel
 
-    sigma = float(str(attrs.get("sensor_model_sigma") or 2.0))
-    return SensorModel(str(attrs.get(SENSOR, "area")), scale, sigma)
+    sensor = SensorModel(kind, scale, float(str(attrs.get("sensor_model_sigma") or 2.0)))
+
+    def see(frame: Frame) -> Frame:
+        rows, columns = (side // scale * scale for side in frame.shape)
+        return sensor.see(torch.from_numpy(np.array(frame[:rows, :columns]))).numpy()
+
+    return see
 
 
 def _fine_shape(fine: list[xr.DataArray], low_res: xr.DataArray | None, scale: int | None) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.viewer.site import Site, TileAddress, page_files
 
-__all__ = ["build_app", "listen", "serve"]
+__all__ = ["build_app", "listen", "serve", "server_of"]
 
 LOOPBACK = "127.0.0.1"
 # Names under which a browser may call; another one's page could otherwise reach this server through a name of its own.
@@ -63,21 +63,25 @@ def serve(
     tell : callable
         Told the address.
     """
-    port = listener.getsockname()[1]
-    address = f"http://{LOOPBACK}:{port}/"
-    config = uvicorn.Config(
-        build_app(site, port), log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1
-    )
+    address = f"http://{LOOPBACK}:{listener.getsockname()[1]}/"
     tell(address)
     if open_browser:
         # The socket listens already; a browser that runs in this terminal must not keep the server from answering.
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        server_of(site, listener).run(sockets=[listener])
     except KeyboardInterrupt:
         pass
     finally:
         listener.close()
+
+
+def server_of(site: Site, listener: socket.socket) -> uvicorn.Server:
+    """The server of a site on a port, not yet running."""
+    app = build_app(site, listener.getsockname()[1])
+    return uvicorn.Server(
+        uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1)
+    )
 
 
 def build_app(site: Site, port: int) -> ASGIApp:

@@ -11,6 +11,7 @@ export function attachPointer(stage) {
   let moved = 0;
   let start = null; // of a transect, fine pixels
   let spread = 0; // between two fingers
+  let latest = null; // place of the mouse, with the parts of pixels that a wheel's event lacks
 
   const place = (event) => {
     const box = stage.getBoundingClientRect();
@@ -32,6 +33,7 @@ export function attachPointer(stage) {
 
   stage.addEventListener("pointermove", (event) => {
     const at = place(event);
+    latest = at;
     const before = pointers.get(event.pointerId);
     if (before) {
       pointers.set(event.pointerId, at);
@@ -61,8 +63,10 @@ export function attachPointer(stage) {
     (event) => {
       event.preventDefault();
       const lines = event.deltaMode === 1 ? 16 : 1;
-      zoomAt(place(event), Math.exp(-Math.min(Math.max(event.deltaY * lines, -240), 240) * WHEEL));
-      if (!state.held) point(place(event));
+      const rough = place(event);
+      const at = latest && Math.hypot(latest.x - rough.x, latest.y - rough.y) < 1.5 ? latest : rough;
+      zoomAt(at, Math.exp(-Math.min(Math.max(event.deltaY * lines, -240), 240) * WHEEL));
+      point(at);
     },
     { passive: false },
   );
