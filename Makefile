@@ -6,7 +6,7 @@ DATA ?=
 BENCH ?=
 QUALITY ?=
 
-.PHONY: demo test lint bench benchmark-quality benchmark-flow weights wheel clean help
+.PHONY: demo test chromium lint bench benchmark-quality benchmark-flow weights wheel clean help
 
 help:
 	@echo "make demo             simulate storms, train, reconstruct, evaluate (about 6 minutes on two cores)"
@@ -34,7 +34,17 @@ $(VENV)/.bench: $(VENV)/.installed
 demo: $(VENV)/.installed
 	$(BIN)/python scripts/demo.py "$(DATA)"
 
-test: $(VENV)/.installed
+# Some tests look at a page in a browser, and are skipped with a reason where there is none.
+chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing chromium for the tests of the viewer"; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		{ apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium; } >/dev/null 2>&1 || \
+		echo "chromium could not be installed; the tests that need it will be skipped"; \
+	fi
+
+test: $(VENV)/.installed chromium
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.installed
@@ -42,7 +52,7 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.bench
+bench: $(VENV)/.bench chromium
 	$(BIN)/python benchmarks/bench.py $(BENCH)
 
 benchmark-quality: $(VENV)/.installed

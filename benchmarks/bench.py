@@ -25,6 +25,7 @@ import memory
 import reconstruction
 import scaling
 import training
+import viewer
 from report import console, rounded
 from tempogan_eddy.device import choose_device
 from workbench import Workbench, find_frames
@@ -33,6 +34,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 SECTIONS = {
     "training": training, "loader": loader, "reconstruction": reconstruction, "scaling": scaling, "memory": memory,
+    "viewer": viewer,
 }  # fmt: skip
 
 

@@ -11,6 +11,8 @@ import machine
 import reconstruction
 import scaling
 import training
+import viewer
+from browser import find_chromium
 from report import console, rounded
 from tempogan_eddy.config import load_config
 from timing import Stopwatch, count_flops, interleave, process_peak, ratio, spread
@@ -109,6 +111,20 @@ def test_sections_measure_and_print(small_bench, monkeypatch):
     assert [row["frames"] for row in growth["reconstruction"]] == [1, 2]
     for section, result in ((loader, rows), (reconstruction, frames), (scaling, growth)):
         console().print(*section.tables(result))
+
+
+@pytest.mark.skipif(find_chromium() is None, reason="no chromium on the PATH, or playwright is not installed")
+def test_the_viewer_is_timed_in_a_browser(small_bench):
+    rows = viewer.measure(small_bench, large=(20, 600))
+    assert [row["frames"] for row in rows] == [16, 20]
+    assert all(row[key] > 0 for row in rows for key in ("open", "step", "jump"))
+    console().print(*viewer.tables(rows))
+
+
+def test_without_a_browser_the_viewer_is_passed_over(small_bench, monkeypatch):
+    monkeypatch.setattr(viewer, "find_chromium", lambda: None)
+    assert viewer.measure(small_bench) == []
+    assert "no chromium" in next(viewer.tables([]))
 
 
 def test_the_machine_is_measured(monkeypatch):
