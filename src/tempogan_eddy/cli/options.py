@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from tempogan_eddy.config import Config
 
 __all__ = [
+    "ColourName",
+    "Colours",
     "ConfigPath",
+    "Credit",
     "Format",
     "FormatName",
     "Input",
@@ -48,6 +51,14 @@ Storm = Annotated[
 Time = Annotated[
     str | None,
     typer.Option("--time", help="Only these times: START/END in ISO 8601, .. is open.", show_default=False),
+]
+ColourName = Literal["grey", "bd", "infrared"]
+Colours = Annotated[
+    ColourName,
+    typer.Option("--colours", "--colors", help="Colour table: grey, bd (the Dvorak BD curve), infrared."),
+]
+Credit = Annotated[
+    str, typer.Option("--credit", help="Whom the data are from, printed at the foot.", show_default=False)
 ]
 ConfigPath = Annotated[
     Path | None,
