@@ -24,6 +24,7 @@ __all__ = [
     "Overrides",
     "Storm",
     "Time",
+    "model_names",
     "settings",
 ]
 
@@ -71,6 +72,13 @@ Overrides = Annotated[
     typer.Option("--set", help="Override, e.g. --set training.epochs=20 (may be repeated).", show_default=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def model_names() -> list[str]:
+    """For the shell's completion; without a match the shell completes files."""
+    from tempogan_eddy.released import RELEASED
+
+    return list(RELEASED)
 
 
 def settings(config: Path | None, overrides: list[str] | None, data: Path | None = None) -> Config:
