@@ -19,6 +19,7 @@ from tempogan_eddy.cli.options import (
     Overrides,
     Storm,
     Time,
+    model_names,
     settings,
 )
 from tempogan_eddy.cli.progress import frame_progress, storm_progress
@@ -129,7 +130,12 @@ def synthesize(
 
 def info(
     path: Annotated[
-        Path, typer.Argument(help="Data, a model, a checkpoint, or anything a command wrote.", show_default=False)
+        Path,
+        typer.Argument(
+            help="Data, a model, a checkpoint, or anything a command wrote.",
+            show_default=False,
+            autocompletion=model_names,
+        ),
     ],
     as_json: Json = False,
     config: Annotated[
@@ -166,8 +172,11 @@ def config(
     ] = None,
     overrides: Overrides = None,
     describe: Annotated[bool, typer.Option("--describe", help="Say what each key means and allows.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs; so it does without.")] = False,
 ) -> None:
     """Print the full configuration, defaults included, after checking it."""
+    if describe and as_json:
+        raise InputError("A description is text for people; give --describe or --json.")
     from tempogan_eddy.config import load_config
     from tempogan_eddy.config_text import describe_config
 

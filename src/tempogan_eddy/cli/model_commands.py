@@ -17,6 +17,8 @@ from tempogan_eddy.cli.options import (
     Overrides,
     Storm,
     Time,
+    model_names,
+    one_of,
     settings,
 )
 from tempogan_eddy.cli.progress import storm_progress
@@ -58,7 +60,13 @@ def reconstruct(
     source: Input,
     output: Output,
     model: Annotated[
-        Path, typer.Option("--model", "-m", help="faithful, eddy, a .safetensors model or a .pth checkpoint.")
+        Path,
+        typer.Option(
+            "--model",
+            "-m",
+            help="faithful, eddy, a .safetensors model or a .pth checkpoint.",
+            autocompletion=model_names,
+        ),
     ] = Path("eddy"),
     detail: Annotated[
         float | None,
@@ -69,12 +77,22 @@ def reconstruct(
     format: Format = None,
     input_format: InputFormat = None,
     tile: Annotated[int, typer.Option(min=1, help="Side of a tile in coarse pixels; smaller takes less memory.")] = 256,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda, mps.", autocompletion=one_of("auto", "cpu", "cuda", "mps"))
+    ] = "auto",
     engine: Annotated[
-        str, typer.Option(help="torch, onnxruntime, openvino; auto takes the fastest that is installed.")
+        str,
+        typer.Option(
+            help="torch, onnxruntime, openvino; auto takes the fastest that is installed.",
+            autocompletion=one_of("auto", "torch", "onnxruntime", "openvino"),
+        ),
     ] = "auto",
     precision: Annotated[
-        str, typer.Option(help="fp32, bf16; auto takes bf16 where it is fast and changes less than 0.05 K.")
+        str,
+        typer.Option(
+            help="fp32, bf16; auto takes bf16 where it is fast and changes less than 0.05 K.",
+            autocompletion=one_of("auto", "fp32", "bf16"),
+        ),
     ] = "auto",
     config: ConfigPath = None,
     overrides: Overrides = None,

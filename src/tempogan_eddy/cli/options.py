@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -25,6 +26,7 @@ __all__ = [
     "Storm",
     "Time",
     "model_names",
+    "one_of",
     "settings",
 ]
 
@@ -75,10 +77,15 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 def model_names() -> list[str]:
-    """For the shell's completion; without a match the shell completes files."""
+    """For the shell's completion; where none matches, the shell completes files."""
     from tempogan_eddy.released import RELEASED
 
     return list(RELEASED)
+
+
+def one_of(*names: str) -> Callable[[], list[str]]:
+    """For the shell's completion of an option that is checked elsewhere."""
+    return lambda: list(names)
 
 
 def settings(config: Path | None, overrides: list[str] | None, data: Path | None = None) -> Config:

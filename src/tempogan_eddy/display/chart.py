@@ -74,7 +74,7 @@ def chart(
     title: str,
     marker: tuple[float, str] | None = None,
     bars: Sequence[tuple[float, float, float]] = (),
-    size: tuple[int, int] = (560, 340),
+    size: tuple[int, int] = (500, 320),
 ) -> str:
     """Draw lines over a common pair of axes.
 
@@ -103,8 +103,10 @@ def chart(
     parts += frame.bars(bars) + frame.grid()
     if marker:
         parts += frame.marker(*marker)
+    parts.append(frame.inside())
     parts += [frame.band(line) for line in lines if line.low is not None and line.high is not None]
     parts += [frame.line(line) for line in lines]
+    parts.append("</svg>")
     return "\n".join([*parts, "</svg>"])
 
 
@@ -158,7 +160,7 @@ class _Frame:
                 continue
             path.append(f"{pen}{across:.1f} {down:.1f}")
             pen = "L"
-        return f'<path class="line {line.style}" clip-path="{self.clip}" d="{"".join(path)}"/>'
+        return f'<path class="line {line.style}" d="{"".join(path)}"/>'
 
     def band(self, line: Line) -> str:
         """The area between low and high."""
@@ -167,7 +169,7 @@ class _Frame:
         upper = self.points(line.x[known], line.high[known])
         lower = self.points(line.x[known], line.low[known])[::-1]
         corners = " ".join(f"{across:.1f},{down:.1f}" for across, down in np.concatenate([upper, lower]))
-        return f'<polygon class="band {line.style}" clip-path="{self.clip}" points="{corners}"/>'
+        return f'<polygon class="band {line.style}" points="{corners}"/>'
 
     def bars(self, bars: Sequence[tuple[float, float, float]]) -> list[str]:
         """Bars from the foot."""
@@ -189,12 +191,11 @@ class _Frame:
             f'<text class="label" x="{at - 6:.1f}" y="{self.top + 13}" text-anchor="end">{escape(text)}</text>',
         ]
 
-    @property
-    def clip(self) -> str:
-        """Nothing is drawn outside of the axes."""
-        right, bottom = self.left + self.width, self.top + self.height
-        corners = f"{self.left}px {self.top}px, {right}px {self.top}px, {right}px {bottom}px, {self.left}px {bottom}px"
-        return f"polygon({corners})"
+    def inside(self) -> str:
+        """Begin a picture in the picture, beyond whose sides nothing is drawn."""
+        place = f"{self.left} {self.top} {self.width} {self.height}"
+        x, y, width, height = place.split()
+        return f'<svg x="{x}" y="{y}" width="{width}" height="{height}" viewBox="{place}">'
 
 
 def _power(power: int) -> str:

@@ -71,7 +71,9 @@ def legend(table: ColourTable, name: str, step: int, *, signed: bool = False) ->
 
 def _text(value: object) -> str:
     if isinstance(value, list | tuple):
-        return "<br>".join(_text(part) for part in value)
+        return (", " if all(isinstance(part, int | float) for part in value) else "<br>").join(
+            _text(part) for part in value
+        )
     if isinstance(value, Mapping):
         return ", ".join(f"{escape(str(key))} {_text(part)}" for key, part in value.items())
     if isinstance(value, bool):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.frames import FrameReader
 
-__all__ = ["Panel", "Panels", "match_panels", "resample"]
+__all__ = ["Panel", "Panels", "best_track_notes", "match_panels", "resample"]
 
 Frame = NDArray[np.floating]
 
@@ -79,7 +79,7 @@ def match_panels(sequences: Sequence[xr.DataArray], labels: Sequence[str], every
     )
     panels = [Panel(label, _reader(da, times)) for label, da in zip(labels, sequences, strict=True)]
     title = next((str(da.attrs["sequence"]) for da in sequences if "sequence" in da.attrs), "")
-    return Panels(panels, times, (height, width), title, _notes(sequences, times))
+    return Panels(panels, times, (height, width), title, best_track_notes(sequences, times))
 
 
 def resample(frame: Frame, size: tuple[int, int], window: tuple[int, int, int, int], shown: tuple[int, int]) -> Frame:
@@ -138,8 +138,8 @@ def _reader(da: xr.DataArray, times: NDArray[np.datetime64]) -> Callable[[int], 
     return lambda number: reader.frame(int(numbers[number]))
 
 
-def _notes(sequences: Sequence[xr.DataArray], times: NDArray[np.datetime64]) -> list[str]:
-    """The central pressure, where a best track tells it."""
+def best_track_notes(sequences: Sequence[xr.DataArray], times: NDArray[np.datetime64]) -> list[str]:
+    """The central pressure at every time, where a best track tells it."""
     for da in sequences:
         if "pressure" in da.coords and da["pressure"].dims == ("time",):
             known = dict(zip(da["time"].values, da["pressure"].values.astype(float), strict=True))

@@ -142,10 +142,11 @@ class ReportPage:
         anchors = {"run": "What was run", **(_anchors(self.results) if many else _parts(first))}
         anchors |= {"model": "Model", "reproduce": "How to reproduce it", "words": "What the numbers mean"}
         links = "".join(f'<a href="#{name}">{escape(text)}</a>' for name, text in anchors.items())
+        lead, *details = summary(first)
         body = [
             '<header><p class="kind">Evaluation of a super-resolution of infrared brightness temperature</p>'
             f"<h1>{escape(title)}</h1>",
-            f'<p class="lead">{escape(" ".join(summary(first)))}</p>',
+            f'<p class="lead">{escape(lead)}</p><p>{escape(" ".join(details))}</p>',
             f"<nav>{links}</nav></header><main>",
             *self.sections,
             run_section(self.command, {**self.inputs, "held out": sorted(set(self.overlaps)), "data": self.credit}),
@@ -202,10 +203,10 @@ class _Section:
 
     def __init__(self, result: Evaluation) -> None:
         self.name = _anchor(result)
-        self.parts = [f'<section id="{self.name}"><h2>{escape(result.storm)}</h2>']
+        self.parts = [f'<section id="{self.name}"><h2>Storm {escape(result.storm)}</h2>']
 
     def add(self, content: str, heading: str = "", part: str = "") -> None:
-        title = f'<h2 id="{self.name}-{part}">{escape(heading)}</h2>' if heading else ""
+        title = f'<h3 id="{self.name}-{part}">{escape(heading)}</h3>' if heading else ""
         self.parts.append(title + content)
 
     def text(self) -> str:

@@ -16,7 +16,7 @@ from tempogan_eddy.display.chart import Axis, Line, chart
 from tempogan_eddy.display.colours import COLOUR_TABLES, ColourTable
 from tempogan_eddy.display.html import STYLES, data_uri, keys, legend, png_uri
 from tempogan_eddy.display.movie import save_animation
-from tempogan_eddy.display.panels import Panel, Panels
+from tempogan_eddy.display.panels import Panel, Panels, best_track_notes
 from tempogan_eddy.display.places import Place, choose_places
 from tempogan_eddy.evaluation import Evaluation, Metric, Score, error_by_kelvin
 from tempogan_eddy.evaluation.baselines import bicubic, nearest
@@ -44,7 +44,7 @@ DIFFERENCE = ColourTable(
 
 HEADLINE = {
     "rmse": "RMSE, K",
-    "cold_rmse": "RMSE of the coldest cloud, K",
+    "cold_rmse": "RMSE of cold cloud, K",
     "lsd": "distance of spectra, dB",
     "detail_energy": "energy of fine detail, dB",
     "tof": "difference of motion, px",
@@ -66,15 +66,14 @@ def headline(evaluation: Evaluation) -> str:
         score = evaluation.scores[RECONSTRUCTED][metric.name]
         if metric.name not in HEADLINE or np.isnan(score.value):
             continue
-        others = [
-            f"{method} {_minus(number(scores[metric.name].value, metric))}"
+        others = "".join(
+            f"<span>{escape(method.removesuffix(' bicubic'))} "
+            f"<i>{_minus(number(scores[metric.name].value, metric))}</i></span>"
             for method, scores in evaluation.scores.items()
             if method in ("bicubic", "back-projected bicubic")
-        ]
-        tiles.append(
-            f"<div><b>{_minus(number(score.value, metric))}</b><span>{escape(HEADLINE[metric.name])}</span>"
-            f"<span>{'<br>'.join(map(escape, others))}</span></div>"
         )
+        value = _minus(number(score.value, metric))
+        tiles.append(f"<div><b>{value}</b><span>{escape(HEADLINE[metric.name])}</span>{others}</div>")
     return f'<div class="facts">{"".join(tiles)}</div>'
 
 
@@ -130,8 +129,8 @@ def error_charts(evaluation: Evaluation) -> str:
     drawings = []
     for label, scores in (("RMSE, K", [p.rmse for p in bins]), ("bias, K", [p.bias for p in bins])):
         lines = [_line(method, middle, [part[method] for part in scores]) for method in methods]
-        values = np.concatenate([line.y for line in lines])
-        top = 1.15 * float(np.nanmax(np.abs(values)))
+        values = np.concatenate([edge for line in lines for edge in (line.y, line.low, line.high) if edge is not None])
+        top = 1.04 * float(np.nanmax(np.abs(values)))
         bottom = 0.0 if label.startswith("RMSE") else -top
         title = f"{label.split(',')[0]} of every method by true brightness temperature"
         drawings.append(chart(lines, across, Axis(label, bottom, top), title=title, bars=bars))
@@ -157,7 +156,7 @@ def crops(matched: Match, evaluation: Evaluation, look: Look) -> tuple[str, list
         pictures.append(_crop(TRUTH, look.table.rgb(real), ""))
         pictures.append(_crop("reconstructed − truth", DIFFERENCE.rgb(here[RECONSTRUCTED] - real), ""))
         rows.append(
-            f'<h3>{order}. {escape(place.reason.capitalize())}</h3><div class="crops">{"".join(pictures)}</div>'
+            f'<h4>{order}. {escape(place.reason.capitalize())}</h4><div class="crops">{"".join(pictures)}</div>'
         )
     moment = np.datetime_as_string(matched.times[index], unit="m").replace("T", " ")
     side = places[0].side
@@ -196,7 +195,7 @@ def film(
     ]
     height, width = matched.truth.shape[1:]
     animation = Animation(
-        Panels(panels, chosen, (height, width), evaluation.storm),
+        Panels(panels, chosen, (height, width), evaluation.storm, best_track_notes([matched.truth], chosen)),
         table=look.table,
         width=FILM_WIDTH,
         crop=_around(places[0], (height, width)),

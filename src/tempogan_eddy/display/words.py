@@ -1,6 +1,7 @@
 """An evaluation in plain sentences."""
 
 from collections.abc import Sequence
+from math import floor, log10
 
 import numpy as np
 import pandas as pd
@@ -36,10 +37,10 @@ def summary(evaluation: Evaluation) -> list[str]:
     if np.isfinite(motion[RECONSTRUCTED]):
         other = f" (bicubic: {motion['bicubic']:.2f} px)" if "bicubic" in motion else ""
         sentences.append(
-            f"Its motion is {motion[RECONSTRUCTED]:.2f} px per {evaluation.cadence} off the truth’s{other}."
+            f"Over {evaluation.cadence} its motion differs from the truth’s by {motion[RECONSTRUCTED]:.2f} px{other}."
         )
     if np.isfinite(worst := scores["consistency_max"].value):
-        sentences.append(f"Averaged back to the input’s pixels it differs from the input by at most {worst:.2g} K.")
+        sentences.append(f"Averaged back to the input’s pixels it differs from the input by at most {_small(worst)} K.")
     return sentences
 
 
@@ -93,8 +94,13 @@ def _comparisons(evaluation: Evaluation) -> str:
 
 
 def _interval(score: Score) -> str:
-    return "" if np.isnan(score.low) else f"; 95 % interval {score.low:.2f} to {score.high:.2f} K"
+    return "" if np.isnan(score.low) else f"; 95 % interval {score.low:.2f} to {score.high:.2f} K"
+
+
+def _small(kelvin: float) -> str:
+    """One digit that is not zero, without an exponent."""
+    return f"{kelvin:.{max(0, -floor(log10(kelvin)))}f}" if kelvin > 0 else "0"
 
 
 def _percent(decibel: float) -> str:
-    return f"{100 * 10 ** (decibel / 10):.0f} %"
+    return f"{100 * 10 ** (decibel / 10):.0f} %"
