@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.reconstruction.provenance import model_file, sha256
+from tempogan_eddy.fingerprint import model_file, sha256
 from tempogan_eddy.released import RELEASED
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["data_facts", "inspect", "is_model", "model_facts"]
 
@@ -187,34 +189,36 @@ def _picture_facts(path: Path) -> Facts:
     if path.suffix.lower() == ".mp4":
         import cv2
 
-        film = cv2.VideoCapture(str(path))
-        count, fps, width, height = (
-            film.get(key)
-            for key in (cv2.CAP_PROP_FRAME_COUNT, cv2.CAP_PROP_FPS, cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
-        )
-        if not count:
+        with path.open("rb") as file:
+            begins_well = file.read(12)[4:8] == b"ftyp"
+        film = cv2.VideoCapture(str(path)) if begins_well else None
+        if film is None or not film.isOpened():
             raise InputError(f"{path} cannot be read as a film; it is damaged.")
-        shown = f"{count:.0f} frames of {height:.0f}x{width:.0f}, {fps:g} a second"
+        keys = cv2.CAP_PROP_FRAME_COUNT, cv2.CAP_PROP_FPS, cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT
+        count, fps, width, height = map(film.get, keys)
+        shown = f"{count:.0f} of {height:.0f}x{width:.0f}, {fps:g} a second"
         return {"what": "animation, MP4", "frames": shown, "file": f"{path.name}, {_size(path)}"}
     from PIL import Image
 
     try:
         with Image.open(path) as picture:
             count, kind = getattr(picture, "n_frames", 1), picture.format
-            size = f"{picture.height}x{picture.width}, {picture.mode}"
+            size = f"{picture.height}x{picture.width}"
+            picture.load()  # WebP tells the time of a frame only then
+            milliseconds = picture.info.get("duration", 0)
     except OSError:
         raise InputError(f"{path} cannot be read as a picture; it is damaged.") from None
     what = f"{'animation' if count > 1 else 'picture'}, {kind}"
+    speed = f", {1000 / milliseconds:.3g} a second" if count > 1 and milliseconds else ""
     note = {} if count > 1 or kind != "PNG" else {"as data": "give its folder: a sequence of PNG frames is a folder"}
-    return {"what": what, "frames": f"{count} of {size}", "file": f"{path.name}, {_size(path)}", **note}
+    return {"what": what, "frames": f"{count} of {size}{speed}", "file": f"{path.name}, {_size(path)}", **note}
 
 
 def _html_facts(path: Path) -> Facts:
-    from tempogan_eddy.display.report_page import read_scores
+    from tempogan_eddy.display.report_parts import read_scores
 
-    return (
-        {"file": f"{path.name}, {_size(path)}"} | _score_facts(read_scores(path)) | {"what": "report of an evaluation"}
-    )
+    facts = _score_facts(read_scores(path))
+    return facts | {"what": "report of an evaluation", "file": f"{path.name}, {_size(path)}"}
 
 
 def _plain(text: str) -> Any:

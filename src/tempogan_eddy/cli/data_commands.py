@@ -159,11 +159,28 @@ def info(
     from rich.console import Console
     from rich.table import Table
 
+    console = Console(highlight=False)
+    if not console.is_terminal:  # redirected output has no width of its own
+        console.width = 110
     for title, rows in facts.items():
-        table = Table("", "", title=title, title_justify="left", show_header=False)
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="dim", no_wrap=True)
+        table.add_column(overflow="fold")
         for key, value in rows.items():
-            table.add_row(key, str(value))
-        Console().print(table)
+            table.add_row(key, _shown(value))
+        console.print(title, style="bold", markup=False)
+        console.print(table)
+
+
+def _shown(value: Any) -> Any:
+    """A fact as a person reads it; brackets in it are no markup."""
+    from rich.text import Text
+
+    if isinstance(value, dict):
+        return Text(", ".join(f"{key} {part}" for key, part in value.items()))
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return Text("\n".join(value))
+    return Text(str(value))
 
 
 def config(

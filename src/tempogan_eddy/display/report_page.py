@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from tempogan_eddy.display.report_parts import (
     model_section,
     reproduce_section,
     run_section,
+    scores_element,
     training_record,
 )
 from tempogan_eddy.display.report_storm import (
@@ -40,10 +40,9 @@ from tempogan_eddy.evaluation.matching import match
 from tempogan_eddy.evaluation.report import as_json
 from tempogan_eddy.io.aside import written_aside
 
-__all__ = ["ReportPage", "read_scores"]
+__all__ = ["ReportPage", "check_name"]
 
 PICTURED = 3  # storms with pictures: with more, nobody would open the page
-SCORES_ID = "scores-json"
 MARK = f'<meta name="generator" content="TempoGAN-Eddy {__version__}">'
 
 
@@ -137,7 +136,6 @@ class ReportPage:
         first = self.results[0]
         title = f"{first.storm}: {first.scale}× reconstruction against the truth"
         style = resources.files("tempogan_eddy.display").joinpath("report.css").read_text(encoding="utf-8")
-        scores = as_json(self.results).replace("</", "<\\/")
         many = len(self.results) > 1
         anchors = {"run": "What was run", **(_anchors(self.results) if many else _parts(first))}
         anchors |= {"model": "Model", "reproduce": "How to reproduce it", "words": "What the numbers mean"}
@@ -151,10 +149,10 @@ class ReportPage:
             *self.sections,
             run_section(self.command, {**self.inputs, "held out": sorted(set(self.overlaps)), "data": self.credit}),
             model_section(self.provenance, self.model),
-            reproduce_section([*self.histories, self.command], SCORES_ID),
+            reproduce_section([*self.histories, self.command]),
             glossary(),
             f"</main><footer>{self._foot()}</footer>",
-            f'<script type="application/json" id="{SCORES_ID}">{scores}</script>',
+            scores_element(as_json(self.results)),
         ]
         return (
             f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n{MARK}\n'
@@ -211,22 +209,6 @@ class _Section:
 
     def text(self) -> str:
         return "\n".join([*self.parts, "</section>"])
-
-
-def read_scores(path: Path) -> list[Any]:
-    """The scores that a page of `ReportPage` holds.
-
-    Raises
-    ------
-    InputError
-        The file is no such page.
-    """
-    text = path.read_text(encoding="utf-8", errors="replace")
-    start = f'<script type="application/json" id="{SCORES_ID}">'
-    if start not in text:
-        raise InputError(f"{path} is no report of tempogan-eddy evaluate.")
-    content = text.split(start, 1)[1].split("</script>", 1)[0]
-    return list(json.loads(content.replace("<\\/", "</"))["storms"])
 
 
 def check_name(path: Path) -> None:

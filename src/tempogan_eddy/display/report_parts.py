@@ -1,14 +1,17 @@
 """What the page of an evaluation says once: what was run, the model, how to do it again, what the numbers mean."""
 
+import json
 import platform
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from tempogan_eddy import __version__
 from tempogan_eddy.display.html import facts
+from tempogan_eddy.errors import InputError
 
 __all__ = [
     "MODEL_PREFIX",
@@ -21,6 +24,9 @@ __all__ = [
 ]
 
 MODEL_PREFIX = "super_resolution_"  # of the attributes in which a reconstruction tells its model
+SCORES_ID = "scores-json"
+SCORES_START = f'<script type="application/json" id="{SCORES_ID}">'
+SLASH = "<\\/"
 NOT_RECORDED = "not recorded"
 LINE = 96
 
@@ -77,7 +83,7 @@ def model_section(recorded: Mapping[str, Any], model: Mapping[str, Any]) -> str:
     return f'<section id="model"><h2>The model and where it comes from</h2>{"".join(parts)}</section>'
 
 
-def reproduce_section(commands: Sequence[str], scores_id: str) -> str:
+def reproduce_section(commands: Sequence[str]) -> str:
     """Every command from the fine frames to this page, as files record them."""
     lines = [f"# with TempoGAN-Eddy {__version__}", *map(wrapped, commands)]
     steps = (
@@ -90,8 +96,29 @@ def reproduce_section(commands: Sequence[str], scores_id: str) -> str:
         "the names that stand here; another engine or machine may change the last digits.</p>"
         f"<pre>{escape(chr(10).join(lines))}</pre>"
         "<p>All numbers of this page, with intervals and spectra, are in it as JSON, in the element "
-        f"<code>{scores_id}</code>; <code>tempogan-eddy info</code> on this file prints a digest.</p></section>"
+        f"<code>{SCORES_ID}</code>; <code>tempogan-eddy info</code> on this file prints a digest.</p></section>"
     )
+
+
+def scores_element(scores: str) -> str:
+    """The scores, given as JSON, as an element that shows nothing."""
+    # Within JSON a slash may be written so, and then nothing in it looks like the end of the element.
+    return f"{SCORES_START}{scores.replace('</', SLASH)}</script>"
+
+
+def read_scores(path: Path) -> list[Any]:
+    """The scores that a page holds.
+
+    Raises
+    ------
+    InputError
+        The file is no such page.
+    """
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if SCORES_START not in text:
+        raise InputError(f"{path} is no report of tempogan-eddy evaluate.")
+    content = text.split(SCORES_START, 1)[1].split("</script>", 1)[0]
+    return list(json.loads(content.replace(SLASH, "</"))["storms"])
 
 
 def glossary() -> str:

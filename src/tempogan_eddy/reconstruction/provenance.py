@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from tempogan_eddy import __version__
-from tempogan_eddy.released import RELEASED, RELEASES
+from tempogan_eddy.fingerprint import model_file, sha256
 from tempogan_eddy.weights import Model
 
-__all__ = ["model_file", "provenance", "sha256"]
-
-
-def sha256(path: Path) -> str:
-    """The fingerprint of a file, as ``sha256sum`` prints it."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def model_file(name: str) -> Path | None:
-    """The file of a model named on the command line, released or one's own; None where there is none."""
-    path = Path(name)
-    if name in RELEASED and not path.is_file():
-        path = RELEASES / f"{name}.safetensors"
-    return path if path.is_file() else None
+__all__ = ["provenance"]
 
 
 def provenance(model: Model) -> dict[str, object]:
