@@ -11,7 +11,9 @@ import machine
 import reconstruction
 import scaling
 import training
-from report import console
+import viewer
+from browser import find_chromium
+from report import console, rounded
 from tempogan_eddy.config import load_config
 from timing import Stopwatch, count_flops, interleave, process_peak, ratio, spread
 from workbench import Workbench, find_frames, generator_sizes, untrained
@@ -111,6 +113,20 @@ def test_sections_measure_and_print(small_bench, monkeypatch):
         console().print(*section.tables(result))
 
 
+@pytest.mark.skipif(find_chromium() is None, reason="no chromium on the PATH, or playwright is not installed")
+def test_the_viewer_is_timed_in_a_browser(small_bench):
+    rows = viewer.measure(small_bench, large=(20, 600))
+    assert [row["frames"] for row in rows] == [16, 20]
+    assert all(row[key] > 0 for row in rows for key in ("open", "step", "jump"))
+    console().print(*viewer.tables(rows))
+
+
+def test_without_a_browser_the_viewer_is_passed_over(small_bench, monkeypatch):
+    monkeypatch.setattr(viewer, "find_chromium", lambda: None)
+    assert viewer.measure(small_bench) == []
+    assert "no chromium" in next(viewer.tables([]))
+
+
 def test_the_machine_is_measured(monkeypatch):
     monkeypatch.setattr(machine, "CONVOLUTIONS", {"cpu": [(1, 8)]})
     monkeypatch.setattr(machine, "MATRIX", {"cpu": 16})
@@ -128,4 +144,4 @@ def test_coarse_frames_of_any_length_and_size(small_bench):
 
 def test_results_are_named_by_the_device_and_rounded():
     assert bench.slug("NVIDIA H100 80GB HBM3") == "nvidia-h100-80gb-hbm3"
-    assert bench.rounded({"rates": [1 / 3, 2, "text"]}) == {"rates": [0.33333, 2, "text"]}
+    assert rounded({"rates": [1 / 3, 2, "text"]}) == {"rates": [0.33333, 2, "text"]}

@@ -19,7 +19,7 @@ from tempogan_eddy.evaluation.metrics import Metric
 from tempogan_eddy.evaluation.result import Evaluation
 from tempogan_eddy.io.aside import written_aside
 
-__all__ = ["as_json", "best", "caption", "number", "table", "to_csv", "to_json"]
+__all__ = ["as_dict", "as_json", "best", "caption", "number", "table", "to_csv", "to_json"]
 
 DASH = "–"
 DECIMALS = {"K": 3, "dB": 2, "px": 3, "1": 4}
@@ -60,7 +60,7 @@ def to_json(evaluations: Sequence[Evaluation], path: str | Path) -> Path:
 
 def as_json(evaluations: Sequence[Evaluation]) -> str:
     """Evaluations with their settings and mean spectra as JSON; what is not defined is null."""
-    return json.dumps({"storms": [_as_dict(e) for e in evaluations]}, indent=2, ensure_ascii=False)
+    return json.dumps({"storms": [as_dict(e) for e in evaluations]}, indent=2, ensure_ascii=False)
 
 
 def to_csv(evaluations: Sequence[Evaluation], path: str | Path) -> Path:
@@ -130,7 +130,8 @@ def number(value: float, metric: Metric) -> str:
     return f"{round(value, decimals) + 0.0:.{decimals}f}".replace("inf", "∞")
 
 
-def _as_dict(evaluation: Evaluation) -> dict[str, Any]:
+def as_dict(evaluation: Evaluation) -> dict[str, Any]:
+    """An evaluation as JSON knows it; what is not defined is None."""
     spectra = evaluation.spectra
     time = evaluation.example_time
     return {

@@ -1,0 +1,130 @@
+"""The files named on the command line as scenes, each opened when it is first asked for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import xarray as xr
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io import select_time
+from tempogan_eddy.io.open import ReaderOptions, Source, choose, find_sources, open_source
+from tempogan_eddy.viewer.scene import Scene, build_scene
+
+__all__ = ["Catalog", "Request"]
+
+Opener = Callable[[], xr.DataArray]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asks to see.
+
+    Attributes
+    ----------
+    files : sequence of Path
+        Reconstructions, or any sequences; files of the same storm are seen together.
+    truth, low_res : Path, optional
+        May hold many storms; those of the files' names are taken.
+    scale : int, optional
+        How many times finer than the low resolution, where no file tells.
+    storm, time : str, optional
+        One storm of several, and an interval as for `select_time`.
+    options : ReaderOptions
+        As for `open_sequence`; a variable's name is the truth's, where there is one.
+    """
+
+    files: Sequence[Path]
+    truth: Path | None = None
+    low_res: Path | None = None
+    scale: int | None = None
+    storm: str | None = None
+    time: str | None = None
+    options: ReaderOptions = field(default_factory=ReaderOptions)
+
+
+class Catalog:
+    """Scenes by number.
+
+    Raises
+    ------
+    InputError
+        A file is missing or no sequence. What is wrong with a scene, of several, is told when it is opened.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self._groups = self._find()
+        self._scenes: dict[int, Scene] = {}
+        self._lock = threading.Lock()
+        if len(self._groups) == 1:
+            self.scene(0)
+
+    @property
+    def names(self) -> list[str]:
+        """The storms."""
+        return list(self._groups)
+
+    def scene(self, number: int) -> Scene:
+        """Open the storm of this number; IndexError where there is none."""
+        name = self.names[number]
+        with self._lock:
+            if number not in self._scenes:
+                self._scenes[number] = self._build(name)
+            return self._scenes[number]
+
+    def _find(self) -> dict[str, dict[str, Opener]]:
+        """Openers by title, by storm. What lies in a folder of many is a storm of its folder's name."""
+        groups: dict[str, dict[str, Opener]] = {}
+        for path in self.request.files:
+            found = find_sources(path)
+            if self.request.storm and len(found) > 1:
+                found = {self.request.storm: choose(found, self.request.storm, path)}
+            for name, source in found.items():
+                opener = self._opener(source)
+                storm = name if len(found) > 1 else str(opener().attrs["sequence"])
+                titles = groups.setdefault(storm, {})
+                title = path.stem if len(found) == 1 else path.name
+                if title in titles:
+                    title = str(path)
+                if title in titles:
+                    raise InputError(f"{path} is named twice; name it once.")
+                titles[title] = opener
+        return groups
+
+    def _opener(self, source: Source) -> Opener:
+        opened: list[xr.DataArray] = []
+
+        def open_once() -> xr.DataArray:
+            if not opened:
+                options = self._options(named=self.request.truth is None)
+                da = open_source(source, **options)
+                opened.append(select_time(da, self.request.time) if self.request.time else da)
+            return opened[0]
+
+        return open_once
+
+    def _build(self, name: str) -> Scene:
+        request = self.request
+        return build_scene(
+            name,
+            {title: opener() for title, opener in self._groups[name].items()},
+            truth=self._companion(request.truth, name, named=True),
+            low_res=self._companion(request.low_res, name, named=False),
+            scale=request.scale,
+        )
+
+    def _companion(self, path: Path | None, name: str, *, named: bool) -> xr.DataArray | None:
+        """The sequence of a storm at a path, if one is given; one alone needs no name."""
+        if path is None:
+            return None
+        found = find_sources(path)
+        source = choose(found, None if len(found) == 1 else self.request.storm or name, path)
+        return open_source(source, **self._options(named=named))
+
+    def _options(self, *, named: bool) -> ReaderOptions:
+        options = self.request.options
+        return options if named else ReaderOptions(**{**options, "variable": None})

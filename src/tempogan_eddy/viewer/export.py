@@ -1,0 +1,52 @@
+"""The same page as static files, for any web server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.aside import written_aside
+from tempogan_eddy.viewer.site import Site, page_files
+
+__all__ = ["export_site"]
+
+INDEX = "data/index.json"
+
+
+def export_site(site: Site, folder: Path, on_frame: Callable[[int, int], None] | None = None) -> None:
+    """Write the page and everything it may ask for.
+
+    Parameters
+    ----------
+    site : Site
+        What is written.
+    folder : Path
+        New, empty, or an older export, which is replaced when the new one is whole.
+    on_frame : callable, optional
+        Called with the number of frames written and of all frames.
+
+    Raises
+    ------
+    InputError
+        The folder holds something else, or cannot be written.
+    """
+    if folder.exists() and not (folder.is_dir() and (not any(folder.iterdir()) or (folder / INDEX).is_file())):
+        raise InputError(f"{folder} exists and is no exported page; remove it or name another folder.")
+    with written_aside(folder) as partial:
+        for name, (_, content) in page_files().items():
+            _write(partial / name, content)
+        _write(partial / INDEX, site.index())
+        for number in range(len(site.catalog.names)):
+            _write(partial / f"data/{number}/scene.json", site.scene(number))
+        frames = list(site.frames())
+        for done, (number, frame, scene) in enumerate(frames, 1):
+            for address in site.tiles_of_frame(number, frame, scene):
+                _write(partial / address.path(), site.tile(address) or b"")
+            if on_frame:
+                on_frame(done, len(frames))
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)

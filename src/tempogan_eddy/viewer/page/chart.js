@@ -1,0 +1,107 @@
+// A small line chart on a canvas.
+
+const FONT = "11px system-ui, sans-serif";
+const MARGIN = { left: 42, right: 10, top: 8, bottom: 30 };
+
+export function niceTicks(low, high, count) {
+  const raw = (high - low) / count;
+  const power = 10 ** Math.floor(Math.log10(raw));
+  const step = [1, 2, 5, 10].map((part) => part * power).find((candidate) => candidate >= raw * 0.999);
+  const ticks = [];
+  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; i++) ticks.push(i * step);
+  return ticks;
+}
+
+export function fitCanvas(canvas) {
+  const { width, height } = canvas.getBoundingClientRect();
+  const [across, down] = [Math.round(width * devicePixelRatio), Math.round(height * devicePixelRatio)];
+  if (canvas.width !== across || canvas.height !== down) [canvas.width, canvas.height] = [across, down];
+  const context = canvas.getContext("2d");
+  context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
+  context.clearRect(0, 0, width, height);
+  return { context, width, height };
+}
+
+// x, y: {low, high, log, ticks: [[value, text]], label}; series: [{colour, xs, ys, width}], NaN is a break;
+// marks: [{x, text}] vertical lines.
+export function drawChart(canvas, { x, y, series, marks = [] }) {
+  const { context, width, height } = fitCanvas(canvas);
+  if (!width) return;
+  const scale = ({ low, high, log }, from, to) => {
+    const map = log ? Math.log : (value) => value;
+    return (value) => from + ((map(value) - map(low)) / (map(high) - map(low))) * (to - from);
+  };
+  const area = { left: MARGIN.left, right: width - MARGIN.right, top: MARGIN.top, bottom: height - MARGIN.bottom };
+  const [toX, toY] = [scale(x, area.left, area.right), scale(y, area.bottom, area.top)];
+  drawAxes(context, area, x, y, toX, toY);
+  for (const mark of marks) drawMark(context, area, toX(mark.x), mark.text);
+  context.save();
+  context.beginPath();
+  context.rect(area.left, area.top, area.right - area.left, area.bottom - area.top);
+  context.clip();
+  for (const one of series) drawSeries(context, one, toX, toY);
+  context.restore();
+}
+
+function drawAxes(context, area, x, y, toX, toY) {
+  context.font = FONT;
+  context.lineWidth = 1;
+  context.strokeStyle = "#1e2631";
+  context.fillStyle = "#8a97a8";
+  context.beginPath();
+  context.textBaseline = "middle";
+  context.textAlign = "right";
+  for (const [value, text] of y.ticks) {
+    const at = Math.round(toY(value)) + 0.5;
+    context.moveTo(area.left, at);
+    context.lineTo(area.right, at);
+    context.fillText(text, area.left - 6, at);
+  }
+  context.textBaseline = "top";
+  context.textAlign = "center";
+  for (const [value, text] of x.ticks) {
+    const at = Math.round(toX(value)) + 0.5;
+    context.moveTo(at, area.top);
+    context.lineTo(at, area.bottom);
+    context.fillText(text, at, area.bottom + 4);
+  }
+  context.stroke();
+  context.fillStyle = "#6d7a8b";
+  context.textAlign = "right";
+  context.fillText(x.label, area.right, area.bottom + 17);
+  context.textAlign = "left";
+  context.fillText(y.label, area.left, area.bottom + 17);
+}
+
+function drawMark(context, area, at, text) {
+  context.setLineDash([3, 3]);
+  context.strokeStyle = "#55606f";
+  context.beginPath();
+  context.moveTo(at, area.top);
+  context.lineTo(at, area.bottom);
+  context.stroke();
+  context.setLineDash([]);
+  if (!text) return;
+  context.fillStyle = "#8a97a8";
+  context.textAlign = "right";
+  context.textBaseline = "top";
+  context.fillText(text, at - 4, area.top + 2);
+}
+
+function drawSeries(context, { colour, xs, ys, width = 1.4 }, toX, toY) {
+  context.beginPath();
+  let pen = false;
+  for (let i = 0; i < xs.length; i++) {
+    if (Number.isNaN(ys[i])) {
+      pen = false;
+      continue;
+    }
+    if (pen) context.lineTo(toX(xs[i]), toY(ys[i]));
+    else context.moveTo(toX(xs[i]), toY(ys[i]));
+    pen = true;
+  }
+  context.strokeStyle = colour;
+  context.lineWidth = width;
+  context.lineJoin = "round";
+  context.stroke();
+}

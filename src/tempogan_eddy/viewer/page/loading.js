@@ -1,0 +1,50 @@
+// Which tiles are wanted now, and when a frame is whole and may be shown.
+
+import { change, isAbsent, referenceOf, state, visiblePanels } from "./state.js";
+import { address, has, want } from "./tiles.js";
+import { levelOf, SIDE_BITS, tilesInView } from "./view.js";
+
+export function updateTiles() {
+  if (!state.scene || !state.size.width) return;
+  const needed = tilesOf(state.frame);
+  const whole = needed.every(has);
+  const exact = state.rested && !state.playing ? cursorTiles(state.frame) : [];
+  const next = (state.frame + state.direction + state.scene.times.length) % state.scene.times.length;
+  // What comes next is fetched once nothing is lacking now.
+  want([...needed, ...exact, ...(whole && exact.every(has) ? tilesOf(next) : [])]);
+  if (whole) change({ shown: state.frame });
+  document.body.dataset.busy = String(!whole);
+}
+
+// Panels on the screen and what is subtracted from them.
+function panelsNeeded() {
+  const panels = visiblePanels();
+  return new Set([...panels, ...panels.map(referenceOf).filter(Boolean)]);
+}
+
+function tilesOf(frame) {
+  const addresses = [];
+  for (const panel of panelsNeeded()) {
+    if (isAbsent(panel, frame)) continue;
+    const level = levelOf(panel);
+    const { rows, columns } = tilesInView(panel, level);
+    for (let row = rows[0]; row <= rows[1]; row++) {
+      for (let column = columns[0]; column <= columns[1]; column++) {
+        addresses.push(address(state.number, panel.key, frame, level, row, column));
+      }
+    }
+  }
+  return addresses;
+}
+
+// The full resolution under the cross, for its exact kelvin.
+function cursorTiles(frame) {
+  if (!state.cursor) return [];
+  const addresses = [];
+  for (const panel of panelsNeeded()) {
+    const [x, y] = [Math.floor(state.cursor.x / panel.scale), Math.floor(state.cursor.y / panel.scale)];
+    if (isAbsent(panel, frame) || x < 0 || y < 0 || x >= panel.width || y >= panel.height) continue;
+    addresses.push(address(state.number, panel.key, frame, 0, y >> SIDE_BITS, x >> SIDE_BITS));
+  }
+  return addresses;
+}

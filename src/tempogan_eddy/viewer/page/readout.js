@@ -1,0 +1,66 @@
+// The kelvin under the cross, in every panel, and its difference from the truth.
+
+import { reader } from "./sample.js";
+import { panelOfRole, state } from "./state.js";
+import { STEPS } from "./colours.js";
+import { levelOf } from "./view.js";
+
+// {value in hundredths or a mark of sample.js, exact: false where it is the mean of a coarser level}
+export function valueAt(panel, { x, y }) {
+  const at = (level) => {
+    const step = panel.scale * 2 ** level;
+    return reader(panel, state.shown, level)(Math.floor(y / step), Math.floor(x / step));
+  };
+  const level = levelOf(panel);
+  if (level === 0) return { value: at(0), exact: true };
+  const { fine, exact } = exactValue(panel, x, y);
+  return exact ? { value: fine, exact: true } : { value: at(level), exact: false };
+}
+
+function exactValue(panel, x, y) {
+  // A panel of one level, so that nothing coarser stands in.
+  const only = { ...panel, levels: 1 };
+  const fine = reader(only, state.shown, 0)(Math.floor(y / panel.scale), Math.floor(x / panel.scale));
+  return { fine, exact: fine !== -2 };
+}
+
+export function kelvinText({ value, exact }) {
+  if (value === 0) return "missing";
+  return value < 0 ? "" : `${exact ? "" : "≈ "}${(value / STEPS).toFixed(2)} K`;
+}
+
+export function updateReadout() {
+  const truth = panelOfRole("truth");
+  const reference = truth && state.cursor ? valueAt(truth, state.cursor) : null;
+  for (const caption of document.querySelectorAll(".caption")) {
+    const panel = state.scene.panels.find((one) => one.key === caption.dataset.panel);
+    const here = state.cursor && panel && state.shown >= 0 ? valueAt(panel, state.cursor) : null;
+    caption.querySelector(".kelvin").textContent = here ? kelvinText(here) : "";
+    const difference = caption.querySelector(".difference");
+    const known = here && reference && panel !== truth && here.value > 0 && reference.value > 0;
+    difference.textContent = known ? "Δ " + signed((here.value - reference.value) / STEPS) : "";
+  }
+  document.getElementById("place").textContent = state.cursor ? placeText(state.cursor) : "\u00a0";
+}
+
+const signed = (kelvin) => `${kelvin < 0 ? "−" : "+"}${Math.abs(kelvin).toFixed(2)}`;
+
+function placeText({ x, y }) {
+  const [column, row] = [Math.floor(x), Math.floor(y)];
+  if (column < 0 || row < 0 || column >= state.scene.width || row >= state.scene.height) return "\u00a0";
+  const parts = [`row ${row}, column ${column}`];
+  const { lat, lon, pixel_km: side } = state.scene.grid;
+  if (lat) parts.push(latLon(lat[row], lon[column]));
+  const centre = state.scene.track.centre?.[state.shown];
+  if (centre) {
+    const distance = Math.hypot(x - centre[0], y - centre[1]);
+    parts.push(`${side ? `${Math.round(distance * side)} km` : `${distance.toFixed(1)} px`} from the centre`);
+  }
+  return parts.join(" · ");
+}
+
+export function latLon(lat, lon) {
+  const east = ((lon + 540) % 360) - 180;
+  const part = (value, [plus, minus]) => `${Math.abs(value).toFixed(1)}°${value < 0 ? minus : plus}`;
+  return `${part(lat, "NS")} ${part(east, "EW")}`;
+}

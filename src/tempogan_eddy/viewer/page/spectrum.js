@@ -1,0 +1,111 @@
+// The spectrum of what is in view, in every panel: how much variance there is at which wavelength.
+
+import { drawChart } from "./chart.js";
+import { STEPS } from "./colours.js";
+import { radialSpectrum } from "./fourier.js";
+import { panelColour } from "./palette.js";
+import { PENDING, reader } from "./sample.js";
+import { state, visiblePanels } from "./state.js";
+import { levelOf, toFine } from "./view.js";
+
+const MOST = 512; // pixels of the finest panel along a side
+const LEAST = 16;
+
+// The largest square of a power of two of shown pixels in the middle of the view: {x, y, side} in fine pixels.
+export function spectrumRegion() {
+  const fine = Math.min(...visiblePanels().map(stepOf));
+  const [first, last] = [toFine(0, 0), toFine(state.size.width, state.size.height)];
+  const bounds = (from, to, most) => [Math.max(0, from), Math.min(to, most)];
+  const [left, right] = bounds(first.x, last.x, state.scene.width);
+  const [top, bottom] = bounds(first.y, last.y, state.scene.height);
+  const room = Math.min(right - left, bottom - top) / fine;
+  if (room < LEAST) return null;
+  const side = Math.min(MOST, 2 ** Math.floor(Math.log2(room + 1e-6))) * fine;
+  const place = (from, to) => Math.round((from + to - side) / 2 / fine) * fine;
+  return { x: place(left, right), y: place(top, bottom), side };
+}
+
+const stepOf = (panel) => panel.scale * 2 ** levelOf(panel);
+
+// {xs: wavelength in fine pixels, ys: power} of a panel; null where tiles or half of the pixels are missing.
+export function spectrumOf(panel, area, frame) {
+  const step = stepOf(panel);
+  const side = 2 ** Math.floor(Math.log2(area.side / step + 1e-6));
+  if (side < 4) return null;
+  const read = reader(panel, frame, levelOf(panel));
+  const [row, column] = [Math.round(area.y / step), Math.round(area.x / step)];
+  const field = new Float64Array(side * side);
+  for (let i = 0; i < field.length; i++) {
+    const value = read(row + ((i / side) | 0), column + (i % side));
+    if (value === PENDING) return null;
+    field[i] = value > 0 ? value / STEPS : NaN;
+  }
+  const power = radialSpectrum(field, side);
+  // A mode of a smaller square stands for a wider band: densities compare.
+  const density = ((side * step) / area.side) ** 2;
+  return power && { xs: power.map((_, i) => (side * step) / (i + 1)), ys: power.map((value) => value * density) };
+}
+
+let timer = 0;
+let run = 0;
+
+// Soon, and in pieces, so that the page stays quick.
+export function scheduleSpectrum() {
+  clearTimeout(timer);
+  run += 1;
+  if (state.analysis && !state.playing && state.shown >= 0) timer = setTimeout(compute, 120, run);
+}
+
+async function compute(mine) {
+  const area = spectrumRegion();
+  const series = [];
+  const panels = visiblePanels().toSorted((a, b) => (b.role === "truth") - (a.role === "truth"));
+  for (const panel of area ? panels : []) {
+    const found = spectrumOf(panel, area, state.shown);
+    if (found) series.push({ colour: panelColour(panel, state.scene.panels), ...found });
+    await new Promise((resolve) => setTimeout(resolve));
+    if (mine !== run) return;
+  }
+  draw(area, series);
+}
+
+function draw(area, series) {
+  const canvas = document.getElementById("spectrum");
+  canvas.dataset.lines = series.length;
+  const kilometres = state.scene.grid.pixel_km;
+  const unit = kilometres ?? 1;
+  const note = document.getElementById("spectrum-note");
+  note.textContent = area ? `${Math.round(area.side)}×${Math.round(area.side)} px` : "zoom out: too few pixels";
+  const fine = series.length ? Math.min(...series.flatMap(({ xs }) => xs[xs.length - 1])) : 2;
+  const powers = series.flatMap(({ ys }) => [...ys].filter((power) => power > 0));
+  const [low, high] = powers.length ? [Math.log10(Math.min(...powers)), Math.log10(Math.max(...powers))] : [-6, 1];
+  const exponents = [];
+  for (let e = Math.floor(low); e <= Math.ceil(high); e++) exponents.push(e);
+  const every = Math.ceil(exponents.length / 6);
+  const waves = wavelengths(fine * unit, (area?.side ?? 512) * unit);
+  drawChart(canvas, {
+    x: { low: (area?.side ?? 512) * unit, high: fine * unit, log: true, ticks: waves, label: kilometres ? "wavelength, km" : "wavelength, px" },
+    y: {
+      low: 10 ** Math.max(Math.floor(low), Math.ceil(high) - 12), high: 10 ** Math.ceil(high), log: true,
+      ticks: exponents.filter((_, i) => i % every === 0).map((e) => [10 ** e, `10${superscript(e)}`]), label: "power, K²",
+    }, // prettier-ignore
+    series: series.map(({ xs, ...rest }) => ({ ...rest, xs: xs.map((x) => x * unit) })),
+    marks: nyquist(unit, fine * unit),
+  });
+}
+
+// Beyond what the low resolution can hold, everything is added.
+function nyquist(unit, fine) {
+  const coarse = visiblePanels().find((panel) => panel.role === "low-res") ?? state.scene.panels.find((panel) => panel.role === "low-res");
+  const limit = coarse && 2 * coarse.scale * unit;
+  return limit > fine ? [{ x: limit, text: "low-res limit" }] : [];
+}
+
+function wavelengths(low, high) {
+  const ticks = [];
+  for (let power = 1; power <= high; power *= 2) if (power >= low * 0.99) ticks.push(power);
+  const every = Math.ceil(ticks.length / 8);
+  return ticks.filter((_, i) => i % every === 0).map((value) => [value, String(value)]);
+}
+
+const superscript = (number) => String(number).replace(/[-0-9]/g, (digit) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(digit)]);

@@ -1,0 +1,65 @@
+// What the page shows now. Parts that draw subscribe and are called once a screen frame with what changed.
+
+export const state = {
+  index: null, // scenes, colour tables
+  number: 0, // of the scene
+  scene: null, // its description
+  frame: 0, // asked for
+  shown: -1, // on the screen: the last frame asked for whose tiles were all there
+  direction: 1, // in which the frame last moved
+  playing: false,
+  speed: 6, // frames a second
+  layout: "side",
+  swipe: { left: null, right: null, at: 0.5 },
+  hidden: new Set(), // keys of panels
+  mode: "kelvin", // or the role of the panel to subtract: "truth", "bicubic"
+  table: null, // name of the colour table
+  size: { width: 0, height: 0 }, // of every panel, CSS pixels
+  view: { x: 0, y: 0, zoom: 1, fitted: true }, // centre in fine pixels, CSS pixels a fine pixel
+  cursor: null, // {x, y} in fine pixels
+  held: false, // the cross stays though the pointer moves
+  rested: false, // the cross has stood still
+  line: null, // transect, {x0, y0, x1, y1} in fine pixels
+  drawing: false, // dragging draws a transect
+  analysis: false,
+  arrivals: 0, // tiles
+};
+
+const listeners = [];
+let changed = new Set();
+
+export function subscribe(listener) {
+  listeners.push(listener);
+}
+
+export function change(parts) {
+  for (const [key, value] of Object.entries(parts)) {
+    if (state[key] === value) continue;
+    state[key] = value;
+    if (!changed.size) requestAnimationFrame(announce);
+    changed.add(key);
+  }
+}
+
+function announce() {
+  const keys = changed;
+  changed = new Set();
+  for (const listener of listeners) listener((...names) => names.some((name) => keys.has(name)));
+}
+
+export const panelOf = (key) => state.scene.panels.find((panel) => panel.key === key);
+export const panelOfRole = (role) => state.scene.panels.find((panel) => panel.role === role);
+
+// Panels on the screen, in order.
+export function visiblePanels() {
+  if (state.layout === "swipe") return [panelOf(state.swipe.left), panelOf(state.swipe.right)];
+  return state.scene.panels.filter((panel) => !state.hidden.has(panel.key));
+}
+
+// What is subtracted from a panel in the present mode; nothing is subtracted from itself.
+export function referenceOf(panel) {
+  const reference = state.mode === "kelvin" ? null : panelOfRole(state.mode);
+  return reference && reference !== panel ? reference : null;
+}
+
+export const isAbsent = (panel, frame) => panel.absent.has(frame);

@@ -1,0 +1,178 @@
+// The time axis to scrub on: every frame at its time, gaps hatched, the storm's pressure above.
+
+import { fitCanvas } from "./chart.js";
+import { go, pause } from "./playback.js";
+import { state } from "./state.js";
+
+const canvas = document.getElementById("timeline");
+const EDGE = 16;
+const HOUR = 3600e3;
+let hover = null; // frame under the pointer
+
+const moments = () => state.scene.moments;
+
+// Where a frame lies: at its time, or at its number where all times are one.
+function place(frame, width) {
+  const times = moments();
+  const span = times[times.length - 1] - times[0];
+  return EDGE + (span ? (times[frame] - times[0]) / span : 0.5) * (width - 2 * EDGE);
+}
+
+function frameAt(x, width) {
+  let [low, high] = [0, moments().length - 1];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (place(middle, width) < x) low = middle + 1;
+    else high = middle;
+  }
+  return low > 0 && x - place(low - 1, width) < place(low, width) - x ? low - 1 : low;
+}
+
+export function timeText(frame) {
+  const text = state.scene.times[frame];
+  return `${text.slice(0, 10)} ${text.slice(11, 16)}`;
+}
+
+export function drawTimeline() {
+  if (!state.scene) return;
+  const { context, width, height } = fitCanvas(canvas);
+  const base = height - 20;
+  context.font = "11px system-ui, sans-serif";
+  drawGaps(context, width, base);
+  drawDays(context, width, height, base);
+  drawPressure(context, width, base);
+  drawFrames(context, width, base);
+  if (hover !== null && hover !== state.frame) drawCursor(context, hover, width, height, base, "#8a97a8", true);
+  drawCursor(context, state.frame, width, height, base, "#f0a83a", hover === null);
+  canvas.setAttribute("aria-valuemax", String(moments().length - 1));
+  canvas.setAttribute("aria-valuemin", "0");
+  canvas.setAttribute("aria-valuenow", String(state.frame));
+  canvas.setAttribute("aria-valuetext", `${timeText(state.frame)} UTC`);
+}
+
+function usualStep(times) {
+  const steps = times.slice(1).map((time, i) => time - times[i]).sort((a, b) => a - b);
+  return steps[steps.length >> 1] || HOUR;
+}
+
+function drawGaps(context, width, base) {
+  const times = moments();
+  const usual = usualStep(times);
+  context.strokeStyle = "#3a4553";
+  for (let i = 1; i < times.length; i++) {
+    if (times[i] - times[i - 1] < 1.5 * usual) continue;
+    const [from, to] = [place(i - 1, width) + 2, place(i, width) - 2];
+    context.save();
+    context.beginPath();
+    context.rect(from, 6, to - from, base - 6);
+    context.clip();
+    context.beginPath();
+    for (let x = from - base; x < to; x += 5) {
+      context.moveTo(x, base);
+      context.lineTo(x + base, 0);
+    }
+    context.stroke();
+    context.restore();
+  }
+}
+
+function drawDays(context, width, height, base) {
+  const times = moments();
+  const [first, last] = [times[0], times[times.length - 1]];
+  const room = ((width - 2 * EDGE) * 24 * HOUR) / Math.max(last - first, HOUR);
+  const every = Math.ceil(52 / room) * 24 * HOUR;
+  context.fillStyle = "#8a97a8";
+  context.strokeStyle = "#2a3340";
+  context.textBaseline = "alphabetic";
+  context.textAlign = "center";
+  for (let day = Math.ceil(first / every) * every; day <= last; day += every) {
+    const x = Math.round(EDGE + ((day - first) / (last - first || 1)) * (width - 2 * EDGE)) + 0.5;
+    context.beginPath();
+    context.moveTo(x, 4);
+    context.lineTo(x, base + 5);
+    context.stroke();
+    const name = new Date(day).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+    context.fillText(name, Math.min(Math.max(x, 20), width - 20), height - 3);
+  }
+}
+
+function drawPressure(context, width, base) {
+  const pressure = state.scene.track.pressure;
+  const known = pressure?.filter((value) => value !== null);
+  if (!known?.length || known.length < 2) return;
+  const [low, high] = [Math.min(...known), Math.max(...known)];
+  const y = (value) => base - 6 - ((value - low) / (high - low || 1)) * (base - 14);
+  context.beginPath();
+  let pen = false;
+  pressure.forEach((value, frame) => {
+    if (value === null) pen = false;
+    else if (pen) context.lineTo(place(frame, width), y(value));
+    else context.moveTo(place(frame, width), y(value));
+    pen = value !== null;
+  });
+  context.strokeStyle = "#ff5d73";
+  context.globalAlpha = 0.75;
+  context.lineWidth = 1.25;
+  context.stroke();
+  context.globalAlpha = 1;
+}
+
+function drawFrames(context, width, base) {
+  context.beginPath();
+  let before = -Infinity;
+  for (let frame = 0; frame < moments().length; frame++) {
+    const x = place(frame, width);
+    if (x - before < 3) continue;
+    before = x;
+    context.moveTo(Math.round(x) + 0.5, base);
+    context.lineTo(Math.round(x) + 0.5, base + 4);
+  }
+  context.moveTo(EDGE, base + 0.5);
+  context.lineTo(width - EDGE, base + 0.5);
+  context.strokeStyle = "#55606f";
+  context.lineWidth = 1;
+  context.stroke();
+}
+
+function drawCursor(context, frame, width, height, base, colour, labelled) {
+  const x = Math.round(place(frame, width)) + 0.5;
+  context.strokeStyle = context.fillStyle = colour;
+  context.lineWidth = 2;
+  context.beginPath();
+  context.moveTo(x, 2);
+  context.lineTo(x, base + 4);
+  context.stroke();
+  context.beginPath();
+  context.arc(x, base, 4.5, 0, 2 * Math.PI);
+  context.fill();
+  if (!labelled) return;
+  const pressure = state.scene.track.pressure?.[frame];
+  const text = timeText(frame) + (pressure ? `  ${Math.round(pressure)} hPa` : "");
+  const half = context.measureText(text).width / 2 + 6;
+  const middle = Math.min(Math.max(x, half + 2), width - half - 2);
+  context.fillStyle = "#0b0e13";
+  context.fillRect(middle - half, height - 17, 2 * half, 17);
+  context.fillStyle = colour;
+  context.textAlign = "center";
+  context.fillText(text, middle, height - 4);
+}
+
+const pointed = (event) => {
+  const box = canvas.getBoundingClientRect();
+  return frameAt(event.clientX - box.left, box.width);
+};
+
+canvas.addEventListener("pointerdown", (event) => {
+  canvas.setPointerCapture(event.pointerId);
+  pause();
+  go(pointed(event));
+});
+canvas.addEventListener("pointermove", (event) => {
+  hover = event.pointerType === "mouse" ? pointed(event) : null;
+  if (canvas.hasPointerCapture(event.pointerId)) go(pointed(event));
+  drawTimeline();
+});
+canvas.addEventListener("pointerleave", () => {
+  hover = null;
+  drawTimeline();
+});

@@ -1,0 +1,152 @@
+"""The page on this machine and for this machine only."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import webbrowser
+from collections.abc import Callable
+
+import uvicorn
+from fastapi import FastAPI, HTTPException, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.viewer.site import Site, TileAddress, page_files
+
+__all__ = ["build_app", "listen", "serve", "server_of"]
+
+LOOPBACK = "127.0.0.1"
+# Names under which a browser may call; another one's page could otherwise reach this server through a name of its own.
+HOSTS = ("localhost", "127.0.0.1", "[::1]")
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",  # the page keeps what it needs, and the next run may serve other files here
+}
+
+
+def listen(port: int) -> socket.socket:
+    """Take a port of the loopback interface, any free one for 0.
+
+    Raises
+    ------
+    InputError
+        The port is taken.
+    """
+    try:
+        return socket.create_server((LOOPBACK, port))
+    except (OSError, OverflowError) as error:
+        raise InputError(f"Port {port} cannot be used ({error}); choose another one, or 0 for any.") from error
+
+
+def serve(
+    site: Site, listener: socket.socket, *, open_browser: bool = True, tell: Callable[[str], None] = print
+) -> None:
+    """Serve until Ctrl-C or SIGTERM, which end it without an error.
+
+    Parameters
+    ----------
+    site : Site
+        What is served.
+    listener : socket
+        From `listen`.
+    open_browser : bool
+        Whether to open the page in the user's browser.
+    tell : callable
+        Told the address.
+    """
+    address = f"http://{LOOPBACK}:{listener.getsockname()[1]}/"
+    tell(address)
+    if open_browser:
+        # The socket listens already; a browser that runs in this terminal must not keep the server from answering.
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+    try:
+        server_of(site, listener).run(sockets=[listener])
+    except KeyboardInterrupt:
+        pass
+    finally:
+        listener.close()
+
+
+def server_of(site: Site, listener: socket.socket) -> uvicorn.Server:
+    """The server of a site on a port, not yet running."""
+    app = build_app(site, listener.getsockname()[1])
+    return uvicorn.Server(
+        uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1)
+    )
+
+
+def build_app(site: Site, port: int) -> ASGIApp:
+    """The application that answers on a port: GET only, the page's files, documents and tiles, nothing else."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    pages = page_files()
+
+    @app.get("/data/index.json")
+    def index() -> Response:
+        return Response(site.index(), media_type="application/json")
+
+    @app.get("/data/{number}/scene.json")
+    def scene(number: int) -> Response:
+        if not 0 <= number < len(site.catalog.names):
+            raise HTTPException(404)
+        try:
+            return Response(site.scene(number), media_type="application/json")
+        except InputError as error:
+            raise HTTPException(422, str(error)) from error
+
+    @app.get("/data/{number}/{panel}/{frame}/{level}/{row}-{column}.u16")
+    def tile(number: int, panel: str, frame: int, level: int, row: int, column: int) -> Response:
+        try:
+            content = site.tile(TileAddress(number, panel, frame, level, row, column))
+        except InputError as error:
+            raise HTTPException(422, str(error)) from error
+        if content is None:
+            raise HTTPException(404)
+        return Response(content, media_type="application/octet-stream")
+
+    @app.get("/{name}")
+    def page(name: str) -> Response:
+        media_type, content = pages.get(name, ("", b""))
+        if not media_type:
+            raise HTTPException(404)
+        return Response(content, media_type=media_type)
+
+    @app.get("/")
+    def start() -> Response:
+        return page("index.html")
+
+    return _Guard(app, port)
+
+
+class _Guard:
+    """Refuses what does not name this server, and puts the headers on every answer."""
+
+    def __init__(self, app: ASGIApp, port: int) -> None:
+        self.app = app
+        self.hosts = {f"{host}:{port}" for host in HOSTS} | (set(HOSTS) if port == 80 else set())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self.app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                extra = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+                message = {**message, "headers": [*message.get("headers", []), *extra]}
+            await send(message)
+
+        named = [value.decode("latin-1").lower() for name, value in scope["headers"] if name == b"host"]
+        if len(named) != 1 or named[0] not in self.hosts:
+            await Response("This server answers only to its own address.", 403)(scope, receive, send_with_headers)
+        else:
+            await self.app(scope, receive, send_with_headers)

@@ -1,0 +1,146 @@
+"""Everything the page can ask for, by address: the server answers with it, the export writes it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from tempogan_eddy import __version__
+from tempogan_eddy.display.colours import COLOUR_TABLES, ColourTable
+from tempogan_eddy.viewer.catalog import Catalog
+from tempogan_eddy.viewer.scene import Panel, Scene
+from tempogan_eddy.viewer.tiles import SIDE, STEPS_A_KELVIN, PyramidCache, cut, level_count
+from tempogan_eddy.viewer.track import describe_grid, describe_track
+
+__all__ = ["Site", "TileAddress", "page_files"]
+
+MEDIA_TYPES = {"html": "text/html; charset=utf-8", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+
+
+@dataclass(frozen=True)
+class TileAddress:
+    """Which tile of which frame of which panel of which scene."""
+
+    scene: int
+    panel: str
+    frame: int
+    level: int
+    row: int
+    column: int
+
+    def path(self) -> str:
+        """Its address below the page's."""
+        return f"data/{self.scene}/{self.panel}/{self.frame}/{self.level}/{self.row}-{self.column}.u16"
+
+
+def page_files() -> dict[str, tuple[str, bytes]]:
+    """The page's own files: media type and content by name."""
+    folder = resources.files("tempogan_eddy.viewer") / "page"
+    files = {entry.name: entry for entry in folder.iterdir() if entry.name.rpartition(".")[2] in MEDIA_TYPES}
+    return {name: (MEDIA_TYPES[name.rpartition(".")[2]], entry.read_bytes()) for name, entry in sorted(files.items())}
+
+
+class Site:
+    """The scenes of a catalog as documents and tiles.
+
+    Parameters
+    ----------
+    catalog : Catalog
+        The scenes.
+    cache : PyramidCache, optional
+        Where frames are kept.
+    """
+
+    def __init__(self, catalog: Catalog, cache: PyramidCache | None = None) -> None:
+        self.catalog = catalog
+        self.cache = cache or PyramidCache()
+
+    def index(self) -> bytes:
+        """The scenes' names and the colour tables, as JSON."""
+        return _json(
+            {
+                "version": __version__,
+                "scenes": self.catalog.names,
+                "tile_side": SIDE,
+                "steps_a_kelvin": STEPS_A_KELVIN,
+                "colours": [_colours(table) for table in COLOUR_TABLES.values()],
+            }
+        )
+
+    def scene(self, number: int) -> bytes:
+        """What a scene holds, as JSON; IndexError where there is none."""
+        scene = self.catalog.scene(number)
+        times = scene.main["time"].values
+        storm_name = scene.main.attrs.get("storm_name")
+        return _json(
+            {
+                "name": f"{scene.name} {storm_name}" if storm_name else scene.name,
+                "height": scene.shape[0],
+                "width": scene.shape[1],
+                "times": [f"{time}Z" for time in np.datetime_as_string(times, unit="m")],
+                "panels": [_panel(panel) for panel in scene.panels],
+                "track": describe_track(scene.main, scene.shape),
+                "grid": describe_grid(scene.main, scene.shape),
+            }
+        )
+
+    def tile(self, address: TileAddress) -> bytes | None:
+        """A tile's little-endian 16-bit values, row by row; None where there is none."""
+        if not 0 <= address.scene < len(self.catalog.names):
+            return None
+        scene = self.catalog.scene(address.scene)
+        panel = scene.panel(address.panel)
+        if panel is None or not 0 <= address.frame < len(panel.present) or not panel.present[address.frame]:
+            return None
+        if not 0 <= address.level < level_count(panel.shape):
+            return None
+        key = (address.scene, address.panel, address.frame)
+        levels = self.cache.get(key, lambda: panel.read(address.frame))
+        tile = cut(levels[address.level], address.row, address.column)
+        return None if tile is None else tile.tobytes()
+
+    def frames(self) -> Iterator[tuple[int, int, Scene]]:
+        """Every scene's number and every number of its frames."""
+        for number in range(len(self.catalog.names)):
+            scene = self.catalog.scene(number)
+            for frame in range(scene.main.sizes["time"]):
+                yield number, frame, scene
+
+    def tiles_of_frame(self, number: int, frame: int, scene: Scene) -> Iterator[TileAddress]:
+        """The addresses of all tiles at one time."""
+        for panel in scene.panels:
+            if not panel.present[frame]:
+                continue
+            for level in range(level_count(panel.shape)):
+                rows, columns = (math.ceil(math.ceil(side / 2**level) / SIDE) for side in panel.shape)
+                for row in range(rows):
+                    for column in range(columns):
+                        yield TileAddress(number, panel.key, frame, level, row, column)
+
+
+def _panel(panel: Panel) -> dict[str, Any]:
+    return {
+        "key": panel.key,
+        "role": panel.role,
+        "title": panel.title,
+        "note": panel.note,
+        "height": panel.shape[0],
+        "width": panel.shape[1],
+        "scale": panel.scale,
+        "levels": level_count(panel.shape),
+        "absent": np.flatnonzero(~panel.present).tolist(),
+    }
+
+
+def _colours(table: ColourTable) -> dict[str, Any]:
+    return {"name": table.name, "title": table.title, "stops": table.stops, "missing": table.missing}
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()

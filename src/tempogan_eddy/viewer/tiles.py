@@ -1,0 +1,113 @@
+"""Frames as levels of tiles: 16-bit kelvins that a page can fetch one by one."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["SIDE", "STEPS_A_KELVIN", "PyramidCache", "cut", "level_count", "pyramid"]
+
+SIDE = 256  # pixels of a tile
+STEPS_A_KELVIN = 100  # a value of 1 is 0.01 K; 0 is missing
+
+Level = NDArray[np.uint16]
+
+
+def level_count(shape: tuple[int, int]) -> int:
+    """Levels of a frame: each halves the one before, until all fits one tile."""
+    count = 1
+    while max(shape) > SIDE << (count - 1):
+        count += 1
+    return count
+
+
+def pyramid(frame: NDArray[np.floating]) -> list[Level]:
+    """Quantise a frame and its coarser levels.
+
+    Parameters
+    ----------
+    frame : (H, W) array
+        Kelvin, NaN where missing.
+
+    Returns
+    -------
+    list of (ceil(H / 2^level), ceil(W / 2^level)) arrays of uint16
+        Hundredths of a kelvin, 0 where missing; a coarser pixel is the mean of the valid pixels it covers,
+        missing where there is none.
+    """
+    levels = [_quantise(frame)]
+    valid = np.isfinite(frame)
+    # Sums of kelvins near 250 K would lose hundredths in float32 over many pixels; of differences they do not.
+    total, count = np.where(valid, frame - 250.0, 0).astype(np.float32), valid.astype(np.float32)
+    for _ in range(1, level_count(frame.shape)):
+        total, count = _halve(total), _halve(count)
+        with np.errstate(invalid="ignore"):
+            levels.append(_quantise(total / count + 250.0))
+    return levels
+
+
+def _quantise(kelvin: NDArray[np.floating]) -> Level:
+    # The least value that is not missing is 1, so that 0 means only that.
+    steps = np.clip(np.rint(kelvin * STEPS_A_KELVIN), 1, 65535)
+    return np.where(np.isfinite(kelvin), steps, 0).astype("<u2")
+
+
+def _halve(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Sum blocks of 2x2; beyond the frame there is nothing."""
+    odd = [side % 2 for side in values.shape]
+    if any(odd):
+        values = np.pad(values, [(0, more) for more in odd])
+    rows = values[0::2] + values[1::2]
+    return rows[:, 0::2] + rows[:, 1::2]
+
+
+def cut(level: Level, row: int, column: int) -> Level | None:
+    """The tile at a row and column of tiles, smaller at the lower and right edge; None where there is none."""
+    if row < 0 or column < 0:
+        return None
+    tile = level[row * SIDE : (row + 1) * SIDE, column * SIDE : (column + 1) * SIDE]
+    return tile if tile.size else None
+
+
+class PyramidCache:
+    """The levels of the frames that were asked for last, each made once though many threads ask.
+
+    Parameters
+    ----------
+    limit : int
+        Bytes to keep; the frame asked for last is kept even where it is larger.
+    """
+
+    def __init__(self, limit: int = 256 << 20) -> None:
+        self.limit = limit
+        self._held: OrderedDict[Hashable, list[Level]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._making: dict[Hashable, threading.Lock] = {}
+
+    def get(self, key: Hashable, read: Callable[[], NDArray[np.floating]]) -> list[Level]:
+        """The levels of a frame; ``read`` gives it where they are not held."""
+        with self._lock:
+            if key in self._held:
+                self._held.move_to_end(key)
+                return self._held[key]
+            making = self._making.setdefault(key, threading.Lock())
+        with making:
+            with self._lock:
+                if key in self._held:
+                    return self._held[key]
+            levels = pyramid(read())
+            with self._lock:
+                self._held[key] = levels
+                self._making.pop(key, None)
+                self._drop()
+            return levels
+
+    def _drop(self) -> None:
+        size = sum(level.nbytes for levels in self._held.values() for level in levels)
+        while size > self.limit and len(self._held) > 1:
+            _, levels = self._held.popitem(last=False)
+            size -= sum(level.nbytes for level in levels)
