@@ -36,6 +36,7 @@ from tempogan_eddy.display.report_storm import (
 from tempogan_eddy.display.words import summary, training_overlap
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import Evaluation
+from tempogan_eddy.evaluation.evaluate import RECONSTRUCTED
 from tempogan_eddy.evaluation.matching import match
 from tempogan_eddy.evaluation.report import as_json
 from tempogan_eddy.io.aside import written_aside
@@ -88,7 +89,7 @@ class ReportPage:
         on_frame
             Called with (frames drawn, frames to draw).
         """
-        matched = match(truth, reconstructed, lowres, result.scale)
+        matched = match(truth, {RECONSTRUCTED: reconstructed}, lowres, result.scale)
         look = Look(COLOUR_TABLES[self.colours], self.credit)
         _, sentence = training_overlap(training_record(self.model, reconstructed.attrs), result.storm, matched.times)
         section = _Section(result)
