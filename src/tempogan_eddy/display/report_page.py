@@ -138,8 +138,13 @@ class ReportPage:
         title = f"{first.storm}: {first.scale}× reconstruction against the truth"
         style = resources.files("tempogan_eddy.display").joinpath("report.css").read_text(encoding="utf-8")
         many = len(self.results) > 1
-        anchors = {"run": "What was run", **(_anchors(self.results) if many else _parts(first))}
-        anchors |= {"model": "Model", "reproduce": "How to reproduce it", "words": "What the numbers mean"}
+        anchors = _anchors(self.results) if many else _parts(first)
+        anchors |= {
+            "run": "What was run",
+            "model": "Model",
+            "reproduce": "How to reproduce it",
+            "words": "What the numbers mean",
+        }
         links = "".join(f'<a href="#{name}">{escape(text)}</a>' for name, text in anchors.items())
         lead, *details = summary(first)
         body = [
