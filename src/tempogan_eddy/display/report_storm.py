@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tempogan_eddy.display.animation import Animation
+from tempogan_eddy.display.animation import Animation, undrawable
 from tempogan_eddy.display.chart import Axis, Line, chart
 from tempogan_eddy.display.colours import COLOUR_TABLES, ColourTable
 from tempogan_eddy.display.html import STYLES, data_uri, keys, legend, png_uri
@@ -199,7 +199,7 @@ def film(
         table=look.table,
         width=FILM_WIDTH,
         crop=_around(places[0], (height, width)),
-        credit=look.credit,
+        credit="" if undrawable(look.credit) else look.credit,  # which the page prints too
     )
     with TemporaryDirectory() as folder:
         path = Path(folder) / "film.webp"
