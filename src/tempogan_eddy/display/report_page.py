@@ -44,7 +44,8 @@ from tempogan_eddy.io.aside import written_aside
 __all__ = ["ReportPage", "check_name"]
 
 PICTURED = 3  # storms with pictures: with more, nobody would open the page
-MARK = f'<meta name="generator" content="TempoGAN-Eddy {__version__}">'
+MAKER = '<meta name="generator" content="TempoGAN-Eddy'
+MARK = f'{MAKER} {__version__}">'
 
 
 @dataclass
@@ -223,6 +224,8 @@ def check_name(path: Path) -> None:
         raise InputError(f"{path} does not end in .html; give the report such a name.")
     if path.is_dir():
         raise InputError(f"{path} is a folder; name a file.")
+    if path.exists() and MAKER not in path.read_text(encoding="utf-8", errors="replace"):
+        raise InputError(f"{path} exists and is no report; name another file.")
 
 
 def _mood(sentence: str) -> str:
