@@ -162,6 +162,8 @@ def test_the_page_is_whole_and_names_nothing_elsewhere(address):
         for imported in re.findall(r'from "\./([^"]+)"', text):
             assert imported in names
     assert ask(address, "/").content == names["index.html"][1]
+    modules = {name for name in names if name.endswith(".js")}
+    assert set(re.findall(r'(?:href|src)="([^"]+\.js)"', names["index.html"][1].decode())) == modules
 
 
 def test_a_scene_is_described(address):

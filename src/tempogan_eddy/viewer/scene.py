@@ -175,14 +175,14 @@ class _Stack:
         """Add what interpolation makes of the low resolution, if there is one."""
         from tempogan_eddy.evaluation.baselines import bicubic
 
-        for low in [panel for panel in self.panels if panel.role == "low-res"]:
-            shape = (low.shape[0] * scale, low.shape[1] * scale)
-            note = f"interpolated from the low-res, {scale} times finer"
-            self.panels.append(
-                Panel(
-                    "bicubic", "bicubic", "Bicubic", note, shape, 1, low.present, lambda t: bicubic(low.read(t), scale)
-                )
-            )
+        low = next((panel for panel in self.panels if panel.role == "low-res"), None)
+        if low is None:
+            return
+        read, shape = low.read, (low.shape[0] * scale, low.shape[1] * scale)
+        note = f"interpolated from the low-res, {scale} times finer"
+        self.panels.append(
+            Panel("bicubic", "bicubic", "Bicubic", note, shape, 1, low.present, lambda time: bicubic(read(time), scale))
+        )
 
     def _key(self, role: str) -> str:
         same = sum(panel.role == role for panel in self.panels)
