@@ -4,8 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?=
 BENCH ?=
+QUALITY ?=
 
-.PHONY: demo test chromium lint bench benchmark-flow wheel clean help
+.PHONY: demo test chromium lint bench benchmark-quality benchmark-flow weights wheel clean help
 
 help:
 	@echo "make demo             simulate storms, train, reconstruct, evaluate (about 6 minutes on two cores)"
@@ -13,7 +14,9 @@ help:
 	@echo "make test             run the tests"
 	@echo "make lint             ruff and mypy"
 	@echo "make bench            measure speed and memory (about 6 minutes on two cores)"
+	@echo "make benchmark-quality  score the released models on real storms (about 5 minutes on two cores)"
 	@echo "make benchmark-flow   compare flow estimators"
+	@echo "make weights          train the released models anew (hours; goes on where it was stopped)"
 	@echo "make wheel            build the wheel into dist/"
 	@echo "make clean            remove what make made"
 
@@ -52,8 +55,20 @@ lint: $(VENV)/.installed
 bench: $(VENV)/.bench chromium
 	$(BIN)/python benchmarks/bench.py $(BENCH)
 
+benchmark-quality: $(VENV)/.installed
+	$(BIN)/python benchmarks/quality.py $(QUALITY)
+
 benchmark-flow: $(VENV)/.installed
 	$(BIN)/python benchmarks/flow.py
+
+# Where a run was stopped it goes on; what it was trained with stays as it was.
+weights: $(VENV)/.installed
+	for name in faithful eddy; do \
+		resume=; if ls weights/$$name/checkpoints/checkpoint_*.pth > /dev/null 2>&1; then resume="--resume auto"; fi; \
+		$(BIN)/tempogan-eddy train --config configs/release-$$name.json $$resume \
+			--set training.data_root=$${TEMPOGAN_EDDY_DATA:-../shared/data} || exit; \
+	done
+	$(BIN)/python scripts/release.py
 
 wheel: $(VENV)/.installed
 	$(BIN)/python -m pip wheel --quiet --no-deps -w dist .

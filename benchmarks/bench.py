@@ -26,7 +26,7 @@ import reconstruction
 import scaling
 import training
 import viewer
-from report import console
+from report import console, rounded
 from tempogan_eddy.device import choose_device
 from workbench import Workbench, find_frames
 
@@ -72,15 +72,6 @@ def run(device: torch.device, repeats: int, only: list[str], data: Path) -> dict
     result["minutes"] = round((time.monotonic() - begun) / 60, 1)
     screen.print(f"{result['minutes']} minutes")
     return result
-
-
-def rounded(value: Any) -> Any:
-    """The same with five digits of every number: more are noise."""
-    if isinstance(value, dict):
-        return {key: rounded(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [rounded(entry) for entry in value]
-    return float(f"{value:.5g}") if isinstance(value, float) else value
 
 
 def slug(name: str) -> str:

@@ -32,3 +32,12 @@ def table(title: str, rows: Sequence[Row], columns: Mapping[str, tuple[str, str]
 def console() -> Console:
     """A console wide enough for the tables where the output is a file."""
     return Console(width=None if Console().is_terminal else 120)
+
+
+def rounded(value: Any) -> Any:
+    """The same with five digits of every number: more are noise."""
+    if isinstance(value, dict):
+        return {key: rounded(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [rounded(entry) for entry in value]
+    return float(f"{value:.5g}") if isinstance(value, float) else value

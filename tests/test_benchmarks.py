@@ -13,7 +13,7 @@ import scaling
 import training
 import viewer
 from browser import find_chromium
-from report import console
+from report import console, rounded
 from tempogan_eddy.config import load_config
 from timing import Stopwatch, count_flops, interleave, process_peak, ratio, spread
 from workbench import Workbench, find_frames, generator_sizes, untrained
@@ -144,4 +144,4 @@ def test_coarse_frames_of_any_length_and_size(small_bench):
 
 def test_results_are_named_by_the_device_and_rounded():
     assert bench.slug("NVIDIA H100 80GB HBM3") == "nvidia-h100-80gb-hbm3"
-    assert bench.rounded({"rates": [1 / 3, 2, "text"]}) == {"rates": [0.33333, 2, "text"]}
+    assert rounded({"rates": [1 / 3, 2, "text"]}) == {"rates": [0.33333, 2, "text"]}

@@ -1,13 +1,18 @@
 """The command line as a person meets it: each command, and each mistake."""
 
+import contextlib
+import hashlib
+import html
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tempogan_eddy import load_model, open_sequence, save_sequence
 from tempogan_eddy.cli import main, progress
@@ -69,6 +74,7 @@ def test_help_needs_neither_torch_nor_lightning():
         "train",
         "reconstruct",
         "evaluate",
+        "animate",
         "coarsen",
         "pack",
         "synthesize",
@@ -98,6 +104,137 @@ def test_from_fine_to_coarse_to_fine_to_scores(capsys, tmp_path, storms, model):
     history = open_sequence(fine).attrs["history"]
     assert "reconstruct" in history
     assert "coarsen" in history
+
+
+@pytest.fixture(scope="module")
+def triplet(tmp_path_factory, storms, model):
+    """Truth, coarse and reconstructed files of one storm."""
+    folder = tmp_path_factory.mktemp("triplet")
+    truth, coarse, fine = storms / "storm1.nc", folder / "coarse.nc", folder / "fine.nc"
+    for words in (["coarsen", truth, "-o", coarse], ["reconstruct", coarse, "-o", fine, "-m", model]):
+        with contextlib.suppress(SystemExit):
+            main([str(word) for word in words])
+    return truth, coarse, fine
+
+
+@pytest.fixture(scope="module")
+def report(triplet, model):
+    """The page of an evaluation."""
+    truth, coarse, fine = triplet
+    page = fine.with_name("report.html")
+    words = ("--truth", truth, "--reconstructed", fine, "--lowres", coarse, "--model", model, "--report", page)
+    with contextlib.suppress(SystemExit):
+        main(["evaluate", *map(str, words)])
+    return page
+
+
+def test_a_report_tells_the_model_and_the_commands(report, triplet, model):
+    text = html.unescape(report.read_text())
+    assert f"tempogan-eddy coarsen {triplet[0]} -o {triplet[1]}" in text.replace(" \\\n   ", "")
+    assert hashlib.sha256(model.read_bytes()).hexdigest() in text
+    assert "the fingerprints are equal" in text
+    assert "Not held out" in text  # storm1 is what the model was trained on
+
+
+def test_a_report_with_a_wrong_name_or_model_is_refused_before_scoring(capsys, tmp_path, triplet):
+    words = ("evaluate", "--truth", triplet[0], "--reconstructed", triplet[2], "--report")
+    assert "does not end in .html" in refused(capsys, *words, tmp_path / "r.txt")
+    assert "does not exist" in refused(capsys, *words, tmp_path / "r.html", "--model", tmp_path / "no.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_json_of_an_evaluation_is_alone_on_standard_output(capsys, triplet, tmp_path):
+    words = ("--truth", triplet[0], "--reconstructed", triplet[2], "--lowres", triplet[1], "--csv", tmp_path / "s.csv")
+    code, out, error = run(capsys, "evaluate", *words, "--json", "-")
+    assert code == 0 and json.loads(out)["storms"][0]["frames"] == 12
+    assert "RMSE" in error and "s.csv" in error
+
+
+def test_an_animation_of_what_was_read_and_rebuilt(capsys, tmp_path, storms, triplet):
+    truth, coarse, fine = triplet
+    words = ("animate", coarse, fine, storms, "--storm", "storm1", "--labels", "input,ours,truth", "--colours", "bd")
+    code, out, _ = run(capsys, *words, "--width", 400, "--every", 5, "--credit", "me", "-o", tmp_path / "a.webp")
+    assert code == 0 and "a.webp: 3 frames of " in out
+    assert Image.open(tmp_path / "a.webp").n_frames == 3
+    assert "one label for each" in refused(capsys, "animate", truth, "--labels", "a,b", "-o", tmp_path / "b.gif")
+    assert "TOP,LEFT" in refused(capsys, "animate", truth, "--crop", "1,2,3", "-o", tmp_path / "b.gif")
+    assert "does not end in" in refused(capsys, "animate", truth, "-o", tmp_path / "b.avi")
+    assert "hold" in refused(capsys, "animate", storms, "-o", tmp_path / "b.gif")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.webp"]
+
+
+def facts(capsys, path):
+    """What info says of one file, as JSON."""
+    code, out, error = run(capsys, "info", path, "--json")
+    assert code == 0, error
+    return next(iter(json.loads(out).values()))
+
+
+def test_info_tells_anything_that_a_command_reads_or_writes(capsys, tmp_path, storms, triplet, report, model):
+    fine = triplet[2]
+    run(capsys, "evaluate", "--truth", triplet[0], "--reconstructed", fine, "--json", tmp_path / "s.json")
+    run(capsys, "export", model, "-o", tmp_path / "m.onnx")
+    for suffix in ("webp", "gif", "png", "mp4"):
+        run(capsys, "animate", fine, "-o", tmp_path / f"a.{suffix}", "--width", 300, "--every", 4)
+    run(capsys, "pack", storms, "-o", tmp_path / "p.zarr")
+    run(capsys, "coarsen", fine, "-o", tmp_path / "png", "--format", "png")
+    fingerprint = hashlib.sha256(model.read_bytes()).hexdigest()
+    assert facts(capsys, model)["sha256"] == fingerprint
+    assert facts(capsys, next(model.parent.glob("*.pth")))["what"] == "model"
+    assert facts(capsys, fine)["super_resolution_model_sha256"] == fingerprint
+    assert facts(capsys, fine)["what"] == "sequence, netcdf"
+    assert facts(capsys, tmp_path / "png")["what"] == "sequence, png"
+    assert facts(capsys, tmp_path / "p.zarr")["what"] == "packed store"
+    assert facts(capsys, tmp_path / "m.onnx")["scale"] == 4
+    assert facts(capsys, "configs/config.json")["what"].startswith("configuration")
+    for path in (tmp_path / "s.json", report):
+        assert facts(capsys, path)["storm1"].startswith("12 frames, x4; RMSE: reconstructed ")
+    for suffix in ("webp", "gif", "png", "mp4"):
+        shown = facts(capsys, tmp_path / f"a.{suffix}")
+        assert shown["what"].startswith("animation") and shown["frames"].startswith("3 of ")
+        assert " a second" in shown["frames"]
+    assert fingerprint in run(capsys, "info", model)[1]  # not cut off
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("notes.txt", b"hello", "nothing that TempoGAN-Eddy reads"),
+        ("noise.nc", bytes(range(256)), "noise.nc"),
+        ("noise.onnx", bytes(range(256)), "noise.onnx"),
+        ("noise.webp", bytes(range(256)), "cannot be read as a picture"),
+        ("noise.mp4", bytes(range(256)), "cannot be read as a film"),
+        ("other.html", b"<p>hello</p>", "no report"),
+        ("other.json", b'{"a": 1}', "other.json"),
+        ("scores.json", b'{"storms": [1]}', "write them anew"),
+        ("noise.safetensors", bytes(range(256)), "not a safetensors file"),
+    ],
+)
+def test_info_on_what_nobody_knows_is_one_sentence(capfd, tmp_path, name, content, words):
+    (tmp_path / name).write_bytes(content)
+    assert words in refused(capfd, "info", tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("animate --colours ", {"grey", "bd", "infrared"}),
+        ("reconstruct x.nc --model ", {"faithful", "eddy"}),
+        ("reconstruct x.nc --engine o", {"onnxruntime", "openvino"}),
+        ("an", {"animate"}),
+    ],
+)
+def test_the_shell_completes_names(words, offered):
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "_TEMPOGAN_EDDY_COMPLETE": "complete_bash",
+        "COMP_WORDS": f"tempogan-eddy {words}",
+        "COMP_CWORD": str(len(words.split(" "))),
+    }
+    code = "import sys; sys.argv = ['tempogan-eddy']; from tempogan_eddy.cli import main; main()"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert set(result.stdout.split()) == offered, result.stderr
 
 
 def test_several_storms_are_scored_each_against_its_own_truth(capsys, tmp_path, storms):
@@ -159,6 +296,8 @@ def test_config_prints_what_holds(capsys):
     assert code == 0
     assert json.loads(out)["training"]["epochs"] == 20
     assert "training.lambda_adv_t = 0.001  #" in run(capsys, "config", "--describe")[1]
+    assert json.loads(run(capsys, "config", "--json")[1])["training"]["epochs"] == 100
+    assert "--describe or --json" in refused(capsys, "config", "--describe", "--json")
 
 
 def test_split_prints_every_frame_once(capsys, storms, tmp_path):
@@ -196,7 +335,7 @@ def test_a_long_command_tells_now_and_then_how_far_it_is(capsys, tmp_path, storm
     words = ("coarsen", storms / "storm1.nc", "-o", tmp_path / "c.nc")
     assert "of 12 frames" not in run(capsys, *words)[2]
     monkeypatch.setattr(progress, "SECONDS_A_LINE", 0.0)
-    assert "coarsening: 12 of 12 frames" in run(capsys, *words)[2]
+    assert re.search(r"coarsening: 12 of 12 frames, [\d.]+ frames/s, 0:00:00 left", run(capsys, *words)[2])
     synthesize = ("synthesize", "-o", tmp_path / "s.nc", "--storms", 1, "--frames", 2, "--size", 32)
     assert "simulating 200001: 1 of 2 frames" in run(capsys, *synthesize)[2]
 

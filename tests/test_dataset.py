@@ -1,5 +1,7 @@
 """The packed store and TyphoonDataset."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,8 @@ import xarray as xr
 import zarr
 
 from tempogan_eddy.config import load_config
-from tempogan_eddy.dataset.pack import FLOW_QUANTUM, pack, packed
+from tempogan_eddy.dataset import store
+from tempogan_eddy.dataset.pack import FLOW_QUANTUM, KELVIN_OFFSET, KELVIN_QUANTUM, pack, packed
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.store import open_storms
 from tempogan_eddy.dataset.typhoon import TyphoonDataset
@@ -137,6 +140,42 @@ def test_samples_repeat_by_number_and_vary_between_numbers(config, storms):
     first, second = (TyphoonDataset(storms, "train", config) for _ in range(2))
     assert all(torch.equal(first[7][key], second[7][key]) for key in first[7])
     assert not torch.equal(first[7]["hr"], first[8]["hr"])
+
+
+def test_a_store_too_large_for_memory_gives_the_same_samples(config, storms, monkeypatch):
+    held = TyphoonDataset(storms, "train", config)
+    monkeypatch.setattr(store, "IN_MEMORY_BYTES", 0)
+    read = TyphoonDataset(storms, "train", config)
+    assert isinstance(read.windows[0].storm.kelvins, zarr.Array)
+    for index in range(4):
+        assert all(torch.equal(held[index][key], read[index][key]) for key in held[index])
+
+
+@pytest.mark.parametrize(("free", "resident"), [(1 << 40, True), (1000, False)])
+def test_frames_stay_on_a_gpu_that_has_room_for_them(config, storms, monkeypatch, free, resident):
+    """The decision and what is drawn; the copy itself needs a GPU and stays on the CPU here."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, free))
+    monkeypatch.setattr(store.PackedStorm, "to", lambda storm, device: replace(storm, kelvins=storm.kelvins.clone()))
+    dataset = TyphoonDataset(storms, "train", config)
+    moved = dataset.to(torch.device("cuda"))
+    assert moved.resident is resident
+    assert dataset.resident is False
+    assert all(torch.equal(moved[3][key], dataset[3][key]) for key in moved[3])
+    assert (moved.windows[0].storm.kelvins is not dataset.windows[0].storm.kelvins) is resident
+
+
+@pytest.mark.parametrize("shift_blocks", [False, True])
+def test_blocks_lie_as_in_the_full_frame_or_anywhere(tmp_path, storms, shift_blocks):
+    config = small_config(tmp_path, storms, augment=False, shift_blocks=shift_blocks)
+    dataset = TyphoonDataset(storms, "train", config)
+    on_blocks = 0
+    for index in range(16):
+        patch, window = dataset[index]["hr"][1, 0], dataset._window(index)
+        full = window.storm.cut(window.middle, 0, 0, 48, 48)[1] * KELVIN_QUANTUM + KELVIN_OFFSET
+        places = full.unfold(0, 32, 1).unfold(1, 32, 1)
+        top, left = ((places - patch).abs().amax(dim=(2, 3)) < 0.01).nonzero()[0].tolist()
+        on_blocks += top % 4 == 0 and left % 4 == 0
+    assert on_blocks == 16 if not shift_blocks else on_blocks < 8
 
 
 def test_every_pass_visits_every_window(config, storms):

@@ -1,11 +1,21 @@
 """Colour tables and animations."""
 
+import gc
+import weakref
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
+from tempogan_eddy.display.animation import Animation
 from tempogan_eddy.display.colours import COLOUR_TABLES, ColourTable
+from tempogan_eddy.display.movie import save_animation
+from tempogan_eddy.display.panels import match_panels, resample
+from tempogan_eddy.errors import InputError
 
 TABLES = pytest.mark.parametrize("table", COLOUR_TABLES.values(), ids=COLOUR_TABLES.keys())
 KELVINS = np.linspace(150, 340, 19001)
@@ -87,3 +97,120 @@ def test_infrared_is_orderly():
 def test_a_table_of_two_colours_mixes_linearly():
     table = ColourTable("t", "T", ((200.0, (0, 0, 0)), (300.0, (200, 100, 50))), (1, 2, 3))
     assert table.rgb(np.array([225.0, 250.0])).tolist() == [[50, 25, 12], [100, 50, 25]]
+
+
+# --- animations
+
+
+def panels(make_sequence, **options):
+    fine = make_sequence(frames=5, shape=(48, 64), **options)
+    coarse = fine.coarsen(y=4, x=4).mean().isel(time=slice(1, None))
+    return match_panels([coarse, fine], ["input", "truth"])
+
+
+def test_panels_share_times_and_cover_the_same_area(make_sequence):
+    matched = panels(make_sequence)
+    assert len(matched.times) == 4 and matched.size == (48, 64)
+    whole = (0, 0, 48, 64)
+    coarse, fine = (panel.frame(0) for panel in matched.panels)
+    enlarged = resample(coarse, matched.size, whole, (96, 128))
+    assert (enlarged == np.kron(coarse, np.ones((8, 8)))).all()  # repeated, never blurred
+    assert (resample(fine, matched.size, whole, (48, 64)) == fine).all()
+    assert resample(fine, matched.size, whole, (12, 16)) == pytest.approx(coarse, abs=1e-3)
+    window = (8, 12, 16, 20)
+    assert (resample(fine, matched.size, window, (16, 20)) == fine[8:24, 12:32]).all()
+    assert (resample(coarse, matched.size, window, (16, 20)) == np.kron(coarse, np.ones((4, 4)))[8:24, 12:32]).all()
+
+
+def test_reducing_passes_over_what_is_missing():
+    frame = np.array([[200.0, np.nan], [np.nan, np.nan]])
+    assert resample(frame, (2, 2), (0, 0, 2, 2), (1, 1)) == pytest.approx(200)
+    assert np.isnan(resample(frame, (2, 2), (0, 1, 2, 1), (1, 1))).all()
+
+
+def test_every_takes_the_same_times_of_sequences_that_start_apart(make_sequence):
+    late = make_sequence(frames=5, start="2001-07-01T01")
+    matched = match_panels([make_sequence(frames=6), late], ["a", "b"], every=2)
+    assert (matched.times == late["time"].values[[0, 2, 4]]).all()
+    assert (matched.panels[1].frame(1) == late.values[2]).all()
+
+
+def test_sequences_that_do_not_belong_together_are_refused(make_sequence):
+    with pytest.raises(InputError, match="no time in common"):
+        match_panels([make_sequence(), make_sequence(start="1999-01-01T00")], ["a", "b"])
+    with pytest.raises(InputError, match="b has 12x30 pixels"):
+        match_panels([make_sequence(shape=(40, 40)), make_sequence(shape=(12, 30))], ["a", "b"])
+
+
+def test_a_picture_shows_every_kelvin_in_the_colour_of_the_table(make_sequence):
+    animation = Animation(panels(make_sequence, missing=40), width=400, table=COLOUR_TABLES["bd"])
+    picture = np.asarray(animation.picture(2))
+    assert picture.shape[:2] == animation.size[::-1] and max(animation.size) <= 400
+    kelvin = animation.panels.panels[1].frame(2)
+    left, top = animation._corner(1)
+    shown = picture[top : top + animation.shown[0], left : left + animation.shown[1]]
+    factor = animation.shown[0] // 48
+    assert (shown == np.kron(COLOUR_TABLES["bd"].rgb(kelvin), np.ones((factor, factor, 1), np.uint8))).all()
+    assert (shown == COLOUR_TABLES["bd"].missing).all(axis=-1).any()
+    # Nothing but the time changes outside of the panels.
+    other = np.asarray(animation.picture(0))
+    assert (picture[top + animation.shown[0] :] == other[top + animation.shown[0] :]).all()
+    assert (picture[:top] != other[:top]).any()
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".gif", ".png", ".mp4"])
+def test_every_format_plays_every_frame_at_its_speed(make_sequence, tmp_path, suffix):
+    animation, drawn = Animation(panels(make_sequence), width=300), []
+    path = save_animation(animation, tmp_path / f"a{suffix}", fps=5, quality=100, on_frame=drawn.append)
+    assert drawn == [1, 2, 3, 4] and [entry.name for entry in tmp_path.iterdir()] == [path.name]
+    wanted = np.asarray(animation.picture(3)).astype(int)
+    if suffix == ".mp4":
+        film = cv2.VideoCapture(str(path))
+        assert film.get(cv2.CAP_PROP_FRAME_COUNT) == 4 and film.get(cv2.CAP_PROP_FPS) == pytest.approx(5)
+        pictures = [film.read()[1][..., ::-1] for _ in range(4)]
+        assert np.abs(pictures[3] - wanted).mean() < 12
+        return
+    film = Image.open(path)
+    assert film.n_frames == 4 and film.size == animation.size
+    film.seek(3)
+    film.load()
+    assert film.info["duration"] == 200 and film.info["loop"] == 0
+    error = np.abs(np.asarray(film.convert("RGB")) - wanted)
+    assert error.max() == 0 if suffix != ".gif" else error.max() <= 24 and error.mean() < 2
+
+
+def test_memory_does_not_grow_with_the_frames(make_sequence, tmp_path):
+    """Of all pictures that were drawn, only one or two are alive at any time."""
+    animation, alive, most = Animation(panels(make_sequence), width=300), [], []
+    draw = animation.picture
+
+    def picture(number):
+        drawn = draw(number % 4)
+        gc.collect()
+        alive.append(weakref.ref(drawn))
+        most.append(sum(picture() is not None for picture in alive))
+        return drawn
+
+    animation.picture = picture
+    animation.panels = replace(animation.panels, times=np.resize(animation.panels.times, 30))
+    save_animation(animation, tmp_path / "a.webp")
+    assert len(most) >= 30 and max(most) <= 2
+
+
+@pytest.mark.parametrize("crop", [(0, 0, 49, 10), (-1, 0, 10, 10), (0, 60, 10, 10), (0, 0, 0, 10)])
+def test_a_crop_outside_the_frame_is_refused(make_sequence, crop):
+    with pytest.raises(InputError, match="does not lie in the frame"):
+        Animation(panels(make_sequence), crop=crop)
+
+
+def test_too_narrow_a_picture_is_refused(make_sequence):
+    with pytest.raises(InputError, match="--width"):
+        Animation(panels(make_sequence), width=120)
+
+
+def test_an_older_file_stays_where_the_name_tells_no_format(make_sequence, tmp_path):
+    with pytest.raises(InputError, match=r"does not end in \.webp"):
+        save_animation(Animation(panels(make_sequence)), tmp_path / "a.tiff")
+    (tmp_path / "folder.gif").mkdir()
+    with pytest.raises(InputError, match="is a folder"):
+        save_animation(Animation(panels(make_sequence)), tmp_path / "folder.gif")

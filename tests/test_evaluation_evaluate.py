@@ -8,7 +8,7 @@ import xarray as xr
 
 from evaluation_cases import SCALE, noisy, sequence
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.evaluation import BASELINES, Settings, combine, evaluate
+from tempogan_eddy.evaluation import BASELINES, Settings, combine, error_by_kelvin, evaluate
 from tempogan_eddy.evaluation.baselines import area_mean, bicubic
 
 
@@ -217,3 +217,52 @@ def test_every_frame_is_computed_once(in_chunks):
     assert truths[-4:] == [0, 1, 2, 3]
     expected = evaluate(truth[[*range(1, 6), *range(7, 13)]], ours, baselines=False)
     assert evaluation.scores == expected.scores
+
+
+def test_several_reconstructions_are_scored_in_one_pass(truth):
+    ours, worse = noisy(truth), noisy(truth, 4.0, seed=2)
+    together = evaluate(truth, {"ours": ours, "worse": worse})
+    assert list(together.scores) == ["ours", "worse", *BASELINES]
+    assert together.scores["ours"] == evaluate(truth, ours).scores["reconstructed"]
+    assert together.scores["worse"] == evaluate(truth, worse).scores["reconstructed"]
+    assert set(together.spectra.power) == {"truth", *together.scores}
+
+
+def test_several_reconstructions_share_times_and_mask(truth):
+    gap = noisy(truth)
+    gap[1, 3, 4] = np.nan
+    together = evaluate(truth, {"short": noisy(truth)[:4], "gap": gap}, baselines=False)
+    assert together.left_out == {"truth": 2, "short": 0, "gap": 2, "empty": 0}
+    assert {blocks["pixels"].sum() for blocks in together.blocks.values()} == {4 * 96**2 - 1}
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        (lambda ours: {"ours": ours, "small": ours[:, :-4]}, "one grid .*: ours 96x96, small 92x96"),
+        (lambda ours: {}, "none at all"),
+        (lambda ours: {"truth": ours}, "named 'truth'"),
+        (lambda ours: {"bicubic": ours}, "named like the baseline 'bicubic'"),
+        (lambda ours: {"ours": ours, "nothing": ours * np.nan}, "Every pixel of the reconstruction 'nothing'"),
+    ],
+)
+def test_reconstructions_that_cannot_be_scored_together_are_named(truth, named, message):
+    with pytest.raises(InputError, match=message):
+        evaluate(truth, named(noisy(truth)), sensor_scale=4)
+
+
+def test_error_by_kelvin_adds_up_to_the_whole():
+    truth = sequence(frames=14, shape=(48, 48))
+    result = evaluate(truth, noisy(truth, 2.0))
+    bins = error_by_kelvin(result)
+    assert sum(part.share for part in bins) == pytest.approx(1, abs=1e-3)
+    for method, scores in result.scores.items():
+        squared = sum(part.share * part.rmse[method].value ** 2 for part in bins)
+        assert np.sqrt(squared) == pytest.approx(scores["rmse"].value, rel=1e-2)
+    middle = next(part for part in bins if part.low == 250)
+    inside = truth.values[(truth.values >= 250) & (truth.values < 260)]
+    assert middle.share == pytest.approx(inside.size / truth.size)
+    score = middle.rmse["reconstructed"]
+    assert score.low < score.value < score.high and score.value == pytest.approx(2, abs=0.1)
+    # The smooth one is too warm where the truth is coldest.
+    assert bins[0].bias["bicubic"].value > 0 > bins[-1].bias["bicubic"].value

@@ -110,6 +110,12 @@ def test_spectra_are_drawn_for_one_storm(evaluation, tmp_path):
         save_spectra(combine([evaluation, evaluation]), tmp_path / "none.png")
 
 
+def test_spectra_of_several_reconstructions_are_drawn(tmp_path):
+    truth = sequence(frames=2, shape=(64, 64))
+    both = evaluate(truth, {"ours": noisy(truth), "worse": noisy(truth, 4.0)})
+    assert Image.open(save_spectra(both, tmp_path / "spectra.png")).size[0] > 500
+
+
 def test_without_intervals_the_footer_says_why_and_counts_in_the_singular():
     truth = sequence(frames=2, shape=(64, 64))
     text = " ".join(printed(evaluate(truth, noisy(truth))).split())

@@ -4,7 +4,7 @@ import xarray as xr
 import zarr
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io import open_sequence, open_sequences, save_sequence
+from tempogan_eddy.io import cf, open_sequence, open_sequences, save_sequence
 
 TIMES = np.datetime64("2019-12-25", "ns") + np.arange(3) * np.timedelta64(1, "h")
 KELVIN = np.random.default_rng(0).uniform(200, 300, (3, 4, 5)).astype("f4")
@@ -214,3 +214,24 @@ def test_merged_infrared_is_found_by_its_standard_name(data_dir):
     assert sequence.lat.dims == ("y",)
     frame = sequence[0].values
     assert 180 < np.nanmin(frame) < np.nanmax(frame) <= 330
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".zarr"])
+def test_frames_packed_into_one_chunk_are_decoded_once(tmp_path, monkeypatch, suffix):
+    kelvin = (250 + np.arange(10 * 6 * 8).reshape(10, 6, 8) / 10).astype(np.float32)
+    times = np.datetime64("2001-08-01", "ns") + np.arange(10) * np.timedelta64(1, "h")
+    da = xr.DataArray(kelvin, dims=("time", "y", "x"), coords={"time": times}, name="tb", attrs={"units": "K"})
+    path = tmp_path / f"packed{suffix}"
+    if suffix == ".nc":
+        da.to_netcdf(path, encoding={"tb": {"chunksizes": (4, 6, 8)}})
+    else:
+        da.to_dataset().to_zarr(path, encoding={"tb": {"chunks": (4, 6, 8)}}, consolidated=False)
+    read, reads = cf._Frames._read, []
+    monkeypatch.setattr(cf._Frames, "_read", lambda self, *span: reads.append(span) or read(self, *span))
+    frames = [da.values for da in open_sequence(path)]
+    np.testing.assert_array_equal(frames, kelvin)
+    assert reads == [(0, 4), (4, 8), (8, 12)]
+    monkeypatch.setattr(cf, "LARGEST_BLOCK_BYTES", 100)
+    reads.clear()
+    np.testing.assert_array_equal(open_sequence(path)[5].values, kelvin[5])
+    assert reads == [(5, 6)]

@@ -85,11 +85,9 @@ def test_the_number_of_workers_changes_nothing(tmp_path, storms):
     assert same(state(tmp_path / "none", 1)["generator"], state(tmp_path / "two", 1)["generator"])
 
 
-def gradients(folder, storms, batch_size, accumulate):
+def gradients(folder, storms, **training):
     """Gradients of all three networks after one adversarial step."""
-    config = small_config(
-        folder, storms, batch_size=batch_size, accumulate=accumulate, pretrain_epochs=0, lambda_feature=0.1
-    )
+    config = small_config(folder, storms, pretrain_epochs=0, lambda_feature=0.1, **training)
     trainer = TempoGANTrainer(config)
     for optimizer in (trainer.networks.optimizer_g, trainer.networks.optimizer_d):
         optimizer.step = lambda *_: None
@@ -101,9 +99,11 @@ def gradients(folder, storms, batch_size, accumulate):
     ]
 
 
-def test_accumulated_batches_equal_the_big_batch(tmp_path, storms):
-    big = gradients(tmp_path / "big", storms, 4, 1)
-    small = gradients(tmp_path / "small", storms, 1, 4)
+@pytest.mark.parametrize("gradient_frames", [1, 3])
+def test_accumulated_batches_equal_the_big_batch(tmp_path, storms, gradient_frames):
+    options = {"gradient_frames": gradient_frames}
+    big = gradients(tmp_path / "big", storms, batch_size=4, accumulate=1, **options)
+    small = gradients(tmp_path / "small", storms, batch_size=1, accumulate=4, **options)
     assert len(big) > 20
     for one, other in zip(big, small, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-7)
@@ -339,6 +339,16 @@ def test_fp16_trains_with_a_scaler_that_is_saved(tmp_path, storms):
     assert state(tmp_path, 1)["scaler"]["scale"] > 0
 
 
+def test_fp16_halves_its_scale_when_it_overflows_and_changes_no_weight(tmp_path, storms):
+    trainer = TempoGANTrainer(small_config(tmp_path, storms, precision="fp16"))
+    before = {key: value.clone() for key, value in trainer.networks.generator.state_dict().items()}
+    scaler = trainer.fabric.strategy.precision.scaler
+    scaler._init_scale = 2.0**120  # far beyond what a gradient in fp16 can hold
+    trainer.steps.run(next(step_batches(trainer.dataset, 0, 1)), adversarial=False)
+    assert same(before, dict(trainer.networks.generator.state_dict()))
+    assert scaler.get_scale() == 2.0**119
+
+
 def test_tensorboard_holds_losses_metrics_and_pictures(tmp_path, storms):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -406,3 +416,23 @@ def test_train_py_trains_and_resumes_from_python_and_the_command_line(tmp_path, 
     second = run("-c", code)
     assert second.returncode == 0, second.stderr
     assert (tmp_path / "checkpoints" / "checkpoint_epoch_2.pth").exists()
+
+
+def test_a_teacher_stands_for_the_truth_in_the_content_loss(tmp_path, storms):
+    _, result = trained(tmp_path / "teacher", storms, lambda_adv_s=0, lambda_adv_t=0)
+    teacher = str(result.best_model)
+    config = small_config(tmp_path / "pupil", storms, teacher=teacher, start_from=teacher, pretrain_epochs=0)
+    pupil = TempoGANTrainer(config)
+    pupil._start_from(teacher)
+    (batches,) = step_batches(pupil.dataset, 0, 1)
+    assert pupil.steps.run(batches, adversarial=True)["loss_content"] == 0.0, "the pupil begins as its teacher"
+    assert pupil.steps.run(batches, adversarial=True)["loss_content"] > 0.0, "and moves away for the discriminators"
+    assert same(dict(pupil.steps.teacher.module.state_dict()), dict(load_model(teacher).generator.state_dict()))
+
+
+def test_a_teacher_of_another_scale_is_refused(tmp_path, storms):
+    _, result = trained(tmp_path / "teacher", storms, lambda_adv_s=0, lambda_adv_t=0)
+    config = small_config(tmp_path / "pupil", storms, teacher=str(result.best_model))
+    config.model.upsample_factor = 2
+    with pytest.raises(InputError, match=r"training\.teacher: .* model\.upsample_factor"):
+        TempoGANTrainer(config)

@@ -171,9 +171,15 @@ class TrainingConfig(_Section):
     start_from: str | None = Field(
         None, description="a model (.safetensors or .pth) whose generator the training begins with"
     )
+    teacher: str | None = Field(
+        None,
+        description="a model trained on content alone, whose frames stand for the truth in the content loss: they are "
+        "the mean of what fits, and hold none of the detail that nobody can know",
+    )
     pretrain_epochs: int = Field(10, ge=0, description="content loss only, before the discriminators join")
     lr_g: float = Field(1e-4, gt=0, description="learning rate of the generator")
     lr_d: float = Field(1e-4, gt=0, description="learning rate of both discriminators")
+    beta1: float = Field(0.5, ge=0, lt=1, description="momentum of Adam; 0.5 as tempoGAN")
     lr_schedule: Literal["constant", "linear", "cosine"] = Field(
         "constant", description="linear: decay over the second half, as tempoGAN; cosine: over all of the run"
     )
@@ -183,11 +189,15 @@ class TrainingConfig(_Section):
     )
     lambda_adv_s: float = Field(0.001, ge=0, description="weight of the spatial adversarial loss")
     lambda_adv_t: float = Field(0.001, ge=0, description="weight of the temporal adversarial loss")
+    align_windows: bool = Field(
+        True, description="Dt sees t-1 and t+1 moved onto t by the flow, as tempoGAN; false: as they are, to compare"
+    )
     lambda_feature: float = Field(0.0, ge=0, description="weight of the loss in the feature space of Ds")
     lambda_spectral: float = Field(
         0.0,
         ge=0,
-        description="weight of the distance, dB, between the mean spectra of a batch and its truth; try 1e-4",
+        description="weight of the distance, dB, between the mean spectra of a batch (not of several accumulated) and "
+        "its truth; try 1e-4",
     )
     d_steps: int = Field(1, ge=1, description="discriminator steps for each generator step")
     gradient_frames: Literal[1, 3] = Field(
@@ -195,6 +205,9 @@ class TrainingConfig(_Section):
     )
     accumulate: int = Field(1, ge=1, description="batches whose gradients make one step")
     augment: bool = Field(True, description="flips and quarter turns, the same for a window and its flow")
+    shift_blocks: bool = Field(
+        False, description="patches begin at any pixel, so that the blocks of the coarse pixels lie anew each time"
+    )
     ema_decay: float = Field(0.999, ge=0, lt=1, description="moving average of the generator; 0 turns it off")
     grad_clip: float = Field(
         0.1, ge=0, description="largest norm of the generator's gradient, about three times the usual one; 0: any"

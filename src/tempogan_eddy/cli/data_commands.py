@@ -19,6 +19,7 @@ from tempogan_eddy.cli.options import (
     Overrides,
     Storm,
     Time,
+    model_names,
     settings,
 )
 from tempogan_eddy.cli.progress import frame_progress, storm_progress
@@ -128,37 +129,58 @@ def synthesize(
 
 
 def info(
-    path: Annotated[Path, typer.Argument(help="A model, a checkpoint or data.", show_default=False)],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="Data, a model, a checkpoint, or anything a command wrote.",
+            show_default=False,
+            autocompletion=model_names,
+        ),
+    ],
     as_json: Json = False,
     config: Annotated[
         bool, typer.Option("--config", help="Print the configuration a model was trained with, for train --config.")
     ] = False,
 ) -> None:
-    """Tell what a model, a checkpoint or any input is."""
-    from tempogan_eddy.released import RELEASED
+    """Tell what any file or model is."""
+    from tempogan_eddy.inspection import inspect, is_model
 
-    is_model = path.suffix in {".safetensors", ".pth"} or (str(path) in RELEASED and not path.exists())
-    if not is_model and not path.exists():
-        raise InputError(f"{path} does not exist; give a model, a checkpoint or data.")
     if config:
-        if not is_model:
+        if not is_model(path):
             raise InputError(f"{path} holds no configuration; give a .safetensors model or a .pth checkpoint.")
         from tempogan_eddy.weights import load_model
 
         print(load_model(path).config.to_json())
         return
-    facts = _model_facts(path) if is_model else _data_facts(path)
+    facts = inspect(path)
     if as_json:
         print(json.dumps(facts, indent=2, default=str))
         return
     from rich.console import Console
     from rich.table import Table
 
+    console = Console(highlight=False)
+    if not console.is_terminal:  # redirected output has no width of its own
+        console.width = 110
     for title, rows in facts.items():
-        table = Table("", "", title=title, title_justify="left", show_header=False)
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="dim", no_wrap=True)
+        table.add_column(overflow="fold")
         for key, value in rows.items():
-            table.add_row(key, str(value))
-        Console().print(table)
+            table.add_row(key, _shown(value))
+        console.print(title, style="bold", markup=False)
+        console.print(table)
+
+
+def _shown(value: Any) -> Any:
+    """A fact as a person reads it; brackets in it are no markup."""
+    from rich.text import Text
+
+    if isinstance(value, dict):
+        return Text(", ".join(f"{key} {part}" for key, part in value.items()))
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return Text("\n".join(value))
+    return Text(str(value))
 
 
 def config(
@@ -167,70 +189,13 @@ def config(
     ] = None,
     overrides: Overrides = None,
     describe: Annotated[bool, typer.Option("--describe", help="Say what each key means and allows.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs; so it does without.")] = False,
 ) -> None:
     """Print the full configuration, defaults included, after checking it."""
+    if describe and as_json:
+        raise InputError("A description is text for people; give --describe or --json.")
     from tempogan_eddy.config import load_config
     from tempogan_eddy.config_text import describe_config
 
     checked = load_config(source, overrides)
     print(describe_config(checked) if describe else checked.to_json())
-
-
-def _model_facts(path: Path) -> dict[str, dict[str, Any]]:
-    from tempogan_eddy.weights import load_model
-
-    model = load_model(path)
-    weights = sum(parameter.numel() for parameter in model.generator.parameters())
-    low, high = model.config.data.kelvin_range
-    network = model.config.model
-    facts = {
-        "generator": f"{network.n_residual_blocks} residual blocks of {network.channels} channels",
-        "weights": f"{weights:,}",
-        "scale": f"x{model.scale}",
-        "sensor model": model.config.sensor.model_dump(),
-        "kelvin range": f"{low:g} to {high:g} K",
-        "LR consistency": model.generator.lr_consistency,
-        "cadence": model.config.data.cadence,
-    }
-    return {str(path): facts | model.metadata}
-
-
-def _kelvin_facts(sequence: Any, most: int = 50) -> dict[str, str]:
-    """Kelvin range, missing share and gaps, from up to ``most`` frames spread over the sequence."""
-    import numpy as np
-
-    times = sequence["time"].values
-    chosen = np.unique(np.linspace(0, len(times) - 1, min(most, len(times))).round().astype(int))
-    low, high, missing = np.inf, -np.inf, 0.0
-    for number in chosen:
-        frame = sequence.isel(time=int(number)).values
-        valid = frame[np.isfinite(frame)]
-        missing += 1 - valid.size / frame.size
-        if valid.size:
-            low, high = min(low, float(valid.min())), max(high, float(valid.max()))
-    steps, counts = np.unique(np.diff(times).astype("timedelta64[m]").astype(int), return_counts=True)
-    kelvins = f"{low:.1f} to {high:.1f} K" if high > low else "none valid: are the units right?"
-    return {
-        f"kelvins (of {len(chosen)} frames)": f"{kelvins}, {missing / len(chosen):.2%} missing",
-        "time steps": ", ".join(f"{count} of {step} min" for step, count in zip(steps, counts, strict=True)) or "none",
-    }
-
-
-def _data_facts(path: Path) -> dict[str, dict[str, Any]]:
-    import numpy as np
-
-    from tempogan_eddy.dataset.windows import find_windows, linked_frames
-    from tempogan_eddy.io import open_sequences
-
-    facts = {}
-    for name, sequence in open_sequences(path).items():
-        times = sequence["time"].values.astype("datetime64[m]")
-        facts[name] = {
-            "frames": f"{sequence.sizes['time']} of {sequence.sizes['y']}x{sequence.sizes['x']}",
-            "times": f"{times[0]} to {times[-1]}",
-            **_kelvin_facts(sequence),
-            "hourly windows": len(find_windows(linked_frames(sequence, "1h"), np.ones(len(times), bool))),
-            "coordinates": ", ".join(map(str, sequence.coords)),
-            **{key: value for key, value in sequence.attrs.items() if key != "sequence"},
-        }
-    return facts

@@ -7,12 +7,19 @@ from typing import Annotated
 
 import typer
 
+from tempogan_eddy.cli.options import model_names
+
 __all__ = ["export"]
 
 
 def export(
     model: Annotated[
-        Path, typer.Argument(help="faithful, eddy, a .safetensors model or a .pth checkpoint.", show_default=False)
+        Path,
+        typer.Argument(
+            help="faithful, eddy, a .safetensors model or a .pth checkpoint.",
+            show_default=False,
+            autocompletion=model_names,
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file, NAME.onnx.", show_default=False)],
     detail: Annotated[float | None, typer.Option(help="With eddy: from 0 (faithful) to 1.", show_default=False)] = None,

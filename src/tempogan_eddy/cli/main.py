@@ -13,7 +13,14 @@ from rich.highlighter import NullHighlighter
 from rich.logging import RichHandler
 
 from tempogan_eddy import __version__
-from tempogan_eddy.cli import data_commands, export_command, model_commands, view_command
+from tempogan_eddy.cli import (
+    animate_command,
+    data_commands,
+    evaluate_command,
+    export_command,
+    model_commands,
+    view_command,
+)
 from tempogan_eddy.cli.invocation import WORDS
 from tempogan_eddy.errors import InputError, TrainingError
 from tempogan_eddy.terminal import messages
@@ -29,8 +36,9 @@ app = typer.Typer(
 )
 app.command()(model_commands.train)
 app.command()(model_commands.reconstruct)
-app.command()(model_commands.evaluate)
+app.command()(evaluate_command.evaluate)
 app.command()(view_command.view)
+app.command()(animate_command.animate)
 app.command()(export_command.export)
 app.command()(data_commands.coarsen)
 app.command()(data_commands.pack)

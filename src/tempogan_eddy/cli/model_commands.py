@@ -1,10 +1,9 @@
-"""Commands around a model: train, reconstruct, evaluate."""
+"""Commands around a model: train, reconstruct."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -12,19 +11,19 @@ from tempogan_eddy.cli.data_commands import read, write
 from tempogan_eddy.cli.options import (
     ConfigPath,
     Format,
-    FormatName,
     Input,
     InputFormat,
     Output,
     Overrides,
     Storm,
     Time,
+    model_names,
+    one_of,
     settings,
 )
-from tempogan_eddy.cli.progress import frame_progress, storm_progress
-from tempogan_eddy.errors import InputError
+from tempogan_eddy.cli.progress import storm_progress
 
-__all__ = ["evaluate", "reconstruct", "train"]
+__all__ = ["reconstruct", "train"]
 
 
 def train(
@@ -61,7 +60,13 @@ def reconstruct(
     source: Input,
     output: Output,
     model: Annotated[
-        Path, typer.Option("--model", "-m", help="faithful, eddy, a .safetensors model or a .pth checkpoint.")
+        Path,
+        typer.Option(
+            "--model",
+            "-m",
+            help="faithful, eddy, a .safetensors model or a .pth checkpoint.",
+            autocompletion=model_names,
+        ),
     ] = Path("eddy"),
     detail: Annotated[
         float | None,
@@ -72,12 +77,22 @@ def reconstruct(
     format: Format = None,
     input_format: InputFormat = None,
     tile: Annotated[int, typer.Option(min=1, help="Side of a tile in coarse pixels; smaller takes less memory.")] = 256,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda, mps.", autocompletion=one_of("auto", "cpu", "cuda", "mps"))
+    ] = "auto",
     engine: Annotated[
-        str, typer.Option(help="torch, onnxruntime, openvino; auto takes the fastest that is installed.")
+        str,
+        typer.Option(
+            help="torch, onnxruntime, openvino; auto takes the fastest that is installed.",
+            autocompletion=one_of("auto", "torch", "onnxruntime", "openvino"),
+        ),
     ] = "auto",
     precision: Annotated[
-        str, typer.Option(help="fp32, bf16; auto takes bf16 where it is fast and changes less than 0.05 K.")
+        str,
+        typer.Option(
+            help="fp32, bf16; auto takes bf16 where it is fast and changes less than 0.05 K.",
+            autocompletion=one_of("auto", "fp32", "bf16"),
+        ),
     ] = "auto",
     config: ConfigPath = None,
     overrides: Overrides = None,
@@ -92,115 +107,3 @@ def reconstruct(
     fine = rebuild(sequence, loaded, tile=tile, device=choose_device(device), engine=engine, precision=precision)
     write(fine, output, format, "reconstructing")
     print(f"{output}: {fine.sizes['time']} frames of {fine.sizes['y']}x{fine.sizes['x']}")
-
-
-def evaluate(
-    truth: Annotated[Path, typer.Option("--truth", help="The true fine sequence.", show_default=False)],
-    reconstructed: Annotated[Path, typer.Option("--reconstructed", help="The reconstruction.", show_default=False)],
-    lowres: Annotated[
-        Path | None,
-        typer.Option("--lowres", help="The coarse input; made from the truth where left out.", show_default=False),
-    ] = None,
-    storm: Storm = None,
-    time: Time = None,
-    scale: Annotated[
-        int | None,
-        typer.Option(min=2, max=64, help="How many times finer, where no file tells.", show_default=False),
-    ] = None,
-    input_format: Annotated[
-        FormatName | None,
-        typer.Option("--input-format", help="Format of the truth, where it is not recognised.", show_default=False),
-    ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write all scores as JSON.", show_default=False)
-    ] = None,
-    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write all scores as CSV.", show_default=False)] = None,
-    figures: Annotated[
-        Path | None,
-        typer.Option("--figures", help="Folder for STORM-crops.png and STORM-spectra.png.", show_default=False),
-    ] = None,
-    baselines: Annotated[bool, typer.Option(help="Score nearest, bicubic and back-projected bicubic too.")] = True,
-    config: ConfigPath = None,
-    overrides: Overrides = None,
-) -> None:
-    """Score a reconstruction against the truth, beside simple interpolation."""
-    from tempogan_eddy.evaluation import Settings, combine, report
-    from tempogan_eddy.evaluation import evaluate as score
-
-    for target in (json_file, csv_file):
-        if target is not None and target.exists() and target.suffix.lower() not in {".json", ".csv"}:
-            raise InputError(f"{target} exists and is no table of scores; name another file for them.")
-    data = settings(config, overrides).data
-    results = []
-    for name, truth_part, fine, coarse in _pairs(truth, reconstructed, lowres, storm, time, input_format, data):
-        with frame_progress(f"evaluating {name}") as advance:
-            result = score(
-                truth_part,
-                fine,
-                coarse,
-                sensor_scale=scale,
-                baselines=baselines,
-                cadence=data.cadence,
-                settings=Settings(kelvin_range=data.kelvin_range),
-                progress=advance,
-            )
-        results.append(result)
-        _print(report.table(result))
-        if figures:
-            _draw(figures, result, truth_part, fine, coarse)
-    if len(results) > 1:
-        results.append(combine(results))
-        _print(report.table(results[-1]))
-    for writer, target in ((report.to_json, json_file), (report.to_csv, csv_file)):
-        if target:
-            print(writer(results, target))
-
-
-def _pairs(
-    truth: Path,
-    reconstructed: Path,
-    lowres: Path | None,
-    storm: str | None,
-    time: str | None,
-    truth_format: str | None,
-    data: Any,
-) -> Iterator[tuple[str, Any, Any, Any]]:
-    """Name, truth, reconstruction and coarse input of every storm that was reconstructed."""
-    from tempogan_eddy.io import open_sequences, select_time
-    from tempogan_eddy.io.open import choose, find_sources, open_source
-
-    def within(sequence: Any) -> Any:
-        return select_time(sequence, time) if time else sequence
-
-    # The variable's name is the truth's; what this package wrote is found without it.
-    ours = data.model_copy(update={"variable": None})
-    fines = open_sequences(reconstructed, **ours.reader_options())
-    coarses = open_sequences(lowres, **ours.reader_options()) if lowres else None
-    # Only those storms of the truth are opened that were reconstructed; it may hold a thousand more.
-    truths = find_sources(truth, truth_format)
-    alone = len(fines) == 1
-    for name in [storm] if storm and not alone else fines:
-        fine = choose(fines, name, reconstructed)
-        label = storm or str(fine.attrs.get("sequence", name))
-        # A truth of one storm needs no name; one of several is found by the name the reconstruction kept.
-        wanted = storm or (None if len(truths) == 1 else label)
-        whole = open_source(choose(truths, wanted, truth), **data.reader_options())
-        coarse = within(choose(coarses, None if alone else name, str(lowres))) if coarses else None
-        yield label, within(whole), within(fine), coarse
-
-
-def _draw(folder: Path, result: Any, truth: Any, fine: Any, coarse: Any) -> None:
-    from tempogan_eddy.evaluation import figures
-
-    crops = folder / f"{result.storm}-crops.png"
-    print(figures.save_crops(truth, fine, crops, lowres=coarse, time=result.example_time))
-    if result.spectra is not None:
-        print(figures.save_spectra(result, folder / f"{result.storm}-spectra.png"))
-
-
-def _print(table: Any) -> None:
-    from rich.console import Console
-
-    console = Console()
-    # Redirected output has no width of its own.
-    (console if console.is_terminal else Console(width=110)).print(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,7 +12,10 @@ if TYPE_CHECKING:
     from tempogan_eddy.config import Config
 
 __all__ = [
+    "ColourName",
+    "Colours",
     "ConfigPath",
+    "Credit",
     "Format",
     "FormatName",
     "Input",
@@ -21,6 +25,8 @@ __all__ = [
     "Overrides",
     "Storm",
     "Time",
+    "model_names",
+    "one_of",
     "settings",
 ]
 
@@ -49,6 +55,14 @@ Time = Annotated[
     str | None,
     typer.Option("--time", help="Only these times: START/END in ISO 8601, .. is open.", show_default=False),
 ]
+ColourName = Literal["grey", "bd", "infrared"]
+Colours = Annotated[
+    ColourName,
+    typer.Option("--colours", "--colors", help="Colour table: grey, bd (the Dvorak BD curve), infrared."),
+]
+Credit = Annotated[
+    str, typer.Option("--credit", help="Whom the data are from, printed at the foot.", show_default=False)
+]
 ConfigPath = Annotated[
     Path | None,
     typer.Option(
@@ -60,6 +74,18 @@ Overrides = Annotated[
     typer.Option("--set", help="Override, e.g. --set training.epochs=20 (may be repeated).", show_default=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def model_names() -> list[str]:
+    """For the shell's completion; where none matches, the shell completes files."""
+    from tempogan_eddy.released import RELEASED
+
+    return list(RELEASED)
+
+
+def one_of(*names: str) -> Callable[[], list[str]]:
+    """For the shell's completion of an option that is checked elsewhere."""
+    return lambda: list(names)
 
 
 def settings(config: Path | None, overrides: list[str] | None, data: Path | None = None) -> Config:

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -33,15 +34,23 @@ def _bar() -> Iterator[Progress]:
 
 def _lines() -> Callable[[str, int, int | None], None]:
     """Where there is no terminal: call what is returned after each frame; it logs at most every half minute."""
-    last = time.monotonic()
+    started = last = time.monotonic()
 
     def tell(description: str, done: int, total: int | None) -> None:
         nonlocal last
-        if not messages().is_terminal and time.monotonic() - last >= SECONDS_A_LINE:
-            last = time.monotonic()
-            log.info("%s: %d%s frames", description, done, f" of {total}" if total else "")
+        now = time.monotonic()
+        if messages().is_terminal or now - last < SECONDS_A_LINE:
+            return
+        last = now
+        rate = done / max(now - started, 1e-9)
+        left = f", {timedelta(seconds=round((total - done) / rate))} left" if total and rate else ""
+        log.info("%s: %d%s frames%s%s", description, done, f" of {total}" if total else "", _rate(rate), left)
 
     return tell
+
+
+def _rate(frames_a_second: float | None) -> str:
+    return f", {frames_a_second:.1f} frames/s" if frames_a_second else ""
 
 
 @contextmanager
@@ -53,7 +62,7 @@ def frame_progress(description: str, total: int | None = None) -> Iterator[Calla
 
         def advance(done: int, total: int | None = total) -> None:
             speed = progress.tasks[0].speed
-            progress.update(task, completed=done, total=total, rate=f"{speed:.1f} frames/s" if speed else "")
+            progress.update(task, completed=done, total=total, rate=_rate(speed).lstrip(", "))
             tell(description, done, total)
 
         yield advance
@@ -69,7 +78,8 @@ def storm_progress(verb: str) -> Iterator[Callable[[str, int, int], None]]:
         def advance(storm: str, done: int, total: int) -> None:
             if storm not in tasks:
                 tasks[storm] = progress.add_task(f"{verb} {storm}", total=total, rate="")
-            progress.update(tasks[storm], completed=done)
+            speed = next(task.speed for task in progress.tasks if task.id == tasks[storm])
+            progress.update(tasks[storm], completed=done, rate=_rate(speed).lstrip(", "))
             tell(f"{verb} {storm}", done, total)
 
         yield advance

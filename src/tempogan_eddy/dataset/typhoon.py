@@ -128,9 +128,9 @@ class TyphoonDataset(Dataset[Sample]):
         window = self._window(index)
         for _ in range(TRIES):
             height, width = window.storm.size
-            # Whole blocks, so that a patch's coarse pixels are those of the full frame.
-            top = int(rng.integers((height - size) // scale + 1)) * scale
-            left = int(rng.integers((width - size) // scale + 1)) * scale
+            # Whole blocks give the coarse pixels of the full frame; any other place gives coarse pixels just as true.
+            step = 1 if self.config.training.shift_blocks else scale
+            top, left = (int(rng.integers((side - size) // step + 1)) * step for side in (height, width))
             noise_seed = int(rng.integers(1 << 62))
             raw = self._cut(window, top, left, size, size, noise_seed)
             if self._missing_share(raw) <= self.config.data.max_missing:

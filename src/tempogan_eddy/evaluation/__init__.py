@@ -2,6 +2,7 @@
 
 from tempogan_eddy.evaluation.baselines import BASELINES
 from tempogan_eddy.evaluation.bootstrap import Score
+from tempogan_eddy.evaluation.by_kelvin import KelvinBin, error_by_kelvin
 from tempogan_eddy.evaluation.evaluate import evaluate
 from tempogan_eddy.evaluation.metrics import Metric, metrics
 from tempogan_eddy.evaluation.result import Evaluation, Spectra, combine
@@ -10,11 +11,13 @@ from tempogan_eddy.evaluation.statistics import Settings
 __all__ = [
     "BASELINES",
     "Evaluation",
+    "KelvinBin",
     "Metric",
     "Score",
     "Settings",
     "Spectra",
     "combine",
+    "error_by_kelvin",
     "evaluate",
     "metrics",
 ]

@@ -1,6 +1,6 @@
-"""Score a reconstruction against the truth, beside the baselines, reading one frame at a time."""
+"""Score reconstructions against the truth, beside the baselines, reading one frame at a time."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +13,7 @@ from tempogan_eddy.evaluation.baselines import BASELINES
 from tempogan_eddy.evaluation.bootstrap import block_sums
 from tempogan_eddy.evaluation.frames import Frame, Pair
 from tempogan_eddy.evaluation.mask import Mask
-from tempogan_eddy.evaluation.matching import Match, match
+from tempogan_eddy.evaluation.matching import TRUTH, Match, match
 from tempogan_eddy.evaluation.result import Evaluation, Spectra
 from tempogan_eddy.evaluation.spectra import wavenumbers
 from tempogan_eddy.evaluation.statistics import (
@@ -28,7 +28,7 @@ from tempogan_eddy.io.quality import VALID_KELVIN
 
 __all__ = ["RECONSTRUCTED", "TRUTH", "evaluate"]
 
-TRUTH, RECONSTRUCTED = "truth", "reconstructed"
+RECONSTRUCTED = "reconstructed"
 
 
 @dataclass
@@ -45,7 +45,7 @@ class _Tally:
 
 def evaluate(
     truth: xr.DataArray,
-    reconstructed: xr.DataArray,
+    reconstructed: xr.DataArray | Mapping[str, xr.DataArray],
     lowres: xr.DataArray | None = None,
     *,
     sensor_scale: int | None = None,
@@ -54,19 +54,20 @@ def evaluate(
     settings: Settings = DEFAULTS,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Score one storm's reconstruction beside nearest, bicubic and back-projected bicubic.
+    """Score one storm's reconstruction, or several, beside nearest, bicubic and back-projected bicubic.
 
     Frames are matched by time; every method is scored on the pixels valid in the truth, the
-    reconstruction and all baselines, so the numbers compare. Memory does not grow with the frames.
+    reconstructions and all baselines, so the numbers compare. Memory does not grow with the frames.
 
     Parameters
     ----------
     truth : DataArray (time, y, x)
         High-resolution kelvin, NaN where missing.
-    reconstructed : DataArray (time, y, x)
-        On the truth's grid, which may have up to `scale` - 1 more rows and columns at its end.
+    reconstructed : DataArray (time, y, x), or mapping of such by name
+        On the truth's grid, which may have up to `scale` - 1 more rows and columns at its end. Without a name it is
+        called "reconstructed". Several are scored in one pass, which prepares the truth only once.
     lowres : DataArray (time, y, x), optional
-        What it was reconstructed from; default the area mean of the truth.
+        What they were reconstructed from; default the area mean of the truth.
     sensor_scale : int, optional
         Refinement of the grid, where neither `lowres` nor `reconstructed.attrs["scale"]` tells it.
     baselines : bool or iterable of str
@@ -87,10 +88,11 @@ def evaluate(
     InputError
         If no time is common, the grids differ, the scale is unknown or an option is not usable.
     """
-    matched = match(truth, reconstructed, lowres, sensor_scale)
+    named = {RECONSTRUCTED: reconstructed} if isinstance(reconstructed, xr.DataArray) else reconstructed
+    chosen = _baselines(baselines, named)
+    matched = match(truth, named, lowres, sensor_scale)
     follows = _follows(matched, _duration(cadence, "cadence"))
     block = _duration(settings.block, "block")
-    chosen = _baselines(baselines)
     tally = _Tally()
     previous: dict[str, Frame] | None = None
     for index, time in enumerate(matched.times):
@@ -113,8 +115,14 @@ def evaluate(
 def _nothing_valid(matched: Match) -> str:
     """Say which sequence has no valid pixel at all, if it is one of them alone that leaves nothing to score."""
     low, high = VALID_KELVIN
-    for number, name in enumerate(("truth", "reconstruction", "low-resolution input")):
-        if not any(np.isfinite(matched.load(index)[number]).any() for index in range(len(matched.times))):
+    seen: dict[str, bool] = {}
+    for index in range(len(matched.times)):
+        truth, reconstructed, lowres = matched.load(index)
+        frames = {"truth": truth} | {_called(name): frame for name, frame in reconstructed.items()}
+        for name, frame in (frames | {"low-resolution input": lowres}).items():
+            seen[name] = seen.get(name, False) or bool(np.isfinite(frame).any())
+    for name, anything in seen.items():
+        if not anything:
             return (
                 f"Every pixel of the {name} is missing. Values outside {low:g}-{high:g} K are read as missing: "
                 "check its units."
@@ -127,7 +135,7 @@ def _read(
 ) -> tuple[dict[str, Frame], NDArray[np.float32]]:
     """Load one time: the truth and every method under their common mask, and the low-resolution frame."""
     truth, reconstructed, lowres = matched.load(index)
-    values = {TRUTH: truth, RECONSTRUCTED: reconstructed}
+    values = {TRUTH: truth, **reconstructed}
     values |= {name: BASELINES[name](lowres, matched.scale) for name in baselines}
     valid = np.logical_and.reduce([np.isfinite(frame) for frame in values.values()])
     mask = Mask(valid)
@@ -176,7 +184,7 @@ def _result(tally: _Tally, matched: Match, block: np.timedelta64, cadence: str, 
     frames = len(tally.rows)
     number = [int((time - matched.times[0]) // block) for time in tally.times]
     blocks = {name: block_sums([row[name] for row in tally.rows], number) for name in tally.rows[0]}
-    cold = [row[RECONSTRUCTED]["cold_pixels"] for row in tally.rows]
+    cold = [next(iter(row.values()))["cold_pixels"] for row in tally.rows]  # of the truth, so the same for all
     spectra = None
     if tally.spectra:
         spectra = Spectra(
@@ -218,11 +226,15 @@ def _duration(text: str, key: str) -> np.timedelta64:
     return duration.to_timedelta64()
 
 
-def _baselines(chosen: bool | Iterable[str]) -> tuple[str, ...]:
-    if isinstance(chosen, bool):
-        return tuple(BASELINES) if chosen else ()
-    names = tuple(chosen)
+def _baselines(chosen: bool | Iterable[str], reconstructed: Iterable[str]) -> tuple[str, ...]:
+    names = tuple(BASELINES if chosen else ()) if isinstance(chosen, bool) else tuple(chosen)
     for name in names:
         if name not in BASELINES:
             raise InputError(f"The baseline {name!r} is unknown; use {', '.join(BASELINES)}.")
+        if name in reconstructed:
+            raise InputError(f"A reconstruction is named like the baseline {name!r}; choose another name.")
     return names
+
+
+def _called(name: str) -> str:
+    return "reconstruction" if name == RECONSTRUCTED else f"reconstruction {name!r}"

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.evaluation.baselines import back_projected, bicubic, nearest
-from tempogan_eddy.evaluation.matching import match
+from tempogan_eddy.evaluation.baselines import BASELINES, back_projected, bicubic, nearest
+from tempogan_eddy.evaluation.evaluate import RECONSTRUCTED
+from tempogan_eddy.evaluation.matching import TRUTH, match
 from tempogan_eddy.evaluation.result import Evaluation
 from tempogan_eddy.io.aside import written_aside
 
-__all__ = ["infrared_palette", "save_crops", "save_spectra"]
+__all__ = ["coldest_area", "infrared_palette", "save_crops", "save_spectra"]
 
 KELVIN_SHOWN = (185.0, 310.0)
 
@@ -35,8 +36,8 @@ INFRARED = (
 )
 
 STYLES = {
-    "truth": {"color": "black", "linewidth": 2.2},
-    "reconstructed": {"color": "#d62728", "linewidth": 1.8},
+    TRUTH: {"color": "black", "linewidth": 2.2},
+    RECONSTRUCTED: {"color": "#d62728", "linewidth": 1.8},
 }
 GREYS = ("#7f9fbf", "#2c7fb8", "#41ab5d")
 
@@ -73,7 +74,7 @@ def save_crops(
     side : int
         Side of the crop in high-resolution pixels.
     """
-    matched = match(truth, reconstructed, lowres, sensor_scale)
+    matched = match(truth, {RECONSTRUCTED: reconstructed}, lowres, sensor_scale)
     times = matched.times
     if time is not None and time not in times:
         raise InputError(f"The sequences have no common frame at {time}; choose one of their common times.")
@@ -83,10 +84,10 @@ def save_crops(
         f"input ({matched.scale}x coarser)": nearest(coarse, matched.scale),
         "bicubic": bicubic(coarse, matched.scale),
         "back-projected bicubic": back_projected(coarse, matched.scale),
-        "reconstructed": ours,
-        "truth": fine,
+        **ours,
+        TRUTH: fine,
     }
-    top, left, height, width = _coldest_area(fine, side, matched.scale)
+    top, left, height, width = coldest_area(fine, side, matched.scale)
     crops = {name: frame[top : top + height, left : left + width] for name, frame in panels.items()}
     moment = np.datetime_as_string(times[index], unit="m").replace("T", " ")
     return _draw_crops(crops, f"{matched.truth.attrs.get('sequence', '')}  {moment} UTC", Path(path))
@@ -99,11 +100,11 @@ def save_spectra(evaluation: Evaluation, path: str | Path) -> Path:
         raise InputError(f"{evaluation.storm} has no mean spectrum to draw; evaluate one storm with less missing.")
     figure = Figure(figsize=(7.5, 5.2), layout="constrained")
     axes = figure.add_subplot()
-    baselines = [name for name in spectra.power if name not in STYLES]
-    greys = dict(zip(baselines, GREYS, strict=False))
-    truth = spectra.power["truth"]
-    for name in (*baselines, *STYLES):
-        style = STYLES.get(name, {"color": greys.get(name, "grey"), "linewidth": 1.2})
+    greys = dict(zip(BASELINES, GREYS, strict=True))
+    truth = spectra.power[TRUTH]
+    # The thick lines of STYLES are drawn over all others; reconstructions with names of their own take the next colour.
+    for name in sorted(spectra.power, key=lambda name: (name in STYLES, name != TRUTH)):
+        style = STYLES.get(name, {"color": greys.get(name), "linewidth": 1.2})
         axes.loglog(spectra.wavenumber, spectra.power[name], label=name, **style)
     axes.axvline(spectra.coarse_nyquist, color="black", linestyle=":", linewidth=1)
     axes.annotate(
@@ -127,7 +128,7 @@ def save_spectra(evaluation: Evaluation, path: str | Path) -> Path:
     return _save(figure, Path(path))
 
 
-def _coldest_area(frame: NDArray[np.floating], side: int, scale: int) -> tuple[int, int, int, int]:
+def coldest_area(frame: NDArray[np.floating], side: int, scale: int) -> tuple[int, int, int, int]:
     """Top, left, height and width of the crop with the coldest middle, aligned with coarse pixels."""
     filled = np.where(np.isfinite(frame), frame, KELVIN_SHOWN[1])
     smooth = ndimage.uniform_filter(filled, max(1, side // 3), mode="nearest")

@@ -1,5 +1,6 @@
-"""Which frames of the truth, the reconstruction and its input belong together, and on which grid."""
+"""Which frames of the truth, the reconstructions and their input belong together, and on which grid."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,9 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation.baselines import area_mean
 from tempogan_eddy.io.frames import FrameReader
 
-__all__ = ["Match", "match"]
+__all__ = ["LOWRES", "TRUTH", "Match", "match"]
+
+TRUTH, LOWRES = "truth", "lowres"
 
 Frame = NDArray[np.float32]
 
@@ -22,11 +25,11 @@ class Match:
     Attributes
     ----------
     truth : DataArray (time, y, x)
-        The common frames, trimmed to the reconstruction's grid.
+        The common frames, trimmed to the reconstructions' grid.
     scale : int
         Refinement of the grid.
     left_out : dict
-        Frames without a partner, by sequence: truth, reconstructed and, where given, lowres.
+        Frames without a partner, by sequence: truth, each reconstruction and, where given, lowres.
     readers : dict of FrameReader
         Of each sequence, all frames: the chunks of a selection may cut through those that are computed in one.
     numbers : dict of arrays of int
@@ -44,8 +47,8 @@ class Match:
         """The common times."""
         return self.truth["time"].values
 
-    def load(self, index: int) -> tuple[Frame, Frame, Frame]:
-        """Read the truth, the reconstruction and the low-resolution frame at one time, float32 kelvin.
+    def load(self, index: int) -> tuple[Frame, dict[str, Frame], Frame]:
+        """Read the truth, each reconstruction and the low-resolution frame at one time, float32 kelvin.
 
         Without a low-resolution sequence, its frame is the area mean of the truth.
         """
@@ -53,13 +56,14 @@ class Match:
             name: np.asarray(reader.frame(self.numbers[name][index]), np.float32)
             for name, reader in self.readers.items()
         }
-        lowres = frames["lowres"] if "lowres" in frames else area_mean(frames["truth"], self.scale)
-        return frames["truth"], frames["reconstructed"], lowres
+        truth = frames.pop(TRUTH)
+        lowres = frames.pop(LOWRES) if LOWRES in frames else area_mean(truth, self.scale)
+        return truth, frames, lowres
 
 
 def match(
     truth: xr.DataArray,
-    reconstructed: xr.DataArray,
+    reconstructed: Mapping[str, xr.DataArray],
     lowres: xr.DataArray | None = None,
     scale: int | None = None,
 ) -> Match:
@@ -69,18 +73,21 @@ def match(
     ----------
     truth : DataArray (time, y, x)
         May have trailing rows and columns, fewer than `scale`, that filled no block of the coarse grid.
-    reconstructed : DataArray (time, y, x)
+    reconstructed : mapping of DataArray (time, y, x)
+        By name, all on one grid.
     lowres : DataArray (time, y, x), optional
+        What all of them were reconstructed from.
     scale : int, optional
-        Default: from the shapes of `lowres` and `reconstructed`, else from `reconstructed.attrs["scale"]`.
+        Default: from the shapes of `lowres` and the reconstructions, else from the `scale` in their attributes.
 
     Raises
     ------
     InputError
         If no time is common, the scale is unknown, or shapes or coordinates disagree.
     """
-    scale = _scale(reconstructed, lowres, scale)
-    fine, (height, width) = truth.shape[1:], reconstructed.shape[1:]
+    height, width = _grid(reconstructed)
+    scale = _scale(reconstructed.values(), (height, width), lowres, scale)
+    fine = truth.shape[1:]
     spare = [theirs - ours for theirs, ours in zip(fine, (height, width), strict=True)]
     if min(spare) < 0 or max(spare) >= scale:
         raise InputError(
@@ -88,20 +95,36 @@ def match(
             f"evaluate it against the truth of the same storm on the {scale} times refined grid."
         )
     truth = truth.isel(y=slice(height), x=slice(width))
-    _check_coordinates(_coordinates(truth), _coordinates(reconstructed), "The reconstruction")
-    sequences = {"truth": truth, "reconstructed": reconstructed}
+    grid = _coordinates(truth)
+    for da in reconstructed.values():
+        _check_coordinates(grid, _coordinates(da), "The reconstruction")
+    sequences = {TRUTH: truth, **reconstructed}
     if lowres is not None:
         _check_coordinates(_coordinates(truth, scale), _coordinates(lowres), "The low-resolution input")
-        sequences["lowres"] = lowres
+        sequences[LOWRES] = lowres
     numbers = _common_times(sequences)
     left_out = {name: da.sizes["time"] - len(numbers[name]) for name, da in sequences.items()}
     readers = {name: FrameReader(da) for name, da in sequences.items()}
-    return Match(truth.isel(time=numbers["truth"]), scale, left_out, readers, numbers)
+    return Match(truth.isel(time=numbers[TRUTH]), scale, left_out, readers, numbers)
 
 
-def _scale(reconstructed: xr.DataArray, lowres: xr.DataArray | None, scale: int | None) -> int:
+def _grid(reconstructed: Mapping[str, xr.DataArray]) -> tuple[int, int]:
+    """Height and width that all reconstructions have."""
+    if taken := {TRUTH, LOWRES} & reconstructed.keys():
+        raise InputError(f"A reconstruction cannot be named {taken.pop()!r}; choose another name.")
+    shapes = {name: da.shape[1:] for name, da in reconstructed.items()}
+    if len(set(shapes.values())) != 1:
+        listed = ", ".join(f"{name} {height}x{width}" for name, (height, width) in shapes.items())
+        raise InputError(f"The reconstructions need one grid to be scored together, not: {listed or 'none at all'}.")
+    height, width = next(iter(shapes.values()))
+    return height, width
+
+
+def _scale(
+    reconstructed: Iterable[xr.DataArray], fine: tuple[int, int], lowres: xr.DataArray | None, scale: int | None
+) -> int:
     if lowres is not None:
-        fine, coarse = reconstructed.shape[1:], lowres.shape[1:]
+        coarse = lowres.shape[1:]
         inferred = fine[0] // coarse[0]
         if fine != (coarse[0] * inferred, coarse[1] * inferred) or scale not in (None, inferred):
             wanted = "a whole number of" if scale is None else str(scale)
@@ -114,7 +137,8 @@ def _scale(reconstructed: xr.DataArray, lowres: xr.DataArray | None, scale: int 
                 "The low-resolution input is as fine as the reconstruction; give the input it was made from."
             )
         return inferred
-    found = reconstructed.attrs.get("scale") if scale is None else scale
+    stated = (da.attrs["scale"] for da in reconstructed if "scale" in da.attrs)
+    found = next(stated, None) if scale is None else scale
     if found is None:
         raise InputError(
             "The reconstruction does not state its scale; give its low-resolution input (--lowres) or --scale."
@@ -123,8 +147,8 @@ def _scale(reconstructed: xr.DataArray, lowres: xr.DataArray | None, scale: int 
         number = int(found)
     except (TypeError, ValueError):
         number = 0
-    if number < 1 or any(side % number for side in reconstructed.shape[1:]):
-        height, width = reconstructed.shape[1:]
+    if number < 1 or any(side % number for side in fine):
+        height, width = fine
         raise InputError(f"The scale {found} does not divide the reconstruction's {height}x{width} pixels.")
     return number
 

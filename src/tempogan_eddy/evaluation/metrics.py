@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tempogan_eddy.evaluation.statistics import DEFAULTS, Settings
 
-__all__ = ["Metric", "metrics"]
+__all__ = ["Metric", "Sums", "metrics"]
 
 Sums = Mapping[str, NDArray[np.float64]]
 

@@ -14,11 +14,12 @@ from rich import box
 from rich.table import Table
 
 from tempogan_eddy.evaluation.bootstrap import Score
+from tempogan_eddy.evaluation.by_kelvin import error_by_kelvin
 from tempogan_eddy.evaluation.metrics import Metric
 from tempogan_eddy.evaluation.result import Evaluation
 from tempogan_eddy.io.aside import written_aside
 
-__all__ = ["table", "to_csv", "to_json"]
+__all__ = ["as_dict", "as_json", "best", "caption", "number", "table", "to_csv", "to_json"]
 
 DASH = "–"
 DECIMALS = {"K": 3, "dB": 2, "px": 3, "1": 4}
@@ -34,7 +35,7 @@ def table(evaluation: Evaluation) -> Table:
     """
     result = Table(
         title=f"{evaluation.storm}: {evaluation.scale}x reconstruction against the truth",
-        caption=_caption(evaluation),
+        caption=caption(evaluation),
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
@@ -45,17 +46,21 @@ def table(evaluation: Evaluation) -> Table:
         result.add_column(method, justify="right", max_width=15)
     for metric in evaluation.metrics:
         scores = [by_metric[metric.name] for by_metric in evaluation.scores.values()]
-        best = _best(metric, scores)
-        cells = [_cell(metric, score, index in best) for index, score in enumerate(scores)]
+        winners = best(metric, scores)
+        cells = [_cell(metric, score, index in winners) for index, score in enumerate(scores)]
         unit = "" if metric.unit == "1" else metric.unit
         result.add_row(metric.label, f"{unit:2} {metric.arrow}", *cells)
     return result
 
 
 def to_json(evaluations: Sequence[Evaluation], path: str | Path) -> Path:
-    """Write evaluations with their settings and mean spectra as JSON; what is not defined is null."""
-    text = json.dumps({"storms": [_as_dict(e) for e in evaluations]}, indent=2, ensure_ascii=False)
-    return _write(Path(path), text + "\n")
+    """Write `as_json`."""
+    return _write(Path(path), as_json(evaluations) + "\n")
+
+
+def as_json(evaluations: Sequence[Evaluation]) -> str:
+    """Evaluations with their settings and mean spectra as JSON; what is not defined is null."""
+    return json.dumps({"storms": [as_dict(e) for e in evaluations]}, indent=2, ensure_ascii=False)
 
 
 def to_csv(evaluations: Sequence[Evaluation], path: str | Path) -> Path:
@@ -72,7 +77,8 @@ def to_csv(evaluations: Sequence[Evaluation], path: str | Path) -> Path:
     return _write(Path(path), lines.getvalue())
 
 
-def _caption(evaluation: Evaluation) -> str:
+def caption(evaluation: Evaluation) -> str:
+    """Tell what the numbers of a table rest on, one sentence or two a line."""
     settings = evaluation.settings
     left_out = ", ".join(f"{count} {name}" for name, count in evaluation.left_out.items() if count)
     low, high = settings.kelvin_range
@@ -95,8 +101,8 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _best(metric: Metric, scores: Sequence[Score]) -> set[int]:
-    """Which scores are best as printed (several, if they print alike)."""
+def best(metric: Metric, scores: Sequence[Score]) -> set[int]:
+    """Tell which scores are best as printed (several, if they print alike)."""
     finite = {i: metric.cost(s.value) for i, s in enumerate(scores) if not math.isnan(s.value)}
     if len(finite) < 2:
         return set()
@@ -105,15 +111,16 @@ def _best(metric: Metric, scores: Sequence[Score]) -> set[int]:
 
 
 def _cell(metric: Metric, score: Score, best: bool) -> str:
-    value = _number(score.value, metric)
+    value = number(score.value, metric)
     if best:
         value = f"[bold]{value}[/bold]"
     if math.isnan(score.low):
         return value
-    return f"{value}\n[dim]{_number(score.low, metric)} … {_number(score.high, metric)}[/dim]"
+    return f"{value}\n[dim]{number(score.low, metric)} … {number(score.high, metric)}[/dim]"
 
 
-def _number(value: float, metric: Metric) -> str:
+def number(value: float, metric: Metric) -> str:
+    """Print a value with the decimals that its unit deserves; a dash where it is not defined."""
     if math.isnan(value):
         return DASH
     decimals = DECIMALS[metric.unit]
@@ -123,7 +130,8 @@ def _number(value: float, metric: Metric) -> str:
     return f"{round(value, decimals) + 0.0:.{decimals}f}".replace("inf", "∞")
 
 
-def _as_dict(evaluation: Evaluation) -> dict[str, Any]:
+def as_dict(evaluation: Evaluation) -> dict[str, Any]:
+    """An evaluation as JSON knows it; what is not defined is None."""
     spectra = evaluation.spectra
     time = evaluation.example_time
     return {
@@ -139,12 +147,19 @@ def _as_dict(evaluation: Evaluation) -> dict[str, Any]:
         "settings": asdict(evaluation.settings) | {"data_range": evaluation.settings.data_range},
         "metrics": {m.name: {"label": m.label, "unit": m.unit, "better": m.better} for m in evaluation.metrics},
         "scores": {
-            method: {
-                name: {key: n if math.isfinite(n) else None for key, n in asdict(score).items()}
-                for name, score in scores.items()
-            }
+            method: {name: _score_as_dict(score) for name, score in scores.items()}
             for method, scores in evaluation.scores.items()
         },
+        "error_by_kelvin": [
+            {
+                "low": part.low,
+                "high": part.high,
+                "share": part.share,
+                "rmse": {method: _score_as_dict(score) for method, score in part.rmse.items()},
+                "bias": {method: _score_as_dict(score) for method, score in part.bias.items()},
+            }
+            for part in error_by_kelvin(evaluation)
+        ],
         "spectra": None
         if spectra is None
         else {
@@ -153,6 +168,10 @@ def _as_dict(evaluation: Evaluation) -> dict[str, Any]:
             "power": {name: power.tolist() for name, power in spectra.power.items()},
         },
     }
+
+
+def _score_as_dict(score: Score) -> dict[str, float | None]:
+    return {key: n if math.isfinite(n) else None for key, n in asdict(score).items()}
 
 
 def _write(path: Path, text: str) -> Path:

@@ -13,12 +13,24 @@ from tempogan_eddy.evaluation.baselines import area_mean
 from tempogan_eddy.evaluation.frames import FLOW_WINDOW, Frame, Pair
 from tempogan_eddy.evaluation.spectra import energy_above, log_spectral_distance
 
-__all__ = ["DEFAULTS", "MAXIMA", "Settings", "consistency_statistics", "frame_statistics", "pair_statistics"]
+__all__ = [
+    "DEFAULTS",
+    "KELVIN_BINS",
+    "MAXIMA",
+    "Settings",
+    "bin_names",
+    "consistency_statistics",
+    "frame_statistics",
+    "pair_statistics",
+]
 
 Statistics = dict[str, float]
 
 # Statistics that are combined by their maximum, not by their sum.
 MAXIMA = frozenset({"consistency_max"})
+
+# Edges of the bins of true brightness temperature, kelvin: all that can be valid (io/quality.py).
+KELVIN_BINS = tuple(float(kelvin) for kelvin in range(160, 350, 10))
 
 SSIM_SIGMA, SSIM_WINDOW = 1.5, 11  # the gaussian window of Wang et al. (2004)
 
@@ -89,6 +101,7 @@ def frame_statistics(reconstructed: Frame, truth: Frame, scale: int, settings: S
     """
     return {
         **_error_sums(reconstructed, truth, settings),
+        **_bin_sums(reconstructed, truth),
         **_fss_sums(reconstructed, truth, settings),
         **_ssim_sums(reconstructed, truth, settings),
         **_spectrum_sums(reconstructed, truth, scale, settings),
@@ -151,6 +164,23 @@ def _error_sums(reconstructed: Frame, truth: Frame, settings: Settings) -> Stati
         "cold_pixels": float(cold.sum()),
         "cold_squared_error": float(squared[cold].sum()),
     }
+
+
+def bin_names(low: float) -> tuple[str, str, str]:
+    """The statistics of the bin from `low` kelvin on: its pixels, sum of errors, sum of squared errors."""
+    return f"pixels_from_{low:g}", f"error_from_{low:g}", f"squared_error_from_{low:g}"
+
+
+def _bin_sums(reconstructed: Frame, truth: Frame) -> Statistics:
+    expected = truth.values[truth.mask.valid]
+    error = reconstructed.values[truth.mask.valid].astype(np.float64) - expected
+    place = np.clip(np.digitize(expected, KELVIN_BINS) - 1, 0, len(KELVIN_BINS) - 2)
+    sums: Statistics = {}
+    columns = (np.bincount(place, weights, len(KELVIN_BINS) - 1) for weights in (None, error, error**2))
+    for low, *values in zip(KELVIN_BINS, *columns, strict=False):
+        if values[0]:
+            sums.update(zip(bin_names(low), map(float, values), strict=True))
+    return sums
 
 
 def _fss_sums(reconstructed: Frame, truth: Frame, settings: Settings) -> Statistics:

@@ -1,6 +1,6 @@
 """NetCDF and Zarr by the CF conventions, through xarray."""
 
-import functools
+import math
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +17,11 @@ from tempogan_eddy.io.sequence import as_sequence, kelvin_offset
 
 __all__ = ["NoSequenceError", "open_cf", "zarr_groups"]
 
-# The library's own 64 MiB for each variable fill up with frames that are read once. Some remain, because a file
-# may pack many frames into one chunk.
+# The library's own 64 MiB for each variable fill up with frames that are read once.
 netCDF4.set_chunk_cache(16 << 20)
+
+# Frames that a file packs into one chunk are held, decoded, while they are read one by one; not beyond this.
+LARGEST_BLOCK_BYTES = 512 << 20
 
 STANDARD_NAMES = {"brightness_temperature", "toa_brightness_temperature"}
 STALE_ATTRIBUTES = {"valid_min", "valid_max", "valid_range", "actual_range", "ancillary_variables", "bounds"}
@@ -66,7 +68,7 @@ def open_cf(
     dataset = _open_dataset(path, group)
     raw = dataset[_choose(dataset, path, variable)]
     da = _name_dimensions(raw, path)
-    stack = FrameStack(path, functools.partial(_read_frame, da.variable, path), da.shape)
+    stack = FrameStack(path, _Frames(da.variable, path, _frames_a_chunk(raw, da)), da.shape)
     attrs = {**dataset.attrs, **raw.attrs}
     if grid_mapping := raw.encoding.get("grid_mapping"):
         attrs["grid_mapping"] = grid_mapping
@@ -194,8 +196,35 @@ def _coordinates(da: xr.DataArray) -> dict[str, xr.Variable]:
     return kept
 
 
-def _read_frame(variable: xr.Variable, path: Path, number: int) -> np.ndarray:
-    try:
-        return np.asarray(variable[number].values, dtype=np.float32)
-    except Exception as error:  # whatever the library below raises for a damaged file
-        raise InputError(f"{path} cannot be read at frame {number} ({error}); is it whole?") from error
+def _frames_a_chunk(raw: xr.DataArray, da: xr.DataArray) -> int:
+    """Return how many frames the file packs into one chunk: 1 where it tells nothing or they are many."""
+    chunks = raw.encoding.get("chunksizes") or raw.encoding.get("chunks")
+    along_time = [dim for dim in raw.dims if dim in raw[_times(raw)[0]].dims]
+    if not chunks or not along_time:
+        return 1
+    frames = int(chunks[raw.dims.index(along_time[0])])
+    return frames if frames * math.prod(da.shape[1:]) * 4 <= LARGEST_BLOCK_BYTES else 1
+
+
+class _Frames:
+    """Frames of a variable by number; those of one chunk of the file are decoded together."""
+
+    def __init__(self, variable: xr.Variable, path: Path, frames_a_chunk: int) -> None:
+        self.variable, self.path, self.frames_a_chunk = variable, path, frames_a_chunk
+        self.held: tuple[int, np.ndarray] = (-1, np.empty(0))
+
+    def __call__(self, number: int) -> np.ndarray:
+        if self.frames_a_chunk == 1:
+            return self._read(number, number + 1)[0]
+        block = number // self.frames_a_chunk
+        held, frames = self.held  # read at once: several threads may ask
+        if held != block:
+            frames = self._read(block * self.frames_a_chunk, (block + 1) * self.frames_a_chunk)
+            self.held = block, frames
+        return frames[number - block * self.frames_a_chunk]
+
+    def _read(self, first: int, last: int) -> np.ndarray:
+        try:
+            return np.asarray(self.variable[first:last].values, dtype=np.float32)
+        except Exception as error:  # whatever the library below raises for a damaged file
+            raise InputError(f"{self.path} cannot be read at frame {first} ({error}); is it whole?") from error

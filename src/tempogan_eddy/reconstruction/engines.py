@@ -258,8 +258,8 @@ def _openvino_engine(generator: Generator, precision: str) -> Callable[[Tensor],
     # Read, not converted from torch, which would ask for consent to telemetry. Sizes are free: the graph compiled
     # for one size is no faster.
     graph = core.read_model(detail_to_onnx(network))
-    # OpenVINO gives the thread that compiles a signal stack which is gone with the compiled model, whichever thread drops
-    # that; a signal such as Ctrl-C would then crash the process. So a thread compiles that receives none and ends.
+    # OpenVINO gives the thread that compiles a signal stack, gone with the compiled model whichever thread drops that;
+    # a signal such as Ctrl-C would then crash the process. So a thread compiles that receives no signals and ends.
     with ThreadPoolExecutor(1) as pool:
         compiled = pool.submit(core.compile_model, graph, "CPU", settings).result()
 

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 import xarray as xr
 
-from tempogan_eddy import __version__
 from tempogan_eddy.dataset.missing import fill_missing
 from tempogan_eddy.device import choose_device
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import as_sequence, refine_grid
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
 from tempogan_eddy.reconstruction.engines import detail_engine, private_copy
+from tempogan_eddy.reconstruction.provenance import provenance
 from tempogan_eddy.reconstruction.tiles import run_tiled
 from tempogan_eddy.weights import Model, load_model
 
@@ -116,7 +116,7 @@ def reconstruct(
         dims=sequence.dims,
         coords=refine_grid(sequence, scale),
         name=sequence.name,
-        attrs={**sequence.attrs, **_provenance(model), "super_resolution_engine": f"{detail.name} {detail.precision}"},
+        attrs={**sequence.attrs, **provenance(model), "super_resolution_engine": f"{detail.name} {detail.precision}"},
     )
 
 
@@ -124,22 +124,6 @@ def _frames_at_once(height: int, width: int, side: int, pixels: int) -> int:
     """How many frames fill a device with so many LR pixels, given in tiles of at most ``side``."""
     filling = pixels // (min(side, height) * min(side, width))
     return max(1, min(filling, FRAMES_HELD * pixels // (height * width)))
-
-
-def _provenance(model: Model) -> dict[str, object]:
-    low, high = model.config.data.kelvin_range
-    return {
-        "super_resolution_software": f"TempoGAN-Eddy {__version__}",
-        "super_resolution_model": Path(model.name).name,
-        "super_resolution_training_data": "; ".join(model.metadata.get("training_data", [])) or "not recorded",
-        "comment": "Detail finer than the input's pixels is plausible, not observed.",
-        "super_resolution_model_version": str(model.metadata.get("version", "")),
-        "super_resolution_model_step": int(model.metadata.get("step", 0)),
-        "super_resolution_kelvin_range": [low, high],
-        **model.sensor.attributes(),
-        **({"super_resolution_detail": model.metadata["detail"]} if "detail" in model.metadata else {}),
-        "scale": model.scale,
-    }
 
 
 def _warn_of_mismatch(sequence: xr.DataArray, model: Model) -> None:

@@ -101,10 +101,12 @@ class Steps:
         What is trained.
     config
         Loss weights, scale and kelvin range.
+    teacher
+        A trained generator whose frames stand for the truth in the content loss.
     """
 
-    def __init__(self, fabric: Fabric, networks: Networks, config: Config) -> None:
-        self.fabric, self.networks, self.config = fabric, networks, config
+    def __init__(self, fabric: Fabric, networks: Networks, config: Config, teacher: nn.Module | None = None) -> None:
+        self.fabric, self.networks, self.config, self.teacher = fabric, networks, config, teacher
         self.spatial_on = config.training.lambda_adv_s > 0 or config.training.lambda_feature > 0
         self.temporal_on = config.training.lambda_adv_t > 0
 
@@ -147,7 +149,9 @@ class Steps:
         lr, hr = (from_kelvin(batch[name], kelvin_range) for name in ("lr", "hr"))
         upsampled = upsample(lr.flatten(0, 1), scale).unflatten(0, lr.shape[:2])
         hr = torch.where(batch["valid"] > 0, hr, upsampled)
-        return _Batch(lr, hr, upsampled, batch["valid"], batch["flow"], scale)
+        # By no flow a frame stays where it is.
+        flow = batch["flow"] if self.config.training.align_windows else torch.zeros_like(batch["flow"])
+        return _Batch(lr, hr, upsampled, batch["valid"], flow, scale)
 
     def _generate(self, batch: _Batch, adversarial: bool) -> _Fake:
         """All frames of all windows in as few forward passes as learning allows."""
@@ -163,9 +167,9 @@ class Steps:
         # Missing pixels are nobody's business.
         return _Fake(torch.where(batch.valid > 0, frames, batch.upsampled), batch)
 
-    def _forward(self, lr: Tensor) -> Tensor:
+    def _forward(self, lr: Tensor, generator: nn.Module | None = None) -> Tensor:
         flat = lr.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        return self.networks.generator(flat).float().unflatten(0, lr.shape[:2])
+        return (generator or self.networks.generator)(flat).float().unflatten(0, lr.shape[:2])
 
     def _discriminator_step(self, group: Sequence[_Batch], shared: Sequence[_Fake]) -> dict[str, float]:
         """Step A: real to 1, generated to 0, with the generator left alone."""
@@ -199,8 +203,12 @@ class Steps:
         with _frozen(self.networks.spatial, self.networks.temporal):
             for index, batch in enumerate(group):
                 fake = shared[index] if shared else self._generate(batch, adversarial)
-                candidates = (part[:, learning] for part in (fake.frames, batch.hr, batch.valid))
-                content = losses.add("loss_content", content_loss(*candidates, self.config.training.content_distance))
+                frames, truth, valid = (part[:, learning] for part in (fake.frames, batch.hr, batch.valid))
+                if self.teacher is not None:
+                    with torch.no_grad():
+                        truth = self._forward(batch.lr[:, learning], self.teacher)
+                distance = content_loss(frames, truth, valid, self.config.training.content_distance)
+                content = losses.add("loss_content", distance)
                 total = self.config.training.lambda_content * content
                 if self.config.training.lambda_spectral:
                     distance = losses.add("loss_spectral", spectral_loss(fake.frames[:, 1], batch.hr[:, 1]))

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,9 @@ __all__ = ["TempoGANTrainer", "TrainingResult"]
 
 log = logging.getLogger(__name__)
 
-# beta1 as tempoGAN. A beta2 of 0.999 remembers the small gradients of the content epochs for so long that
+# A beta2 of 0.999 remembers the small gradients of the content epochs for so long that
 # the first adversarial ones, thirty times their size, threw the generator off (L1 0.02 -> 58 in one epoch).
-BETAS = (0.5, 0.99)
+BETA2 = 0.99
 
 BEST_MODEL = "best_model.safetensors"
 
@@ -99,7 +100,7 @@ class TempoGANTrainer:
         self.validation = Validation(self.dataset.other("val"))
         self.dataset = self.dataset.to(self.fabric.device)
         self.networks = self._build()
-        self.steps = Steps(self.fabric, self.networks, self.config)
+        self.steps = Steps(self.fabric, self.networks, self.config, self._teacher())
         # An average over the last 1 / (1 - decay) steps, shorter at the start so that it does not remember zero.
         self.ema = AveragedModel(
             self._bare_generator(),
@@ -187,8 +188,9 @@ class TempoGANTrainer:
         # A fused optimiser unscales by itself, which does not go with clipping.
         scaled = bool(self.fabric.strategy.precision.state_dict())
         fused = self.fabric.device.type in ("cpu", "cuda") and not scaled
-        optimizer_g = torch.optim.Adam(generator.parameters(), training.lr_g, betas=BETAS, fused=fused)
-        optimizer_d = torch.optim.Adam(judges, training.lr_d, betas=BETAS, fused=fused)
+        betas = (training.beta1, BETA2)
+        optimizer_g = torch.optim.Adam(generator.parameters(), training.lr_g, betas=betas, fused=fused)
+        optimizer_d = torch.optim.Adam(judges, training.lr_d, betas=betas, fused=fused)
         wrapped_generator, wrapped_g = self.fabric.setup(generator, optimizer_g)
         wrapped_spatial, wrapped_temporal = (
             self.fabric.setup_module(spatial),
@@ -196,6 +198,18 @@ class TempoGANTrainer:
         )
         wrapped_d: Optimizer = self.fabric.setup_optimizers(optimizer_d)  # type: ignore[assignment]
         return Networks(wrapped_generator, wrapped_spatial, wrapped_temporal, wrapped_g, wrapped_d)
+
+    def _teacher(self) -> nn.Module | None:
+        path = self.config.training.teacher
+        if path is None:
+            return None
+        model = load_model(path)
+        for section in ("data.kelvin_range", "model.upsample_factor", "sensor"):
+            of_teacher, of_run = (attrgetter(section)(config) for config in (model.config, self.config))
+            if of_teacher != of_run:
+                raise InputError(f"training.teacher: {path} was trained with another {section}; use the same.")
+        network = model.generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return self.fabric.setup_module(network)
 
     def _start_from(self, path: str) -> None:
         """Begin with the generator of an earlier model, which must be of the size that the configuration asks for."""

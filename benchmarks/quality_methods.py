@@ -1,0 +1,147 @@
+"""What the quality benchmark compares: interpolation, a regression network, and the dial of the released models."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+
+from tempogan_eddy.dataset.missing import fill_missing
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.evaluation.baselines import nearest
+from tempogan_eddy.io import refine_grid
+from tempogan_eddy.reconstruction import reconstruct
+from tempogan_eddy.weights import Model, load_model
+
+__all__ = [
+    "DETAILS",
+    "EDDY",
+    "FAITHFUL",
+    "LANCZOS",
+    "REGRESSION",
+    "Dial",
+    "Networks",
+    "interpolated",
+    "lanczos",
+    "load_dial",
+    "load_networks",
+    "order",
+]
+
+FAITHFUL, EDDY, LANCZOS, REGRESSION = "faithful", "eddy", "Lanczos", "regression network"
+DETAILS = (0.2, 0.4, 0.6, 0.8, 1.0)
+DEFAULT_DETAIL = 0.5  # of a file that states none
+
+Interpolation = Callable[[NDArray[np.floating], int], NDArray[np.floating]]
+
+
+@dataclass(frozen=True)
+class Dial:
+    """The two ends between which the weights of `eddy` are interpolated, and where it stands by default."""
+
+    faithful: Model
+    full: Model
+    default: float
+
+    def at(self, detail: float) -> Model:
+        """The model at a detail from 0 (faithful) to 1 (the fully trained tempoGAN)."""
+        model = copy.deepcopy(self.full)
+        plain, sharp = self.faithful.generator.state_dict(), self.full.generator.state_dict()
+        model.generator.load_state_dict({key: torch.lerp(plain[key], sharp[key], detail) for key in sharp})
+        return model
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The networks to score.
+
+    Parameters
+    ----------
+    models
+        By name.
+    details
+        Which of them stand where on the dial, from faithful on.
+    device
+        Where they run.
+    """
+
+    models: dict[str, Model]
+    details: dict[str, float]
+    device: str
+
+    @property
+    def faithful(self) -> Model:
+        """The model without adversarial detail, whose scale and sensor all others share."""
+        return self.models[FAITHFUL]
+
+    def rebuild(self, coarse: xr.DataArray, name: str) -> xr.DataArray:
+        """Reconstruct in full precision, lazily."""
+        return reconstruct(coarse, self.models[name], device=self.device, precision="fp32")
+
+
+def load_dial(faithful: Path | None, eddy: Path | None, detail: float | None) -> Dial:
+    """The released models, or files in their place.
+
+    Parameters
+    ----------
+    detail
+        The default of `eddy`; what its file says if None.
+    """
+    plain = load_model(faithful or FAITHFUL)
+    full = load_model(eddy) if eddy else load_model(EDDY, detail=1.0)
+    stated = full if eddy else load_model(EDDY)
+    default = stated.metadata.get("detail", DEFAULT_DETAIL) if detail is None else detail
+    if not 0 < default <= 1:
+        raise InputError(f"The detail of eddy must lie above 0 (that is faithful) and up to 1, not at {default}.")
+    if plain.config.model != full.config.model or plain.sensor != full.sensor:
+        raise InputError(f"{plain.name} and {full.name} differ in size or sensor; no weights lie between them.")
+    return Dial(plain, full, float(default))
+
+
+def load_networks(dial: Dial, regression: Path | None, device: str) -> Networks:
+    """The regression network, where there is one, and the dial at its default and at some other places."""
+    models = {REGRESSION: load_model(regression)} if regression else {}
+    details = {FAITHFUL: 0.0}
+    details |= {
+        EDDY if detail == dial.default else f"{EDDY} {detail:g}": detail for detail in sorted({*DETAILS, dial.default})
+    }
+    return Networks(models | {name: dial.at(detail) for name, detail in details.items()}, details, device)
+
+
+def lanczos(lowres: NDArray[np.floating], scale: int) -> NDArray[np.floating]:
+    """Interpolate a frame with OpenCV's `INTER_LANCZOS4`; missing pixels are treated as the other baselines do.
+
+    Parameters
+    ----------
+    lowres : (h, w) array
+        Kelvin, NaN where missing.
+    scale : int
+        Refinement of the grid.
+
+    Returns
+    -------
+    (h * scale, w * scale) array
+    """
+    import cv2
+
+    filled = fill_missing(lowres.astype(np.float32))
+    smooth = cv2.resize(filled, None, fx=scale, fy=scale, interpolation=cv2.INTER_LANCZOS4)
+    return np.where(nearest(np.isnan(lowres), scale), np.float32(np.nan), smooth)
+
+
+def interpolated(coarse: xr.DataArray, scale: int, method: Interpolation) -> xr.DataArray:
+    """Interpolate a sequence frame by frame."""
+    fine = np.stack([method(frame, scale) for frame in coarse.values])
+    return xr.DataArray(fine, refine_grid(coarse, scale), coarse.dims, attrs={**coarse.attrs, "scale": scale})
+
+
+def order(methods: Iterable[str]) -> list[str]:
+    """Names of methods from the plainest to the sharpest."""
+    plain = ["nearest", "bicubic", LANCZOS, "back-projected bicubic"]
+    return [*plain, *(name for name in methods if name not in plain)]

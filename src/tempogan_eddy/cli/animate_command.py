@@ -1,0 +1,103 @@
+"""The command that shows sequences side by side and moving."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tempogan_eddy.cli.options import Colours, ConfigPath, Credit, InputFormat, Overrides, Storm, Time, settings
+from tempogan_eddy.cli.progress import frame_progress
+from tempogan_eddy.errors import InputError
+
+__all__ = ["animate"]
+
+
+def animate(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(metavar="IN...", help="One a panel: NetCDF, Zarr, PNG or Digital Typhoon.", show_default=False),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="NAME.webp (best: small, or exact with --quality 100), .gif (plays everywhere, exact colours, large), "
+            ".png (animated, exact, largest) or .mp4 (for players; its colours are the least exact).",
+            show_default=False,
+        ),
+    ],
+    labels: Annotated[
+        str | None,
+        typer.Option(help="A word or two over each panel, with commas between.", show_default=False),
+    ] = None,
+    storm: Storm = None,
+    time: Time = None,
+    colours: Colours = "infrared",
+    width: Annotated[
+        int, typer.Option(min=160, max=8000, help="Pixels at most; enlarged only by whole numbers.")
+    ] = 1200,
+    fps: Annotated[float, typer.Option(min=0.1, max=60, help="Frames a second.")] = 6.0,
+    crop: Annotated[
+        str | None,
+        typer.Option(help="TOP,LEFT,HEIGHT,WIDTH in pixels of the finest input.", show_default=False),
+    ] = None,
+    every: Annotated[int, typer.Option(min=1, help="Show each n-th frame only.")] = 1,
+    quality: Annotated[int, typer.Option(min=1, max=100, help="Of WebP; 100 keeps every colour exactly.")] = 80,
+    credit: Credit = "",
+    input_format: InputFormat = None,
+    config: ConfigPath = None,
+    overrides: Overrides = None,
+) -> None:
+    """Show sequences side by side and moving, with their times and a legend in kelvin."""
+    from tempogan_eddy.display.animation import Animation
+    from tempogan_eddy.display.colours import COLOUR_TABLES
+    from tempogan_eddy.display.movie import check_name, save_animation
+    from tempogan_eddy.display.panels import match_panels
+
+    check_name(output)
+    window = _window(crop)
+    names = _labels(labels, sources)
+    data = settings(config, overrides).data
+    sequences = [_open(source, storm, time, input_format, data) for source in sources]
+    panels = match_panels(sequences, names, every)
+    animation = Animation(panels, table=COLOUR_TABLES[colours], width=width, crop=window, credit=credit)
+    with frame_progress("animating", len(animation)) as advance:
+        save_animation(animation, output, fps=fps, quality=quality, on_frame=advance)
+    size = output.stat().st_size / 1e6
+    print(f"{output}: {len(animation)} frames of {animation.size[0]}x{animation.size[1]}, {size:.1f} MB")
+
+
+def _open(source: Path, storm: str | None, time: str | None, input_format: str | None, data: Any) -> Any:
+    """One input; the storm's name is needed only where it holds several."""
+    from tempogan_eddy.io import select_time
+    from tempogan_eddy.io.open import choose, find_sources, open_source
+
+    found = find_sources(source, input_format)
+    sequence = open_source(choose(found, storm if len(found) > 1 else None, source), **data.reader_options())
+    return select_time(sequence, time) if time else sequence
+
+
+def _labels(text: str | None, sources: list[Path]) -> list[str]:
+    names = (
+        [source.resolve().stem for source in sources] if text is None else [name.strip() for name in text.split(",")]
+    )
+    if len(names) != len(sources):
+        raise InputError(
+            f"There are {len(sources)} inputs and {len(names)} labels; give one label for each (--labels)."
+        )
+    return names
+
+
+def _window(text: str | None) -> tuple[int, int, int, int] | None:
+    if text is None:
+        return None
+    try:
+        top, left, height, width = (int(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(
+            f"The crop {text!r} is not TOP,LEFT,HEIGHT,WIDTH in pixels, such as 128,128,256,256."
+        ) from None
+    return top, left, height, width

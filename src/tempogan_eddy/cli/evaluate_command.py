@@ -1,0 +1,185 @@
+"""The command that scores a reconstruction: a table, JSON, CSV, figures, and a page with all of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, TextIO
+
+import typer
+
+from tempogan_eddy.cli.invocation import history
+from tempogan_eddy.cli.options import (
+    Colours,
+    ConfigPath,
+    Credit,
+    FormatName,
+    Overrides,
+    Storm,
+    Time,
+    model_names,
+    settings,
+)
+from tempogan_eddy.cli.progress import frame_progress
+from tempogan_eddy.errors import InputError
+
+__all__ = ["evaluate"]
+
+STANDARD_OUTPUT = Path("-")
+
+
+def evaluate(
+    truth: Annotated[Path, typer.Option("--truth", help="The true fine sequence.", show_default=False)],
+    reconstructed: Annotated[Path, typer.Option("--reconstructed", help="The reconstruction.", show_default=False)],
+    lowres: Annotated[
+        Path | None,
+        typer.Option("--lowres", help="The coarse input; made from the truth where left out.", show_default=False),
+    ] = None,
+    storm: Storm = None,
+    time: Time = None,
+    scale: Annotated[
+        int | None,
+        typer.Option(min=2, max=64, help="How many times finer, where no file tells.", show_default=False),
+    ] = None,
+    input_format: Annotated[
+        FormatName | None,
+        typer.Option("--input-format", help="Format of the truth, where it is not recognised.", show_default=False),
+    ] = None,
+    json_file: Annotated[
+        Path | None,
+        typer.Option("--json", help="Write all scores as JSON; - prints them and nothing else.", show_default=False),
+    ] = None,
+    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write all scores as CSV.", show_default=False)] = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option("--figures", help="Folder for STORM-crops.png and STORM-spectra.png.", show_default=False),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", help="Write one page, NAME.html, that holds everything.", show_default=False),
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="The model that made the reconstruction, to tell of in the report.",
+            show_default=False,
+            autocompletion=model_names,
+        ),
+    ] = None,
+    colours: Colours = "infrared",
+    credit: Credit = "",
+    baselines: Annotated[bool, typer.Option(help="Score nearest, bicubic and back-projected bicubic too.")] = True,
+    config: ConfigPath = None,
+    overrides: Overrides = None,
+) -> None:
+    """Score a reconstruction against the truth, beside simple interpolation."""
+    from tempogan_eddy.evaluation import Settings, combine
+    from tempogan_eddy.evaluation import evaluate as score
+    from tempogan_eddy.evaluation.report import as_json, table, to_csv, to_json
+
+    _check_outputs(json_file, csv_file)
+    page = _page(report, model, colours, credit) if report else None
+    # A program that reads the scores reads nothing else.
+    people = sys.stderr if json_file == STANDARD_OUTPUT else sys.stdout
+    data = settings(config, overrides).data
+    results = []
+    for name, truth_part, fine, coarse in _pairs(truth, reconstructed, lowres, storm, time, input_format, data):
+        with frame_progress(f"evaluating {name}") as advance:
+            result = score(
+                truth_part,
+                fine,
+                coarse,
+                sensor_scale=scale,
+                baselines=baselines,
+                cadence=data.cadence,
+                settings=Settings(kelvin_range=data.kelvin_range),
+                progress=advance,
+            )
+        results.append(result)
+        _print(table(result), people)
+        if figures:
+            _draw(figures, result, truth_part, fine, coarse, people)
+        if page:
+            with frame_progress(f"drawing {name}") as advance:
+                page.add(result, truth_part, fine, coarse, advance)
+    if len(results) > 1:
+        results.append(combine(results))
+        _print(table(results[-1]), people)
+        if page:
+            page.add_combined(results[-1])
+    if json_file == STANDARD_OUTPUT:
+        print(as_json(results))
+    elif json_file:
+        print(to_json(results, json_file))
+    if csv_file:
+        print(to_csv(results, csv_file), file=people)
+    if page and report:
+        print(page.save(report), file=people)
+
+
+def _check_outputs(json_file: Path | None, csv_file: Path | None) -> None:
+    for target in (json_file, csv_file):
+        if target is not None and target.exists() and target.suffix.lower() not in {".json", ".csv"}:
+            raise InputError(f"{target} exists and is no table of scores; name another file for them.")
+
+
+def _page(report: Path, model: Path | None, colours: str, credit: str) -> Any:
+    """The page to collect storms for; what is wrong with its name or the model shows before hours of scoring."""
+    from tempogan_eddy.display.report_page import ReportPage, check_name
+    from tempogan_eddy.inspection import model_facts
+
+    check_name(report)
+    return ReportPage(history(), model_facts(model) if model else {}, colours, credit)
+
+
+def _pairs(
+    truth: Path,
+    reconstructed: Path,
+    lowres: Path | None,
+    storm: str | None,
+    time: str | None,
+    truth_format: str | None,
+    data: Any,
+) -> Iterator[tuple[str, Any, Any, Any]]:
+    """Name, truth, reconstruction and coarse input of every storm that was reconstructed."""
+    from tempogan_eddy.io import open_sequences, select_time
+    from tempogan_eddy.io.open import choose, find_sources, open_source
+
+    def within(sequence: Any) -> Any:
+        return select_time(sequence, time) if time else sequence
+
+    # The variable's name is the truth's; what this package wrote is found without it.
+    ours = data.model_copy(update={"variable": None})
+    fines = open_sequences(reconstructed, **ours.reader_options())
+    coarses = open_sequences(lowres, **ours.reader_options()) if lowres else None
+    # Only those storms of the truth are opened that were reconstructed; it may hold a thousand more.
+    truths = find_sources(truth, truth_format)
+    alone = len(fines) == 1
+    for name in [storm] if storm and not alone else fines:
+        fine = choose(fines, name, reconstructed)
+        label = storm or str(fine.attrs.get("sequence", name))
+        # A truth of one storm needs no name; one of several is found by the name the reconstruction kept.
+        wanted = storm or (None if len(truths) == 1 else label)
+        whole = open_source(choose(truths, wanted, truth), **data.reader_options())
+        coarse = within(choose(coarses, None if alone else name, str(lowres))) if coarses else None
+        yield label, within(whole), within(fine), coarse
+
+
+def _draw(folder: Path, result: Any, truth: Any, fine: Any, coarse: Any, people: TextIO) -> None:
+    from tempogan_eddy.evaluation import figures
+
+    crops = folder / f"{result.storm}-crops.png"
+    print(figures.save_crops(truth, fine, crops, lowres=coarse, time=result.example_time), file=people)
+    if result.spectra is not None:
+        print(figures.save_spectra(result, folder / f"{result.storm}-spectra.png"), file=people)
+
+
+def _print(table: Any, people: TextIO) -> None:
+    from rich.console import Console
+
+    console = Console(file=people)
+    # Redirected output has no width of its own.
+    (console if console.is_terminal else Console(file=people, width=110)).print(table)

@@ -1,0 +1,209 @@
+"""Panels side by side as pictures: labels, the time, a legend in kelvin. One picture at a time, whatever the length."""
+
+from collections.abc import Iterator
+from functools import cache, cached_property
+from math import ceil
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from tempogan_eddy.display.colours import COLOUR_TABLES, Colour, ColourTable
+from tempogan_eddy.display.panels import Panel, Panels, resample
+from tempogan_eddy.errors import InputError
+
+__all__ = ["Animation"]
+
+GROUND, LINE, FAINT, TEXT = (13, 16, 21), (42, 48, 58), (140, 149, 163), (232, 236, 242)
+MOST_COLUMNS = 4
+SMALLEST_PANEL = 48
+LEGEND_STEP = 20  # kelvin between two ticks
+
+# Pixels at a width of 1200; all of them grow with the picture.
+MARGIN, GAP, HEADER, LABEL, FOOTER, CREDIT = 22, 12, 54, 28, 62, 24
+
+
+class Animation:
+    """Pictures of panels over time.
+
+    Parameters
+    ----------
+    panels
+        What is shown.
+    table
+        Colours of the kelvins.
+    width
+        Of a picture at most, pixels; where pixels are enlarged, each by a whole number, a picture may be narrower.
+    crop
+        (top, left, height, width) in pixels of the finest panel; default the whole frame.
+    credit
+        Whom the data are from; printed at the foot.
+
+    Raises
+    ------
+    InputError
+        If the crop lies outside the frame or the width leaves no room for the panels.
+    """
+
+    def __init__(
+        self,
+        panels: Panels,
+        *,
+        table: ColourTable = COLOUR_TABLES["infrared"],
+        width: int = 1200,
+        crop: tuple[int, int, int, int] | None = None,
+        credit: str = "",
+    ) -> None:
+        self.panels, self.table, self.credit = panels, table, credit
+        self.window = crop or (0, 0, *panels.size)
+        _check_window(self.window, panels.size)
+        self.unit = min(1.6, max(0.7, width / 1200))
+        count = len(panels.panels)
+        # As many columns as rows where one row would be too long.
+        self.columns = count if count <= MOST_COLUMNS else ceil(count**0.5)
+        self.rows = ceil(count / self.columns)
+        self.shown = self._panel_size(width)
+        # Even sides: video formats want them.
+        self.size = (
+            _even(2 * self._px(MARGIN) + self.columns * self.shown[1] + (self.columns - 1) * self._px(GAP)),
+            _even(
+                self._px(HEADER)
+                + self.rows * (self._px(LABEL) + self.shown[0])
+                + (self.rows - 1) * self._px(GAP)
+                + self._foot
+            ),
+        )
+
+    def __len__(self) -> int:
+        return len(self.panels.times)
+
+    def __iter__(self) -> Iterator[Image.Image]:
+        return (self.picture(number) for number in range(len(self)))
+
+    def picture(self, number: int) -> Image.Image:
+        """Draw one time, as RGB."""
+        picture = self._background.copy()
+        draw = ImageDraw.Draw(picture)
+        for index, panel in enumerate(self.panels.panels):
+            kelvin = resample(panel.frame(number), self.panels.size, self.window, self.shown)
+            picture.paste(Image.fromarray(self.table.rgb(kelvin)), self._corner(index))
+        self._draw_time(draw, number)
+        return picture
+
+    @cached_property
+    def _background(self) -> Image.Image:
+        """Everything that stays the same."""
+        picture = Image.new("RGB", self.size, GROUND)
+        draw = ImageDraw.Draw(picture)
+        for index, panel in enumerate(self.panels.panels):
+            left, top = self._corner(index)
+            self._draw_label(draw, panel, left, top)
+        self._draw_legend(picture, draw)
+        return picture
+
+    def _draw_label(self, draw: ImageDraw.ImageDraw, panel: Panel, left: int, top: int) -> None:
+        size = self._px(16)
+        text = _shortened(panel.label, _font(size), self.shown[1])
+        draw.text((left, top - self._px(8)), text, TEXT, _font(size), anchor="ls")
+
+    def _draw_time(self, draw: ImageDraw.ImageDraw, number: int) -> None:
+        """The time large at the left, the storm at the right, and between them and the panels how far it is."""
+        margin, line = self._px(MARGIN), self._px(HEADER) - self._px(16)
+        day, clock = np.datetime_as_string(self.panels.times[number], unit="m").split("T")
+        large, small = _font(self._px(23)), _font(self._px(15))
+        draw.text((margin, line), f"{day}  {clock}", TEXT, large, anchor="ls")
+        after = margin + draw.textlength(f"{day}  {clock}", large)
+        draw.text((after + self._px(7), line), "UTC", FAINT, small, anchor="ls")
+        note = self.panels.notes[number] if self.panels.notes else ""
+        words = "  ·  ".join(filter(None, (self.panels.title, note)))
+        draw.text((self.size[0] - margin, line), words, FAINT, small, anchor="rs")
+        y, right = line + self._px(10), self.size[0] - margin
+        draw.line((margin, y, right, y), LINE)
+        draw.line((margin, y, margin + (right - margin) * (number + 1) // len(self), y), FAINT)
+
+    def _draw_legend(self, picture: Image.Image, draw: ImageDraw.ImageDraw) -> None:
+        low, high = self.table.limits
+        margin, small = self._px(MARGIN), _font(self._px(13))
+        width = min(self.size[0] - 2 * margin - self._px(100), self._px(520))
+        left, top = self.size[0] - margin - width, self.size[1] - self._foot + self._px(16)
+        unit = "K"
+        bar = width - round(draw.textlength(unit, small)) - self._px(20)
+        kelvin = np.linspace(low, high, bar)
+        band = np.broadcast_to(self.table.rgb(kelvin), (self._px(12), bar, 3))
+        picture.paste(Image.fromarray(np.ascontiguousarray(band)), (left, top))
+        below = top + self._px(12)
+        for tick in range(ceil(low / LEGEND_STEP) * LEGEND_STEP, int(high) + 1, LEGEND_STEP):
+            x = left + round((tick - low) / (high - low) * (bar - 1))
+            draw.line((x, below, x, below + self._px(4)), FAINT)
+            draw.text((x, below + self._px(19)), str(tick), FAINT, small, anchor="ms")
+        draw.text((left + width, below + self._px(19)), unit, FAINT, small, anchor="rs")
+        self._draw_foot(draw, top, small)
+
+    def _draw_foot(self, draw: ImageDraw.ImageDraw, top: int, font: ImageFont.FreeTypeFont) -> None:
+        """At the left of the legend the colour of missing pixels; below it whom the data are from."""
+        margin, side = self._px(MARGIN), self._px(12)
+        draw.rectangle((margin, top, margin + side - 1, top + side - 1), self.table.missing)
+        draw.text((margin + side + self._px(7), top + side - 1), "missing", FAINT, font, anchor="ls")
+        if self.credit:
+            text = _shortened(self.credit, font, self.size[0] - 2 * margin)
+            draw.text((margin, self.size[1] - self._px(16)), text, FAINT, font, anchor="ls")
+
+    def _corner(self, index: int) -> tuple[int, int]:
+        """Left and top of a panel's picture."""
+        row, column = divmod(index, self.columns)
+        left = self._px(MARGIN) + column * (self.shown[1] + self._px(GAP))
+        return left, self._px(HEADER) + self._px(LABEL) + row * (self.shown[0] + self._px(LABEL) + self._px(GAP))
+
+    def _panel_size(self, width: int) -> tuple[int, int]:
+        room = (width - 2 * self._px(MARGIN) - (self.columns - 1) * self._px(GAP)) // self.columns
+        if room < SMALLEST_PANEL:
+            raise InputError(
+                f"A width of {width} pixels leaves no room for {self.columns} panels; give a larger --width."
+            )
+        height, wide = self.window[2:]
+        if room >= wide:
+            return height * (room // wide), wide * (room // wide)
+        return max(1, round(height * room / wide)), room
+
+    @property
+    def _foot(self) -> int:
+        """Height of what stands below the panels."""
+        return self._px(FOOTER) + (self._px(CREDIT) if self.credit else 0)
+
+    def _px(self, length: float) -> int:
+        return round(length * self.unit)
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(size)
+    if not isinstance(font, ImageFont.FreeTypeFont):
+        raise InputError("This pillow was built without FreeType and cannot draw text; install pillow from a wheel.")
+    return font
+
+
+def _shortened(text: str, font: ImageFont.FreeTypeFont, room: float) -> str:
+    """The text, cut where there is no room for it."""
+    if font.getlength(text) <= room:
+        return text
+    while text and font.getlength(text + "…") > room:
+        text = text[:-1]
+    return text.rstrip() + "…" if text else ""
+
+
+def _check_window(window: tuple[int, int, int, int], size: tuple[int, int]) -> None:
+    top, left, height, width = window
+    if min(top, left) < 0 or min(height, width) < 1 or top + height > size[0] or left + width > size[1]:
+        raise InputError(
+            f"The crop {','.join(map(str, window))} (top, left, height, width) does not lie in the frame "
+            f"of {size[0]}x{size[1]} pixels."
+        )
+
+
+def _even(length: int) -> int:
+    return length + length % 2
+
+
+def colours_of_text() -> tuple[Colour, ...]:
+    """Shades that text and lines need besides the table's colours."""
+    ramp = np.linspace(GROUND, TEXT, 16).round().astype(int)
+    return tuple((int(r), int(g), int(b)) for r, g, b in ramp)

@@ -1,0 +1,78 @@
+"""Where to look closely: three places of a frame, chosen by rule and not by eye."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from tempogan_eddy.evaluation.baselines import area_mean, nearest
+
+__all__ = ["Place", "choose_places"]
+
+Frame = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A square of a frame, aligned with coarse pixels.
+
+    Attributes
+    ----------
+    reason : str
+        Why it was chosen.
+    top, left, side : int
+        Fine pixels.
+    """
+
+    reason: str
+    top: int
+    left: int
+    side: int
+
+    def cut(self, frame: Frame) -> Frame:
+        """The part of a fine frame (H, W) that lies here."""
+        return frame[self.top : self.top + self.side, self.left : self.left + self.side]
+
+
+def choose_places(truth: Frame, reconstructed: Frame, scale: int, side: int = 96) -> list[Place]:
+    """Choose the coldest cloud, the richest detail and the largest error, none overlapping where there is room.
+
+    Parameters
+    ----------
+    truth, reconstructed : (H, W) arrays
+        Kelvin, NaN where missing.
+    scale : int
+        Refinement of the grid; `side` is rounded down to a multiple of it.
+    side : int
+        Fine pixels; less in a small frame.
+    """
+    height, width = truth.shape
+    side = max(scale, min(side, height // 2, width // 2) // scale * scale)
+    detail = truth - nearest(area_mean(truth, scale), scale)
+    wanted = {
+        "the coldest cloud": -truth,
+        "the richest detail in the truth": detail**2,
+        "the largest error of the reconstruction": (reconstructed - truth) ** 2,
+    }
+    free = np.ones(truth.shape, bool)
+    places = []
+    for reason, value in wanted.items():
+        top, left = _best_square(value, side, scale, free)
+        places.append(Place(reason, top, left, side))
+        # No square begins where it would overlap this one.
+        free[max(0, top - side + 1) : top + side, max(0, left - side + 1) : left + side] = False
+    return places
+
+
+def _best_square(value: Frame, side: int, scale: int, free: NDArray[np.bool_]) -> tuple[int, int]:
+    """Top and left of the square with the greatest mean of valid pixels, among those that may begin there."""
+    valid = np.isfinite(value)
+    floor = float(value[valid].min()) if valid.any() else 0.0
+    filled = np.where(valid, value, floor)
+    mean = ndimage.uniform_filter(filled.astype(np.float64), side, mode="constant", origin=-(side // 2))
+    corners = mean[: value.shape[0] - side + 1 : scale, : value.shape[1] - side + 1 : scale]
+    allowed = free[: value.shape[0] - side + 1 : scale, : value.shape[1] - side + 1 : scale]
+    chosen = np.where(allowed, corners, -np.inf) if allowed.any() else corners
+    row, column = np.unravel_index(int(np.argmax(chosen)), chosen.shape)
+    return int(row) * scale, int(column) * scale

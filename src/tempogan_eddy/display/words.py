@@ -1,0 +1,106 @@
+"""An evaluation in plain sentences."""
+
+from collections.abc import Sequence
+from math import floor, log10
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tempogan_eddy.evaluation import Evaluation, Score
+from tempogan_eddy.evaluation.evaluate import RECONSTRUCTED
+
+__all__ = ["summary", "training_overlap"]
+
+Times = NDArray[np.datetime64]
+
+
+def summary(evaluation: Evaluation) -> list[str]:
+    """What the scores say, one sentence each: error, detail, motion, agreement with the input."""
+    scores = evaluation.scores[RECONSTRUCTED]
+    frames = f"{evaluation.frames} frame{'' if evaluation.frames == 1 else 's'}"
+    rmse = scores["rmse"]
+    sentences = [
+        f"Over {frames} of {evaluation.storm} the {evaluation.scale}× reconstruction is {rmse.value:.2f} K "
+        f"off the truth (RMSE{_interval(rmse)})" + _comparisons(evaluation) + "."
+    ]
+    energy = {method: by_metric["detail_energy"].value for method, by_metric in evaluation.scores.items()}
+    if np.isfinite(energy[RECONSTRUCTED]):
+        others = [
+            f"{name} {_percent(energy[name])}" for name in ("bicubic", "back-projected bicubic") if name in energy
+        ]
+        sentences.append(
+            f"Of the truth’s energy in detail finer than the input’s pixels it has {_percent(energy[RECONSTRUCTED])}"
+            + (f" ({', '.join(others)})." if others else ".")
+        )
+    motion = {method: by_metric["tof"].value for method, by_metric in evaluation.scores.items()}
+    if np.isfinite(motion[RECONSTRUCTED]):
+        other = f" (bicubic: {motion['bicubic']:.2f} px)" if "bicubic" in motion else ""
+        sentences.append(
+            f"Over {evaluation.cadence} its motion differs from the truth’s by {motion[RECONSTRUCTED]:.2f} px{other}."
+        )
+    if np.isfinite(worst := scores["consistency_max"].value):
+        sentences.append(f"Averaged back to the input’s pixels it differs from the input by at most {_small(worst)} K.")
+    return sentences
+
+
+def training_overlap(record: Sequence[str], storm: str, times: Times) -> tuple[int | None, str]:
+    """How many of the frames the model was trained on, and a sentence that says so.
+
+    Parameters
+    ----------
+    record : sequence of str
+        The model's ``training_data``: ``STORM START/END``, both ends included.
+    storm : str
+        The storm that was evaluated.
+    times : (T,) datetime64
+
+    Returns
+    -------
+    (count, sentence)
+        The count is None where the model does not record what it was trained on.
+    """
+    if not record:
+        return None, "The model does not record what it was trained on: whether these hours are held out is not known."
+    seen = np.zeros(len(times), bool)
+    for entry in record:
+        name, _, interval = entry.rpartition(" ")
+        start, _, end = interval.partition("/")
+        try:
+            first, last = pd.Timestamp(start).to_datetime64(), pd.Timestamp(end).to_datetime64()
+        except ValueError:
+            return None, f"The model’s record of its training data ({entry}) cannot be read."
+        if name == storm or name.endswith(f"_{storm}"):
+            seen |= (times >= first) & (times <= last)
+    count = int(seen.sum())
+    if not count:
+        return 0, "Held out: the model was trained on none of these frames."
+    return count, (
+        f"Not held out: the model was trained on {count} of these {len(times)} frames, so these scores "
+        "do not tell how it does on new storms."
+    )
+
+
+def _comparisons(evaluation: Evaluation) -> str:
+    words = []
+    for method in ("bicubic", "back-projected bicubic"):
+        if method not in evaluation.scores:
+            continue
+        gap = evaluation.difference("rmse", RECONSTRUCTED, method)
+        size = f"{abs(gap.value):.2f} K {'less' if gap.value < 0 else 'more'} than {method}"
+        certain = gap.high < 0 or gap.low > 0
+        words.append(size + (f" ({gap.low:+.2f} to {gap.high:+.2f} K)" if certain else " (not a clear difference)"))
+    return "".join(f", {word}" for word in words).replace("-", "−").replace("back−projected", "back-projected")
+
+
+def _interval(score: Score) -> str:
+    return "" if np.isnan(score.low) else f"; 95 % interval {score.low:.2f} to {score.high:.2f} K"
+
+
+def _small(kelvin: float) -> str:
+    """One digit that is not zero, without an exponent."""
+    return f"{kelvin:.{max(0, -floor(log10(kelvin)))}f}" if kelvin > 0 else "0"
+
+
+def _percent(decibel: float) -> str:
+    return f"{100 * 10 ** (decibel / 10):.0f} %"

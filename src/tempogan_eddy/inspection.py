@@ -1,0 +1,242 @@
+"""What any file is: data, packed store, model, checkpoint, ONNX export, scores, configuration, animation, report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.fingerprint import model_file, sha256
+from tempogan_eddy.released import RELEASED
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["data_facts", "inspect", "is_model", "model_facts"]
+
+Facts = dict[str, Any]
+
+PICTURES = {".gif", ".webp", ".png", ".mp4"}
+FEW_FRAMES = 50  # are read for the range of kelvins
+
+
+def inspect(name: str | Path) -> dict[str, Facts]:
+    """Facts of whatever a name stands for, by title: one for a file, one a sequence for data.
+
+    Parameters
+    ----------
+    name
+        A path, or the name of a released model.
+
+    Raises
+    ------
+    InputError
+        There is no such thing, or it is nothing that this package reads or writes.
+    """
+    path = Path(name)
+    if is_model(path):
+        return {str(path): {"what": "model", **model_facts(path)}}
+    if not path.exists():
+        raise InputError(f"{path} does not exist; give data, a model, a checkpoint or anything a command wrote.")
+    known = _READERS.get(path.suffix.lower())
+    if path.is_file() and known is not None:
+        return {str(path): known(path)}
+    return _sequences(path)
+
+
+def is_model(path: Path) -> bool:
+    """Whether a path or name means a model or a checkpoint."""
+    return path.suffix in {".safetensors", ".pth"} or (str(path) in RELEASED and not path.exists())
+
+
+def model_facts(path: Path) -> Facts:
+    """What a model or checkpoint is, what it was trained on and how it scored, with the fingerprint of its file."""
+    from tempogan_eddy.weights import load_model
+
+    model = load_model(path)
+    file = model_file(str(path))
+    low, high = model.config.data.kelvin_range
+    network = model.config.model
+    facts = {
+        "file": file and f"{file.name}, {_size(file)}",
+        "sha256": file and sha256(file),
+        "generator": f"{network.n_residual_blocks} residual blocks of {network.channels} channels",
+        "weights": f"{sum(parameter.numel() for parameter in model.generator.parameters()):,}",
+        "scale": f"x{model.scale}",
+        "sensor model": model.config.sensor.model_dump(),
+        "kelvin range": f"{low:g} to {high:g} K",
+        "LR consistency": model.generator.lr_consistency,
+        "cadence": model.config.data.cadence,
+    }
+    return facts | model.metadata
+
+
+def data_facts(sequence: xr.DataArray) -> Facts:
+    """Size, times, kelvins, gaps, coordinates and attributes of a sequence."""
+    from tempogan_eddy.dataset.windows import find_windows, linked_frames
+
+    times = sequence["time"].values.astype("datetime64[m]")
+    return {
+        "frames": f"{sequence.sizes['time']} of {sequence.sizes['y']}x{sequence.sizes['x']}",
+        "times": f"{times[0]} to {times[-1]}",
+        **_kelvin_facts(sequence),
+        "hourly windows": len(find_windows(linked_frames(sequence, "1h"), np.ones(len(times), bool))),
+        "coordinates": ", ".join(map(str, sequence.coords)),
+        **{key: value for key, value in sequence.attrs.items() if key != "sequence"},
+    }
+
+
+def _sequences(path: Path) -> dict[str, Facts]:
+    from tempogan_eddy.dataset.pack import is_pack
+    from tempogan_eddy.io import open_sequences
+    from tempogan_eddy.io.open import find_sources
+
+    try:
+        sources = find_sources(path)
+        sequences = open_sequences(path)
+    except InputError as error:
+        if path.is_dir() or path.suffix in {".nc", ".zarr", ".h5"}:
+            raise
+        raise InputError(
+            f"{path} is nothing that TempoGAN-Eddy reads or writes: data (NetCDF, Zarr, PNG folder, Digital Typhoon), "
+            "a model, a checkpoint, an ONNX export, scores, a configuration, an animation or a report."
+        ) from error
+    packed = {"packed store": f"made for training, {_size(path)}"} if is_pack(path) else {}
+    return {
+        name: {
+            "what": "packed store" if packed else f"sequence, {sources[name].format}",
+            **packed,
+            **data_facts(sequence),
+        }
+        for name, sequence in sequences.items()
+    }
+
+
+def _kelvin_facts(sequence: xr.DataArray) -> Facts:
+    """Kelvin range, missing share and gaps, from a few frames spread over the sequence."""
+    times = sequence["time"].values
+    chosen = np.unique(np.linspace(0, len(times) - 1, min(FEW_FRAMES, len(times))).round().astype(int))
+    low, high, missing = np.inf, -np.inf, 0.0
+    for number in chosen:
+        frame = sequence.isel(time=int(number)).values
+        valid = frame[np.isfinite(frame)]
+        missing += 1 - valid.size / frame.size
+        if valid.size:
+            low, high = min(low, float(valid.min())), max(high, float(valid.max()))
+    steps, counts = np.unique(np.diff(times).astype("timedelta64[m]").astype(int), return_counts=True)
+    kelvins = f"{low:.1f} to {high:.1f} K" if high >= low else "none valid: are the units right?"
+    return {
+        f"kelvins (of {len(chosen)} frames)": f"{kelvins}, {missing / len(chosen):.2%} missing",
+        "time steps": ", ".join(f"{count} of {step} min" for step, count in zip(steps, counts, strict=True)) or "none",
+    }
+
+
+def _onnx_facts(path: Path) -> Facts:
+    from tempogan_eddy.export import ONNX_FORMAT, require
+
+    onnx = require("onnx", "export")
+    try:
+        properties = {entry.key: entry.value for entry in onnx.load(path, load_external_data=False).metadata_props}
+    except Exception as error:  # protobuf raises an error of its own, by version
+        raise InputError(f"{path} cannot be read as ONNX ({type(error).__name__}); it is damaged.") from None
+    if properties.get("format") != ONNX_FORMAT:
+        raise InputError(f"{path} is an ONNX file, but none that tempogan-eddy export wrote.")
+    shown = {key.replace("_", " "): _plain(text) for key, text in properties.items() if key not in ("format", "config")}
+    return {"what": "ONNX export", "file": f"{path.name}, {_size(path)}", "sha256": sha256(path), **shown}
+
+
+def _json_facts(path: Path) -> Facts:
+    """Scores that `evaluate` wrote, else a configuration."""
+    from tempogan_eddy.config import load_config
+
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:  # a configuration may hold comments
+        content = None
+    if isinstance(content, dict) and isinstance(content.get("storms"), list):
+        return _score_facts(content["storms"])
+    checked = load_config(path)
+    training, data, network = checked.training, checked.data, checked.model
+    return {
+        "what": "configuration (the whole of it: tempogan-eddy config)",
+        "generator": f"{network.n_residual_blocks} residual blocks of {network.channels} channels",
+        "scale": f"x{checked.scale}",
+        "sensor model": checked.sensor.model_dump(),
+        "kelvin range": f"{data.kelvin_range[0]:g} to {data.kelvin_range[1]:g} K",
+        "cadence": data.cadence,
+        "training": f"{training.epochs} epochs, batches of {training.batch_size}",
+        "data": training.data_root,
+    }
+
+
+def _score_facts(storms: list[Any]) -> Facts:
+    facts: Facts = {"what": "scores of an evaluation"}
+    try:
+        for storm in storms:
+            rmse = {method: scores["rmse"]["value"] for method, scores in storm["scores"].items()}
+            listed = ", ".join(f"{method} {value:.3f} K" for method, value in rmse.items() if value is not None)
+            facts[storm["storm"]] = f"{storm['frames']} frames, x{storm['scale']}; RMSE: {listed}"
+    except (KeyError, TypeError, AttributeError):
+        raise InputError("These scores lack what evaluate --json writes; write them anew.") from None
+    return facts
+
+
+def _picture_facts(path: Path) -> Facts:
+    if path.suffix.lower() == ".mp4":
+        import cv2
+
+        with path.open("rb") as file:
+            begins_well = file.read(12)[4:8] == b"ftyp"
+        film = cv2.VideoCapture(str(path)) if begins_well else None
+        if film is None or not film.isOpened():
+            raise InputError(f"{path} cannot be read as a film; it is damaged.")
+        keys = cv2.CAP_PROP_FRAME_COUNT, cv2.CAP_PROP_FPS, cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT
+        count, fps, width, height = map(film.get, keys)
+        shown = f"{count:.0f} of {height:.0f}x{width:.0f}, {fps:g} a second"
+        return {"what": "animation, MP4", "frames": shown, "file": f"{path.name}, {_size(path)}"}
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            count, kind = getattr(picture, "n_frames", 1), picture.format
+            size = f"{picture.height}x{picture.width}"
+            picture.load()  # WebP tells the time of a frame only then
+            milliseconds = picture.info.get("duration", 0)
+    except OSError:
+        raise InputError(f"{path} cannot be read as a picture; it is damaged.") from None
+    what = f"{'animation' if count > 1 else 'picture'}, {kind}"
+    speed = f", {1000 / milliseconds:.3g} a second" if count > 1 and milliseconds else ""
+    note = {} if count > 1 or kind != "PNG" else {"as data": "give its folder: a sequence of PNG frames is a folder"}
+    return {"what": what, "frames": f"{count} of {size}{speed}", "file": f"{path.name}, {_size(path)}", **note}
+
+
+def _html_facts(path: Path) -> Facts:
+    from tempogan_eddy.display.report_parts import read_scores
+
+    facts = _score_facts(read_scores(path))
+    return facts | {"what": "report of an evaluation", "file": f"{path.name}, {_size(path)}"}
+
+
+def _plain(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _size(path: Path) -> str:
+    files = path.rglob("*") if path.is_dir() else [path]
+    size = sum(file.stat().st_size for file in files if file.is_file())
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
+
+
+_READERS: dict[str, Callable[[Path], Facts]] = {
+    ".onnx": _onnx_facts,
+    ".json": _json_facts,
+    ".html": _html_facts,
+    **dict.fromkeys(PICTURES, _picture_facts),
+}

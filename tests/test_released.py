@@ -1,0 +1,86 @@
+"""The models that come with the package: what their files say, the dial between them, and what they are good for."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from tempogan_eddy import load_model, open_sequence, reconstruct, weights
+from tempogan_eddy.dataset.sensor import SensorModel
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.evaluation import evaluate
+from tempogan_eddy.released import RELEASED, RELEASES
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_a_released_model_says_what_it_is(name):
+    model = load_model(name)
+    assert model.scale == 4
+    assert model.sensor.kind == "area"
+    assert model.config.data.kelvin_range == (170.0, 320.0)
+    assert model.name == name
+    assert any("10.20783/DIAS.664" in source for source in model.metadata["trained_on"])
+    assert (RELEASES / f"{name}.safetensors").stat().st_size < 8e6
+    assert model.config.training.start_from is None
+    assert model.config.training.data_root == "./data/digital_typhoon"
+
+
+def test_the_dial_interpolates_the_weights():
+    faithful = load_model("faithful").generator.state_dict()
+    half, sharp = (load_model("eddy", detail).generator.state_dict() for detail in (0.5, 1.0))
+    for key in sharp:
+        torch.testing.assert_close(half[key], (faithful[key] + sharp[key]) / 2)
+    nothing = load_model("eddy", 0.0).generator.state_dict()
+    assert all(torch.equal(nothing[key], faithful[key]) for key in faithful)
+    assert not torch.equal(sharp["tail.weight"], faithful["tail.weight"])
+
+
+def test_eddy_has_a_default_on_its_dial():
+    default = load_model("eddy")
+    assert 0 < default.metadata["detail"] <= 1
+    same = load_model("eddy", default.metadata["detail"]).generator.state_dict()
+    assert all(torch.equal(value, same[key]) for key, value in default.generator.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("name", "detail", "message"),
+    [
+        ("eddy", 1.5, "between 0"),
+        ("eddy", float("nan"), "between 0"),
+        ("faithful", 0.5, "no dial"),
+        ("x.pth", 0.5, "dial"),
+    ],
+)
+def test_a_dial_that_does_not_apply_is_refused(name, detail, message):
+    with pytest.raises(InputError, match=message):
+        load_model(name, detail)
+
+
+def test_an_installation_without_weights_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "RELEASES", tmp_path)
+    with pytest.raises(InputError, match="lacks the weights of the model eddy"):
+        load_model("eddy")
+
+
+def test_released_models_on_hours_that_were_not_trained_on(data_dir):
+    """The claims of the README, on six hours of GMS-3 from the test split."""
+    storm = open_sequence(data_dir / "digital-typhoon" / "WP", storm="198702")
+    truth = storm.sel(time=slice("1987-04-14T06", "1987-04-14T11")).load()
+    coarse = SensorModel("area", 4).coarsen(truth)
+    bicubic, scores = None, {}
+    for name in RELEASED:
+        result = evaluate(truth, reconstruct(coarse, load_model(name)), coarse, baselines=["bicubic"])
+        scores[name] = {metric: result.scores["reconstructed"][metric].value for metric in METRICS}
+        bicubic = {metric: result.scores["bicubic"][metric].value for metric in METRICS}
+    print(json.dumps({"bicubic": bicubic, **scores}, indent=1))
+    assert scores["faithful"]["rmse"] < 0.9 * bicubic["rmse"]
+    assert scores["eddy"]["rmse"] < 1.08 * bicubic["rmse"]
+    assert scores["eddy"]["lsd"] < 2.5 < 10 < bicubic["lsd"]
+    assert scores["eddy"]["lsd_hourly"] < 2.5
+    assert scores["eddy"]["tof"] < 0.65 * bicubic["tof"]
+    assert all(score["consistency_max"] < 0.01 for score in scores.values())
+    assert np.isfinite(list(scores["eddy"].values())).all()
+
+
+METRICS = ("rmse", "lsd", "lsd_hourly", "detail_energy", "tof", "consistency_max")
