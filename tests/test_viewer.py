@@ -179,6 +179,14 @@ def test_a_scene_is_described(address):
     assert scene["track"]["centre"][0] == [160, 160]
 
 
+def test_the_files_tell_where_they_come_from(address):
+    origin = ask(address, "/data/0/scene.json").json()["origin"]
+    assert origin["commands"] == ["tempogan-eddy reconstruct coarse.nc -o fine.nc"]
+    told = {entry["title"]: entry["rows"] for entry in origin["facts"]}
+    assert ["software", "TempoGAN-Eddy"] in told["Reconstructed"]
+    assert ask(address, "/data/index.json").json()["command"] == "tempogan-eddy view fine.nc"
+
+
 def roles(scene):
     return [panel.role for panel in scene.panels]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -44,6 +45,8 @@ class Panel:
         At which times of the scene it has a frame.
     read : callable
         Gives the frame (y, x), float32 kelvin, at a time of the scene by its number; for several threads.
+    attrs : dict
+        What its file says of itself; empty where there is no file.
     """
 
     key: str
@@ -54,6 +57,7 @@ class Panel:
     scale: int
     present: NDArray[np.bool_]
     read: Callable[[int], Frame]
+    attrs: dict[Any, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -161,7 +165,9 @@ class _Stack:
         rows, columns = da.sizes["y"], da.sizes["x"]
         scale = max(1, round(self.shape[0] / rows))
         self._check(title, (rows, columns), scale)
-        self.panels.append(Panel(self._key(role), role, title, note, (rows, columns), scale, present, read))
+        self.panels.append(
+            Panel(self._key(role), role, title, note, (rows, columns), scale, present, read, dict(da.attrs))
+        )
 
     def add_seen(self, role: str, note: str, see: Callable[[Frame], Frame], scale: int) -> None:
         """Add what a coarse instrument makes of the first panel of a role."""
