@@ -1,5 +1,6 @@
 """The viewer without a browser: files to scenes, frames to tiles, addresses to answers."""
 
+import http.client
 import json
 import os
 import re
@@ -7,7 +8,8 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -335,6 +337,30 @@ def test_the_server_listens_on_the_loopback_interface_only():
         assert host == "127.0.0.1"
         with pytest.raises(InputError, match=f"Port {port} cannot be used"):
             listen(port)
+
+
+def ask_in_vain(address, path):
+    with suppress(OSError, http.client.HTTPException):
+        ask(address, path)
+
+
+def test_a_server_that_ends_while_it_reads_says_nothing(capsys):
+    scene = build_scene("storm", {"storm": as_frames(kelvins(1, 32))})
+    begun, over = threading.Event(), threading.Event()
+
+    def read(time):
+        begun.set()
+        over.wait(20)
+        return np.zeros((32, 32), np.float32)
+
+    slow = replace(scene, panels=(replace(scene.panels[0], read=read),))
+    with served(Site(Scenes(slow))) as address:
+        asking = threading.Thread(target=ask_in_vain, args=(address, "/data/0/sequence/0/0/0-0.u16"))
+        asking.start()
+        assert begun.wait(20)
+    over.set()
+    asking.join()
+    assert capsys.readouterr().err == ""
 
 
 def command(*words):
