@@ -266,6 +266,7 @@ def test_of_frames_with_equal_times_each_file_shows_its_own():
         ({"truth": as_frames(kelvins(5, 96))}, "do not fit"),
         ({"truth": as_frames(kelvins(5, 64), start="2010-01-01T00")}, "no frame at the times"),
         ({"low_res": as_frames(kelvins(5, 16)), "scale": 2}, "4 times finer"),
+        ({"low_res": as_frames(kelvins(5, 64))}, "name a coarser one"),
     ],
 )
 def test_what_does_not_fit_is_refused(change, complaint):
@@ -290,6 +291,12 @@ def test_the_centre_lies_where_the_grid_says(make_sequence):
     )
     assert describe_grid(in_km, in_km.shape[1:]) == {"pixel_km": 5}
     assert describe_grid(as_frames(kelvins(1, 8)), (8, 8)) == {}
+
+
+def test_a_file_is_named_once(files):
+    path = files[0] / "fine.nc"
+    with pytest.raises(InputError, match="named twice"):
+        Catalog(Request([path, path.parent / ".." / path.parent.name / "fine.nc"]))
 
 
 def test_storms_of_a_folder_are_opened_when_asked_for(tmp_path, monkeypatch):

@@ -210,6 +210,8 @@ def _scale(name: str, fine: list[xr.DataArray], low_res: xr.DataArray | None, as
     told = fine[0].attrs.get("scale") if fine and RECONSTRUCTED in fine[0].attrs else None
     if fine and low_res is not None:
         told = round(fine[0].sizes["y"] / low_res.sizes["y"])
+        if told < 2:
+            raise InputError(f"{name}: the low-res has as many pixels as the other files; name a coarser one.")
     if asked and told and asked != int(told):
         raise InputError(f"{name} is {int(told)} times finer than its low-res, not {asked}; leave out --scale.")
     scale = int(told or asked or 0)
