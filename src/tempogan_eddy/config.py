@@ -194,10 +194,7 @@ class TrainingConfig(_Section):
     )
     lambda_feature: float = Field(0.0, ge=0, description="weight of the loss in the feature space of Ds")
     lambda_spectral: float = Field(
-        0.0,
-        ge=0,
-        description="weight of the distance, dB, between the mean spectra of a batch (not of several accumulated) and "
-        "its truth; try 1e-4",
+        0.0, ge=0, description="weight of the divergence of each frame's power spectrum from its truth's; try 1e-3"
     )
     d_steps: int = Field(1, ge=1, description="discriminator steps for each generator step")
     gradient_frames: Literal[1, 3] = Field(

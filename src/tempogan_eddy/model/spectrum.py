@@ -14,7 +14,7 @@ FLOOR = 1e-12
 
 
 def radial_power(frames: Tensor) -> Tensor:
-    """Radially averaged power spectral density, averaged over a batch.
+    """Radially averaged power spectral density of each frame.
 
     The mean of each frame is removed and a Hann window applied, as `evaluation.spectra.radial_spectrum` does.
 
@@ -26,22 +26,37 @@ def radial_power(frames: Tensor) -> Tensor:
     Returns
     -------
     Tensor
-        (K,) mean power of a mode at k = 1..K cycles per shorter side, K being the Nyquist wavenumber.
+        (N, K) mean power of a mode at k = 1..K cycles per shorter side, K being the Nyquist wavenumber; N frames.
     """
     height, width = frames.shape[-2:]
     window, ring, weight, modes = _geometry(height, width, frames.device)
     flat = frames.reshape(-1, height, width).float()
     anomaly = (flat - flat.mean(dim=(-2, -1), keepdim=True)) * window
-    power = torch.fft.rfft2(anomaly).abs().square().mean(dim=0) / (height * width) ** 2
-    total = torch.zeros(len(modes), device=frames.device).index_add(0, ring, (power * weight).flatten())
-    return total[1:] / modes[1:]
+    power = torch.fft.rfft2(anomaly).abs().square() / (height * width) ** 2
+    total = torch.zeros(len(flat), len(modes), device=frames.device).index_add(1, ring, (power * weight).flatten(1))
+    return total[:, 1:] / modes[1:]
 
 
 def spectral_loss(generated: Tensor, truth: Tensor) -> Tensor:
-    """Log-spectral distance, dB, between the mean spectra of two batches (..., H, W)."""
-    decibel = 10 * torch.log10((radial_power(generated) + FLOOR) / (radial_power(truth) + FLOOR))
-    # The distance itself has no gradient at zero.
-    return (decibel.square().mean() + 1e-4).sqrt()
+    """Generalised Kullback-Leibler divergence of each frame's radial spectrum from its truth's.
+
+    A Bregman divergence, so the best guess at the spectrum of one frame is the mean of the spectra that fit its input:
+    every scene gets a texture as strong as its own, and the energy is right on average. Each wavenumber counts
+    relative to the mean power of the batch there.
+
+    Parameters
+    ----------
+    generated, truth
+        (..., H, W), scaled.
+
+    Returns
+    -------
+    Tensor
+        A number; about half the squared relative error of the power, where that is small.
+    """
+    ours, theirs = radial_power(generated) + FLOOR, radial_power(truth) + FLOOR
+    divergence = theirs * (theirs / ours).log() - theirs + ours
+    return (divergence / theirs.mean(dim=0)).mean()
 
 
 @lru_cache(maxsize=8)
