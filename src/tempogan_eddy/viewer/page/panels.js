@@ -158,9 +158,7 @@ export function drawImages() {
 // What is subtracted, where something is, else the size.
 function noteOf(panel) {
   const reference = referenceOf(panel);
-  if (reference) return `− ${reference.title.toLowerCase()}`;
-  const size = `${panel.width}×${panel.height}`;
-  return panel.scale > 1 ? `${size}, ×${panel.scale} coarser` : size;
+  return reference ? `− ${reference.title.toLowerCase()}` : `${panel.width}×${panel.height}`;
 }
 
 export function drawAllMarks() {
