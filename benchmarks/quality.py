@@ -75,7 +75,7 @@ def draw(
     rows = {f"{one.storm.title}\n{hour(one.evaluation.example_time)}": one.panels for one in centred}
     figures.crops(rows, evaluations[0].scale, folder / "quality-crops.png")
     figures.spectra(evaluations[:-1], folder / "quality-spectra.png")
-    figures.errors(curves, folder / "quality-errors.png")
+    figures.errors(evaluations[:-1], folder / "quality-errors.png")
     figures.reliability(curves, folder / "quality-reliability.png")
     figures.profiles([one.profile for one in centred], folder / "quality-profiles.png")
     figures.dial(evaluations, details, folder / "quality-dial.png")

@@ -1,4 +1,4 @@
-"""What the figures of the quality benchmark show beyond scores: error by temperature, cold-cloud area, profiles."""
+"""What the figures of the quality benchmark show beyond scores: cold-cloud area, profiles."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from scipy import ndimage
 
 from tempogan_eddy.evaluation.baselines import area_mean
 
-__all__ = ["EDGES", "THRESHOLDS", "Curves", "Profile", "cold_shares", "measure", "profile"]
+__all__ = ["THRESHOLDS", "Curves", "Profile", "cold_shares", "measure", "profile"]
 
 Array = NDArray[np.float64]
 
-EDGES = np.arange(180.0, 326.0, 5.0)  # of the bins of true brightness temperature, K
 THRESHOLDS = (225.0, 241.0)  # K
 HALF_PROFILE = 50  # pixels to each side of the centre
 ROWS = 3  # pixels averaged across a profile
@@ -29,14 +28,11 @@ class Curves:
 
     Attributes
     ----------
-    error : dict of (3, len(EDGES) - 1) arrays
-        By method: pixels, sum of errors and of squared errors by the truth's brightness temperature.
     shares : dict of (len(THRESHOLDS), 3, scale**2 + 1) arrays
         By method: coarse pixels, sum of the reconstructed and of the true share of cold cloud in them, by the
         reconstructed share.
     """
 
-    error: dict[str, Array]
     shares: dict[str, Array]
 
 
@@ -59,7 +55,7 @@ class Profile:
 
 
 def measure(truth: xr.DataArray, methods: Mapping[str, xr.DataArray], scale: int) -> Curves:
-    """Sum up errors and shares of cold cloud over all frames.
+    """Sum up shares of cold cloud over all frames.
 
     Parameters
     ----------
@@ -68,7 +64,6 @@ def measure(truth: xr.DataArray, methods: Mapping[str, xr.DataArray], scale: int
     scale
         Refinement of the grid.
     """
-    error = {name: np.zeros((3, len(EDGES) - 1)) for name in methods}
     shares = {name: np.zeros((len(THRESHOLDS), 3, scale**2 + 1)) for name in methods}
     for index in range(truth.sizes["time"]):
         frames = {name: sequence[index].values for name, sequence in methods.items()}
@@ -77,11 +72,10 @@ def measure(truth: xr.DataArray, methods: Mapping[str, xr.DataArray], scale: int
         valid = np.isfinite(expected) & np.logical_and.reduce([np.isfinite(frame) for frame in frames.values()])
         true_shares = [cold_shares(expected, valid, kelvin, scale) for kelvin in THRESHOLDS]
         for name, frame in frames.items():
-            error[name] += _errors(expected[valid].astype(float), frame[valid])
             for number, (kelvin, observed) in enumerate(zip(THRESHOLDS, true_shares, strict=True)):
                 predicted = cold_shares(frame, valid, kelvin, scale)
                 shares[name][number] += _reliability(predicted, observed, scale**2)
-    return Curves(error, shares)
+    return Curves(shares)
 
 
 def cold_shares(frame: NDArray[np.floating], valid: NDArray[np.bool_], kelvin: float, scale: int) -> Array:
@@ -118,11 +112,6 @@ def _eye(frame: NDArray[np.floating]) -> tuple[int, int]:
     near = np.hypot(rows - middle[0], columns - middle[1]) <= EYE_REACH
     row, column = np.unravel_index(int(np.argmax(np.where(near, smooth, -np.inf))), frame.shape)
     return int(row), int(column)
-
-
-def _errors(expected: Array, reconstructed: NDArray[np.floating]) -> Array:
-    error = reconstructed - expected
-    return np.stack([np.histogram(expected, EDGES, weights=weight)[0] for weight in (error**0, error, error**2)])
 
 
 def _reliability(predicted: Array, observed: Array, levels: int) -> Array:

@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image as Picture
 
-from quality_curves import EDGES, THRESHOLDS, Curves, Profile
+from quality_curves import THRESHOLDS, Curves, Profile
 from quality_methods import EDDY, FAITHFUL, REGRESSION
 from quality_storms import CREDIT
-from tempogan_eddy.evaluation import Evaluation
+from tempogan_eddy.evaluation import Evaluation, error_by_kelvin
 from tempogan_eddy.evaluation.figures import coldest_area
 from tempogan_eddy.io.aside import written_aside
 
@@ -42,7 +42,8 @@ COLD_SHOWN = 241.0  # colder cloud is coloured
 SIDE = 128  # of a crop, fine pixels
 DPI = 200
 COLOURS = 200  # of the palette, so that a PNG of 256 holds all of them
-FEWEST = 100  # fine or coarse pixels behind a point that is drawn
+FEWEST = 100  # coarse pixels behind a point that is drawn
+COMPARED = ("bicubic", FAITHFUL, EDDY)  # where more lines would hide each other
 LARGEST_SHOWN = 8  # wavenumber: all methods agree on what is larger
 
 TEXT = {"font.size": 9, "axes.titlesize": 9.5, "legend.fontsize": 8, "legend.frameon": False}
@@ -106,19 +107,20 @@ def spectra(evaluations: Sequence[Evaluation], path: Path) -> None:
 
 
 @mpl.rc_context(TEXT)
-def errors(curves: Mapping[str, Curves], path: Path) -> None:
-    """Draw bias and RMSE against the true brightness temperature, by storm."""
-    figure = _figure(3.3 * len(curves) + 0.3, 5.0)
-    grid = figure.subplots(2, len(curves), squeeze=False, sharex=True, sharey="row")
-    middle = (EDGES[:-1] + EDGES[1:]) / 2
-    for column, (storm, measured) in zip(grid.T, curves.items(), strict=True):
-        for name in _known(measured.error):
-            pixels, total, squared = measured.error[name]
-            enough = pixels >= FEWEST
-            column[0].plot(middle[enough], (total[enough] / pixels[enough]), label=name, **STYLES[name])
-            column[1].plot(middle[enough], np.sqrt(squared[enough] / pixels[enough]), **STYLES[name])
+def errors(evaluations: Sequence[Evaluation], path: Path) -> None:
+    """Draw bias and RMSE against the true brightness temperature with their 95 % intervals, by storm."""
+    figure = _figure(3.3 * len(evaluations) + 0.3, 5.0)
+    grid = figure.subplots(2, len(evaluations), squeeze=False, sharex=True, sharey="row")
+    for column, evaluation in zip(grid.T, evaluations, strict=True):
+        bins = error_by_kelvin(evaluation)
+        middle = [(part.low + part.high) / 2 for part in bins]
+        for name in (name for name in COMPARED if name in evaluation.scores):
+            for axes, scores in zip(column, ([b.bias[name] for b in bins], [b.rmse[name] for b in bins]), strict=True):
+                axes.plot(middle, [score.value for score in scores], label=name, **STYLES[name])
+                low, high = ([getattr(score, end) for score in scores] for end in ("low", "high"))
+                axes.fill_between(middle, low, high, color=STYLES[name]["color"], alpha=0.15, linewidth=0)
         column[0].axhline(0, color="black", linewidth=0.8)
-        column[0].set_title(storm)
+        column[0].set_title(evaluation.storm)
         column[1].set_xlabel("true brightness temperature, K")
     grid[1, 0].set_ylim(bottom=0)
     grid[0, 0].set_ylabel("bias, K")

@@ -12,7 +12,7 @@ from PIL import Image
 
 import quality
 from evaluation_cases import SCALE, noisy, sequence
-from quality_curves import EDGES, cold_shares, measure, profile
+from quality_curves import cold_shares, measure, profile
 from quality_methods import EDDY, FAITHFUL, LANCZOS, REGRESSION, interpolated, lanczos, load_dial, load_networks, order
 from quality_page import page_text, rewrite, verdicts
 from quality_storms import Centre, Storm, coldest_run, open_storm
@@ -170,18 +170,6 @@ def test_a_file_tells_its_own_default(folder, tmp_path):
     eddy = write_model(tmp_path / "eddy.safetensors", 2, detail=0.7)
     assert load_dial(folder / "faithful.safetensors", eddy, None).default == 0.7
     assert load_dial(folder / "faithful.safetensors", eddy, 0.3).default == 0.3
-
-
-def test_errors_are_told_by_true_temperature():
-    truth = sequence(2)
-    gap = truth + 2
-    gap[0, 3, 4] = np.nan
-    curves = measure(truth, {"exact": truth, "warm": gap}, SCALE)
-    pixels, total, squared = curves.error["warm"]
-    assert pixels.sum() == pytest.approx(((truth > EDGES[0]) & (truth < EDGES[-1])).sum() - 1)
-    assert total == pytest.approx(2 * pixels, rel=1e-5)
-    assert squared == pytest.approx(4 * pixels, rel=1e-5)
-    assert not curves.error["exact"][1:].any()
 
 
 def test_what_is_exact_is_reliable_and_what_is_too_warm_has_less_cold_cloud():

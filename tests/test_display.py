@@ -1,6 +1,5 @@
 """Colour tables and animations."""
 
-import gc
 import weakref
 from dataclasses import replace
 
@@ -11,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tempogan_eddy.display.animation import Animation
+from tempogan_eddy.display.animation import Animation, undrawable
 from tempogan_eddy.display.colours import COLOUR_TABLES, ColourTable
 from tempogan_eddy.display.movie import save_animation
 from tempogan_eddy.display.panels import match_panels, resample
@@ -186,7 +185,6 @@ def test_memory_does_not_grow_with_the_frames(make_sequence, tmp_path):
 
     def picture(number):
         drawn = draw(number % 4)
-        gc.collect()
         alive.append(weakref.ref(drawn))
         most.append(sum(picture() is not None for picture in alive))
         return drawn
@@ -201,6 +199,17 @@ def test_memory_does_not_grow_with_the_frames(make_sequence, tmp_path):
 def test_a_crop_outside_the_frame_is_refused(make_sequence, crop):
     with pytest.raises(InputError, match="does not lie in the frame"):
         Animation(panels(make_sequence), crop=crop)
+
+
+def test_a_label_that_the_font_cannot_draw_is_refused(make_sequence):
+    matched = panels(make_sequence)
+    assert undrawable("Digital Typhoon, 5 km (NII): doi:10.20783/DIAS.664") == ""
+    assert undrawable("真值 truth") == "值真"
+    named = replace(matched, panels=[replace(panel, label="重建") for panel in matched.panels])
+    with pytest.raises(InputError, match=r"重建.*Latin"):
+        Animation(named)
+    with pytest.raises(InputError, match="Latin"):
+        Animation(matched, credit="北本")
 
 
 def test_too_narrow_a_picture_is_refused(make_sequence):

@@ -16,6 +16,8 @@ from tempogan_eddy.released import RELEASED
 if TYPE_CHECKING:
     import xarray as xr
 
+    from tempogan_eddy.weights import Model
+
 __all__ = ["data_facts", "inspect", "is_model", "model_facts"]
 
 Facts = dict[str, Any]
@@ -67,12 +69,18 @@ def model_facts(path: Path) -> Facts:
         "generator": f"{network.n_residual_blocks} residual blocks of {network.channels} channels",
         "weights": f"{sum(parameter.numel() for parameter in model.generator.parameters()):,}",
         "scale": f"x{model.scale}",
-        "sensor model": model.config.sensor.model_dump(),
+        "sensor model": _sensor(model),
         "kelvin range": f"{low:g} to {high:g} K",
         "LR consistency": model.generator.lr_consistency,
         "cadence": model.config.data.cadence,
     }
     return facts | model.metadata
+
+
+def _sensor(model: Model) -> Facts:
+    """The coarser instrument that the model undoes, without what its kind does not use."""
+    sensor = model.config.sensor.model_dump()
+    return {key: value for key, value in sensor.items() if key != "sigma" or sensor["kind"] == "gaussian"}
 
 
 def data_facts(sequence: xr.DataArray) -> Facts:

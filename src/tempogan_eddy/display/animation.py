@@ -11,7 +11,7 @@ from tempogan_eddy.display.colours import COLOUR_TABLES, Colour, ColourTable
 from tempogan_eddy.display.panels import Panel, Panels, resample
 from tempogan_eddy.errors import InputError
 
-__all__ = ["Animation"]
+__all__ = ["Animation", "undrawable"]
 
 GROUND, LINE, FAINT, TEXT = (13, 16, 21), (42, 48, 58), (140, 149, 163), (232, 236, 242)
 MOST_COLUMNS = 4
@@ -41,7 +41,8 @@ class Animation:
     Raises
     ------
     InputError
-        If the crop lies outside the frame or the width leaves no room for the panels.
+        If the crop lies outside the frame, the width leaves no room for the panels, or a label or the credit has
+        letters that the built-in font lacks.
     """
 
     def __init__(
@@ -56,6 +57,8 @@ class Animation:
         self.panels, self.table, self.credit = panels, table, credit
         self.window = crop or (0, 0, *panels.size)
         _check_window(self.window, panels.size)
+        for text in (*(panel.label for panel in panels.panels), credit):
+            _check_text(text)
         self.unit = min(1.6, max(0.7, width / 1200))
         count = len(panels.panels)
         # As many columns as rows where one row would be too long.
@@ -179,6 +182,25 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
     if not isinstance(font, ImageFont.FreeTypeFont):
         raise InputError("This pillow was built without FreeType and cannot draw text; install pillow from a wheel.")
     return font
+
+
+def undrawable(text: str) -> str:
+    """The characters of a text that the built-in font, which has little but Latin letters, cannot draw."""
+    nothing = _drawn("\uffff")
+    return "".join(sorted({letter for letter in text if not letter.isspace() and _drawn(letter) == nothing}))
+
+
+def _drawn(letter: str) -> bytes:
+    picture = Image.new("L", (32, 32))
+    ImageDraw.Draw(picture).text((4, 24), letter, 255, _font(16), anchor="ls")
+    return picture.tobytes()
+
+
+def _check_text(text: str) -> None:
+    if lacking := undrawable(text):
+        raise InputError(
+            f"The built-in font has no {lacking!r}, so {text!r} cannot be drawn; write plain Latin letters."
+        )
 
 
 def _shortened(text: str, font: ImageFont.FreeTypeFont, room: float) -> str:

@@ -63,7 +63,8 @@ class Axis:
         step = next(scale * factor for factor in (1.0, 2.0, 5.0, 10.0) if scale * factor >= raw)
         first = ceil(self.low / step - 1e-9)
         count = floor(self.high / step + 1e-9) - first + 1
-        return [((first + n) * step, f"{(first + n) * step + 0.0:.10g}") for n in range(count)]
+        values = [(first + n) * step + 0.0 for n in range(count)]
+        return [(value, f"{value:.10g}".replace("-", "−")) for value in values]
 
 
 def chart(

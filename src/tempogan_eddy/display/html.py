@@ -58,10 +58,13 @@ def legend(table: ColourTable, name: str, step: int, *, signed: bool = False) ->
         return f"{100 * (kelvin - low) / (high - low):.2f}%"
 
     stops = ", ".join(f"rgb{colour} {percent(kelvin)}" for kelvin, colour in table.stops)
-    ticks = "".join(
-        f'<span style="left:{percent(tick)}">{f"{tick:+d}".replace("-", "−") if signed and tick else tick}</span>'
-        for tick in range(ceil(low / step) * step, int(high) + 1, step)
-    )
+
+    def label(tick: int) -> str:
+        text = f"{tick:+d}".replace("-", "−") if signed and tick else str(tick)
+        kind = "first" if tick == low else "last" if tick == high else "inner"  # those at the ends stay within
+        return f'<span class="{kind}" style="left:{percent(tick)}">{text}</span>'
+
+    ticks = "".join(map(label, range(ceil(low / step) * step, int(high) + 1, step)))
     return (
         f'<div class="legend"><div class="name">{escape(name)}</div>'
         f'<div class="ramp" style="background:linear-gradient(90deg, {stops})"></div>'

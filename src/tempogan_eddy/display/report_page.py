@@ -36,6 +36,7 @@ from tempogan_eddy.display.report_storm import (
 from tempogan_eddy.display.words import summary, training_overlap
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import Evaluation
+from tempogan_eddy.evaluation.evaluate import RECONSTRUCTED
 from tempogan_eddy.evaluation.matching import match
 from tempogan_eddy.evaluation.report import as_json
 from tempogan_eddy.io.aside import written_aside
@@ -43,7 +44,8 @@ from tempogan_eddy.io.aside import written_aside
 __all__ = ["ReportPage", "check_name"]
 
 PICTURED = 3  # storms with pictures: with more, nobody would open the page
-MARK = f'<meta name="generator" content="TempoGAN-Eddy {__version__}">'
+MAKER = '<meta name="generator" content="TempoGAN-Eddy'
+MARK = f'{MAKER} {__version__}">'
 
 
 @dataclass
@@ -88,7 +90,7 @@ class ReportPage:
         on_frame
             Called with (frames drawn, frames to draw).
         """
-        matched = match(truth, reconstructed, lowres, result.scale)
+        matched = match(truth, {RECONSTRUCTED: reconstructed}, lowres, result.scale)
         look = Look(COLOUR_TABLES[self.colours], self.credit)
         _, sentence = training_overlap(training_record(self.model, reconstructed.attrs), result.storm, matched.times)
         section = _Section(result)
@@ -137,8 +139,13 @@ class ReportPage:
         title = f"{first.storm}: {first.scale}× reconstruction against the truth"
         style = resources.files("tempogan_eddy.display").joinpath("report.css").read_text(encoding="utf-8")
         many = len(self.results) > 1
-        anchors = {"run": "What was run", **(_anchors(self.results) if many else _parts(first))}
-        anchors |= {"model": "Model", "reproduce": "How to reproduce it", "words": "What the numbers mean"}
+        anchors = _anchors(self.results) if many else _parts(first)
+        anchors |= {
+            "run": "What was run",
+            "model": "Model",
+            "reproduce": "How to reproduce it",
+            "words": "What the numbers mean",
+        }
         links = "".join(f'<a href="#{name}">{escape(text)}</a>' for name, text in anchors.items())
         lead, *details = summary(first)
         body = [
@@ -217,6 +224,8 @@ def check_name(path: Path) -> None:
         raise InputError(f"{path} does not end in .html; give the report such a name.")
     if path.is_dir():
         raise InputError(f"{path} is a folder; name a file.")
+    if path.exists() and MAKER not in path.read_text(encoding="utf-8", errors="replace"):
+        raise InputError(f"{path} exists and is no report; name another file.")
 
 
 def _mood(sentence: str) -> str:

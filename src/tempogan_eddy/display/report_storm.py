@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tempogan_eddy.display.animation import Animation
+from tempogan_eddy.display.animation import Animation, undrawable
 from tempogan_eddy.display.chart import Axis, Line, chart
 from tempogan_eddy.display.colours import COLOUR_TABLES, ColourTable
 from tempogan_eddy.display.html import STYLES, data_uri, keys, legend, png_uri
@@ -145,7 +145,7 @@ def error_charts(evaluation: Evaluation) -> str:
 def crops(matched: Match, evaluation: Evaluation, look: Look) -> tuple[str, list[Place]]:
     """Three places of the frame with the most cold cloud, in every method, with the difference from the truth."""
     index = _example(matched, evaluation)
-    truth, ours, coarse = matched.load(index)
+    truth, ours, coarse = _frames(matched, index)
     places = choose_places(truth, ours, matched.scale)
     frames = {"input": nearest(coarse, matched.scale), "bicubic": bicubic(coarse, matched.scale), RECONSTRUCTED: ours}
     rows = []
@@ -184,7 +184,7 @@ def film(
     def load(number: int) -> tuple[NDArray[np.float32], ...]:
         if number not in loaded:
             loaded.clear()
-            loaded[number] = matched.load(start + number)
+            loaded[number] = _frames(matched, start + number)
         return loaded[number]
 
     panels = [
@@ -199,7 +199,7 @@ def film(
         table=look.table,
         width=FILM_WIDTH,
         crop=_around(places[0], (height, width)),
-        credit=look.credit,
+        credit="" if undrawable(look.credit) else look.credit,  # which the page prints too
     )
     with TemporaryDirectory() as folder:
         path = Path(folder) / "film.webp"
@@ -237,6 +237,12 @@ def _minus(text: str) -> str:
 def _line(method: str, middle: NDArray[np.float64], scores: list[Score]) -> Line:
     value, low, high = (np.array([getattr(score, part) for score in scores]) for part in ("value", "low", "high"))
     return Line(STYLES.get(method, "nearest"), middle, value, low, high)
+
+
+def _frames(matched: Match, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """The truth, the one reconstruction and its input at one time."""
+    truth, reconstructed, coarse = matched.load(index)
+    return truth, reconstructed[RECONSTRUCTED], coarse
 
 
 def _example(matched: Match, evaluation: Evaluation) -> int:

@@ -88,9 +88,10 @@ def _comparisons(evaluation: Evaluation) -> str:
             continue
         gap = evaluation.difference("rmse", RECONSTRUCTED, method)
         size = f"{abs(gap.value):.2f} K {'less' if gap.value < 0 else 'more'} than {method}"
+        low, high = sorted((abs(gap.low), abs(gap.high)))
         certain = gap.high < 0 or gap.low > 0
-        words.append(size + (f" ({gap.low:+.2f} to {gap.high:+.2f} K)" if certain else " (not a clear difference)"))
-    return "".join(f", {word}" for word in words).replace("-", "−").replace("back−projected", "back-projected")
+        words.append(size + (f" ({low:.2f} to {high:.2f} K)" if certain else " (not a clear difference)"))
+    return "".join(f", {word}" for word in words)
 
 
 def _interval(score: Score) -> str:

@@ -1,0 +1,84 @@
+"""Score several models on the same real hours, each with its difference from the first.
+
+    python benchmarks/compare.py none=A.safetensors aligned=B.safetensors [--metrics rmse,lsd_hourly,tof] [--frames 24]
+
+For ablations: a difference counts where its 95 % interval, from blocks of hours resampled alike, leaves out zero.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from quality_storms import STORMS, Storm, open_storm
+from report import Row, console, table
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.evaluation import Evaluation, combine, evaluate
+from tempogan_eddy.reconstruction import reconstruct
+from tempogan_eddy.weights import Model, load_model
+
+ROOT = Path(__file__).resolve().parent.parent
+BASELINE = "bicubic"
+
+
+def main() -> None:
+    """Score, print."""
+    options = parse()
+    try:
+        models = {name: load_model(path) for name, path in options.models}
+        evaluations = [score(storm, models, options) for storm in STORMS if storm.name in options.storms]
+    except InputError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(2)
+    for evaluation in [*evaluations, *([combine(evaluations)] if len(evaluations) > 1 else [])]:
+        rows = [row(evaluation, name, next(iter(models)), options.metrics) for name in [*models, BASELINE]]
+        console().print(table(evaluation.storm, rows, {key: (key, "") for key in rows[0]}))
+
+
+def score(storm: Storm, models: Mapping[str, Model], options: argparse.Namespace) -> Evaluation:
+    """All models on one storm, in one pass."""
+    truth = open_storm(storm, options.data, options.frames).assign_attrs(sequence=storm.title)
+    first = next(iter(models.values()))
+    coarse = first.sensor.coarsen(truth).load()
+    rebuilt = {name: reconstruct(coarse, model, precision="fp32") for name, model in models.items()}
+    return evaluate(truth, rebuilt, coarse, baselines=[BASELINE])
+
+
+def row(evaluation: Evaluation, name: str, first: str, metrics: Sequence[str]) -> Row:
+    """A model's scores, and below each how it differs from the first model's."""
+    cells = {"": name}
+    for metric in metrics:
+        score = evaluation.scores[name][metric]
+        cells[metric] = f"{score.value:.3f}"
+        if name not in (first, BASELINE):
+            beyond = evaluation.difference(metric, name, first)
+            cells[metric] += f" ({beyond.value:+.3f}: {beyond.low:+.3f} to {beyond.high:+.3f})"
+    return cells
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options of a command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+", type=_named, help="NAME=PATH of a model, or NAME of a released one")
+    parser.add_argument("--metrics", type=_list, default=_list("rmse,lsd,detail_energy,lsd_hourly,tof"))
+    parser.add_argument("--frames", type=int, default=24, help="hours of each storm, those with most cold cloud")
+    parser.add_argument("--storms", type=_list, default=[storm.name for storm in STORMS])
+    data = Path(os.environ.get("TEMPOGAN_EDDY_DATA") or ROOT.parent / "shared" / "data")
+    parser.add_argument("--data", type=Path, default=data, help="folder of the real frames")
+    return parser.parse_args(arguments)
+
+
+def _list(text: str) -> list[str]:
+    return text.split(",")
+
+
+def _named(text: str) -> tuple[str, str]:
+    name, separator, path = text.partition("=")
+    return name, path if separator else name
+
+
+if __name__ == "__main__":
+    main()
