@@ -50,6 +50,12 @@ def served(site: Site) -> Iterator[str]:
             thread.join()
 
 
+def settle(page: Any) -> None:
+    """Wait until what was asked for last is drawn: a turn to hear of it, one to draw, and all its tiles."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.wait_for_selector('body[data-busy="false"]')
+
+
 def wait_until_shown(page: Any, frame: int | None = None) -> None:
     """Wait until a frame stands on the page with all its tiles, any one for None."""
     number = "" if frame is None else f'[data-shown="{frame}"]'

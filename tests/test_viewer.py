@@ -1,5 +1,6 @@
 """The viewer without a browser: files to scenes, frames to tiles, addresses to answers."""
 
+import http.client
 import json
 import os
 import re
@@ -7,7 +8,8 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -162,6 +164,8 @@ def test_the_page_is_whole_and_names_nothing_elsewhere(address):
         for imported in re.findall(r'from "\./([^"]+)"', text):
             assert imported in names
     assert ask(address, "/").content == names["index.html"][1]
+    modules = {name for name in names if name.endswith(".js")}
+    assert set(re.findall(r'(?:href|src)="([^"]+\.js)"', names["index.html"][1].decode())) == modules
 
 
 def test_a_scene_is_described(address):
@@ -175,6 +179,14 @@ def test_a_scene_is_described(address):
     assert scene["track"]["wind"] == [None, 10, 20, 30, 40]  # 0 is how JMA says that none is known
     assert scene["track"]["grade"] == ["Typhoon"] * 5
     assert scene["track"]["centre"][0] == [160, 160]
+
+
+def test_the_files_tell_where_they_come_from(address):
+    origin = ask(address, "/data/0/scene.json").json()["origin"]
+    assert origin["commands"] == ["tempogan-eddy reconstruct coarse.nc -o fine.nc"]
+    told = {entry["title"]: entry["rows"] for entry in origin["facts"]}
+    assert ["software", "TempoGAN-Eddy"] in told["Reconstructed"]
+    assert ask(address, "/data/index.json").json()["command"] == "tempogan-eddy view fine.nc"
 
 
 def roles(scene):
@@ -254,6 +266,7 @@ def test_of_frames_with_equal_times_each_file_shows_its_own():
         ({"truth": as_frames(kelvins(5, 96))}, "do not fit"),
         ({"truth": as_frames(kelvins(5, 64), start="2010-01-01T00")}, "no frame at the times"),
         ({"low_res": as_frames(kelvins(5, 16)), "scale": 2}, "4 times finer"),
+        ({"low_res": as_frames(kelvins(5, 64))}, "name a coarser one"),
     ],
 )
 def test_what_does_not_fit_is_refused(change, complaint):
@@ -278,6 +291,12 @@ def test_the_centre_lies_where_the_grid_says(make_sequence):
     )
     assert describe_grid(in_km, in_km.shape[1:]) == {"pixel_km": 5}
     assert describe_grid(as_frames(kelvins(1, 8)), (8, 8)) == {}
+
+
+def test_a_file_is_named_once(files):
+    path = files[0] / "fine.nc"
+    with pytest.raises(InputError, match="named twice"):
+        Catalog(Request([path, path.parent / ".." / path.parent.name / "fine.nc"]))
 
 
 def test_storms_of_a_folder_are_opened_when_asked_for(tmp_path, monkeypatch):
@@ -325,6 +344,30 @@ def test_the_server_listens_on_the_loopback_interface_only():
         assert host == "127.0.0.1"
         with pytest.raises(InputError, match=f"Port {port} cannot be used"):
             listen(port)
+
+
+def ask_in_vain(address, path):
+    with suppress(OSError, http.client.HTTPException):
+        ask(address, path)
+
+
+def test_a_server_that_ends_while_it_reads_says_nothing(capsys):
+    scene = build_scene("storm", {"storm": as_frames(kelvins(1, 32))})
+    begun, over = threading.Event(), threading.Event()
+
+    def read(time):
+        begun.set()
+        over.wait(20)
+        return np.zeros((32, 32), np.float32)
+
+    slow = replace(scene, panels=(replace(scene.panels[0], read=read),))
+    with served(Site(Scenes(slow))) as address:
+        asking = threading.Thread(target=ask_in_vain, args=(address, "/data/0/sequence/0/0/0-0.u16"))
+        asking.start()
+        assert begun.wait(20)
+    over.set()
+    asking.join()
+    assert capsys.readouterr().err == ""
 
 
 def command(*words):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from browser import chromium, find_chromium, served, wait_until_shown
+from browser import chromium, find_chromium, served, settle, wait_until_shown
 from tempogan_eddy.display.colours import COLOUR_TABLES
 from tempogan_eddy.evaluation.spectra import radial_spectrum
 from tempogan_eddy.viewer.export import export_site
@@ -145,7 +145,7 @@ def test_zoom_keeps_the_pixel_and_pan_moves_it(page, storm):
     page.mouse.move(x, y)
     for delta in (-300, -300, -300, 200, -500):
         page.mouse.wheel(0, delta)
-    page.wait_for_timeout(100)
+    settle(page)
     assert "row 77, column 201" in page.locator("#place").inner_text()
     expect_kelvin(page, "truth", storm[1]["truth"][0, 77, 201])
     before = pixels(page, "bicubic")
@@ -153,7 +153,7 @@ def test_zoom_keeps_the_pixel_and_pan_moves_it(page, storm):
     page.mouse.move(x + 60, y + 20, steps=3)
     page.mouse.up()
     page.mouse.move(x + 60, y + 20)
-    page.wait_for_timeout(100)
+    settle(page)
     assert "row 77, column 201" in page.locator("#place").inner_text()
     # The other panels went with it.
     # But for places on the border of two pixels, where rounding decides.
@@ -164,10 +164,10 @@ def test_enlarged_pixels_have_the_colours_of_the_tables(page, storm):
     page.mouse.move(*place_of(page, "truth", 150, 150))
     for _ in range(7):
         page.mouse.wheel(0, -240)
-    page.wait_for_timeout(150)
+    settle(page)
     for name in ("bd", "infrared", "grey"):
         page.keyboard.press("c")
-        page.wait_for_timeout(100)
+        settle(page)
         area, (x, y) = box(page, "truth"), place_of(page, "truth", 150, 150)
         shown = pixels(page, "truth")[round(y - area["y"]), round(x - area["x"])]
         kelvin = np.round(storm[1]["truth"][0, 150, 150].astype(float), 2)
@@ -179,15 +179,14 @@ def test_the_swipe_moves_the_border_between_two_panels(page):
     handle = page.get_by_role("slider", name="Border")
     page.get_by_label("Left panel").select_option("low-res")
     page.get_by_label("Right panel").select_option("truth")
-    wait_until_shown(page)
-    page.wait_for_timeout(150)
+    settle(page)
     middle = pixels(page, "truth")
     area, grip = box(page, "truth"), handle.bounding_box()
     page.mouse.move(grip["x"] + 14, grip["y"] + 100)
     page.mouse.down()
     page.mouse.move(area["x"] + 0.8 * area["width"], grip["y"] + 100, steps=4)
     page.mouse.up()
-    page.wait_for_timeout(150)
+    settle(page)
     assert handle.get_attribute("aria-valuenow") == "80"
     right = pixels(page, "truth")
     from_, to = round(0.55 * area["width"]), round(0.75 * area["width"])
@@ -202,9 +201,8 @@ def test_playing_advances_the_time_and_pausing_holds_it(page):
     page.evaluate(
         """() => {
             window.times = [];
-            const watch = () => times.at(-1) === time.textContent || times.push(time.textContent);
-            const time = document.getElementById("time");
-            new MutationObserver(watch).observe(time, { childList: true, characterData: true, subtree: true });
+            const watch = (changes) => times.push(...changes.flatMap(({ addedNodes: [text] }) => text?.data ?? []));
+            new MutationObserver(watch).observe(document.getElementById("time"), { childList: true });
         }"""
     )
     page.keyboard.press(" ")
@@ -213,7 +211,7 @@ def test_playing_advances_the_time_and_pausing_holds_it(page):
     page.wait_for_selector("body[data-playing='false']")
     wait_until_shown(page)
     hours = [int(text[11:13]) for text in page.evaluate("times")]
-    assert hours[:6] == [1, 2, 3, 4, 0, 1], "every frame in turn, then from the start"
+    assert hours[:6] == [1, 2, 3, 4, 0, 1], f"{hours}: every frame in turn, then from the start"
     still = page.evaluate("times.length")
     page.wait_for_timeout(400)
     assert page.evaluate("times.length") == still
@@ -235,7 +233,7 @@ def test_steps_scrubs_and_the_best_track(page):
 
 def test_differences_panels_and_help_by_key(page):
     page.keyboard.press("d")
-    page.wait_for_timeout(150)
+    settle(page)
     assert page.locator("#mode").input_value() == "truth"
     # One kelvin above and below, pixel by pixel: two colours near black, in a field of nothing else.
     valid = pixels(page, "reconstructed")[-60:, 200:240]
@@ -245,8 +243,25 @@ def test_differences_panels_and_help_by_key(page):
     page.keyboard.press("2")
     page.wait_for_selector('.caption[data-panel="bicubic"]')
     page.keyboard.press("?")
-    assert page.locator("dialog").is_visible()
+    assert page.locator("#help").is_visible()
     page.keyboard.press("Escape")
+
+
+def test_what_is_subtracted_and_both_legends_are_told(page):
+    page.keyboard.press("d")
+    settle(page)
+    notes = page.locator(".caption .note").all_inner_texts()
+    assert notes == ["− truth", "− truth", "− truth", "320×320"]
+
+
+def test_the_page_tells_how_to_make_it_again(page):
+    page.keyboard.press("i")
+    about = page.locator("#about").inner_text()
+    assert "plausible, not observed" in about
+    commands = page.locator("#commands").inner_text().splitlines()
+    assert commands[1:] == ["tempogan-eddy reconstruct coarse.nc -o fine.nc", "tempogan-eddy view fine.nc"]
+    page.keyboard.press("Escape")
+    assert not page.locator("#about").is_visible()
 
 
 def test_a_tap_reads_and_a_finger_moves(browser, address, storm):
@@ -309,8 +324,7 @@ def test_a_thousand_large_frames_load_only_what_is_shown(browser):
         before = len(page.requests)
         for _ in range(8):
             page.mouse.wheel(0, -240)
-        wait_until_shown(page, shown)
-        page.wait_for_timeout(200)
+        settle(page)
         assert len(page.requests) - before <= 40
 
 

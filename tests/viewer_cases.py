@@ -102,16 +102,19 @@ def storm_files(folder, frames=5, side=320):
         "super_resolution_model": "m",
         "scale": SCALE,
         "sensor_model": "area",
+        "comment": "Detail finer than the input's pixels is plausible, not observed.",
     }
     save_sequence(as_frames(arrays["truth"]), folder / "truth.nc")
     save_sequence(as_frames(arrays["low-res"], sensor_model="area"), folder / "coarse.nc")
-    save_sequence(as_frames(arrays["reconstructed"], **made), folder / "fine.nc")
+    command = "tempogan-eddy reconstruct coarse.nc -o fine.nc"
+    save_sequence(as_frames(arrays["reconstructed"], **made), folder / "fine.nc", history=command)
     return arrays
 
 
 def site_of(folder):
     """What `view fine.nc --truth truth.nc --low-res coarse.nc` shows."""
-    return Site(Catalog(Request([folder / "fine.nc"], folder / "truth.nc", folder / "coarse.nc")))
+    request = Request([folder / "fine.nc"], folder / "truth.nc", folder / "coarse.nc")
+    return Site(Catalog(request), "tempogan-eddy view fine.nc")
 
 
 def long_site(frames=1000, side=2048):

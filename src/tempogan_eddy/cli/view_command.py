@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tempogan_eddy.cli.invocation import history
 from tempogan_eddy.cli.options import ConfigPath, Overrides, Storm, Time, settings
 from tempogan_eddy.cli.progress import frame_progress
 
@@ -50,7 +51,7 @@ def view(
     from tempogan_eddy.viewer.site import Site
 
     options: Any = settings(config, overrides).data.reader_options()
-    site = Site(Catalog(Request(files, truth, low_res, scale, storm, time, options)))
+    site = Site(Catalog(Request(files, truth, low_res, scale, storm, time, options)), history())
     if export is not None:
         with frame_progress("exporting") as advance:
             export_site(site, export, advance)

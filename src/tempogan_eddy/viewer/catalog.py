@@ -79,7 +79,10 @@ class Catalog:
     def _find(self) -> dict[str, dict[str, Opener]]:
         """Openers by title, by storm. What lies in a folder of many is a storm of its folder's name."""
         groups: dict[str, dict[str, Opener]] = {}
-        for path in self.request.files:
+        files = self.request.files
+        for path in files:
+            if sum(path.resolve() == other.resolve() for other in files) > 1:
+                raise InputError(f"{path} is named twice; name it once.")
             found = find_sources(path)
             if self.request.storm and len(found) > 1:
                 found = {self.request.storm: choose(found, self.request.storm, path)}
@@ -90,8 +93,6 @@ class Catalog:
                 title = path.stem if len(found) == 1 else path.name
                 if title in titles:
                     title = str(path)
-                if title in titles:
-                    raise InputError(f"{path} is named twice; name it once.")
                 titles[title] = opener
         return groups
 

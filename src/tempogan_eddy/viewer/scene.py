@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -44,6 +45,8 @@ class Panel:
         At which times of the scene it has a frame.
     read : callable
         Gives the frame (y, x), float32 kelvin, at a time of the scene by its number; for several threads.
+    attrs : dict
+        What its file says of itself; empty where there is no file.
     """
 
     key: str
@@ -54,6 +57,7 @@ class Panel:
     scale: int
     present: NDArray[np.bool_]
     read: Callable[[int], Frame]
+    attrs: dict[Any, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -161,7 +165,9 @@ class _Stack:
         rows, columns = da.sizes["y"], da.sizes["x"]
         scale = max(1, round(self.shape[0] / rows))
         self._check(title, (rows, columns), scale)
-        self.panels.append(Panel(self._key(role), role, title, note, (rows, columns), scale, present, read))
+        self.panels.append(
+            Panel(self._key(role), role, title, note, (rows, columns), scale, present, read, dict(da.attrs))
+        )
 
     def add_seen(self, role: str, note: str, see: Callable[[Frame], Frame], scale: int) -> None:
         """Add what a coarse instrument makes of the first panel of a role."""
@@ -175,14 +181,14 @@ class _Stack:
         """Add what interpolation makes of the low resolution, if there is one."""
         from tempogan_eddy.evaluation.baselines import bicubic
 
-        for low in [panel for panel in self.panels if panel.role == "low-res"]:
-            shape = (low.shape[0] * scale, low.shape[1] * scale)
-            note = f"interpolated from the low-res, {scale} times finer"
-            self.panels.append(
-                Panel(
-                    "bicubic", "bicubic", "Bicubic", note, shape, 1, low.present, lambda t: bicubic(low.read(t), scale)
-                )
-            )
+        low = next((panel for panel in self.panels if panel.role == "low-res"), None)
+        if low is None:
+            return
+        read, shape = low.read, (low.shape[0] * scale, low.shape[1] * scale)
+        note = f"interpolated from the low-res, {scale} times finer"
+        self.panels.append(
+            Panel("bicubic", "bicubic", "Bicubic", note, shape, 1, low.present, lambda time: bicubic(read(time), scale))
+        )
 
     def _key(self, role: str) -> str:
         same = sum(panel.role == role for panel in self.panels)
@@ -204,6 +210,8 @@ def _scale(name: str, fine: list[xr.DataArray], low_res: xr.DataArray | None, as
     told = fine[0].attrs.get("scale") if fine and RECONSTRUCTED in fine[0].attrs else None
     if fine and low_res is not None:
         told = round(fine[0].sizes["y"] / low_res.sizes["y"])
+        if told < 2:
+            raise InputError(f"{name}: the low-res has as many pixels as the other files; name a coarser one.")
     if asked and told and asked != int(told):
         raise InputError(f"{name} is {int(told)} times finer than its low-res, not {asked}; leave out --scale.")
     scale = int(told or asked or 0)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 import webbrowser
 from collections.abc import Callable
 
 import uvicorn
-from fastapi import FastAPI, HTTPException, Response
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tempogan_eddy.errors import InputError
@@ -79,15 +81,27 @@ def serve(
 def server_of(site: Site, listener: socket.socket) -> uvicorn.Server:
     """The server of a site on a port, not yet running."""
     app = build_app(site, listener.getsockname()[1])
-    return uvicorn.Server(
+    return _Server(
         uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1)
     )
+
+
+class _Server(uvicorn.Server):
+    """Ends without a word: what is cut short by the end is no error."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        await super().shutdown(sockets)
 
 
 def build_app(site: Site, port: int) -> ASGIApp:
     """The application that answers on a port: GET only, the page's files, documents and tiles, nothing else."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     pages = page_files()
+
+    @app.exception_handler(InputError)
+    def refuse(_: Request, error: InputError) -> Response:
+        return JSONResponse({"detail": str(error)}, 422)
 
     @app.get("/data/index.json")
     def index() -> Response:
@@ -97,17 +111,11 @@ def build_app(site: Site, port: int) -> ASGIApp:
     def scene(number: int) -> Response:
         if not 0 <= number < len(site.catalog.names):
             raise HTTPException(404)
-        try:
-            return Response(site.scene(number), media_type="application/json")
-        except InputError as error:
-            raise HTTPException(422, str(error)) from error
+        return Response(site.scene(number), media_type="application/json")
 
     @app.get("/data/{number}/{panel}/{frame}/{level}/{row}-{column}.u16")
     def tile(number: int, panel: str, frame: int, level: int, row: int, column: int) -> Response:
-        try:
-            content = site.tile(TileAddress(number, panel, frame, level, row, column))
-        except InputError as error:
-            raise HTTPException(422, str(error)) from error
+        content = site.tile(TileAddress(number, panel, frame, level, row, column))
         if content is None:
             raise HTTPException(404)
         return Response(content, media_type="application/octet-stream")

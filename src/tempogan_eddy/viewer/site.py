@@ -14,8 +14,9 @@ import numpy as np
 from tempogan_eddy import __version__
 from tempogan_eddy.display.colours import COLOUR_TABLES, ColourTable
 from tempogan_eddy.viewer.catalog import Catalog
+from tempogan_eddy.viewer.origin import describe_origin
 from tempogan_eddy.viewer.scene import Panel, Scene
-from tempogan_eddy.viewer.tiles import SIDE, STEPS_A_KELVIN, PyramidCache, cut, level_count
+from tempogan_eddy.viewer.tiles import SIDE, PyramidCache, cut, level_count
 from tempogan_eddy.viewer.track import describe_grid, describe_track
 
 __all__ = ["Site", "TileAddress", "page_files"]
@@ -53,22 +54,24 @@ class Site:
     ----------
     catalog : Catalog
         The scenes.
+    command : str, optional
+        The command line that shows them.
     cache : PyramidCache, optional
         Where frames are kept.
     """
 
-    def __init__(self, catalog: Catalog, cache: PyramidCache | None = None) -> None:
+    def __init__(self, catalog: Catalog, command: str = "", cache: PyramidCache | None = None) -> None:
         self.catalog = catalog
+        self.command = command
         self.cache = cache or PyramidCache()
 
     def index(self) -> bytes:
-        """The scenes' names and the colour tables, as JSON."""
+        """The scenes' names, the colour tables and the command, as JSON."""
         return _json(
             {
                 "version": __version__,
+                "command": self.command,
                 "scenes": self.catalog.names,
-                "tile_side": SIDE,
-                "steps_a_kelvin": STEPS_A_KELVIN,
                 "colours": [_colours(table) for table in COLOUR_TABLES.values()],
             }
         )
@@ -87,6 +90,7 @@ class Site:
                 "panels": [_panel(panel) for panel in scene.panels],
                 "track": describe_track(scene.main, scene.shape),
                 "grid": describe_grid(scene.main, scene.shape),
+                "origin": describe_origin(scene.panels),
             }
         )
 

@@ -29,7 +29,10 @@ export function mix(stops, value) {
 function kelvinLookup(table) {
   if (!tables.has(table.name)) {
     const lookup = new Uint32Array(65536 + SHIFT);
-    for (let value = 1; value < 65536; value++) lookup[value + SHIFT] = pack(mix(table.stops, value / STEPS));
+    const [first, last] = [table.stops[0], table.stops[table.stops.length - 1]];
+    const [low, high] = [Math.ceil(first[0] * STEPS), Math.floor(last[0] * STEPS)];
+    lookup.fill(pack(first[1])).fill(pack(last[1]), high + SHIFT);
+    for (let value = low; value <= high; value++) lookup[value + SHIFT] = pack(mix(table.stops, value / STEPS));
     lookup[SHIFT] = pack(table.missing);
     lookup[OUTSIDE + SHIFT] = pack(BACKGROUND);
     lookup[PENDING + SHIFT] = pack(WAITING);

@@ -1,5 +1,6 @@
 // Buttons, menus and keys.
 
+import { showAbout } from "./about.js";
 import { slideTo } from "./panels.js";
 import { faster, SPEEDS, step, toggle } from "./playback.js";
 import { change, panelOfRole, state } from "./state.js";
@@ -17,6 +18,7 @@ export function attachControls(openScene) {
   get("speed").addEventListener("change", () => change({ speed: Number(get("speed").value) }));
   get("analyse").addEventListener("click", () => change({ analysis: !state.analysis }));
   get("tool").addEventListener("click", () => change({ drawing: !state.drawing }));
+  get("about-button").addEventListener("click", showAbout);
   get("help-button").addEventListener("click", () => get("help").showModal());
   for (const button of get("layout").children) button.addEventListener("click", () => change({ layout: button.dataset.value }));
   for (const speed of SPEEDS) get("speed").add(new Option(`${speed} /s`, String(speed)));
@@ -77,13 +79,14 @@ const KEYS = {
   a: () => change({ analysis: !state.analysis }),
   t: () => change({ drawing: !state.drawing, analysis: true }),
   Escape: () => change({ held: false, cursor: null, drawing: false }),
+  i: showAbout,
   "?": () => get("help").showModal(),
 };
 
 const SHIFTED = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] };
 
 function onKey(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || get("help").open || event.target.tagName === "SELECT") return;
+  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]") || event.target.tagName === "SELECT") return;
   // Space and Enter press the button that has the focus.
   if (event.target.tagName === "BUTTON" && event.key === " ") return;
   const letter = event.key.length === 1 ? event.key.toLowerCase() : event.key;

@@ -1,19 +1,28 @@
 // Which tiles are wanted now, and when a frame is whole and may be shown.
 
-import { change, isAbsent, referenceOf, state, visiblePanels } from "./state.js";
+import { isAbsent, referenceOf, state, visiblePanels } from "./state.js";
 import { address, has, want } from "./tiles.js";
 import { levelOf, SIDE_BITS, tilesInView } from "./view.js";
 
+let complete = false;
+
+// Whether a tile that arrives belongs to the picture on the screen: one to come must not draw this one again.
+export const isPatchy = () => !complete && state.shown === state.frame;
+
+// Ask for what is lacking; true where the frame asked for is whole by now and is to be drawn at once.
 export function updateTiles() {
-  if (!state.scene || !state.size.width) return;
+  if (!state.scene || !state.size.width) return false;
   const needed = tilesOf(state.frame);
   const whole = needed.every(has);
   const exact = state.rested && !state.playing ? cursorTiles(state.frame) : [];
   const next = (state.frame + state.direction + state.scene.times.length) % state.scene.times.length;
   // What comes next is fetched once nothing is lacking now.
   want([...needed, ...exact, ...(whole && exact.every(has) ? tilesOf(next) : [])]);
-  if (whole) change({ shown: state.frame });
+  complete = whole;
   document.body.dataset.busy = String(!whole);
+  if (!whole || state.shown === state.frame) return false;
+  state.shown = state.frame;
+  return true;
 }
 
 // Panels on the screen and what is subtracted from them.

@@ -3,7 +3,7 @@
 import { attachControls, modes, offerModes, updateControls } from "./controls.js";
 import { updateFacts } from "./facts.js";
 import { drawLegend } from "./legend.js";
-import { updateTiles } from "./loading.js";
+import { isPatchy, updateTiles } from "./loading.js";
 import { arrange, build, drawAllMarks, drawImages, watchSize } from "./panels.js";
 import { pause } from "./playback.js";
 import { watchRest } from "./pointer.js";
@@ -65,16 +65,18 @@ function update(changed) {
   if (controls) updateControls();
   if (changed("layout", "hidden") || (changed("swipe") && sidesChanged())) build();
   if (changed("analysis")) arrange();
-  const picture = changed("scene", "shown", "view", "size", "layout", "hidden", "mode", "arrivals", "swipe", "analysis");
-  if (picture || changed("frame", "rested", "playing", "direction")) updateTiles();
+  const display = changed("scene", "view", "size", "layout", "hidden", "mode", "swipe", "analysis") || isPatchy();
+  const wanted = display || changed("frame", "arrivals", "rested", "playing", "direction");
+  const another = wanted && updateTiles(); // frame, which is drawn in this same turn
+  const picture = display || another;
   if (picture || changed("table")) drawImages();
-  if (picture || changed("cursor", "held", "line", "rested")) {
+  if (picture || changed("cursor", "held", "line", "rested", "arrivals")) {
     drawAllMarks();
     updateReadout();
     drawLegend();
   }
   if (changed("table")) drawLegend();
-  if (changed("scene", "shown")) updateFacts();
+  if (changed("scene") || another) updateFacts();
   if (changed("scene", "frame", "size")) drawTimeline();
   if (picture || changed("line")) drawTransect();
   if (picture || changed("playing")) scheduleSpectrum();

@@ -3,14 +3,15 @@
 import { drawPanels } from "./draw.js";
 import { drawMarks } from "./marks.js";
 import { panelColour } from "./palette.js";
-import { change, isAbsent, panelOf, state, visiblePanels } from "./state.js";
+import { change, isAbsent, panelOf, referenceOf, state, visiblePanels } from "./state.js";
 import { fit } from "./view.js";
 import { attachPointer } from "./pointer.js";
 
 // As in style.css, CSS pixels.
 const HEAD = 34;
 const LEGEND = 100;
-const ANALYSIS = 340;
+const BESIDE = 340; // the analysis at least
+const BELOW = 260;
 const NARROW = 760;
 
 const holder = document.getElementById("panels");
@@ -35,16 +36,16 @@ function element(name, className, text) {
 
 function cell(keys) {
   const figure = element("figure", "cell");
-  const captions = element("figcaption");
-  captions.append(...keys.map((key, place) => caption(panelOf(key), keys.length > 1 ? ["left", "right"][place] : null)));
+  const figcaption = element("figcaption");
+  figcaption.append(...keys.map((key, place) => caption(panelOf(key), keys.length > 1 ? ["left", "right"][place] : null)));
   const stage = element("div", "stage");
   const [image, marks] = [element("canvas", "image"), element("canvas", "marks")];
   image.dataset.panel = keys.join(" ");
   stage.append(image, marks, element("p", "absent"));
-  figure.append(captions, stage);
+  figure.append(figcaption, stage);
   holder.append(figure);
   attachPointer(stage);
-  const made = { panels: keys, stage, image, marks };
+  const made = { panels: keys, figcaption, stage, image, marks };
   if (keys.length > 1) made.handle = slider(stage);
   return made;
 }
@@ -58,7 +59,7 @@ function caption(panel, side) {
   chip.style.setProperty("background", panelColour(panel, state.scene.panels));
   made.title = [panel.note, `${panel.width}×${panel.height} pixels`].filter(Boolean).join("; ");
   made.append(chip, side ? chooser(panel, side) : element("b", "", panel.title));
-  made.append(element("span", "note", panel.scale > 1 ? `${panel.width}×${panel.height}, ×${panel.scale} coarser` : `${panel.width}×${panel.height}`));
+  made.append(element("span", "note"));
   made.append(difference, element("output", "kelvin"));
   return made;
 }
@@ -93,29 +94,35 @@ export function slideTo(at) {
   change({ swipe: { ...state.swipe, at: Math.min(Math.max(at, 0), 1) } });
 }
 
-// As many columns as make the pictures largest.
+// As many columns as make the pictures largest, and the analysis where it leaves them most.
 export function arrange() {
   if (!state.scene || !cells.length) return;
-  const { width, height } = room();
-  const options = cells.map((_, i) => {
-    const [across, down] = [i + 1, Math.ceil(cells.length / (i + 1))];
-    const zoom = Math.min(width / across / state.scene.width, (height / down - HEAD) / state.scene.height);
-    return { across, down, zoom };
-  });
-  const { across, down } = options.reduce((best, one) => (one.zoom > best.zoom * 1.02 ? one : best));
-  holder.style.setProperty("--across", across);
-  holder.style.setProperty("--down", down);
-  // What the pictures leave is for the analysis.
-  const wanted = across * Math.ceil((height / down - HEAD) * (state.scene.width / state.scene.height));
-  holder.parentElement.style.setProperty("--wanted", state.analysis ? `${wanted}px` : "100%");
+  const main = holder.parentElement;
+  const { width, height } = main.getBoundingClientRect();
+  const options = analysisPlaces(width - LEGEND, height).flatMap((room) =>
+    cells.map((_, i) => {
+      const [across, down] = [i + 1, Math.ceil(cells.length / (i + 1))];
+      const zoom = Math.min(room.width / across / state.scene.width, (room.height / down - HEAD) / state.scene.height);
+      return { ...room, across, down, zoom };
+    }),
+  );
+  const { analysis, across, down, zoom } = options.reduce((best, one) => (one.zoom > best.zoom * 1.02 ? one : best));
+  main.dataset.analysis = analysis;
+  const style = { "--across": across, "--down": down, "--wide": pixels(across * zoom * state.scene.width), "--high": pixels(down * (zoom * state.scene.height + HEAD)) };
+  for (const [name, value] of Object.entries(style)) main.style.setProperty(name, value);
   measure();
 }
 
-// What panels may take at most.
-function room() {
-  const { width, height } = holder.parentElement.getBoundingClientRect();
-  if (innerWidth <= NARROW) return holder.getBoundingClientRect();
-  return { width: width - LEGEND - (state.analysis ? ANALYSIS : 0), height };
+const pixels = (length) => `${Math.ceil(length)}px`;
+
+// Where the analysis may be, and what it leaves to the panels.
+function analysisPlaces(width, height) {
+  if (!state.analysis) return [{ analysis: "none", width, height }];
+  if (innerWidth <= NARROW) return [{ analysis: "below", width, height: height - 0.42 * innerHeight }];
+  return [
+    { analysis: "beside", width: width - BESIDE, height },
+    { analysis: "below", width, height: height - BELOW },
+  ];
 }
 
 function measure() {
@@ -137,14 +144,21 @@ export function watchSize() {
 }
 
 export function drawImages() {
-  for (const { panels, image, stage, handle } of cells) {
+  for (const { panels, figcaption, image, stage, handle } of cells) {
     drawPanels(image, panels, handle ? state.swipe.at : 1);
     const absent = panels.filter((key) => state.shown >= 0 && isAbsent(panelOf(key), state.shown));
     stage.querySelector(".absent").textContent = absent.length ? "no frame at this time" : "";
+    figcaption.querySelectorAll(".note").forEach((note, place) => (note.textContent = noteOf(panelOf(panels[place]))));
     if (!handle) continue;
     handle.style.setProperty("left", `${100 * state.swipe.at}%`);
     handle.setAttribute("aria-valuenow", String(Math.round(100 * state.swipe.at)));
   }
+}
+
+// What is subtracted, where something is, else the size.
+function noteOf(panel) {
+  const reference = referenceOf(panel);
+  return reference ? `− ${reference.title.toLowerCase()}` : `${panel.width}×${panel.height}`;
 }
 
 export function drawAllMarks() {

@@ -13,20 +13,21 @@ const MASK = (1 << SIDE_BITS) - 1;
 export function reader(panel, frame, level) {
   const { width, height } = levelSize(panel, level);
   const absent = isAbsent(panel, frame);
-  let [last, tile, above] = ["", null, 0];
+  let [lastRow, lastColumn, tile, above, across] = [-1, -1, null, 0, 0];
   return (row, column) => {
     if (absent || row < 0 || column < 0 || row >= height || column >= width) return OUTSIDE;
-    const key = `${row >> SIDE_BITS},${column >> SIDE_BITS}`;
-    if (key !== last) {
-      last = key;
+    if (row >> SIDE_BITS !== lastRow || column >> SIDE_BITS !== lastColumn) {
+      [lastRow, lastColumn] = [row >> SIDE_BITS, column >> SIDE_BITS];
       [tile, above] = best(panel, frame, level, row, column);
+      across = widthOfTile(panel, level + above, column >> above);
     }
-    if (!tile) return PENDING;
-    const [y, x] = [row >> above, column >> above];
-    const across = Math.min(1 << SIDE_BITS, levelSize(panel, level + above).width - ((x >> SIDE_BITS) << SIDE_BITS));
-    return tile[(y & MASK) * across + (x & MASK)];
+    return tile ? tile[((row >> above) & MASK) * across + ((column >> above) & MASK)] : PENDING;
   };
 }
+
+// Pixels across the tile that holds a column; the last one is narrower.
+const widthOfTile = (panel, level, column) =>
+  Math.min(1 << SIDE_BITS, levelSize(panel, level).width - ((column >> SIDE_BITS) << SIDE_BITS));
 
 function best(panel, frame, level, row, column) {
   for (let above = 0; level + above < panel.levels; above++) {
@@ -59,11 +60,11 @@ export function rowSampler(panel, frame, level, columns) {
         while (i < places.length && places[i] >> SIDE_BITS === block && places[i] < width) target[i++] = PENDING;
         continue;
       }
-      const origin = ((places[i] >> above) >> SIDE_BITS) << SIDE_BITS;
-      const across = Math.min(1 << SIDE_BITS, levelSize(panel, level + above).width - origin);
-      const start = ((row >> above) & MASK) * across - origin;
+      const across = widthOfTile(panel, level + above, places[i] >> above);
+      const start = ((row >> above) & MASK) * across;
       while (i < places.length && places[i] >> SIDE_BITS === block && places[i] < width) {
-        target[i] = tile[start + (places[i++] >> above)];
+        target[i] = tile[start + ((places[i] >> above) & MASK)];
+        i += 1;
       }
     }
     target.fill(OUTSIDE, i);

@@ -5,7 +5,7 @@ import { STEPS } from "./colours.js";
 import { radialSpectrum } from "./fourier.js";
 import { panelColour } from "./palette.js";
 import { PENDING, reader } from "./sample.js";
-import { state, visiblePanels } from "./state.js";
+import { panelOfRole, state, visiblePanels } from "./state.js";
 import { levelOf, toFine } from "./view.js";
 
 const MOST = 512; // pixels of the finest panel along a side
@@ -79,14 +79,14 @@ function draw(area, series) {
   const fine = series.length ? Math.min(...series.flatMap(({ xs }) => xs[xs.length - 1])) : 2;
   const powers = series.flatMap(({ ys }) => [...ys].filter((power) => power > 0));
   const [low, high] = powers.length ? [Math.log10(Math.min(...powers)), Math.log10(Math.max(...powers))] : [-6, 1];
-  const exponents = [];
-  for (let e = Math.floor(low); e <= Math.ceil(high); e++) exponents.push(e);
+  const [least, most] = [Math.max(Math.floor(low), Math.ceil(high) - 12), Math.ceil(high)];
+  const exponents = Array.from({ length: most - least + 1 }, (_, i) => least + i);
   const every = Math.ceil(exponents.length / 6);
   const waves = wavelengths(fine * unit, (area?.side ?? 512) * unit);
   drawChart(canvas, {
     x: { low: (area?.side ?? 512) * unit, high: fine * unit, log: true, ticks: waves, label: kilometres ? "wavelength, km" : "wavelength, px" },
     y: {
-      low: 10 ** Math.max(Math.floor(low), Math.ceil(high) - 12), high: 10 ** Math.ceil(high), log: true,
+      low: 10 ** least, high: 10 ** most, log: true,
       ticks: exponents.filter((_, i) => i % every === 0).map((e) => [10 ** e, `10${superscript(e)}`]), label: "power, K²",
     }, // prettier-ignore
     series: series.map(({ xs, ...rest }) => ({ ...rest, xs: xs.map((x) => x * unit) })),
@@ -96,7 +96,7 @@ function draw(area, series) {
 
 // Beyond what the low resolution can hold, everything is added.
 function nyquist(unit, fine) {
-  const coarse = visiblePanels().find((panel) => panel.role === "low-res") ?? state.scene.panels.find((panel) => panel.role === "low-res");
+  const coarse = panelOfRole("low-res");
   const limit = coarse && 2 * coarse.scale * unit;
   return limit > fine ? [{ x: limit, text: "low-res limit" }] : [];
 }

@@ -5,7 +5,7 @@ export const state = {
   number: 0, // of the scene
   scene: null, // its description
   frame: 0, // asked for
-  shown: -1, // on the screen: the last frame asked for whose tiles were all there
+  shown: -1, // drawn: the last frame asked for whose tiles were all there
   direction: 1, // in which the frame last moved
   playing: false,
   speed: 6, // frames a second

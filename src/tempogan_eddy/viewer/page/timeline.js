@@ -38,12 +38,14 @@ export function drawTimeline() {
   const { context, width, height } = fitCanvas(canvas);
   const base = height - 20;
   context.font = "11px system-ui, sans-serif";
+  const label = labelOf(context, hover ?? state.frame, width);
   drawGaps(context, width, base);
-  drawDays(context, width, height, base);
+  drawDays(context, width, height, base, label);
   drawPressure(context, width, base);
   drawFrames(context, width, base);
-  if (hover !== null && hover !== state.frame) drawCursor(context, hover, width, height, base, "#8a97a8", true);
-  drawCursor(context, state.frame, width, height, base, "#f0a83a", hover === null);
+  if (hover !== null) drawCursor(context, hover, width, base, "#8a97a8");
+  drawCursor(context, state.frame, width, base, "#f0a83a");
+  context.fillText(label.text, label.middle, height - 4);
   canvas.setAttribute("aria-valuemax", String(moments().length - 1));
   canvas.setAttribute("aria-valuemin", "0");
   canvas.setAttribute("aria-valuenow", String(state.frame));
@@ -76,7 +78,7 @@ function drawGaps(context, width, base) {
   }
 }
 
-function drawDays(context, width, height, base) {
+function drawDays(context, width, height, base, label) {
   const times = moments();
   const [first, last] = [times[0], times[times.length - 1]];
   const room = ((width - 2 * EDGE) * 24 * HOUR) / Math.max(last - first, HOUR);
@@ -92,7 +94,8 @@ function drawDays(context, width, height, base) {
     context.lineTo(x, base + 5);
     context.stroke();
     const name = new Date(day).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
-    context.fillText(name, Math.min(Math.max(x, 20), width - 20), height - 3);
+    const middle = Math.min(Math.max(x, 20), width - 20);
+    if (Math.abs(middle - label.middle) > label.half + 20) context.fillText(name, middle, height - 4);
   }
 }
 
@@ -134,7 +137,7 @@ function drawFrames(context, width, base) {
   context.stroke();
 }
 
-function drawCursor(context, frame, width, height, base, colour, labelled) {
+function drawCursor(context, frame, width, base, colour) {
   const x = Math.round(place(frame, width)) + 0.5;
   context.strokeStyle = context.fillStyle = colour;
   context.lineWidth = 2;
@@ -145,16 +148,14 @@ function drawCursor(context, frame, width, height, base, colour, labelled) {
   context.beginPath();
   context.arc(x, base, 4.5, 0, 2 * Math.PI);
   context.fill();
-  if (!labelled) return;
+}
+
+// Time and pressure of a frame, as near to it as the edges allow.
+function labelOf(context, frame, width) {
   const pressure = state.scene.track.pressure?.[frame];
   const text = timeText(frame) + (pressure ? `  ${Math.round(pressure)} hPa` : "");
   const half = context.measureText(text).width / 2 + 6;
-  const middle = Math.min(Math.max(x, half + 2), width - half - 2);
-  context.fillStyle = "#0b0e13";
-  context.fillRect(middle - half, height - 17, 2 * half, 17);
-  context.fillStyle = colour;
-  context.textAlign = "center";
-  context.fillText(text, middle, height - 4);
+  return { text, half, middle: Math.min(Math.max(place(frame, width), half + 2), width - half - 2) };
 }
 
 const pointed = (event) => {

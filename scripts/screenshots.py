@@ -1,0 +1,134 @@
+"""Make the pictures of docs/viewer.md: the page in chromium, with real frames of typhoon 200717.
+
+Run as: python scripts/screenshots.py path/to/digital_typhoon/WP [MODEL]
+
+The commands that a person would give are printed before they run. They run in a folder of their own, in which the data
+are called WP and a model file model.safetensors.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+from browser import chromium, settle, wait_until_shown  # noqa: E402
+
+IMAGES = ROOT / "docs" / "images"
+STORM, HOURS = (
+    "200717",
+    "2007-10-07T12/2007-10-08T12",
+)  # hours of the validation split: no model here was trained on them
+FRAME = 14  # 2007-10-08 02 UTC, cold tops beside the centre
+LIMIT = 400_000  # bytes of a picture
+
+
+def command(*words: object) -> list[str]:
+    """Print a command as a person gives it; as Python runs it."""
+    print(f"\n$ {shlex.join(['tempogan-eddy', *map(str, words)])}", flush=True)
+    return [sys.executable, "-m", "tempogan_eddy", *map(str, words)]
+
+
+@contextmanager
+def viewed(folder: Path, environment: dict[str, str], *words: object) -> Iterator[str]:
+    """The address of `view` while it runs."""
+    arguments = command("view", *words, "--no-browser")
+    with subprocess.Popen(arguments, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        words_told = process.stdout.readline().split()
+        if not words_told:
+            sys.exit(process.wait())
+        try:
+            yield words_told[0]
+        finally:
+            process.terminate()
+
+
+def shoot(page: Any, name: str) -> None:
+    """Keep what the page shows once its charts are drawn."""
+    settle(page)
+    page.wait_for_timeout(1500)
+    place = IMAGES / f"{name}.png"
+    page.screenshot(path=place)
+    with Image.open(place) as picture:
+        opaque = picture.convert("RGB")
+    opaque.save(place, optimize=True)
+    size = place.stat().st_size
+    print(f"{place}: {size // 1000} kB")
+    if size > LIMIT:
+        sys.exit(f"That is more than {LIMIT // 1000} kB; show less of the noise that does not compress.")
+
+
+def point(page: Any, panel: str, across: float, down: float) -> None:
+    """Put the mouse at a share of a panel."""
+    box = page.locator(f'.image[data-panel~="{panel}"]').bounding_box()
+    page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"])
+
+
+def pictures(browser: Any, address: str) -> None:
+    """Four views: side by side, close, differences, under the slider."""
+    page = browser.new_page(viewport={"width": 1440, "height": 810})
+    page.goto(address)
+    wait_until_shown(page, 0)
+    for _ in range(FRAME):
+        page.keyboard.press("ArrowRight")
+    wait_until_shown(page, FRAME)
+    point(page, "reconstructed", 0.8, 0.42)
+    shoot(page, "viewer-panels")
+    page.get_by_label("Colours", exact=True).select_option("infrared")
+    for _ in range(5):
+        page.mouse.wheel(0, -120)
+    shoot(page, "viewer-close")
+    page.get_by_label("Colours", exact=True).select_option("grey")
+    page.keyboard.press("d")
+    shoot(page, "viewer-differences")
+    page.keyboard.press("d")
+    page.keyboard.press("d")
+    page.keyboard.press("0")
+    page.get_by_label("Colours", exact=True).select_option("bd")
+    page.keyboard.press("w")
+    page.get_by_label("Left panel").select_option("low-res")
+    settle(page)
+    point(page, "low-res", 0.6, 0.42)
+    shoot(page, "viewer-swipe")
+    page.close()
+
+
+def main(data: Path, model: str) -> None:
+    """Coarsen and reconstruct, then look."""
+    IMAGES.mkdir(exist_ok=True)
+    paths = [str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "WP").symlink_to(data.resolve())
+        if Path(model).is_file():
+            (folder / "model.safetensors").symlink_to(Path(model).resolve())
+            model = "model.safetensors"
+        for words in (
+            ("coarsen", "WP", "--storm", STORM, "--time", HOURS, "-o", "coarse.nc"),
+            ("reconstruct", "coarse.nc", "-o", "fine.nc", "--model", model),
+        ):
+            subprocess.run(command(*words), cwd=folder, env=environment, check=True)
+        with (
+            viewed(folder, environment, "fine.nc", "--low-res", "coarse.nc", "--truth", "WP") as address,
+            chromium() as browser,
+        ):
+            pictures(browser, address)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) not in (2, 3):
+        sys.exit("Give the folder of the Digital Typhoon basin WP, and a model if not eddy.")
+    main(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "eddy")

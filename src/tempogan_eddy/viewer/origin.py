@@ -1,0 +1,48 @@
+"""Where what is shown comes from, as its files record it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from tempogan_eddy.viewer.scene import Panel
+
+__all__ = ["describe_origin"]
+
+MADE = "super_resolution_"
+STAMP = re.compile(r"^\S+Z ")  # the date before each line of a history
+
+# CF's attributes that tell of a file as a whole, in the order in which a person asks.
+FACTS = ("title", "institution", "source", "references", "comment")
+
+
+def describe_origin(panels: Iterable[Panel]) -> dict[str, list[Any]]:
+    """What the files of the panels say of themselves.
+
+    Parameters
+    ----------
+    panels : iterable of Panel
+        In the order in which they were made.
+
+    Returns
+    -------
+    dict
+        ``facts``: for each panel that says something, its title and pairs of a name and a text.
+        ``commands``: the commands of this package that made the files, each once, the earliest first.
+    """
+    facts: list[dict[str, Any]] = []
+    commands: dict[str, None] = {}
+    for panel in panels:
+        rows = [[name.removeprefix(MADE).replace("_", " "), str(panel.attrs[name])] for name in _told(panel.attrs)]
+        if rows:
+            facts.append({"title": panel.title, "rows": rows})
+        lines = (STAMP.sub("", line) for line in str(panel.attrs.get("history", "")).splitlines())
+        commands |= dict.fromkeys(line for line in lines if line.startswith("tempogan-eddy "))
+    return {"facts": facts, "commands": list(commands)}
+
+
+def _told(attrs: dict[Any, Any]) -> list[str]:
+    """Attributes that hold a text worth telling."""
+    made = [name for name in attrs if str(name).startswith(MADE) and isinstance(attrs[name], str)]
+    return [name for name in (*FACTS, *made) if str(attrs.get(name, "")).strip()]
