@@ -34,7 +34,7 @@ def main() -> None:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(2)
     for evaluation in [*evaluations, *([combine(evaluations)] if len(evaluations) > 1 else [])]:
-        rows = [row(evaluation, name, next(iter(models)), options.metrics) for name in [*models, BASELINE]]
+        rows = [row(evaluation, metric, list(models)) for metric in options.metrics]
         console().print(table(evaluation.storm, rows, {key: (key, "") for key in rows[0]}))
 
 
@@ -47,15 +47,14 @@ def score(storm: Storm, models: Mapping[str, Model], options: argparse.Namespace
     return evaluate(truth, rebuilt, coarse, baselines=[BASELINE])
 
 
-def row(evaluation: Evaluation, name: str, first: str, metrics: Sequence[str]) -> Row:
-    """A model's scores, and below each how it differs from the first model's."""
-    cells = {"": name}
-    for metric in metrics:
-        score = evaluation.scores[name][metric]
-        cells[metric] = f"{score.value:.3f}"
-        if name not in (first, BASELINE):
-            beyond = evaluation.difference(metric, name, first)
-            cells[metric] += f" ({beyond.value:+.3f}: {beyond.low:+.3f} to {beyond.high:+.3f})"
+def row(evaluation: Evaluation, metric: str, models: Sequence[str]) -> Row:
+    """A metric of each model and how it differs from the first model's."""
+    cells = {"metric": metric}
+    for name in (*models, BASELINE):
+        cells[name] = f"{evaluation.scores[name][metric].value:.3f}"
+        if name not in (models[0], BASELINE):
+            beyond = evaluation.difference(metric, name, models[0])
+            cells[name] += f" ({beyond.value:+.3f}: {beyond.low:+.3f} to {beyond.high:+.3f})"
     return cells
 
 
