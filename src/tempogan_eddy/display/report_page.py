@@ -40,6 +40,7 @@ from tempogan_eddy.evaluation.evaluate import RECONSTRUCTED
 from tempogan_eddy.evaluation.matching import match
 from tempogan_eddy.evaluation.report import as_json
 from tempogan_eddy.io.aside import written_aside
+from tempogan_eddy.io.history import commands_of
 
 __all__ = ["ReportPage", "check_name"]
 
@@ -192,10 +193,7 @@ class ReportPage:
         self.provenance |= {
             key: value for key, value in reconstructed.attrs.items() if key.startswith((MODEL_PREFIX, "sensor_model"))
         }
-        for line in str(reconstructed.attrs.get("history", "")).splitlines():
-            command = re.sub(r"^\S+Z ", "", line)
-            if command.startswith("tempogan-eddy ") and command not in self.histories:
-                self.histories.append(command)
+        self.histories = list(dict.fromkeys([*self.histories, *commands_of(reconstructed.attrs)]))
 
     def _foot(self) -> str:
         credit = f"Data: {escape(self.credit)}<br>" if self.credit else ""

@@ -1,7 +1,6 @@
 """Writing sequences: one frame at a time, aside, then renamed."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import xarray as xr
@@ -11,6 +10,7 @@ from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.cf_write import write_cf
 from tempogan_eddy.io.digital_typhoon_write import write_digital_typhoon
 from tempogan_eddy.io.frames import source_paths
+from tempogan_eddy.io.history import with_line
 from tempogan_eddy.io.open import FORMATS, NETCDF_SUFFIXES, is_netcdf, recognise
 from tempogan_eddy.io.png import write_png
 from tempogan_eddy.io.sequence import NAME, as_sequence
@@ -56,8 +56,7 @@ def save_sequence(
     format = _format(path, format, sources)
     da = as_sequence(da, valid_kelvin=(float("-inf"), float("inf")))
     _check_place(path, format, sources)
-    line = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {history or 'written by tempogan-eddy'}"
-    da = da.assign_attrs(history="\n".join(filter(None, (da.attrs.get("history"), line))))
+    da = da.assign_attrs(history=with_line(da.attrs, history or "written by tempogan-eddy"))
     on_frame = on_frame or (lambda done: None)
     if format == "digital-typhoon":
         write_digital_typhoon(da, path, on_frame)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
+from tempogan_eddy.io.history import commands_of
 from tempogan_eddy.viewer.scene import Panel
 
 __all__ = ["describe_origin"]
 
 MADE = "super_resolution_"
-STAMP = re.compile(r"^\S+Z ")  # the date before each line of a history
 
 # CF's attributes that tell of a file as a whole, in the order in which a person asks.
 FACTS = ("title", "institution", "source", "references", "comment")
@@ -37,8 +36,7 @@ def describe_origin(panels: Iterable[Panel]) -> dict[str, list[Any]]:
         rows = [[name.removeprefix(MADE).replace("_", " "), str(panel.attrs[name])] for name in _told(panel.attrs)]
         if rows:
             facts.append({"title": panel.title, "rows": rows})
-        lines = (STAMP.sub("", line) for line in str(panel.attrs.get("history", "")).splitlines())
-        commands |= dict.fromkeys(line for line in lines if line.startswith("tempogan-eddy "))
+        commands |= dict.fromkeys(commands_of(panel.attrs))
     return {"facts": facts, "commands": list(commands)}
 
 

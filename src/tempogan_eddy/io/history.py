@@ -1,0 +1,24 @@
+"""The `history` of a file, as CF has it: one dated line for everything that was done."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+__all__ = ["commands_of", "with_line"]
+
+STAMP = re.compile(r"^\S+Z ")  # the date before each line
+
+
+def with_line(attrs: Mapping[Any, Any], text: str) -> str:
+    """The history of some attributes with one more line, of now."""
+    line = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {text}"
+    return "\n".join(filter(None, (attrs.get("history"), line)))
+
+
+def commands_of(attrs: Mapping[Any, Any]) -> list[str]:
+    """The commands of this package that made a file, each once, the earliest first."""
+    lines = (STAMP.sub("", line) for line in str(attrs.get("history", "")).splitlines())
+    return list(dict.fromkeys(line for line in lines if line.startswith("tempogan-eddy ")))
