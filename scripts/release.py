@@ -38,19 +38,31 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=ROOT / "weights")
     parser.add_argument("--detail", type=float, default=1.0, help="the dial of eddy where the user sets none")
     options = parser.parse_args()
-    models = {name: load_model(options.runs / name / "checkpoints" / "best_model.safetensors") for name in RELEASED}
-    faithful, eddy = (models[name] for name in RELEASED)
+    faithful, best_eddy = (
+        load_model(options.runs / name / "checkpoints" / "best_model.safetensors") for name in RELEASED
+    )
+    # The last epoch, sharpest and settled: how much of it there is to be is the dial's to say.
+    eddy = load_model(last_checkpoint(options.runs / "eddy" / "checkpoints"))
+    eddy.metadata["training_data"] = best_eddy.metadata["training_data"]
     for section in ("model", "sensor"):
         if getattr(faithful.config, section) != getattr(eddy.config, section):
             raise InputError(f"The two runs differ in their section {section}; the dial needs one family.")
-    for name, model in models.items():
+    for name, model in zip(RELEASED, (faithful, eddy), strict=True):
         release(name, model, options.detail)
         write_log(options.runs / name / "logs", ROOT / "docs" / "training" / f"{name}.csv")
 
 
+def last_checkpoint(folder: Path) -> Path:
+    """The checkpoint of the latest epoch."""
+    found = sorted(folder.glob("checkpoint_epoch_*.pth"), key=lambda path: int(path.stem.rpartition("_")[2]))
+    if not found:
+        raise InputError(f"{folder} holds no checkpoint_epoch_N.pth; train first, with `make weights`.")
+    return found[-1]
+
+
 def release(name: str, model: Model, detail: float) -> None:
     """Write one model file of the package."""
-    kept = ("step", "epoch", "score", "best_score")
+    kept = ("step", "epoch", "score", "training_data")
     metadata = {key: model.metadata[key] for key in kept if key in model.metadata}
     metadata |= {"trained_on": TRAINED_ON, "use": USE} | ({"detail": detail} if name == "eddy" else {})
     path = ROOT / "src" / "tempogan_eddy" / "released" / f"{name}.safetensors"
