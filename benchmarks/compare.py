@@ -1,6 +1,6 @@
 """Score several models on the same real hours, each with its difference from the first.
 
-    python benchmarks/compare.py none=A.safetensors aligned=B.safetensors [--metrics rmse,lsd_hourly,tof] [--frames 24]
+    python benchmarks/compare.py none=A.safetensors aligned=B.safetensors [--metrics rmse lsd_hourly tof] [--frames 24]
 
 For ablations: a difference counts where its 95 % interval, from blocks of hours resampled alike, leaves out zero.
 """
@@ -17,11 +17,13 @@ from quality_storms import STORMS, Storm, open_storm
 from report import Row, console, table
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import Evaluation, combine, evaluate
+from tempogan_eddy.evaluation.metrics import metrics
 from tempogan_eddy.reconstruction import reconstruct
 from tempogan_eddy.weights import Model, load_model
 
 ROOT = Path(__file__).resolve().parent.parent
 BASELINE = "bicubic"
+METRICS = ("rmse", "lsd", "detail_energy", "lsd_hourly", "tof")
 
 
 def main() -> None:
@@ -62,16 +64,13 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The options of a command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+", type=_named, help="NAME=PATH of a model, or NAME of a released one")
-    parser.add_argument("--metrics", type=_list, default=_list("rmse,lsd,detail_energy,lsd_hourly,tof"))
+    known, names = [metric.name for metric in metrics()], [storm.name for storm in STORMS]
+    parser.add_argument("--metrics", nargs="+", choices=known, default=METRICS)
     parser.add_argument("--frames", type=int, default=24, help="hours of each storm, those with most cold cloud")
-    parser.add_argument("--storms", type=_list, default=[storm.name for storm in STORMS])
+    parser.add_argument("--storms", nargs="+", choices=names, default=names)
     data = Path(os.environ.get("TEMPOGAN_EDDY_DATA") or ROOT.parent / "shared" / "data")
     parser.add_argument("--data", type=Path, default=data, help="folder of the real frames")
     return parser.parse_args(arguments)
-
-
-def _list(text: str) -> list[str]:
-    return text.split(",")
 
 
 def _named(text: str) -> tuple[str, str]:

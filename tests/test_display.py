@@ -223,3 +223,24 @@ def test_an_older_file_stays_where_the_name_tells_no_format(make_sequence, tmp_p
     (tmp_path / "folder.gif").mkdir()
     with pytest.raises(InputError, match="is a folder"):
         save_animation(Animation(panels(make_sequence)), tmp_path / "folder.gif")
+
+
+def test_a_picture_that_is_no_animation_stays(make_sequence, tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "photo.png")
+    before = (tmp_path / "photo.png").read_bytes()
+    (tmp_path / "notes.mp4").write_text("mine")
+    for name in ("photo.png", "notes.mp4"):
+        with pytest.raises(InputError, match="is no animation"):
+            save_animation(Animation(panels(make_sequence)), tmp_path / name)
+    assert (tmp_path / "photo.png").read_bytes() == before
+    for _ in range(2):
+        save_animation(Animation(panels(make_sequence), width=300), tmp_path / "a.mp4")
+
+
+def test_a_film_that_is_broken_off_leaves_nothing(make_sequence, tmp_path):
+    def stop(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        save_animation(Animation(panels(make_sequence), width=300), tmp_path / "a.mp4", on_frame=stop)
+    assert not list(tmp_path.iterdir())

@@ -12,7 +12,7 @@ from evaluation_cases import noisy, sequence
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import combine, evaluate
 from tempogan_eddy.evaluation.figures import save_crops, save_spectra
-from tempogan_eddy.evaluation.report import table, to_csv, to_json
+from tempogan_eddy.evaluation.report import is_scores, table, to_csv, to_json
 
 
 @pytest.fixture(scope="module")
@@ -122,3 +122,10 @@ def test_without_intervals_the_footer_says_why_and_counts_in_the_singular():
     assert "2 frames, 1 pair 1h apart" in text
     assert "No intervals: all frames lie within one block of 6h" in text
     assert "resamples of" not in text
+
+
+def test_files_of_scores_are_told_from_others(evaluation, tmp_path):
+    assert is_scores(to_json([evaluation], tmp_path / "a.json")) and is_scores(to_csv([evaluation], tmp_path / "a.csv"))
+    for name, text in (("c.json", '{"training": {}}'), ("d.json", "[1]"), ("e.csv", "time,kelvin"), ("f.json", "# x")):
+        (tmp_path / name).write_text(text)
+        assert not is_scores(tmp_path / name)

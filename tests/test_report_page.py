@@ -14,7 +14,7 @@ from evaluation_cases import SCALE, noisy, sequence
 from tempogan_eddy.display.chart import Axis, Line, chart
 from tempogan_eddy.display.places import choose_places
 from tempogan_eddy.display.report_page import ReportPage
-from tempogan_eddy.display.report_parts import read_scores, wrapped
+from tempogan_eddy.display.report_parts import SCORES_START, read_scores, wrapped
 from tempogan_eddy.display.words import summary, training_overlap
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import combine, evaluate
@@ -173,6 +173,9 @@ def test_other_files_are_not_replaced(tmp_path):
     assert (tmp_path / "other.html").read_text() == "<p>hello</p>"
     with pytest.raises(InputError, match="no report"):
         read_scores(tmp_path / "other.html")
+    (tmp_path / "cut.html").write_text(SCORES_START + '{"storms": [')
+    with pytest.raises(InputError, match="damaged"):
+        read_scores(tmp_path / "cut.html")
 
 
 # --- words
@@ -192,7 +195,9 @@ def test_training_hours_are_counted(truth):
     times = truth["time"].values  # 2007-10-01, 00 to 07 h
     count, sentence = training_overlap(["200717 2007-10-01T02:00/2007-10-01T04:00"], "200717", times)
     assert count == 3 and sentence.startswith("Not held out: the model was trained on 3 of these 8 frames")
-    assert training_overlap(["200718 2007-10-01T02:00/2007-10-01T04:00"], "200717", times)[0] == 0
+    assert training_overlap(["200717 2006-10-01T02:00/2006-10-01T04:00"], "200717", times)[0] == 0
+    count, sentence = training_overlap(["200718 2007-10-01T02:00/2007-10-01T04:00"], "truth", times)
+    assert count is None and "200718" in sentence and "not known" in sentence
     assert training_overlap(["train_200717 2007-10-01T07:00/2007-10-02T00:00"], "200717", times)[0] == 1
     assert training_overlap([], "200717", times)[0] is None
     assert training_overlap(["200717 some/time"], "200717", times)[0] is None

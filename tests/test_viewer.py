@@ -331,6 +331,12 @@ def test_an_export_replaces_only_an_export(site, tmp_path):
     (tmp_path / "precious.txt").write_text("mine")
     with pytest.raises(InputError, match="no exported page"):
         export_site(site, tmp_path)
+    # An index of somebody else's is none of ours.
+    (tmp_path / "data").mkdir()
+    for index in ('{"version": "1"}', "[]", "no json"):
+        (tmp_path / "data" / "index.json").write_text(index)
+        with pytest.raises(InputError, match="no exported page"):
+            export_site(site, tmp_path)
     assert (tmp_path / "precious.txt").read_text() == "mine"
     export_site(site, tmp_path / "out")
     (tmp_path / "out" / "old").write_text("of the old one")

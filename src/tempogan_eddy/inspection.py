@@ -52,7 +52,7 @@ def inspect(name: str | Path) -> dict[str, Facts]:
 
 def is_model(path: Path) -> bool:
     """Whether a path or name means a model or a checkpoint."""
-    return path.suffix in {".safetensors", ".pth"} or (str(path) in RELEASED and not path.exists())
+    return path.suffix in {".safetensors", ".pth"} or (str(path) in RELEASED and not path.is_file())
 
 
 def model_facts(path: Path) -> Facts:
@@ -188,7 +188,7 @@ def _score_facts(storms: list[Any]) -> Facts:
             rmse = {method: scores["rmse"]["value"] for method, scores in storm["scores"].items()}
             listed = ", ".join(f"{method} {value:.3f} K" for method, value in rmse.items() if value is not None)
             facts[storm["storm"]] = f"{storm['frames']} frames, x{storm['scale']}; RMSE: {listed}"
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError, ValueError):
         raise InputError("These scores lack what evaluate --json writes; write them anew.") from None
     return facts
 
@@ -246,5 +246,6 @@ _READERS: dict[str, Callable[[Path], Facts]] = {
     ".onnx": _onnx_facts,
     ".json": _json_facts,
     ".html": _html_facts,
+    ".htm": _html_facts,
     **dict.fromkeys(PICTURES, _picture_facts),
 }

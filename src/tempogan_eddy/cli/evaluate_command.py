@@ -121,8 +121,10 @@ def evaluate(
 
 
 def _check_outputs(json_file: Path | None, csv_file: Path | None) -> None:
+    from tempogan_eddy.evaluation.report import is_scores
+
     for target in (json_file, csv_file):
-        if target is not None and target.exists() and target.suffix.lower() not in {".json", ".csv"}:
+        if target is not None and target.is_file() and not is_scores(target):
             raise InputError(f"{target} exists and is no table of scores; name another file for them.")
 
 

@@ -92,13 +92,27 @@ def save_animation(
 
 
 def check_name(path: Path) -> str:
-    """The suffix of a file to write an animation to; nothing but an older picture or film is replaced."""
+    """The suffix of a file to write an animation to; nothing but an older animation is replaced."""
     suffix = path.suffix.lower()
     if suffix not in MOVIE_SUFFIXES:
         raise InputError(f"{path} does not end in {', '.join(MOVIE_SUFFIXES)}; give the animation such a name.")
     if path.is_dir():
         raise InputError(f"{path} is a folder; name a file.")
+    if path.exists() and not _moves(path):
+        raise InputError(f"{path} exists and is no animation; name another file.")
     return suffix
+
+
+def _moves(path: Path) -> bool:
+    """Whether a file is a film or a picture of several frames."""
+    if path.suffix.lower() == ".mp4":
+        with path.open("rb") as file:
+            return file.read(8)[4:] == b"ftyp"
+    try:
+        with Image.open(path) as picture:
+            return getattr(picture, "n_frames", 1) > 1
+    except OSError:
+        return False
 
 
 def _options(suffix: str, quality: int) -> dict[str, Any]:
@@ -138,6 +152,8 @@ def _write_video(animation: Animation, path: Path, fps: float, on_frame: Callabl
         for number, picture in enumerate(animation):
             writer.write(np.asarray(picture)[..., ::-1].copy())
             on_frame(number + 1)
+        writer.release()
+        named.replace(path)
     finally:
         writer.release()
-    named.replace(path)
+        named.unlink(missing_ok=True)

@@ -118,7 +118,10 @@ def read_scores(path: Path) -> list[Any]:
     if SCORES_START not in text:
         raise InputError(f"{path} is no report of tempogan-eddy evaluate.")
     content = text.split(SCORES_START, 1)[1].split("</script>", 1)[0]
-    return list(json.loads(content.replace(SLASH, "</"))["storms"])
+    try:
+        return list(json.loads(content.replace(SLASH, "</"))["storms"])
+    except (ValueError, TypeError, KeyError):
+        raise InputError(f"The report {path} is damaged; write it anew.") from None
 
 
 def glossary() -> str:

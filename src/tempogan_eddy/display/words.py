@@ -58,11 +58,11 @@ def training_overlap(record: Sequence[str], storm: str, times: Times) -> tuple[i
     Returns
     -------
     (count, sentence)
-        The count is None where the model does not record what it was trained on.
+        The count is None where it cannot be told from what the model records.
     """
     if not record:
         return None, "The model does not record what it was trained on: whether these hours are held out is not known."
-    seen = np.zeros(len(times), bool)
+    seen, others = np.zeros(len(times), bool), list[str]()
     for entry in record:
         name, _, interval = entry.rpartition(" ")
         start, _, end = interval.partition("/")
@@ -70,9 +70,17 @@ def training_overlap(record: Sequence[str], storm: str, times: Times) -> tuple[i
             first, last = pd.Timestamp(start).to_datetime64(), pd.Timestamp(end).to_datetime64()
         except ValueError:
             return None, f"The model’s record of its training data ({entry}) cannot be read."
+        same_time = (times >= first) & (times <= last)
         if name == storm or name.endswith(f"_{storm}"):
-            seen |= (times >= first) & (times <= last)
+            seen |= same_time
+        elif same_time.any():
+            others.append(name)
     count = int(seen.sum())
+    if not count and others:
+        return None, (
+            f"The model was trained on hours of {', '.join(others)} at these times: whether they are the same frames "
+            "under another name is not known."
+        )
     if not count:
         return 0, "Held out: the model was trained on none of these frames."
     return count, (
@@ -90,7 +98,8 @@ def _comparisons(evaluation: Evaluation) -> str:
         size = f"{abs(gap.value):.2f} K {'less' if gap.value < 0 else 'more'} than {method}"
         low, high = sorted((abs(gap.low), abs(gap.high)))
         certain = gap.high < 0 or gap.low > 0
-        words.append(size + (f" ({low:.2f} to {high:.2f} K)" if certain else " (not a clear difference)"))
+        doubt = "" if np.isnan(gap.low) else " (not a clear difference)"
+        words.append(size + (f" ({low:.2f} to {high:.2f} K)" if certain else doubt))
     return "".join(f", {word}" for word in words)
 
 

@@ -19,9 +19,10 @@ from tempogan_eddy.evaluation.metrics import Metric
 from tempogan_eddy.evaluation.result import Evaluation
 from tempogan_eddy.io.aside import written_aside
 
-__all__ = ["as_dict", "as_json", "best", "caption", "number", "table", "to_csv", "to_json"]
+__all__ = ["as_dict", "as_json", "best", "caption", "is_scores", "number", "table", "to_csv", "to_json"]
 
 DASH = "–"
+COLUMNS = ("storm", "method", "metric", "unit", "value", "low", "high")
 DECIMALS = {"K": 3, "dB": 2, "px": 3, "1": 4}
 
 # Below this the interval says little about how a storm's hours differ.
@@ -63,11 +64,22 @@ def as_json(evaluations: Sequence[Evaluation]) -> str:
     return json.dumps({"storms": [as_dict(e) for e in evaluations]}, indent=2, ensure_ascii=False)
 
 
+def is_scores(path: Path) -> bool:
+    """Whether `to_json` or `to_csv` wrote a file."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if text.startswith(",".join(COLUMNS)):
+        return True
+    try:
+        return isinstance(json.loads(text)["storms"], list)
+    except (ValueError, TypeError, KeyError):
+        return False
+
+
 def to_csv(evaluations: Sequence[Evaluation], path: str | Path) -> Path:
     """Write one line a storm, method and metric; what is not defined is empty."""
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
-    writer.writerow(["storm", "method", "metric", "unit", "value", "low", "high"])
+    writer.writerow(COLUMNS)
     for evaluation in evaluations:
         for method, scores in evaluation.scores.items():
             for metric in evaluation.metrics:

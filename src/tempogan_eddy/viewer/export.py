@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
-from tempogan_eddy.viewer.site import Site, page_files
+from tempogan_eddy.viewer.site import MAKER, Site, page_files
 
 __all__ = ["export_site"]
 
@@ -31,7 +32,7 @@ def export_site(site: Site, folder: Path, on_frame: Callable[[int, int], None] |
     InputError
         The folder holds something else, or cannot be written.
     """
-    if folder.exists() and not (folder.is_dir() and (not any(folder.iterdir()) or (folder / INDEX).is_file())):
+    if folder.exists() and not (folder.is_dir() and (not any(folder.iterdir()) or _is_export(folder))):
         raise InputError(f"{folder} exists and is no exported page; remove it or name another folder.")
     with written_aside(folder) as partial:
         for name, (_, content) in page_files().items():
@@ -45,6 +46,14 @@ def export_site(site: Site, folder: Path, on_frame: Callable[[int, int], None] |
                 _write(partial / address.path(), site.tile(address) or b"")
             if on_frame:
                 on_frame(done, len(frames))
+
+
+def _is_export(folder: Path) -> bool:
+    """Whether we wrote a folder, whatever it was called."""
+    try:
+        return bool(json.loads((folder / INDEX).read_bytes())["maker"] == MAKER)
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
 
 
 def _write(path: Path, content: bytes) -> None:

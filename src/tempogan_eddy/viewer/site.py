@@ -19,7 +19,9 @@ from tempogan_eddy.viewer.scene import Panel, Scene
 from tempogan_eddy.viewer.tiles import SIDE, PyramidCache, cut, level_count
 from tempogan_eddy.viewer.track import describe_grid, describe_track
 
-__all__ = ["Site", "TileAddress", "page_files"]
+__all__ = ["MAKER", "Site", "TileAddress", "page_files"]
+
+MAKER = "TempoGAN-Eddy"
 
 MEDIA_TYPES = {"html": "text/html; charset=utf-8", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
@@ -69,6 +71,7 @@ class Site:
         """The scenes' names, the colour tables and the command, as JSON."""
         return _json(
             {
+                "maker": MAKER,
                 "version": __version__,
                 "command": self.command,
                 "scenes": self.catalog.names,
