@@ -462,6 +462,23 @@ def test_a_folder_is_never_replaced_by_a_file(capsys, tmp_path, storms):
     refused(capsys, *words, "--json", ".")
 
 
+def test_scores_replace_nothing_but_scores(capsys, tmp_path, storms):
+    (tmp_path / "mine.json").write_text('{"training": {"epochs": 3}}')
+    words = ("evaluate", "--truth", storms / "storm1.nc", "--reconstructed", storms / "storm1.nc")
+    assert "mine.json" in refused(capsys, *words, "--json", tmp_path / "mine.json")
+    assert "epochs" in (tmp_path / "mine.json").read_text()
+
+
+def test_coarsen_sees_as_configured_where_no_option_tells(capsys, tmp_path, storms):
+    settings = ["--set", "sensor.kind=gaussian", "--set", "sensor.sigma=1.5", "--set", "model.upsample_factor=2"]
+    settings += ["--set", "model.scale_factor=2"]
+    run(capsys, "coarsen", storms / "storm1.nc", "-o", tmp_path / "a.nc", *settings)
+    run(capsys, "coarsen", storms / "storm1.nc", "-o", tmp_path / "b.nc", *settings, "--sensor", "area", "--scale", 4)
+    first, second = (open_sequence(tmp_path / name).attrs for name in ("a.nc", "b.nc"))
+    assert (first["sensor_model"], first["sensor_model_scale"], first["sensor_model_sigma"]) == ("gaussian", 2, 1.5)
+    assert (second["sensor_model"], second["sensor_model_scale"]) == ("area", 4)
+
+
 def test_a_text_file_is_never_replaced_by_netcdf(capsys, tmp_path, storms):
     (tmp_path / "notes.txt").write_text("keep me")
     words = ("coarsen", storms / "storm1.nc", "-o", tmp_path / "notes.txt", "--format", "netcdf")

@@ -151,6 +151,13 @@ def test_a_file_that_is_no_model_is_named(tmp_path, name):
         load_model(path)
 
 
+def test_a_reconstruction_as_input_is_warned_of(model, coarse, caplog):
+    once = reconstruct(coarse, model)
+    with caplog.at_level("WARNING", logger="tempogan_eddy"):
+        reconstruct(once, model)
+    assert "itself a reconstruction" in caplog.text
+
+
 def test_another_sensor_than_the_models_is_warned_of(model, caplog):
     blurred = SensorModel("gaussian", 4).coarsen(moving_clouds(frames=1))
     with caplog.at_level("WARNING", logger="tempogan_eddy"):

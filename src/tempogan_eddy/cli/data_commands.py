@@ -47,12 +47,20 @@ def write(sequence: Any, output: Path, output_format: str | None, verb: str) -> 
 def coarsen(
     source: Input,
     output: Output,
-    scale: Annotated[int, typer.Option(min=2, max=64, help="How many times coarser.")] = 4,
+    scale: Annotated[
+        int | None, typer.Option(min=2, max=64, help="How many times coarser; else as configured.", show_default=False)
+    ] = None,
     sensor: Annotated[
-        Literal["area", "bicubic", "gaussian"], typer.Option(help="How the coarse instrument sees.")
-    ] = "area",
-    sigma: Annotated[float, typer.Option(min=0.01, help="Gaussian only: standard deviation in fine pixels.")] = 2.0,
-    noise: Annotated[float, typer.Option(min=0, help="Standard deviation of added noise, K.")] = 0.0,
+        Literal["area", "bicubic", "gaussian"] | None,
+        typer.Option(help="How the coarse instrument sees; else as configured.", show_default=False),
+    ] = None,
+    sigma: Annotated[
+        float | None,
+        typer.Option(min=0.01, help="Gaussian only: standard deviation in fine pixels.", show_default=False),
+    ] = None,
+    noise: Annotated[
+        float | None, typer.Option(min=0, help="Standard deviation of added noise, K.", show_default=False)
+    ] = None,
     seed: Annotated[int, typer.Option(help="Decides the noise.")] = 0,
     storm: Storm = None,
     time: Time = None,
@@ -64,8 +72,16 @@ def coarsen(
     """See a sequence with a coarser instrument (the sensor model on files)."""
     from tempogan_eddy.dataset.sensor import SensorModel
 
-    sequence = read(source, storm, time, input_format, settings(config, overrides).data)
-    coarse = SensorModel(sensor, scale, sigma, noise).coarsen(sequence, seed)
+    checked = settings(config, overrides)
+    sequence = read(source, storm, time, input_format, checked.data)
+    configured = checked.sensor
+    model = SensorModel(
+        sensor or configured.kind,
+        checked.scale if scale is None else scale,
+        configured.sigma if sigma is None else sigma,
+        configured.noise_kelvin if noise is None else noise,
+    )
+    coarse = model.coarsen(sequence, seed)
     write(coarse, output, format, "coarsening")
     print(f"{output}: {coarse.sizes['time']} frames of {coarse.sizes['y']}x{coarse.sizes['x']}")
 

@@ -119,8 +119,9 @@ def _harmless_precision(model: Model, engine: str, device: torch.device) -> str:
     if engine == "onnxruntime" or not computes_bf16(device):
         return "fp32"
     error = bf16_error_kelvin(model)
-    log.info("bf16 would change the result by %.4f K (RMS; %g K are allowed)", error, BF16_LIMIT_KELVIN)
-    return "bf16" if error < BF16_LIMIT_KELVIN else "fp32"
+    precision = "bf16" if error < BF16_LIMIT_KELVIN else "fp32"
+    log.info("bf16 changes the result by %.4f K RMS; %g K are allowed, so %s", error, BF16_LIMIT_KELVIN, precision)
+    return precision
 
 
 def _fastest_first(device: torch.device, precision: str) -> list[str]:

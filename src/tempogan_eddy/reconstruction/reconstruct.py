@@ -128,6 +128,8 @@ def _frames_at_once(height: int, width: int, side: int, pixels: int) -> int:
 
 def _warn_of_mismatch(sequence: xr.DataArray, model: Model) -> None:
     """A model meets the degradation it was trained on, or loses several dB."""
+    if any(str(key).startswith("super_resolution_") for key in sequence.attrs):
+        log.warning("The input is itself a reconstruction, whose detail was not measured; expect a worse result")
     for key, trained in model.sensor.attributes().items():
         seen = sequence.attrs.get(key)
         if seen is not None and seen != trained:
