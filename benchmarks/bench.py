@@ -26,11 +26,11 @@ import reconstruction
 import scaling
 import training
 import viewer
+from places import DATA, ROOT
 from report import console, rounded
 from tempogan_eddy.device import choose_device
 from workbench import Workbench, find_frames
 
-ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 SECTIONS = {
     "training": training, "loader": loader, "reconstruction": reconstruction, "scaling": scaling, "memory": memory,
@@ -85,9 +85,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--repeats", type=_positive, default=5, help="turns of each measurement")
     parser.add_argument("--threads", type=_positive, default=torch.get_num_threads())
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
-    data = Path(os.environ.get("TEMPOGAN_EDDY_DATA") or ROOT.parent / "shared" / "data")
     parser.add_argument(
-        "--data", type=Path, default=data, help="folder of the real data; without, storms are simulated"
+        "--data", type=Path, default=DATA, help="folder of the real data; without, storms are simulated"
     )
     parser.add_argument(
         "--output", type=Path, help="JSON file; default benchmarks/results/DEVICE.json, none with --only"

@@ -8,11 +8,11 @@ For ablations: a difference counts where its 95 % interval, from blocks of hours
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from places import DATA
 from quality_storms import STORMS, Storm, open_storm
 from report import Row, console, table
 from tempogan_eddy.errors import InputError
@@ -21,7 +21,6 @@ from tempogan_eddy.evaluation.metrics import metrics
 from tempogan_eddy.reconstruction import reconstruct
 from tempogan_eddy.weights import Model, load_model
 
-ROOT = Path(__file__).resolve().parent.parent
 BASELINE = "bicubic"
 METRICS = ("rmse", "lsd", "detail_energy", "lsd_hourly", "tof")
 
@@ -68,8 +67,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--metrics", nargs="+", choices=known, default=METRICS)
     parser.add_argument("--frames", type=int, default=24, help="hours of each storm, those with most cold cloud")
     parser.add_argument("--storms", nargs="+", choices=names, default=names)
-    data = Path(os.environ.get("TEMPOGAN_EDDY_DATA") or ROOT.parent / "shared" / "data")
-    parser.add_argument("--data", type=Path, default=data, help="folder of the real frames")
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of the real frames")
     return parser.parse_args(arguments)
 
 

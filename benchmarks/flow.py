@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from places import DATA
 from tempogan_eddy.dataset.flow import estimate_flow, kelvin_to_bytes
 from tempogan_eddy.io import open_sequence
 from tempogan_eddy.synthesis import simulate_storm
@@ -232,8 +232,7 @@ def _table(results: dict[str, dict], sources: list[str]) -> Table:
 def main() -> None:
     """Measure, print the table, and write it as JSON where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = Path(os.environ.get("TEMPOGAN_EDDY_DATA", "../shared/data"))
-    parser.add_argument("--data", type=Path, default=default, help="folder of the real data")
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of the real data")
     parser.add_argument("--json", type=Path, help="also write the numbers to this file")
     parser.add_argument("--pairs", type=int, default=24, help="real pairs of each source")
     arguments = parser.parse_args()

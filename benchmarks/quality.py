@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import quality_figures as figures
+from places import DATA, ROOT
 from quality_methods import EDDY, FAITHFUL, load_dial, load_networks
 from quality_page import VERDICTS, page_text, rewrite, rows, verdicts
 from quality_scoring import Scored, hour, score
@@ -28,8 +28,6 @@ from tempogan_eddy.evaluation import Evaluation, combine
 from tempogan_eddy.evaluation.report import as_dict
 from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.weights import Model
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
@@ -120,8 +118,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--regression", type=Path, help="a plain regression network to score beside them")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
     parser.add_argument("--docs", action="store_true", help="put the tables into the page")
-    data = Path(os.environ.get("TEMPOGAN_EDDY_DATA") or ROOT.parent / "shared" / "data")
-    parser.add_argument("--data", type=Path, default=data, help="folder of the real frames")
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of the real frames")
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "results" / "quality.json")
     parser.add_argument("--images", type=Path, default=ROOT / "docs" / "images", help="folder of the figures")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "quality.md", help="where --docs writes")

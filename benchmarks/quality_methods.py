@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 import xarray as xr
 from numpy.typing import NDArray
 
 from tempogan_eddy.dataset.missing import fill_missing
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.evaluation.baselines import nearest
+from tempogan_eddy.evaluation.baselines import restore_missing
 from tempogan_eddy.io import refine_grid
 from tempogan_eddy.reconstruction import reconstruct
-from tempogan_eddy.weights import Model, load_model
+from tempogan_eddy.weights import Model, load_model, turn_dial
 
 __all__ = [
     "DETAILS",
@@ -52,8 +51,7 @@ class Dial:
     def at(self, detail: float) -> Model:
         """The model at a detail from 0 (faithful) to 1 (the fully trained tempoGAN)."""
         model = copy.deepcopy(self.full)
-        plain, sharp = self.faithful.generator.state_dict(), self.full.generator.state_dict()
-        model.generator.load_state_dict({key: torch.lerp(plain[key], sharp[key], detail) for key in sharp})
+        turn_dial(model, self.faithful, detail)
         return model
 
 
@@ -132,7 +130,7 @@ def lanczos(lowres: NDArray[np.floating], scale: int) -> NDArray[np.floating]:
 
     filled = fill_missing(lowres.astype(np.float32))
     smooth = cv2.resize(filled, None, fx=scale, fy=scale, interpolation=cv2.INTER_LANCZOS4)
-    return np.where(nearest(np.isnan(lowres), scale), np.float32(np.nan), smooth)
+    return restore_missing(smooth, lowres, scale)
 
 
 def interpolated(coarse: xr.DataArray, scale: int, method: Interpolation) -> xr.DataArray:

@@ -6,23 +6,15 @@ Each step is a command that is printed before it runs, so that it can be run aga
 from __future__ import annotations
 
 import json
-import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from commands import run
+
 HOME = Path("demo")
 HOURS = 24
-
-
-def run(*words: object) -> None:
-    """Print a command, run it, and stop where it fails."""
-    command = ["tempogan-eddy", *map(str, words)]
-    print(f"\n$ {shlex.join(command)}", flush=True)
-    status = subprocess.run([sys.executable, "-m", "tempogan_eddy", *command[1:]], check=False).returncode
-    if status:
-        sys.exit(status)
 
 
 def held_out(data: Path) -> tuple[str, str]:

@@ -8,22 +8,20 @@ are called WP and a model file model.safetensors.
 
 from __future__ import annotations
 
-import os
-import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[1]
+from commands import ENVIRONMENT, ROOT, command, rebuilt, words_given
+
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-from browser import chromium, settle, wait_until_shown  # noqa: E402
+from browser import chromium, settle, wait_until_shown
 
 IMAGES = ROOT / "docs" / "images"
 STORM, HOURS = (
@@ -34,17 +32,11 @@ FRAME = 14  # 2007-10-08 02 UTC, cold tops beside the centre
 LIMIT = 400_000  # bytes of a picture
 
 
-def command(*words: object) -> list[str]:
-    """Print a command as a person gives it; as Python runs it."""
-    print(f"\n$ {shlex.join(['tempogan-eddy', *map(str, words)])}", flush=True)
-    return [sys.executable, "-m", "tempogan_eddy", *map(str, words)]
-
-
 @contextmanager
-def viewed(folder: Path, environment: dict[str, str], *words: object) -> Iterator[str]:
+def viewed(folder: Path, *words: object) -> Iterator[str]:
     """The address of `view` while it runs."""
     arguments = command("view", *words, "--no-browser")
-    with subprocess.Popen(arguments, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(arguments, cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         words_told = process.stdout.readline().split()
         if not words_told:
@@ -108,27 +100,13 @@ def pictures(browser: Any, address: str) -> None:
 def main(data: Path, model: str) -> None:
     """Coarsen and reconstruct, then look."""
     IMAGES.mkdir(exist_ok=True)
-    paths = [str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "WP").symlink_to(data.resolve())
-        if Path(model).is_file():
-            (folder / "model.safetensors").symlink_to(Path(model).resolve())
-            model = "model.safetensors"
-        for words in (
-            ("coarsen", "WP", "--storm", STORM, "--time", HOURS, "-o", "coarse.nc"),
-            ("reconstruct", "coarse.nc", "-o", "fine.nc", "--model", model),
-        ):
-            subprocess.run(command(*words), cwd=folder, env=environment, check=True)
-        with (
-            viewed(folder, environment, "fine.nc", "--low-res", "coarse.nc", "--truth", "WP") as address,
-            chromium() as browser,
-        ):
-            pictures(browser, address)
+    with (
+        rebuilt(data, model, "--storm", STORM, "--time", HOURS) as (folder, _),
+        viewed(folder, "fine.nc", "--low-res", "coarse.nc", "--truth", "WP") as address,
+        chromium() as browser,
+    ):
+        pictures(browser, address)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in (2, 3):
-        sys.exit("Give the folder of the Digital Typhoon basin WP, and a model if not eddy.")
-    main(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "eddy")
+    main(*words_given())

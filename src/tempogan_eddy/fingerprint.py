@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from tempogan_eddy.released import RELEASED, RELEASES
+from tempogan_eddy.released import RELEASES, is_released
 
 __all__ = ["model_file", "sha256"]
 
@@ -19,6 +19,6 @@ def sha256(path: Path) -> str:
 def model_file(name: str) -> Path | None:
     """The file of a model named on the command line, released or one's own; None where there is none."""
     path = Path(name)
-    if name in RELEASED and not path.is_file():
+    if is_released(name):
         path = RELEASES / f"{name}.safetensors"
     return path if path.is_file() else None

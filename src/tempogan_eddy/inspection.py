@@ -11,7 +11,7 @@ import numpy as np
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.fingerprint import model_file, sha256
-from tempogan_eddy.released import RELEASED
+from tempogan_eddy.released import is_released
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -52,7 +52,7 @@ def inspect(name: str | Path) -> dict[str, Facts]:
 
 def is_model(path: Path) -> bool:
     """Whether a path or name means a model or a checkpoint."""
-    return path.suffix in {".safetensors", ".pth"} or (str(path) in RELEASED and not path.is_file())
+    return path.suffix in {".safetensors", ".pth"} or is_released(path)
 
 
 def model_facts(path: Path) -> Facts:
@@ -160,13 +160,11 @@ def _onnx_facts(path: Path) -> Facts:
 def _json_facts(path: Path) -> Facts:
     """Scores that `evaluate` wrote, else a configuration."""
     from tempogan_eddy.config import load_config
+    from tempogan_eddy.evaluation.report import storms_in
 
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:  # a configuration may hold comments
-        content = None
-    if isinstance(content, dict) and isinstance(content.get("storms"), list):
-        return _score_facts(content["storms"])
+    storms = storms_in(path.read_bytes())
+    if storms is not None:
+        return _score_facts(storms)
     checked = load_config(path)
     training, data, network = checked.training, checked.data, checked.model
     return {
@@ -197,9 +195,9 @@ def _picture_facts(path: Path) -> Facts:
     if path.suffix.lower() == ".mp4":
         import cv2
 
-        with path.open("rb") as file:
-            begins_well = file.read(12)[4:8] == b"ftyp"
-        film = cv2.VideoCapture(str(path)) if begins_well else None
+        from tempogan_eddy.display.movie import is_film
+
+        film = cv2.VideoCapture(str(path)) if is_film(path) else None
         if film is None or not film.isOpened():
             raise InputError(f"{path} cannot be read as a film; it is damaged.")
         keys = cv2.CAP_PROP_FRAME_COUNT, cv2.CAP_PROP_FPS, cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT

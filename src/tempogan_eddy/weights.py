@@ -17,7 +17,7 @@ from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.model.tempogan import Generator
-from tempogan_eddy.released import RELEASED, RELEASES
+from tempogan_eddy.released import RELEASED, RELEASES, is_released
 
 __all__ = [
     "CHECKPOINT_FORMAT",
@@ -27,6 +27,7 @@ __all__ = [
     "load_model",
     "read_checkpoint",
     "save_model",
+    "turn_dial",
 ]
 
 MODEL_FORMAT = "tempogan-eddy-model"
@@ -103,7 +104,7 @@ def load_model(source: str | Path = "eddy", detail: float | None = None) -> Mode
     InputError
         The file is missing, broken, or no model of this package; or ``detail`` does not apply.
     """
-    if str(source) in RELEASED and not Path(source).is_file():
+    if is_released(source):
         return _load_released(str(source), detail)
     if detail is not None:
         raise InputError(f"The dial (detail) belongs to the released model eddy, not to {source}; leave it out.")
@@ -122,11 +123,15 @@ def _load_released(name: str, detail: float | None) -> Model:
     amount = float(model.metadata["detail"]) if detail is None else detail
     if not 0 <= amount <= 1:
         raise InputError(f"The detail must lie between 0 (faithful) and 1 (full tempoGAN), not {amount}.")
-    faithful = _load_file(RELEASES / "faithful.safetensors").generator.state_dict()
-    sharp = model.generator.state_dict()
-    model.generator.load_state_dict({key: torch.lerp(faithful[key], sharp[key], amount) for key in sharp})
+    turn_dial(model, _load_file(RELEASES / "faithful.safetensors"), amount)
     model.metadata["detail"] = amount
     return model
+
+
+def turn_dial(model: Model, faithful: Model, detail: float) -> None:
+    """Move the weights of a model towards those of another of its family: 0 gives the other's, 1 keeps its own."""
+    plain, sharp = faithful.generator.state_dict(), model.generator.state_dict()
+    model.generator.load_state_dict({key: torch.lerp(plain[key], sharp[key], detail) for key in sharp})
 
 
 def _load_file(path: Path) -> Model:

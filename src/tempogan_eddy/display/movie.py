@@ -103,11 +103,16 @@ def check_name(path: Path) -> str:
     return suffix
 
 
+def is_film(path: Path) -> bool:
+    """Whether a file begins as MP4 does."""
+    with path.open("rb") as file:
+        return file.read(8)[4:] == b"ftyp"
+
+
 def _moves(path: Path) -> bool:
     """Whether a file is a film or a picture of several frames."""
     if path.suffix.lower() == ".mp4":
-        with path.open("rb") as file:
-            return file.read(8)[4:] == b"ftyp"
+        return is_film(path)
     try:
         with Image.open(path) as picture:
             return getattr(picture, "n_frames", 1) > 1

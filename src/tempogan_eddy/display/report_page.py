@@ -16,7 +16,6 @@ import xarray as xr
 from tempogan_eddy import __version__
 from tempogan_eddy.display.colours import COLOUR_TABLES
 from tempogan_eddy.display.report_parts import (
-    MODEL_PREFIX,
     glossary,
     model_section,
     reproduce_section,
@@ -40,7 +39,7 @@ from tempogan_eddy.evaluation.evaluate import RECONSTRUCTED
 from tempogan_eddy.evaluation.matching import match
 from tempogan_eddy.evaluation.report import as_json
 from tempogan_eddy.io.aside import written_aside
-from tempogan_eddy.io.history import commands_of
+from tempogan_eddy.io.history import MADE, commands_of
 
 __all__ = ["ReportPage", "check_name"]
 
@@ -191,7 +190,7 @@ class ReportPage:
             *about,
         ]
         self.provenance |= {
-            key: value for key, value in reconstructed.attrs.items() if key.startswith((MODEL_PREFIX, "sensor_model"))
+            key: value for key, value in reconstructed.attrs.items() if key.startswith((MADE, "sensor_model"))
         }
         self.histories = list(dict.fromkeys([*self.histories, *commands_of(reconstructed.attrs)]))
 

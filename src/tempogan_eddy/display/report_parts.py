@@ -12,9 +12,9 @@ from typing import Any
 from tempogan_eddy import __version__
 from tempogan_eddy.display.html import facts
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.history import MADE
 
 __all__ = [
-    "MODEL_PREFIX",
     "glossary",
     "model_section",
     "reproduce_section",
@@ -23,7 +23,6 @@ __all__ = [
     "wrapped",
 ]
 
-MODEL_PREFIX = "super_resolution_"  # of the attributes in which a reconstruction tells its model
 SCORES_ID = "scores-json"
 SCORES_START = f'<script type="application/json" id="{SCORES_ID}">'
 SLASH = "<\\/"
@@ -53,7 +52,7 @@ def training_record(model: Mapping[str, Any], attributes: Mapping[Any, Any]) -> 
     """What a model was trained on, as its file says, else as the reconstruction does; empty where neither tells."""
     if model.get("training_data"):
         return list(model["training_data"])
-    text = str(attributes.get(f"{MODEL_PREFIX}training_data", NOT_RECORDED))
+    text = str(attributes.get(f"{MADE}training_data", NOT_RECORDED))
     return [] if text == NOT_RECORDED else text.split("; ")
 
 
@@ -72,7 +71,7 @@ def model_section(recorded: Mapping[str, Any], model: Mapping[str, Any]) -> str:
     parts = ['<p class="quiet">The reconstruction does not say what made it.</p>']
     if recorded:
         rows = {
-            key.removeprefix(MODEL_PREFIX).replace("_", " "): value.split("; ") if isinstance(value, str) else value
+            key.removeprefix(MADE).replace("_", " "): value.split("; ") if isinstance(value, str) else value
             for key, value in recorded.items()
         }
         parts = ["<h3>As the reconstruction records it</h3>", facts(rows)]
@@ -143,7 +142,7 @@ def wrapped(command: str) -> str:
 
 
 def _same_file(recorded: Mapping[str, Any], model: Mapping[str, Any]) -> str:
-    told = recorded.get(f"{MODEL_PREFIX}model_sha256")
+    told = recorded.get(f"{MADE}model_sha256")
     if not told:
         return "The reconstruction records no fingerprint, so whether this file made it is not known."
     if told == model.get("sha256"):

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tempogan_eddy.dataset.missing import MINIMUM_SEEN, fill_missing
 
-__all__ = ["BASELINES", "area_mean", "back_projected", "bicubic", "nearest"]
+__all__ = ["BASELINES", "area_mean", "back_projected", "bicubic", "nearest", "restore_missing"]
 
 # The kernel of torch.nn.functional.interpolate and cv2.INTER_CUBIC; Keys' own choice is -0.5.
 CUBIC_SHARPNESS = -0.75
@@ -64,7 +64,7 @@ def bicubic(lowres: NDArray[np.floating], scale: int) -> NDArray[np.floating]:
     -------
     (h * scale, w * scale) array
     """
-    return _restore_missing(_interpolate(fill_missing(lowres), scale), lowres, scale)
+    return restore_missing(_interpolate(fill_missing(lowres), scale), lowres, scale)
 
 
 def back_projected(lowres: NDArray[np.floating], scale: int) -> NDArray[np.floating]:
@@ -87,7 +87,7 @@ def back_projected(lowres: NDArray[np.floating], scale: int) -> NDArray[np.float
     filled = fill_missing(lowres)
     smooth = _interpolate(filled, scale)
     projected = smooth + nearest(filled - area_mean(smooth, scale), scale)
-    return _restore_missing(projected, lowres, scale)
+    return restore_missing(projected, lowres, scale)
 
 
 BASELINES: dict[str, Callable[[NDArray[np.floating], int], NDArray[np.floating]]] = {
@@ -121,7 +121,8 @@ def _interpolate(filled: NDArray[np.floating], scale: int) -> NDArray[np.floatin
     return (rows @ (filled - mean) @ columns.T + mean).astype(filled.dtype)
 
 
-def _restore_missing(frame: NDArray[np.floating], lowres: NDArray[np.floating], scale: int) -> NDArray[np.floating]:
+def restore_missing(frame: NDArray[np.floating], lowres: NDArray[np.floating], scale: int) -> NDArray[np.floating]:
+    """Make the blocks (h * scale, w * scale) of missing pixels of (h, w) missing again, in place."""
     missing = ~np.isfinite(lowres)
     if missing.any():
         frame[nearest(missing, scale)] = np.nan

@@ -19,7 +19,7 @@ from tempogan_eddy.evaluation.metrics import Metric
 from tempogan_eddy.evaluation.result import Evaluation
 from tempogan_eddy.io.aside import written_aside
 
-__all__ = ["as_dict", "as_json", "best", "caption", "is_scores", "number", "table", "to_csv", "to_json"]
+__all__ = ["as_dict", "as_json", "best", "caption", "is_scores", "number", "storms_in", "table", "to_csv", "to_json"]
 
 DASH = "–"
 COLUMNS = ("storm", "method", "metric", "unit", "value", "low", "high")
@@ -67,12 +67,16 @@ def as_json(evaluations: Sequence[Evaluation]) -> str:
 def is_scores(path: Path) -> bool:
     """Whether `to_json` or `to_csv` wrote a file."""
     text = path.read_text(encoding="utf-8", errors="replace")
-    if text.startswith(",".join(COLUMNS)):
-        return True
+    return text.startswith(",".join(COLUMNS)) or storms_in(text) is not None
+
+
+def storms_in(text: str | bytes) -> list[Any] | None:
+    """The storms of what `as_json` gave; None where a text is something else."""
     try:
-        return isinstance(json.loads(text)["storms"], list)
+        storms = json.loads(text)["storms"]
     except (ValueError, TypeError, KeyError):
-        return False
+        return None
+    return storms if isinstance(storms, list) else None
 
 
 def to_csv(evaluations: Sequence[Evaluation], path: str | Path) -> Path:

@@ -1,4 +1,4 @@
-"""The `history` of a file, as CF has it: one dated line for everything that was done."""
+"""What a file records of how it was made: the `history` of CF, one dated line for everything that was done."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-__all__ = ["commands_of", "with_line"]
+__all__ = ["MADE", "commands_of", "with_line"]
+
+# Begins the attributes in which a reconstruction tells its model.
+MADE = "super_resolution_"
 
 STAMP = re.compile(r"^\S+Z ")  # the date before each line
 

@@ -14,6 +14,7 @@ from tempogan_eddy.dataset.missing import fill_missing
 from tempogan_eddy.device import choose_device
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import as_sequence, refine_grid
+from tempogan_eddy.io.history import MADE
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
 from tempogan_eddy.reconstruction.engines import detail_engine, private_copy
 from tempogan_eddy.reconstruction.provenance import provenance
@@ -128,7 +129,7 @@ def _frames_at_once(height: int, width: int, side: int, pixels: int) -> int:
 
 def _warn_of_mismatch(sequence: xr.DataArray, model: Model) -> None:
     """A model meets the degradation it was trained on, or loses several dB."""
-    if any(str(key).startswith("super_resolution_") for key in sequence.attrs):
+    if any(str(key).startswith(MADE) for key in sequence.attrs):
         log.warning("The input is itself a reconstruction, whose detail was not measured; expect a worse result")
     for key, trained in model.sensor.attributes().items():
         seen = sequence.attrs.get(key)

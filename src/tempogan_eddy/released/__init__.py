@@ -2,7 +2,12 @@
 
 from pathlib import Path
 
-__all__ = ["RELEASED", "RELEASES"]
+__all__ = ["RELEASED", "RELEASES", "is_released"]
 
 RELEASED = ("faithful", "eddy")
 RELEASES = Path(__file__).parent
+
+
+def is_released(name: str | Path) -> bool:
+    """Whether a name means a released model; a file of that name comes first."""
+    return str(name) in RELEASED and not Path(name).is_file()

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tempogan_eddy.io.history import commands_of
+from tempogan_eddy.io.history import MADE, commands_of
 from tempogan_eddy.viewer.scene import Panel
 
 __all__ = ["describe_origin"]
 
-MADE = "super_resolution_"
 
 # CF's attributes that tell of a file as a whole, in the order in which a person asks.
 FACTS = ("title", "institution", "source", "references", "comment")

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.frames import FrameReader
+from tempogan_eddy.io.history import MADE
 
 __all__ = ["Panel", "Scene", "build_scene"]
 
 Frame = NDArray[np.float32]
 
 # Attributes that this package writes: what made a file, and how a coarse one was seen.
-RECONSTRUCTED = "super_resolution_software"
+RECONSTRUCTED = f"{MADE}software"
 SENSOR = "sensor_model"
 
 ORDER = ("low-res", "bicubic", "reconstructed", "sequence", "truth")
@@ -247,5 +248,5 @@ def _fine_shape(fine: list[xr.DataArray], low_res: xr.DataArray | None, scale: i
 
 
 def _made_by(da: xr.DataArray) -> str:
-    model = da.attrs.get("super_resolution_model")
+    model = da.attrs.get(f"{MADE}model")
     return f"model {model}" if model else "the file given"
