@@ -19,7 +19,7 @@ from tempogan_eddy.device import computes_bf16
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.reconstruction.engines import ENGINES, detail_engine
 from tempogan_eddy.weights import Model
-from timing import Task, count_flops, interleave, ratio, spread
+from timing import Elsewhere, Task, count_flops, interleave, ratio, spread
 from workbench import Workbench, generator_sizes, untrained
 
 SIDE = 128
@@ -74,8 +74,8 @@ def _in_memory(bench: Workbench, size: str, model: Model, side: int) -> list[dic
     coarse = bench.coarse(count, side)
     scaled = torch.rand(count if bench.device.type == "cuda" else 1, 1, side, side, device=bench.device)
     # The reference is of the seed's size, whatever ours is: what a smaller size saves is part of its gain.
-    naive = NaiveGenerator().to(bench.device).eval().requires_grad_(False)
-    tasks: dict[tuple[str, ...], Task] = {("naive", "fp32"): partial(_naive, naive, coarse.values[0], bench.device)}
+    naive = Elsewhere(_naive, coarse.values[0], bench.device, threads=bench.threads)
+    tasks: dict[tuple[str, ...], Task] = {("naive", "fp32"): naive}
     frames: dict[tuple[str, ...], int] = {("naive", "fp32"): 1}
     for engine, precision in engines(model, bench.device):
         fine = reconstruct(coarse, model, device=bench.device, engine=engine, precision=precision)
@@ -86,9 +86,13 @@ def _in_memory(bench: Workbench, size: str, model: Model, side: int) -> list[dic
         )
         frames[engine, precision], frames[engine, precision, "detail"] = count, len(scaled)
     turns = interleave({**tasks, ("peak",): bench.probe.run}, bench.repeats, bench.device)
+    naive.close()
     seconds = {key: [second / frames[key] for second in times] for key, times in turns.items() if key in frames}
     one = scaled[:1]
-    flops = {"naive": count_flops(lambda: naive(one)), "ours": count_flops(lambda: model.generator(one))}
+    flops = {
+        "naive": count_flops(lambda: _naive_generator(bench.device)(one)),
+        "ours": count_flops(lambda: model.generator(one)),
+    }
     rows = []
     for key in (key for key in tasks if "detail" not in key):
         engine, precision = key
@@ -113,12 +117,20 @@ def _in_memory(bench: Workbench, size: str, model: Model, side: int) -> list[dic
     return rows
 
 
-def _naive(generator: NaiveGenerator, kelvins: np.ndarray, device: torch.device) -> np.ndarray:
+def _naive_generator(device: torch.device) -> NaiveGenerator:
+    return NaiveGenerator().to(device).eval().requires_grad_(False)
+
+
+def _naive(kelvins: np.ndarray, device: torch.device) -> Task:
     """One frame, kelvin in and kelvin out."""
-    low, high = KELVIN_RANGE
-    with torch.inference_mode():
-        scaled = (torch.from_numpy(kelvins).to(device) - low) / (high - low)
-        return (generator(scaled[None, None]) * (high - low) + low)[0, 0].cpu().numpy()
+    generator, (low, high) = _naive_generator(device), KELVIN_RANGE
+
+    def rebuild() -> np.ndarray:
+        with torch.inference_mode():
+            scaled = (torch.from_numpy(kelvins).to(device) - low) / (high - low)
+            return (generator(scaled[None, None]) * (high - low) + low)[0, 0].cpu().numpy()
+
+    return rebuild
 
 
 def _from_file_to_file(bench: Workbench, models: dict[str, Model], side: int, frames: int) -> list[dict[str, Any]]:

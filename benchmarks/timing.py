@@ -90,6 +90,42 @@ class Stopwatch:
         setattr(owner, method, watched)
 
 
+class Elsewhere:
+    """A task in a process of its own, which nothing that others do to this one's memory makes faster or slower.
+
+    Parameters
+    ----------
+    make
+        Called there with ``arguments`` to make the task. The task returns once its device is done.
+    threads
+        Threads of torch there.
+    """
+
+    def __init__(self, make: Callable[..., Task], *arguments: Any, threads: int) -> None:
+        context, given = get_context("spawn"), (make, arguments, threads)
+        self.pool = ProcessPoolExecutor(1, mp_context=context, initializer=_hold, initargs=given)
+
+    def __call__(self) -> Any:
+        """Run the task once and wait for it."""
+        return self.pool.submit(_run_held).result()
+
+    def close(self) -> None:
+        """End the process."""
+        self.pool.shutdown()
+
+
+_held: list[Task] = []
+
+
+def _hold(make: Callable[..., Task], arguments: Sequence[Any], threads: int) -> None:
+    torch.set_num_threads(threads)
+    _held.append(make(*arguments))
+
+
+def _run_held() -> Any:
+    return _held[-1]()
+
+
 def count_flops(task: Task) -> int:
     """Floating-point operations of convolutions and matrix products, forward and backward; a multiply-add is two."""
     with FlopCounterMode(display=False) as counter:

@@ -17,7 +17,7 @@ from report import table
 from tempogan_eddy.config import Config
 from tempogan_eddy.training.batches import step_batches
 from tempogan_eddy.training.trainer import TempoGANTrainer
-from timing import Stopwatch, Task, count_flops, interleave, peak_memory, ratio, spread
+from timing import Elsewhere, Stopwatch, Task, count_flops, interleave, peak_memory, ratio, spread
 from workbench import Workbench
 
 BATCH, PATCH = 8, 128
@@ -91,8 +91,10 @@ def measure(bench: Workbench, batch: int = BATCH, patch: int = PATCH, *small: st
     configs = variants(bench, f"training.batch_size={batch}", f"training.patch_size={patch}", *small)
     naive = Naive(bench.files, batch, patch, bench.device)
     ours = {name: Ours(config, "content" not in name) for name, config in configs.items()}
-    tasks: dict[str, Task] = {"naive": naive.step, **{name: one.step for name, one in ours.items()}}
+    reference = Elsewhere(_naive_step, bench.files, batch, patch, bench.device, threads=bench.threads)
+    tasks: dict[str, Task] = {"naive": reference, **{name: one.step for name, one in ours.items()}}
     seconds = interleave({**tasks, "peak": bench.probe.run}, bench.repeats, bench.device)
+    reference.close()
     flops = {name: _flops(one) for name, one in {"naive": naive, **ours}.items()}
     memory = partial(peak_memory, device=bench.device, threads=bench.threads)
     peaks = {"naive": memory(_naive_steps, bench.files, batch, patch, bench.device)}
@@ -160,6 +162,10 @@ def _parts(ours: Ours, repeats: int) -> dict[str, float]:
     ours.stopwatch.on = False
     parts = {name: median(seconds) for name, seconds in ours.stopwatch.seconds.items()}
     return {name: parts[name] for name in ("data", *PARTS.values(), "average") if name in parts}
+
+
+def _naive_step(files: list[Path], batch: int, patch: int, device: torch.device) -> Task:
+    return Naive(files, batch, patch, device).step
 
 
 def _naive_steps(files: list[Path], batch: int, patch: int, device: torch.device) -> None:

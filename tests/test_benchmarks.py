@@ -1,6 +1,7 @@
 """The benchmark's pieces on sizes so small that they take moments."""
 
 import math
+import os
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ import viewer
 from browser import find_chromium
 from report import console, rounded
 from tempogan_eddy.config import load_config
-from timing import Stopwatch, count_flops, interleave, process_peak, ratio, spread
+from timing import Elsewhere, Stopwatch, count_flops, interleave, process_peak, ratio, spread
 from workbench import Workbench, find_frames, generator_sizes, untrained
 
 CPU = torch.device("cpu")
@@ -53,6 +54,18 @@ def test_a_stopwatch_times_a_method_only_while_it_is_on():
     assert worker.work(2) == 4 and not stopwatch.seconds
     stopwatch.on = True
     assert worker.work(3) == 6 and len(stopwatch.seconds["part"]) == 1
+
+
+def process_and_threads():
+    return lambda: (os.getpid(), torch.get_num_threads())
+
+
+def test_a_task_elsewhere_runs_in_one_process_of_its_own():
+    task = Elsewhere(process_and_threads, threads=1)
+    (process, threads), (again, _) = task(), task()
+    task.close()
+    assert process == again != os.getpid()
+    assert threads == 1
 
 
 @pytest.mark.parametrize("enabled", [False, True])

@@ -21,6 +21,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from tempogan_eddy.config import Config, load_config
 from tempogan_eddy.dataset.typhoon import TyphoonDataset
+from tempogan_eddy.device import keep_freed_memory
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.model.tempogan import SpatialDiscriminator, TemporalDiscriminator
 from tempogan_eddy.training.batches import step_batches
@@ -96,6 +97,8 @@ class TempoGANTrainer:
         training = self.config.training
         self.folder = Path(training.checkpoint_dir)
         self.fabric: Fabric = make_fabric(training.device, training.precision)
+        if self.fabric.device.type == "cpu":
+            keep_freed_memory()
         self.dataset = TyphoonDataset(training.data_root, "train", self.config, on_frame)
         self.validation = Validation(self.dataset.other("val"))
         self.dataset = self.dataset.to(self.fabric.device)
@@ -104,7 +107,7 @@ class TempoGANTrainer:
         # An average over the last 1 / (1 - decay) steps, shorter at the start so that it does not remember zero.
         self.ema = AveragedModel(
             self._bare_generator(),
-            avg_fn=lambda average, new, count: average + (new - average) * (1 - self._ema_decay(count)),
+            multi_avg_fn=lambda averages, new, count: torch._foreach_lerp_(averages, new, 1 - self._ema_decay(count)),
         )
         self.step, self.best, self.stale = 0, math.inf, 0
         self.stop_asked = False
