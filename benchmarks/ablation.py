@@ -4,6 +4,7 @@
 
 The budget counts processor seconds, not those on the wall, so that rows compare on a shared machine. A step's
 cost is measured first, and the number of steps chosen from it, so that the learning rate ends where it should.
+`--variant` trains by one of the ideas in variants.py, which are not part of the package.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from tempogan_eddy.config import Config, load_config
 from tempogan_eddy.training.batches import step_batches
 from tempogan_eddy.training.trainer import TempoGANTrainer
 from tempogan_eddy.training.validation import score
+from variants import VARIANTS, applied
 
 ROOT = Path(__file__).parent.parent
 EPOCHS = 8  # validations in a run
@@ -34,11 +36,12 @@ def main() -> None:
     parser.add_argument("--config", default=str(ROOT / "configs" / "config.json"))
     parser.add_argument("--minutes", type=float, default=10.0, help="processor minutes of optimiser steps")
     parser.add_argument("--set", dest="overrides", action="append", default=[])
+    parser.add_argument("--variant", choices=VARIANTS, help="train by an idea that is not part of the package")
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "results" / "ablation.json")
     parser.add_argument("--keep", type=Path, help="folder to leave the run in")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, applied(options.variant):
         row = run(options, options.keep or Path(scratch))
     rows = json.loads(options.output.read_text()) if options.output.exists() else []
     options.output.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +53,8 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, object]:
     """One row: what was trained, for how long, and how it scores on the validation frames."""
     fixed = [f"training.data_root={options.data}", f"training.checkpoint_dir={folder}/checkpoints"]
     fixed += [f"training.log_dir={folder}/logs", "training.lr_schedule=cosine", "training.checkpoint_every=1000"]
-    config = load_config(options.config, fixed + options.overrides)
+    needed = VARIANTS[options.variant].settings if options.variant else ()
+    config = load_config(options.config, [*fixed, *options.overrides, *needed])
     cost = cost_of_a_step(config)
     total = max(EPOCHS, int(options.minutes * 60 / cost))
     schedule = {"epochs": EPOCHS, "steps_per_epoch": total // EPOCHS, "image_every": EPOCHS}
@@ -64,6 +68,7 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, object]:
     bicubic = trainer.validation.bicubic
     return {
         "name": options.name,
+        **({"variant": options.variant} if options.variant else {}),
         "settings": options.overrides,
         "parameters": sum(parameter.numel() for parameter in trainer._bare_generator().parameters()),
         "steps": trainer.step,
