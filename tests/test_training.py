@@ -101,7 +101,7 @@ def gradients(folder, storms, **training):
 
 @pytest.mark.parametrize("gradient_frames", [1, 3])
 def test_accumulated_batches_equal_the_big_batch(tmp_path, storms, gradient_frames):
-    options = {"gradient_frames": gradient_frames}
+    options = {"gradient_frames": gradient_frames, "temporal_share": 1}  # half of a batch of one is one
     big = gradients(tmp_path / "big", storms, batch_size=4, accumulate=1, **options)
     small = gradients(tmp_path / "small", storms, batch_size=1, accumulate=4, **options)
     assert len(big) > 20
@@ -235,13 +235,29 @@ def test_without_an_average_the_generator_itself_is_validated(tmp_path, storms):
     )
 
 
-@pytest.mark.parametrize(("gradient_frames", "seen"), [(3, [6]), (1, [2, 4])])
-def test_one_forward_pass_of_a_frame_serves_both_steps(tmp_path, storms, gradient_frames, seen):
-    trainer = TempoGANTrainer(small_config(tmp_path, storms, pretrain_epochs=0, gradient_frames=gradient_frames))
+@pytest.mark.parametrize(
+    ("gradient_frames", "temporal_share", "seen"), [(3, 1, [6]), (3, 0.5, [6]), (1, 1, [2, 4]), (1, 0.5, [2, 2])]
+)
+def test_one_forward_pass_of_a_frame_serves_both_steps(tmp_path, storms, gradient_frames, temporal_share, seen):
+    options = {"gradient_frames": gradient_frames, "temporal_share": temporal_share}
+    trainer = TempoGANTrainer(small_config(tmp_path, storms, pretrain_epochs=0, **options))
     calls = []
     trainer.networks.generator.register_forward_hook(lambda _, frames, __: calls.append(len(frames[0])))
     trainer.steps.run(next(step_batches(trainer.dataset, 0, 1)), adversarial=True)
     assert calls == seen
+
+
+@pytest.mark.parametrize(("batch_size", "share", "judged"), [(4, 1, 4), (4, 0.5, 2), (3, 0.5, 2), (1, 0.1, 1)])
+def test_dt_judges_its_share_of_the_windows_and_ds_all(tmp_path, storms, batch_size, share, judged):
+    options = {"batch_size": batch_size, "temporal_share": share, "pretrain_epochs": 0}
+    trainer = TempoGANTrainer(small_config(tmp_path, storms, **options))
+    shown = {"spatial": [], "temporal": []}
+    for name, counts in shown.items():
+        network = getattr(trainer.networks, name)
+        network.register_forward_pre_hook(lambda _, given, counts=counts: counts.append(len(given[0])))
+    trainer.steps.run(next(step_batches(trainer.dataset, 0, 1)), adversarial=True)
+    # Real and generated in step A, generated in step B.
+    assert shown == {"spatial": [2 * batch_size, batch_size], "temporal": [2 * judged, judged]}
 
 
 def test_mixed_precision_leaves_the_kelvins_alone(tmp_path, storms):

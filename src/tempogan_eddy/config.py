@@ -192,6 +192,12 @@ class TrainingConfig(_Section):
     align_windows: bool = Field(
         True, description="Dt sees t-1 and t+1 moved onto t by the flow, as tempoGAN; false: as they are, to compare"
     )
+    temporal_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="share of a batch's windows that Dt judges; the others need no frames beside theirs",
+    )
     lambda_feature: float = Field(0.0, ge=0, description="weight of the loss in the feature space of Ds")
     lambda_spectral: float = Field(
         0.0, ge=0, description="weight of the divergence of each frame's power spectrum from its truth's; try 1e-3"

@@ -48,24 +48,28 @@ class Networks:
 
 @dataclass
 class _Batch:
-    """A batch on the device, scaled; missing pixels of every frame hold the upsampled LR frame."""
+    """A batch on the device, scaled; missing pixels of every frame hold the upsampled LR frame.
+
+    Dt judges its first W windows.
+    """
 
     lr: Tensor  # (B, 3, 1, h, w)
     hr: Tensor  # (B, 3, 1, H, W)
     upsampled: Tensor  # (B, 3, 1, H, W)
     valid: Tensor  # (B, 3, 1, H, W)
-    lr_flow: Tensor  # (B, 2, 2, h, w)
+    lr_flow: Tensor  # (W, 2, 2, h, w)
     scale: int
 
     @cached_property
     def flow(self) -> Tensor:
-        """(B, 2, 2, H, W)."""
+        """(W, 2, 2, H, W)."""
         return upsample_flow(self.lr_flow.flatten(0, 1), self.scale).unflatten(0, self.lr_flow.shape[:2])
 
     @cached_property
     def moved(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Truth, upsampled frames (B, 3, 1, H, W) and what counts (B, 1, H, W), moved onto the middle frame."""
-        moved = advect_window(torch.cat([self.hr, self.upsampled, self.valid], dim=2), self.flow)
+        """Truth, upsampled frames (W, 3, 1, H, W) and what counts (W, 1, H, W), moved onto the middle frame."""
+        windows = torch.cat([self.hr, self.upsampled, self.valid], dim=2)[: len(self.flow)]
+        moved = advect_window(windows, self.flow)
         truth, upsampled, valid = moved.split(1, dim=2)
         # A pixel counts where all three frames were seen; elsewhere all candidates show the same.
         seen = torch.stack([seen_by_flow(self.flow[:, i]) for i in (0, 1)], dim=1).amin(dim=1)
@@ -73,14 +77,14 @@ class _Batch:
         return torch.where(counts[:, None] > 0, truth, upsampled), upsampled, counts
 
     def move(self, frames: Tensor) -> Tensor:
-        """Generated frames (B, 3, 1, H, W) by the same flow, with the same pixels left out."""
+        """Generated frames (B, 3, 1, H, W) by the same flow, with the same pixels left out: (W, 3, 1, H, W)."""
         _, upsampled, counts = self.moved
-        return torch.where(counts[:, None] > 0, advect_window(frames, self.flow), upsampled)
+        return torch.where(counts[:, None] > 0, advect_window(frames[: len(self.flow)], self.flow), upsampled)
 
 
 @dataclass
 class _Fake:
-    """Generated frames (B, 3, 1, H, W) and, once asked for, the same moved onto the middle one."""
+    """Generated frames (B, 3, 1, H, W) and, once asked for, those that Dt judges moved onto the middle one."""
 
     frames: Tensor
     batch: _Batch
@@ -149,8 +153,9 @@ class Steps:
         lr, hr = (from_kelvin(batch[name], kelvin_range) for name in ("lr", "hr"))
         upsampled = upsample(lr.flatten(0, 1), scale).unflatten(0, lr.shape[:2])
         hr = torch.where(batch["valid"] > 0, hr, upsampled)
-        # By no flow a frame stays where it is.
-        flow = batch["flow"] if self.config.training.align_windows else torch.zeros_like(batch["flow"])
+        flow = batch["flow"][: math.ceil(len(lr) * self.config.training.temporal_share)]
+        if not self.config.training.align_windows:
+            flow = torch.zeros_like(flow)  # by which a frame stays where it is
         return _Batch(lr, hr, upsampled, batch["valid"], flow, scale)
 
     def _generate(self, batch: _Batch, adversarial: bool) -> _Fake:
@@ -159,11 +164,12 @@ class Steps:
             frames = self._forward(batch.lr)
         else:
             middle = self._forward(batch.lr[:, 1:2])
-            before, after = batch.upsampled[:, :1], batch.upsampled[:, 2:]
+            around = batch.upsampled[:, ::2]
             if adversarial and self.temporal_on:
+                judged = len(batch.lr_flow)
                 with torch.no_grad():
-                    before, after = self._forward(batch.lr[:, ::2]).split(1, dim=1)
-            frames = torch.cat([before, middle, after], dim=1)
+                    around = torch.cat([self._forward(batch.lr[:judged, ::2]), around[judged:]])
+            frames = torch.cat([around[:, :1], middle, around[:, 1:]], dim=1)
         # Missing pixels are nobody's business.
         return _Fake(torch.where(batch.valid > 0, frames, batch.upsampled), batch)
 
