@@ -24,11 +24,15 @@ BATCH, PATCH = 8, 128
 VARIANTS = {
     "gradient_frames=1": ["training.gradient_frames=1"],
     "gradient_frames=3": ["training.gradient_frames=3"],
+    "temporal_share=0.5": ["training.temporal_share=0.5"],
+    "temporal_share=1": ["training.temporal_share=1"],
     "discriminator_channels=16": ["model.discriminator_channels=16"],
     "discriminator_channels=32": ["model.discriminator_channels=32"],
     # What the reference does: the same work, done in another way.
-    "both as in naive": ["training.gradient_frames=3", "model.discriminator_channels=32"],
-}
+    "all as in naive": [
+        "training.gradient_frames=3", "training.temporal_share=1", "model.discriminator_channels=32",
+    ],
+}  # fmt: skip
 # The methods of `Steps` that make a step, and what they are called in the table.
 PARTS = {
     "_prepare": "prepare",
