@@ -18,13 +18,13 @@ from pathlib import Path
 
 import torch
 
+from places import DATA, ROOT
 from tempogan_eddy.config import Config, load_config
 from tempogan_eddy.training.batches import step_batches
 from tempogan_eddy.training.trainer import TempoGANTrainer
 from tempogan_eddy.training.validation import score
 from variants import VARIANTS, applied
 
-ROOT = Path(__file__).parent.parent
 EPOCHS = 8  # validations in a run
 
 
@@ -32,7 +32,7 @@ def main() -> None:
     """Train, then append the row to the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name")
-    parser.add_argument("--data", default="../shared/data")
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--config", default=str(ROOT / "configs" / "config.json"))
     parser.add_argument("--minutes", type=float, default=10.0, help="processor minutes of optimiser steps")
     parser.add_argument("--set", dest="overrides", action="append", default=[])

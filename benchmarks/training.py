@@ -93,12 +93,12 @@ class Ours:
 def measure(bench: Workbench, batch: int = BATCH, patch: int = PATCH, *small: str) -> list[dict[str, Any]]:
     """One row for the reference and for each variant of ours; ``small`` overrides every variant."""
     configs = variants(bench, f"training.batch_size={batch}", f"training.patch_size={patch}", *small)
-    naive = Naive(bench.files, batch, patch, bench.device)
     ours = {name: Ours(config, "content" not in name) for name, config in configs.items()}
     reference = Elsewhere(_naive_step, bench.files, batch, patch, bench.device, threads=bench.threads)
     tasks: dict[str, Task] = {"naive": reference, **{name: one.step for name, one in ours.items()}}
     seconds = interleave({**tasks, "peak": bench.probe.run}, bench.repeats, bench.device)
     reference.close()
+    naive = Naive(bench.files, batch, patch, bench.device)
     flops = {name: _flops(one) for name, one in {"naive": naive, **ours}.items()}
     memory = partial(peak_memory, device=bench.device, threads=bench.threads)
     peaks = {"naive": memory(_naive_steps, bench.files, batch, patch, bench.device)}
