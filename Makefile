@@ -16,7 +16,7 @@ help:
 	@echo "make bench            measure speed and memory (about 6 minutes on two cores)"
 	@echo "make benchmark-quality  score the released models on real storms (about 5 minutes on two cores)"
 	@echo "make benchmark-flow   compare flow estimators"
-	@echo "make weights          train the released models anew (about an hour and a half on two cores; goes on where it was stopped)"
+	@echo "make weights          train the released models anew (about 70 minutes on two cores; goes on where it was stopped)"
 	@echo "make wheel            build the wheel into dist/"
 	@echo "make clean            remove what make made"
 

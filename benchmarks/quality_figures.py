@@ -199,7 +199,7 @@ def dial(evaluations: Sequence[Evaluation], details: Mapping[str, float], path: 
     right.plot(ratio, distance, color=STYLES[EDDY]["color"], marker="o", markersize=3, linewidth=2.2, label="the dial")
     for name, place in details.items():
         point = _rmse_ratio(pooled, name), pooled.scores[name]["lsd"].value
-        right.annotate(f"{place:g}", point, (6, 2), textcoords="offset points", fontsize=7.5)
+        right.annotate(f"{place:g}", point, (-4, -8), textcoords="offset points", fontsize=7.5, ha="right")
     for name in (name for name in MARKERS if name in pooled.scores):
         point = _rmse_ratio(pooled, name), pooled.scores[name]["lsd"].value
         right.plot(*point, MARKERS[name], color=STYLES[name]["color"], markersize=6, label=name, linestyle="none")
@@ -222,8 +222,9 @@ def _finish_dial(left: Axes, middle: Axes, right: Axes, default: float) -> None:
     left.set(ylabel="RMSE over bicubic's", title="error")
     middle.set(title="truth of the detail")
     right.set(xlabel="RMSE over bicubic's", title="one against the other, all storms")
+    right.margins(x=0.1)  # for the number at the end of the dial
     left.legend(loc="best", fontsize=7)
-    right.legend(loc="best", fontsize=7)
+    right.legend(loc="best", fontsize=7, frameon=True, framealpha=1, edgecolor="none")
 
 
 def _along(evaluation: Evaluation, details: Mapping[str, float], metric: str) -> list[float]:

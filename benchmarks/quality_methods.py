@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 FAITHFUL, EDDY, LANCZOS, REGRESSION = "faithful", "eddy", "Lanczos", "regression network"
-DETAILS = (0.5, 0.75, 0.9, 1.0)
+DETAILS = (0.25, 0.5, 0.75, 1.0)
 DEFAULT_DETAIL = 0.5  # of a file that states none
 
 Interpolation = Callable[[NDArray[np.floating], int], NDArray[np.floating]]

@@ -116,6 +116,11 @@ def test_a_whole_hour_at_the_end_includes_its_minutes(make_sequence):
     assert select_time(sequence, "2001-07-01T00/2001-07-01T01").sizes["time"] == 4
 
 
+def test_no_interval_keeps_every_frame(make_sequence):
+    sequence = make_sequence(frames=5)
+    assert select_time(sequence, None).identical(sequence)
+
+
 @pytest.mark.parametrize("interval", ["yesterday", "2001-07-01/tomorrow", "", "2001-13-01/.."])
 def test_what_is_no_interval_is_refused(make_sequence, interval):
     with pytest.raises(InputError, match="is no time interval"):

@@ -77,7 +77,7 @@ def _open(source: Path, storm: str | None, time: str | None, input_format: str |
 
     found = find_sources(source, input_format)
     sequence = open_source(choose(found, storm if len(found) > 1 else None, source), **data.reader_options())
-    return select_time(sequence, time) if time else sequence
+    return select_time(sequence, time)
 
 
 def _labels(text: str | None, sources: list[Path]) -> list[str]:

@@ -33,7 +33,7 @@ def read(path: Path, storm: str | None, time: str | None, input_format: str | No
     from tempogan_eddy.io import open_sequence, select_time
 
     sequence = open_sequence(path, storm=storm, format=input_format, **data.reader_options())
-    return select_time(sequence, time) if time else sequence
+    return select_time(sequence, time)
 
 
 def write(sequence: Any, output: Path, output_format: str | None, verb: str) -> None:

@@ -150,9 +150,6 @@ def _pairs(
     from tempogan_eddy.io import open_sequences, select_time
     from tempogan_eddy.io.open import choose, find_sources, open_source
 
-    def within(sequence: Any) -> Any:
-        return select_time(sequence, time) if time else sequence
-
     # The variable's name is the truth's; what this package wrote is found without it.
     ours = data.model_copy(update={"variable": None})
     fines = open_sequences(reconstructed, **ours.reader_options())
@@ -166,8 +163,8 @@ def _pairs(
         # A truth of one storm needs no name; one of several is found by the name the reconstruction kept.
         wanted = storm or (None if len(truths) == 1 else label)
         whole = open_source(choose(truths, wanted, truth), **data.reader_options())
-        coarse = within(choose(coarses, None if alone else name, str(lowres))) if coarses else None
-        yield label, within(whole), within(fine), coarse
+        coarse = select_time(choose(coarses, None if alone else name, str(lowres)), time) if coarses else None
+        yield label, select_time(whole, time), select_time(fine, time), coarse
 
 
 def _draw(folder: Path, result: Any, truth: Any, fine: Any, coarse: Any, people: TextIO) -> None:

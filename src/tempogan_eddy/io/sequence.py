@@ -125,7 +125,7 @@ def times_within(times: np.ndarray, interval: str) -> np.ndarray:
     return keep
 
 
-def select_time(da: xr.DataArray, interval: str) -> xr.DataArray:
+def select_time(da: xr.DataArray, interval: str | None) -> xr.DataArray:
     """Return the frames within an ISO interval such as ``1987-04-14/1987-04-15T12`` or ``1987-04-14/..``.
 
     Both ends are included, and an end that names a whole day, hour or month includes all of it.
@@ -134,14 +134,16 @@ def select_time(da: xr.DataArray, interval: str) -> xr.DataArray:
     ----------
     da : DataArray
         A sequence.
-    interval : str
-        ``start/end``, with ``..`` for an open end, or one day, hour or moment alone.
+    interval : str or None
+        ``start/end``, with ``..`` for an open end, or one day, hour or moment alone; None keeps every frame.
 
     Raises
     ------
     InputError
         If the text is no interval, or no frame lies in it.
     """
+    if interval is None:
+        return da
     keep = times_within(da["time"].values, interval)
     if not keep.any():
         first, last = (pd.Timestamp(da["time"].values[i]).isoformat() for i in (0, -1))

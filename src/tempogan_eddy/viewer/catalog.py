@@ -103,7 +103,7 @@ class Catalog:
             if not opened:
                 options = self._options(named=self.request.truth is None)
                 da = open_source(source, **options)
-                opened.append(select_time(da, self.request.time) if self.request.time else da)
+                opened.append(select_time(da, self.request.time))
             return opened[0]
 
         return open_once
