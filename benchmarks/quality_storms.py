@@ -77,7 +77,7 @@ STORMS = (
         "Typhoon 200717, MTSAT-1R",
         "digital-typhoon/WP/image/200717",
         "2007-10-07T12:00",
-        "validation: earlier hours of this storm were trained on, and these chose the weights",
+        "validation: earlier hours were trained on, and these chose the epoch of faithful and the default of eddy",
         5.0,
         Centre("2007-10-05T20:00", "eye, an hour that was trained on", eye=True),
     ),
@@ -95,7 +95,8 @@ STORMS = (
         "Merged infrared 2001, Americas",
         "merged-ir/merg_20011230-31_hourly.nc",
         None,
-        "validation: these hours chose the weights; other satellites in 2019 were trained on",
+        "validation: these hours chose the epoch of faithful and the default of eddy; other satellites in 2019 were "
+        "trained on",
         4.0,
     ),
 )
