@@ -340,17 +340,46 @@ def test_a_long_command_tells_now_and_then_how_far_it_is(capsys, tmp_path, storm
     assert "simulating 200001: 1 of 2 frames" in run(capsys, *synthesize)[2]
 
 
-def test_celsius_called_kelvin_is_warned_of(capsys, tmp_path, model):
+def test_celsius_called_kelvin_is_refused(capsys, tmp_path, model):
     celsius = moving_clouds(frames=2) - 273.15
     celsius.assign_attrs(moving_clouds().attrs).to_netcdf(tmp_path / "celsius.nc")
-    code, _, error = run(capsys, "reconstruct", tmp_path / "celsius.nc", "-o", tmp_path / "o.nc", "-m", model)
-    assert code == 0
-    assert "Every pixel of clouds is missing" in error
+    words = ("reconstruct", tmp_path / "celsius.nc", "-o", tmp_path / "o.nc", "-m", model)
+    assert "set the attribute units to degrees_Celsius" in refused(capsys, *words)
+    assert not (tmp_path / "o.nc").exists()
     words = ("evaluate", "--truth", tmp_path / "celsius.nc", "--reconstructed", tmp_path / "celsius.nc", "--scale", 4)
     assert "check its units" in refused(capsys, *words)
 
 
+def test_a_file_is_called_by_its_own_name_or_its_storms(capsys, tmp_path):
+    save_sequence(moving_clouds(frames=2), tmp_path / "other.nc")
+    for storm in ("clouds", "other"):
+        words = ("coarsen", tmp_path / "other.nc", "--storm", storm, "-o", tmp_path / f"coarse-{storm}.nc")
+        assert run(capsys, *words)[0] == 0
+    words = ("coarsen", tmp_path / "other.nc", "--storm", "third", "-o", tmp_path / "o.nc")
+    assert "no sequence 'third'" in refused(capsys, *words)
+
+
 # --- wrong input: one clear sentence, exit code 2, nothing left behind
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_the_model_is_read(capsys, tmp_path, storms):
+    words = ("reconstruct", storms / "storm1.nc", "-m", tmp_path / "no.safetensors")
+    assert "tell its format" in refused(capsys, *words, "-o", tmp_path / "o.xyz")
+    assert "where the sequence is read from" in refused(capsys, *words, "-o", storms / "storm1.nc")
+    assert "no.safetensors does not exist" in refused(capsys, *words, "-o", tmp_path / "o.nc")
+
+
+def test_an_export_is_no_model(capsys, tmp_path, storms):
+    (tmp_path / "m.onnx").write_bytes(b"x")
+    words = ("reconstruct", storms / "storm1.nc", "-m", tmp_path / "m.onnx", "-o", tmp_path / "o.nc")
+    assert "the model that it was made from" in refused(capsys, *words)
+
+
+def test_an_earlier_run_is_told_of_before_data_are_read(capsys, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "best_model.safetensors").touch()
+    words = ("train", "--data", tmp_path / "nowhere", "--set", f"training.checkpoint_dir={tmp_path}/run")
+    assert "holds an earlier run" in refused(capsys, *words)
 
 
 def test_missing_folder(capsys, tmp_path):

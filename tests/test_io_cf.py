@@ -80,6 +80,18 @@ def test_no_candidate_lists_what_there_is(write):
         open_sequence(write(dataset(humidity=variable(units="percent"))))
 
 
+def test_what_has_no_dates_is_no_sequence(write):
+    with pytest.raises(InputError, match="holds ir, but nothing along a coordinate of dates"):
+        open_sequence(write(dataset(ir=variable()).drop_vars("time")))
+
+
+def test_no_units_are_told_how_to_be_set(write):
+    unknown = variable(standard_name="brightness_temperature")
+    del unknown.attrs["units"]
+    with pytest.raises(InputError, match=r"has no units.*ncatted"):
+        open_sequence(write(dataset(ir=unknown)))
+
+
 def test_celsius_is_read_where_the_standard_name_tells(write):
     celsius = variable(values=KELVIN - 273.15, units="degrees_Celsius", standard_name="brightness_temperature")
     np.testing.assert_allclose(open_sequence(write(dataset(ir=celsius))).values, KELVIN, atol=1e-4)

@@ -154,11 +154,12 @@ def test_training_learns_what_no_interpolation_knows(tmp_path):
     assert trainer.validation.measure(trainer._reconstruct)["rmse"] < 0.95 * projected["rmse"]
 
 
-def test_content_alone_comes_first_and_leaves_the_discriminators_alone(tmp_path, storms):
+def test_content_alone_comes_first_and_leaves_the_discriminators_alone(tmp_path, storms, caplog):
     trainer = TempoGANTrainer(small_config(tmp_path, storms, epochs=1, pretrain_epochs=1))
     before = {key: value.clone() for key, value in trainer.networks.spatial.state_dict().items()}
     trainer.train()
     assert same(before, dict(trainer.networks.spatial.state_dict()))
+    assert "The discriminators never join" in caplog.text
 
 
 def test_adversarial_losses_reach_all_three_networks(tmp_path, storms):

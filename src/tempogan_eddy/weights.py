@@ -144,6 +144,8 @@ def _load_file(path: Path) -> Model:
             f"The model {path} does not exist; give {' or '.join(RELEASED)}, or a .safetensors or .pth file that "
             "training wrote."
         )
+    if path.suffix == ".onnx":
+        raise InputError(f"{path} is an export for other programs; give the model that it was made from.")
     if path.suffix == ".pth":
         checkpoint = read_checkpoint(path)
         config, weights = load_config(checkpoint["config"]), checkpoint["ema"] or checkpoint["generator"]

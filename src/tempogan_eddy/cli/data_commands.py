@@ -31,9 +31,14 @@ __all__ = ["coarsen", "config", "info", "pack", "read", "split", "synthesize", "
 def read(path: Path, storm: str | None, time: str | None, input_format: str | None, data: Any) -> Any:
     """Open a sequence as a command asks for it; ``data`` is the configuration's data section."""
     from tempogan_eddy.io import open_sequence, select_time
+    from tempogan_eddy.io.quality import EVERYTHING, refuse_celsius
 
-    sequence = open_sequence(path, storm=storm, format=input_format, **data.reader_options())
-    return select_time(sequence, time)
+    options = {"storm": storm, "format": input_format, **data.reader_options()}
+    sequence = select_time(open_sequence(path, **options), time)
+    if sequence[0].isnull().all():
+        as_it_came = select_time(open_sequence(path, valid_kelvin=EVERYTHING, **options), time)
+        refuse_celsius(as_it_came[0].values, path)
+    return sequence
 
 
 def write(sequence: Any, output: Path, output_format: str | None, verb: str) -> None:

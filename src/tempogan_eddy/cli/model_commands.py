@@ -37,13 +37,16 @@ def train(
     overrides: Overrides = None,
 ) -> None:
     """Train G, Ds and Dt."""
-    from tempogan_eddy.training.checkpoint import find_checkpoint, load_checkpoint
+    from tempogan_eddy.training.checkpoint import find_checkpoint, load_checkpoint, refuse_earlier_run
     from tempogan_eddy.training.trainer import TempoGANTrainer
 
     checked = settings(config, overrides, data)
+    # Before data are read, which can take minutes.
+    folder = Path(checked.training.checkpoint_dir)
     if resume:
-        # Before data are read, which can take minutes.
-        load_checkpoint(find_checkpoint(resume, Path(checked.training.checkpoint_dir)), checked)
+        load_checkpoint(find_checkpoint(resume, folder), checked)
+    else:
+        refuse_earlier_run(folder)
     with storm_progress("packing") as advance:
         trainer = TempoGANTrainer(checked, advance)
     result = trainer.train(resume_from=resume)
@@ -70,7 +73,10 @@ def reconstruct(
     ] = Path("eddy"),
     detail: Annotated[
         float | None,
-        typer.Option(help="With eddy: from 0 (faithful) to 1 (all the tempoGAN adds).", show_default=False),
+        typer.Option(
+            help="With eddy: from 0 (faithful) to 1 (all the tempoGAN adds); `info eddy` tells its own.",
+            show_default=False,
+        ),
     ] = None,
     storm: Storm = None,
     time: Time = None,
@@ -99,11 +105,13 @@ def reconstruct(
 ) -> None:
     """Rebuild the fine detail of a coarse sequence."""
     from tempogan_eddy.device import choose_device
+    from tempogan_eddy.io import check_output
     from tempogan_eddy.reconstruction import reconstruct as rebuild
     from tempogan_eddy.weights import load_model
 
-    loaded = load_model(model, detail)
     sequence = read(source, storm, time, input_format, settings(config, overrides).data)
+    check_output(sequence, output, format)
+    loaded = load_model(model, detail)
     fine = rebuild(sequence, loaded, tile=tile, device=choose_device(device), engine=engine, precision=precision)
     write(fine, output, format, "reconstructing")
     print(f"{output}: {fine.sizes['time']} frames of {fine.sizes['y']}x{fine.sizes['x']}")

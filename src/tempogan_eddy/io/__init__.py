@@ -2,11 +2,12 @@
 
 from tempogan_eddy.io.grid import coarsen_grid, refine_grid
 from tempogan_eddy.io.open import open_sequence, open_sequences
-from tempogan_eddy.io.save import save_sequence
+from tempogan_eddy.io.save import check_output, save_sequence
 from tempogan_eddy.io.sequence import as_sequence, select_time
 
 __all__ = [
     "as_sequence",
+    "check_output",
     "coarsen_grid",
     "open_sequence",
     "open_sequences",

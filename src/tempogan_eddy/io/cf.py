@@ -148,9 +148,12 @@ def _choose(dataset: xr.Dataset, path: Path, variable: str | None) -> str:
             return candidates[0]
         if candidates:
             raise InputError(f"{path} has several candidates, {', '.join(sorted(candidates))}; name the variable.")
+    if not timed:
+        held = ", ".join(sorted(names)) or "no variable"
+        raise NoSequenceError(f"{path} holds {held}, but nothing along a coordinate of dates; a sequence has times.")
     raise NoSequenceError(
         f"{path} has no variable along time with standard_name brightness_temperature or units K; "
-        f"name one of {', '.join(sorted(names)) or 'none'}."
+        f"name one of {', '.join(sorted(timed))} as the setting data.variable (--set data.variable={min(timed)})."
     )
 
 

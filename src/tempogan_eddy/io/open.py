@@ -61,7 +61,8 @@ def open_sequence(
     path : str or Path
         A NetCDF file, a Zarr store, a folder of PNG or Digital Typhoon frames, or a folder that holds such.
     storm : str, optional
-        Which sequence, where the path holds several.
+        Which sequence, where the path holds several; a single file may be called by what it says of itself
+        (its attribute ``sequence``) too.
     format : str, optional
         One of ``FORMATS``: open nothing else.
     variable : str, optional
@@ -85,7 +86,12 @@ def open_sequence(
     InputError
         If the path is missing, unreadable, holds nothing known, or several sequences and none was named.
     """
-    return open_source(choose(find_sources(Path(path), format), storm, path), **options)
+    found = find_sources(Path(path), format)
+    if len(found) == 1 and storm not in found:
+        alone = open_source(*found.values(), **options)
+        if storm in {None, alone.attrs["sequence"]}:
+            return alone
+    return open_source(choose(found, storm, path), **options)
 
 
 def open_sequences(

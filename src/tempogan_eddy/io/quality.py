@@ -9,13 +9,31 @@ equal, against 22 to 43 % in the picture, 85 % in its flattest 16x16 pixels (war
 interpolated across the edge.
 """
 
+from pathlib import Path
+
 import numpy as np
 from scipy import ndimage
 
-__all__ = ["FLAT_SHARE", "SMALLEST_ISLAND", "VALID_KELVIN", "mask_calibration_bars", "mask_impossible"]
+from tempogan_eddy.errors import InputError
+
+__all__ = [
+    "EVERYTHING",
+    "FLAT_SHARE",
+    "SMALLEST_ISLAND",
+    "VALID_KELVIN",
+    "mask_calibration_bars",
+    "mask_impossible",
+    "refuse_celsius",
+]
 
 VALID_KELVIN = (160.0, 330.0)
 """No cloud top is colder and hardly any ground warmer in the infrared window (kelvin, both ends included)."""
+
+EVERYTHING = (float("-inf"), float("inf"))
+"""Kelvins that leave every value as it came."""
+
+CELSIUS = (-115.0, 60.0)
+"""What brightness temperatures are in degrees Celsius."""
 
 FLAT_SHARE = 0.92
 """A region in which more of the horizontal neighbours are exactly equal is a calibration bar."""
@@ -74,3 +92,26 @@ def mask_calibration_bars(frame: np.ndarray, valid_kelvin: tuple[float, float] =
     small[1 + sizes[1:].argmax()] = False
     kelvin[((equal > FLAT_SHARE * pairs) | small)[labels]] = np.nan
     return kelvin
+
+
+def refuse_celsius(frame: np.ndarray, path: Path) -> None:
+    """Refuse values that can only be degrees Celsius where they are called kelvin: all would be missing.
+
+    Parameters
+    ----------
+    frame : array
+        One frame as it came, nothing masked.
+    path : Path
+        Where it was read, for the message.
+
+    Raises
+    ------
+    InputError
+        Not all values are equal, and every one lies where brightness temperatures lie in degrees Celsius.
+    """
+    seen = frame[np.isfinite(frame)]
+    if seen.size and CELSIUS[0] <= seen.min() < seen.max() <= CELSIUS[1]:
+        raise InputError(
+            f"{path}: the first frame goes from {seen.min():.1f} to {seen.max():.1f} K, which no cloud or ground has; "
+            "if these are degrees Celsius, set the attribute units to degrees_Celsius."
+        )

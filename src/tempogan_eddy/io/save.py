@@ -13,9 +13,10 @@ from tempogan_eddy.io.frames import source_paths
 from tempogan_eddy.io.history import with_line
 from tempogan_eddy.io.open import FORMATS, NETCDF_SUFFIXES, is_netcdf, recognise
 from tempogan_eddy.io.png import write_png
+from tempogan_eddy.io.quality import EVERYTHING
 from tempogan_eddy.io.sequence import NAME, as_sequence
 
-__all__ = ["save_sequence"]
+__all__ = ["check_output", "save_sequence"]
 
 
 def save_sequence(
@@ -52,10 +53,8 @@ def save_sequence(
         an output is in the way, or the format cannot hold these values.
     """
     path = Path(path)
-    sources = {source.resolve() for source in source_paths(da)}
-    format = _format(path, format, sources)
-    da = as_sequence(da, valid_kelvin=(float("-inf"), float("inf")))
-    _check_place(path, format, sources)
+    format = check_output(da, path, format)
+    da = as_sequence(da, valid_kelvin=EVERYTHING)
     da = da.assign_attrs(history=with_line(da.attrs, history or "written by tempogan-eddy"))
     on_frame = on_frame or (lambda done: None)
     if format == "digital-typhoon":
@@ -66,6 +65,20 @@ def save_sequence(
             write_png(da, partial, on_frame)
         else:
             write_cf(da, partial, format, on_frame)
+
+
+def check_output(da: xr.DataArray, path: Path, format: str | None = None) -> str:
+    """Return the format in which a sequence, or one made from it, would be written to a place.
+
+    Raises
+    ------
+    InputError
+        As `save_sequence`: before a long computation rather than after.
+    """
+    sources = {source.resolve() for source in source_paths(da)}
+    format = _format(path, format, sources)
+    _check_place(path, format, sources)
+    return format
 
 
 def _format(path: Path, format: str | None, sources: set[Path]) -> str:

@@ -68,7 +68,11 @@ def as_sequence(
         raise InputError(f"{label} is empty: its shape is {dict(da.sizes)}.")
     offset = kelvin_offset(da.attrs.get("units", ""))
     if offset is None:
-        raise InputError(f"{label} has units {da.attrs.get('units')!r}; set attrs['units'] to K or degrees_Celsius.")
+        told = f"the units {da.attrs['units']!r}" if "units" in da.attrs else "no units"
+        raise InputError(
+            f"{label} has {told}; its attribute units must say K or degrees_Celsius "
+            "(xarray: attrs['units']; a NetCDF file: ncatted -a units,VARIABLE,o,c,K FILE)."
+        )
     da = da.transpose(*DIMS).assign_coords(time=check_times(da, label))
     # Frames that are computed together stay together: one alone would have its whole chunk computed for it.
     data = da.chunk({"y": -1, "x": -1} if da.chunks else {"time": 1, "y": -1, "x": -1}).data

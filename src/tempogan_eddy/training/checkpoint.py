@@ -14,12 +14,25 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.weights import CHECKPOINT_FORMAT, read_checkpoint
 
-__all__ = ["epoch_path", "find_checkpoint", "interrupted_path", "load_checkpoint", "save_checkpoint"]
+__all__ = [
+    "best_path",
+    "epoch_path",
+    "find_checkpoint",
+    "interrupted_path",
+    "load_checkpoint",
+    "refuse_earlier_run",
+    "save_checkpoint",
+]
 
 log = logging.getLogger(__name__)
 
 # What decides which samples a step sees, beside the data.
 SAMPLING = ("batch_size", "accumulate", "d_steps", "patch_size", "seed", "augment")
+
+
+def best_path(folder: Path) -> Path:
+    """Where the model of the best epoch lies."""
+    return folder / "best_model.safetensors"
 
 
 def epoch_path(folder: Path, epoch: int) -> Path:
@@ -53,6 +66,18 @@ def find_checkpoint(resume: str | Path, folder: Path) -> Path:
     if not candidates:
         raise InputError(f"There is no checkpoint in {folder} to resume from; leave out --resume to start anew.")
     return candidates[-1]
+
+
+def refuse_earlier_run(folder: Path) -> None:
+    """Let a run begin only where there is none to be overwritten.
+
+    Raises
+    ------
+    InputError
+        The folder holds a checkpoint or a model.
+    """
+    if any(folder.glob("checkpoint_*.pth")) or best_path(folder).exists():
+        raise InputError(f"{folder} holds an earlier run; go on with --resume auto, or name another checkpoint_dir.")
 
 
 def load_checkpoint(path: Path, config: Config) -> dict[str, Any]:

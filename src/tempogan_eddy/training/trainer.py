@@ -26,10 +26,12 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.model.tempogan import SpatialDiscriminator, TemporalDiscriminator
 from tempogan_eddy.training.batches import step_batches
 from tempogan_eddy.training.checkpoint import (
+    best_path,
     epoch_path,
     find_checkpoint,
     interrupted_path,
     load_checkpoint,
+    refuse_earlier_run,
     save_checkpoint,
 )
 from tempogan_eddy.training.fabric import make_fabric
@@ -45,8 +47,6 @@ log = logging.getLogger(__name__)
 # A beta2 of 0.999 remembers the small gradients of the content epochs for so long that
 # the first adversarial ones, thirty times their size, threw the generator off (L1 0.02 -> 58 in one epoch).
 BETA2 = 0.99
-
-BEST_MODEL = "best_model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -131,12 +131,10 @@ class TempoGANTrainer:
         self.stop_asked = False
         if resume_from is not None:
             self._resume(find_checkpoint(resume_from, self.folder))
-        elif any(self.folder.glob("checkpoint_*.pth")) or (self.folder / BEST_MODEL).exists():
-            raise InputError(
-                f"{self.folder} holds an earlier run; go on with --resume auto, or name another checkpoint_dir."
-            )
-        elif training.start_from:
-            self._start_from(training.start_from)
+        else:
+            refuse_earlier_run(self.folder)
+            if training.start_from:
+                self._start_from(training.start_from)
         self._announce()
         last = training.epochs * training.steps_per_epoch
         checkpoint: Path | None = None
@@ -163,7 +161,7 @@ class TempoGANTrainer:
             checkpoint = epoch_path(self.folder, self.epoch)
             save_checkpoint(checkpoint, self._state(), self.config)
             interrupted_path(self.folder).unlink(missing_ok=True)
-        best = self.folder / BEST_MODEL
+        best = best_path(self.folder)
         return TrainingResult(
             self.epoch,
             self.best,
@@ -248,6 +246,11 @@ class TempoGANTrainer:
             len(self.dataset), count / 1e6, self.fabric.device, self.fabric.strategy.precision.precision,
             self.validation.bicubic["rmse"], self.validation.bicubic["lsd"],
         )  # fmt: skip
+        if (self.steps.spatial_on or self.steps.temporal_on) and training.epochs <= training.pretrain_epochs:
+            log.warning(
+                "The discriminators never join: training.epochs is %d and training.pretrain_epochs %d; this trains the "
+                "content loss alone", training.epochs, training.pretrain_epochs,
+            )  # fmt: skip
         if self.step >= training.epochs * training.steps_per_epoch:
             log.info("All %d epochs are done already; raise training.epochs to go on", training.epochs)
         elif self.step:
@@ -298,7 +301,7 @@ class TempoGANTrainer:
                 "score_kind": training.score,
                 **metrics,
             }
-            save_model(self.folder / BEST_MODEL, self.ema.module, self.config, details)
+            save_model(best_path(self.folder), self.ema.module, self.config, details)
         journal.epoch(epoch, self.step, metrics, value, better, self.networks.optimizer_g.param_groups[0]["lr"])
         if epoch % training.image_every == 0:
             sample = self.validation.samples[0]
