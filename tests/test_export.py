@@ -3,19 +3,24 @@
 import json
 import logging
 import math
+import re
+import runpy
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from model_cases import detailed_model, kelvin_frames
+from tempogan_eddy import load_model, open_sequence, reconstruct, save_sequence
 from tempogan_eddy.cli import main
 from tempogan_eddy.config import load_config
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.export import export_model
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
 from tempogan_eddy.weights import save_model
+from training_cases import moving_clouds
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'tempogan-eddy[export]'")
 
@@ -46,6 +51,22 @@ def test_the_file_computes_what_pytorch_computes_at_any_size(tmp_path, scale, lr
         # Without detail the comparison would say nothing of most of the network.
         smooth = model.generator.combine(scaled, torch.zeros(count, scale**2, height, width))
         assert np.abs(expected - to_kelvin(smooth, span).numpy()).max() > 1
+
+
+def test_the_program_of_the_documentation_reconstructs_as_this_package_does(tmp_path, monkeypatch):
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    page = Path(__file__).parent.parent / "docs" / "export.md"
+    (program,) = re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    coarse = moving_clouds(frames=2)
+    coarse[0, 20:22, 10:30] = np.nan
+    save_sequence(coarse, tmp_path / "coarse.nc")
+    export_model(load_model("eddy"), tmp_path / "eddy.onnx")
+    (tmp_path / "program.py").write_text(program)
+    monkeypatch.chdir(tmp_path)
+    theirs = np.array(runpy.run_path("program.py")["fine"])
+    ours = reconstruct(open_sequence("coarse.nc"), load_model("eddy"), engine="torch", precision="fp32").values
+    np.testing.assert_allclose(theirs, ours, atol=1e-3)
+    assert np.isnan(ours).sum() == 2 * 20 * 16
 
 
 def test_the_file_says_what_its_numbers_mean(tmp_path):
