@@ -1,5 +1,6 @@
 """Writing sequences: one frame at a time, aside, then renamed."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -96,6 +97,11 @@ def _format(path: Path, format: str | None, sources: set[Path]) -> str:
 def _check_place(path: Path, format: str, sources: set[Path]) -> None:
     """Refuse to replace what the sequence is read from, or anything that is no such output."""
     place = path.resolve()
+    folders = [place, *place.parents] if format == "digital-typhoon" else place.parents  # into the basin, or beside
+    nearest = next(folder for folder in folders if folder.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        why = "may not be written to" if nearest.is_dir() else "is a file, not a folder"
+        raise InputError(f"{path} cannot be written: {nearest} {why}; write to another place.")
     if any(place == source or place in source.parents for source in sources) or sources & set(place.parents):
         raise InputError(f"{path} is where the sequence is read from; write to another place.")
     if not path.exists():
