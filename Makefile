@@ -9,11 +9,11 @@ QUALITY ?=
 .PHONY: demo test chromium lint bench benchmark-quality benchmark-flow weights wheel clean help
 
 help:
-	@echo "make demo             simulate storms, train, reconstruct, evaluate (about 6 minutes on two cores)"
+	@echo "make demo             simulate storms, train, reconstruct, evaluate (about 5 minutes on two cores)"
 	@echo "make demo DATA=DIR    the same on your own data"
 	@echo "make test             run the tests"
 	@echo "make lint             ruff and mypy"
-	@echo "make bench            measure speed and memory (about 6 minutes on two cores)"
+	@echo "make bench            measure speed and memory (about 8 minutes on two cores)"
 	@echo "make benchmark-quality  score the released models on real storms (about 5 minutes on two cores)"
 	@echo "make benchmark-flow   compare flow estimators"
 	@echo "make weights          train the released models anew (about 70 minutes on two cores; goes on where it was stopped)"

@@ -18,6 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tempogan_eddy.config import Config, TrainingConfig
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.released import RELEASED
+from tempogan_eddy.training.checkpoint import best_path
 from tempogan_eddy.weights import Model, load_model, save_model
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,9 +39,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=ROOT / "weights")
     parser.add_argument("--detail", type=float, default=0.91, help="the dial of eddy where the user sets none")
     options = parser.parse_args()
-    faithful, best_eddy = (
-        load_model(options.runs / name / "checkpoints" / "best_model.safetensors") for name in RELEASED
-    )
+    faithful, best_eddy = (load_model(best_path(options.runs / name / "checkpoints")) for name in RELEASED)
     # The last epoch, sharpest and settled: how much of it there is to be is the dial's to say.
     eddy = load_model(last_checkpoint(options.runs / "eddy" / "checkpoints"))
     eddy.metadata["training_data"] = best_eddy.metadata["training_data"]

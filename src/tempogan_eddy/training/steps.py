@@ -113,6 +113,7 @@ class Steps:
         self.fabric, self.networks, self.config, self.teacher = fabric, networks, config, teacher
         self.spatial_on = config.training.lambda_adv_s > 0 or config.training.lambda_feature > 0
         self.temporal_on = config.training.lambda_adv_t > 0
+        self.adversarial_on = self.spatial_on or self.temporal_on
 
     def run(self, batches: Sequence[Sequence[Mapping[str, Tensor]]], adversarial: bool) -> dict[str, float]:
         """Update the networks once.
@@ -137,7 +138,7 @@ class Steps:
         """
         losses: dict[str, float] = {}
         *earlier, group = [[self._prepare(batch) for batch in part] for part in batches]
-        adversarial = adversarial and (self.spatial_on or self.temporal_on)
+        adversarial = adversarial and self.adversarial_on
         for part in earlier if adversarial else []:
             losses |= self._discriminator_step(part, [])
         # With a single batch one forward pass serves both steps; holding the graphs of several

@@ -246,7 +246,7 @@ class TempoGANTrainer:
             len(self.dataset), count / 1e6, self.fabric.device, self.fabric.strategy.precision.precision,
             self.validation.bicubic["rmse"], self.validation.bicubic["lsd"],
         )  # fmt: skip
-        if (self.steps.spatial_on or self.steps.temporal_on) and training.epochs <= training.pretrain_epochs:
+        if self.steps.adversarial_on and training.epochs <= training.pretrain_epochs:
             log.warning(
                 "The discriminators never join: training.epochs is %d and training.pretrain_epochs %d; this trains the "
                 "content loss alone", training.epochs, training.pretrain_epochs,
@@ -284,7 +284,7 @@ class TempoGANTrainer:
         training, epoch = self.config.training, self.epoch
         metrics = self.validation.measure(self._reconstruct, self.fabric.device)
         value = score(training.score, metrics, self.validation.bicubic)
-        adversarial = self.steps.spatial_on or self.steps.temporal_on
+        adversarial = self.steps.adversarial_on
         if adversarial and epoch == training.pretrain_epochs + 1:
             # What content alone had reached was a start, not a candidate: its block edges flatter a spectrum.
             self.best, self.stale = math.inf, 0
