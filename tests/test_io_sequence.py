@@ -14,7 +14,6 @@ from tempogan_eddy.io import as_sequence, open_sequence, select_time
 from tempogan_eddy.io import frames as io_frames
 from tempogan_eddy.io.frames import FrameReader, FrameStack, iterate_frames, lazy_sequence, source_paths
 from tempogan_eddy.io.quality import FLAT_SHARE, mask_calibration_bars, mask_impossible
-from tempogan_eddy.io.sequence import kelvin_offset
 
 
 def test_a_sequence_is_float32_kelvin_one_frame_a_chunk(make_sequence):
@@ -33,21 +32,6 @@ def test_a_sequence_is_float32_kelvin_one_frame_a_chunk(make_sequence):
     assert type(sequence.attrs["count"]) is int
     np.testing.assert_array_equal(sequence.values, raw.transpose(*sequence.dims).values.astype("f4"))
     assert {"lat", "lon", "satellite", "pressure"} <= set(sequence.coords)
-
-
-@pytest.mark.parametrize("units", ["K", "kelvin", "Kelvin", b"kelvin", "degree_K", "degrees K"])
-def test_kelvin_has_many_names(units):
-    assert kelvin_offset(units) == 0
-
-
-@pytest.mark.parametrize("units", ["degrees_Celsius", "degC", "Celsius", "°C", "deg_C"])
-def test_celsius_has_many_names(units):
-    assert kelvin_offset(units) == 273.15
-
-
-@pytest.mark.parametrize("units", ["", "m", "percent", "km", None, "kPa"])
-def test_other_units_are_no_temperature(units):
-    assert kelvin_offset(units) is None
 
 
 def test_celsius_becomes_kelvin(make_sequence):
@@ -133,8 +117,8 @@ def test_an_interval_without_frames_is_refused_with_what_there_is(make_sequence)
 
 
 def test_impossible_kelvins_are_missing():
-    kelvin = np.array([159.9, 160, 250, 330, 330.1, -19.1, np.inf, np.nan])
-    expected = np.array([np.nan, 160, 250, 330, np.nan, np.nan, np.nan, np.nan], dtype=np.float32)
+    kelvin = np.array([159.9, 160, 250, 329.99, 330, -19.1, np.inf, np.nan])
+    expected = np.array([np.nan, 160, 250, 329.99, np.nan, np.nan, np.nan, np.nan], dtype=np.float32)
     np.testing.assert_array_equal(mask_impossible(kelvin), expected)
     np.testing.assert_array_equal(mask_impossible(np.array([90.0, 250.0]), (50, 400)), [90, 250])
 

@@ -119,11 +119,22 @@ class DataConfig(_Section):
     """How files become kelvin and windows."""
 
     kelvin_range: KelvinRange = Field((170.0, 320.0), description="the kelvins that scale to 0 and 1; never per frame")
-    cadence: str = Field("1h", description="time between the frames of a window, e.g. 1h, 30min")
+    cadence: str = Field(
+        "1h", description="time between the frames of a window, e.g. 1h, 30min; native: each sequence's own"
+    )
+    time_tolerance: str | None = Field(
+        None, description="how far two times may differ and still be the same, e.g. 30s; a tenth of the cadence if null"
+    )
     grey_kelvin: KelvinRange = Field(
         (170.0, 320.0), description="PNG only: kelvin at black and at white (swap them where cold is white)"
     )
     variable: str | None = Field(None, description="NetCDF and Zarr: the variable, where CF attributes do not tell")
+    time_from: Literal["auto", "attributes", "name"] = Field(
+        "auto", description="NetCDF and Zarr: where a frame without a time coordinate has its time from"
+    )
+    valid_kelvin: KelvinRange = Field(
+        (160.0, 330.0), description="values from the first on and below the second are valid, all others missing"
+    )
     unreadable: Literal["error", "gap"] = Field(
         "error", description="a frame file (.h5, .png) that cannot be read: an error, or a gap in time"
     )
@@ -133,9 +144,10 @@ class DataConfig(_Section):
 
     def reader_options(self) -> dict[str, Any]:
         """How files are read: the options of `tempogan_eddy.io.open_sequence` but storm and format."""
-        return {key: getattr(self, key) for key in ("variable", "grey_kelvin", "cadence", "unreadable")}
+        keys = ("variable", "grey_kelvin", "cadence", "unreadable", "time_from", "valid_kelvin")
+        return {key: getattr(self, key) for key in keys}
 
-    @field_validator("kelvin_range")
+    @field_validator("kelvin_range", "valid_kelvin")
     @classmethod
     def _rises(cls, value: KelvinRange) -> KelvinRange:
         if not 0 < value[0] < value[1]:
@@ -146,8 +158,15 @@ class DataConfig(_Section):
     @classmethod
     def _is_time_span(cls, value: str) -> str:
         span = re.fullmatch(r"(\d*\.?\d+) ?(h|hour|hours|min|minutes|s|D|days?)", value)
-        if span is None or not float(span[1]):
-            raise ValueError(f"'{value}' is not a time span; write it like 1h, 30min or 10min")
+        if value != "native" and (span is None or not float(span[1])):
+            raise ValueError(f"'{value}' is not a time span; write it like 1h, 30min or 10min, or native")
+        return value
+
+    @field_validator("time_tolerance")
+    @classmethod
+    def _is_tolerance(cls, value: str | None) -> str | None:
+        if value is not None and (value == "native" or not cls._is_time_span(value)):
+            raise ValueError(f"'{value}' is not a time span; write it like 30s or 5min")
         return value
 
     @field_validator("grey_kelvin")
@@ -161,7 +180,9 @@ class DataConfig(_Section):
 class TrainingConfig(_Section):
     """The training loop."""
 
-    data_root: str = Field("./data/digital_typhoon", description="a raw folder or a packed store")
+    data_root: str | list[str] = Field(
+        "./data/digital_typhoon", description="a folder, file or glob of raw data, a list of such, or a packed store"
+    )
     batch_size: int = Field(16, ge=1, description="windows a step")
     patch_size: int = Field(64, ge=8, description="patch side in HR pixels")
     sequence_length: Literal[3] = Field(3, description="frames a window: t-1, t, t+1")

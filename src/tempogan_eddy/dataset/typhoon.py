@@ -61,7 +61,7 @@ class TyphoonDataset(Dataset[Sample]):
 
     def __init__(
         self,
-        source: str | Path,
+        source: str | Path | list[str],
         split: str = "train",
         config: Config | None = None,
         on_frame: Callable[[str, int, int], None] | None = None,

@@ -13,7 +13,8 @@ import zarr
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.frames import FrameStack, lazy_sequence
 from tempogan_eddy.io.quality import VALID_KELVIN
-from tempogan_eddy.io.sequence import as_sequence, kelvin_offset
+from tempogan_eddy.io.sequence import as_sequence
+from tempogan_eddy.io.units import KELVIN, kelvin_conversion
 
 __all__ = ["NoSequenceError", "open_cf", "zarr_groups"]
 
@@ -142,7 +143,7 @@ def _choose(dataset: xr.Dataset, path: Path, variable: str | None) -> str:
     timed = {name: da for name, da in names.items() if _times(da) and da.ndim >= 2}
     for candidates in (
         [name for name, da in timed.items() if da.attrs.get("standard_name") in STANDARD_NAMES],
-        [name for name, da in timed.items() if kelvin_offset(da.attrs.get("units", "")) == 0.0],
+        [name for name, da in timed.items() if kelvin_conversion(da.attrs.get("units", "")) == KELVIN],
     ):
         if len(candidates) == 1:
             return candidates[0]

@@ -23,7 +23,8 @@ from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.frames import FrameStack, lazy_sequence
 from tempogan_eddy.io.quality import VALID_KELVIN, mask_calibration_bars
-from tempogan_eddy.io.sequence import as_sequence, kelvin_offset
+from tempogan_eddy.io.sequence import as_sequence
+from tempogan_eddy.io.units import kelvin_conversion
 
 __all__ = ["FILE_NAME", "open_digital_typhoon"]
 
@@ -134,11 +135,11 @@ def _read(path: Path, header_only: bool = False) -> Any:
             if key is None:
                 raise InputError(f"{path} holds {sorted(file)}, none of the datasets {', '.join(KEYS)}.")
             image = file[key]
-            offset = kelvin_offset(image.attrs.get("units", "K"))
-            if image.ndim != 2 or offset is None:
+            conversion = kelvin_conversion(image.attrs.get("units", "K"))
+            if image.ndim != 2 or conversion is None:
                 units = image.attrs.get("units")
                 raise InputError(f"{path}: {key} has shape {image.shape} and units {units!r}, not 2-D kelvin.")
-            return image.shape if header_only else image[()] + offset
+            return image.shape if header_only else conversion(image[()])
     except (OSError, RuntimeError, KeyError) as error:
         raise InputError(f"{path} cannot be read as HDF5 ({error}); fetch it again or leave it out.") from error
 

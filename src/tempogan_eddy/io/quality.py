@@ -1,6 +1,6 @@
 """Which pixels are missing: the stated rule.
 
-(a) In every format, a value outside 160-330 K, or not finite, is missing. (b) In Digital Typhoon frames that
+(a) In every format, a value below 160 K, from 330 K on, or not finite, is missing. (b) In Digital Typhoon frames that
 hold such impossible values (a fill of -19.1 K, printed text near 335 K), a piece of picture that they cut off
 may be no picture: GMS frames carry a grey calibration bar, in steps of plausible kelvins, between two bands
 of fill. A bar is flat: 98.4 to 98.6 % of the horizontal neighbours in each bar of storm 198702 are exactly
@@ -27,7 +27,10 @@ __all__ = [
 ]
 
 VALID_KELVIN = (160.0, 330.0)
-"""No cloud top is colder and hardly any ground warmer in the infrared window (kelvin, both ends included)."""
+"""No cloud top is colder and hardly any ground warmer in the infrared window, kelvin.
+
+The upper end is not valid itself: 330.0 K is the byte 255 of merged infrared, which means missing.
+"""
 
 EVERYTHING = (float("-inf"), float("inf"))
 """Kelvins that leave every value as it came."""
@@ -50,7 +53,7 @@ def mask_impossible(frames: np.ndarray, valid_kelvin: tuple[float, float] = VALI
     frames : array of any shape
         Brightness temperature in kelvin.
     valid_kelvin : tuple of float
-        Lowest and highest kelvin that are kept, both included.
+        Lowest kelvin that is kept, and the kelvin below which all are.
 
     Returns
     -------
@@ -59,7 +62,7 @@ def mask_impossible(frames: np.ndarray, valid_kelvin: tuple[float, float] = VALI
     """
     frames = np.asarray(frames, dtype=np.float32)
     low, high = np.float32(valid_kelvin[0]), np.float32(valid_kelvin[1])
-    return np.where((frames >= low) & (frames <= high), frames, np.float32(np.nan))
+    return np.where((frames >= low) & (frames < high), frames, np.float32(np.nan))
 
 
 def mask_calibration_bars(frame: np.ndarray, valid_kelvin: tuple[float, float] = VALID_KELVIN) -> np.ndarray:

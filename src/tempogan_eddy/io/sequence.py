@@ -6,7 +6,6 @@ that never decreases. ``attrs["sequence"]`` names the storm. All other coordinat
 """
 
 import functools
-import re
 from typing import Any
 
 import dask.array
@@ -16,22 +15,12 @@ import xarray as xr
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.quality import VALID_KELVIN, mask_impossible
+from tempogan_eddy.io.units import Conversion, kelvin_conversion
 
-__all__ = ["DIMS", "NAME", "as_sequence", "kelvin_offset", "select_time"]
+__all__ = ["DIMS", "NAME", "as_sequence", "select_time"]
 
 NAME = "brightness_temperature"
 DIMS = ("time", "y", "x")
-
-KELVIN = re.compile(r"(deg(ree)?s?[ _]?)?k(elvins?)?", re.IGNORECASE)
-CELSIUS = re.compile(r"(°|deg(ree)?s?[ _]?)?c(elsius)?", re.IGNORECASE)
-
-
-def kelvin_offset(units: object) -> float | None:
-    """Return what to add to values in these units to have kelvin, or None for any other unit."""
-    name = units.decode(errors="replace") if isinstance(units, bytes) else str(units)
-    if KELVIN.fullmatch(name.strip()):
-        return 0.0
-    return 273.15 if CELSIUS.fullmatch(name.strip()) else None
 
 
 def as_sequence(
@@ -66,8 +55,8 @@ def as_sequence(
         raise InputError(f"{label} holds {da.dtype} values; a sequence holds numbers, in kelvin.")
     if 0 in da.shape:
         raise InputError(f"{label} is empty: its shape is {dict(da.sizes)}.")
-    offset = kelvin_offset(da.attrs.get("units", ""))
-    if offset is None:
+    conversion = kelvin_conversion(da.attrs.get("units", ""))
+    if conversion is None:
         told = f"the units {da.attrs['units']!r}" if "units" in da.attrs else "no units"
         raise InputError(
             f"{label} has {told}; its attribute units must say K or degrees_Celsius "
@@ -76,7 +65,7 @@ def as_sequence(
     da = da.transpose(*DIMS).assign_coords(time=check_times(da, label))
     # Frames that are computed together stay together: one alone would have its whole chunk computed for it.
     data = da.chunk({"y": -1, "x": -1} if da.chunks else {"time": 1, "y": -1, "x": -1}).data
-    clean = functools.partial(_to_kelvin, offset=offset, valid_kelvin=valid_kelvin)
+    clean = functools.partial(_to_kelvin, conversion=conversion, valid_kelvin=valid_kelvin)
     data = dask.array.map_blocks(clean, data, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32))
     attrs = {str(key): _plain(value) for key, value in da.attrs.items()} | {
         "units": "K",
@@ -97,8 +86,8 @@ def _plain(value: Any) -> str | int | float | list[Any]:
     return int(value) if isinstance(value, bool) else value if isinstance(value, str | int | float) else str(value)
 
 
-def _to_kelvin(block: np.ndarray, offset: float, valid_kelvin: tuple[float, float]) -> np.ndarray:
-    return mask_impossible(block + offset if offset else block, valid_kelvin)
+def _to_kelvin(block: np.ndarray, conversion: Conversion, valid_kelvin: tuple[float, float]) -> np.ndarray:
+    return mask_impossible(conversion(block), valid_kelvin)
 
 
 def check_times(da: xr.DataArray, label: object) -> xr.DataArray:

@@ -1,0 +1,138 @@
+"""What a coordinate is: time, latitude, longitude, x or y. One rule, which every other module calls.
+
+CF conventions, section 4: ``standard_name``, ``axis`` and ``units`` decide, in this order; where a file has none of
+them, the name of the variable does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from tempogan_eddy.io.units import text_of
+
+__all__ = ["EARTH", "horizontal_axes", "is_since", "role_of", "spatial_coordinate", "turn_difference"]
+
+STANDARD_NAMES = {
+    "time": "time",
+    "latitude": "latitude",
+    "longitude": "longitude",
+    "projection_x_coordinate": "x",
+    "projection_y_coordinate": "y",
+    "projection_x_angular_coordinate": "x",
+    "projection_y_angular_coordinate": "y",
+    "grid_longitude": "x",
+    "grid_latitude": "y",
+}
+AXES = {"T": "time", "X": "x", "Y": "y"}
+NORTH = re.compile(r"deg(ree)?s?[ _]?n(orth)?", re.IGNORECASE)
+EAST = re.compile(r"deg(ree)?s?[ _]?e(ast)?", re.IGNORECASE)
+SINCE = re.compile(r"\s*\w+\s+since\s+\S", re.IGNORECASE)
+# What stands in the place of an epoch where times are written as decimal dates (CDO).
+ABSOLUTE = re.compile(r"\s*\w+\s+as\s+%", re.IGNORECASE)
+
+NAMES = {
+    "time": ("time", "t", "times", "valid_time", "date", "datetime", "date_time", "nt", "ntime"),
+    "latitude": ("lat", "lats", "latitude", "latitudes", "nav_lat", "xlat", "nlat"),
+    "longitude": ("lon", "lons", "long", "longitude", "longitudes", "nav_lon", "xlong", "xlon", "lng", "nlon"),
+    "x": ("x", "xc", "nx", "ni", "i", "col", "cols", "column", "columns", "rlon", "xx", "x_dim", "dim_x", "west_east"),
+    "y": ("y", "yc", "ny", "nj", "j", "row", "rows", "line", "lines", "rlat", "yy", "y_dim", "dim_y", "south_north"),
+}
+ROLE_OF_NAME = {name: role for role, names in NAMES.items() for name in names}
+
+EARTH = ("latitude", "longitude")
+EASTWARD, NORTHWARD = {"longitude", "x"}, {"latitude", "y"}
+
+
+def is_since(units: Any) -> bool:
+    """Return whether units count time from an epoch, or write it as a decimal date as CDO does."""
+    text = text_of(units)
+    return bool(SINCE.match(text) or ABSOLUTE.match(text))
+
+
+def role_of(name: object, attrs: Mapping[Any, Any] | None = None, dtype: np.dtype | None = None) -> str | None:
+    """Return ``time``, ``latitude``, ``longitude``, ``x`` or ``y``, whichever a variable is, else None.
+
+    Parameters
+    ----------
+    name : object
+        Of the variable or of a dimension.
+    attrs : mapping, optional
+        Its attributes.
+    dtype : dtype, optional
+        Dates are times whatever their attributes say.
+    """
+    attrs = attrs or {}
+    standard = STANDARD_NAMES.get(text_of(attrs.get("standard_name", "")).lower())
+    if standard:
+        return standard
+    if text_of(attrs.get("standard_name", "")):  # something else: a storm's own latitude, a forecast's first time
+        known = role_of("", {key: value for key, value in attrs.items() if key == "axis"})
+        return known if known != "time" else None
+    units = text_of(attrs.get("units", ""))
+    if NORTH.fullmatch(units):
+        return "latitude"
+    if EAST.fullmatch(units):
+        return "longitude"
+    axis = AXES.get(text_of(attrs.get("axis", "")).upper())
+    if axis:
+        return axis
+    if is_since(units) or (dtype is not None and dtype.kind == "M"):
+        return "time"
+    return ROLE_OF_NAME.get(str(name).lower())
+
+
+def spatial_coordinate(da: xr.DataArray, role: str) -> xr.DataArray | None:
+    """Return the coordinate that has a role among those that lie on the last two dimensions, or None.
+
+    Parameters
+    ----------
+    da : DataArray
+        Any coordinates.
+    role : str
+        As `role_of` returns.
+    """
+    dims = set(da.dims[-2:])
+    found = [
+        coord
+        for name, coord in da.coords.items()
+        if coord.dims and set(coord.dims) <= dims and coord.dtype.kind in "iuf" and role_of(name, coord.attrs) == role
+    ]
+    # A storm's centre along y is no grid; of several, the one that needs fewest dimensions.
+    return min(found, key=lambda coord: coord.ndim, default=None)
+
+
+def horizontal_axes(da: xr.DataArray, dims: tuple[Any, Any]) -> tuple[Any, Any]:
+    """Return two dimensions in the order (along y, along x); as they stand where nothing decides.
+
+    Parameters
+    ----------
+    da : DataArray
+        With any coordinates.
+    dims : tuple
+        Two of its dimensions.
+    """
+    first, second = (_direction(da, dim) for dim in dims)
+    return (dims[1], dims[0]) if (first == "x" and second != "x") or (second == "y" and first != "y") else dims
+
+
+def _direction(da: xr.DataArray, dim: Any) -> str | None:
+    """Return ``x`` or ``y`` for a dimension, by its own coordinate, another one along it alone, or its name."""
+    along = [da.coords[dim]] if dim in da.coords else []
+    along += [coord for name, coord in da.coords.items() if coord.dims == (dim,) and name != dim]
+    roles = [role_of(coord.name, coord.attrs, coord.dtype) for coord in along] + [role_of(dim)]
+    for role in roles:
+        if role in EASTWARD:
+            return "x"
+        if role in NORTHWARD:
+            return "y"
+    return None
+
+
+def turn_difference(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return first minus second, degrees of longitude, between -180 and 180."""
+    return (np.asarray(first) - np.asarray(second) + 180) % 360 - 180

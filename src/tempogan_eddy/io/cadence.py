@@ -1,0 +1,151 @@
+"""Cadence: how far apart frames are, the nominal slots they belong to, and which frames follow each other.
+
+Real times differ from their slots: a float of days is off by microseconds, a scan's mid time by seconds or minutes. So
+times are compared within a tolerance, by default a tenth of the cadence. Original times are kept; the nominal ones only
+decide what belongs together.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from tempogan_eddy.errors import InputError
+
+__all__ = ["NATIVE", "native_step", "neighbours", "nominal_times", "parse_duration", "tolerance_of"]
+
+NATIVE = "native"
+"""The cadence that a sequence has itself."""
+
+TOLERATED_SHARE = 10  # one tenth of the cadence
+SECOND = np.timedelta64(1_000_000_000, "ns")
+MINUTE = 60 * SECOND
+# A step that lies within the tolerated share of one of these is meant to be it.
+USUAL_STEPS = np.array([1, 2, 2.5, 5, 7.5, 10, 15, 20, 30, 60, 90, 120, 180, 240, 360, 480, 720, 1440]) * MINUTE
+
+
+def parse_duration(text: str, key: str = "cadence") -> np.timedelta64:
+    """Return a time span such as ``1h``, ``30min`` or ``90s`` as timedelta64[ns].
+
+    Raises
+    ------
+    InputError
+        It is not a positive time span; the message names `key`.
+    """
+    try:
+        step = pd.Timedelta(text)
+    except ValueError:
+        step = pd.NaT
+    if step is pd.NaT or not step > pd.Timedelta(0):
+        raise InputError(f"The {key} {text!r} is not a time span; write it like 1h, 30min or 10min.")
+    return step.to_timedelta64().astype("timedelta64[ns]")
+
+
+def tolerance_of(step: np.timedelta64, tolerance: str | None = None) -> np.timedelta64:
+    """Return how far a time may lie from its slot: as stated, else a tenth of the step.
+
+    Raises
+    ------
+    InputError
+        The stated tolerance is no time span, or not less than half of the step.
+    """
+    if tolerance is None:
+        return step // TOLERATED_SHARE
+    stated = parse_duration(tolerance, "time_tolerance")
+    if 2 * stated >= step:
+        raise InputError(
+            f"The time_tolerance {tolerance} is half of the cadence {pd.Timedelta(step)} or more, so frames could be "
+            "taken for their neighbours; make it smaller."
+        )
+    return stated
+
+
+def native_step(times: np.ndarray) -> np.timedelta64 | None:
+    """Return the usual step between frames, rounded to a usual cadence where it is near one; None for one time.
+
+    The most frequent step after rounding wins, the smaller of two that are equally frequent.
+    """
+    steps = np.diff(np.sort(times.astype("datetime64[ns]")))
+    steps = steps[steps > SECOND]  # duplicates, exact or not, are no steps
+    if not steps.size:
+        return None
+    usual = USUAL_STEPS[np.abs(USUAL_STEPS[None] - steps[:, None]).argmin(axis=1)]
+    rounded = np.where(np.abs(usual - steps) * TOLERATED_SHARE <= usual, usual, steps)
+    values, counts = np.unique(rounded, return_counts=True)
+    return values[counts.argmax()].astype("timedelta64[ns]")
+
+
+def nominal_times(
+    times: np.ndarray, step: np.timedelta64 | None = None, tolerance: np.timedelta64 | None = None
+) -> np.ndarray:
+    """Return the slots that times belong to.
+
+    A slot is a whole number of steps after midnight. A time farther from every slot than the tolerance stays as it is.
+
+    Parameters
+    ----------
+    times : (T,) datetime64
+        In any order.
+    step : timedelta64, optional
+        The cadence; the times' own by default. Without any, times are rounded to minutes if they are within a second.
+    tolerance : timedelta64, optional
+        A tenth of the step by default.
+
+    Returns
+    -------
+    (T,) datetime64[ns]
+    """
+    times = times.astype("datetime64[ns]")
+    if not times.size:
+        return times
+    step = native_step(times) if step is None else step
+    if step is None:
+        step, tolerance = MINUTE, SECOND
+    tolerance = step // TOLERATED_SHARE if tolerance is None else tolerance
+    days = times.min().astype("datetime64[D]").astype("datetime64[ns]")
+    since = times - days
+    slots = days + (since + step // 2) // step * step
+    return np.where(np.abs(slots - times) <= tolerance, slots, times)
+
+
+def neighbours(
+    times: np.ndarray,
+    step: np.timedelta64,
+    tolerance: np.timedelta64,
+    satellites: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return for each frame the number of the frame one step later, -1 where there is none.
+
+    Frames need not be next to each other: in a half-hourly archive the frame one hour later is the second next. The
+    nearest one within the tolerance counts, of equally near ones the first; it must be of the same satellite.
+
+    Parameters
+    ----------
+    times : (T,) datetime64
+        Never decreasing.
+    step, tolerance : timedelta64
+        The cadence, and by how much the distance of two frames may differ from it.
+    satellites : (T,) array of str, optional
+        What saw each frame.
+
+    Returns
+    -------
+    (T,) array of int
+        A frame is the next of at most one other.
+    """
+    times = times.astype("datetime64[ns]")
+    following = np.full(len(times), -1)
+    wanted = times + step
+    first = np.searchsorted(times, wanted - tolerance, side="left")
+    last = np.searchsorted(times, wanted + tolerance, side="right")
+    taken: set[int] = set()
+    for number in np.flatnonzero(last > first):
+        candidates = np.arange(max(first[number], number + 1), last[number])
+        if satellites is not None:
+            candidates = candidates[satellites[candidates] == satellites[number]]
+        if candidates.size:
+            nearest = int(candidates[np.abs(times[candidates] - wanted[number]).argmin()])
+            if nearest not in taken:
+                taken.add(nearest)
+                following[number] = nearest
+    return following

@@ -1,0 +1,88 @@
+"""Units of temperature, in every spelling that real archives use: one rule for all readers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+__all__ = ["KELVIN", "Conversion", "kelvin_conversion", "text_of"]
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """How values in a unit become kelvin: ``scale * value + offset``."""
+
+    scale: float = 1.0
+    offset: float = 0.0
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """Return values in kelvin; the same object where they are kelvin already."""
+        if self.scale != 1.0:
+            values = values * self.scale
+        return values + self.offset if self.offset else values
+
+    @property
+    def is_kelvin(self) -> bool:
+        """Whether the unit is kelvin itself or a decimal part of it."""
+        return self.offset == 0.0
+
+
+KELVIN = Conversion()
+CELSIUS = Conversion(offset=273.15)
+FAHRENHEIT = Conversion(5 / 9, 459.67 * 5 / 9)
+
+# Names without "degree" before and without a plural "s" behind, lower case, in the vocabularies of UDUNITS and pint
+# and in misspellings found in files.
+NAMES = {
+    **dict.fromkeys(("k", "kelvin", "kelvins", "\u212a"), KELVIN),
+    **dict.fromkeys(("c", "celsius", "celcius", "centigrade", "\u2103"), CELSIUS),
+    **dict.fromkeys(("f", "fahrenheit", "farenheit", "\u2109"), FAHRENHEIT),
+}
+DEGREE = re.compile(r"(degrees|degree|degs|deg|\u00b0|\u00ba|\u02da)[ _.]*")
+FACTOR = re.compile(r"([+-]?\d+(?:\.\d*)?(?:e[+-]?\d+)?)[ *_]*(.+)")
+PREFIXES = {"milli": 1e-3, "m": 1e-3, "centi": 1e-2, "c": 1e-2, "deci": 1e-1, "d": 1e-1}
+
+
+def text_of(value: Any) -> str:
+    """Return an attribute as text: bytes decoded, an array of one text unpacked, blanks and NULs stripped."""
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.item()
+    text = value.decode("utf-8", errors="replace") if isinstance(value, bytes) else str(value)
+    return text.strip(" \t\r\n\0")
+
+
+def kelvin_conversion(units: Any) -> Conversion | None:
+    """Return how values in these units become kelvin, or None if they are no temperature.
+
+    Parameters
+    ----------
+    units : str, bytes or array of one such
+        For example ``K``, ``K (kelvin)``, ``[K]``, ``degrees_kelvin``, ``degC``, ``0.01 K``, ``degF``. Capital letters,
+        blanks, brackets, and an explanation in brackets make no difference.
+    """
+    text = text_of(units).replace("\u00c2\u00b0", "\u00b0").lower()  # UTF-8 that was read as Latin-1
+    text = re.sub(r"\s+", " ", text.strip("[](){}<>\"' ."))
+    explained = re.fullmatch(r"([^(\[]*[^(\[ ]) *[(\[]([^()\[\]]*)[)\]]?", text)
+    if explained:  # "k (kelvin)", "brightness temperature [k]"
+        inside, outside = _conversion(explained[2]), _conversion(explained[1])
+        return None if outside and inside and outside != inside else outside or inside
+    return _conversion(text)
+
+
+def _conversion(text: str) -> Conversion | None:
+    text = text.strip(" _.")
+    factor = FACTOR.fullmatch(text)
+    if factor:
+        inner = _conversion(factor[2])
+        number = float(factor[1])
+        return Conversion(inner.scale * number, inner.offset) if inner and number > 0 else None
+    named = NAMES.get(DEGREE.sub("", text, count=1).strip())
+    if named:
+        return named
+    for prefix, number in PREFIXES.items():
+        if text.removeprefix(prefix) in ("k", "kelvin", "kelvins") and text.startswith(prefix):
+            return Conversion(number)
+    return None
