@@ -10,7 +10,7 @@ import functools
 import json
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,7 @@ def natural_key(path: Path) -> list[tuple[int, int, str]]:
 def open_png(
     path: Path,
     *,
+    files: Sequence[Path] = (),
     grey_kelvin: tuple[float, float] = (170.0, 320.0),
     cadence: str = "1h",
     valid_kelvin: tuple[float, float] = VALID_KELVIN,
@@ -80,6 +81,8 @@ def open_png(
     ----------
     path : Path
         The folder.
+    files : sequence of Path, optional
+        Some of its frames; all by default.
     grey_kelvin : tuple of float
         Kelvin of black and of white, where the frames record no mapping.
     cadence : str
@@ -101,7 +104,7 @@ def open_png(
         For a frame that is no PNG, is coloured, or has another size than the first; for a cadence that is
         none.
     """
-    files = sorted((file for file in path.iterdir() if _is_frame(file)), key=natural_key)
+    files = sorted((file for file in files or path.iterdir() if _is_frame(file)), key=natural_key)
     if unreadable == "gap":
         files = [file for file in files if _is_readable(file)]
     if not files:
