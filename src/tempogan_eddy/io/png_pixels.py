@@ -160,7 +160,7 @@ def _decode(file: bytes, raw_mode: str | None = None) -> np.ndarray:
     with PngImagePlugin.PngImageFile(io.BytesIO(file)) as image:
         if raw_mode:
             name, extents, offset, _ = image.tile[0]
-            image.tile = [(name, extents, offset, raw_mode)]
+            image.tile = [(name, extents, offset, raw_mode)]  # type: ignore[list-item]  # a plain tuple before Pillow 11
         image.load()
         return np.asarray(image) if image.mode != "1" else np.asarray(image.convert("L"))
 

@@ -19,6 +19,8 @@ __all__ = ["WRITTEN", "WRITTEN_KELVIN", "Mapping", "Record", "read_record"]
 WRITTEN_KELVIN = (100.0, 427.67)
 """Kelvin of levels 1 and 65535 in the 16-bit frames we write: steps of 0.005 K, so that whole kelvins are exact."""
 
+LARGEST_LEVEL = 65535
+LARGEST_KELVIN = 10_000.0
 ROWS_AT_ONCE = 512
 RESERVED = {"time", "y", "x"}
 
@@ -33,16 +35,20 @@ class Mapping:
 
     def __post_init__(self) -> None:
         """Refuse what is no line through two points (ValueError)."""
-        low, high = (int(level) for level in self.levels)
-        if low == high or not all(math.isfinite(kelvin) for kelvin in self.kelvins) or len(self.kelvins) != 2:
-            raise ValueError("a mapping needs two levels and their kelvins")
+        low, high = self.levels
+        at_low, at_high = self.kelvins
+        whole = [low, high] if self.missing is None else [low, high, self.missing]
+        if not all(isinstance(level, int) and 0 <= level <= LARGEST_LEVEL for level in whole) or low == high:
+            raise ValueError("a mapping needs two levels from 0 to 65535")
+        if not (0 <= at_low <= LARGEST_KELVIN and 0 <= at_high <= LARGEST_KELVIN):
+            raise ValueError("a mapping needs two kelvins")
 
     def to_kelvin(self, pixels: Pixels) -> np.ndarray:
         """Return the kelvins (float32) of grey levels, NaN where missing."""
         slope = (self.kelvins[1] - self.kelvins[0]) / (self.levels[1] - self.levels[0])
         table = self.kelvins[0] + (np.arange(pixels.white + 1, dtype=np.float64) - self.levels[0]) * slope
         table = table.astype(np.float32)
-        if self.missing is not None and 0 <= self.missing <= pixels.white:
+        if self.missing is not None and self.missing <= pixels.white:
             table[self.missing] = np.nan
         kelvin = np.empty(pixels.levels.shape, np.float32)
         for row in range(0, len(kelvin), ROWS_AT_ONCE):  # numpy makes 8 bytes of each level that it looks up
