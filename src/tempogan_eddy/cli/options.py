@@ -89,7 +89,7 @@ Packed = Annotated[
     bool,
     typer.Option("--packed", help="Store 16 bits in steps of 0.01 K (NetCDF, Zarr); else rounded to 0.001 K."),
 ]
-Exact = Annotated[bool, typer.Option("--exact", help="Store every bit of float32 (NetCDF, Zarr, Digital Typhoon).")]
+Exact = Annotated[bool, typer.Option("--exact", help="Store every bit of float32 (NetCDF, Zarr).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 

@@ -23,7 +23,7 @@ from tempogan_eddy.io.frames import iterate_frames
 from tempogan_eddy.io.kinds import SEQUENCES
 from tempogan_eddy.io.names import safe_name
 from tempogan_eddy.io.ownership import MARK, check_place, mark_attributes, refuse_to_replace_input
-from tempogan_eddy.io.precision import STATED, Precision
+from tempogan_eddy.io.precision import STATED
 
 __all__ = ["check_basin", "write_digital_typhoon"]
 
@@ -67,7 +67,6 @@ def check_basin(da: xr.DataArray, basin: Path, overwrite: bool, sources: Iterabl
 def write_digital_typhoon(
     da: xr.DataArray,
     basin: Path,
-    precision: Precision,
     on_frame: Callable[[int], None],
     *,
     overwrite: bool = False,
@@ -85,8 +84,6 @@ def write_digital_typhoon(
     basin : Path
         The basin's folder, new or existing, which `check_basin` has let pass; our sequence of the same name in it
         is replaced.
-    precision : Precision
-        How exactly kelvins are stored.
     on_frame : callable
         Called with the number of frames written.
     overwrite : bool
@@ -112,7 +109,7 @@ def write_digital_typhoon(
         images.mkdir()
         missing = []
         for number, (name, frame) in enumerate(zip(names, iterate_frames(da), strict=True)):
-            _write_frame(images / name, precision.stored(frame), attrs, precision.attrs)
+            _write_frame(images / name, frame, attrs)
             missing.append(int(np.isnan(frame).sum()))
             on_frame(number + 1)
         _write_table(table, da, names, missing)
@@ -142,7 +139,7 @@ def _file_names(da: xr.DataArray, sequence: str) -> list[str]:
     return names
 
 
-def _write_frame(path: Path, frame: np.ndarray, attrs: dict[Any, Any], stated: dict[str, Any]) -> None:
+def _write_frame(path: Path, frame: np.ndarray, attrs: dict[Any, Any]) -> None:
     """Write one frame, made in memory: HDF5 may crash the process where a disk is full."""
     content = io.BytesIO()
     # The NetCDF library may share an HDF5 library that is not for several threads.
@@ -150,8 +147,6 @@ def _write_frame(path: Path, frame: np.ndarray, attrs: dict[Any, Any], stated: d
         image = file.create_dataset("Infrared", data=frame, compression="gzip", compression_opts=1, shuffle=True)
         image.attrs["long_name"] = "temperature"
         image.attrs["units"] = "kelvin"
-        for key, value in stated.items():
-            image.attrs[key] = value
         for key, value in attrs.items():
             file.attrs[str(key)] = value
     path.write_bytes(content.getbuffer())

@@ -56,9 +56,10 @@ def save_sequence(
         What made this sequence; appended with the date to the file's history.
     precision : {"rounded", "packed", "exact"}, default "rounded"
         ``rounded``: to multiples of 2**-10 K, an error of at most 0.0005 K, so that values compress.
-        ``packed`` (NetCDF and Zarr): 16 bits in steps of 0.01 K, an error of at most 0.005 K.
+        ``packed``: 16 bits in steps of 0.01 K, an error of at most 0.005 K.
         ``exact``: every bit of float32. The file's attribute ``value_rounding`` says which. LR consistency
-        holds to the same error. PNG frames always have steps of 0.005 K.
+        holds to the same error. The choice is for NetCDF and Zarr: PNG frames always have steps of 0.005 K, and
+        Digital Typhoon frames every bit.
     overwrite : bool, default False
         Replace what this package did not write too: any file, and a folder of the same format. The input is
         never replaced.
@@ -76,15 +77,14 @@ def save_sequence(
     da = as_sequence(da, valid_kelvin=EVERYTHING)
     da = da.assign_attrs(history=with_line(da.attrs, history or "written by tempogan-eddy"))
     on_frame = on_frame or (lambda done: None)
-    kept = precision_of(precision)
     if format == "digital-typhoon":
-        write_digital_typhoon(da, path, kept, on_frame, overwrite=overwrite)
+        write_digital_typhoon(da, path, on_frame, overwrite=overwrite)
         return
     with written_aside(path, SEQUENCES[format], overwrite=overwrite) as partial:
         if format == "png":
             write_png(da, partial, on_frame)
         else:
-            write_cf(_one_frame_a_time(da), partial, format, kept, on_frame)
+            write_cf(_one_frame_a_time(da), partial, format, precision_of(precision), on_frame)
 
 
 def check_output(
