@@ -72,6 +72,8 @@ STALE = {
     "_Unsigned",
     "_ChunkSizes",
     "_Netcdf4Dimid",
+    "_Netcdf4Coordinates",
+    "_NCProperties",
     "DIMENSION_LIST",
     "REFERENCE_LIST",
     "CLASS",
@@ -163,7 +165,12 @@ def plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     if isinstance(value, np.generic | np.ndarray):
-        value = value.tolist()
+        single = value.dtype in (np.float16, np.float32)
+        value = (
+            np.array([float(str(item)) for item in np.ravel(value)]).reshape(value.shape).tolist()
+            if single
+            else value.tolist()
+        )
     if isinstance(value, list | tuple):
         items = [plain(item) for item in value]
         return items if all(isinstance(item, str | int | float) for item in items) else str(items)

@@ -1,18 +1,18 @@
-"""A sequence as a dataset by the CF conventions: names, attributes, grid mapping, coordinates of types that CF knows."""
+"""A sequence as a dataset by the CF conventions: names, attributes, grid mapping, types of coordinates."""
 
 from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import dask.array
 import numpy as np
 import xarray as xr
 
-from tempogan_eddy.io.attributes import plain, split, without_stale
+from tempogan_eddy.io.attributes import STALE, plain, split, without_stale
 from tempogan_eddy.io.axes import role_of
-from tempogan_eddy.io.coverage import covered
 from tempogan_eddy.io.sequence import NAME
 
 __all__ = ["REPEATED", "to_dataset"]
@@ -52,26 +52,49 @@ def to_dataset(da: xr.DataArray) -> xr.Dataset:
         that increase or decrease name the dimensions; others, such as longitudes that jump at the date line, lie on
         ``y`` or ``x``.
     """
-    of_file, of_variable = split(covered(da))
+    of_file, of_variable = split(da.attrs)
+    _tell_of_stale(of_variable, *(coord.attrs for coord in da.coords.values()))
     mappings = _grid_mappings(of_variable.pop("grid_mapping", None), da)
     variable = _attributes(of_variable)
     variable["long_name"] = variable.get("long_name", "brightness temperature")
     if mappings:
         variable["grid_mapping"] = _mapping_text(mappings)
-    if "cell_methods" in variable:
-        variable["cell_methods"] = _cell_methods(str(variable["cell_methods"]), da)
+    if methods := _cell_methods(str(variable.pop("cell_methods", "")), da):
+        variable["cell_methods"] = methods
     empty = dask.array.empty(da.shape, dtype=np.float32, chunks=(1, *da.shape[1:]))
     dataset = xr.Dataset(
-        {NAME: (da.dims, empty, {name: value for name, value in variable.items() if value != ""})},
+        {NAME: (da.dims, empty, variable)},
         coords={name: _coordinate(coord) for name, coord in da.coords.items()},
-    ).reset_coords([name for name in mappings if not da[name].dims])
+    )
+    dataset = dataset.reset_coords([name for name in mappings if not dataset[name].dims])
+    for name in set(dataset.data_vars) - {NAME}:
+        dataset[name].encoding["coordinates"] = None  # a grid mapping lies nowhere
     title = f"Infrared brightness temperature, {of_file['sequence']}"
     dataset.attrs = {"title": title, **_attributes(of_file), "Conventions": _conventions(of_file)}
     return _name_dimensions(dataset)
 
 
-def _attributes(attrs: dict[str, Any]) -> dict[str, Any]:
-    return {name: plain(value) for name, value in without_stale(attrs).items() if value is not None}
+def _attributes(attrs: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return attributes under names and in types that NetCDF knows: no ``/``, no 64-bit numbers without need."""
+    known = {
+        re.sub(r"[/\x00-\x1f\x7f]", "_", name).strip(): plain(value) for name, value in without_stale(attrs).items()
+    }
+    return {name: _short(value) for name, value in known.items() if name}
+
+
+def _tell_of_stale(*attributes: Mapping[Any, Any]) -> None:
+    names = {str(name) for attrs in attributes for name in attrs if name in STALE and str(name)[0].islower()}
+    if names:
+        log.info("Not true of what is written, left out: %s", ", ".join(sorted(names)))
+
+
+def _short(value: Any) -> Any:
+    numbers = np.asarray(value)
+    return numbers.astype(np.int32)[()] if numbers.dtype.kind in "iu" and _fits(numbers) else value
+
+
+def _fits(numbers: np.ndarray) -> bool:
+    return bool(numbers.size == 0 or (numbers.min() >= -(2**31) and numbers.max() < 2**31))
 
 
 def _conventions(of_file: dict[str, Any]) -> str:
@@ -87,25 +110,24 @@ def _grid_mappings(told: Any, da: xr.DataArray) -> dict[str, list[str]]:
     """
     mappings: dict[str, list[str]] = {}
     words = re.findall(r"([^\s:]+)\s*(:?)", str(told or ""))
-    if any(colon for _, colon in words):
-        for word, colon in words:
-            if colon:
-                mappings[word] = []
-            elif mappings:
-                next(reversed(mappings.values())).append(word)
-        mappings = {name: [axis for axis in axes if axis in da.coords] for name, axes in mappings.items()}
-        mappings = {name: axes for name, axes in mappings.items() if axes} or dict.fromkeys(list(mappings)[:1], [])
-    else:
-        mappings = {word: [] for word, _ in words}
-    kept = {name: axes for name, axes in mappings.items() if name in da.coords}
-    found = [str(name) for name, coord in da.coords.items() if _is_mapping(coord)]
-    if not kept and told:
+    long_form = any(colon for _, colon in words)
+    for word, colon in words:
+        if colon or not long_form:
+            mappings[word] = []
+        elif mappings:
+            next(reversed(mappings.values())).append(word)
+    kept = {name: [axis for axis in axes if axis in da.coords] for name, axes in mappings.items() if name in da.coords}
+    if told and not kept:
         log.info("The grid mapping %s is not there; left out.", told)
-    return kept or ({found[0]: []} if len(found) == 1 else {})
+    if not kept:
+        found = [str(name) for name, coord in da.coords.items() if _is_mapping(coord)]
+        return {name: [] for name in found if len(found) == 1}
+    # The long form names axes; where none is left, the short one is for all.
+    return {name: axes for name, axes in kept.items() if axes} or {next(iter(kept)): []}
 
 
 def _is_mapping(coord: xr.DataArray) -> bool:
-    return not coord.dims and bool({"grid_mapping_name", "crs_wkt", "spatial_ref"} & set(coord.attrs))
+    return bool({"grid_mapping_name", "crs_wkt", "spatial_ref"} & set(coord.attrs))
 
 
 def _mapping_text(mappings: dict[str, list[str]]) -> str:
@@ -130,7 +152,9 @@ def _dimension(name: str, da: xr.DataArray) -> str | None:
     role = role_of(name)
     if role in ("time", None):
         return role
-    same = [str(coord.name) for coord in da.coords.values() if role_of(coord.name, coord.attrs) == role and coord.ndim < 2]
+    same = [
+        str(coord.name) for coord in da.coords.values() if role_of(coord.name, coord.attrs) == role and coord.ndim < 2
+    ]
     return same[0] if same else role if role in da.dims else None
 
 
@@ -138,6 +162,7 @@ def _coordinate(coord: xr.DataArray) -> xr.Variable:
     """Return a coordinate with the attributes CF wants, in a type that CF-1.8 knows."""
     attrs = {**KNOWN_COORDINATES.get(str(coord.name), {}), **_attributes(coord.attrs)}
     if _is_mapping(coord):
+        coord = coord[(0,) * coord.ndim]  # files joined in time may have it along time; CF has one for all
         attrs.setdefault("long_name", "grid mapping")
     elif set(coord.dims) & {"y", "x"}:
         known = OF_ROLE.get(role_of(coord.name, coord.attrs), {})
@@ -150,6 +175,10 @@ def _coordinate(coord: xr.DataArray) -> xr.Variable:
     if coord.name != "time":
         values, counted = _known_type(values)
         attrs |= counted
+        if attrs.get("axis") == "T":  # the frames' alone
+            del attrs["axis"]
+        if not {"long_name", "standard_name"} & set(attrs):
+            attrs["long_name"] = str(coord.name).replace("_", " ")
     return xr.Variable(coord.dims, values, attrs)
 
 
@@ -163,8 +192,7 @@ def _known_type(values: np.ndarray) -> tuple[np.ndarray, dict[str, str]]:
     if kind == "b":
         return values.astype(np.int8), {}
     if kind == "u" or (kind == "i" and size == 8):
-        small = values.size == 0 or (values.min() >= -(2**31) and values.max() < 2**31)
-        return values.astype(np.int32 if small else np.float64), {}
+        return values.astype(np.int32 if _fits(values) else np.float64), {}
     if kind == "f" and size not in (4, 8):
         return values.astype(np.float64), {}
     return (values.astype(str) if kind == "O" else values), {}
@@ -176,12 +204,16 @@ def _name_dimensions(dataset: xr.Dataset) -> xr.Dataset:
         log.info("Two frames have the same time, so the file counts its frames along %s.", REPEATED)
         dataset = dataset.rename_dims(time=REPEATED).reset_index("time")
         dataset["time"].attrs.pop("axis", None)
-    for dim in ("y", "x"):
-        along = [name for name, coord in dataset.coords.items() if coord.dims == (dim,) and _names_a_dimension(coord)]
-        placed = [name for name in along if role_of(name, dataset[name].attrs) not in (None, "time")] or along
-        if dim not in dataset.coords and len(placed) == 1:
-            dataset = dataset.swap_dims({dim: placed[0]})
-    return dataset
+    names = {dim: name for dim in ("y", "x") if (name := _name_along(dataset, dim))}
+    # Both or none: a named y beside a bare x is not the order of dimensions that CF recommends.
+    return dataset.swap_dims(names) if len(names) == 2 else dataset
+
+
+def _name_along(dataset: xr.Dataset, dim: str) -> str | None:
+    """Return the coordinate that names a dimension, None where none or several can."""
+    along = [str(name) for name, coord in dataset.coords.items() if coord.dims == (dim,) and _names_a_dimension(coord)]
+    placed = [name for name in along if role_of(name, dataset[name].attrs) not in (None, "time")] or along
+    return dim if dim in dataset.coords else placed[0] if len(placed) == 1 else None
 
 
 def _names_a_dimension(coord: xr.DataArray) -> bool:

@@ -17,6 +17,7 @@ from tempogan_eddy.io.sequence import NAME
 
 __all__ = ["write_cf"]
 
+
 def write_cf(da: xr.DataArray, path: Path, format: str, on_frame: Callable[[int], None]) -> None:
     """Write a sequence frame by frame to a path that does not exist yet.
 
@@ -44,8 +45,8 @@ def write_cf(da: xr.DataArray, path: Path, format: str, on_frame: Callable[[int]
             "_FillValue": None,
         }
     }
-    for name, coord in dataset.variables.items():
-        if name not in (NAME, "time") and not (coord.dtype.kind == "f" and np.isnan(coord.values).any()):
+    for name, coord in dataset.coords.items():
+        if name != "time" and not (coord.dtype.kind == "f" and np.isnan(coord.values).any()):
             encoding[str(name)] = {"_FillValue": None}
     if format == "netcdf":
         encoding[NAME] = {
@@ -55,7 +56,9 @@ def write_cf(da: xr.DataArray, path: Path, format: str, on_frame: Callable[[int]
             "chunksizes": chunks,
             "_FillValue": np.nan,
         }
-        dataset.to_netcdf(path, compute=False, unlimited_dims=[dataset[NAME].dims[0]], encoding=encoding, engine="netcdf4")
+        dataset.to_netcdf(
+            path, compute=False, unlimited_dims=[dataset[NAME].dims[0]], encoding=encoding, engine="netcdf4"
+        )
         with netCDF4.Dataset(path, "a") as file:
             file.set_auto_mask(False)
             # Frames are written once and never asked for again.

@@ -48,13 +48,14 @@ def covered(sequence: xr.DataArray) -> dict[str, Any]:
         longitude of the west is greater than that of the east. Without latitudes and longitudes the extent stays.
     """
     attrs = dict(sequence.attrs)
+    times = pd.DatetimeIndex(sequence["time"].values).round("ms")
     extents = {role: _extent(sequence, role) for role in EXTENT}
     for key in sequence.attrs:
         name = str(key).removeprefix("file:")
-        told: str | float | None = _time(name, sequence)
-        for role, names in EXTENT.items():
-            if names.fullmatch(name) and extents[role]:
-                told = extents[role][0 if LOWER.search(name) else 1]
+        told: str | float | None = _time(name, times, clocks="BeginTime" in attrs)
+        for role, extent in extents.items():
+            if extent and EXTENT[role].fullmatch(name):
+                told = extent[0 if LOWER.search(name) else 1]
         if told is not None:
             attrs[key] = told
         elif name == "time_coverage_resolution":  # no longer regular
@@ -62,9 +63,8 @@ def covered(sequence: xr.DataArray) -> dict[str, Any]:
     return attrs
 
 
-def _time(name: str, sequence: xr.DataArray) -> str | None:
+def _time(name: str, times: pd.DatetimeIndex, clocks: bool) -> str | None:
     """Return the value of an attribute of the time coverage, None for others and where there is none."""
-    times = pd.DatetimeIndex(sequence["time"].values).round("ms")
     if name == "time_coverage_duration":
         return _duration(times[-1] - times[0])
     if name == "time_coverage_resolution":
@@ -73,7 +73,7 @@ def _time(name: str, sequence: xr.DataArray) -> str | None:
     number, form = TIMES.get(name.lower().replace("_", ""), (0, None))
     if form is None:
         return None
-    if name.lower() == "endtime" and "BeginTime" in sequence.attrs:
+    if clocks and name == "EndTime":  # of EndDate
         form = CLOCK
     moment = times[number]
     return moment.strftime(form.replace("%S", f"%S.{moment.microsecond // 1000:03}" if moment.microsecond else "%S"))

@@ -189,11 +189,10 @@ def _before_the_pole(latitude: np.ndarray) -> np.ndarray:
         return np.clip(latitude, -90, 90)
     latitude = latitude.copy()
     for pole in (-90.0, 90.0):
-        beyond = np.flatnonzero(latitude / pole > 1)
-        if not beyond.size or beyond.size == latitude.size:
-            continue
-        inside = latitude[latitude / pole <= 1]
-        last = inside[np.argmax(inside / pole)]
-        order = np.argsort(latitude[beyond] / pole)
-        latitude[beyond[order]] = last + (pole - last) * (np.arange(beyond.size) + 1) / (beyond.size + 1)
-    return latitude
+        share = latitude / pole
+        beyond = np.flatnonzero(share >= 1 - 1e-9)
+        if (share > 1 + 1e-9).any() and beyond.size < latitude.size:
+            last = np.delete(share, beyond).max()
+            crowded = last + (1 - last) * (np.arange(beyond.size) + 1) / (beyond.size + 1)
+            latitude[beyond[np.argsort(share[beyond])]] = pole * crowded
+    return np.clip(latitude, -90, 90)

@@ -17,7 +17,7 @@ STAMP = re.compile(r"^\S+Z ")  # the date before each line
 
 def with_line(attrs: Mapping[Any, Any], text: str) -> str:
     """The history of some attributes with one more line, of now."""
-    line = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {' '.join(text.split())}"
+    line = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {' '.join(text.splitlines())}"
     return "\n".join(filter(None, (_text(attrs).rstrip(), line)))
 
 

@@ -25,7 +25,8 @@ NOT_OF_THE_GRID = re.compile(
 )
 OF_AXIS = r"(pixels?|lines?|rows?|col(umn)?s?|lats?|lons?|latitudes?|longitudes?|x|y)"
 COUNT = re.compile(
-    rf"(number_?of_?|n_?|num_?|grib_n){OF_AXIS}|{OF_AXIS}_?(number|count|size|dim)|pixels|lines|rows|columns", re.IGNORECASE
+    rf"(number_?of_?|n_?|num_?|grib_n){OF_AXIS}|{OF_AXIS}_?(number|count|size|dim)|pixels|lines|rows|columns",
+    re.IGNORECASE,
 )
 OF_OLD_CELLS = re.compile(
     r"(geo_?)?transform|affine\w*|[cl](fac|off)|(upper|lower|top|bottom)_?(left|right)\w*|(first|last)_?(lat(itude)?|lon(gitude)?|[xy])|geospatial_bounds.*"
