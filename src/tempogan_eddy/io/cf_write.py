@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import dask.array
 import netCDF4
 import numpy as np
 import xarray as xr
@@ -14,26 +13,13 @@ from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 from zarr.codecs import BloscCodec
 
 from tempogan_eddy.io.aside import require_space
+from tempogan_eddy.io.cf_dataset import to_dataset
 from tempogan_eddy.io.frames import iterate_frames
 from tempogan_eddy.io.ownership import MARK, mark_attributes
 from tempogan_eddy.io.precision import STATED, Precision
 from tempogan_eddy.io.sequence import NAME
 
 __all__ = ["write_cf"]
-
-VARIABLE_ATTRIBUTES = ("standard_name", "long_name", "units", "cell_methods")
-"""Attributes of the variable; all others are the file's."""
-
-KNOWN_COORDINATES: dict[str, dict[str, str]] = {
-    "time": {"standard_name": "time", "long_name": "time of the frame", "axis": "T"},
-    "lat": {"standard_name": "latitude", "units": "degrees_north"},
-    "latitude": {"standard_name": "latitude", "units": "degrees_north"},
-    "lon": {"standard_name": "longitude", "units": "degrees_east"},
-    "center_lat": {"long_name": "latitude of the storm centre", "units": "degrees_north"},
-    "center_lon": {"long_name": "longitude of the storm centre", "units": "degrees_east"},
-    "longitude": {"standard_name": "longitude", "units": "degrees_east"},
-}
-
 
 # Pixels of a frame that is still one chunk, and the longest side of the chunks of a larger one.
 WHOLE_FRAME, SIDE = 2048 * 2048, 1024
@@ -58,7 +44,7 @@ def write_cf(da: xr.DataArray, path: Path, format: str, precision: Precision, on
     on_frame : callable
         Called with the number of frames written.
     """
-    dataset = _to_dataset(da)
+    dataset = to_dataset(da)
     for attrs in (dataset.attrs, dataset[NAME].attrs):
         for key in (*STATED, MARK):
             attrs.pop(key, None)
@@ -85,8 +71,8 @@ def _encoding(dataset: xr.Dataset) -> dict[str, dict[str, Any]]:
             "_FillValue": None,
         }
     }
-    for name, coord in dataset.variables.items():
-        if name not in (NAME, "time") and not (coord.dtype.kind == "f" and np.isnan(coord.values).any()):
+    for name, coord in dataset.coords.items():
+        if name != "time" and not (coord.dtype.kind == "f" and np.isnan(coord.values).any()):
             encoding[str(name)] = {"_FillValue": None}
     return encoding
 
@@ -99,7 +85,7 @@ def _write_netcdf(
     encoding[NAME] = precision.encoding | {"zlib": True, "complevel": 1, "shuffle": True, "chunksizes": chunks}
     # HDF5 may crash the process where a write fails, so the space for it is asked for first.
     require_space(path, sum(coord.nbytes for coord in dataset.coords.values()))
-    dataset.to_netcdf(path, compute=False, unlimited_dims=["time"], encoding=encoding, engine="netcdf4")
+    dataset.to_netcdf(path, compute=False, unlimited_dims=[dataset[NAME].dims[0]], encoding=encoding, engine="netcdf4")
     with netCDF4.Dataset(path, "a") as file:
         file.set_auto_maskandscale(False)
         # Frames are written once and never asked for again.
@@ -136,32 +122,3 @@ def _write_zarr(
         # Not in the Zarr v3 specification either, but what xarray looks for first.
         warnings.filterwarnings("ignore", message=".*([Cc]onsolidated metadata|Zarr V3 specification).*")
         zarr.consolidate_metadata(path)
-
-
-def _to_dataset(da: xr.DataArray) -> xr.Dataset:
-    """Return the sequence as a dataset ready to be written: CF names and attributes, frames not computed."""
-    attrs = dict(da.attrs)
-    grid_mapping = attrs.pop("grid_mapping", None)
-    empty = dask.array.empty(da.shape, dtype=np.float32, chunks=(1, *da.shape[1:]))
-    variable = xr.Variable(da.dims, empty, {key: attrs.pop(key) for key in VARIABLE_ATTRIBUTES if key in attrs})
-    if grid_mapping in da.coords:
-        variable.attrs["grid_mapping"] = grid_mapping
-    dataset = xr.Dataset({NAME: variable}, coords={name: _coordinate(coord) for name, coord in da.coords.items()})
-    title = f"Infrared brightness temperature, {attrs['sequence']}"
-    dataset.attrs = {"title": title, **attrs, "Conventions": "CF-1.8"}
-    for dim in ("y", "x"):
-        along = [name for name, coord in dataset.coords.items() if coord.dims == (dim,)]
-        if dim not in dataset.coords and len(along) == 1:
-            dataset = dataset.swap_dims({dim: along[0]})
-    return dataset
-
-
-def _coordinate(coord: xr.DataArray) -> xr.Variable:
-    """Return a coordinate with the attributes CF wants and no encoding of its own."""
-    attrs = {**KNOWN_COORDINATES.get(str(coord.name), {}), **coord.attrs}
-    if "grid_mapping_name" in attrs:
-        attrs.setdefault("long_name", "grid mapping")
-    values = coord.values
-    if values.dtype.kind in "iu" and values.dtype.itemsize == 8 and np.abs(values).max(initial=0) < 2**31:
-        values = values.astype(np.int32)
-    return xr.Variable(coord.dims, values, attrs)

@@ -11,6 +11,7 @@ import xarray as xr
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.cf_write import write_cf
+from tempogan_eddy.io.coverage import covered
 from tempogan_eddy.io.digital_typhoon_write import check_basin, write_digital_typhoon
 from tempogan_eddy.io.frames import source_paths
 from tempogan_eddy.io.history import with_line
@@ -75,7 +76,7 @@ def save_sequence(
     path = Path(path)
     format = check_output(da, path, format, precision=precision, overwrite=overwrite)
     da = as_sequence(da, valid_kelvin=EVERYTHING)
-    da = da.assign_attrs(history=with_line(da.attrs, history or "written by tempogan-eddy"))
+    da.attrs = covered(da) | {"history": with_line(da.attrs, history or "written by tempogan-eddy")}
     on_frame = on_frame or (lambda done: None)
     if format == "digital-typhoon":
         write_digital_typhoon(da, path, on_frame, overwrite=overwrite)

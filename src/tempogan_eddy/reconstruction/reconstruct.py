@@ -15,6 +15,7 @@ from tempogan_eddy.device import choose_device
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import as_sequence, refine_grid
 from tempogan_eddy.io.history import MADE
+from tempogan_eddy.io.resolution import rescaled
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
 from tempogan_eddy.reconstruction.engines import detail_engine, private_copy
 from tempogan_eddy.reconstruction.provenance import provenance
@@ -117,7 +118,11 @@ def reconstruct(
         dims=sequence.dims,
         coords=refine_grid(sequence, scale),
         name=sequence.name,
-        attrs={**sequence.attrs, **provenance(model), "super_resolution_engine": f"{detail.name} {detail.precision}"},
+        attrs={
+            **rescaled(sequence.attrs, scale),
+            **provenance(model),
+            "super_resolution_engine": f"{detail.name} {detail.precision}",
+        },
     )
 
 
