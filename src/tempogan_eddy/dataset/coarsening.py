@@ -95,4 +95,4 @@ def coarsen(
     model = SensorModel(sensor, int(scale), sigma, noise_kelvin)
     model.kernel()  # refuses an unknown sensor before anything is read
     held = adapt(sequence, kelvin=kelvin, variable=variable, valid_kelvin=valid_kelvin)
-    return held.restore(model.coarsen(held.sequence, seed))
+    return held.restore(model.coarsen(held.sequence, seed), scale)

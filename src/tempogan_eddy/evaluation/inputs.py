@@ -27,7 +27,7 @@ def comparable(
     reconstructed: Any,
     lowres: Any = None,
     *,
-    cadence: str = "1h",
+    cadence: str | None = "1h",
     kelvin: bool = False,
     valid_kelvin: tuple[float, float] = VALID_KELVIN,
 ) -> tuple[xr.DataArray, dict[str, xr.DataArray], xr.DataArray | None]:
@@ -74,7 +74,7 @@ def _is_named(truth: Any) -> bool:
     return not isinstance(truth, xr.DataArray | xr.Dataset) or "sequence" in truth.attrs
 
 
-def _with_times(held: dict[str, Adapted], cadence: str) -> dict[str, xr.DataArray]:
+def _with_times(held: dict[str, Adapted], cadence: str | None) -> dict[str, xr.DataArray]:
     """Give those without times the times of the others, frame by frame; without any, a cadence between frames."""
     sequences = {label: adapted.sequence for label, adapted in held.items()}
     untimed = [label for label, adapted in held.items() if not adapted.timed]
@@ -91,10 +91,11 @@ def _with_times(held: dict[str, Adapted], cadence: str) -> dict[str, xr.DataArra
             )
     times = sequences[model]["time"].values
     if model in untimed:
-        step = parse_duration("1h" if cadence == NATIVE else cadence)
+        # Whatever the cadence, frames that follow each other are one apart.
+        step = parse_duration("1h" if cadence in (None, NATIVE) else str(cadence))
         times = times[0] + np.arange(frames) * step
     if frames > 1:
-        step_words = f", {cadence} apart" if model in untimed else f", at the times of {model}"
+        step_words = ", one cadence apart" if model in untimed else f", at the times of {model}"
         log.info(
             "Nothing says when the frames of %s were seen; they are matched in order%s", ", ".join(untimed), step_words
         )

@@ -52,8 +52,9 @@ class Adapted:
     sequence : DataArray (time, y, x)
         As `as_sequence` returns.
     restore : callable
-        Gives a sequence with the same frames on a finer or coarser grid the form of the original: its type, names,
-        order of dimensions, times, coordinates and attributes.
+        Gives a sequence with the same frames on another grid the form of the original: its type, names, order of
+        dimensions, times, coordinates and attributes. Called with that sequence and the side of its pixels, in pixels
+        of the original: 1/4 after a reconstruction, 4 after coarsening.
     timed : bool
         Whether the original said when its frames were seen; otherwise they are an hour apart.
     reordered : bool
@@ -61,7 +62,7 @@ class Adapted:
     """
 
     sequence: xr.DataArray
-    restore: Callable[[xr.DataArray], Any]
+    restore: Callable[[xr.DataArray, float], Any]
     timed: bool = True
     reordered: bool = False
 
@@ -99,7 +100,7 @@ def adapt(
     """
     if isinstance(held, str | Path):
         sequence = open_sequence(held, variable=variable, valid_kelvin=valid_kelvin)
-        return Adapted(sequence, lambda changed: changed)
+        return Adapted(sequence, lambda changed, pixel: changed)
     if isinstance(held, xr.Dataset):
         return _adapt_dataset(held, kelvin, variable, valid_kelvin)
     if isinstance(held, xr.DataArray):
@@ -121,8 +122,8 @@ def _adapt_dataset(
     # The Dataset's attributes belong to what it holds, and are refreshed with it.
     adapted = _adapt_array(da.assign_attrs({**dataset.attrs, **da.attrs}), kelvin, valid_kelvin)
 
-    def restore(changed: xr.DataArray) -> xr.Dataset:
-        result = adapted.restore(changed)
+    def restore(changed: xr.DataArray, pixel: float) -> xr.Dataset:
+        result = adapted.restore(changed, pixel)
         shared = {key: result.attrs.pop(key) for key in [*result.attrs] if key in dataset.attrs and key not in da.attrs}
         return result.to_dataset(name=name).assign_attrs(shared)
 
@@ -158,11 +159,14 @@ def choose_variable(dataset: xr.Dataset, variable: str | None = None, kelvin: bo
         return found[0]
     if found:
         listed = ", ".join(sorted(map(str, found)))
-        raise InputError(f"The Dataset has several candidates, {listed}; name one: variable={str(found[0])!r}.")
+        raise InputError(
+            f"The Dataset has several candidates, {listed}; choose one, for example dataset[{str(found[0])!r}] or "
+            f"variable={str(found[0])!r}."
+        )
     listed = ", ".join(sorted(map(str, dataset.data_vars))) or "no variable"
     raise InputError(
         f"The Dataset holds {listed}, but nothing with a standard_name of brightness temperature or the units K; "
-        "name one (variable=...), and add kelvin=True if its units are not stated."
+        "choose one (dataset[NAME] or variable=NAME), and add kelvin=True if its units are not stated."
     )
 
 
@@ -200,8 +204,8 @@ def _adapt_numbers(held: Any, kelvin: bool, valid_kelvin: tuple[float, float]) -
     da = xr.DataArray(plain, dims=DIMS[-values.ndim :], attrs={"units": units} if units else {})
     adapted = _adapt_array(da, kelvin, valid_kelvin)
 
-    def restore(changed: xr.DataArray) -> Any:
-        result = adapted.restore(changed)
+    def restore(changed: xr.DataArray, pixel: float) -> Any:
+        result = adapted.restore(changed, pixel)
         if isinstance(values, dask.array.Array):
             return result.data
         return np.ma.masked_invalid(result.values) if masked else result.values
@@ -236,8 +240,8 @@ def _adapt_array(da: xr.DataArray, kelvin: bool, valid_kelvin: tuple[float, floa
         refuse_celsius(inner[0].values, label)
     sequence = as_sequence(inner, valid_kelvin=valid_kelvin)
 
-    def restore(changed: xr.DataArray) -> xr.DataArray:
-        return _restored(changed, sequence, da, layout, names, timed_by)
+    def restore(changed: xr.DataArray, pixel: float) -> xr.DataArray:
+        return _restored(changed, pixel, sequence, da, layout, names, timed_by)
 
     return Adapted(sequence, restore, times is not None, order is not None)
 
@@ -331,16 +335,21 @@ def _inner_coordinates(
     names: dict[Hashable, Hashable] = {}
     for name, coord in flat.coords.items():
         dims = tuple(layout.names[dim] for dim in coord.dims)
-        if name == timed_by or (not dims and coord.dtype.kind == "O"):
+        if name == timed_by or (not dims and _is_object(coord)):
             continue
         # A coordinate may bear the name of a dimension that it does not lie along.
         inner = name if name not in DIMS or dims == (name,) else f"{name}_"
         if inner == "time":
             continue
-        values = coord.values.astype(str) if coord.dtype.kind in "OT" else coord.values
+        values = coord.values.astype(str) if _is_object(coord) else coord.values
         coords[inner] = xr.Variable(dims, values, coord.attrs)
         names[inner] = name
     return coords, names
+
+
+def _is_object(coord: xr.DataArray) -> bool:
+    """Return whether a coordinate holds what numpy has no type for: text of xarray, a projection, dates with a zone."""
+    return not isinstance(coord.dtype, np.dtype) or coord.dtype.kind in "OT"
 
 
 def _is_plain(value: Any) -> bool:
@@ -358,6 +367,7 @@ def _inner_attributes(attrs: Mapping[Any, Any]) -> dict[Any, Any]:
 
 def _restored(
     changed: xr.DataArray,
+    pixel: float,
     sequence: xr.DataArray,
     original: xr.DataArray,
     layout: Layout,
@@ -377,21 +387,25 @@ def _restored(
     # What does not lie in the frame is as true as before.
     for name, coord in original.coords.items():
         if set(coord.dims) & {layout.y, layout.x}:
+            if name not in coords:
+                log.warning("The coordinate %s labels the pixels before and is left out", name)
             continue
         squeezed = set(coord.dims) & set(layout.extras)
-        if name in (timed_by, layout.time) or name not in coords or squeezed or coord.dtype.kind == "O":
+        if name in (timed_by, layout.time) or name not in coords or squeezed or _is_object(coord):
             coords[name] = coord.variable
-    attrs = _outer_attributes(changed, sequence, original)
+    attrs = _outer_attributes(changed, pixel, sequence, original)
     return xr.DataArray(variable, coords=coords, name=original.name, attrs=attrs)
 
 
-def _outer_attributes(changed: xr.DataArray, sequence: xr.DataArray, original: xr.DataArray) -> dict[Any, Any]:
+def _outer_attributes(
+    changed: xr.DataArray, pixel: float, sequence: xr.DataArray, original: xr.DataArray
+) -> dict[Any, Any]:
     """Return the original's attributes as far as they still hold, and what was added."""
     before, after = sequence.attrs, changed.attrs
     attrs: dict[Any, Any] = {}
     for key, value in original.attrs.items():
         if key not in before:
-            kept = None if key in STALE else _on_the_new_grid(str(key), value, sequence.shape[1:], changed.shape[1:])
+            kept = None if key in STALE else _on_the_new_grid(str(key), value, pixel, changed.shape[1:])
             if kept is not None:
                 attrs[key] = kept
         elif key in after:
@@ -400,30 +414,25 @@ def _outer_attributes(changed: xr.DataArray, sequence: xr.DataArray, original: x
     return attrs | added | {"units": "K"}
 
 
-def _on_the_new_grid(key: str, value: Any, before: tuple[int, ...], after: tuple[int, ...]) -> Any:
+def _on_the_new_grid(key: str, value: Any, pixel: float, shape: tuple[int, ...]) -> Any:
     """Return an attribute that is an object as it is on the new grid, or None if it cannot be had."""
-    if before == after:
-        return value
     parts = value if isinstance(value, list | tuple) else [value]
     if any(isinstance(part, xr.DataArray | xr.Dataset) for part in parts):
         log.warning("The attribute %s belongs to the grid before and is left out", key)
         return None
     if not hasattr(value, "area_extent") and not hasattr(value, "lons"):
         return value
-    changed = _regridded(value, before, after)
+    changed = _regridded(value, pixel, shape)
     if changed is None:
         log.warning("The attribute %s describes the grid before and is left out", key)
     return changed
 
 
-def _regridded(area: Any, before: tuple[int, ...], after: tuple[int, ...]) -> Any:
-    """Return an area of pyresample with finer or coarser pixels, or None if it cannot be one."""
+def _regridded(area: Any, pixel: float, shape: tuple[int, ...]) -> Any:
+    """Return an area of pyresample in pixels of another size, or None if it cannot be one."""
+    rows, columns = (round(side * pixel) for side in shape)
     try:
-        if after[0] > before[0]:
-            changed = area.aggregate(y=before[0] / after[0], x=before[1] / after[1])
-        else:
-            scale = before[0] // after[0]
-            changed = area[: after[0] * scale, : after[1] * scale].aggregate(y=scale, x=scale)
-        return changed if tuple(area.shape) == before and tuple(changed.shape) == after else None
+        changed = area[:rows, :columns].aggregate(y=pixel, x=pixel)
+        return changed if tuple(changed.shape) == shape else None
     except Exception:  # an area of a kind that cannot, which may fail in any way
         return None

@@ -131,7 +131,10 @@ def as_dates(coordinate: xr.DataArray, label: str) -> np.ndarray:
     InputError
         It holds something else, a calendar that is not the real one, or a date missing.
     """
-    values = np.asarray(coordinate.values)
+    if isinstance(coordinate.dtype, pd.DatetimeTZDtype):
+        values = pd.DatetimeIndex(coordinate.data).tz_convert(None).to_numpy()
+    else:
+        values = np.asarray(coordinate.values)
     name = coordinate.name
     if values.dtype.kind == "O" and values.size:
         values = _dates_of_objects(values, label, name)

@@ -119,7 +119,8 @@ def reconstruct(
         The input is no brightness temperature, or the device, model or engine is not to be had.
     """
     held = adapt(sequence, kelvin=kelvin, variable=variable, valid_kelvin=valid_kelvin)
-    return held.restore(_rebuilt(held.sequence, model, tile, device, engine, precision))
+    fine = _rebuilt(held.sequence, model, tile, device, engine, precision)
+    return held.restore(fine, held.sequence.sizes["y"] / fine.sizes["y"])
 
 
 def _rebuilt(
@@ -132,6 +133,10 @@ def _rebuilt(
 ) -> xr.DataArray:
     """Rebuild a sequence as `io.as_sequence` returns it."""
     if not isinstance(model, Model):
+        if not isinstance(model, str | Path):
+            raise InputError(
+                f"{type(model).__name__} is no model; give a name such as eddy, a path, or from load_model."
+            )
         model = load_model(model)
     if tile < 1:
         raise InputError(f"The tile must be at least 1 pixel wide, not {tile}.")
