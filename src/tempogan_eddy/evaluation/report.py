@@ -13,17 +13,21 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
+from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation.bootstrap import Score
 from tempogan_eddy.evaluation.by_kelvin import error_by_kelvin
 from tempogan_eddy.evaluation.metrics import Metric
 from tempogan_eddy.evaluation.result import Evaluation
 from tempogan_eddy.io.aside import written_aside
+from tempogan_eddy.io.json_text import parse_json, read_bounded
 
-__all__ = ["as_dict", "as_json", "best", "caption", "is_scores", "number", "storms_in", "table", "to_csv", "to_json"]
+__all__ = ["LARGEST_SCORES", "as_dict", "as_json", "best", "caption", "is_scores", "number", "storms_in", "table", "to_csv", "to_json"]
 
 DASH = "–"
 COLUMNS = ("storm", "method", "metric", "unit", "value", "low", "high")
 DECIMALS = {"K": 3, "dB": 2, "px": 3, "1": 4}
+
+LARGEST_SCORES = 256 << 20  # bytes; a storm has some ten thousand
 
 # Below this the interval says little about how a storm's hours differ.
 FEW_BLOCKS = 8
@@ -66,14 +70,17 @@ def as_json(evaluations: Sequence[Evaluation]) -> str:
 
 def is_scores(path: Path) -> bool:
     """Whether `to_json` or `to_csv` wrote a file."""
-    text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        text = read_bounded(path, LARGEST_SCORES).decode(errors="replace")
+    except InputError:
+        return False
     return text.startswith(",".join(COLUMNS)) or storms_in(text) is not None
 
 
 def storms_in(text: str | bytes) -> list[Any] | None:
     """The storms of what `as_json` gave; None where a text is something else."""
     try:
-        storms = json.loads(text)["storms"]
+        storms = parse_json(text)["storms"]
     except (ValueError, TypeError, KeyError):
         return None
     return storms if isinstance(storms, list) else None
