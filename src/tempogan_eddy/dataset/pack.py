@@ -30,6 +30,7 @@ from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.kinds import holds_only_zarr
 from tempogan_eddy.io.names import safe_name
 from tempogan_eddy.io.ownership import Kind, check_place
+from tempogan_eddy.io.walk import walk
 
 __all__ = [
     "FLOW_QUANTUM",
@@ -169,7 +170,7 @@ def _check(store: Path, config: Config) -> None:
 
 def _fingerprint(source: Path, config: Config) -> str:
     """A hash that changes with any file below ``source`` and any setting that changes what is packed."""
-    files = sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
+    files = sorted(p for p in walk(source) if p.is_file()) if source.is_dir() else [source]
     listing = [(str(p.relative_to(source)), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
     settings = config.data.model_dump(include={"grey_kelvin", "variable", "unreadable"})
     text = json.dumps([str(source.resolve()), listing, _attributes(config), settings])

@@ -27,6 +27,7 @@ from tempogan_eddy.io.json_text import parse_json
 from tempogan_eddy.io.quality import VALID_KELVIN, mask_calibration_bars
 from tempogan_eddy.io.sequence import as_sequence
 from tempogan_eddy.io.units import kelvin_conversion
+from tempogan_eddy.io.walk import refuse_special
 
 __all__ = ["FILE_NAME", "open_digital_typhoon"]
 
@@ -138,9 +139,10 @@ def _read(path: Path, header_only: bool = False) -> Any:
 
     Under the lock of the NetCDF library, which may share an HDF5 library that is not for several threads.
     """
+    refuse_special(path)
     try:
         with NETCDF4_PYTHON_LOCK, h5py.File(path, "r") as file:
-            key = next((key for key in KEYS if key in file), None)
+            key = next((key for key in KEYS if file.get(key, getlink=True)), None)
             if key is None:
                 raise InputError(f"{path} holds {sorted(file)}, none of the datasets {', '.join(KEYS)}.")
             image = find_dataset(file, key, path)
