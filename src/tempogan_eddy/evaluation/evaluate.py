@@ -24,6 +24,7 @@ from tempogan_eddy.evaluation.statistics import (
     frame_statistics,
     pair_statistics,
 )
+from tempogan_eddy.guards import warn_of_truth
 from tempogan_eddy.io.quality import VALID_KELVIN
 
 __all__ = ["RECONSTRUCTED", "TRUTH", "evaluate"]
@@ -91,6 +92,7 @@ def evaluate(
     named = {RECONSTRUCTED: reconstructed} if isinstance(reconstructed, xr.DataArray) else reconstructed
     chosen = _baselines(baselines, named)
     matched = match(truth, named, lowres, sensor_scale)
+    warn_of_truth(truth, named)
     follows = _follows(matched, _duration(cadence, "cadence"))
     block = _duration(settings.block, "block")
     tally = _Tally()
