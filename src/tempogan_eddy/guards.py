@@ -11,7 +11,6 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tempogan_eddy.io.channel import OTHER, channel_of
-from tempogan_eddy.io.frames import FrameReader
 from tempogan_eddy.io.history import MADE
 from tempogan_eddy.io.spacing import grid_spacing
 from tempogan_eddy.io.texture import texture_of
@@ -20,7 +19,7 @@ from tempogan_eddy.released import is_released
 if TYPE_CHECKING:
     from tempogan_eddy.weights import Model
 
-__all__ = ["ValueGuard", "warn_of_input", "warn_of_truth"]
+__all__ = ["ValueGuard", "warn_of_channels", "warn_of_input", "warn_of_truth"]
 
 log = logging.getLogger(__name__)
 
@@ -69,28 +68,22 @@ def warn_of_input(sequence: xr.DataArray, model: Model) -> ValueGuard:
     return ValueGuard(model, spacing is not None or "sensor_model" in sequence.attrs)
 
 
-def warn_of_truth(truth: xr.DataArray, reconstructed: Mapping[str, xr.DataArray]) -> None:
-    """Warn where scores would mean little: of a truth that was not measured on its grid, or of two channels.
-
-    One frame of the truth is computed.
-
-    Parameters
-    ----------
-    truth : DataArray (time, y, x)
-        High-resolution kelvin.
-    reconstructed : mapping of DataArray
-        What is scored against it, by name.
-    """
-    texture = texture_of(FrameReader(truth).frame(0))
-    if texture and texture.repeats:
-        log.warning("The truth's rows and columns repeat (it was enlarged); scores of its fine detail mean nothing")
-    elif texture and texture.is_interpolated:
-        log.warning("The truth has almost no fine detail (it looks interpolated or blurred); its scores mean little")
+def warn_of_channels(truth: xr.DataArray, reconstructed: Mapping[str, xr.DataArray]) -> None:
+    """Warn where a truth and what is scored against it are known to be of different channels."""
     measured = channel_of(truth.name, truth.attrs, truth.coords)
     for name, da in reconstructed.items():
         other = channel_of(da.name, da.attrs, da.coords)
         if measured.kind and other.kind and measured.kind != other.kind:
-            log.warning("The truth is of the channel %s, but %s is of %s", measured, name, other)
+            log.warning("The truth is of the channel %s, but %s is of the channel %s", measured, name, other)
+
+
+def warn_of_truth(frame: NDArray[np.floating]) -> None:
+    """Warn where a frame (y, x) of a truth was not measured on its grid, so that its detail is no detail."""
+    texture = texture_of(frame)
+    if texture and texture.repeats:
+        log.warning("The truth was enlarged, its rows and columns repeat; scores of its fine detail mean nothing")
+    elif texture and texture.is_interpolated:
+        log.warning("The truth has almost no fine detail (it looks interpolated or blurred); its scores mean little")
 
 
 class ValueGuard:
