@@ -131,7 +131,8 @@ class ValueGuard:
             )
         texture = texture_of(frame)
         if texture is None:
-            return 2 * valid.size >= frame.size  # a later frame may have more valid pixels
+            # A later frame may have more valid pixels.
+            return outside > OUTSIDE_SHARE or 2 * valid.size >= frame.size
         if texture.repeats:
             log.warning(
                 "The input was enlarged: rows and columns repeat those beside them; give the frames as they were before"
