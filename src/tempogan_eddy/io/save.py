@@ -12,10 +12,10 @@ from tempogan_eddy.io.cf_write import write_cf
 from tempogan_eddy.io.digital_typhoon_write import write_digital_typhoon
 from tempogan_eddy.io.frames import source_paths
 from tempogan_eddy.io.history import with_line
-from tempogan_eddy.io.open import FORMATS, NETCDF_SUFFIXES, is_netcdf, recognise
 from tempogan_eddy.io.png import write_png
 from tempogan_eddy.io.quality import EVERYTHING
 from tempogan_eddy.io.sequence import NAME, as_sequence
+from tempogan_eddy.io.sources import FORMATS, NETCDF_SUFFIXES, is_netcdf, recognise
 
 __all__ = ["check_output", "save_sequence"]
 

@@ -170,7 +170,7 @@ def _by_calendar(dates: np.ndarray, units: str, calendar: str, where: str | Path
 
 
 def _decimal_dates(values: np.ndarray, units: str, where: str | Path) -> np.ndarray:
-    """Return times written as decimal dates: 2019122509 without units, or 20191225.375 as CDO's ``day as %Y%m%d.%f``."""
+    """Return times written as dates: 2019122509 without units, or 20191225.375 as CDO's ``day as %Y%m%d.%f``."""
     if re.fullmatch(r"\s*days?\s+as\s+%Y%m%d\.%f\s*", units, re.IGNORECASE):
         days = np.floor(values).astype(np.int64)
         whole = _spelled(days, units, where)

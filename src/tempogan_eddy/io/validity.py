@@ -95,10 +95,6 @@ class Decoding:
         if self.view is not None and stored.dtype != self.view:
             stored = stored.astype(stored.dtype.newbyteorder("="), copy=False).view(self.view)
         values = stored
-        if stored.dtype.kind in "iu" and (
-            self.missing or self.scale != 1 or self.offset or np.isfinite(self.low + self.high)
-        ):
-            values = stored.astype(np.float64)
         if self.scale != 1 or self.offset:
             values = values.astype(np.float64) * self.scale + self.offset
         bad = self.is_missing(stored)
