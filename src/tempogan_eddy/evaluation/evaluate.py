@@ -27,6 +27,7 @@ from tempogan_eddy.evaluation.statistics import (
     frame_statistics,
     pair_statistics,
 )
+from tempogan_eddy.guards import warn_of_channels, warn_of_truth
 from tempogan_eddy.io.quality import VALID_KELVIN
 
 __all__ = ["RECONSTRUCTED", "TRUTH", "evaluate"]
@@ -103,6 +104,7 @@ def evaluate(
     )
     chosen = _baselines(baselines, named)
     matched = match(truth, named, lowres, sensor_scale)
+    warn_of_channels(truth, named)
     follows = _follows(matched, _duration(cadence, "cadence"))
     block = _duration(settings.block, "block")
     tally = _Tally()
@@ -110,6 +112,8 @@ def evaluate(
     for index, time in enumerate(matched.times):
         frames, lowres_frame = _read(matched, index, chosen, settings)
         if frames[TRUTH].mask.valid.any():
+            if not tally.rows:
+                warn_of_truth(frames[TRUTH].values)
             row = _score_frame(frames, lowres_frame, matched.scale, settings)
             if previous and follows[index]:
                 _score_pair(row, previous, frames, settings)
