@@ -244,7 +244,7 @@ def _read_frame(
 def _without_blank(kelvin: np.ndarray) -> tuple[np.ndarray, str]:
     """Return a frame with what is blank as NaN, and how it was blank.
 
-    Clouds never fill half of a frame with one value: in the flattest real frames 15 % are equal. A frame of at most
+    Clouds never fill half of a frame with one value: at most 11 % are equal in 295 real frames. A frame of at most
     two values is no picture either.
     """
     few = kelvin.ravel()[::FLAT_STEP]
