@@ -85,6 +85,7 @@ def evaluate(
     # A program that reads the scores reads nothing else.
     people = sys.stderr if json_file == STANDARD_OUTPUT else sys.stdout
     data = settings(config, overrides).data
+    cadence = _stated_cadence(data, config, overrides)
     results = []
     for name, truth_part, fine, coarse in _pairs(truth, reconstructed, lowres, storm, time, input_format, data):
         with frame_progress(f"evaluating {name}") as advance:
@@ -94,7 +95,8 @@ def evaluate(
                 coarse,
                 sensor_scale=scale,
                 baselines=baselines,
-                cadence=data.cadence,
+                cadence=cadence,
+                time_tolerance=data.time_tolerance,
                 settings=Settings(kelvin_range=data.kelvin_range),
                 progress=advance,
             )
@@ -118,6 +120,13 @@ def evaluate(
         print(to_csv(results, csv_file), file=people)
     if page and report:
         print(page.save(report), file=people)
+
+
+def _stated_cadence(data: Any, config: Path | None, overrides: list[str] | None) -> str | None:
+    """The cadence that somebody asked for; None for the default, which may give way to the data's own."""
+    asked = any(text.partition("=")[0].strip() == "data.cadence" for text in overrides or [])
+    written = config is not None and "cadence" in data.model_fields_set
+    return data.cadence if asked or written or data.cadence != type(data)().cadence else None
 
 
 def _check_outputs(json_file: Path | None, csv_file: Path | None) -> None:
@@ -163,15 +172,17 @@ def _pairs(
         # A truth of one storm needs no name; one of several is found by the name the reconstruction kept.
         wanted = storm or (None if len(truths) == 1 else label)
         whole = open_source(choose(truths, wanted, truth), **data.reader_options())
-        coarse = select_time(choose(coarses, None if alone else name, str(lowres)), time) if coarses else None
-        yield label, select_time(whole, time), select_time(fine, time), coarse
+        coarse = choose(coarses, None if alone else name, str(lowres)) if coarses else None
+        whole, fine = (select_time(part, time, data.time_tolerance) for part in (whole, fine))
+        yield label, whole, fine, None if coarse is None else select_time(coarse, time, data.time_tolerance)
 
 
 def _draw(folder: Path, result: Any, truth: Any, fine: Any, coarse: Any, people: TextIO) -> None:
     from tempogan_eddy.evaluation import figures
 
     crops = folder / f"{result.storm}-crops.png"
-    print(figures.save_crops(truth, fine, crops, lowres=coarse, time=result.example_time), file=people)
+    shown = {"time": result.example_time, "time_tolerance": result.time_tolerance}
+    print(figures.save_crops(truth, fine, crops, lowres=coarse, **shown), file=people)
     if result.spectra is not None:
         print(figures.save_spectra(result, folder / f"{result.storm}-spectra.png"), file=people)
 
