@@ -90,17 +90,28 @@ def _sensor(model: Model) -> Facts:
 
 def data_facts(sequence: xr.DataArray) -> Facts:
     """Size, times, kelvins, gaps, coordinates and attributes of a sequence."""
-    from tempogan_eddy.dataset.windows import find_windows, linked_frames
-
     times = sequence["time"].values.astype("datetime64[m]")
     return {
         "frames": f"{sequence.sizes['time']} of {sequence.sizes['y']}x{sequence.sizes['x']}",
         "times": f"{times[0]} to {times[-1]}",
         **_kelvin_facts(sequence),
-        "hourly windows": len(find_windows(linked_frames(sequence, "1h"), np.ones(len(times), bool))),
+        **_window_facts(sequence),
         "coordinates": ", ".join(map(str, sequence.coords)),
         **{key: value for key, value in sequence.attrs.items() if key not in ("sequence", "variable_attributes")},
     }
+
+
+def _window_facts(sequence: xr.DataArray) -> Facts:
+    """Windows of three frames an hour apart, and the sequence's own step apart, and what is tolerated for them."""
+    from tempogan_eddy.dataset.windows import find_windows, link_frames
+    from tempogan_eddy.io.cadence import duration_text, native_step
+
+    times = sequence["time"].values.astype("datetime64[ns]")
+    own = native_step(times)
+    links = {text: link_frames(sequence, text) for text in ("1h", *([duration_text(own)] if own is not None else []))}
+    off = max(found.deviation(times, text) for text, found in links.items())
+    windows = {text: len(find_windows(found)) for text, found in links.items()}
+    return {"windows": windows} | ({"times off their cadence": f"up to {duration_text(off)}"} if off else {})
 
 
 def _sequences(path: Path) -> dict[str, Facts]:

@@ -126,30 +126,44 @@ def pack(
 
 
 def split(source: Input, config: ConfigPath = None, overrides: Overrides = None, as_json: Json = False) -> None:
-    """Print which frames would train, validate and test."""
-    from tempogan_eddy.dataset.pack import open_source
-    from tempogan_eddy.dataset.split import Entry, split_frames
+    """Print which frames would train, validate and test, and how many windows they give."""
+    from tempogan_eddy.dataset.source import open_source
+    from tempogan_eddy.dataset.split import Entry, describe_split, split_frames
+    from tempogan_eddy.dataset.windows import find_windows, link_frames, why_no_window
+    from tempogan_eddy.io.cadence import duration_text, minutes
 
     checked = settings(config, overrides)
+    cadence, tolerance = checked.data.cadence, checked.data.time_tolerance
+    opened = open_source(source, checked)
+    links = {name: link_frames(sequence, cadence, tolerance) for name, (sequence, _) in opened.items()}
     storms = {
-        name: Entry(sequence["time"].values.astype("datetime64[ns]"), folder or None)
-        for name, (sequence, folder) in open_source(source, checked).items()
+        name: Entry(
+            sequence["time"].values.astype("datetime64[ns]"), folder or None, find_windows(links[name]).size > 0
+        )
+        for name, (sequence, folder) in opened.items()
     }
-    rows = [
-        {
-            "split": part,
-            "storm": name,
-            "times": storms[name].times[mask].astype("datetime64[m]").astype(str).tolist(),
-        }
-        for part, members in split_frames(storms, checked.data.split).items()
-        for name, mask in members.items()
-        if mask.any()
-    ]
+    off = {name: links[name].deviation(entry.times, cadence) for name, entry in storms.items()}
+    parts = describe_split(split_frames(storms, checked.data.split), storms, links)
     if as_json:
+        rows = [
+            {
+                "split": part.split,
+                "storm": part.storm,
+                "times": minutes(part.times).astype(str).tolist(),
+                "windows": part.windows,
+                "frames_in_no_window": part.idle,
+                "seconds_off_cadence": int(off[part.storm].astype("timedelta64[ns]").astype(int)) / 1e9,
+            }
+            for part in parts
+        ]
         print(json.dumps(rows))
         return
-    for row in rows:
-        print(f"{row['split']:<6} {row['storm']}: {len(row['times'])} frames, {row['times'][0]} to {row['times'][-1]}")
+    for part in parts:
+        reason = "" if part.windows else f"; {why_no_window({part.storm: part.times}, cadence)}"
+        print(f"{part}{reason}")
+    for name, deviation in off.items():
+        if deviation:
+            print(f"{name}: times up to {duration_text(deviation)} off the cadence are tolerated")
 
 
 def synthesize(

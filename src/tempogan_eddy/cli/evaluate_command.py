@@ -88,6 +88,7 @@ def evaluate(
     # A program that reads the scores reads nothing else.
     people = sys.stderr if json_file == STANDARD_OUTPUT else sys.stdout
     data = settings(config, overrides).data
+    cadence = _stated_cadence(data, config, overrides)
     results = []
     for name, truth_part, fine, coarse in _pairs(truth, reconstructed, lowres, storm, time, input_format, data):
         places = drawings.places(str(truth_part.attrs.get("sequence", name))) if drawings else None
@@ -98,7 +99,8 @@ def evaluate(
                 coarse,
                 sensor_scale=scale,
                 baselines=baselines,
-                cadence=data.cadence,
+                cadence=cadence,
+                time_tolerance=data.time_tolerance,
                 settings=Settings(kelvin_range=data.kelvin_range),
                 progress=advance,
             )
@@ -122,6 +124,13 @@ def evaluate(
         print(to_csv(results, csv_file, overwrite=overwrite), file=people)
     if page and report:
         print(page.save(report, overwrite=overwrite), file=people)
+
+
+def _stated_cadence(data: Any, config: Path | None, overrides: list[str] | None) -> str | None:
+    """The cadence that somebody asked for; None for the default, which may give way to the data's own."""
+    asked = any(text.partition("=")[0].strip() == "data.cadence" for text in overrides or [])
+    written = config is not None and "cadence" in data.model_fields_set
+    return data.cadence if asked or written or data.cadence != type(data)().cadence else None
 
 
 def _check_outputs(
@@ -194,8 +203,9 @@ def _pairs(
         # A truth of one storm needs no name; one of several is found by the name the reconstruction kept.
         wanted = storm or (None if len(truths) == 1 else label)
         whole = open_source(choose(truths, wanted, truth), **data.reader_options())
-        coarse = select_time(choose(coarses, None if alone else name, str(lowres)), time) if coarses else None
-        yield label, select_time(whole, time), select_time(fine, time), coarse
+        coarse = choose(coarses, None if alone else name, str(lowres)) if coarses else None
+        whole, fine = (select_time(part, time, data.time_tolerance) for part in (whole, fine))
+        yield label, whole, fine, None if coarse is None else select_time(coarse, time, data.time_tolerance)
 
 
 def _draw(
@@ -204,8 +214,8 @@ def _draw(
     from tempogan_eddy.evaluation.figures import save_crops, save_spectra
 
     crops, spectra = places
-    drawn = save_crops(truth, fine, crops, lowres=coarse, time=result.example_time, overwrite=overwrite)
-    print(drawn, file=people)
+    shown = {"time": result.example_time, "time_tolerance": result.time_tolerance}
+    print(save_crops(truth, fine, crops, lowres=coarse, overwrite=overwrite, **shown), file=people)
     if result.spectra is not None:
         print(save_spectra(result, spectra, overwrite=overwrite), file=people)
 
