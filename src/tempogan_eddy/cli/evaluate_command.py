@@ -19,7 +19,10 @@ from tempogan_eddy.cli.options import (
     Overwrite,
     Storm,
     Time,
+    TimeFrom,
+    Variable,
     model_names,
+    one_or_all,
     settings,
 )
 from tempogan_eddy.cli.progress import frame_progress
@@ -30,14 +33,26 @@ STANDARD_OUTPUT = Path("-")
 
 
 def evaluate(
-    truth: Annotated[Path, typer.Option("--truth", help="The true fine sequence.", show_default=False)],
-    reconstructed: Annotated[Path, typer.Option("--reconstructed", help="The reconstruction.", show_default=False)],
+    truth: Annotated[
+        list[Path],
+        typer.Option("--truth", help="The true fine sequence, or a pattern (may be repeated).", show_default=False),
+    ],
+    reconstructed: Annotated[
+        list[Path],
+        typer.Option("--reconstructed", help="The reconstruction, or a pattern (may be repeated).", show_default=False),
+    ],
     lowres: Annotated[
-        Path | None,
-        typer.Option("--lowres", help="The coarse input; made from the truth where left out.", show_default=False),
+        list[Path] | None,
+        typer.Option(
+            "--lowres",
+            help="The coarse input (may be repeated); made from the truth where left out.",
+            show_default=False,
+        ),
     ] = None,
     storm: Storm = None,
     time: Time = None,
+    variable: Variable = None,
+    time_from: TimeFrom = None,
     scale: Annotated[
         int | None,
         typer.Option(min=2, max=64, help="How many times finer, where no file tells.", show_default=False),
@@ -81,13 +96,13 @@ def evaluate(
     from tempogan_eddy.evaluation import evaluate as score
     from tempogan_eddy.evaluation.report import as_json, table, to_csv, to_json
 
-    sources = [path for path in (truth, reconstructed, lowres, model) if path is not None]
+    sources = [*truth, *reconstructed, *(lowres or []), *([model] if model else [])]
     _check_outputs(json_file, csv_file, report, overwrite, sources)
     page = _page(model, colours, credit) if report else None
     drawings = _Drawings(figures, overwrite, sources) if figures else None
     # A program that reads the scores reads nothing else.
     people = sys.stderr if json_file == STANDARD_OUTPUT else sys.stdout
-    data = settings(config, overrides).data
+    data = settings(config, overrides, variable=variable, time_from=time_from).data
     cadence = _stated_cadence(data, config, overrides)
     results = []
     for name, truth_part, fine, coarse in _pairs(truth, reconstructed, lowres, storm, time, input_format, data):
@@ -178,9 +193,9 @@ class _Drawings:
 
 
 def _pairs(
-    truth: Path,
-    reconstructed: Path,
-    lowres: Path | None,
+    truth: list[Path],
+    reconstructed: list[Path],
+    lowres: list[Path] | None,
     storm: str | None,
     time: str | None,
     truth_format: str | None,
@@ -192,18 +207,18 @@ def _pairs(
 
     # The variable's name is the truth's; what this package wrote is found without it.
     ours = data.model_copy(update={"variable": None})
-    fines = open_sequences(reconstructed, **ours.reader_options())
-    coarses = open_sequences(lowres, **ours.reader_options()) if lowres else None
+    fines = open_sequences(one_or_all(reconstructed), **ours.reader_options())
+    coarses = open_sequences(one_or_all(lowres), **ours.reader_options()) if lowres else None
     # Only those storms of the truth are opened that were reconstructed; it may hold a thousand more.
-    truths = find_sources(truth, truth_format)
+    truths = find_sources(one_or_all(truth), truth_format, **data.reader_options())
     alone = len(fines) == 1
     for name in [storm] if storm and not alone else fines:
-        fine = choose(fines, name, reconstructed)
+        fine = choose(fines, name, one_or_all(reconstructed))
         label = storm or str(fine.attrs.get("sequence", name))
         # A truth of one storm needs no name; one of several is found by the name the reconstruction kept.
         wanted = storm or (None if len(truths) == 1 else label)
-        whole = open_source(choose(truths, wanted, truth), **data.reader_options())
-        coarse = choose(coarses, None if alone else name, str(lowres)) if coarses else None
+        whole = open_source(choose(truths, wanted, one_or_all(truth)), **data.reader_options())
+        coarse = choose(coarses, None if alone else name, lowres or "") if coarses else None
         whole, fine = (select_time(part, time, data.time_tolerance) for part in (whole, fine))
         yield label, whole, fine, None if coarse is None else select_time(coarse, time, data.time_tolerance)
 

@@ -93,7 +93,7 @@ def pack(
     output = Path(output)
     if output.suffix != ".zarr":
         raise InputError(f"A packed store is a Zarr store: call the output {output}.zarr instead of {output}.")
-    check_place(output, PACK, overwrite=overwrite, sources=[source])
+    check_place(output, PACK, overwrite=overwrite, sources=paths_of(source))
     sequences = open_source(source, config)
     sensor = SensorModel(config.sensor.kind, config.scale, config.sensor.sigma)
     with written_aside(output, PACK, overwrite=overwrite) as partial:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from glob import has_magic
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,10 @@ from tempogan_eddy.config import Config
 from tempogan_eddy.dataset.split import SPLITS
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import open_sequences
+from tempogan_eddy.io.sources import Paths, expand
+from tempogan_eddy.io.walk import walk
 
 __all__ = ["Paths", "fingerprint", "open_source", "paths_of", "source_name"]
-
-Paths = str | Path | Sequence[str | Path]
-"""A file, a folder, a glob, or several of these."""
 
 
 def paths_of(source: Paths) -> list[Path]:
@@ -29,19 +28,12 @@ def paths_of(source: Paths) -> list[Path]:
     InputError
         One does not exist, or a glob matches nothing.
     """
-    paths: list[Path] = []
-    for item in [source] if isinstance(source, str | Path) else source:
-        path = Path(item)
-        root = Path(path.anchor)
-        matches = [path] if path.exists() else sorted(root.glob(str(path.relative_to(root))))
-        if not matches:
-            pattern = any(letter in str(item) for letter in "*?[")
-            hint = "" if pattern else f", or make storms to try with `tempogan-eddy synthesize -o {item}`"
-            raise InputError(f"The data folder {item} does not exist; set training.data_root{hint}.")
-        paths += matches
-    if not paths:
-        raise InputError("The list of data is empty; set training.data_root.")
-    return paths
+    if isinstance(source, str | Path) and not has_magic(str(source)) and not Path(source).exists():
+        raise InputError(
+            f"The data folder {source} does not exist; set training.data_root, or make storms to try with "
+            f"`tempogan-eddy synthesize -o {source}`."
+        )
+    return expand(source)
 
 
 def source_name(source: Paths) -> str:
@@ -79,7 +71,7 @@ def fingerprint(source: Paths, config: Config, settings: dict[str, Any]) -> str:
     """Return a hash that changes with any file of a source, the way it is read, and further settings."""
     listings = []
     for path in paths_of(source):
-        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        files = sorted(p for p in walk(path) if p.is_file()) if path.is_dir() else [path]
         stats = [(str(p.relative_to(path)), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
         listings.append((str(path.resolve()), stats))
     text = json.dumps([listings, settings, config.data.reader_options()])
