@@ -391,6 +391,14 @@ def test_frames_are_counted_by_the_one_number_that_varies(tmp_path, names, hours
     assert ((sequence.time.values - np.datetime64("2000-01-01")) / np.timedelta64(1, "h")).tolist() == hours
 
 
+def test_times_in_a_zone_are_converted_aloud(tmp_path, caplog):
+    write_png(tmp_path / "a/20191225T0900JST.png", ramp())
+    write_png(tmp_path / "a/20191225T1000JST.png", ramp())
+    expected = np.array(["2019-12-25T00:00", "2019-12-25T01:00"], "M8[ns]")
+    np.testing.assert_array_equal(open_sequence(tmp_path / "a").time, expected)
+    assert "JST; they are converted to UTC" in caplog.text
+
+
 def test_one_frame_alone_is_a_sequence_of_one(tmp_path):
     write_png(tmp_path / "a/20191225_0930.png", ramp())
     write_png(tmp_path / "a/20191225_1000.png", ramp())
@@ -455,6 +463,7 @@ def test_no_real_frame_looks_upside_down_and_most_do_when_turned(data_dir):
         '{"mapping": {"levels": [0, 255], "kelvins": [100, 200], "missing": "x"}}',
         '{"time": "yesterday"}',
         '{"time": {}}',
+        '{"time": "2019-01-01T00:00+09:00"}',
         '{"coordinates": [1]}',
         '{"coordinates": {"y": [1, {}]}}',
         '{"coordinates": {"a": [[1], {}]}}',

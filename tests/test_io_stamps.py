@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.stamps import name_without_time, time_in_name
+from tempogan_eddy.io.stamps import name_without_time, time_in_name, zone_in_name
 
 moments = st.datetimes(datetime.datetime(1970, 1, 1), datetime.datetime(2069, 12, 31)).map(
     lambda moment: moment.replace(microsecond=0)
@@ -97,6 +97,14 @@ def test_names_that_differ_in_their_time_alone_are_one_pattern(pattern, one, oth
 )
 def test_a_stamp_is_read_as_what_it_is(name, time):
     assert time_in_name(name) == np.datetime64(time)
+
+
+def test_a_zone_other_than_utc_is_named():
+    assert zone_in_name("20191225T0900JST.png") == "JST"
+    assert zone_in_name("20191225T0900+0530.png") == "+0530"
+    assert zone_in_name("KST_20191225_0900.png") == "KST"
+    for name in ("20191225T0900Z.png", "20191225_0900.png", "20191225_0900CST.png", "frame_1.png"):
+        assert zone_in_name(name) is None
 
 
 @pytest.mark.parametrize(

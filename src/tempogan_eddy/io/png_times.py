@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import numpy as np
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.cadence import NATIVE, parse_duration
 from tempogan_eddy.io.png_record import Record
-from tempogan_eddy.io.stamps import time_in_name
+from tempogan_eddy.io.stamps import time_in_name, zone_in_name
 
 __all__ = ["frame_times", "natural_key"]
+
+log = logging.getLogger(__name__)
 
 EPOCH = np.datetime64("2000-01-01", "ns")
 COUNTED_CADENCE = "1h"
@@ -56,6 +59,8 @@ def frame_times(files: list[Path], records: list[Record], cadence: str) -> tuple
         stamps = [time_in_name(file.stem) for file in files]
         told = [stamp for stamp in stamps if stamp is not None]
         if len(told) == len(files):
+            if zone := zone_in_name(files[0].stem):
+                log.warning("The names in %s tell their times in %s; they are converted to UTC.", files[0].parent, zone)
             return np.array(told, dtype="datetime64[ns]"), "file name"
         timeless = next(file for file, stamp in zip(files, stamps, strict=True) if stamp is None)
         only_a_date = time_in_name(timeless.stem, date_is_enough=True) is not None

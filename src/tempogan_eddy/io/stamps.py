@@ -31,10 +31,10 @@ import pandas as pd
 
 from tempogan_eddy.errors import InputError
 
-__all__ = ["name_without_time", "time_in_name"]
+__all__ = ["name_without_time", "time_in_name", "zone_in_name"]
 
 ZONES = {"Z": 0, "z": 0, "UTC": 0, "GMT": 0, "JST": 9, "KST": 9, "HKT": 8, "SGT": 8, "PHT": 8, "AEST": 10, "NZST": 12}
-"""Zones that mean one thing, and their hours before UTC."""
+"""Zones that mean one thing, and the hours that they are ahead of UTC."""
 
 UNCLEAR_ZONES = (
     *("CST", "EST", "EDT", "CDT", "MST", "MDT", "PST", "PDT", "HST", "IST", "BST", "CET", "CEST"),
@@ -114,6 +114,12 @@ def time_in_name(name: str, *, date_is_enough: bool = False) -> np.datetime64 | 
     return _time(name, day) if date_is_enough and day and _is_time(name, day) else None
 
 
+def zone_in_name(name: str) -> str | None:
+    """Return the zone other than UTC from which :func:`time_in_name` converts the time in a name, if there is one."""
+    told = next((match for match in _matches(name) if _is_time(name, match)), None)
+    return _zone(name, told) if told and _hours_before_utc(name, told) else None
+
+
 def name_without_time(name: str) -> str:
     """Return the name with ``#`` for each time and date: files that continue each other have one such pattern."""
     name = NOT_START.sub(lambda match: match[0][0] + "#", name)
@@ -169,13 +175,16 @@ def _time(name: str, match: re.Match[str]) -> np.datetime64:
     return time.to_datetime64().astype("datetime64[ns]")
 
 
+def _zone(name: str, match: re.Match[str]) -> str:
+    """Return the zone that stands beside a stamp, empty if there is none."""
+    zone = (match.groupdict().get("zone") or "").strip(" _.-")
+    leading = LEADING_ZONE.search(name[: match.start()])
+    return zone or (leading[1] if leading else "")
+
+
 def _hours_before_utc(name: str, match: re.Match[str]) -> float:
-    """Return the zone that stands beside a stamp, in hours; refuse one that can be read in two ways."""
-    part = match.groupdict()
-    zone = (part.get("zone") or "").strip(" _.-")
-    before, after = name[: match.start()], name[match.end() :]
-    if not zone and (leading := LEADING_ZONE.search(before)):
-        zone = leading[1]
+    """Return what a stamp's zone is ahead of UTC, in hours; refuse a time that can be read in two ways."""
+    part, zone, after = match.groupdict(), _zone(name, match), name[match.end() :]
     glued = part.get("hour") and not part.get("minute") and match[0].isdigit()
     if (glued and LOOSE_MINUTES.match(after)) or (part.get("iso") and not zone and LOOSE_ZONE.match(after)):
         raise InputError(
