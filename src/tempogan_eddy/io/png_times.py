@@ -24,7 +24,7 @@ COUNTED_CADENCE = "1h"
 LARGEST_NUMBER = 999_999
 """A longer number in a name is no count of frames."""
 
-SHORT_STAMP = re.compile(r"(?<![0-9])[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])[_-]?([01][0-9]|2[0-3])[0-5][0-9]$")
+CLOCK = re.compile(r"([01][0-9]|2[0-3])[0-5][05](00)?")
 PIECES = re.compile(r"[0-9]+|[^0-9]+")
 
 
@@ -86,9 +86,15 @@ def _counted(files: list[Path], cadence: str) -> np.ndarray:
             f"The names in {files[0].parent} tell neither time nor number of every frame; "
             "name them frame_001.png, frame_002.png or by YYYYMMDDHH."
         )
-    if all(SHORT_STAMP.search(file.stem) for file in files) and all(number % 5 == 0 for number in counts[0]):
+    if _like_clocks([PIECES.findall(file.stem) for file in files]):
         raise InputError(
-            f"The names in {files[0].parent} look like YYMMDD_HHMM, with two digits for the year, as in "
+            f"The names in {files[0].parent} look like clock times without a date of four digits for the year, as in "
             f"{files[0].name}; name the frames by YYYYMMDD_HHMM, or count them from 1 in steps of 1."
         )
     return EPOCH + step * np.array(sorted(counts[0]))
+
+
+def _like_clocks(names: list[list[str]]) -> bool:
+    """Whether the number that varies is HHMM or HHMMSS, in steps that clocks have rather than counts."""
+    varying = next(set(pieces) for pieces in zip(*names, strict=True) if len(set(pieces)) > 1)
+    return max(map(int, varying)) >= 100 and all(CLOCK.fullmatch(piece) for piece in varying)

@@ -47,7 +47,7 @@ DAY_OF_YEAR = YEAR + r"(?P<yearday>\d{3})"
 DATE = YEAR + r"(?P<month>\d\d)(?P<day>\d\d)"
 BLOCK = r"(?P<hour>\d\d)(?:(?P<minute>\d\d)(?:(?P<second>\d\d)(?P<fraction>\d{3}|\d{6})?)?)?"
 SEPARATED = r"(?P<hour_>\d\d)(?P<mark>[-_.:hH]|%3A)(?P<minute_>\d\d)(?:(?:(?P=mark)|[mM])(?P<second_>\d\d)[sS]?)?"
-ENDS = r"(?![\dA-Za-z])"
+ENDS = r"(?:[hH]|(?=[^A-Za-z])|$)(?![\dA-Za-z]|[-_.:]\d\d[A-Za-z])"
 ZONE = r"(?P<zone>[ _.-]?(?:" + "|".join([*ZONES, *UNCLEAR_ZONES]) + r")(?![A-Za-z])|\+\d\d:?(?:\d\d)?(?!\d))?"
 LEADING_ZONE = re.compile(rf"(?<![A-Za-z])({'|'.join(sorted({*ZONES, *UNCLEAR_ZONES} - {'Z', 'z'}))})[ _.-]?$")
 CLOCK = rf"(?:{SEPARATED}|{BLOCK})(?:\.(?P<decimals>\d{{1,9}})(?=[Zz]))?"
@@ -63,13 +63,15 @@ SPECIFIC = (
     _pattern(rf"(?<!\d){YEAR}\.(?P<yearday>\d{{3}})\.(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)?(?!\d)"),
     _pattern(rf"(?<![A-Za-z\d])d{DATE}_t(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)(?P<fraction>\d)?(?!\d)"),
     _pattern(rf"_C_EUM[A-Z]_\d{{14}}_[^_]*_[^_]*_{DATE}(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)(?=_\d{{14}}_)"),
-    _pattern(rf"(?<!\d)(?P<day>\d\d)(?P<name>{'|'.join(MONTHS)}){YEAR}[_-](?P<hour>\d\d)(?P<minute>\d\d)(?!\d)"),
+    _pattern(
+        rf"(?<!\d)(?P<day>\d\d)[_-]?(?P<name>(?i:{'|'.join(MONTHS)}))[_-]?{YEAR}[_-](?P<hour>\d\d)(?P<minute>\d\d)(?!\d)"
+    ),
 )
 GENERAL = (
     _pattern(rf"(?<!\d){DATE}{BLOCK}(?!\d)(?:\.(?P<decimals>\d{{1,9}})(?=[Zz]))?{ZONE}"),
-    _pattern(rf"(?<!\d){DATE}(?:%20|[_. -]|(?P<iso>T)){CLOCK}{ZONE}(?(iso)(?!\d)|{ENDS})"),
+    _pattern(rf"(?<!\d){DATE}(?:%20|[_. -]|(?P<iso>[Tt])){CLOCK}{ZONE}(?(iso)(?!\d)|{ENDS})"),
     _pattern(
-        rf"(?<!\d){YEAR}(?P<apart>[-_.])(?P<month>\d\d)(?P=apart)(?P<day>\d\d)(?:%20|[_. -]|(?P<iso>T))"
+        rf"(?<!\d){YEAR}(?P<apart>[-_.])(?P<month>\d\d)(?P=apart)(?P<day>\d\d)(?:%20|[_. -]|(?P<iso>[Tt]))"
         rf"(?!(?:19|20)\d\d[-_.]\d\d[-_.]\d\d){CLOCK}{ZONE}(?(iso)(?!\d)|{ENDS})"
     ),
 )
@@ -163,7 +165,7 @@ def _time(name: str, match: re.Match[str]) -> np.datetime64:
     def number(key: str, default: int = 0) -> int:
         return int(part.get(key) or part.get(key + "_") or default)
 
-    month = MONTHS.index(part["name"]) + 1 if "name" in part else number("month", 1)
+    month = MONTHS.index(part["name"].upper()) + 1 if "name" in part else number("month", 1)
     time = pd.Timestamp(number("year"), month, number("day", 1), number("hour"), number("minute"), number("second"))
     if "yearday" in part:
         time += pd.Timedelta(days=number("yearday") - 1)
