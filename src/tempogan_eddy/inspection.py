@@ -159,7 +159,8 @@ def _kelvin_facts(sequence: xr.DataArray) -> Facts:
         missing += 1 - valid.size / frame.size
         if valid.size:
             low, high = min(low, float(valid.min())), max(high, float(valid.max()))
-    steps, counts = np.unique(np.diff(times).astype("timedelta64[m]").astype(int), return_counts=True)
+    rounded = (np.diff(times) + np.timedelta64(30, "s")).astype("timedelta64[m]")
+    steps, counts = np.unique(rounded.astype(int), return_counts=True)
     kelvins = f"{low:.1f} to {high:.1f} K" if high >= low else "none valid: are the units right?"
     return {
         f"kelvins (of {len(chosen)} frames)": f"{kelvins}, {missing / len(chosen):.2%} missing",
