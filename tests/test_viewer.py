@@ -341,17 +341,17 @@ def test_an_export_is_what_the_server_answers(site, address, tmp_path):
 
 def test_an_export_replaces_only_an_export(site, tmp_path):
     (tmp_path / "precious.txt").write_text("mine")
-    with pytest.raises(InputError, match="no exported page"):
+    with pytest.raises(InputError, match="an exported page"):
         export_site(site, tmp_path)
     # An index of somebody else's is none of ours.
     (tmp_path / "data").mkdir()
     for index in ('{"version": "1"}', "[]", "no json"):
         (tmp_path / "data" / "index.json").write_text(index)
-        with pytest.raises(InputError, match="no exported page"):
+        with pytest.raises(InputError, match="an exported page"):
             export_site(site, tmp_path)
     assert (tmp_path / "precious.txt").read_text() == "mine"
     export_site(site, tmp_path / "out")
-    (tmp_path / "out" / "old").write_text("of the old one")
+    (tmp_path / "out" / "old.js").write_text("of the old one")
     export_site(site, tmp_path / "out")
     assert not (tmp_path / "out" / "old").exists() and (tmp_path / "out" / "index.html").exists()
 
