@@ -166,7 +166,7 @@ def _coordinate(coord: xr.DataArray) -> xr.Variable:
         attrs.setdefault("long_name", "grid mapping")
     elif set(coord.dims) & {"y", "x"}:
         known = OF_ROLE.get(role_of(coord.name, coord.attrs), {})
-        if str(attrs.get("units", "")).strip() in PLAIN_DEGREES:
+        if known and str(attrs.get("units", "")).strip() in PLAIN_DEGREES:
             attrs.pop("units", None)
         attrs = {**known, **attrs}
     values = coord.values
@@ -199,7 +199,16 @@ def _known_type(values: np.ndarray) -> tuple[np.ndarray, dict[str, str]]:
 
 
 def _name_dimensions(dataset: xr.Dataset) -> xr.Dataset:
-    """Let the coordinates that can name a dimension do so."""
+    """Let the coordinates that can name a dimension do so, under names that CF allows."""
+    allowed = {name: re.sub(r"\W", "_", str(name), flags=re.ASCII) for name in dataset.variables}
+    changed = {old: new for old, new in allowed.items() if old != new and new not in dataset.variables}
+    for dim in {"y", "x"} & set(dataset.coords):
+        if not _names_a_dimension(dataset[dim]):
+            role = role_of(dim, dataset[dim].attrs)
+            changed[dim] = role if role in OF_ROLE and role not in dataset.variables else f"{dim}_coordinate"
+    if changed:
+        log.info("Renamed, as CF wants: %s", ", ".join(f"{old} to {new}" for old, new in changed.items()))
+        dataset = dataset.reset_index([dim for dim in ("y", "x") if dim in changed]).rename_vars(changed)
     if not dataset.indexes["time"].is_unique:
         log.info("Two frames have the same time, so the file counts its frames along %s.", REPEATED)
         dataset = dataset.rename_dims(time=REPEATED).reset_index("time")
