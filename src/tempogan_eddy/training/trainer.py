@@ -33,6 +33,7 @@ from tempogan_eddy.training.checkpoint import (
     load_checkpoint,
     refuse_earlier_run,
     save_checkpoint,
+    state_of,
 )
 from tempogan_eddy.training.fabric import make_fabric
 from tempogan_eddy.training.journal import Journal
@@ -353,6 +354,10 @@ class TempoGANTrainer:
 
     def _resume(self, path: Path) -> None:
         state = load_checkpoint(path, self.config)
+        with state_of(path):
+            self._restore(state)
+
+    def _restore(self, state: dict[str, Any]) -> None:
         networks = self.networks
         networks.generator.load_state_dict(state["generator"])
         networks.spatial.load_state_dict(state["spatial_discriminator"])
