@@ -47,5 +47,11 @@ def parse_yaml(text: str) -> Any:
         if "\\ud" in text.lower():  # half of a surrogate pair, which can be neither printed nor written
             json.dumps(value, ensure_ascii=False).encode()
         return value
-    except (KeyError, AttributeError, TypeError, IndexError, RecursionError) as error:  # of the library, for odd scalars
+    except (
+        KeyError,
+        AttributeError,
+        TypeError,
+        IndexError,
+        RecursionError,
+    ) as error:  # of the library, for odd scalars
         raise ValueError(f"{type(error).__name__} in the YAML library") from None

@@ -121,7 +121,9 @@ def _check_archive(path: Path) -> None:
         if len(pickles) != 1 or pickles[0].file_size > LARGEST_PICKLE:
             raise ValueError("pickle")
         for operation, argument, _ in pickletools.genops(archive.read(pickles[0])):
-            if operation.name == "STACK_GLOBAL" or (operation.name == "GLOBAL" and not PICKLED.fullmatch(str(argument))):
+            if operation.name == "STACK_GLOBAL" or (
+                operation.name == "GLOBAL" and not PICKLED.fullmatch(str(argument))
+            ):
                 raise ValueError(f"pickle of {argument}")
 
 

@@ -34,7 +34,6 @@ __all__ = ["app", "main"]
 log = logging.getLogger(__name__)
 
 
-
 class Stopped(Exception):
     """Carries to `main` what typer would end the program for in its own way."""
 
