@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from tempogan_eddy.io.units import text_of
+from tempogan_eddy.io.units import kelvin_conversion, text_of
 
 __all__ = ["EARTH", "direction_of", "horizontal_axes", "is_since", "role_of", "spatial_coordinate", "turn_difference"]
 
@@ -83,6 +83,8 @@ def role_of(name: object, attrs: Mapping[Any, Any] | None = None, dtype: np.dtyp
         return axis
     if is_since(units) or (dtype is not None and dtype.kind == "M"):
         return "time"
+    if kelvin_conversion(units):  # t may be a temperature
+        return None
     return ROLE_OF_NAME.get(str(name).lower())
 
 

@@ -6,10 +6,10 @@
 
 import csv
 import functools
-import json
 import logging
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.frames import FrameStack, lazy_sequence
+from tempogan_eddy.io.hdf5_guard import find_dataset
+from tempogan_eddy.io.json_text import parse_json
 from tempogan_eddy.io.quality import VALID_KELVIN, mask_calibration_bars
 from tempogan_eddy.io.sequence import as_sequence
 from tempogan_eddy.io.units import kelvin_conversion
@@ -57,7 +59,11 @@ class Frame:
 
 
 def open_digital_typhoon(
-    path: Path, *, valid_kelvin: tuple[float, float] = VALID_KELVIN, unreadable: str = "error"
+    path: Path,
+    *,
+    files: Sequence[Path] = (),
+    valid_kelvin: tuple[float, float] = VALID_KELVIN,
+    unreadable: str = "error",
 ) -> xr.DataArray:
     """Open one Digital Typhoon sequence.
 
@@ -65,6 +71,8 @@ def open_digital_typhoon(
     ----------
     path : Path
         The folder of a sequence's frames, or one frame.
+    files : sequence of Path, optional
+        Some of its frames; all by default.
     valid_kelvin : tuple of float
         Values outside these kelvins are missing.
     unreadable : {"error", "gap"}
@@ -81,7 +89,8 @@ def open_digital_typhoon(
     InputError
         For a file that is not named or built like the dataset's, or of another size than the first.
     """
-    files = [path] if path.is_file() else [file for file in sorted(path.glob("*.h5")) if not file.name.startswith(".")]
+    if not files:
+        files = [path] if path.is_file() else [f for f in sorted(path.glob("*.h5")) if not f.name.startswith(".")]
     frames = sorted((_parse_name(file) for file in files), key=lambda frame: (frame.time, frame.path.name))
     if unreadable == "gap":
         frames = [frame for frame in frames if _is_readable(frame)]
@@ -134,20 +143,25 @@ def _read(path: Path, header_only: bool = False) -> Any:
             key = next((key for key in KEYS if key in file), None)
             if key is None:
                 raise InputError(f"{path} holds {sorted(file)}, none of the datasets {', '.join(KEYS)}.")
-            image = file[key]
+            image = find_dataset(file, key, path)
             conversion = kelvin_conversion(image.attrs.get("units", "K"))
             if image.ndim != 2 or conversion is None:
                 units = image.attrs.get("units")
                 raise InputError(f"{path}: {key} has shape {image.shape} and units {units!r}, not 2-D kelvin.")
             return image.shape if header_only else conversion(image[()])
-    except (OSError, RuntimeError, KeyError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # h5py raises any of a dozen for a damaged file
         raise InputError(f"{path} cannot be read as HDF5 ({error}); fetch it again or leave it out.") from error
 
 
 def _read_attributes(path: Path) -> dict[str, Any]:
     """Return the attributes of the file itself; the dataset's own files have none, ours do."""
-    with NETCDF4_PYTHON_LOCK, h5py.File(path, "r") as file:
-        return dict(file.attrs)
+    try:
+        with NETCDF4_PYTHON_LOCK, h5py.File(path, "r") as file:
+            return dict(file.attrs)
+    except Exception as error:  # h5py raises any of a dozen for a damaged file
+        raise InputError(f"The attributes of {path} cannot be read ({error}); fetch it again.") from error
 
 
 def _check_size(path: Path, shape: tuple[int, ...], expected: tuple[int, ...]) -> None:
@@ -174,7 +188,7 @@ def _read_storm(folder: Path, sequence: str) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        entry = json.loads(path.read_text(encoding="utf-8")).get(sequence, {})
+        entry = parse_json(path.read_text(encoding="utf-8")).get(sequence, {})
         return {f"storm_{key}": entry[key] for key in ("name", "season", "number") if entry.get(key) not in (None, "")}
     except (ValueError, AttributeError) as error:
         raise InputError(f"{path} is not the dataset's metadata ({error}); repair or remove it.") from error

@@ -1,0 +1,191 @@
+"""What an HDF5 file may not do to its reader: lead to other files, or claim what no frame holds.
+
+HDF5 lets a file take its data from elsewhere: external links, raw data in other files, virtual datasets. A file
+from a stranger can so bring any file of this machine into an output. Our readers take what is inside the file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
+
+from tempogan_eddy.errors import InputError
+
+__all__ = ["check_claim", "find_dataset", "refuse_outside_data"]
+
+# The largest frames in use are full disks at 0.5 km: 22,000 x 22,000 of Himawari, 21,696 x 21,696 of GOES.
+LARGEST_FRAME_PIXELS = 23_000 * 23_000
+# Frames up to this size are read whatever the file's size; larger ones have to be in the file. Deflate packs by
+# 1,032 at most, and constant fields under Zstandard by some 7,000.
+SMALL_FRAME_BYTES = 64 << 20
+LARGEST_PACKING = 10_000
+
+MOST_OBJECTS = 10_000
+MOST_LINKS = 16  # that lead to one dataset
+
+
+def check_claim(path: Path, shape: tuple[int, ...], itemsize: int = 4) -> None:
+    """Refuse a frame that no instrument sees or that the file cannot hold, before it takes memory.
+
+    Parameters
+    ----------
+    path : Path
+        The file (or folder, whose size is not looked at), for the message too.
+    shape : tuple of int
+        Of one frame, or of one chunk where the file packs several frames together.
+    itemsize : int
+        Bytes of one value as the file holds it.
+
+    Raises
+    ------
+    InputError
+        It has more pixels than the largest full disk, or is too large for the size of the file.
+    """
+    pixels = math.prod(int(side) for side in shape[-2:])
+    size = math.prod(int(side) for side in shape) * itemsize
+    claim = "x".join(str(side) for side in shape)
+    if pixels > LARGEST_FRAME_PIXELS:
+        raise InputError(
+            f"{path} says that a frame has {claim} pixels, more than any full disk (23000x23000); "
+            "if that is right, cut it into parts."
+        )
+    if size > SMALL_FRAME_BYTES and path.is_file() and size > LARGEST_PACKING * path.stat().st_size:
+        raise InputError(
+            f"{path} says that it holds {claim} values at once ({size / 1e6:.0f} MB), but is a file of "
+            f"{path.stat().st_size / 1e3:.1f} kB; it is damaged or incomplete."
+        )
+
+
+def find_dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
+    """Return a dataset by name, as long as the way to it and its data stay in the file.
+
+    Parameters
+    ----------
+    file : h5py.File
+        Open; hold xarray's ``NETCDF4_PYTHON_LOCK`` where several threads read.
+    name : str
+        Parts joined with ``/``.
+    path : Path
+        The file, for messages.
+
+    Raises
+    ------
+    InputError
+        It leads out of the file, in a circle or nowhere, is no dataset of numbers, or claims too much.
+    """
+    waiting, group, links = _parts(name), file, 0
+    found: h5py.Group | h5py.Dataset = file
+    while waiting:
+        part = waiting.pop(0)
+        link = group.get(part, getlink=True) if isinstance(group, h5py.Group) else None
+        if isinstance(link, h5py.SoftLink):
+            links += 1
+            if links > MOST_LINKS:
+                raise InputError(f"{path}: the links to {name} lead in a circle; the file is damaged.")
+            group = file if link.path.startswith("/") else group
+            waiting = _parts(link.path) + waiting
+            continue
+        if isinstance(link, h5py.ExternalLink):
+            raise _outside(path, name, f"is a link to the file {link.filename}")
+        if not isinstance(link, h5py.HardLink):
+            raise InputError(f"{path} holds no dataset {name}.")
+        found = group = group[part]
+    if not isinstance(found, h5py.Dataset):
+        raise InputError(f"{path}: {name} is no dataset.")
+    _check_dataset(found.id, name, path)
+    return found
+
+
+def refuse_outside_data(path: Path) -> None:
+    """Refuse an HDF5 or NetCDF-4 file of which any part lies in another file.
+
+    Call it before the NetCDF library opens a file: the library follows links by itself, whichever variable is
+    asked for. Takes about 0.5 ms for ten variables.
+
+    Raises
+    ------
+    InputError
+        A link or dataset leads to other files, groups hold themselves, the file has more than 10,000 objects, or
+        it cannot be read as HDF5.
+    """
+    try:
+        with NETCDF4_PYTHON_LOCK, h5py.File(path, "r", locking=False) as file:
+            for number, (name, identifier) in enumerate(_objects(file, path), 1):
+                if number > MOST_OBJECTS:
+                    raise InputError(f"{path} holds more than {MOST_OBJECTS:,} objects; give files of fewer.")
+                if isinstance(identifier, h5py.h5d.DatasetID):
+                    _refuse_storage_outside(identifier, name, path)
+    except InputError:
+        raise
+    except Exception as error:  # h5py raises any of a dozen for a damaged file
+        raise InputError(f"{path} cannot be read as HDF5 ({error}); is it whole?") from None
+
+
+def _objects(file: h5py.File, path: Path) -> Iterator[tuple[str, h5py.h5g.GroupID | h5py.h5d.DatasetID]]:
+    """Yield name and identifier of every object, those that have several names once."""
+    root = h5py.h5o.get_info(file.id).addr
+    seen = {root}
+    waiting = [("", file.id, frozenset({root}))]
+    while waiting:
+        above, group, ancestors = waiting.pop()
+        for name in _names(group):
+            shown = f"{above}/{name.decode(errors='replace')}"
+            link = group.links.get_info(name).type
+            if link == h5py.h5l.TYPE_SOFT:
+                continue  # stays in the file, and what it leads to is visited under its own name
+            if link != h5py.h5l.TYPE_HARD:
+                raise _outside(path, shown, "is a link to another file")
+            found = h5py.h5o.open(group, name)
+            address = h5py.h5o.get_info(found).addr
+            if address in ancestors:
+                raise InputError(f"{path}: the group {shown} holds itself; the file is damaged.")
+            if address in seen:
+                continue
+            seen.add(address)
+            yield shown, found
+            if isinstance(found, h5py.h5g.GroupID):
+                waiting.append((shown, found, ancestors | {address}))
+
+
+def _names(group: h5py.h5g.GroupID) -> list[bytes]:
+    """Return the names in a group, not many more than a file may hold."""
+    names: list[bytes] = []
+
+    def collect(name: bytes) -> bool | None:
+        names.append(name)
+        return True if len(names) > MOST_OBJECTS else None
+
+    group.links.iterate(collect)
+    return names
+
+
+def _check_dataset(dataset: h5py.h5d.DatasetID, name: str, path: Path) -> None:
+    _refuse_storage_outside(dataset, name, path)
+    plan = dataset.get_create_plist()
+    if dataset.dtype.kind not in "iuf":
+        raise InputError(f"{path}: {name} holds {dataset.dtype}, not numbers.")
+    check_claim(path, dataset.shape, dataset.dtype.itemsize)
+    if plan.get_layout() == h5py.h5d.CHUNKED:
+        check_claim(path, plan.get_chunk(), dataset.dtype.itemsize)
+
+
+def _refuse_storage_outside(dataset: h5py.h5d.DatasetID, name: str, path: Path) -> None:
+    plan = dataset.get_create_plist()
+    if plan.get_layout() == h5py.h5d.VIRTUAL:
+        raise _outside(path, name, "is a virtual dataset, put together from other files")
+    if plan.get_external_count():
+        raise _outside(path, name, f"has its values in the file {plan.get_external(0)[0].decode(errors='replace')}")
+
+
+def _outside(path: Path, name: str, how: str) -> InputError:
+    return InputError(
+        f"{path}: {name} {how}, which is not read for safety; copy the data into one file (h5repack, or ncks)."
+    )
+
+
+def _parts(name: str) -> list[str]:
+    return [part for part in name.split("/") if part not in ("", ".")]

@@ -1,0 +1,57 @@
+"""Text and JSON from files that nobody has checked: bounded, and every fault one kind of error."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.walk import refuse_special
+
+__all__ = ["parse_json", "read_bounded"]
+
+# Pipes of the shell's own, as in `--config <(jq ... mine.json)`, have these names.
+PIPES = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Return the value of a JSON text.
+
+    Raises
+    ------
+    ValueError
+        It is not JSON, or JSON that no honest writer makes: nested too deeply, or a number of thousands of digits.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def read_bounded(path: Path, largest: int) -> bytes:
+    """Return the content of a file that should be small.
+
+    Parameters
+    ----------
+    path : Path
+        A file, or a pipe of the shell.
+    largest : int
+        Bytes; a larger file is refused before it takes memory.
+
+    Raises
+    ------
+    InputError
+        It is missing, not to be read, larger, or a device or another thing that is no file.
+    """
+    try:
+        if not (str(path).startswith(PIPES) and stat.S_ISFIFO(path.stat().st_mode)):
+            refuse_special(path)
+        with path.open("rb") as file:
+            content = file.read(largest + 1)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror or error}); give a file.") from None
+    if len(content) > largest:
+        raise InputError(f"{path} is larger than {largest >> 20} MiB, so it is not what this command reads.")
+    return content

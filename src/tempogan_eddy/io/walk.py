@@ -1,0 +1,118 @@
+"""Walking folders that may hold anything: links in a circle, dangling links, pipes and devices."""
+
+from __future__ import annotations
+
+import logging
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from tempogan_eddy.errors import InputError
+
+__all__ = ["Seen", "entries", "refuse_special", "walk"]
+
+log = logging.getLogger(__name__)
+
+DEEPEST = 64  # folders below the one that is walked
+SPECIAL = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def refuse_special(path: Path) -> None:
+    """Refuse what is neither a file nor a folder, before opening it can wait for ever.
+
+    Raises
+    ------
+    InputError
+        The path is a pipe, a socket, a device, a link that leads nowhere or in a circle, or missing.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        if path.is_symlink():
+            raise InputError(f"{path} is a link to {path.readlink()}, which cannot be followed; repair it.") from None
+        raise InputError(f"{path} cannot be read ({error.strerror or error}); give a file or folder.") from None
+    except ValueError:  # a null character
+        raise InputError(f"{str(path)!r} cannot be the name of a file.") from None
+    kind = SPECIAL.get(stat.S_IFMT(mode))
+    if kind:
+        raise InputError(f"{path} is {kind}, not a file or folder.")
+
+
+class Seen:
+    """The folders and files that a walk has met, by what they are rather than by name."""
+
+    def __init__(self) -> None:
+        self._met: set[tuple[int, int]] = set()
+
+    def first_time(self, path: Path) -> bool:
+        """Whether a path leads to what was not met before; what cannot be looked at counts as met."""
+        try:
+            status = path.stat()
+        except OSError:
+            return False
+        mark = status.st_dev, status.st_ino
+        new = mark not in self._met
+        self._met.add(mark)
+        return new
+
+
+def entries(folder: Path) -> list[Path]:
+    """Return the files and folders in a folder by name, those that are links last.
+
+    Links that lead nowhere, pipes, sockets and devices are left out with a line in the log. Links come last, so
+    that a walk meets each folder under its own name where it has one.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be listed.
+    """
+    try:
+        found = sorted(folder.iterdir(), key=lambda path: (path.is_symlink(), path.name))
+    except OSError as error:
+        raise InputError(f"{folder} cannot be listed ({error.strerror or error}); allow reading it.") from None
+    return [path for path in found if _is_usable(path)]
+
+
+def walk(top: Path) -> Iterator[Path]:
+    """Yield the files and folders below a folder, parents first, each once whatever links lead to it.
+
+    Walking ends for every tree: a link to a folder above is not followed, and nothing deeper than 64 folders is
+    looked at (a line in the log says so). A folder that cannot be listed is passed over in the same way.
+    """
+    seen = Seen()
+    seen.first_time(top)
+    waiting = [(path, 1) for path in reversed(_listed(top))]
+    while waiting:
+        path, depth = waiting.pop()
+        if not seen.first_time(path):
+            continue
+        yield path
+        if not path.is_dir():
+            continue
+        if depth >= DEEPEST:
+            log.warning("%s lies %d folders deep; what is in it is left out", path, DEEPEST)
+            continue
+        waiting += [(entry, depth + 1) for entry in reversed(_listed(path))]
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return entries(folder)
+    except InputError as error:
+        log.warning("left out: %s", error)
+        return []
+
+
+def _is_usable(path: Path) -> bool:
+    try:
+        refuse_special(path)
+    except InputError as error:
+        log.debug("left out: %s", error)
+        return False
+    return True
