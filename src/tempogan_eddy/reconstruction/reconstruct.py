@@ -16,8 +16,8 @@ from tempogan_eddy.device import choose_device
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import adapt, refine_grid
 from tempogan_eddy.io.history import MADE
-from tempogan_eddy.io.resolution import rescaled
 from tempogan_eddy.io.quality import VALID_KELVIN
+from tempogan_eddy.io.resolution import rescaled
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
 from tempogan_eddy.reconstruction.engines import detail_engine, private_copy
 from tempogan_eddy.reconstruction.provenance import provenance
