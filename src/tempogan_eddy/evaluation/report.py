@@ -18,9 +18,11 @@ from tempogan_eddy.evaluation.by_kelvin import error_by_kelvin
 from tempogan_eddy.evaluation.metrics import Metric
 from tempogan_eddy.evaluation.result import Evaluation
 from tempogan_eddy.io.aside import written_aside
+from tempogan_eddy.io.json_text import parse_json, read_bounded
 from tempogan_eddy.io.ownership import Kind, is_mark, mark
 
 __all__ = [
+    "LARGEST_SCORES",
     "SCORES",
     "TABLE",
     "as_dict",
@@ -37,6 +39,8 @@ __all__ = [
 DASH = "–"
 COLUMNS = ("storm", "method", "metric", "unit", "value", "low", "high")
 DECIMALS = {"K": 3, "dB": 2, "px": 3, "1": 4}
+
+LARGEST_SCORES = 256 << 20  # bytes; a storm has some ten thousand
 
 # Below this the interval says little about how a storm's hours differ.
 FEW_BLOCKS = 8
@@ -80,7 +84,7 @@ def as_json(evaluations: Sequence[Evaluation]) -> str:
 
 def _is_scores(path: Path) -> bool:
     """Whether `to_json` wrote a file; earlier releases left no mark, but no other file has these keys."""
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = parse_json(read_bounded(path, LARGEST_SCORES))
     if "maker" in content:
         return is_mark(content["maker"], "scores")
     keys = {"storm", "frames", "left_out", "settings", "metrics", "scores"}
@@ -99,7 +103,7 @@ TABLE = Kind("a table of scores", _is_table)
 def storms_in(text: str | bytes) -> list[Any] | None:
     """The storms of what `as_json` gave; None where a text is something else."""
     try:
-        storms = json.loads(text)["storms"]
+        storms = parse_json(text)["storms"]
     except (ValueError, TypeError, KeyError):
         return None
     return storms if isinstance(storms, list) else None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import logging
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ __all__ = [
     "load_checkpoint",
     "refuse_earlier_run",
     "save_checkpoint",
+    "state_of",
 ]
 
 log = logging.getLogger(__name__)
@@ -122,7 +125,7 @@ def load_checkpoint(path: Path, config: Config) -> dict[str, Any]:
         It is damaged, or of another model, sensor or kelvin range; the message names the key.
     """
     checkpoint = read_checkpoint(path)
-    stored, wanted = checkpoint["config"], config.model_dump(mode="json")
+    stored, wanted = _sections(checkpoint["config"], path), config.model_dump(mode="json")
     for section, keys in {"model": None, "sensor": None, "data": ["kelvin_range", "cadence"]}.items():
         for key in keys or wanted[section]:
             # scale_factor only repeats upsample_factor.
@@ -132,12 +135,37 @@ def load_checkpoint(path: Path, config: Config) -> dict[str, Any]:
                     f"{wanted[section][key]} in the configuration; resume with the configuration it was trained with."
                 )
     for key in ("steps_per_epoch", "pretrain_epochs"):
-        if stored["training"][key] != wanted["training"][key]:
+        if stored["training"].get(key) != wanted["training"][key]:
             raise InputError(
-                f"{path} was trained with training.{key} = {stored['training'][key]}, the configuration says "
+                f"{path} was trained with training.{key} = {stored['training'].get(key)}, the configuration says "
                 f"{wanted['training'][key]}; epochs would lose their meaning, so keep it."
             )
-    changed = [key for key in SAMPLING if stored["training"][key] != wanted["training"][key]]
+    changed = [key for key in SAMPLING if stored["training"].get(key) != wanted["training"][key]]
     if changed:
         log.warning("Changed since %s: training.%s; the run goes on, with other samples", path, ", ".join(changed))
     return checkpoint
+
+
+def _sections(stored: dict[str, Any], path: Path) -> dict[str, dict[str, Any]]:
+    """The stored configuration, once it is seen to have its sections."""
+    if not all(isinstance(stored.get(section), dict) for section in Config.model_fields):
+        raise InputError(f"The configuration in the checkpoint {path} lacks sections; it is damaged.")
+    return stored
+
+
+@contextmanager
+def state_of(path: Path) -> Iterator[None]:
+    """Say of whatever fails while a state is put back that the checkpoint does not hold it.
+
+    Raises
+    ------
+    InputError
+        A part of the state is missing, or is that of another network.
+    """
+    try:
+        yield
+    except (KeyError, ValueError, TypeError, AttributeError, RuntimeError, IndexError) as error:
+        raise InputError(
+            f"The state in {path} does not fit the networks of its configuration ({type(error).__name__}); "
+            "it is damaged: resume from another checkpoint."
+        ) from error
