@@ -88,7 +88,7 @@ def fuzz(kinds: list[str], folder: Path, flips: int, cuts: int) -> list[Finding]
     while True:
         words = [sys.executable, __file__, str(folder), str(flips), str(cuts), str(skip), *kinds]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-        child = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+        child = subprocess.run(words, capture_output=True, text=True, env=environment)
         lines = [json.loads(line) for line in child.stdout.splitlines() if line.startswith("[")]
         findings += [Finding(*line[1:]) for line in lines if line[0] == "finding"]
         if child.returncode == 0:
@@ -142,7 +142,7 @@ def _outcome(read: Callable[[], object]) -> str:
     try:
         read()
     except InputError as error:
-        if len(str(error)) > 1500 or "\n" in str(error).strip() and "problems:" not in str(error):
+        if len(str(error)) > 1500 or ("\n" in str(error).strip() and "problems:" not in str(error)):
             return f"no sentence: {str(error)[:300]!r}"
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]

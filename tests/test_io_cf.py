@@ -81,7 +81,7 @@ def test_no_candidate_lists_what_there_is(write):
 
 
 def test_what_has_no_dates_is_no_sequence(write):
-    with pytest.raises(InputError, match="holds ir, but nothing along a coordinate of dates"):
+    with pytest.raises(InputError, match="ir has 3 frames along 'time' and no times"):
         open_sequence(write(dataset(ir=variable()).drop_vars("time")))
 
 

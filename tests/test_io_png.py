@@ -1,10 +1,17 @@
+import contextlib
+import os
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import ndimage
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import open_sequence, open_sequences, save_sequence
-from tempogan_eddy.io.png import WRITTEN_KELVIN
+from tempogan_eddy.io.png import WRITTEN_KELVIN, open_png
+from tempogan_eddy.io.white_cold import looks_white_cold
 
 
 def write_png(path, values, mode=None):
@@ -161,3 +168,354 @@ def test_an_unreadable_frame_may_be_a_gap(tmp_path):
     with pytest.raises(InputError, match=r"frame_2\.png"):
         open_sequence(tmp_path)
     assert open_sequence(tmp_path, unreadable="gap").sizes["time"] == 2
+
+
+# What other machines write: every kind of PNG, made by hand where Pillow cannot write it.
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+GREY, COLOUR, PALETTE, GREY_ALPHA, COLOUR_ALPHA = 0, 2, 3, 4, 6
+ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+
+
+def chunk(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def packed_rows(levels, bits, row_filter):
+    """Rows of an image (y, x, channels) as PNG holds them before compression, under one of the filters 0 to 2."""
+    rows, before = [], None
+    for row in levels:
+        if bits < 8:
+            each = np.unpackbits(row.astype(np.uint8)[..., None], axis=-1)[..., -bits:]
+            line = np.packbits(each.ravel())
+        else:
+            line = np.frombuffer(row.astype(">u2" if bits == 16 else "u1").tobytes(), np.uint8)
+        back = levels.shape[-1] * max(bits, 8) // 8
+        left = np.concatenate([np.zeros(back, np.uint8), line])[: len(line)]
+        above = np.zeros_like(line) if before is None else before
+        rows.append(bytes([row_filter]) + (line - [0 * line, left, above][row_filter]).astype(np.uint8).tobytes())
+        before = line
+    return b"".join(rows)
+
+
+def raw_png(path, levels, kind, bits=8, *, palette=None, key=None, interlaced=False, row_filter=0, extra=()):
+    """Write levels (y, x) or (y, x, channels) as the PNG of this kind that they are."""
+    levels = np.asarray(levels)
+    levels = levels[..., None] if levels.ndim == 2 else levels
+    height, width = levels.shape[:2]
+    passes = [levels[y::dy, x::dx] for y, x, dy, dx in ADAM7] if interlaced else [levels]
+    pixels = b"".join(packed_rows(part, bits, row_filter) for part in passes if part.size)
+    parts = [chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, interlaced))]
+    parts += [chunk(b"PLTE", bytes(palette))] if palette is not None else []
+    parts += [chunk(b"tRNS", bytes(key))] if key is not None else []
+    parts += [chunk(*each) for each in extra]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    compressed = zlib.compress(pixels)
+    parts += [chunk(b"IDAT", compressed[:20]), chunk(b"IDAT", compressed[20:]), chunk(b"IEND", b"")]
+    path.write_bytes(SIGNATURE + b"".join(parts))
+
+
+def levels_of(bits, shape=(9, 13)):
+    return np.random.default_rng(bits).integers(0, 2**bits, shape).astype(np.uint16 if bits == 16 else np.uint8)
+
+
+def expected(levels, bits):
+    return 170 + levels.astype(float) / (2**bits - 1) * 150
+
+
+LAYOUTS = {
+    **{f"grey {bits}": (GREY, bits, lambda grey: grey) for bits in (1, 2, 4, 8, 16)},
+    "colour 8": (COLOUR, 8, lambda grey: np.dstack([grey] * 3)),
+    "colour 16": (COLOUR, 16, lambda grey: np.dstack([grey] * 3)),
+    "grey alpha 8": (GREY_ALPHA, 8, lambda grey: np.dstack([grey, np.full_like(grey, 200)])),
+    "grey alpha 16": (GREY_ALPHA, 16, lambda grey: np.dstack([grey, np.full_like(grey, 256)])),
+    "colour alpha 8": (COLOUR_ALPHA, 8, lambda grey: np.dstack([grey] * 3 + [np.full_like(grey, 1)])),
+    "colour alpha 16": (COLOUR_ALPHA, 16, lambda grey: np.dstack([grey] * 3 + [np.full_like(grey, 1)])),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize("row_filter", [0, 1, 2])
+def test_every_kind_of_grey_is_exact(tmp_path, layout, interlaced, row_filter):
+    kind, bits, stored = LAYOUTS[layout]
+    grey = levels_of(bits)
+    raw_png(tmp_path / "a/frame_1.png", stored(grey), kind, bits, interlaced=interlaced, row_filter=row_filter)
+    np.testing.assert_array_equal(open_sequence(tmp_path / "a")[0].values, expected(grey, bits).astype("f4"))
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+@pytest.mark.parametrize("seen_through", ["one", "some", "none"])
+def test_a_grey_palette_is_grey_and_its_transparent_entries_are_missing(tmp_path, bits, seen_through):
+    numbers = levels_of(bits)
+    shades = np.random.default_rng(1).integers(0, 256, 2**bits)
+    alpha = {"one": [0], "some": [0, 128], "none": None}[seen_through]
+    raw_png(tmp_path / "a/frame_1.png", numbers, PALETTE, bits, palette=np.repeat(shades, 3).tolist(), key=alpha)
+    kelvin = expected(shades[numbers], 8)
+    np.testing.assert_array_equal(
+        open_sequence(tmp_path / "a")[0].values, np.where((numbers == 0) & bool(alpha), np.nan, kelvin).astype("f4")
+    )
+
+
+@pytest.mark.parametrize("layout", [name for name in LAYOUTS if "alpha" not in name])
+def test_the_level_of_a_transparency_key_is_missing(tmp_path, layout):
+    kind, bits, stored = LAYOUTS[layout]
+    grey = levels_of(bits)
+    level = int(grey[4, 4])
+    key = struct.pack(">H", level) * (3 if kind == COLOUR else 1)
+    raw_png(tmp_path / "a/frame_1.png", stored(grey), kind, bits, key=key)
+    kelvin = np.where(grey == level, np.nan, expected(grey, bits)).astype("f4")
+    np.testing.assert_array_equal(open_sequence(tmp_path / "a")[0].values, kelvin)
+
+
+@pytest.mark.parametrize("layout", [name for name in LAYOUTS if "alpha" in name])
+def test_pixels_without_opacity_are_missing_whatever_their_colour(tmp_path, layout):
+    kind, bits, stored = LAYOUTS[layout]
+    grey = levels_of(bits)
+    values = stored(grey)
+    values[2:5, 3:6, -1] = 0
+    values[3, 4, 0] = 7
+    raw_png(tmp_path / "a/frame_1.png", values, kind, bits)
+    kelvin = expected(grey, bits).astype("f4")
+    kelvin[2:5, 3:6] = np.nan
+    np.testing.assert_array_equal(open_sequence(tmp_path / "a")[0].values, kelvin)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_colours_that_differ_in_the_lowest_bit_are_no_grey(tmp_path, bits):
+    colours = np.dstack([levels_of(bits)] * 3)
+    colours[5, 5, 2] ^= 1
+    raw_png(tmp_path / "a/frame_1.png", colours, COLOUR, bits)
+    with pytest.raises(InputError, match="coloured"):
+        open_sequence(tmp_path / "a").compute()
+
+
+def test_a_palette_of_colours_is_refused_where_they_are_used(tmp_path):
+    palette = [*np.repeat(np.arange(255), 3), 1, 2, 3]
+    raw_png(tmp_path / "a/frame_1.png", levels_of(8) // 2, PALETTE, palette=palette)
+    assert np.isfinite(open_sequence(tmp_path / "a").values).all()
+    raw_png(tmp_path / "a/frame_1.png", levels_of(8) | 1 | 254 * (levels_of(8) > 99), PALETTE, palette=palette)
+    with pytest.raises(InputError, match="coloured"):
+        open_sequence(tmp_path / "a").compute()
+
+
+def test_files_of_other_kinds_are_passed_over_or_refused_as_what_they_are(tmp_path):
+    write_png(tmp_path / "a/1.PNG", ramp())
+    (tmp_path / "a/._1.PNG").write_bytes(b"\0\5\x16\7")
+    (tmp_path / "a/.DS_Store").write_bytes(b"x")
+    (tmp_path / "a/2.png").mkdir()
+    assert open_sequence(tmp_path / "a").sizes["time"] == 1
+    for kind in ("JPEG", "GIF", "BMP", "TIFF"):
+        Image.fromarray(ramp()).save(tmp_path / "a/3.png", format=kind)
+        with pytest.raises(InputError, match=rf"3\.png is not a PNG image but a {kind}"):
+            open_sequence(tmp_path / "a")
+
+
+def test_an_animation_is_refused(tmp_path):
+    frames = [Image.fromarray(ramp() // number) for number in (1, 2)]
+    frames[0].save(tmp_path / "frame_1.png", save_all=True, append_images=frames[1:])
+    with pytest.raises(InputError, match="animation"):
+        open_sequence(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "bits", "kind"),
+    [(13000, 13000, 8, GREY), (10**6, 10**6, 16, GREY), (2**31 - 1, 2**31 - 1, 8, COLOUR), (2**31, 1, 8, GREY)],
+)
+def test_a_claimed_size_that_the_file_cannot_hold_is_refused_before_memory_is_taken(
+    tmp_path, width, height, bits, kind
+):
+    header = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)
+    pixels = zlib.compress(bytes(100))
+    file = SIGNATURE + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    (tmp_path / "frame_1.png").write_bytes(file)
+    with pytest.raises(InputError, match=r"frame_1\.png"):
+        open_sequence(tmp_path)
+
+
+def test_a_large_frame_of_nothing_is_refused_before_memory_is_taken(tmp_path):
+    packer = zlib.compressobj(1)
+    pixels = b"".join(packer.compress(bytes(9001)) for _ in range(9000)) + packer.flush()
+    header = struct.pack(">IIBBBBB", 9000, 9000, 8, GREY, 0, 0, 0)
+    file = SIGNATURE + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    (tmp_path / "frame_1.png").write_bytes(file)
+    with pytest.raises(InputError, match="does not hold"):
+        open_sequence(tmp_path)
+
+
+@pytest.mark.parametrize("names", [["OR_C13_G16_s2019112100{}213", "OR_C13_G16_s2019112103{}213"], ["a", "b"]])
+def test_days_of_the_year_are_read_as_such(tmp_path, names):
+    if names == ["a", "b"]:
+        names = ["2019112_100{}", "2019112_110{}"]
+        context = pytest.raises(InputError, match="day of the year")
+    else:
+        context = contextlib.nullcontext()
+    for name in names:
+        write_png(tmp_path / "a" / f"{name.format(0)}.png", ramp())
+    with context:
+        times = open_sequence(tmp_path / "a").time.values
+        np.testing.assert_array_equal(times, np.array(["2019-04-22T10:00:21.300", "2019-04-22T10:30:21.300"], "M8[ns]"))
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["191225_2200", "191225_2300"], "two digits for the year"),
+        (["191225_2300", "191226_0000"], "neither time nor number"),
+        (["20191225_2300", "20191225_2400"], "no time"),
+        (["20191225T0900CST", "20191225T1000CST"], "CST"),
+        (["1577264400", "1577268000"], "neither time nor number"),
+    ],
+)
+def test_times_that_cannot_be_right_are_refused(tmp_path, names, words):
+    for name in names:
+        write_png(tmp_path / "a" / f"{name}.png", ramp())
+    with pytest.raises(InputError, match=words):
+        open_sequence(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    ("names", "hours"),
+    [
+        (["0", "1", "3", "10"], [0, 1, 3, 10]),
+        (["200717_0001", "200717_0002"], [1, 2]),
+        (["frame_001_4km", "frame_002_4km"], [1, 2]),
+        (["\u53f0\u98ce \u30d5\u30ec\u30fc\u30e0 1", "\u53f0\u98ce \u30d5\u30ec\u30fc\u30e0 2"], [1, 2]),
+        (["x\u00b21", "x\u00b22"], [1, 2]),
+    ],
+)
+def test_frames_are_counted_by_the_one_number_that_varies(tmp_path, names, hours):
+    for name in names:
+        write_png(tmp_path / "a" / f"{name}.png", ramp())
+    sequence = open_sequence(tmp_path / "a", cadence="native")
+    assert ((sequence.time.values - np.datetime64("2000-01-01")) / np.timedelta64(1, "h")).tolist() == hours
+
+
+def test_one_frame_alone_is_a_sequence_of_one(tmp_path):
+    write_png(tmp_path / "a/20191225_0930.png", ramp())
+    write_png(tmp_path / "a/20191225_1000.png", ramp())
+    sequence = open_png(tmp_path / "a/20191225_0930.png")
+    assert sequence.attrs["sequence"] == "20191225_0930"
+    np.testing.assert_array_equal(sequence.time, np.array(["2019-12-25T09:30"], "M8[ns]"))
+
+
+@pytest.mark.parametrize("step", ["30m", "21s", "1500ms"])
+def test_times_between_hours_come_back(make_sequence, tmp_path, step):
+    sequence = make_sequence(step="1h")
+    shift = {"30m": 1_800_000_000_000, "21s": 21_000_000_000, "1500ms": 1_500_000_001}[step]
+    sequence = sequence.assign_coords(time=sequence.time.values + np.arange(4) * np.timedelta64(shift, "ns"))
+    save_sequence(sequence, tmp_path / "storm", format="png")
+    np.testing.assert_array_equal(open_sequence(tmp_path / "storm").time, sequence.time)
+
+
+def cloudy(frames=3):
+    """Kelvins of a warm, smooth sea with cold, ragged clouds."""
+    rng = np.random.default_rng(3)
+    ragged = ndimage.gaussian_filter(rng.normal(size=(frames, 96, 96)), (0, 3, 3))
+    cloud = np.clip(ragged / ragged.std() - 0.8, 0, None)
+    return 294 + 0.3 * rng.normal(size=(frames, 96, 96)) - 35 * cloud * (1 + 0.2 * rng.normal(size=(frames, 96, 96)))
+
+
+def write_kelvins(folder, frames, grey_kelvin):
+    black, white = grey_kelvin
+    for number, frame in enumerate(frames):
+        write_png(folder / f"frame_{number}.png", np.rint((frame - black) / (white - black) * 255).astype(np.uint8))
+
+
+def test_white_cold_pictures_read_as_white_warm_are_warned_about_once(tmp_path, caplog):
+    write_kelvins(tmp_path / "a", np.clip(cloudy(6), 170, 320), (320, 170))
+    open_sequence(tmp_path / "a")
+    assert caplog.text.count("upside down") == 1
+    assert "data.grey_kelvin to [320, 170]" in caplog.text
+    caplog.clear()
+    open_sequence(tmp_path / "a", grey_kelvin=(320, 170))
+    assert caplog.text == ""
+
+
+def test_no_real_frame_looks_upside_down_and_most_do_when_turned(data_dir):
+    turned = 0
+    frames = open_sequence(data_dir / "digital-typhoon", storm="200717").isel(time=slice(0, None, 20)).values
+    for frame in frames:
+        assert not looks_white_cold(frame)
+        assert not looks_white_cold(frame[::4, ::4])
+        turned += looks_white_cold(490 - frame)
+    assert turned >= 0.8 * len(frames)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "[1]",
+        "{",
+        "[" * 100_000,
+        '{"mapping": 3}',
+        '{"mapping": {"levels": [1, 1], "kelvins": [100, 200]}}',
+        '{"mapping": {"levels": [1, 2], "kelvins": [100, NaN]}}',
+        '{"mapping": {"levels": [1, 2], "kelvins": ["a", "b"]}}',
+        '{"mapping": {"levels": [0, 255], "kelvins": [100, 200], "missing": "x"}}',
+        '{"time": "yesterday"}',
+        '{"time": {}}',
+        '{"coordinates": [1]}',
+        '{"coordinates": {"y": [1, {}]}}',
+        '{"coordinates": {"a": [[1], {}]}}',
+        '{"coordinates": {"a": 1}}',
+        '{"coordinates": {"a": [1, 2, 3]}}',
+        '{"attrs": 5}',
+        '{"attrs": {"units": "furlong"}}',
+    ],
+)
+def test_a_damaged_record_is_refused(tmp_path, record):
+    text = b"tempogan-eddy\0\0\0\0\0" + record.encode()
+    raw_png(tmp_path / "a/frame_1.png", levels_of(8), GREY, extra=[(b"iTXt", text)])
+    with pytest.raises(InputError):
+        open_sequence(tmp_path / "a").compute()
+
+
+def test_a_record_may_be_packed(tmp_path):
+    record = b'{"mapping": {"levels": [0, 255], "kelvins": [200, 300]}}'
+    raw_png(
+        tmp_path / "a/frame_1.png", ramp(), GREY, extra=[(b"iTXt", b"tempogan-eddy\0\1\0\0\0" + zlib.compress(record))]
+    )
+    assert float(open_sequence(tmp_path / "a").max()) == 300
+
+
+@pytest.mark.parametrize("layout", [*LAYOUTS, "ours", "palette"])
+def test_a_broken_frame_is_read_whole_or_refused(tmp_path, layout, make_sequence):
+    """Change bits and cut: TEMPOGAN_EDDY_FUZZ sets how many times, 12 by default."""
+    path = tmp_path / "a/frame_1.png"
+    if layout == "ours":
+        save_sequence(make_sequence(frames=1), tmp_path / "a", format="png")
+    elif layout == "palette":
+        raw_png(path, levels_of(4), PALETTE, 4, palette=range(48), key=[0])
+    else:
+        kind, bits, stored = LAYOUTS[layout]
+        raw_png(path, stored(levels_of(bits)), kind, bits)
+    path = next((tmp_path / "a").iterdir())
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for attempt in range(int(os.environ.get("TEMPOGAN_EDDY_FUZZ", "12"))):
+        content = bytearray(whole)
+        if attempt % 4 == 0:
+            content = content[: rng.integers(len(whole))]
+        elif attempt % 4 == 1:  # a change that a wrong sum does not give away
+            content = repaired(content, rng)
+        else:
+            content[rng.integers(len(whole))] ^= 1 << rng.integers(8)
+        path.write_bytes(content)
+        with contextlib.suppress(InputError):
+            values = open_sequence(tmp_path / "a").compute()
+            assert values.dtype == np.float32
+            assert attempt % 4 == 1
+
+
+def repaired(content, rng):
+    """Change one byte of a chunk's content, and its sum accordingly."""
+    starts, position = [], 8
+    while position < len(content):
+        (length,) = struct.unpack_from(">I", content, position)
+        starts += [(position, length)] if length else []
+        position += 12 + length
+    start, length = starts[rng.integers(len(starts))]
+    content[start + 8 + rng.integers(length)] = rng.integers(256)
+    struct.pack_into(">I", content, start + 8 + length, zlib.crc32(content[start + 4 : start + 8 + length]))
+    return content

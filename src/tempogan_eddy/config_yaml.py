@@ -21,7 +21,7 @@ class _PlainLoader(yaml.SafeLoader):
     depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        event: Any = self.peek_event()
         if getattr(event, "anchor", None) or getattr(event, "tag", None):
             raise ValueError(f"line {event.start_mark.line + 1} has an anchor, an alias or a tag")
         self.depth += 1
@@ -47,5 +47,11 @@ def parse_yaml(text: str) -> Any:
         if "\\ud" in text.lower():  # half of a surrogate pair, which can be neither printed nor written
             json.dumps(value, ensure_ascii=False).encode()
         return value
-    except (KeyError, AttributeError, TypeError, IndexError, RecursionError) as error:  # of the library, for odd scalars
+    except (
+        KeyError,
+        AttributeError,
+        TypeError,
+        IndexError,
+        RecursionError,
+    ) as error:  # odd scalars
         raise ValueError(f"{type(error).__name__} in the YAML library") from None

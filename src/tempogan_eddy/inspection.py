@@ -99,7 +99,7 @@ def data_facts(sequence: xr.DataArray) -> Facts:
         **_kelvin_facts(sequence),
         "hourly windows": len(find_windows(linked_frames(sequence, "1h"), np.ones(len(times), bool))),
         "coordinates": ", ".join(map(str, sequence.coords)),
-        **{key: value for key, value in sequence.attrs.items() if key != "sequence"},
+        **{key: value for key, value in sequence.attrs.items() if key not in ("sequence", "variable_attributes")},
     }
 
 

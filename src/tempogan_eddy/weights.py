@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import save
 
 from tempogan_eddy import __version__
@@ -16,12 +17,14 @@ from tempogan_eddy.config import Config, load_config
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
+from tempogan_eddy.io.ownership import Kind
 from tempogan_eddy.model.tempogan import Generator
 from tempogan_eddy.released import RELEASED, RELEASES, is_released
 from tempogan_eddy.stored import CHECKPOINT_FORMAT, MODEL_FORMAT, read_checkpoint, read_model_file
 
 __all__ = [
     "CHECKPOINT_FORMAT",
+    "MODEL",
     "MODEL_FORMAT",
     "Model",
     "build_generator",
@@ -30,6 +33,14 @@ __all__ = [
     "save_model",
     "turn_dial",
 ]
+
+
+def _is_model(path: Path) -> bool:
+    with safe_open(path, framework="pt") as file:
+        return bool(file.metadata()["format"] == MODEL_FORMAT)
+
+
+MODEL = Kind("a model", _is_model)
 
 
 @dataclass
@@ -82,7 +93,7 @@ def save_model(path: Path, generator: torch.nn.Module, config: Config, metadata:
     """
     tensors = {name: value.detach().float().contiguous().cpu() for name, value in generator.state_dict().items()}
     header = {"format": MODEL_FORMAT, "version": __version__, "config": config.model_dump_json()}
-    with written_aside(path) as partial:
+    with written_aside(path, MODEL) as partial:
         partial.write_bytes(save(tensors, header | {"metadata": json.dumps(metadata)}))
 
 

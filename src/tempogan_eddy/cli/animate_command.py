@@ -7,7 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
-from tempogan_eddy.cli.options import Colours, ConfigPath, Credit, InputFormat, Overrides, Storm, Time, settings
+from tempogan_eddy.cli.options import (
+    Colours,
+    ConfigPath,
+    Credit,
+    InputFormat,
+    Overrides,
+    Overwrite,
+    Storm,
+    Time,
+    settings,
+)
 from tempogan_eddy.cli.progress import frame_progress
 from tempogan_eddy.errors import InputError
 
@@ -48,6 +58,7 @@ def animate(
     quality: Annotated[int, typer.Option(min=1, max=100, help="Of WebP; 100 keeps every colour exactly.")] = 80,
     credit: Credit = "",
     input_format: InputFormat = None,
+    overwrite: Overwrite = False,
     config: ConfigPath = None,
     overrides: Overrides = None,
 ) -> None:
@@ -57,7 +68,7 @@ def animate(
     from tempogan_eddy.display.movie import check_name, save_animation
     from tempogan_eddy.display.panels import match_panels
 
-    check_name(output)
+    check_name(output, overwrite=overwrite, sources=sources)
     window = _window(crop)
     names = _labels(labels, sources)
     data = settings(config, overrides).data
@@ -65,7 +76,7 @@ def animate(
     panels = match_panels(sequences, names, every)
     animation = Animation(panels, table=COLOUR_TABLES[colours], width=width, crop=window, credit=credit)
     with frame_progress("animating", len(animation)) as advance:
-        save_animation(animation, output, fps=fps, quality=quality, on_frame=advance)
+        save_animation(animation, output, fps=fps, quality=quality, overwrite=overwrite, on_frame=advance)
     size = output.stat().st_size / 1e6
     print(f"{output}: {len(animation)} frames of {animation.size[0]}x{animation.size[1]}, {size:.1f} MB")
 

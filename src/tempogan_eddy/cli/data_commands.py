@@ -11,15 +11,19 @@ import typer
 from tempogan_eddy.cli.invocation import history
 from tempogan_eddy.cli.options import (
     ConfigPath,
+    Exact,
     Format,
     Input,
     InputFormat,
     Json,
     Output,
     Overrides,
+    Overwrite,
+    Packed,
     Storm,
     Time,
     model_names,
+    precision_name,
     settings,
 )
 from tempogan_eddy.cli.progress import frame_progress, storm_progress
@@ -41,12 +45,22 @@ def read(path: Path, storm: str | None, time: str | None, input_format: str | No
     return sequence
 
 
-def write(sequence: Any, output: Path, output_format: str | None, verb: str) -> None:
+def write(
+    sequence: Any, output: Path, output_format: str | None, verb: str, *, precision: str, overwrite: bool
+) -> None:
     """Save a sequence with a progress bar; a suffix-less output takes the format of the input."""
     from tempogan_eddy.io import save_sequence
 
     with frame_progress(verb, sequence.sizes["time"]) as advance:
-        save_sequence(sequence, output, format=output_format, history=history(), on_frame=advance)
+        save_sequence(
+            sequence,
+            output,
+            format=output_format,
+            history=history(),
+            precision=precision,
+            overwrite=overwrite,
+            on_frame=advance,
+        )
 
 
 def coarsen(
@@ -71,12 +85,16 @@ def coarsen(
     time: Time = None,
     format: Format = None,
     input_format: InputFormat = None,
+    packed: Packed = False,
+    exact: Exact = False,
+    overwrite: Overwrite = False,
     config: ConfigPath = None,
     overrides: Overrides = None,
 ) -> None:
     """See a sequence with a coarser instrument (the sensor model on files)."""
     from tempogan_eddy.dataset.sensor import SensorModel
 
+    precision = precision_name(packed, exact)
     checked = settings(config, overrides)
     sequence = read(source, storm, time, input_format, checked.data)
     configured = checked.sensor
@@ -87,13 +105,14 @@ def coarsen(
         configured.noise_kelvin if noise is None else noise,
     )
     coarse = model.coarsen(sequence, seed)
-    write(coarse, output, format, "coarsening")
+    write(coarse, output, format, "coarsening", precision=precision, overwrite=overwrite)
     print(f"{output}: {coarse.sizes['time']} frames of {coarse.sizes['y']}x{coarse.sizes['x']}")
 
 
 def pack(
     source: Input,
     output: Annotated[Path, typer.Option("--output", "-o", help="The store, NAME.zarr.", show_default=False)],
+    overwrite: Overwrite = False,
     config: ConfigPath = None,
     overrides: Overrides = None,
 ) -> None:
@@ -101,7 +120,7 @@ def pack(
     from tempogan_eddy.dataset.pack import pack as write_pack
 
     with storm_progress("packing") as advance:
-        write_pack(source, output, settings(config, overrides), advance)
+        write_pack(source, output, settings(config, overrides), advance, overwrite=overwrite)
     size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
     print(f"{output}: {size / 1e6:.1f} MB")
 
@@ -140,12 +159,25 @@ def synthesize(
     size: Annotated[int, typer.Option(min=32, help="Side of the frames in pixels.")] = 256,
     seed: Annotated[int, typer.Option(help="Another seed, other storms.")] = 0,
     format: Format = None,
+    packed: Packed = False,
+    exact: Exact = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Simulate storms: a vortex with shear and eddies advecting, growing and dissolving cloud."""
     from tempogan_eddy.synthesis import synthesize as simulate
 
     with storm_progress("simulating") as advance:
-        simulate(output, storms=storms, frames=frames, size=size, seed=seed, format=format, on_frame=advance)
+        simulate(
+            output,
+            storms=storms,
+            frames=frames,
+            size=size,
+            seed=seed,
+            format=format,
+            precision=precision_name(packed, exact),
+            overwrite=overwrite,
+            on_frame=advance,
+        )
     print(f"{output}: {storms} storms of {frames} frames, {size}x{size}")
 
 

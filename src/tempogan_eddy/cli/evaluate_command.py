@@ -16,13 +16,13 @@ from tempogan_eddy.cli.options import (
     Credit,
     FormatName,
     Overrides,
+    Overwrite,
     Storm,
     Time,
     model_names,
     settings,
 )
 from tempogan_eddy.cli.progress import frame_progress
-from tempogan_eddy.errors import InputError
 
 __all__ = ["evaluate"]
 
@@ -72,6 +72,7 @@ def evaluate(
     colours: Colours = "infrared",
     credit: Credit = "",
     baselines: Annotated[bool, typer.Option(help="Score nearest, bicubic and back-projected bicubic too.")] = True,
+    overwrite: Overwrite = False,
     config: ConfigPath = None,
     overrides: Overrides = None,
 ) -> None:
@@ -80,13 +81,16 @@ def evaluate(
     from tempogan_eddy.evaluation import evaluate as score
     from tempogan_eddy.evaluation.report import as_json, table, to_csv, to_json
 
-    _check_outputs(json_file, csv_file)
-    page = _page(report, model, colours, credit) if report else None
+    sources = [path for path in (truth, reconstructed, lowres, model) if path is not None]
+    _check_outputs(json_file, csv_file, report, overwrite, sources)
+    page = _page(model, colours, credit) if report else None
+    drawings = _Drawings(figures, overwrite, sources) if figures else None
     # A program that reads the scores reads nothing else.
     people = sys.stderr if json_file == STANDARD_OUTPUT else sys.stdout
     data = settings(config, overrides).data
     results = []
     for name, truth_part, fine, coarse in _pairs(truth, reconstructed, lowres, storm, time, input_format, data):
+        places = drawings.places(str(truth_part.attrs.get("sequence", name))) if drawings else None
         with frame_progress(f"evaluating {name}") as advance:
             result = score(
                 truth_part,
@@ -100,8 +104,8 @@ def evaluate(
             )
         results.append(result)
         _print(table(result), people)
-        if figures:
-            _draw(figures, result, truth_part, fine, coarse, people)
+        if places:
+            _draw(places, overwrite, result, truth_part, fine, coarse, people)
         if page:
             with frame_progress(f"drawing {name}") as advance:
                 page.add(result, truth_part, fine, coarse, advance)
@@ -113,28 +117,55 @@ def evaluate(
     if json_file == STANDARD_OUTPUT:
         print(as_json(results))
     elif json_file:
-        print(to_json(results, json_file))
+        print(to_json(results, json_file, overwrite=overwrite))
     if csv_file:
-        print(to_csv(results, csv_file), file=people)
+        print(to_csv(results, csv_file, overwrite=overwrite), file=people)
     if page and report:
-        print(page.save(report), file=people)
+        print(page.save(report, overwrite=overwrite), file=people)
 
 
-def _check_outputs(json_file: Path | None, csv_file: Path | None) -> None:
-    from tempogan_eddy.evaluation.report import is_scores
+def _check_outputs(
+    json_file: Path | None, csv_file: Path | None, report: Path | None, overwrite: bool, sources: list[Path]
+) -> None:
+    """What is wrong with an output shows before hours of scoring."""
+    from tempogan_eddy.display.report_page import check_name
+    from tempogan_eddy.evaluation.report import SCORES, TABLE
+    from tempogan_eddy.io.ownership import check_place
 
-    for target in (json_file, csv_file):
-        if target is not None and target.is_file() and not is_scores(target):
-            raise InputError(f"{target} exists and is no table of scores; name another file for them.")
+    for target, kind in ((json_file, SCORES), (csv_file, TABLE)):
+        if target is not None and target != STANDARD_OUTPUT:
+            check_place(target, kind, overwrite=overwrite, sources=sources)
+    if report is not None:
+        check_name(report, overwrite=overwrite, sources=sources)
 
 
-def _page(report: Path, model: Path | None, colours: str, credit: str) -> Any:
-    """The page to collect storms for; what is wrong with its name or the model shows before hours of scoring."""
-    from tempogan_eddy.display.report_page import ReportPage, check_name
+def _page(model: Path | None, colours: str, credit: str) -> Any:
+    """The page to collect storms for; what is wrong with the model shows before hours of scoring."""
+    from tempogan_eddy.display.report_page import ReportPage
     from tempogan_eddy.inspection import model_facts
 
-    check_name(report)
     return ReportPage(history(), model_facts(model) if model else {}, colours, credit)
+
+
+class _Drawings:
+    """Where figures go: under safe names, none twice in a command, over nothing but earlier figures."""
+
+    def __init__(self, folder: Path, overwrite: bool, sources: list[Path]) -> None:
+        self.folder, self.overwrite, self.sources = folder, overwrite, sources
+        self.taken: set[str] = set()
+
+    def places(self, storm: str) -> tuple[Path, Path]:
+        """The files for the crops and the spectra of a storm."""
+        from tempogan_eddy.evaluation.figures import FIGURE
+        from tempogan_eddy.io.names import safe_name
+        from tempogan_eddy.io.ownership import check_place
+
+        name = safe_name(storm, self.taken)
+        self.taken.add(name.lower())
+        crops, spectra = (self.folder / f"{name}-{what}.png" for what in ("crops", "spectra"))
+        for place in (crops, spectra):
+            check_place(place, FIGURE, overwrite=self.overwrite, sources=self.sources)
+        return crops, spectra
 
 
 def _pairs(
@@ -167,13 +198,16 @@ def _pairs(
         yield label, select_time(whole, time), select_time(fine, time), coarse
 
 
-def _draw(folder: Path, result: Any, truth: Any, fine: Any, coarse: Any, people: TextIO) -> None:
-    from tempogan_eddy.evaluation import figures
+def _draw(
+    places: tuple[Path, Path], overwrite: bool, result: Any, truth: Any, fine: Any, coarse: Any, people: TextIO
+) -> None:
+    from tempogan_eddy.evaluation.figures import save_crops, save_spectra
 
-    crops = folder / f"{result.storm}-crops.png"
-    print(figures.save_crops(truth, fine, crops, lowres=coarse, time=result.example_time), file=people)
+    crops, spectra = places
+    drawn = save_crops(truth, fine, crops, lowres=coarse, time=result.example_time, overwrite=overwrite)
+    print(drawn, file=people)
     if result.spectra is not None:
-        print(figures.save_spectra(result, folder / f"{result.storm}-spectra.png"), file=people)
+        print(save_spectra(result, spectra, overwrite=overwrite), file=people)
 
 
 def _print(table: Any, people: TextIO) -> None:

@@ -10,15 +10,19 @@ import typer
 from tempogan_eddy.cli.data_commands import read, write
 from tempogan_eddy.cli.options import (
     ConfigPath,
+    Exact,
     Format,
     Input,
     InputFormat,
     Output,
     Overrides,
+    Overwrite,
+    Packed,
     Storm,
     Time,
     model_names,
     one_of,
+    precision_name,
     settings,
 )
 from tempogan_eddy.cli.progress import storm_progress
@@ -100,6 +104,9 @@ def reconstruct(
             autocompletion=one_of("auto", "fp32", "bf16"),
         ),
     ] = "auto",
+    packed: Packed = False,
+    exact: Exact = False,
+    overwrite: Overwrite = False,
     config: ConfigPath = None,
     overrides: Overrides = None,
 ) -> None:
@@ -110,8 +117,9 @@ def reconstruct(
     from tempogan_eddy.weights import load_model
 
     sequence = read(source, storm, time, input_format, settings(config, overrides).data)
-    check_output(sequence, output, format)
+    stored = precision_name(packed, exact)
+    check_output(sequence, output, format, precision=stored, overwrite=overwrite)
     loaded = load_model(model, detail)
     fine = rebuild(sequence, loaded, tile=tile, device=choose_device(device), engine=engine, precision=precision)
-    write(fine, output, format, "reconstructing")
+    write(fine, output, format, "reconstructing", precision=stored, overwrite=overwrite)
     print(f"{output}: {fine.sizes['time']} frames of {fine.sizes['y']}x{fine.sizes['x']}")

@@ -16,6 +16,7 @@ __all__ = [
     "Colours",
     "ConfigPath",
     "Credit",
+    "Exact",
     "Format",
     "FormatName",
     "Input",
@@ -23,10 +24,13 @@ __all__ = [
     "Json",
     "Output",
     "Overrides",
+    "Overwrite",
+    "Packed",
     "Storm",
     "Time",
     "model_names",
     "one_of",
+    "precision_name",
     "settings",
 ]
 
@@ -73,6 +77,19 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", help="Override, e.g. --set training.epochs=20 (may be repeated).", show_default=False),
 ]
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        help="Replace what is there even where no command wrote it: any file, and a folder of the same format; "
+        "never the input.",
+    ),
+]
+Packed = Annotated[
+    bool,
+    typer.Option("--packed", help="Store 16 bits in steps of 0.01 K (NetCDF, Zarr); else rounded to 0.001 K."),
+]
+Exact = Annotated[bool, typer.Option("--exact", help="Store every bit of float32 (NetCDF, Zarr).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -86,6 +103,15 @@ def model_names() -> list[str]:
 def one_of(*names: str) -> Callable[[], list[str]]:
     """For the shell's completion of an option that is checked elsewhere."""
     return lambda: list(names)
+
+
+def precision_name(packed: bool, exact: bool) -> str:
+    """The precision that two options choose."""
+    from tempogan_eddy.errors import InputError
+
+    if packed and exact:
+        raise InputError("Values are either packed or exact; give --packed or --exact.")
+    return "packed" if packed else "exact" if exact else "rounded"
 
 
 def settings(config: Path | None, overrides: list[str] | None, data: Path | None = None) -> Config:

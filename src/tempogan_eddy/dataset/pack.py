@@ -27,6 +27,9 @@ from tempogan_eddy.dataset.windows import linked_frames
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import open_sequences
 from tempogan_eddy.io.aside import written_aside
+from tempogan_eddy.io.kinds import holds_only_zarr
+from tempogan_eddy.io.names import safe_name
+from tempogan_eddy.io.ownership import Kind, check_place
 from tempogan_eddy.io.walk import walk
 
 __all__ = [
@@ -59,6 +62,9 @@ def is_pack(path: Path) -> bool:
         return False
 
 
+PACK = Kind("a packed store", lambda path: is_pack(path) and holds_only_zarr(path), holds_only_zarr)
+
+
 def open_source(source: Path, config: Config) -> dict[str, tuple[xr.DataArray, str]]:
     """Every sequence below a path, with the split folder it lies in (or an empty text)."""
     options = config.data.reader_options()
@@ -74,7 +80,14 @@ def open_source(source: Path, config: Config) -> dict[str, tuple[xr.DataArray, s
     return found
 
 
-def pack(source: Path, output: Path, config: Config, on_frame: Callable[[str, int, int], None] | None = None) -> Path:
+def pack(
+    source: Path,
+    output: Path,
+    config: Config,
+    on_frame: Callable[[str, int, int], None] | None = None,
+    *,
+    overwrite: bool = False,
+) -> Path:
     """Write every sequence below ``source`` into one packed store.
 
     Parameters
@@ -85,6 +98,8 @@ def pack(source: Path, output: Path, config: Config, on_frame: Callable[[str, in
         The store; replaced only when complete.
     on_frame
         Called with (storm, frame, frames) after each frame.
+    overwrite
+        Replace a Zarr store that is no packed store of this package, too; never the source.
 
     Raises
     ------
@@ -94,14 +109,16 @@ def pack(source: Path, output: Path, config: Config, on_frame: Callable[[str, in
     source, output = Path(source), Path(output)
     if output.suffix != ".zarr":
         raise InputError(f"A packed store is a Zarr store: call the output {output}.zarr instead of {output}.")
+    check_place(output, PACK, overwrite=overwrite, sources=[source])
     sequences = open_source(source, config)
-    if output.exists() and not is_pack(output):
-        raise InputError(f"{output} exists and is no packed store; choose another name.")
     sensor = SensorModel(config.sensor.kind, config.scale, config.sensor.sigma)
-    with written_aside(output) as partial:
+    with written_aside(output, PACK, overwrite=overwrite) as partial:
         zarr.open_group(partial, mode="w", zarr_format=3, attributes=_attributes(config))
+        taken: set[str] = set()
         for name, (sequence, folder) in sequences.items():
-            _pack_sequence(partial, name, sequence, folder, sensor, config, on_frame)
+            group = safe_name(name, taken)
+            taken.add(group.lower())
+            _pack_sequence(partial, group, sequence, folder, sensor, config, on_frame)
     return output
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation.baselines import BASELINES
 from tempogan_eddy.evaluation.bootstrap import block_sums
 from tempogan_eddy.evaluation.frames import Frame, Pair
+from tempogan_eddy.evaluation.inputs import RECONSTRUCTED, comparable
 from tempogan_eddy.evaluation.mask import Mask
 from tempogan_eddy.evaluation.matching import TRUTH, Match, match
 from tempogan_eddy.evaluation.result import Evaluation, Spectra
@@ -28,7 +31,7 @@ from tempogan_eddy.io.quality import VALID_KELVIN
 
 __all__ = ["RECONSTRUCTED", "TRUTH", "evaluate"]
 
-RECONSTRUCTED = "reconstructed"
+Held = xr.DataArray | xr.Dataset | NDArray[Any] | str | Path
 
 
 @dataclass
@@ -44,29 +47,32 @@ class _Tally:
 
 
 def evaluate(
-    truth: xr.DataArray,
-    reconstructed: xr.DataArray | Mapping[str, xr.DataArray],
-    lowres: xr.DataArray | None = None,
+    truth: Held,
+    reconstructed: Held | Mapping[str, Held],
+    lowres: Held | None = None,
     *,
     sensor_scale: int | None = None,
     baselines: bool | Iterable[str] = True,
     cadence: str = "1h",
     settings: Settings = DEFAULTS,
+    kelvin: bool = False,
+    valid_kelvin: tuple[float, float] = VALID_KELVIN,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Score one storm's reconstruction, or several, beside nearest, bicubic and back-projected bicubic.
 
-    Frames are matched by time; every method is scored on the pixels valid in the truth, the
-    reconstructions and all baselines, so the numbers compare. Memory does not grow with the frames.
+    Frames are matched by time, or in order where nothing says when they were seen. Every method is scored on the
+    pixels valid in the truth, the reconstructions and all baselines, so the numbers compare. Memory does not grow with
+    the frames.
 
     Parameters
     ----------
-    truth : DataArray (time, y, x)
-        High-resolution kelvin, NaN where missing.
-    reconstructed : DataArray (time, y, x), or mapping of such by name
+    truth : DataArray, Dataset, array, str or Path
+        High-resolution brightness temperature, NaN where missing, as for `reconstruct`.
+    reconstructed : the same, or a mapping of such by name
         On the truth's grid, which may have up to `scale` - 1 more rows and columns at its end. Without a name it is
         called "reconstructed". Several are scored in one pass, which prepares the truth only once.
-    lowres : DataArray (time, y, x), optional
+    lowres : the same, optional
         What they were reconstructed from; default the area mean of the truth.
     sensor_scale : int, optional
         Refinement of the grid, where neither `lowres` nor `reconstructed.attrs["scale"]` tells it.
@@ -76,6 +82,10 @@ def evaluate(
         Change in time and motion are scored between frames exactly this far apart.
     settings : Settings
         Ranges, thresholds and the bootstrap.
+    kelvin : bool
+        The values are kelvin, although nothing says so.
+    valid_kelvin : tuple of float
+        Values outside these kelvins are missing.
     progress : callable, optional
         Called with (frames done, frames in all).
 
@@ -88,7 +98,9 @@ def evaluate(
     InputError
         If no time is common, the grids differ, the scale is unknown or an option is not usable.
     """
-    named = {RECONSTRUCTED: reconstructed} if isinstance(reconstructed, xr.DataArray) else reconstructed
+    truth, named, lowres = comparable(
+        truth, reconstructed, lowres, cadence=cadence, kelvin=kelvin, valid_kelvin=valid_kelvin
+    )
     chosen = _baselines(baselines, named)
     matched = match(truth, named, lowres, sensor_scale)
     follows = _follows(matched, _duration(cadence, "cadence"))

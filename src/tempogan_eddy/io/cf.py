@@ -1,36 +1,36 @@
-"""NetCDF and Zarr by the CF conventions, through xarray."""
+"""NetCDF, HDF5 and Zarr by the CF conventions: one variable of a file as a sequence."""
 
+from __future__ import annotations
+
+import logging
 import math
-import warnings
-from collections.abc import Iterator
+from collections.abc import Hashable
+from dataclasses import dataclass
 from pathlib import Path
 
-import netCDF4
 import numpy as np
 import xarray as xr
-import zarr
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.attributes import merge
+from tempogan_eddy.io.axes import horizontal_axes
+from tempogan_eddy.io.choice import NoSequenceError, choose_variable
+from tempogan_eddy.io.companions import STORED_ATTRIBUTES, Flags, decoded_times, flags_of, place_coordinates
+from tempogan_eddy.io.container import groups_of, open_stored, zarr_groups
 from tempogan_eddy.io.frames import FrameStack, lazy_sequence
-from tempogan_eddy.io.quality import VALID_KELVIN
+from tempogan_eddy.io.hdf5_guard import check_claim
+from tempogan_eddy.io.quality import EVERYTHING, VALID_KELVIN
 from tempogan_eddy.io.sequence import as_sequence
+from tempogan_eddy.io.time_axis import find_time, frame_time
 from tempogan_eddy.io.units import KELVIN, kelvin_conversion
+from tempogan_eddy.io.validity import Decoding, flagged
 
-__all__ = ["NoSequenceError", "open_cf", "zarr_groups"]
+__all__ = ["Located", "NoSequenceError", "locate", "open_cf", "zarr_groups"]
 
-# The library's own 64 MiB for each variable fill up with frames that are read once.
-netCDF4.set_chunk_cache(16 << 20)
+log = logging.getLogger(__name__)
 
 # Frames that a file packs into one chunk are held, decoded, while they are read one by one; not beyond this.
 LARGEST_BLOCK_BYTES = 512 << 20
-
-STANDARD_NAMES = {"brightness_temperature", "toa_brightness_temperature"}
-STALE_ATTRIBUTES = {"valid_min", "valid_max", "valid_range", "actual_range", "ancillary_variables", "bounds"}
-"""Attributes that speak of packed numbers or of variables that are not kept."""
-
-
-class NoSequenceError(InputError):
-    """A readable file in which no variable is a sequence of brightness temperature."""
 
 
 def open_cf(
@@ -39,185 +39,228 @@ def open_cf(
     group: str | None = None,
     variable: str | None = None,
     valid_kelvin: tuple[float, float] = VALID_KELVIN,
+    time_from: str = "auto",
 ) -> xr.DataArray:
-    """Open the brightness temperature of a NetCDF file, a Zarr store or one group of it.
+    """Open the brightness temperature of a NetCDF or HDF5 file, a Zarr store, or one group of it.
 
     Parameters
     ----------
     path : Path
-        The file or store.
+        The file or store; a Zarr store may be a zip archive.
     group : str, optional
-        A group in it.
+        A group in it; without one the groups of a NetCDF-4 file are looked through where its root has none.
     variable : str, optional
-        The variable's name; without it, the variable with the standard name of a brightness temperature, else
-        the only one in kelvin along time.
+        The variable's name; see `choose_variable`.
     valid_kelvin : tuple of float
-        Values outside these kelvins are missing.
+        Values outside these kelvins are missing; the log says how many there were.
+    time_from : {"auto", "attributes", "name"}
+        Where a single frame has its time from: its time variable, else attributes, else the file's name; or one of the
+        last two alone.
 
     Returns
     -------
     DataArray (time, y, x)
-        A sequence; coordinates, grid mapping and attributes (the file's and the variable's) are kept.
+        A sequence in the order of its times; coordinates, grid mapping and attributes (the file's and the
+        variable's) are kept. Missing are pixels outside the valid range, equal to a fill value, or flagged as no
+        measurement by a CF flag variable.
 
     Raises
     ------
     NoSequenceError
         If no variable fits.
     InputError
-        If the file cannot be read, several variables fit, or the one that fits has too many dimensions.
+        If the file cannot be read, several variables fit, or the one that fits has no times or too many dimensions.
     """
-    dataset = _open_dataset(path, group)
-    raw = dataset[_choose(dataset, path, variable)]
-    da = _name_dimensions(raw, path)
-    stack = FrameStack(path, _Frames(da.variable, path, _frames_a_chunk(raw, da)), da.shape)
-    attrs = {**dataset.attrs, **raw.attrs}
-    if grid_mapping := raw.encoding.get("grid_mapping"):
+    group, name, dataset = _choose(path, group, variable)
+    stored = dataset[name]
+    time, layout = _lay_out(dataset, stored, path, time_from)
+    times = _times(stored, dataset, time, path, time_from)
+    order = np.argsort(times, kind="stable")
+    if (np.diff(order) < 0).any():
+        log.warning("%s: frames are not in the order of their times; they are sorted", path)
+    check_claim(path, layout.shape(stored)[1:], stored.dtype.itemsize)
+    attrs = merge(dataset.attrs, stored.attrs)
+    conversion = kelvin_conversion(attrs.get("units", ""))
+    read = _Frames(path, layout, order, stored, flags_of(dataset, name, path))
+    stack = FrameStack(path, read, layout.shape(stored), conversion or KELVIN, valid_kelvin)
+    if grid_mapping := stored.encoding.get("grid_mapping"):
         attrs["grid_mapping"] = grid_mapping
-    attrs = {key: value for key, value in attrs.items() if key not in STALE_ATTRIBUTES}
-    attrs.setdefault("sequence", group.rsplit("/", 1)[-1] if group else path.stem)
+    attrs = {key: value for key, value in attrs.items() if key not in STORED_ATTRIBUTES}
+    if conversion is not None:
+        attrs["units"] = "K"
+    attrs.setdefault("sequence", group.rsplit("/", 1)[-1] if group and path.is_dir() else _stem(path))
     attrs["sequence"] = str(attrs["sequence"])
-    return as_sequence(lazy_sequence(stack, _coordinates(da), attrs), valid_kelvin=valid_kelvin)
+    coords = layout.coordinates(place_coordinates(dataset, stored, path, kept=layout.dims, time=time), times, order)
+    return as_sequence(lazy_sequence(stack, coords, attrs), valid_kelvin=EVERYTHING)
 
 
-def zarr_groups(path: Path) -> list[str]:
-    """Return the groups of a Zarr store that hold arrays, "" being the store itself.
+@dataclass(frozen=True)
+class Located:
+    """Where in a file things lie, so that files like it need not be searched.
 
-    Raises
-    ------
-    InputError
-        If the store cannot be read.
+    Parameters
+    ----------
+    group, name : str
+        Of the image variable; the root is "".
+    time : str or None
+        The variable of its times; None where attributes or the file's name tell them.
+    image_shape : tuple of int
+        Of the image as stored.
+    places : tuple of str
+        Variables of the grid.
+    names : frozenset of str
+        All variables and groups beside the image.
+    comparable : bool
+        Whether times, grid and sensor are all that can differ: nothing else lies along the frames.
     """
-    try:
-        return sorted(_groups_with_arrays(zarr.open_group(path, mode="r"), ""))
-    except Exception as error:  # zarr raises whatever its metadata parsing meets
-        raise InputError(f"{path} cannot be read as Zarr ({error}); is it whole?") from error
+
+    group: str
+    name: str
+    time: str | None
+    image_shape: tuple[int, ...]
+    places: tuple[str, ...]
+    names: frozenset[str]
+    comparable: bool
 
 
-def _groups_with_arrays(group: zarr.Group, name: str) -> Iterator[str]:
-    if next(iter(group.arrays()), None) is not None:
-        yield name
-        return
-    for child, subgroup in group.groups():
-        yield from _groups_with_arrays(subgroup, f"{name}/{child}" if name else child)
+def locate(path: Path, group: str | None, variable: str | None, time_from: str) -> Located:
+    """Return where the brightness temperature of a NetCDF-4 file and its times lie; the options are `open_cf`'s."""
+    group, name, dataset = _choose(path, group, variable)
+    image = dataset[name]
+    time, layout = _lay_out(dataset, image, path, time_from)
+    coords = place_coordinates(dataset, image, path, kept=layout.dims, time=time)
+    spatial = {layout.rows, layout.columns}
+    places = tuple(key for key, coord in coords.items() if coord.dims and set(coord.dims) <= spatial)
+    along = [key for key, coord in coords.items() if layout.frames in coord.dims]
+    # Names of dimensions without a variable are objects of the file too.
+    names = frozenset({*map(str, dataset.variables), *(str(dim) for dim in dataset.dims)})
+    own = all(key in dataset.variables for key in (name, *places, *([time] if time else [])))
+    return Located(group, name, time, image.shape, places, names, own and not along)
 
 
-def _open_dataset(path: Path, group: str | None) -> xr.Dataset:
-    """Open lazily, with grid mappings and all latitudes and longitudes as coordinates."""
-    engine = _engine(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
-            dataset = xr.open_dataset(path, group=group, decode_coords="all", cache=False, **engine)  # type: ignore[arg-type]
-    except Exception as error:  # xarray's engines raise whatever their libraries raise
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        kind = "Zarr" if path.is_dir() else "NetCDF"
-        raise InputError(f"{path} cannot be read as {kind} ({reason}); is it whole?") from error
-    horizontal = ("latitude", "longitude")
-    return dataset.set_coords(
-        [name for name, da in dataset.data_vars.items() if da.attrs.get("standard_name") in horizontal]
-    )
+def _choose(path: Path, group: str | None, variable: str | None) -> tuple[str, str, xr.Dataset]:
+    """Return group, name and dataset; groups are opened only where the root holds no brightness temperature."""
+    groups: dict[str, xr.Dataset] = {}
+    if group is None and "/" not in (variable or ""):
+        groups[""] = open_stored(path)
+        try:
+            _, name = choose_variable(groups, path, variable)
+            return "", name, groups[""]
+        except InputError as error:
+            if not isinstance(error, NoSequenceError) and variable is None:
+                raise
+    wanted = [group] if group is not None else groups_of(path)
+    groups |= {part: open_stored(path, part) for part in wanted if part not in groups}
+    found, name = choose_variable(groups, path, variable)
+    return found, name, groups[found]
 
 
-def _engine(path: Path) -> dict[str, object]:
-    if path.is_dir():
-        return {"engine": "zarr", "consolidated": False}
-    with path.open("rb") as file:
-        classic = file.read(4) in (b"CDF\x01", b"CDF\x02")
-    # The NetCDF library reads what is cut off a classic file as zeros, scipy notices.
-    return {"engine": "scipy" if classic else "netcdf4"}
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(".zip").removesuffix(".gz").rsplit(".", 1)[0] or path.name
 
 
-def _times(da: xr.DataArray) -> list[str]:
-    """Return the names of the coordinates that are dates, one that names its own dimension first."""
-    dates = [str(name) for name, coord in da.coords.items() if coord.dtype.kind == "M" and coord.ndim <= 1]
-    return sorted(dates, key=lambda name: (da[name].dims != (name,), da[name].ndim == 0))
+@dataclass(frozen=True)
+class _Layout:
+    """Where the frames, rows and columns of a stored variable lie.
+
+    Parameters
+    ----------
+    frames : hashable or None
+        The dimension of the frames; None where the variable is one frame.
+    rows, columns : hashable
+        Those of the image.
+    """
+
+    frames: Hashable | None
+    rows: Hashable
+    columns: Hashable
+
+    @property
+    def dims(self) -> set[Hashable]:
+        """All of them."""
+        return {dim for dim in (self.frames, self.rows, self.columns) if dim is not None}
+
+    def image(self, da: xr.DataArray) -> xr.Variable:
+        """Return a variable on the stored grid with (frames), rows and columns in this order; still lazy."""
+        kept = [dim for dim in (self.frames, self.rows, self.columns) if dim is not None]
+        return da.variable.isel({dim: 0 for dim in da.dims if dim not in kept}).transpose(*kept)
+
+    def shape(self, da: xr.DataArray) -> tuple[int, int, int]:
+        """Return the numbers of frames, rows and columns."""
+        return (da.sizes[self.frames] if self.frames else 1), da.sizes[self.rows], da.sizes[self.columns]
+
+    def coordinates(
+        self, stored: dict[str, xr.Variable], times: np.ndarray, order: np.ndarray
+    ) -> dict[str, xr.Variable]:
+        """Return the coordinates on (time, y, x), frames in the order of time."""
+        names = {self.rows: "y", self.columns: "x"} | ({self.frames: "time"} if self.frames else {})
+        kept = {"time": xr.Variable("time", times[order])}
+        for name, variable in stored.items():
+            if not set(variable.dims) <= set(names):
+                continue
+            renamed = xr.Variable([names[dim] for dim in variable.dims], variable.values, variable.attrs)
+            renamed = renamed.isel(time=order) if "time" in renamed.dims else renamed
+            # A dimension may bear the name of a coordinate that does not lie along it alone: y(y, x).
+            clashes = name == "time" or (name in ("y", "x") and renamed.dims != (name,))
+            kept[f"{name}_coordinate" if clashes else name] = renamed
+        return kept
 
 
-def _choose(dataset: xr.Dataset, path: Path, variable: str | None) -> str:
-    """Return the name of the brightness temperature among the variables."""
-    names = {str(name): da for name, da in dataset.data_vars.items()}
-    if variable is not None:
-        if variable not in names:
-            raise InputError(f"{path} has no variable {variable!r}; it has {', '.join(sorted(names)) or 'none'}.")
-        return variable
-    timed = {name: da for name, da in names.items() if _times(da) and da.ndim >= 2}
-    for candidates in (
-        [name for name, da in timed.items() if da.attrs.get("standard_name") in STANDARD_NAMES],
-        [name for name, da in timed.items() if kelvin_conversion(da.attrs.get("units", "")) == KELVIN],
-    ):
-        if len(candidates) == 1:
-            return candidates[0]
-        if candidates:
-            raise InputError(f"{path} has several candidates, {', '.join(sorted(candidates))}; name the variable.")
-    if not timed:
-        held = ", ".join(sorted(names)) or "no variable"
-        raise NoSequenceError(f"{path} holds {held}, but nothing along a coordinate of dates; a sequence has times.")
-    raise NoSequenceError(
-        f"{path} has no variable along time with standard_name brightness_temperature or units K; "
-        f"name one of {', '.join(sorted(timed))} as the setting data.variable (--set data.variable={min(timed)})."
-    )
+def _lay_out(dataset: xr.Dataset, da: xr.DataArray, path: Path, time_from: str) -> tuple[str | None, _Layout]:
+    """Return the variable of the times, if there is one, and how the image is laid out."""
+    where = f"{path}: {da.name}"
+    time = find_time(dataset, da)
+    frames = next((dim for dim in (dataset[time].dims if time else ()) if dim in da.dims), None)
+    if time_from != "auto" and (time is None or dataset[time].size == 1):
+        time = frames = None  # a single frame, whose time is looked for elsewhere
+    needed = 2 if frames is None else 3
+    extra = [dim for dim in da.dims if da.sizes[dim] == 1 and dim != frames][: max(da.ndim - needed, 0)]
+    left = [dim for dim in da.dims if dim not in extra]
+    if frames is None and len(left) == 3:
+        raise NoSequenceError(
+            f"{where} has {da.sizes[left[0]]} frames along {left[0]!r} and no times along it; give it a coordinate "
+            "along this dimension with units such as 'hours since 1970-01-01'."
+        )
+    if len(left) != needed:
+        raise InputError(f"{where} has the dimensions {da.dims}; a sequence has time and two more.")
+    horizontal = [dim for dim in left if dim != frames]
+    rows, columns = horizontal_axes(_skeleton(dataset, da), (horizontal[0], horizontal[1]))
+    return time, _Layout(frames, rows, columns)
 
 
-def _name_dimensions(da: xr.DataArray, path: Path) -> xr.DataArray:
-    """Return the variable with dims exactly (time, y, x); what named the old dims stays as a coordinate."""
-    times = _times(da)
-    if not times:
-        raise InputError(f"{path}: {da.name} has no time coordinate of dates.")
-    time = times[0]
-    if da[time].ndim == 0:
-        da = da.expand_dims(time)
-    if time != "time":
-        da = da.rename({time: "time"})
-    if da["time"].dims != ("time",):
-        da = da.swap_dims({da["time"].dims[0]: "time"})
-    extra = [dim for dim in da.dims if dim != "time" and da.sizes[dim] == 1]
-    da = da.squeeze(extra[: max(da.ndim - 3, 0)])
-    if da.ndim != 3:
-        raise InputError(f"{path}: {da.name} has the dimensions {da.dims}; a sequence has time and two more.")
-    first, second = (dim for dim in da.dims if dim != "time")
-    if _is_eastward(da, first) and not _is_eastward(da, second):
-        first, second = second, first
-    da = da.transpose("time", first, second)
-    return da.swap_dims({old: new for old, new in ((first, "y"), (second, "x")) if old != new})
+def _skeleton(dataset: xr.Dataset, da: xr.DataArray) -> xr.DataArray:
+    """Return a variable without its values, with every one-dimensional variable along its dimensions."""
+    along = {name: v for name, v in dataset.variables.items() if v.ndim == 1 and set(v.dims) <= set(da.dims)}
+    empty = xr.DataArray(np.broadcast_to(np.float32(0), da.shape), dims=da.dims)
+    return empty.assign_coords({name: (v.dims, np.zeros(v.shape), v.attrs) for name, v in along.items()})
 
 
-def _is_eastward(da: xr.DataArray, dim: object) -> bool:
-    """Tell whether a dimension runs along x, by the CF attributes of its coordinate, else by its name."""
-    attrs = da[dim].attrs if dim in da.coords else {}
-    marks = {attrs.get("axis"), attrs.get("standard_name"), attrs.get("units")}
-    eastward = {"X", "longitude", "projection_x_coordinate", "grid_longitude", "degrees_east"}
-    return bool(marks & eastward) or str(dim).lower() in {"x", "xc", "lon", "longitude", "rlon", "ni"}
-
-
-def _coordinates(da: xr.DataArray) -> dict[str, xr.Variable]:
-    """Return the coordinates that lie on (time, y, x), strings as plain numpy strings, encoding dropped."""
-    kept = {}
-    for name, coord in da.coords.items():
-        if set(coord.dims) <= {"time", "y", "x"}:
-            values = coord.values.astype(str) if coord.dtype.kind in "OT" else coord.values
-            attrs = {key: value for key, value in coord.attrs.items() if key not in STALE_ATTRIBUTES}
-            kept[str(name)] = xr.Variable(coord.dims, values, attrs)
-    return kept
-
-
-def _frames_a_chunk(raw: xr.DataArray, da: xr.DataArray) -> int:
-    """Return how many frames the file packs into one chunk: 1 where it tells nothing or they are many."""
-    chunks = raw.encoding.get("chunksizes") or raw.encoding.get("chunks")
-    along_time = [dim for dim in raw.dims if dim in raw[_times(raw)[0]].dims]
-    if not chunks or not along_time:
-        return 1
-    frames = int(chunks[raw.dims.index(along_time[0])])
-    return frames if frames * math.prod(da.shape[1:]) * 4 <= LARGEST_BLOCK_BYTES else 1
+def _times(da: xr.DataArray, dataset: xr.Dataset, time: str | None, path: Path, time_from: str) -> np.ndarray:
+    """Return one time for each frame."""
+    if time is not None:
+        return decoded_times(dataset[time].variable, f"{path}: {time}")
+    told = frame_time(path, (da.attrs, dataset.attrs), time_from)
+    if told is None:
+        raise NoSequenceError(
+            f"{path}: {da.name} has no time coordinate, and neither its attributes nor the file's name tell a time; "
+            "give it a coordinate with units such as 'hours since 1970-01-01', or name the file by YYYYMMDDHHMM."
+        )
+    log.debug("%s: its time is %s, from the %s", path, np.datetime_as_string(told[0], unit="s"), told[1])
+    return np.array([told[0]])
 
 
 class _Frames:
-    """Frames of a variable by number; those of one chunk of the file are decoded together."""
+    """Frames of a variable by number, in the file's units; those of one chunk of the file are decoded together."""
 
-    def __init__(self, variable: xr.Variable, path: Path, frames_a_chunk: int) -> None:
-        self.variable, self.path, self.frames_a_chunk = variable, path, frames_a_chunk
+    def __init__(self, path: Path, layout: _Layout, order: np.ndarray, da: xr.DataArray, flags: list[Flags]) -> None:
+        self.path, self.order, self.variable = path, order, layout.image(da)
+        self.decoding = Decoding.of(da.attrs, da.dtype, f"{path}: {da.name}")
+        self.flags = [(layout.image(flag), tests) for flag, tests in flags]
+        self.frames_a_chunk = _frames_a_chunk(da, layout)
         self.held: tuple[int, np.ndarray] = (-1, np.empty(0))
 
     def __call__(self, number: int) -> np.ndarray:
+        number = int(self.order[number])
         if self.frames_a_chunk == 1:
             return self._read(number, number + 1)[0]
         block = number // self.frames_a_chunk
@@ -229,6 +272,22 @@ class _Frames:
 
     def _read(self, first: int, last: int) -> np.ndarray:
         try:
-            return np.asarray(self.variable[first:last].values, dtype=np.float32)
+            values = self.decoding(self._part(self.variable, first, last))
+            for flags, tests in self.flags:
+                values = np.where(flagged(self._part(flags, first, last), tests), np.nan, values)
         except Exception as error:  # whatever the library below raises for a damaged file
             raise InputError(f"{self.path} cannot be read at frame {first} ({error}); is it whole?") from error
+        return np.asarray(values, dtype=np.float32)
+
+    @staticmethod
+    def _part(variable: xr.Variable, first: int, last: int) -> np.ndarray:
+        return variable.values[None] if variable.ndim == 2 else variable[first:last].values
+
+
+def _frames_a_chunk(da: xr.DataArray, layout: _Layout) -> int:
+    """Return how many frames the file packs into one chunk: 1 where it tells nothing or they are many."""
+    chunks = da.encoding.get("chunksizes") or da.encoding.get("chunks")
+    if not chunks or layout.frames is None:
+        return 1
+    frames = int(chunks[da.dims.index(layout.frames)])
+    return frames if frames * math.prod(layout.shape(da)[1:]) * 4 <= LARGEST_BLOCK_BYTES else 1

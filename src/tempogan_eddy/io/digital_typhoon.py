@@ -9,6 +9,7 @@ import functools
 import logging
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,11 @@ class Frame:
 
 
 def open_digital_typhoon(
-    path: Path, *, valid_kelvin: tuple[float, float] = VALID_KELVIN, unreadable: str = "error"
+    path: Path,
+    *,
+    files: Sequence[Path] = (),
+    valid_kelvin: tuple[float, float] = VALID_KELVIN,
+    unreadable: str = "error",
 ) -> xr.DataArray:
     """Open one Digital Typhoon sequence.
 
@@ -67,6 +72,8 @@ def open_digital_typhoon(
     ----------
     path : Path
         The folder of a sequence's frames, or one frame.
+    files : sequence of Path, optional
+        Some of its frames; all by default.
     valid_kelvin : tuple of float
         Values outside these kelvins are missing.
     unreadable : {"error", "gap"}
@@ -83,7 +90,8 @@ def open_digital_typhoon(
     InputError
         For a file that is not named or built like the dataset's, or of another size than the first.
     """
-    files = [path] if path.is_file() else [file for file in sorted(path.glob("*.h5")) if not file.name.startswith(".")]
+    if not files:
+        files = [path] if path.is_file() else [f for f in sorted(path.glob("*.h5")) if not f.name.startswith(".")]
     frames = sorted((_parse_name(file) for file in files), key=lambda frame: (frame.time, frame.path.name))
     if unreadable == "gap":
         frames = [frame for frame in frames if _is_readable(frame)]

@@ -11,9 +11,10 @@ import dask.array
 import numpy as np
 import xarray as xr
 
-from tempogan_eddy.io.quality import VALID_KELVIN
+from tempogan_eddy.io.quality import EVERYTHING, VALID_KELVIN, mask_impossible
+from tempogan_eddy.io.units import KELVIN, Conversion
 
-__all__ = ["FrameReader", "FrameStack", "iterate_frames", "lazy_sequence", "source_paths"]
+__all__ = ["FrameReader", "FrameStack", "iterate_frames", "lazy_sequence", "report_masked", "source_paths", "stacks_of"]
 
 log = logging.getLogger(__name__)
 
@@ -30,26 +31,83 @@ class FrameStack:
     path : Path
         The file or folder the frames come from.
     read : callable
-        Gives frame number t as an array (y, x) in float32 kelvin.
+        Gives frame number t as an array (y, x).
     shape : tuple of int
         Frames, rows, columns.
+    conversion : Conversion
+        From what `read` gives to kelvin.
+    valid_kelvin : tuple of float, optional
+        Values outside become missing and are counted in `masked`; without it none do.
     """
 
     dtype = np.dtype(np.float32)
     ndim = 3
 
-    def __init__(self, path: Path, read: Callable[[int], np.ndarray], shape: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        read: Callable[[int], np.ndarray],
+        shape: tuple[int, ...],
+        conversion: Conversion = KELVIN,
+        valid_kelvin: tuple[float, float] | None = None,
+    ) -> None:
         self.path = path
         self.read = read
         self.shape = shape
+        self.conversion = conversion
+        self.masked = Masked(path, valid_kelvin or EVERYTHING)
 
     def __getitem__(self, key: tuple[Any, ...]) -> np.ndarray:
         """Read the frames that the key names; dask only ever gives integers and slices."""
         times, *window = key
         if isinstance(times, slice):
-            frames = [self.read(t)[tuple(window)] for t in range(self.shape[0])[times]]
-            return np.stack(frames).astype(np.float32, copy=False)
-        return self.read(int(times))[tuple(window)].astype(np.float32, copy=False)
+            return np.stack([self._frame(t, window) for t in range(self.shape[0])[times]])
+        return self._frame(int(times), window)
+
+    def _frame(self, number: int, window: list[slice]) -> np.ndarray:
+        frame = self.conversion(self.read(number)[tuple(window)])
+        return self.masked.apply(np.asarray(frame, np.float32))
+
+
+class Masked:
+    """The rule of valid kelvins, and how much it has masked so far.
+
+    Parameters
+    ----------
+    path : Path
+        Where the frames come from, for the message.
+    valid_kelvin : tuple of float
+        From the first on and below the second are valid.
+    """
+
+    def __init__(self, path: Path, valid_kelvin: tuple[float, float]) -> None:
+        self.path, self.valid_kelvin = path, valid_kelvin
+        self.seen = self.outside = 0
+        self.lowest, self.highest = np.inf, -np.inf
+
+    def apply(self, frame: np.ndarray) -> np.ndarray:
+        """Return a frame with NaN outside the valid kelvins, and count them."""
+        if self.valid_kelvin == EVERYTHING:
+            return frame
+        kept = mask_impossible(frame, self.valid_kelvin)
+        outside = np.isnan(kept) & np.isfinite(frame)
+        self.seen += frame.size
+        if outside.any():
+            self.outside += int(outside.sum())
+            values = frame[outside]
+            self.lowest, self.highest = min(self.lowest, values.min()), max(self.highest, values.max())
+        return kept
+
+    def report(self) -> None:
+        """Say what was masked since the last report."""
+        if self.outside:
+            log.warning(
+                "%s: %d pixels (%.2g %%, %.1f to %.1f K) lie outside %g-%g K and are missing; data.valid_kelvin widens "
+                "the range",
+                *(self.path, self.outside, 100 * self.outside / self.seen, self.lowest, self.highest),
+                *self.valid_kelvin,
+            )
+        self.seen = self.outside = 0
 
 
 def lazy_sequence(stack: FrameStack, coords: Mapping[str, Any], attrs: Mapping[str, Any]) -> xr.DataArray:
@@ -67,13 +125,22 @@ def lazy_sequence(stack: FrameStack, coords: Mapping[str, Any], attrs: Mapping[s
     return xr.DataArray(data, dims=("time", "y", "x"), coords=dict(coords), attrs=dict(attrs))
 
 
+def report_masked(da: xr.DataArray) -> None:
+    """Say how many pixels of what was read for a sequence lay outside the valid kelvins."""
+    for stack in stacks_of(da):
+        stack.masked.report()
+
+
 def source_paths(da: xr.DataArray) -> set[Path]:
     """Return the files and folders that a lazy sequence, or anything computed from it, still reads."""
+    return {path for stack in stacks_of(da) for path in getattr(stack.read, "paths", [stack.path])}
+
+
+def stacks_of(da: xr.DataArray) -> list[FrameStack]:
+    """Return the stacks that a lazy sequence, or anything computed from it, still reads."""
     graph = da.__dask_graph__()
-    if graph is None:
-        return set()
-    values = (getattr(node, "value", node) for node in dict(graph).values())
-    return {value.path for value in values if isinstance(value, FrameStack)}
+    values = (getattr(node, "value", node) for node in dict(graph or {}).values())
+    return list({id(value): value for value in values if isinstance(value, FrameStack)}.values())
 
 
 class FrameReader:
@@ -124,6 +191,7 @@ def iterate_frames(da: xr.DataArray) -> Iterator[np.ndarray]:
         for frame in chunk:
             something_seen = something_seen or not np.isnan(frame).all()
             yield frame
+    report_masked(da)
     if not something_seen:
         log.warning(
             "Every pixel of %s is missing. Values outside %g-%g K are read as missing: are the input's units right "

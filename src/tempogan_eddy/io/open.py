@@ -1,40 +1,29 @@
-"""Finding sequences: what a path holds, and which reader opens it."""
+"""Opening sequences, whatever their format."""
 
+from __future__ import annotations
+
+import functools
 import logging
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypedDict, TypeVar, Unpack
 
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.cf import NoSequenceError, open_cf, zarr_groups
-from tempogan_eddy.io.digital_typhoon import FILE_NAME, open_digital_typhoon
+from tempogan_eddy.io import sources
+from tempogan_eddy.io.cf import NoSequenceError, open_cf
+from tempogan_eddy.io.digital_typhoon import open_digital_typhoon
+from tempogan_eddy.io.join import join_files
 from tempogan_eddy.io.png import open_png
 from tempogan_eddy.io.quality import VALID_KELVIN
+from tempogan_eddy.io.sources import Paths, Source
 
-__all__ = ["FORMATS", "open_sequence", "open_sequences", "recognise"]
+__all__ = ["ReaderOptions", "choose", "find_sources", "open_sequence", "open_sequences", "open_source"]
 
 log = logging.getLogger(__name__)
 
-FORMATS = ("digital-typhoon", "png", "netcdf", "zarr")
-NETCDF_SUFFIXES = {".nc", ".nc4", ".cdf", ".netcdf"}
-NETCDF_MAGIC = (b"CDF", b"\x89HDF")
-ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
-
 Found = TypeVar("Found")
-
-
-@dataclass(frozen=True)
-class Source:
-    """One sequence on disk: a file, a folder of frames, or a group of a Zarr store."""
-
-    path: Path
-    format: str
-    parts: tuple[str, ...] = field(compare=False)
-    group: str | None = None
 
 
 class ReaderOptions(TypedDict, total=False):
@@ -45,10 +34,11 @@ class ReaderOptions(TypedDict, total=False):
     cadence: str
     valid_kelvin: tuple[float, float]
     unreadable: str
+    time_from: str
 
 
 def open_sequence(
-    path: str | Path,
+    path: Paths,
     *,
     storm: str | None = None,
     format: str | None = None,
@@ -58,8 +48,10 @@ def open_sequence(
 
     Parameters
     ----------
-    path : str or Path
-        A NetCDF file, a Zarr store, a folder of PNG or Digital Typhoon frames, or a folder that holds such.
+    path : str, Path or sequence of such
+        A NetCDF or HDF5 file, a Zarr store, a folder of PNG or Digital Typhoon frames, a folder that holds such, a
+        pattern such as ``merg_2019*.nc4``, or several of these. Files that continue each other (same variable, grid
+        and sensor, other times) are one sequence.
     storm : str, optional
         Which sequence, where the path holds several; a single file may be called by what it says of itself
         (its attribute ``sequence``) too.
@@ -72,9 +64,12 @@ def open_sequence(
     cadence : str, default "1h"
         Time between PNG frames whose names hold no time, as a pandas offset such as ``1h`` or ``30min``.
     valid_kelvin : tuple of float, default (160, 330)
-        Values outside these kelvins are missing.
+        Values below the first or from the second on are missing; the log says how many.
     unreadable : {"error", "gap"}, default "error"
-        Whether a Digital Typhoon or PNG frame that cannot be read is an error or is left out with a warning.
+        Whether a frame or one file of many that cannot be read is an error, or is left out with a warning.
+    time_from : {"auto", "attributes", "name"}, default "auto"
+        Where a single frame has its time from: its time variable, else its attributes, else the file's name; or one of
+        the last two alone.
 
     Returns
     -------
@@ -86,7 +81,7 @@ def open_sequence(
     InputError
         If the path is missing, unreadable, holds nothing known, or several sequences and none was named.
     """
-    found = find_sources(Path(path), format)
+    found = find_sources(path, format, **options)
     if len(found) == 1 and storm not in found:
         alone = open_source(*found.values(), **options)
         if storm in {None, alone.attrs["sequence"]}:
@@ -95,20 +90,20 @@ def open_sequence(
 
 
 def open_sequences(
-    path: str | Path,
+    path: Paths,
     *,
     format: str | None = None,
     **options: Unpack[ReaderOptions],
 ) -> dict[str, xr.DataArray]:
-    """Open every sequence that a path holds, by name.
+    """Open every sequence that paths hold, by name.
 
-    A sequence is named by its folder, file stem or Zarr group, and where two names are the same by the whole
-    relative path joined with ``_``. Hidden files and folders are passed over. A NetCDF file without
-    brightness temperature beside others is left out with a warning.
+    A sequence is named by its folder, file stem (without the time, where files were joined) or Zarr group, and where
+    two names are the same by the whole relative path joined with ``_``. Hidden files and folders are passed over. A
+    NetCDF file without brightness temperature beside others is left out with a warning.
 
     Parameters
     ----------
-    path, format, variable, grey_kelvin, cadence, valid_kelvin, unreadable
+    path, format, variable, grey_kelvin, cadence, valid_kelvin, unreadable, time_from
         As for :func:`open_sequence`.
 
     Returns
@@ -122,67 +117,41 @@ def open_sequences(
         If the path is missing, nothing in it is a sequence, or one cannot be opened.
     """
     opened: dict[str, xr.DataArray] = {}
-    sources = find_sources(Path(path), format)
-    for name, source in sources.items():
+    found = find_sources(path, format, **options)
+    for name, source in found.items():
         try:
-            opened[name] = open_source(source, **options)
+            opened[name] = open_source(source, name=name, **options)
         except NoSequenceError as error:
-            if len(sources) == 1:
+            if len(found) == 1:
                 raise
             log.warning("left out: %s", error)
     if not opened:
-        raise InputError(f"{path} holds no sequence of brightness temperature in {_listed(sources)}.")
+        raise InputError(f"{_shown(path)} holds no sequence of brightness temperature in {_listed(found)}.")
     return opened
 
 
-def is_netcdf(path: Path) -> bool:
-    """Whether a file begins like NetCDF, whatever its name."""
-    with path.open("rb") as file:
-        return file.read(8).startswith(NETCDF_MAGIC)
+def find_sources(paths: Paths, format: str | None = None, **options: Unpack[ReaderOptions]) -> dict[str, Source]:
+    """Return what paths hold, by name, unopened; the options are those of :func:`open_sequence`."""
+    return sources.find_sources(
+        paths,
+        format,
+        open_file=_file_opener(options),
+        variable=options.get("variable"),
+        time_from=options.get("time_from", "auto"),
+        unreadable=options.get("unreadable", "error"),
+    )
 
 
-def recognise(path: Path) -> str | None:
-    """Return the format of the sequence that a file or folder itself is, or None."""
-    if path.is_file():
-        if path.suffix == ".h5" and FILE_NAME.fullmatch(path.name):
-            return "digital-typhoon"
-        if path.suffix.lower() in NETCDF_SUFFIXES:
-            return "netcdf"
-        return "netcdf" if is_netcdf(path) else None
-    if any((path / mark).exists() for mark in ZARR_MARKS):
-        return "zarr"
-    names = [entry.name.lower() for entry in path.iterdir() if not entry.name.startswith(".")]
-    suffixes = {Path(name).suffix for name in names}
-    if ".h5" in suffixes:
-        return "digital-typhoon"
-    # Pictures beside sequences of another format illustrate them.
-    return "png" if ".png" in suffixes and not suffixes & {*NETCDF_SUFFIXES, ".zarr"} else None
+def _file_opener(options: ReaderOptions) -> sources.Opener:
+    return functools.partial(
+        open_cf,
+        variable=options.get("variable"),
+        valid_kelvin=options.get("valid_kelvin", VALID_KELVIN),
+        time_from=options.get("time_from", "auto"),
+    )
 
 
-def find_sources(path: Path, format: str | None = None) -> dict[str, Source]:
-    """Return what a path holds, by name; nothing but the folders is read."""
-    if format is not None and format not in FORMATS:
-        raise InputError(f"Unknown format {format!r}; use one of {', '.join(FORMATS)}.")
-    if not path.exists():
-        raise InputError(f"{path} does not exist.")
-    if path.is_dir() and not any(path.iterdir()):
-        raise InputError(f"{path} is an empty folder; it should hold a sequence of frames.")
-    sources = [source for source in _walk(path, ()) if format in (None, source.format)]
-    if not sources:
-        wanted = format or "NetCDF, Zarr, PNG or Digital Typhoon HDF5"
-        raise InputError(f"{path} holds no sequence of frames in {wanted}.")
-    uses = Counter(source.parts[-1] for source in sources)
-    found: dict[str, Source] = {}
-    for source in sources:
-        name = _name(source, uses)
-        if name in found:
-            both = f"{found[name].path} and {source.path}"
-            raise InputError(f"{both} are both the sequence {name!r}; rename one or choose a format.")
-        found[name] = source
-    return found
-
-
-def choose(found: Mapping[str, Found], name: str | None, path: str | Path) -> Found:
+def choose(found: Mapping[str, Found], name: str | None, path: Paths) -> Found:
     """Return the sequence of this name among those found at a path, or without a name the only one.
 
     Raises
@@ -191,35 +160,18 @@ def choose(found: Mapping[str, Found], name: str | None, path: str | Path) -> Fo
         If there is none of this name, or there are several and none was named.
     """
     if name is None and len(found) > 1:
-        raise InputError(f"{path} holds {len(found)} sequences ({_listed(found)}); name one (storm, or --storm).")
+        raise InputError(
+            f"{_shown(path)} holds {len(found)} sequences ({_listed(found)}); name one (storm, or --storm)."
+        )
     if name is not None and name not in found:
-        raise InputError(f"{path} holds no sequence {name!r}; it holds {_listed(found)}.")
+        raise InputError(f"{_shown(path)} holds no sequence {name!r}; it holds {_listed(found)}.")
     return found[name or next(iter(found))]
 
 
-def _walk(path: Path, parts: tuple[str, ...]) -> Iterator[Source]:
-    """Yield the sources at and below a path; ``parts`` are the names that lead to it."""
-    known = recognise(path)
-    own = parts or (path.resolve().name,)
-    stem = (*own[:-1], path.stem)
-    if path.is_file():
-        if known:
-            yield Source(path, known, stem)
-        return
-    if known == "zarr":
-        for group in zarr_groups(path):
-            yield Source(path, known, (*stem, *filter(None, group.split("/"))), group or None)
-        return
-    if known:
-        yield Source(path, known, own)
-    for entry in sorted(path.iterdir()):
-        hidden = entry.name.startswith(".")
-        if not hidden and (entry.is_dir() or entry.suffix.lower() in NETCDF_SUFFIXES):
-            yield from _walk(entry, (*parts, entry.name))
-
-
-def _name(source: Source, uses: Counter[str]) -> str:
-    return source.parts[-1] if uses[source.parts[-1]] == 1 else "_".join(source.parts)
+def _shown(path: Paths) -> str:
+    if isinstance(path, str | Path):
+        return str(path)
+    return ", ".join(map(str, path[:3])) + (f" and {len(path) - 3} more" if len(path) > 3 else "")
 
 
 def _listed(names: Mapping[str, object]) -> str:
@@ -230,23 +182,33 @@ def _listed(names: Mapping[str, object]) -> str:
 def open_source(
     source: Source,
     *,
+    name: str | None = None,
     variable: str | None = None,
     grey_kelvin: tuple[float, float] = (170.0, 320.0),
     cadence: str = "1h",
     valid_kelvin: tuple[float, float] = VALID_KELVIN,
     unreadable: str = "error",
+    time_from: str = "auto",
 ) -> xr.DataArray:
-    """Open what was found; the options are those of :func:`open_sequence`."""
+    """Open what was found, joined files under a name; the options are those of :func:`open_sequence`."""
     match source.format:
         case "digital-typhoon":
-            return open_digital_typhoon(source.path, valid_kelvin=valid_kelvin, unreadable=unreadable)
+            return open_digital_typhoon(
+                source.path, files=source.files, valid_kelvin=valid_kelvin, unreadable=unreadable
+            )
         case "png":
             return open_png(
                 source.path,
+                files=source.files,
                 grey_kelvin=grey_kelvin,
                 cadence=cadence,
                 valid_kelvin=valid_kelvin,
                 unreadable=unreadable,
             )
         case _:
-            return open_cf(source.path, group=source.group, variable=variable, valid_kelvin=valid_kelvin)
+            opener = functools.partial(
+                open_cf, group=source.group, variable=variable, valid_kelvin=valid_kelvin, time_from=time_from
+            )
+            if source.headers:
+                return join_files(list(source.headers), opener, name or source.parts[-1])
+            return opener(source.path)

@@ -1,89 +1,64 @@
 """Folders of grey PNG frames: the seed's tree, and 16-bit frames that record their own kelvins and times.
 
-Grey is mapped linearly to kelvin. What :func:`write_png` writes carries, in a text chunk named
-``tempogan-eddy``, the mapping, the level that means missing, the time and the coordinates as JSON; a recorded
-mapping wins.
+Grey is mapped linearly to kelvin, black to white; transparent pixels (alpha 0, or the key of tRNS) are missing. What
+:func:`write_png` writes carries, in a text chunk named ``tempogan-eddy``, the mapping, the level that means missing,
+the time and the coordinates as JSON; a recorded mapping wins.
 """
 
 import dataclasses
 import functools
 import json
 import logging
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, PngImagePlugin
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.frames import FrameStack, iterate_frames, lazy_sequence
-from tempogan_eddy.io.png_times import frame_times
-from tempogan_eddy.io.quality import VALID_KELVIN
+from tempogan_eddy.io.png_pixels import read_header, read_pixels
+from tempogan_eddy.io.png_record import WRITTEN, WRITTEN_KELVIN, Mapping, Record, read_record
+from tempogan_eddy.io.png_times import frame_times, natural_key
+from tempogan_eddy.io.quality import VALID_KELVIN, mask_impossible
 from tempogan_eddy.io.sequence import as_sequence
+from tempogan_eddy.io.white_cold import looks_white_cold
 
 __all__ = ["WRITTEN_KELVIN", "open_png", "write_png"]
 
 log = logging.getLogger(__name__)
 
 TEXT_KEY = "tempogan-eddy"
-WRITTEN_KELVIN = (100.0, 427.67)
-"""Kelvin of levels 1 and 65535 in the 16-bit frames we write: steps of 0.005 K, so that whole kelvins are exact."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Mapping:
-    """Grey level to kelvin: two levels and their kelvins, and the level that means missing."""
-
-    levels: tuple[int, int]
-    kelvins: tuple[float, float]
-    missing: int | None = None
-
-    def to_kelvin(self, grey: np.ndarray) -> np.ndarray:
-        """Return the kelvins of grey levels, NaN where missing."""
-        slope = (self.kelvins[1] - self.kelvins[0]) / (self.levels[1] - self.levels[0])
-        kelvin = (self.kelvins[0] + (grey.astype(np.float64) - self.levels[0]) * slope).astype(np.float32)
-        return kelvin if self.missing is None else np.where(grey == self.missing, np.float32(np.nan), kelvin)
-
-    def to_level(self, kelvin: np.ndarray) -> np.ndarray:
-        """Return the grey levels (uint16) of kelvins; NaN becomes the missing level."""
-        slope = (self.levels[1] - self.levels[0]) / (self.kelvins[1] - self.kelvins[0])
-        level = np.rint(self.levels[0] + (kelvin.astype(np.float64) - self.kelvins[0]) * slope)
-        return np.where(np.isnan(level), self.missing or 0, level).astype(np.uint16)
-
-
-WRITTEN = Mapping((1, 65535), WRITTEN_KELVIN, missing=0)
-
-
-def natural_key(path: Path) -> list[tuple[int, int, str]]:
-    """Return a sorting key in which frame_2 comes before frame_10."""
-    pieces = re.findall(r"\d+|\D+", path.stem.lower())
-    return [(0, int(piece), "") if piece.isdigit() else (1, 0, piece) for piece in pieces]
 
 
 def open_png(
     path: Path,
     *,
+    files: Sequence[Path] = (),
     grey_kelvin: tuple[float, float] = (170.0, 320.0),
     cadence: str = "1h",
     valid_kelvin: tuple[float, float] = VALID_KELVIN,
     unreadable: str = "error",
 ) -> xr.DataArray:
-    """Open a folder of PNG frames as one sequence, in natural order of their names.
+    """Open a folder of PNG frames as one sequence, or one frame as a sequence of one.
 
-    Times are the recorded ones, else YYYYMMDDHH[MM] in every file name, else 2000-01-01 plus the frame's
-    number times the cadence; ``attrs["time_source"]`` says which.
+    Times are the recorded ones, else those in every file name (:mod:`tempogan_eddy.io.stamps`), else 2000-01-01 plus
+    the frame's number times the cadence; ``attrs["time_source"]`` says which. Hidden files are passed over. Frames of
+    1 to 16 bits are exact, also where grey is stored as colour or as a grey palette. A warning says, once a folder,
+    where the first, middle and last frame look as if white meant cold.
 
     Parameters
     ----------
     path : Path
-        The folder.
+        The folder, or one frame.
+    files : sequence of Path, optional
+        Some of its frames; all by default.
     grey_kelvin : tuple of float
-        Kelvin of black and of white, where the frames record no mapping.
+        Kelvin of black and of white, where the frames record no mapping; white is the colder one where it means cold.
     cadence : str
-        Time between frames that tell no time, as a pandas offset.
+        Time between frames that tell no time, as a pandas offset; ``native`` means 1 h.
     valid_kelvin : tuple of float
         Values outside these kelvins are missing.
     unreadable : {"error", "gap"}
@@ -93,92 +68,91 @@ def open_png(
     Returns
     -------
     DataArray (time, y, x)
-        A sequence named by the folder.
+        A sequence named by the folder, or by the one frame.
 
     Raises
     ------
     InputError
-        For a frame that is no PNG, is coloured, or has another size than the first; for a cadence that is
-        none.
+        For a frame that is no PNG, is damaged, is coloured, claims a size that it cannot hold, or has another size
+        than the first; for names whose times are none or can be read in two ways; for a cadence that is none.
     """
-    files = sorted((file for file in path.iterdir() if _is_frame(file)), key=natural_key)
+    found = [path] if path.is_file() else [file for file in files or path.iterdir() if _is_frame(file)]
+    files = sorted(found, key=natural_key)
     if unreadable == "gap":
         files = [file for file in files if _is_readable(file)]
     if not files:
         raise InputError(f"{path} holds no PNG frame that can be read.")
-    headers = [_read_header(file) for file in files]
-    for file, (size, _) in zip(files, headers, strict=True):
-        if size != headers[0][0]:
-            raise InputError(f"{file} has {size} pixels, the first frame of its folder {headers[0][0]}; resize it.")
-    records = [record for _, record in headers]
+    headers = [read_header(file, TEXT_KEY) for file in files]
+    shape = headers[0].rows, headers[0].columns
+    for file, header in zip(files, headers, strict=True):
+        if (header.rows, header.columns) != shape:
+            size = header.rows, header.columns
+            raise InputError(f"{file} has {size} pixels, the first frame of its folder {shape}; resize it.")
+    records = [read_record(file, header.text) for file, header in zip(files, headers, strict=True)]
     times, time_source = frame_times(files, records, cadence)
-    order = np.argsort(times, kind="stable") if time_source == "file name" else np.arange(len(files))
+    order = np.argsort(times, kind="stable")
     files, records = [files[i] for i in order], [records[i] for i in order]
     read = functools.partial(_read_frame, files, records, grey_kelvin)
-    stack = FrameStack(path, read, (len(files), *headers[0][0]))
-    attrs = {"units": "K", "sequence": path.resolve().name, **records[0].get("attrs", {})}
+    _warn_if_white_cold(path, files, records, grey_kelvin, valid_kelvin)
+    attrs = {"units": "K", "sequence": path.stem if path.is_file() else path.resolve().name, **records[0].attrs}
     if time_source != "recorded":
         attrs["time_source"] = time_source
     coords = {"time": times[order], **_recorded_coordinates(records)}
+    stack = FrameStack(path, read, (len(files), *shape))
     return as_sequence(lazy_sequence(stack, coords, attrs), valid_kelvin=valid_kelvin)
 
 
 def _is_frame(path: Path) -> bool:
-    return path.suffix.lower() == ".png" and not path.name.startswith(".")
+    return path.suffix.lower() == ".png" and not path.name.startswith(".") and not path.is_dir()
 
 
 def _is_readable(path: Path) -> bool:
     try:
-        _read_grey(path)
+        read_pixels(path)
     except InputError as error:
         log.warning("left out as a gap: %s", error)
         return False
     return True
 
 
-def _read_header(path: Path) -> tuple[tuple[int, int], dict[str, Any]]:
-    """Return a frame's rows and columns, and what it records."""
+def _read_frame(files: list[Path], records: list[Record], grey_kelvin: tuple[float, float], number: int) -> np.ndarray:
+    pixels = read_pixels(files[number])
+    mapping = records[number].mapping or Mapping((0, pixels.white), grey_kelvin)
+    return mapping.to_kelvin(pixels)
+
+
+def _warn_if_white_cold(
+    path: Path,
+    files: list[Path],
+    records: list[Record],
+    grey_kelvin: tuple[float, float],
+    valid_kelvin: tuple[float, float],
+) -> None:
+    """Warn where the first, middle and last frame all look upside down; frames that record a mapping are believed."""
+    numbers = sorted({0, len(files) // 2, len(files) - 1})
+    if any(records[number].mapping for number in numbers):
+        return
     try:
-        with Image.open(path, formats=["PNG"]) as image:
-            return (image.height, image.width), json.loads(image.info.get(TEXT_KEY, "{}"))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{path} is not a PNG image that can be read; replace or remove it.") from error
+        frames = [_read_frame(files, records, grey_kelvin, number) for number in numbers]
+    except InputError:
+        return  # Said when the frame is asked for.
+    if all(looks_white_cold(mask_impossible(frame, valid_kelvin)) for frame in frames):
+        black, white = grey_kelvin
+        log.warning(
+            "%s looks upside down: most of it would be colder than clouds are. If white means cold in these pictures, "
+            "set data.grey_kelvin to [%g, %g]; if they show visible light, they are not what the model is for.",
+            path,
+            white,
+            black,
+        )
 
 
-def _read_frame(
-    files: list[Path], records: list[dict[str, Any]], grey_kelvin: tuple[float, float], number: int
-) -> np.ndarray:
-    grey, white = _read_grey(files[number])
-    record = records[number].get("mapping")
-    mapping = Mapping(**record) if record else Mapping((0, white), grey_kelvin)
-    return mapping.to_kelvin(grey)
-
-
-def _read_grey(path: Path) -> tuple[np.ndarray, int]:
-    """Return a frame's grey levels and the level of white."""
-    try:
-        with Image.open(path, formats=["PNG"]) as image:
-            image.load()
-            if image.mode in ("I;16", "I;16B", "I"):
-                return np.asarray(image, dtype=np.int32), 65535
-            if image.mode in ("1", "L", "LA"):
-                return np.asarray(image.convert("L")), 255
-            colours = np.asarray(image.convert("RGB"))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as PNG ({error}); replace or remove it.") from error
-    if (colours != colours[..., :1]).any():
-        raise InputError(f"{path} is coloured; a frame is grey, black to white being kelvin.")
-    return colours[..., 0], 255
-
-
-def _recorded_coordinates(records: list[dict[str, Any]]) -> dict[str, Any]:
+def _recorded_coordinates(records: list[Record]) -> dict[str, Any]:
     """Return the coordinates along time that every frame records."""
-    first = records[0].get("coordinates", {})
     coords = {}
-    for name, (_, attrs) in first.items():
-        if all(name in record.get("coordinates", {}) for record in records):
-            values = [record["coordinates"][name][0] for record in records]
-            coords[name] = ("time", np.array([np.nan if value is None else value for value in values]), attrs)
+    for name, (_, attrs) in records[0].coordinates.items():
+        if all(name in record.coordinates for record in records):
+            coords[name] = ("time", np.array([record.coordinates[name][0] for record in records]), attrs)
     return coords
 
 

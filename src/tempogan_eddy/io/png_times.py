@@ -4,72 +4,86 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.cadence import NATIVE, parse_duration
+from tempogan_eddy.io.png_record import Record
+from tempogan_eddy.io.stamps import time_in_name
 
-__all__ = ["frame_times"]
+__all__ = ["frame_times", "natural_key"]
 
-EPOCH = pd.Timestamp("2000-01-01")
-STAMP = re.compile(
-    r"(?<!\d)((?:19|20)\d\d)[-_.]?(\d\d)[-_.]?(\d\d)[-_.T]?(\d\d)(?:[-_.:]?(\d\d))?(?:[-_.:]?(\d\d))?(?!\d)"
-)
-DATE = re.compile(r"(?<!\d)(?:19|20)\d\d[-_.]?\d\d[-_.]?\d\d(?!\d)")
+EPOCH = np.datetime64("2000-01-01", "ns")
+COUNTED_CADENCE = "1h"
+"""What ``native`` means for frames that tell no time."""
+
 LARGEST_NUMBER = 999_999
 """A longer number in a name is no count of frames."""
 
+SHORT_STAMP = re.compile(r"(?<![0-9])[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])[_-]?([01][0-9]|2[0-3])[0-5][0-9]$")
+PIECES = re.compile(r"[0-9]+|[^0-9]+")
 
-def frame_times(files: list[Path], records: list[dict[str, Any]], cadence: str) -> tuple[np.ndarray, str]:
+
+def natural_key(path: Path) -> list[tuple[int, int, str]]:
+    """Return a sorting key in which frame_2 comes before frame_10."""
+    pieces = PIECES.findall(path.stem.lower())
+    return [(0, int(piece), "") if piece[0] in "0123456789" else (1, 0, piece) for piece in pieces]
+
+
+def frame_times(files: list[Path], records: list[Record], cadence: str) -> tuple[np.ndarray, str]:
     """Return the times of frames (datetime64[ns]) and where they come from.
 
     Parameters
     ----------
     files : list of Path
-        In order.
-    records : list of dict
+        In natural order.
+    records : list of Record
         What each frame records of itself.
     cadence : str
-        Time between frames that bear a number only, counted from 2000-01-01.
+        Time between frames that bear a number only, counted from 2000-01-01; ``native`` means 1 h.
 
     Raises
     ------
     InputError
-        The names tell the times of some frames only, a day without an hour, or neither time nor number.
+        The names tell the times of some frames only, a day without an hour, a time that can be read in two ways, or
+        neither time nor number.
     """
-    if all("time" in record for record in records):
-        return np.array([record["time"] for record in records], dtype="datetime64[ns]"), "recorded"
-    stamps = [_stamp(file.stem) for file in files]
-    told = [stamp for stamp in stamps if stamp is not None]
-    if len(told) == len(files):
-        return np.array(told, dtype="datetime64[ns]"), "file name"
-    timeless = next(file for file, stamp in zip(files, stamps, strict=True) if stamp is None)
-    if told or DATE.search(timeless.stem):
+    recorded = [record.time for record in records if record.time is not None]
+    if len(recorded) == len(files):
+        return np.array(recorded, dtype="datetime64[ns]"), "recorded"
+    try:
+        stamps = [time_in_name(file.stem) for file in files]
+        told = [stamp for stamp in stamps if stamp is not None]
+        if len(told) == len(files):
+            return np.array(told, dtype="datetime64[ns]"), "file name"
+        timeless = next(file for file, stamp in zip(files, stamps, strict=True) if stamp is None)
+        only_a_date = time_in_name(timeless.stem, date_is_enough=True) is not None
+    except InputError as error:
+        raise InputError(f"In {files[0].parent}, {error}") from error
+    if told or only_a_date:
         raise InputError(f"{timeless} does not tell its hour; name all frames by YYYYMMDDHH[MM], or all frame_001.png.")
     return _counted(files, cadence), "frame number"
 
 
 def _counted(files: list[Path], cadence: str) -> np.ndarray:
-    try:
-        step = pd.Timedelta(cadence)
-    except ValueError as error:
-        raise InputError(f"The cadence {cadence!r} is no length of time; write it as 1h or 30min.") from error
-    digits = [re.findall(r"\d+", file.stem) for file in files]
-    numbers = [int(found[-1]) if found else -1 for found in digits]
-    if len(files) > 1 and (min(numbers) < 0 or max(numbers) > LARGEST_NUMBER or len(set(numbers)) < len(numbers)):
+    """Return times counted by the one number in which the names differ, or the last number of a single name."""
+    step = parse_duration(COUNTED_CADENCE if cadence == NATIVE else cadence)
+    keys = [natural_key(file) for file in files]
+    texts = {tuple(text for _, _, text in key) for key in keys}
+    varying = [set(numbers) for numbers in zip(*([n for kind, n, _ in key if kind == 0] for key in keys), strict=False)]
+    counts = [numbers for numbers in varying if len(numbers) > 1]
+    if len(files) == 1:
+        last = next((number for kind, number, _ in reversed(keys[0]) if kind == 0), 0)
+        return np.array([EPOCH + step * (last if last <= LARGEST_NUMBER else 0)])
+    if len(texts) > 1 or len(counts) != 1 or len(counts[0]) < len(files) or max(counts[0]) > LARGEST_NUMBER:
         raise InputError(
             f"The names in {files[0].parent} tell neither time nor number of every frame; "
             "name them frame_001.png, frame_002.png or by YYYYMMDDHH."
         )
-    return np.array([EPOCH + step * max(number, 0) for number in numbers], dtype="datetime64[ns]")
-
-
-def _stamp(stem: str) -> np.datetime64 | None:
-    match = STAMP.search(stem)
-    if match is None:
-        return None
-    text = "".join(part or "00" for part in match.groups())
-    time = pd.to_datetime(text, format="%Y%m%d%H%M%S", errors="coerce")
-    return None if time is pd.NaT else time.to_datetime64()
+    if all(SHORT_STAMP.search(file.stem) for file in files) and all(number % 5 == 0 for number in counts[0]):
+        raise InputError(
+            f"The names in {files[0].parent} look like YYMMDD_HHMM, with two digits for the year, as in "
+            f"{files[0].name}; name the frames by YYYYMMDD_HHMM, or count them from 1 in steps of 1."
+        )
+    return EPOCH + step * np.array(sorted(counts[0]))

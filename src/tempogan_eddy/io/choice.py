@@ -1,0 +1,114 @@
+"""Which variable of a file is the brightness temperature."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.channel import preferred
+from tempogan_eddy.io.foreign import advice_for_variables
+from tempogan_eddy.io.units import kelvin_conversion, text_of
+
+__all__ = ["NoSequenceError", "choose_variable"]
+
+log = logging.getLogger(__name__)
+
+STANDARD_NAMES = {"brightness_temperature", "toa_brightness_temperature"}
+
+
+class NoSequenceError(InputError):
+    """A readable file in which no variable is a sequence of brightness temperature."""
+
+
+def choose_variable(groups: Mapping[str, xr.Dataset], path: Path, variable: str | None) -> tuple[str, str]:
+    """Return the group and the name of the brightness temperature.
+
+    Parameters
+    ----------
+    groups : mapping of Dataset
+        By name, the root ("") first.
+    path : Path
+        For messages.
+    variable : str, optional
+        The name that the user gives, perhaps ``group/name``; else the variable with the standard name of a brightness
+        temperature, else the one in kelvin, in the root before the groups.
+
+    Raises
+    ------
+    NoSequenceError
+        If no variable fits.
+    InputError
+        If the named one is not there, or several fit equally.
+    """
+    images = {
+        f"{group}/{name}" if group else str(name): (group, str(name), da)
+        for group, dataset in groups.items()
+        for name, da in dataset.data_vars.items()
+        if da.ndim >= 2 and da.dtype.kind in "iuf"
+    }
+    if variable is not None:
+        return _named(images, path, variable)
+    in_root = {key: value for key, value in images.items() if not value[0]}
+    for held in (in_root, images):
+        for fits in (_has_standard_name, _is_kelvin):
+            candidates = [key for key, (_, name, da) in held.items() if fits(name, da)]
+            if len(candidates) > 1:
+                best = preferred({key: images[key][2] for key in candidates})
+                if best is None:
+                    raise InputError(_several(path, candidates))
+                others = ", ".join(key for key in candidates if key != best)
+                log.info("%s: %s is read, not %s; --variable (data.variable) chooses another", path, best, others)
+                candidates = [best]
+            if candidates:
+                return images[candidates[0]][:2]
+    file_attrs = next(iter(groups.values())).attrs
+    names = [name for dataset in groups.values() for name in dataset.variables]
+    foreign = advice_for_variables(names, file_attrs, path)
+    raise NoSequenceError(str(foreign) if foreign else _none(path, images))
+
+
+def _has_standard_name(name: str, da: xr.DataArray) -> bool:
+    return text_of(da.attrs.get("standard_name", "")).lower() in STANDARD_NAMES
+
+
+def _is_kelvin(name: str, da: xr.DataArray) -> bool:
+    conversion = kelvin_conversion(da.attrs.get("units", ""))
+    described = f"{name} {text_of(da.attrs.get('long_name', ''))} {text_of(da.attrs.get('standard_name', ''))}".lower()
+    spread = any(word in described for word in ("error", "uncertainty", "standard_deviation", "std", "spread", "noise"))
+    return conversion is not None and conversion.is_kelvin and not spread
+
+
+def _named(images: Mapping[str, tuple[str, str, Any]], path: Path, variable: str) -> tuple[str, str]:
+    wanted = variable.strip("/")
+    matching = [key for key in images if key == wanted] or [
+        key for key, (_, name, _) in images.items() if name == wanted
+    ]
+    if len(matching) == 1:
+        return images[matching[0]][:2]
+    if matching:
+        raise InputError(_several(path, matching))
+    raise InputError(f"{path} has no variable {variable!r}; it has {_listed(images) or 'none with rows and columns'}.")
+
+
+def _several(path: Path, candidates: list[str]) -> str:
+    listed = ", ".join(sorted(candidates))
+    return f"{path} has several candidates, {listed}; name the variable (--variable {min(candidates)}, say)."
+
+
+def _none(path: Path, images: Mapping[str, tuple[str, str, xr.DataArray]]) -> str:
+    if not images:
+        return f"{path} holds no variable with rows and columns; a sequence has times, rows and columns."
+    return (
+        f"{path} has no variable with standard_name brightness_temperature or units K; "
+        f"name one of {_listed(images)} (--variable {min(images)}, say, or the setting data.variable)."
+    )
+
+
+def _listed(images: Mapping[str, Any]) -> str:
+    shown = sorted(images)[:12]
+    return ", ".join(shown) + (f" and {len(images) - 12} more" if len(images) > 12 else "")

@@ -1,0 +1,135 @@
+"""What lies beside an image variable in its file: coordinates, times, flags, each decoded by its own attributes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Hashable
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from tempogan_eddy.io.axes import is_since, role_of
+from tempogan_eddy.io.time_decoding import decode_times
+from tempogan_eddy.io.units import text_of
+from tempogan_eddy.io.validity import Decoding, bad_flags
+
+__all__ = ["STORED_ATTRIBUTES", "Flags", "decoded_times", "flags_of", "place_coordinates"]
+
+log = logging.getLogger(__name__)
+
+STORED_ATTRIBUTES = {
+    *("valid_min", "valid_max", "valid_range", "actual_range", "scale_factor", "add_offset", "_FillValue"),
+    *("missing_value", "_Unsigned", "_ChunkSizes", "bounds", "climatology", "ancillary_variables", "coordinates"),
+    *("_Netcdf4Dimid", "_Netcdf4Coordinates", "DIMENSION_LIST", "CLASS", "NAME", "REFERENCE_LIST"),
+    *("DIMENSION_LABELS", "_NCProperties", "_nc3_strict"),
+}
+"""Attributes that speak of stored numbers or of variables that are not kept."""
+
+Flags = tuple[xr.DataArray, list[tuple[int, int]]]
+"""A flag variable and the tests of its bad meanings, as `bad_flags` gives them."""
+
+
+def decoded_times(variable: xr.Variable, where: str) -> np.ndarray:
+    """Return the times that a variable holds, in one dimension; NaT where one is missing.
+
+    Parameters
+    ----------
+    variable : Variable
+        As stored.
+    where : str
+        File and variable, for messages.
+    """
+    values = variable.values
+    if values.dtype.kind in "iuf":
+        values = Decoding.of(variable.attrs, values.dtype, where)(np.atleast_1d(values))
+    return decode_times(np.atleast_1d(values), variable.attrs, where).ravel()
+
+
+def place_coordinates(
+    dataset: xr.Dataset, image: xr.DataArray, path: Path, *, kept: set[Hashable], time: str | None = None
+) -> dict[str, xr.Variable]:
+    """Return all that lies on the dimensions of an image, or on none, and is no image itself, decoded.
+
+    Latitudes, longitudes and grid mappings count wherever they stand, also where no attribute of the image names them.
+    Single times are left out: they are true for one file of an archive.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        As stored.
+    image : DataArray
+        A variable in it.
+    path : Path
+        For messages.
+    kept : set
+        The dimensions of frames, rows and columns; of others, of size one, a single value is left.
+    time : str, optional
+        The variable of the frames' times, which is left out.
+    """
+    found: dict[str, xr.Variable] = {}
+    for name, variable in dataset.variables.items():
+        role = role_of(name, variable.attrs, variable.dtype)
+        is_place = role in ("latitude", "longitude", "x", "y") and variable.dtype.kind in "iuf" and variable.ndim <= 2
+        named = "flag_meanings" not in variable.attrs and (
+            name in dataset.coords or ("grid_mapping_name" in variable.attrs and variable.ndim == 0)
+        )
+        variable = variable.isel({dim: 0 for dim in variable.dims if dim not in kept and variable.sizes[dim] == 1})
+        if name in (image.name, time) or not set(variable.dims) <= kept or not (named or is_place):
+            continue
+        where = f"{path}: {name}"
+        counts_time = role == "time" or is_since(variable.attrs.get("units", ""))
+        if counts_time and variable.ndim == 0:
+            continue
+        if counts_time:
+            decoded = decoded_times(variable, where).reshape(variable.shape)
+            found[str(name)] = xr.Variable(variable.dims, decoded, _attributes(variable, "units", "calendar"))
+        else:
+            found[str(name)] = _decoded(variable, where)
+    return found
+
+
+def _decoded(variable: xr.Variable, where: str) -> xr.Variable:
+    """Return a coordinate's real numbers; text as plain text."""
+    values = variable.values
+    if values.dtype.kind in "iuf" and "grid_mapping_name" not in variable.attrs:
+        values = Decoding.of(variable.attrs, values.dtype, where)(values)
+    elif values.dtype.kind in "SOT":
+        values = np.vectorize(text_of, otypes=[str])(values)
+    return xr.Variable(variable.dims, values, _attributes(variable))
+
+
+def _attributes(variable: xr.Variable, *dropped: str) -> dict:
+    return {key: value for key, value in variable.attrs.items() if key not in STORED_ATTRIBUTES | set(dropped)}
+
+
+def flags_of(dataset: xr.Dataset, name: str, path: Path) -> list[Flags]:
+    """Return the flag variables of an image and which of their meanings say that a pixel is no measurement.
+
+    A flag counts where ``ancillary_variables`` of the image names it, or its standard name says that it is one.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        As stored.
+    name : str
+        Of the image.
+    path : Path
+        For messages.
+    """
+    image = dataset[name]
+    linked = text_of(image.encoding.get("ancillary_variables", image.attrs.get("ancillary_variables", ""))).split()
+    found = []
+    for other, variable in dataset.variables.items():
+        if "flag_meanings" not in variable.attrs or set(variable.dims) != set(image.dims) or other == name:
+            continue
+        meanings, tests = bad_flags(variable.attrs)
+        standard = text_of(variable.attrs.get("standard_name", ""))
+        if not tests or variable.dtype.kind not in "iu":
+            continue
+        if str(other) not in linked and not standard.endswith(("status_flag", "quality_flag")):
+            log.info("%s: the flags %s are not linked to %s (ancillary_variables), and not applied", path, other, name)
+            continue
+        log.info("%s: pixels that %s flags as %s are missing", path, other, ", ".join(meanings))
+        found.append((dataset[other], tests))
+    return found

@@ -1,0 +1,160 @@
+"""Opening NetCDF, HDF5 and Zarr as xarray datasets of stored numbers: nothing masked, scaled or decoded."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import xarray as xr
+import zarr
+from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.axes import role_of
+from tempogan_eddy.io.hdf5_guard import refuse_outside_data
+
+__all__ = ["groups_of", "is_hdf5", "is_zipped_zarr", "open_stored", "zarr_groups"]
+
+# The library's own 64 MiB for each variable fill up with frames that are read once.
+netCDF4.set_chunk_cache(16 << 20)
+
+ZIP_MAGIC = b"PK\x03\x04"
+MOST_GROUPS = 500  # of one file
+
+
+def is_zipped_zarr(path: Path) -> bool:
+    """Return whether a file is a Zarr store in a zip archive, by its first bytes and its name."""
+    if not path.is_file() or ".zarr" not in path.name.lower():
+        return False
+    with path.open("rb") as file:
+        return file.read(4) == ZIP_MAGIC
+
+
+def open_stored(path: Path, group: str | None = None) -> xr.Dataset:
+    """Open a file or store, or one group of it, lazily, as it is stored.
+
+    Variables that the CF attributes of others name (coordinates, grid mappings, bounds, flags) are coordinates.
+    A group sees the coordinates of the groups above it, as NetCDF says.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    """
+    if is_hdf5(path):
+        refuse_outside_data(path)
+    try:
+        with warnings.catch_warnings():
+            # Names that no variable has, and text types without a Zarr specification, are nothing to act on.
+            warnings.simplefilter("ignore")
+            dataset = _open(path, group)
+            for parent in _parents(group):
+                above = _open(path, parent)
+                shared = {name: above[name].variable for name in above.coords if name not in dataset.variables}
+                fitting = {
+                    name: variable
+                    for name, variable in shared.items()
+                    if all(dataset.sizes.get(dim, size) == size for dim, size in variable.sizes.items())
+                }
+                dataset = dataset.assign_coords(fitting)
+    except Exception as error:  # xarray's engines raise whatever their libraries raise
+        raise _unreadable(path, error) from error
+    return _name_phony_dimensions(dataset)
+
+
+def groups_of(path: Path) -> list[str]:
+    """Return the groups of a NetCDF-4 or HDF5 file that hold variables, the root ("") first; no others have groups."""
+    if path.is_dir() or is_zipped_zarr(path) or _is_classic(path):
+        return [""]
+    try:
+        with NETCDF4_PYTHON_LOCK, netCDF4.Dataset(path) as file:
+            return list(_walk(file, ""))[:MOST_GROUPS]
+    except Exception as error:  # the library raises OSError, RuntimeError or what its bindings meet
+        raise _unreadable(path, error) from error
+
+
+def zarr_groups(path: Path) -> list[str]:
+    """Return the groups of a Zarr store that hold arrays, "" being the store itself.
+
+    Raises
+    ------
+    InputError
+        If the store cannot be read.
+    """
+    try:
+        store: Any = zarr.storage.ZipStore(path, mode="r") if path.is_file() else path
+        return sorted(_groups_with_arrays(zarr.open_group(store, mode="r"), ""))
+    except Exception as error:  # zarr raises whatever its metadata parsing meets
+        raise _unreadable(path, error) from error
+
+
+def _groups_with_arrays(group: zarr.Group, name: str) -> Iterator[str]:
+    if next(iter(group.arrays()), None) is not None:
+        yield name
+        return
+    for child, subgroup in group.groups():
+        yield from _groups_with_arrays(subgroup, f"{name}/{child}" if name else child)
+
+
+def _walk(group: Any, name: str) -> Iterator[str]:
+    if group.variables or not name:
+        yield name
+    for child, subgroup in group.groups.items():
+        yield from _walk(subgroup, f"{name}/{child}" if name else child)
+
+
+def _parents(group: str | None) -> list[str | None]:
+    """Return the groups above one, the nearest first; the root is None."""
+    parts = [part for part in (group or "").split("/") if part]
+    return ["/".join(parts[:count]) or None for count in range(len(parts) - 1, -1, -1)]
+
+
+def _open(path: Path, group: str | None) -> xr.Dataset:
+    options: dict[str, Any] = {"decode_coords": "all", "decode_times": False, "mask_and_scale": False, "cache": False}
+    if path.is_dir() or is_zipped_zarr(path):
+        source: Any = path if path.is_dir() else zarr.storage.ZipStore(path, mode="r")
+        return xr.open_dataset(source, group=group or None, engine="zarr", consolidated=False, **options)
+    # The NetCDF library reads what is cut off a classic file as zeros, scipy notices.
+    engine = "scipy" if _is_classic(path) else "netcdf4"
+    return xr.open_dataset(path, group=group or None, engine=engine, **options)
+
+
+def is_hdf5(path: Path) -> bool:
+    """Return whether a file begins like HDF5 or NetCDF-4, whatever its name."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(8) == b"\x89HDF\r\n\x1a\n"
+
+
+def _is_classic(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) in (b"CDF\x01", b"CDF\x02")
+
+
+def _name_phony_dimensions(dataset: xr.Dataset) -> xr.Dataset:
+    """Give dimensions that HDF5 does not name, and the library counts, the names of what lies along them.
+
+    A one-dimensional time, latitude or longitude shares its size with a dimension, but where several have that size it
+    may lie along another one: by the order of the axes, time comes first and longitude last.
+    """
+    phony = [dim for dim in dataset.dims if str(dim).startswith("phony_dim_")]
+    images = [da for da in dataset.data_vars.values() if da.ndim in (2, 3) and set(da.dims) <= set(phony)]
+    if not images:
+        return dataset
+    dims = dict(zip(("time", "y", "x")[-images[0].ndim :], images[0].dims, strict=True))
+    place = {"time": "time", "latitude": "y", "y": "y", "longitude": "x", "x": "x"}
+    for name, da in dataset.variables.items():
+        dim = dims.get(place.get(role_of(name, da.attrs) or "", ""))
+        if da.ndim == 1 and dim is not None and da.sizes[da.dims[0]] == dataset.sizes[dim]:
+            dataset[name] = xr.Variable((dim,), da.data if isinstance(da.data, xr.Variable) else da.values, da.attrs)
+    return dataset
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    reason = str(error).splitlines()[0].strip() if str(error).strip() else type(error).__name__
+    kind = "Zarr" if path.is_dir() or is_zipped_zarr(path) else "NetCDF"
+    return InputError(f"{path} cannot be read as {kind} ({reason}); is it whole?")

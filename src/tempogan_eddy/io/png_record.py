@@ -1,0 +1,111 @@
+"""What our own PNG frames record of themselves, and how grey becomes kelvin."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping as Dictionary
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.json_text import parse_json
+from tempogan_eddy.io.png_pixels import Pixels
+
+__all__ = ["WRITTEN", "WRITTEN_KELVIN", "Mapping", "Record", "read_record"]
+
+WRITTEN_KELVIN = (100.0, 427.67)
+"""Kelvin of levels 1 and 65535 in the 16-bit frames we write: steps of 0.005 K, so that whole kelvins are exact."""
+
+LARGEST_LEVEL = 65535
+LARGEST_KELVIN = 10_000.0
+ROWS_AT_ONCE = 512
+RESERVED = {"time", "y", "x"}
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """Grey level to kelvin: two levels and their kelvins, and the level that means missing."""
+
+    levels: tuple[int, int]
+    kelvins: tuple[float, float]
+    missing: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no line through two points (ValueError)."""
+        low, high = self.levels
+        at_low, at_high = self.kelvins
+        whole = [low, high] if self.missing is None else [low, high, self.missing]
+        if not all(isinstance(level, int) and 0 <= level <= LARGEST_LEVEL for level in whole) or low == high:
+            raise ValueError("a mapping needs two levels from 0 to 65535")
+        if not (0 <= at_low <= LARGEST_KELVIN and 0 <= at_high <= LARGEST_KELVIN):
+            raise ValueError("a mapping needs two kelvins")
+
+    def to_kelvin(self, pixels: Pixels) -> np.ndarray:
+        """Return the kelvins (float32) of grey levels, NaN where missing."""
+        slope = (self.kelvins[1] - self.kelvins[0]) / (self.levels[1] - self.levels[0])
+        table = self.kelvins[0] + (np.arange(pixels.white + 1, dtype=np.float64) - self.levels[0]) * slope
+        table = table.astype(np.float32)
+        if self.missing is not None and self.missing <= pixels.white:
+            table[self.missing] = np.nan
+        kelvin = np.empty(pixels.levels.shape, np.float32)
+        for row in range(0, len(kelvin), ROWS_AT_ONCE):  # numpy makes 8 bytes of each level that it looks up
+            rows = slice(row, row + ROWS_AT_ONCE)
+            kelvin[rows] = table[pixels.levels[rows]]
+        if pixels.transparent is not None:
+            kelvin[pixels.transparent] = np.nan
+        return kelvin
+
+    def to_level(self, kelvin: np.ndarray) -> np.ndarray:
+        """Return the grey levels (uint16) of kelvins; NaN becomes the missing level."""
+        slope = (self.levels[1] - self.levels[0]) / (self.kelvins[1] - self.kelvins[0])
+        level = np.rint(self.levels[0] + (kelvin.astype(np.float64) - self.kelvins[0]) * slope)
+        return np.where(np.isnan(level), self.missing or 0, level).astype(np.uint16)
+
+
+WRITTEN = Mapping((1, 65535), WRITTEN_KELVIN, missing=0)
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one frame tells: its mapping and time, and the sequence's other coordinates and attributes."""
+
+    mapping: Mapping | None = None
+    time: np.datetime64 | None = None
+    coordinates: Dictionary[str, tuple[float | str, dict[str, Any]]] = field(default_factory=dict)
+    attrs: Dictionary[str, Any] = field(default_factory=dict)
+
+
+def read_record(path: Path, text: str | None) -> Record:
+    """Return the record in a frame's text.
+
+    Raises
+    ------
+    InputError
+        There is a text, but not as :func:`write_png` writes it.
+    """
+    if text is None:
+        return Record()
+    try:
+        told = parse_json(text)
+        mapping, time = told.get("mapping"), told.get("time")
+        return Record(
+            None if mapping is None else Mapping(**mapping),
+            None if time is None else np.datetime64(time, "ns"),
+            {str(name): _coordinate(name, *entry) for name, entry in told.get("coordinates", {}).items()},
+            dict(told.get("attrs", {})),
+        )
+    except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
+        raise InputError(
+            f"{path} holds a damaged record of this program ({error}); write the frame again or remove the text."
+        ) from error
+
+
+def _coordinate(name: str, value: object, attrs: dict[str, Any]) -> tuple[float | str, dict[str, Any]]:
+    if name in RESERVED or not isinstance(value, float | int | str | None) or not isinstance(attrs, dict):
+        raise ValueError(f"{name!r} is no coordinate")
+    if isinstance(value, int) and abs(value) >= 2**63:
+        raise ValueError(f"{name!r} is too large")
+    return (math.nan if value is None else value), attrs

@@ -1,0 +1,192 @@
+"""The one place that reads a time out of a file's name.
+
+The first of these that a name holds tells its time, in UTC:
+
+====================================== ==================================================================
+name                                   what is read
+====================================== ==================================================================
+``..._sYYYYDDDHHMMSSt_e..._c...``      GOES ABI: year, day of the year, start of the scan to 0.1 s; ``_e`` and
+                                       ``_c`` are the end and the creation, and never taken
+``.AYYYYDDD.HHMM.``                    a day of the year behind one of the letters s, S, A, V, T, d, D, j, J
+``goes13.YYYY.DDD.HHMMSS.``            GOES of NOAA CLASS
+``_dYYYYMMDD_tHHMMSSt_``               VIIRS
+``_C_EUMT_*_*_*_start_end_``           Meteosat FCI: the first of two; what stands before is the creation
+``DDMMMYYYY_HHMM``                     INSAT, ``25DEC2019_0900``
+``YYYYMMDDHH[MM[SS[mmm]]]``            merged IR, HRIT, SEVIRI, FengYun, GK2A, Digital Typhoon
+``YYYYMMDD[T_. -]HH[MM[SS]]``          Himawari, satpy, ARM, ISO basic; also ``HH:MM:SS``, ``HH_MM``, ``09h30``
+``YYYY-MM-DD[T_. -]HH[MM[SS]]``        ISO; with ``.`` or ``_``: GridSat-B1, GridSat-GOES, HURSAT, ISCCP
+====================================== ==================================================================
+
+Of several stamps of the last three kinds the leftmost counts: it is the start. A zone beside the clock is converted
+where it is one of ``ZONES`` or written ``+0900``. Everything else that looks like a time is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from tempogan_eddy.errors import InputError
+
+__all__ = ["name_without_time", "time_in_name"]
+
+ZONES = {"Z": 0, "z": 0, "UTC": 0, "GMT": 0, "JST": 9, "KST": 9, "HKT": 8, "SGT": 8, "PHT": 8, "AEST": 10, "NZST": 12}
+"""Zones that mean one thing, and their hours before UTC."""
+
+UNCLEAR_ZONES = (
+    *("CST", "EST", "EDT", "CDT", "MST", "MDT", "PST", "PDT", "HST", "IST", "BST", "CET", "CEST"),
+    *("AEDT", "ACST", "AWST", "NZDT", "ICT", "WIB", "LT", "LOCAL", "local"),
+)
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+
+YEAR = r"(?P<year>(?:19|20)\d\d)"
+DAY_OF_YEAR = YEAR + r"(?P<yearday>\d{3})"
+DATE = YEAR + r"(?P<month>\d\d)(?P<day>\d\d)"
+BLOCK = r"(?P<hour>\d\d)(?:(?P<minute>\d\d)(?:(?P<second>\d\d)(?P<fraction>\d{3}|\d{6})?)?)?"
+SEPARATED = r"(?P<hour_>\d\d)(?P<mark>[-_.:hH]|%3A)(?P<minute_>\d\d)(?:(?:(?P=mark)|[mM])(?P<second_>\d\d)[sS]?)?"
+ENDS = r"(?![\dA-Za-z])"
+ZONE = r"(?P<zone>[ _.-]?(?:" + "|".join([*ZONES, *UNCLEAR_ZONES]) + r")(?![A-Za-z])|\+\d\d:?(?:\d\d)?(?!\d))?"
+LEADING_ZONE = re.compile(rf"(?<![A-Za-z])({'|'.join(sorted({*ZONES, *UNCLEAR_ZONES} - {'Z', 'z'}))})[ _.-]?$")
+CLOCK = rf"(?:{SEPARATED}|{BLOCK})(?:\.(?P<decimals>\d{{1,9}})(?=[Zz]))?"
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(text, re.ASCII)
+
+
+SPECIFIC = (
+    _pattern(rf"(?<![A-Za-z\d])s{DAY_OF_YEAR}(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)(?P<fraction>\d)(?!\d)"),
+    _pattern(rf"(?<![A-Za-z\d])[sSAVTdDjJ]{DAY_OF_YEAR}[._T]?(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)?(?!\d)"),
+    _pattern(rf"(?<!\d){YEAR}\.(?P<yearday>\d{{3}})\.(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)?(?!\d)"),
+    _pattern(rf"(?<![A-Za-z\d])d{DATE}_t(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)(?P<fraction>\d)?(?!\d)"),
+    _pattern(rf"_C_EUM[A-Z]_\d{{14}}_[^_]*_[^_]*_{DATE}(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)(?=_\d{{14}}_)"),
+    _pattern(rf"(?<!\d)(?P<day>\d\d)(?P<name>{'|'.join(MONTHS)}){YEAR}[_-](?P<hour>\d\d)(?P<minute>\d\d)(?!\d)"),
+)
+GENERAL = (
+    _pattern(rf"(?<!\d){DATE}{BLOCK}(?!\d)(?:\.(?P<decimals>\d{{1,9}})(?=[Zz]))?{ZONE}"),
+    _pattern(rf"(?<!\d){DATE}(?:%20|[_. -]|(?P<iso>T)){CLOCK}{ZONE}(?(iso)(?!\d)|{ENDS})"),
+    _pattern(
+        rf"(?<!\d){YEAR}(?P<apart>[-_.])(?P<month>\d\d)(?P=apart)(?P<day>\d\d)(?:%20|[_. -]|(?P<iso>T))"
+        rf"(?!(?:19|20)\d\d[-_.]\d\d[-_.]\d\d){CLOCK}{ZONE}(?(iso)(?!\d)|{ENDS})"
+    ),
+)
+DAY = _pattern(rf"(?<!\d){YEAR}(?P<apart>[-_.]?)(?P<month>\d\d)(?P=apart)(?P<day>\d\d)(?!\d)")
+UNMARKED_DAY_OF_YEAR = _pattern(rf"(?<!\d){DAY_OF_YEAR}[_.T-]?(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)?(?!\d)")
+DAY_RANGE = _pattern(r"(?:19|20)\d{6}-\d\d")
+LOOSE_MINUTES = _pattern(r"[-_.]\d\d(?!\d)")
+LOOSE_ZONE = _pattern(r"-\d{4}(?!\d)")
+NOT_START = _pattern(r"(?<![A-Za-z\d])[ec]\d{11,}(?!\d)")
+NOT_GENERAL = _pattern(r"(?<![A-Za-z\d])(?:[ec]\d{11,}|s\d{14})(?!\d)")
+HURSAT_STATE = _pattern(r"\.\d+\.([A-Z]{3}-\d+)\.\d+(?=\.hursat)")
+"""View angle, satellite and wind in HURSAT's names: the numbers change from frame to frame."""
+
+
+def time_in_name(name: str, *, date_is_enough: bool = False) -> np.datetime64 | None:
+    """Return the time (datetime64[ns], UTC) that a file's name tells, or None if it tells none.
+
+    Parameters
+    ----------
+    name : str
+        With or without its suffix, without its folder.
+    date_is_enough : bool
+        Whether a date without a clock means 00 UTC; it is no time otherwise.
+
+    Raises
+    ------
+    InputError
+        The name holds what looks like a time but cannot be one, or can be read in two ways.
+    """
+    impossible = None
+    for match in _matches(name):
+        try:
+            return _time(name, match)
+        except ValueError as error:
+            impossible = impossible or f"{name!r} holds {match[0]!r}, which is no time ({error})"
+    unmarked = UNMARKED_DAY_OF_YEAR.search(_without_goes(name))
+    if impossible is None and unmarked and _is_time(name, unmarked):
+        impossible = f"{name!r} holds {unmarked[0]!r}, which may be a day of the year"
+    if impossible:
+        raise InputError(f"{impossible}; name the file by its time in UTC, as YYYYMMDD_HHMM.")
+    day = DAY.search(_without_goes(name))
+    return _time(name, day) if date_is_enough and day and _is_time(name, day) else None
+
+
+def name_without_time(name: str) -> str:
+    """Return the name with ``#`` for each time and date: files that continue each other have one such pattern."""
+    name = NOT_START.sub(lambda match: match[0][0] + "#", name)
+    for pattern in (*SPECIFIC, *GENERAL, DAY):
+        name = pattern.sub(lambda match: _marked(match) if _is_time("", match) else match[0], name)
+    return HURSAT_STATE.sub(r".#.\1.#", name)
+
+
+def _marked(match: re.Match[str]) -> str:
+    """Return what a stamp becomes: ``#``, behind what the pattern needs in front of it."""
+    start = match.start("day") if "name" in match.groupdict() else match.start("year")
+    return match[0][: start - match.start()] + "#"
+
+
+def _matches(name: str) -> Iterator[re.Match[str]]:
+    """Yield what looks like a time with a clock: the specific patterns first, then from left to right."""
+    for pattern in SPECIFIC:
+        yield from pattern.finditer(name)
+    text = _without_goes(name)
+    general = [match for pattern in GENERAL for match in pattern.finditer(text)]
+    yield from sorted((m for m in general if not DAY_RANGE.fullmatch(m[0])), key=lambda match: match.start())
+
+
+def _without_goes(name: str) -> str:
+    """Return the name with the stamps of GOES blanked, whose day of the year could pass for month and day."""
+    return NOT_GENERAL.sub(lambda match: "x" * len(match[0]), name)
+
+
+def _is_time(name: str, match: re.Match[str]) -> bool:
+    try:
+        _time(name, match)
+    except (ValueError, InputError):
+        return False
+    return True
+
+
+def _time(name: str, match: re.Match[str]) -> np.datetime64:
+    """Return the time that a match tells; ValueError if there is no such time."""
+    part = match.groupdict()
+
+    def number(key: str, default: int = 0) -> int:
+        return int(part.get(key) or part.get(key + "_") or default)
+
+    month = MONTHS.index(part["name"]) + 1 if "name" in part else number("month", 1)
+    time = pd.Timestamp(number("year"), month, number("day", 1), number("hour"), number("minute"), number("second"))
+    if "yearday" in part:
+        time += pd.Timedelta(days=number("yearday") - 1)
+        if number("yearday") < 1 or time.year != number("year"):
+            raise ValueError(f"the year has no day {part['yearday']}")
+    decimals = part.get("fraction") or part.get("decimals") or "0"
+    zone = _hours_before_utc(name, match)
+    time = time + pd.Timedelta(int(decimals.ljust(9, "0")), "ns") - pd.Timedelta(hours=zone)
+    return time.to_datetime64().astype("datetime64[ns]")
+
+
+def _hours_before_utc(name: str, match: re.Match[str]) -> float:
+    """Return the zone that stands beside a stamp, in hours; refuse one that can be read in two ways."""
+    part = match.groupdict()
+    zone = (part.get("zone") or "").strip(" _.-")
+    before, after = name[: match.start()], name[match.end() :]
+    if not zone and (leading := LEADING_ZONE.search(before)):
+        zone = leading[1]
+    glued = part.get("hour") and not part.get("minute") and match[0].isdigit()
+    if (glued and LOOSE_MINUTES.match(after)) or (part.get("iso") and not zone and LOOSE_ZONE.match(after)):
+        raise InputError(
+            f"{name!r} can be read in two ways: {after[:5].strip('._-')!r} behind {match[0]!r} may belong to the time "
+            "or not; name the file by its time in UTC, as YYYYMMDD_HHMM."
+        )
+    if zone.startswith("+"):
+        digits = zone[1:].replace(":", "").ljust(4, "0")
+        return int(digits[:2]) + int(digits[2:]) / 60
+    if zone and zone not in ZONES:
+        raise InputError(
+            f"{name!r} tells its time in {zone}, which is not one zone; rename it in UTC, as YYYYMMDD_HHMM."
+        )
+    return ZONES.get(zone, 0)

@@ -1,0 +1,125 @@
+"""Which variable tells the times of an image variable; where none does, attributes or the file's name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.axes import is_since, role_of
+from tempogan_eddy.io.stamps import time_in_name
+from tempogan_eddy.io.time_decoding import parse_moment
+from tempogan_eddy.io.units import text_of
+
+__all__ = ["TIME_FROM", "find_time", "frame_time"]
+
+TIME_FROM = ("auto", "attributes", "name")
+
+# Of several single times, the first of these; a scan's start stands for its frame where no time is called the frame's.
+SCALAR_NAMES = ("time", "t", "nominal_time", "image_time", "start_time", "time_coverage_start", "date")
+MOMENTS = (
+    *("nominal_time", "image_time", "start_time", "time_coverage_start", "observation_time", "acquisition_time"),
+    *("scan_time", "image_datetime", "datetime", "date_time", "timestamp", "sensing_start", "time_coverage_begin"),
+)
+# A date and a clock in two attributes.
+PAIRS = (
+    ("start_date", "start_time"),
+    ("date", "time"),
+    ("RangeBeginningDate", "RangeBeginningTime"),
+    ("image_date", "image_time"),
+    ("acquisition_date", "acquisition_time"),
+)
+
+
+def find_time(dataset: xr.Dataset, da: xr.DataArray) -> str | None:
+    """Return the name of the variable that holds the times of the frames, or None.
+
+    By CF: a coordinate that names its dimension; else a one-dimensional time along the dimension that is neither rows
+    nor columns; else a single time. A time along rows, of scan lines say, is no time of frames.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        As stored.
+    da : DataArray
+        The image variable in it.
+    """
+    bounds = {text_of(variable.attrs.get("bounds", "")) for variable in dataset.variables.values()}
+    times = {
+        str(name): variable
+        for name, variable in dataset.variables.items()
+        if name not in bounds and name != da.name and _is_time(name, variable)
+    }
+    frame_dims = set(da.dims[:-2]) | {dim for dim in da.dims if role_of(dim) == "time" or dim in times}
+    if named := [name for name in times if name in da.dims and times[name].dims == (name,)]:
+        return named[0]
+    along = [name for name, variable in times.items() if variable.ndim == 1 and set(variable.dims) <= frame_dims]
+    if along:
+        return min(along, key=lambda name: _rank(name, times[name]))
+    single = [name for name, variable in times.items() if variable.size == 1]
+    return min(single, key=lambda name: _rank(name, times[name]), default=None)
+
+
+def _is_time(name: Any, variable: xr.Variable) -> bool:
+    if role_of(name, variable.attrs, variable.dtype) != "time":
+        return False
+    # Called time and nothing else: numbers of frames, unless they spell dates.
+    return variable.dtype.kind in "iufMSUO" and variable.size > 0
+
+
+def _rank(name: str, variable: xr.Variable) -> tuple[bool, int, bool, str]:
+    """Order candidates: a standard name first, then the usual names, then units since."""
+    standard = text_of(variable.attrs.get("standard_name", "")) == "time"
+    place = SCALAR_NAMES.index(name.lower()) if name.lower() in SCALAR_NAMES else len(SCALAR_NAMES)
+    return not standard, place, not is_since(variable.attrs.get("units", "")), name
+
+
+def frame_time(
+    path: Path, attributes: tuple[Mapping[Any, Any], ...], time_from: str = "auto"
+) -> tuple[np.datetime64, str] | None:
+    """Return the time of a file's one frame, without a time variable, and where it was found; None if nowhere.
+
+    Parameters
+    ----------
+    path : Path
+        Its name may hold the time.
+    attributes : tuple of mapping
+        The variable's, then the file's.
+    time_from : {"auto", "attributes", "name"}
+        Where to look: in the attributes first, or in one of them alone.
+
+    Raises
+    ------
+    InputError
+        If `time_from` names a place that tells no time.
+    """
+    if time_from in ("auto", "attributes"):
+        for attrs in attributes:
+            if found := _in_attributes(attrs):
+                return found
+    if time_from in ("auto", "name"):
+        moment = time_in_name(path.name)
+        if moment is not None:
+            return moment, "file name"
+    if time_from != "auto":
+        place = "attributes" if time_from == "attributes" else "name"
+        raise InputError(f"{path} tells no time in its {place}; use another --time-from (data.time_from).")
+    return None
+
+
+def _in_attributes(attrs: Mapping[Any, Any]) -> tuple[np.datetime64, str] | None:
+    lower = {str(name).lower(): value for name, value in attrs.items()}
+    for name in MOMENTS:
+        moment = parse_moment(lower.get(name, ""))
+        if moment is not None:
+            return moment, f"attribute {name}"
+    for day, clock in PAIRS:
+        if day.lower() in lower and clock.lower() in lower:
+            moment = parse_moment(f"{text_of(lower[day.lower()])} {text_of(lower[clock.lower()])}")
+            if moment is not None:
+                return moment, f"attributes {day}, {clock}"
+    return None

@@ -1,0 +1,215 @@
+"""Numbers and texts to times: CF units and calendars, decimal dates, ISO texts."""
+
+from __future__ import annotations
+
+import logging
+import re
+import warnings
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import cftime
+import numpy as np
+import pandas as pd
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.axes import is_since
+from tempogan_eddy.io.units import text_of
+
+__all__ = ["decode_times", "parse_moment"]
+
+log = logging.getLogger(__name__)
+
+MICROSECONDS = {
+    **dict.fromkeys(("d", "day", "days"), 86_400_000_000),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3_600_000_000),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60_000_000),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1_000_000),
+    **dict.fromkeys(("ms", "msec", "msecs", "millisec", "millisecs", "millisecond", "milliseconds"), 1_000),
+    **dict.fromkeys(("us", "microsec", "microsecs", "microsecond", "microseconds"), 1),
+}
+# Calendars whose dates are written as ours are; a date that ours does not have (30 February) is refused.
+LABELLED = {"noleap", "365_day", "all_leap", "366_day", "360_day"}
+STANDARD = {"standard", "gregorian", "proleptic_gregorian"}
+DIGITS = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+# A date, perhaps a clock with or without colons, perhaps a zone in hours from UTC.
+EPOCH = re.compile(
+    r"([+-]?\d{1,4})[-/](\d{1,2})[-/](\d{1,2})(?:[ Tt]+(\d{1,2})(?::?(\d\d?))?(?::?(\d\d?(?:\.\d*)?))?)?"
+    r"\s*(?:Z|z|UTC|GMT|\+?0{1,2}:?(?:00)?|([+-])(\d{1,2}):?(\d\d)?)?"
+)
+FIRST_YEAR, LAST_YEAR = 1800, 2200  # of any image
+
+
+def decode_times(values: np.ndarray, attrs: Mapping[Any, Any], where: str | Path) -> np.ndarray:
+    """Return the times that a variable holds.
+
+    Parameters
+    ----------
+    values : array of any shape
+        As the file holds them, NaN where missing.
+    attrs : mapping
+        ``units`` and ``calendar``, after CF 4.4. Without units, whole numbers such as 2019122509 and ISO texts are read
+        as the dates they spell.
+    where : str or Path
+        File and variable, for messages.
+
+    Returns
+    -------
+    array of datetime64[ns], same shape
+        NaT where a value is missing.
+
+    Raises
+    ------
+    InputError
+        The units, calendar or values are no dates that the standard calendar has; the message names them.
+    """
+    values = np.asarray(values)
+    units, calendar = text_of(attrs.get("units", "")), text_of(attrs.get("calendar", "standard")).lower() or "standard"
+    if values.dtype.kind == "M":
+        return values.astype("datetime64[ns]")
+    if values.dtype.kind in "SUO":
+        return _from_texts(values, where)
+    if values.dtype.kind not in "iuf":
+        raise InputError(f"{where} holds {values.dtype} values; times are numbers with units such as hours since DATE.")
+    if calendar not in STANDARD | LABELLED | {"julian"}:
+        raise InputError(
+            f"{where} counts time in the calendar {calendar!r} ({units!r}), which is not known; convert it to standard "
+            "(cdo setcalendar,standard)."
+        )
+    if is_since(units) and re.match(r"\s*\w+\s+since", units, re.IGNORECASE):
+        return _since(values, units, calendar, where)
+    return _decimal_dates(values, units, where)
+
+
+def parse_moment(text: Any) -> np.datetime64 | None:
+    """Return the UTC time that a text or a number spells, or None; a date alone is no time.
+
+    ``2019-12-25T10:00:21.3Z``, ``2019-12-25 10:00:21``, ``20191225100021``, ``20191225T1000Z`` and such.
+    """
+    text = re.sub(r"\s*(UTC|GMT)$", "Z", text_of(text), flags=re.IGNORECASE)
+    if re.fullmatch(r"\d{10}|\d{12}|\d{14}", text):
+        time = pd.to_datetime(text, format=DIGITS[len(text)], errors="coerce", utc=True)
+    elif re.match(r"(1[89]|2[01])\d\d[-/.]?\d\d[-/.]?\d\d[T _]?\s*\d\d", text):
+        time = pd.to_datetime(text.replace("_", " "), errors="coerce", utc=True)
+    else:
+        return None
+    if time is pd.NaT or not FIRST_YEAR <= time.year <= LAST_YEAR:
+        return None
+    return time.tz_localize(None).to_datetime64().astype("datetime64[ns]")
+
+
+def _from_texts(values: np.ndarray, where: str | Path) -> np.ndarray:
+    times = np.full(values.shape, np.datetime64("NaT", "ns"))
+    for index, value in np.ndenumerate(values):
+        moment = parse_moment(value)
+        if moment is None:
+            raise InputError(f"{where} holds {text_of(value)!r}, which is no time; write it as 2019-12-25T10:00:00Z.")
+        times[index] = moment
+    return times
+
+
+def _since(values: np.ndarray, units: str, calendar: str, where: str | Path) -> np.ndarray:
+    """Return times counted from an epoch."""
+    unit, epoch_text, zone = _parts(units)
+    if unit not in MICROSECONDS:
+        raise InputError(
+            f"{where} has the units {units!r}; a time counts days, hours, minutes or seconds since a date."
+        )
+    try:
+        epoch = _epoch(epoch_text, calendar)
+    except (ValueError, OverflowError, TypeError):
+        raise InputError(f"{where} has the units {units!r}, whose epoch is no date; correct them.") from None
+    known = np.isfinite(values) if values.dtype.kind == "f" else np.ones(values.shape, bool)
+    counted = np.where(known, values, 0)
+    # As large as a sum that still fits; more is no time of an image.
+    if np.abs(counted.astype(float)).max(initial=0) * MICROSECONDS[unit] > 2**62:
+        raise _no_date(where, units, calendar)
+    whole = np.floor(counted).astype(np.int64)
+    elapsed = whole * MICROSECONDS[unit] + np.rint((counted - whole) * MICROSECONDS[unit]).astype(np.int64) - zone
+    if calendar == "proleptic_gregorian" or (calendar in STANDARD and epoch.year >= 1583):
+        times = np.datetime64(epoch.isoformat(), "us") + elapsed
+    else:
+        dates = np.asarray(_dates(elapsed, f"microseconds since {epoch_text}", calendar))
+        times = _by_calendar(dates, units, calendar, where)
+    return np.where(known, _in_range(times, units, calendar, where), np.datetime64("NaT", "ns"))
+
+
+def _parts(units: str) -> tuple[str, str, int]:
+    """Return the unit, the epoch in the one form that cftime reads in every calendar, and its zone, microseconds."""
+    unit, _, epoch = re.split(r"\s+", units.strip(), maxsplit=2)
+    found = EPOCH.fullmatch(re.sub(r"^(\d{4})(\d\d)(\d\d)(?!\d)", r"\1-\2-\3", epoch.strip()))
+    if found is None:
+        return unit.lower(), "no date", 0
+    year, month, day, hour, minute, second, sign, zone_hour, zone_minute = found.groups()
+    zone = (int(zone_hour or 0) * 60 + int(zone_minute or 0)) * MICROSECONDS["min"] * (-1 if sign == "-" else 1)
+    return unit.lower(), f"{year}-{month}-{day} {hour or 0}:{minute or '00'}:{second or '00'}", zone
+
+
+@cache
+def _epoch(text: str, calendar: str) -> Any:
+    return _dates(0, f"days since {text}", calendar)
+
+
+def _dates(values: Any, units: str, calendar: str) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cftime.CFWarning)  # epochs such as -4713-01-01
+        return cftime.num2date(values, units, calendar, only_use_cftime_datetimes=True)
+
+
+def _by_calendar(dates: np.ndarray, units: str, calendar: str, where: str | Path) -> np.ndarray:
+    """Return dates of another calendar, or counted from before ours began, as ours."""
+    times = np.full(dates.shape, np.datetime64("NaT", "us"))
+    for index, date in np.ndenumerate(dates):
+        try:
+            ours = date if calendar in LABELLED else date.change_calendar("proleptic_gregorian")
+            times[index] = np.datetime64(ours.isoformat(), "us")
+        except ValueError:
+            raise InputError(
+                f"{where} holds the date {date.isoformat()} of the calendar {calendar!r} ({units!r}), which the "
+                "standard calendar does not have; convert the times (cdo setcalendar,standard)."
+            ) from None
+    if calendar in LABELLED:
+        log.info("%s: dates of the calendar %r are taken as they are written", where, calendar)
+    return times
+
+
+def _decimal_dates(values: np.ndarray, units: str, where: str | Path) -> np.ndarray:
+    """Return times written as dates: 2019122509 without units, or 20191225.375 as CDO's ``day as %Y%m%d.%f``."""
+    if re.fullmatch(r"\s*days?\s+as\s+%Y%m%d\.%f\s*", units, re.IGNORECASE):
+        days = np.floor(values).astype(np.int64)
+        whole = _spelled(days, units, where)
+        # A double holds 20191225.375 to 4e-9 days, 0.3 ms: round to that, or hours end in 59.999 s.
+        milliseconds = np.rint((values - days) * 86_400_000).astype("timedelta64[ms]")
+        return (whole + milliseconds).astype("datetime64[ns]")
+    digits = {len(str(int(value))) for value in values.ravel() if np.isfinite(value)}
+    if not units and len(digits) == 1 and digits <= {10, 12, 14} and (values == np.floor(values)).all():
+        return _spelled(values.astype(np.int64), units, where)
+    told = f"the units {units!r}" if units else "no units"
+    raise InputError(f"{where} has {told}; times need units such as 'hours since 1970-01-01'.")
+
+
+def _spelled(numbers: np.ndarray, units: str, where: str | Path) -> np.ndarray:
+    times = [
+        pd.to_datetime(str(number), format=DIGITS.get(len(str(number)), "%Y%m%d"), errors="coerce")
+        for number in numbers.ravel()
+    ]
+    if any(time is pd.NaT for time in times):
+        raise InputError(
+            f"{where} holds numbers ({units or 'without units'}) that spell no date; give units since DATE."
+        )
+    return np.array(times, "datetime64[ns]").reshape(numbers.shape)
+
+
+def _in_range(times: np.ndarray, units: str, calendar: str, where: str | Path) -> np.ndarray:
+    years = times.astype("datetime64[Y]").astype(int) + 1970
+    if ((years < FIRST_YEAR) | (years > LAST_YEAR)).any():
+        raise _no_date(where, units, calendar)
+    return times.astype("datetime64[ns]")
+
+
+def _no_date(where: str | Path, units: str, calendar: str) -> InputError:
+    return InputError(
+        f"{where} holds times outside {FIRST_YEAR}-{LAST_YEAR} ({units!r}, calendar {calendar!r}); correct the units."
+    )

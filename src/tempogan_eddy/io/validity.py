@@ -1,0 +1,209 @@
+"""What stored numbers mean and which of them are valid, by the CF conventions, sections 2.5.1, 3.5 and 8.1.
+
+Attributes may stand in packed or in unpacked units. A number that the packed type cannot hold is unpacked; of one that
+both can mean, the attribute's own type decides, as the NetCDF Users Guide says.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tempogan_eddy.io.units import text_of
+
+__all__ = ["Decoding", "bad_flags", "flagged"]
+
+log = logging.getLogger(__name__)
+
+FILLS = {"_fillvalue", "missing_value", "fillvalue", "fill_value", "missingvalue", "nodata_value", "nodata"}
+NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?nan|[+-]?inf", re.IGNORECASE)
+
+# Meanings of quality flags, in the underscored words of CF, whose pixels are no measurement.
+BAD = re.compile(
+    r"(^|_)(bad|invalid|missing|corrupt(ed)?|unusable|error|fail(ed|ure)?|fill(_?value)?|space|off_?(earth|disk|limb)"
+    r"|out_?of_?(range|bounds|scan|limits?)|no_?(value|data|observation|measurement|retrieval|scan|coverage|input)"
+    r"|not_?(usable|valid|available|observed|measured|scanned|processed))(_|$)"
+)
+HARMLESS = re.compile(r"(^|_)(no|not|without|non)_(bad|invalid|missing|corrupt(ed)?|error|fail(ed|ure)?|fill)")
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """From stored to real numbers.
+
+    Parameters
+    ----------
+    view : dtype, optional
+        What the stored bits really are (``_Unsigned``).
+    missing : tuple of float
+        Stored values that mean missing.
+    low, high : float
+        Stored values outside are missing.
+    scale, offset : float
+        Of the packing.
+    """
+
+    view: np.dtype | None = None
+    missing: tuple[float, ...] = ()
+    low: float = -np.inf
+    high: float = np.inf
+    scale: float = 1.0
+    offset: float = 0.0
+
+    @classmethod
+    def of(cls, attrs: Mapping[Any, Any], dtype: np.dtype, where: object) -> Decoding:
+        """Read the attributes of a variable whose values are stored as `dtype`.
+
+        A value that is no number, such as a ``missing_value`` of "none", is ignored with a warning.
+        """
+        lower = {str(key).lower(): value for key, value in attrs.items()}
+        unsigned = text_of(lower.get("_unsigned", "")).lower()
+        view = None
+        if dtype.kind in "iu" and unsigned in ("true", "false"):
+            view = np.dtype(f"{'u' if unsigned == 'true' else 'i'}{dtype.itemsize}")
+        stored = view if view is not None and view != dtype else dtype
+        scale = next(iter(_numbers(lower.get("scale_factor"), "scale_factor", where)), 1.0)
+        offset = next(iter(_numbers(lower.get("add_offset"), "add_offset", where)), 0.0)
+        if scale == 0 or not np.isfinite([scale, offset]).all():
+            log.warning("%s: scale_factor %s and add_offset %s are no packing; ignored", where, scale, offset)
+            scale, offset = 1.0, 0.0
+        packing = _Packing(stored, scale, offset, view is not None)
+        missing = [
+            packing.stored_number(number, lower[key])
+            for key in FILLS & lower.keys()
+            for number in _numbers(lower[key], key, where)
+        ]
+        limits = [-np.inf, np.inf]
+        for key in ("valid_range", "valid_min", "valid_max"):
+            numbers = _numbers(lower.get(key), key, where)
+            ends = {"valid_range": (0, 1), "valid_min": (0,), "valid_max": (1,)}[key]
+            if len(numbers) not in (0, len(ends)):
+                log.warning("%s: %s has %d numbers instead of %d; ignored", where, key, len(numbers), len(ends))
+            elif numbers:
+                for end, number in zip(ends, packing.stored_limits(numbers, lower[key]), strict=True):
+                    limits[end] = number
+        low, high = limits if scale > 0 or np.isinf(limits).all() else sorted(limits)
+        return cls(view, tuple(number for number in missing if not np.isnan(number)), low, high, scale, offset)
+
+    def __call__(self, stored: np.ndarray) -> np.ndarray:
+        """Return real numbers, NaN where missing; numbers that mean nothing special come back as they are."""
+        if self.view is not None and stored.dtype != self.view:
+            stored = stored.astype(stored.dtype.newbyteorder("="), copy=False).view(self.view)
+        values = stored
+        if self.scale != 1 or self.offset:
+            values = values.astype(np.float64) * self.scale + self.offset
+        bad = self.is_missing(stored)
+        return np.where(bad, np.nan, values) if bad.any() else values
+
+    def is_missing(self, stored: np.ndarray) -> np.ndarray:
+        """Return which stored values are missing."""
+        bad = np.zeros(stored.shape, bool)
+        for number in self.missing:
+            bad |= stored == (stored.dtype.type(number) if stored.dtype.kind == "f" else number)
+        if np.isfinite(self.low):
+            bad |= stored < (stored.dtype.type(self.low) if stored.dtype.kind == "f" else self.low)
+        if np.isfinite(self.high):
+            bad |= stored > (stored.dtype.type(self.high) if stored.dtype.kind == "f" else self.high)
+        return bad
+
+
+@dataclass(frozen=True)
+class _Packing:
+    stored: np.dtype
+    scale: float
+    offset: float
+    reinterpreted: bool
+
+    def stored_number(self, number: float, attribute: Any) -> float:
+        """Return an attribute's number in stored units."""
+        number = self._same_sign(number)
+        if not self._packed() or not np.isfinite(number):
+            return number
+        unpacked = (number - self.offset) / self.scale
+        nearest = float(np.rint(unpacked))
+        means_unpacked = self._holds(nearest) and abs(unpacked - nearest) * abs(self.scale) < 1e-3 * max(
+            1.0, abs(number)
+        )
+        if not self._holds(number):
+            return nearest if means_unpacked else np.nan
+        return nearest if means_unpacked and _is_float(attribute) else number
+
+    def stored_limits(self, numbers: list[float], attribute: Any) -> list[float]:
+        """Return limits in stored units; together, because both stand in the same units."""
+        numbers = [self._same_sign(number) for number in numbers]
+        if not self._packed():
+            return numbers
+        unpacked = [(number - self.offset) / self.scale for number in numbers]
+        fits = all(self._holds(np.rint(number)) for number in numbers if np.isfinite(number))
+        return unpacked if not fits or _is_float(attribute) else numbers
+
+    def _packed(self) -> bool:
+        return self.stored.kind in "iu" and (self.scale != 1 or self.offset != 0)
+
+    def _holds(self, number: float) -> bool:
+        limits = np.iinfo(self.stored)
+        return bool(limits.min <= number <= limits.max and number == np.floor(number))
+
+    def _same_sign(self, number: float) -> float:
+        """Return a negative number of the signed type as the bits of the unsigned one."""
+        if self.reinterpreted and self.stored.kind == "u" and number < 0:
+            return number + 2.0 ** (8 * self.stored.itemsize)
+        return number
+
+
+def _is_float(attribute: Any) -> bool:
+    return np.asarray(attribute).dtype.kind == "f"
+
+
+def _numbers(attribute: Any, key: str, where: object) -> list[float]:
+    """Return an attribute as numbers; text is read as the numbers it spells."""
+    if attribute is None:
+        return []
+    values = np.atleast_1d(np.asarray(attribute))
+    if values.dtype.kind in "iufb":
+        return [float(value) for value in values.ravel()]
+    found = [float(text) for value in values.ravel() for text in NUMBER.findall(text_of(value))]
+    if not found:
+        log.warning("%s: %s = %s is no number; ignored", where, key, text_of(attribute))
+    return found
+
+
+def bad_flags(attrs: Mapping[Any, Any]) -> tuple[list[str], list[tuple[int, int]]]:
+    """Return which meanings of a CF flag variable say that a pixel is no measurement, and how to find them.
+
+    Parameters
+    ----------
+    attrs : mapping
+        ``flag_meanings`` with ``flag_values``, ``flag_masks`` or both (CF 3.5).
+
+    Returns
+    -------
+    names : list of str
+        The meanings.
+    tests : list of (mask, value)
+        A flag ``f`` has the meaning where ``f & mask == value``; a mask of -1 takes all bits.
+    """
+    meanings = text_of(attrs.get("flag_meanings", "")).split()
+    values = [int(value) for value in np.atleast_1d(np.asarray(attrs.get("flag_values", []))).ravel()]
+    masks = [int(mask) for mask in np.atleast_1d(np.asarray(attrs.get("flag_masks", []))).ravel()]
+    if not meanings or len(meanings) not in (len(values), len(masks)):
+        return [], []
+    masks = masks if len(masks) == len(meanings) else [-1] * len(meanings)
+    values = values if len(values) == len(meanings) else masks
+    bad = [
+        (name, (mask, value))
+        for name, mask, value in zip(meanings, masks, values, strict=True)
+        if BAD.search(name.lower()) and not HARMLESS.search(name.lower())
+    ]
+    return [name for name, _ in bad], [test for _, test in bad]
+
+
+def flagged(flags: np.ndarray, tests: list[tuple[int, int]]) -> np.ndarray:
+    """Return where one of the tests of `bad_flags` holds."""
+    flags = flags.astype(np.int64)
+    return np.logical_or.reduce([flags & mask == value for mask, value in tests])

@@ -1,0 +1,199 @@
+"""Times in file names: every documented pattern, and what must not be taken for one."""
+
+import datetime
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.stamps import name_without_time, time_in_name
+
+moments = st.datetimes(datetime.datetime(1970, 1, 1), datetime.datetime(2069, 12, 31)).map(
+    lambda moment: moment.replace(microsecond=0)
+)
+FORMATS = {
+    "OR_ABI-L2-CMIPM1-M6C13_G16_s%Y%j%H%M%S0_e20191121001270_c20191121001330.nc": "s",
+    "OR_HFD-020-B14-M1C13-T001_GH8_s%Y%j%H%M%S_c2019112101000.nc": "s",
+    "CG_e20191121001270_s%Y%j%H%M%S0.png": "s",
+    "MOD021KM.A%Y%j.%H%M.061.2019113071645.hdf": "min",
+    "A%Y%j%H%M%S.L2_LAC.nc": "s",
+    "goes13.%Y.%j.%H%M%S.BAND_04.nc": "s",
+    "SVI05_npp_d%Y%m%d_t%H%M%S0_e1001365_b38754_c20190422160000000000_noac_ops.h5": "s",
+    "W_XX-EUMETSAT-Darmstadt,IMG+SAT,MTI1+FCI-1C-RRAD-FDHSI-FD--CHK-BODY---NC4E_C_EUMT_20230101001507_GTT_DEV_"
+    "%Y%m%d%H%M%S_20230101001016_N__T_0070_0001.nc": "s",
+    "W_XX-EUMETSAT-Darmstadt,VIS+IR+IMAGERY,MSG3+SEVIRI_C_EUMG_%Y%m%d%H%M%S.nc": "s",
+    "MSG4-SEVI-MSG15-0100-NA-%Y%m%d%H%M%S.000000000Z-20190101001300-4055862.nat": "s",
+    "H-000-MSG4__-MSG4________-IR_108___-000001___-%Y%m%d%H%M-__": "min",
+    "3DIMG_25DEC2019_%H%M_L1B_STD.h5": "clock",
+    "NC_H08_%Y%m%d_%H%M_R21_FLDK.06001_06001.nc": "min",
+    "HS_H09_%Y%m%d_%H%M_B13_FLDK_R20_S0110.DAT": "min",
+    "merg_%Y%m%d%H_4km-pixel.nc4.nc4": "h",
+    "GRIDSAT-B1.%Y.%m.%d.%H.v02r01.nc": "h",
+    "GridSat-GOES.goes13.%Y.%m.%d.%H%M.v01.nc": "min",
+    "2005236N23285.KATRINA.%Y.%m.%d.%H%M.21.GOE-12.080.hursat-b1.v06.nc": "min",
+    "ISCCP-Basic.HGG.v01r00.GLOBAL.%Y.%m.%d.%H%M.GPC.10KM.CS00.EA1.00.nc": "min",
+    "FY4A-_AGRI--_N_REGC_1047E_L1-_FDI-_MULT_NOM_%Y%m%d%H%M%S_20190101002335_4000M_V0001.HDF": "s",
+    "gk2a_ami_le1b_ir105_fd020ge_%Y%m%d%H%M.nc": "min",
+    "2019WP11_4KMIRIMG_%Y%m%d%H%M.png": "min",
+    "twpvisstgridirtemp.c1.%Y%m%d.%H%M%S.nc": "s",
+    "%Y%m%d.%H%M.himawari8.ir.png": "min",
+    "S3A_SL_1_RBT____%Y%m%dT%H%M%S_20190101T001542_20190102T001542.nc": "s",
+    "%Y%m%d%H-200717-MTS1-1.h5": "h",
+    "201919_%Y%m%d%H%M%S.png": "s",
+    "MTSAT%Y%m%d%H%MIR1.png": "min",
+    "%Y%m%dT%H%MZ.png": "min",
+    "%Y%m%dT%H%M%S+0000.png": "s",
+    "a %Y-%m-%d %H_%M.png": "min",
+    "%Y-%m-%dT%H-%M-%S.png": "s",
+    "wrfout_d01_%Y-%m-%d_%H:%M:%S": "s",
+    "tb_%Y-%m-%dT%H%%3A%M%%3A%S.nc": "s",
+    "tb_%Y%m%d_%Hh%M.png": "min",
+    "tb_%Y%m%d_%H.png": "h",
+    "tb_%Y_%m_%d_%H_%M_UTC.png": "min",
+}
+STEPS = {"s": "datetime64[s]", "min": "datetime64[m]", "h": "datetime64[h]"}
+
+
+def stamped(pattern, moment):
+    return pattern.replace("25DEC2019", f"{moment.day:02d}{moment:%b%Y}".upper()) if "25DEC" in pattern else pattern
+
+
+@pytest.mark.parametrize("pattern", FORMATS)
+@settings(max_examples=15)
+@given(moment=moments)
+def test_any_time_comes_back_from_every_documented_pattern(pattern, moment):
+    name = moment.strftime(stamped(pattern, moment))
+    unit = STEPS[FORMATS[pattern].replace("clock", "min")]
+    assert time_in_name(name) == np.datetime64(moment).astype(unit), name
+
+
+@pytest.mark.parametrize("pattern", FORMATS)
+@settings(max_examples=10)
+@given(moments, moments)
+def test_names_that_differ_in_their_time_alone_are_one_pattern(pattern, one, other):
+    assert name_without_time(one.strftime(stamped(pattern, one))) == name_without_time(
+        other.strftime(stamped(pattern, other))
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "time"),
+    [
+        ("OR_ABI-L2-CMIPM1-M6C13_G16_s20191121010213.png", "2019-04-22T10:10:21.300"),
+        ("MSG4-SEVI-MSG15-0100-NA-20190101001242.585000000Z-NA.nat", "2019-01-01T00:12:42.585"),
+        ("20190101001242585.png", "2019-01-01T00:12:42.585"),
+        ("20191225T0900JST.png", "2019-12-25T00:00"),
+        ("20191225_0300_JST.png", "2019-12-24T18:00"),
+        ("JST_20191225_0900.png", "2019-12-25T00:00"),
+        ("201912250900KST.png", "2019-12-25T00:00"),
+        ("2019-12-25T09:00+09:00.png", "2019-12-25T00:00"),
+        ("2019-12-25T09:00+05:30.png", "2019-12-25T03:30"),
+        ("2019122509Z.png", "2019-12-25T09:00"),
+        ("ir_20200229_2330.png", "2020-02-29T23:30"),
+        ("20191225T0900_20191225T0910.nc", "2019-12-25T09:00"),
+    ],
+)
+def test_a_stamp_is_read_as_what_it_is(name, time):
+    assert time_in_name(name) == np.datetime64(time)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "frame_001.png",
+        "typhoon_2019.nc",
+        "200717.nc",
+        "198702_0001.png",
+        "merg_20191225-31_hourly.nc",
+        "merg_20160801-04_atlantic_30min.nc",
+        "storm_20191225_20191231.nc",
+        "storm_2019-12-25_2019-12-31.nc",
+        "tb_20191225_10km.nc",
+        "tb_20191225_0850hPa.nc",
+        "NC_H08_20191010_R21_FLDK.06001_06001.nc",
+        "2005236N23285.KATRINA.nc",
+        "1577264400.png",
+        "OR_ABI_e20191121001270_c20191121001330.nc",
+        "v02r01.nc",
+        "\u0662\u0660\u0661\u0669\u0661\u0662\u0662\u0665_\u0660\u0669\u0660\u0660.png",
+        "",
+    ],
+)
+def test_what_is_no_time_is_not_taken_for_one(name):
+    assert time_in_name(name) is None
+
+
+def test_a_date_alone_means_midnight_on_request():
+    for name in ("img20191225.png", "tb_2019-12-25.nc", "merg_20191225-31_hourly.nc"):
+        assert time_in_name(name) is None
+        assert time_in_name(name, date_is_enough=True) == np.datetime64("2019-12-25")
+    assert time_in_name("frame_20199999.png", date_is_enough=True) is None
+    assert time_in_name("OR_c20191121001330.nc", date_is_enough=True) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("OR_ABI_G16_s20194001000213.png", "no time"),
+        ("OR_ABI_G16_s20191225093000.png", "no time"),
+        ("s20193661000213.png", "no day 366"),
+        ("20191325_0900.png", "no time"),
+        ("20191225_2400.png", "no time"),
+        ("20191225_0960.png", "no time"),
+        ("20190229_0900.png", "no time"),
+        ("2019112_1000.png", "day of the year"),
+        ("20191121000.png", "day of the year"),
+        ("2019122509_30.png", "two ways"),
+        ("20191225T0900-0500.png", "two ways"),
+        ("20191225_0900CST.png", "CST"),
+        ("20191225_0900_local.png", "local"),
+    ],
+)
+def test_what_cannot_be_a_time_or_can_be_two_is_refused(name, words):
+    with pytest.raises(InputError, match=words):
+        time_in_name(name)
+    assert isinstance(name_without_time(name), str)
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern"),
+    [
+        ("merg_2019122500_4km-pixel.nc4", "merg_#_4km-pixel.nc4"),
+        (
+            "OR_ABI-L2-CMIPM1-M6C13_G16_s20191121010213_e20191121011213_c20191121012213.nc",
+            "OR_ABI-L2-CMIPM1-M6C13_G16_s#_e#_c#.nc",
+        ),
+        ("NC_H08_20191010_0010_R21_FLDK.06001_06001.nc", "NC_H08_#_R21_FLDK.06001_06001.nc"),
+        ("daily_20191225.nc", "daily_#.nc"),
+        ("2007100323-200717-MTS1-1.h5", "#-200717-MTS1-1.h5"),
+        ("198702.nc", "198702.nc"),
+        (
+            "2005236N23285.KATRINA.2005.08.28.1800.21.GOE-12.080.hursat-b1.v06.nc",
+            "2005236N23285.KATRINA.#.#.GOE-12.#.hursat-b1.v06.nc",
+        ),
+    ],
+)
+def test_the_pattern_of_a_name_keeps_everything_but_the_time(name, pattern):
+    assert name_without_time(name) == pattern
+
+
+def read_or_refused(name):
+    try:
+        time = time_in_name(name, date_is_enough=True)
+    except InputError:
+        return True
+    return time is None or time.dtype == np.dtype("datetime64[ns]")
+
+
+@given(st.text(max_size=40))
+def test_any_name_is_read_or_refused(name):
+    assert read_or_refused(name)
+    name_without_time(name)
+
+
+@given(st.from_regex(r"\A[a-z_]?(19|20)[0-9]{6,12}[-_.T]?[0-9]{0,6}(Z|JST|\+[0-9]{4}|[-_][0-9]{2,4})?\Z"))
+def test_anything_like_a_time_is_read_or_refused(name):
+    assert read_or_refused(name)
+    name_without_time(name)
