@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,9 @@ import numpy as np
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.fingerprint import model_file, sha256
+from tempogan_eddy.io.foreign import foreign_format
 from tempogan_eddy.io.json_text import parse_json, read_bounded
+from tempogan_eddy.io.sources import Paths, is_netcdf
 from tempogan_eddy.io.walk import refuse_special, walk
 from tempogan_eddy.released import is_released
 
@@ -30,19 +33,23 @@ LARGEST_DECODED = 4096 * 4096  # pixels of a picture that are decoded to know it
 FEW_FRAMES = 50  # are read for the range of kelvins
 
 
-def inspect(name: str | Path) -> dict[str, Facts]:
+def inspect(name: Paths, options: Mapping[str, Any] | None = None) -> dict[str, Facts]:
     """Facts of whatever a name stands for, by title: one for a file, one a sequence for data.
 
     Parameters
     ----------
     name
-        A path, or the name of a released model.
+        A path or pattern, several of them for data, or the name of a released model.
+    options
+        How data are read, as for `open_sequence`.
 
     Raises
     ------
     InputError
         There is no such thing, or it is nothing that this package reads or writes.
     """
+    if not isinstance(name, str | Path) or has_magic(str(name)):
+        return _sequences(name, options or {})
     path = Path(name)
     if is_model(path):
         return {str(path): {"what": "model", **model_facts(path)}}
@@ -52,7 +59,7 @@ def inspect(name: str | Path) -> dict[str, Facts]:
     known = _READERS.get(path.suffix.lower())
     if path.is_file() and known is not None:
         return {str(path): known(path)}
-    return _sequences(path)
+    return _sequences(path, options or {})
 
 
 def is_model(path: Path) -> bool:
@@ -90,35 +97,47 @@ def _sensor(model: Model) -> Facts:
 
 def data_facts(sequence: xr.DataArray) -> Facts:
     """Size, times, kelvins, gaps, coordinates and attributes of a sequence."""
-    from tempogan_eddy.dataset.windows import find_windows, linked_frames
-
     times = sequence["time"].values.astype("datetime64[m]")
     return {
         "frames": f"{sequence.sizes['time']} of {sequence.sizes['y']}x{sequence.sizes['x']}",
         "times": f"{times[0]} to {times[-1]}",
         **_kelvin_facts(sequence),
-        "hourly windows": len(find_windows(linked_frames(sequence, "1h"), np.ones(len(times), bool))),
+        **_window_facts(sequence),
         "coordinates": ", ".join(map(str, sequence.coords)),
         **{key: value for key, value in sequence.attrs.items() if key not in ("sequence", "variable_attributes")},
     }
 
 
-def _sequences(path: Path) -> dict[str, Facts]:
+def _window_facts(sequence: xr.DataArray) -> Facts:
+    """Windows of three frames an hour apart, and the sequence's own step apart, and what is tolerated for them."""
+    from tempogan_eddy.dataset.windows import find_windows, link_frames
+    from tempogan_eddy.io.cadence import duration_text, native_step
+
+    times = sequence["time"].values.astype("datetime64[ns]")
+    own = native_step(times)
+    links = {text: link_frames(sequence, text) for text in ("1h", *([duration_text(own)] if own is not None else []))}
+    off = max(found.deviation(times, text) for text, found in links.items())
+    windows = {text: len(find_windows(found)) for text, found in links.items()}
+    return {"windows": windows} | ({"times off their cadence": f"up to {duration_text(off)}"} if off else {})
+
+
+def _sequences(name: Paths, options: Mapping[str, Any]) -> dict[str, Facts]:
     from tempogan_eddy.dataset.pack import is_pack
     from tempogan_eddy.io import open_sequences
     from tempogan_eddy.io.open import find_sources
 
+    path = Path(name) if isinstance(name, str | Path) else None
     try:
-        sources = find_sources(path)
-        sequences = open_sequences(path)
+        sources = find_sources(name, **options)
+        sequences = open_sequences(name, **options)
     except InputError as error:
-        if path.is_dir() or path.suffix in {".nc", ".zarr", ".h5"}:
+        if path is None or not path.is_file() or is_netcdf(path) or foreign_format(path):
             raise
         raise InputError(
             f"{path} is nothing that TempoGAN-Eddy reads or writes: data (NetCDF, Zarr, PNG folder, Digital Typhoon), "
             "a model, a checkpoint, an ONNX export, scores, a configuration, an animation or a report."
         ) from error
-    packed = {"packed store": f"made for training, {_size(path)}"} if is_pack(path) else {}
+    packed = {"packed store": f"made for training, {_size(path)}"} if path is not None and is_pack(path) else {}
     return {
         name: {
             "what": "packed store" if packed else f"sequence, {sources[name].format}",

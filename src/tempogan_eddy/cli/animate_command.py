@@ -16,6 +16,8 @@ from tempogan_eddy.cli.options import (
     Overwrite,
     Storm,
     Time,
+    TimeFrom,
+    Variable,
     settings,
 )
 from tempogan_eddy.cli.progress import frame_progress
@@ -45,6 +47,8 @@ def animate(
     ] = None,
     storm: Storm = None,
     time: Time = None,
+    variable: Variable = None,
+    time_from: TimeFrom = None,
     colours: Colours = "infrared",
     width: Annotated[
         int, typer.Option(min=160, max=8000, help="Pixels at most; enlarged only by whole numbers.")
@@ -71,7 +75,7 @@ def animate(
     check_name(output, overwrite=overwrite, sources=sources)
     window = _window(crop)
     names = _labels(labels, sources)
-    data = settings(config, overrides).data
+    data = settings(config, overrides, variable=variable, time_from=time_from).data
     sequences = [_open(source, storm, time, input_format, data) for source in sources]
     panels = match_panels(sequences, names, every)
     animation = Animation(panels, table=COLOUR_TABLES[colours], width=width, crop=window, credit=credit)
@@ -86,9 +90,9 @@ def _open(source: Path, storm: str | None, time: str | None, input_format: str |
     from tempogan_eddy.io import select_time
     from tempogan_eddy.io.open import choose, find_sources, open_source
 
-    found = find_sources(source, input_format)
+    found = find_sources(source, input_format, **data.reader_options())
     sequence = open_source(choose(found, storm if len(found) > 1 else None, source), **data.reader_options())
-    return select_time(sequence, time)
+    return select_time(sequence, time, data.time_tolerance)
 
 
 def _labels(text: str | None, sources: list[Path]) -> list[str]:

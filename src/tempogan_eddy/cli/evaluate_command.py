@@ -19,7 +19,10 @@ from tempogan_eddy.cli.options import (
     Overwrite,
     Storm,
     Time,
+    TimeFrom,
+    Variable,
     model_names,
+    one_or_all,
     settings,
 )
 from tempogan_eddy.cli.progress import frame_progress
@@ -30,14 +33,26 @@ STANDARD_OUTPUT = Path("-")
 
 
 def evaluate(
-    truth: Annotated[Path, typer.Option("--truth", help="The true fine sequence.", show_default=False)],
-    reconstructed: Annotated[Path, typer.Option("--reconstructed", help="The reconstruction.", show_default=False)],
+    truth: Annotated[
+        list[Path],
+        typer.Option("--truth", help="The true fine sequence, or a pattern (may be repeated).", show_default=False),
+    ],
+    reconstructed: Annotated[
+        list[Path],
+        typer.Option("--reconstructed", help="The reconstruction, or a pattern (may be repeated).", show_default=False),
+    ],
     lowres: Annotated[
-        Path | None,
-        typer.Option("--lowres", help="The coarse input; made from the truth where left out.", show_default=False),
+        list[Path] | None,
+        typer.Option(
+            "--lowres",
+            help="The coarse input (may be repeated); made from the truth where left out.",
+            show_default=False,
+        ),
     ] = None,
     storm: Storm = None,
     time: Time = None,
+    variable: Variable = None,
+    time_from: TimeFrom = None,
     scale: Annotated[
         int | None,
         typer.Option(min=2, max=64, help="How many times finer, where no file tells.", show_default=False),
@@ -81,13 +96,14 @@ def evaluate(
     from tempogan_eddy.evaluation import evaluate as score
     from tempogan_eddy.evaluation.report import as_json, table, to_csv, to_json
 
-    sources = [path for path in (truth, reconstructed, lowres, model) if path is not None]
+    sources = [*truth, *reconstructed, *(lowres or []), *([model] if model else [])]
     _check_outputs(json_file, csv_file, report, overwrite, sources)
     page = _page(model, colours, credit) if report else None
     drawings = _Drawings(figures, overwrite, sources) if figures else None
     # A program that reads the scores reads nothing else.
     people = sys.stderr if json_file == STANDARD_OUTPUT else sys.stdout
-    data = settings(config, overrides).data
+    data = settings(config, overrides, variable=variable, time_from=time_from).data
+    cadence = _stated_cadence(data, config, overrides)
     results = []
     for name, truth_part, fine, coarse in _pairs(truth, reconstructed, lowres, storm, time, input_format, data):
         places = drawings.places(str(truth_part.attrs.get("sequence", name))) if drawings else None
@@ -98,7 +114,8 @@ def evaluate(
                 coarse,
                 sensor_scale=scale,
                 baselines=baselines,
-                cadence=data.cadence,
+                cadence=cadence,
+                time_tolerance=data.time_tolerance,
                 settings=Settings(kelvin_range=data.kelvin_range),
                 progress=advance,
             )
@@ -122,6 +139,13 @@ def evaluate(
         print(to_csv(results, csv_file, overwrite=overwrite), file=people)
     if page and report:
         print(page.save(report, overwrite=overwrite), file=people)
+
+
+def _stated_cadence(data: Any, config: Path | None, overrides: list[str] | None) -> str | None:
+    """The cadence that somebody asked for; None for the default, which may give way to the data's own."""
+    asked = any(text.partition("=")[0].strip() == "data.cadence" for text in overrides or [])
+    written = config is not None and "cadence" in data.model_fields_set
+    return data.cadence if asked or written or data.cadence != type(data)().cadence else None
 
 
 def _check_outputs(
@@ -169,9 +193,9 @@ class _Drawings:
 
 
 def _pairs(
-    truth: Path,
-    reconstructed: Path,
-    lowres: Path | None,
+    truth: list[Path],
+    reconstructed: list[Path],
+    lowres: list[Path] | None,
     storm: str | None,
     time: str | None,
     truth_format: str | None,
@@ -183,19 +207,20 @@ def _pairs(
 
     # The variable's name is the truth's; what this package wrote is found without it.
     ours = data.model_copy(update={"variable": None})
-    fines = open_sequences(reconstructed, **ours.reader_options())
-    coarses = open_sequences(lowres, **ours.reader_options()) if lowres else None
+    fines = open_sequences(one_or_all(reconstructed), **ours.reader_options())
+    coarses = open_sequences(one_or_all(lowres), **ours.reader_options()) if lowres else None
     # Only those storms of the truth are opened that were reconstructed; it may hold a thousand more.
-    truths = find_sources(truth, truth_format)
+    truths = find_sources(one_or_all(truth), truth_format, **data.reader_options())
     alone = len(fines) == 1
     for name in [storm] if storm and not alone else fines:
-        fine = choose(fines, name, reconstructed)
+        fine = choose(fines, name, one_or_all(reconstructed))
         label = storm or str(fine.attrs.get("sequence", name))
         # A truth of one storm needs no name; one of several is found by the name the reconstruction kept.
         wanted = storm or (None if len(truths) == 1 else label)
-        whole = open_source(choose(truths, wanted, truth), **data.reader_options())
-        coarse = select_time(choose(coarses, None if alone else name, str(lowres)), time) if coarses else None
-        yield label, select_time(whole, time), select_time(fine, time), coarse
+        whole = open_source(choose(truths, wanted, one_or_all(truth)), **data.reader_options())
+        coarse = choose(coarses, None if alone else name, lowres or "") if coarses else None
+        whole, fine = (select_time(part, time, data.time_tolerance) for part in (whole, fine))
+        yield label, whole, fine, None if coarse is None else select_time(coarse, time, data.time_tolerance)
 
 
 def _draw(
@@ -204,8 +229,8 @@ def _draw(
     from tempogan_eddy.evaluation.figures import save_crops, save_spectra
 
     crops, spectra = places
-    drawn = save_crops(truth, fine, crops, lowres=coarse, time=result.example_time, overwrite=overwrite)
-    print(drawn, file=people)
+    shown = {"time": result.example_time, "time_tolerance": result.time_tolerance}
+    print(save_crops(truth, fine, crops, lowres=coarse, overwrite=overwrite, **shown), file=people)
     if result.spectra is not None:
         print(save_spectra(result, spectra, overwrite=overwrite), file=people)
 

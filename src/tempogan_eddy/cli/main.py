@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 from tempogan_eddy import __version__
 from tempogan_eddy.cli import (
     animate_command,
+    check_command,
     data_commands,
     evaluate_command,
     export_command,
@@ -65,6 +66,7 @@ app.command()(data_commands.pack)
 app.command()(data_commands.split)
 app.command()(data_commands.synthesize)
 app.command()(data_commands.info)
+app.command()(check_command.check)
 app.command()(data_commands.config)
 
 

@@ -38,7 +38,15 @@ DEFAULT_CONFIG = Path("configs/config.json")
 
 FormatName = Literal["netcdf", "zarr", "png", "digital-typhoon"]
 
-Input = Annotated[Path, typer.Argument(help="NetCDF, Zarr, PNG folder or Digital Typhoon folder.", show_default=False)]
+Input = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="IN...",
+        help="NetCDF, HDF5, Zarr, PNG or Digital Typhoon frames, a folder of these, or a pattern in quotes; "
+        "files that continue each other are one sequence.",
+        show_default=False,
+    ),
+]
 Output = Annotated[
     Path,
     typer.Option("--output", "-o", help="Where to write; the suffix decides the format.", show_default=False),
@@ -58,6 +66,16 @@ Storm = Annotated[
 Time = Annotated[
     str | None,
     typer.Option("--time", help="Only these times: START/END in ISO 8601, .. is open.", show_default=False),
+]
+Variable = Annotated[
+    str | None,
+    typer.Option("--variable", help="Variable of a NetCDF or Zarr input, where several fit.", show_default=False),
+]
+TimeFrom = Annotated[
+    Literal["auto", "attributes", "name"] | None,
+    typer.Option(
+        "--time-from", help="Where a single frame has its time from; else as configured (auto).", show_default=False
+    ),
 ]
 ColourName = Literal["grey", "bd", "infrared"]
 Colours = Annotated[
@@ -114,7 +132,19 @@ def precision_name(packed: bool, exact: bool) -> str:
     return "packed" if packed else "exact" if exact else "rounded"
 
 
-def settings(config: Path | None, overrides: list[str] | None, data: Path | None = None) -> Config:
+def one_or_all(paths: list[Path]) -> Path | list[Path]:
+    """Return the inputs of a command as the readers take them."""
+    return paths[0] if len(paths) == 1 else paths
+
+
+def settings(
+    config: Path | None,
+    overrides: list[str] | None,
+    data: list[Path] | None = None,
+    *,
+    variable: str | None = None,
+    time_from: Literal["auto", "attributes", "name"] | None = None,
+) -> Config:
     """The configuration of a command: the file named, else configs/config.json, else the defaults.
 
     Parameters
@@ -123,10 +153,16 @@ def settings(config: Path | None, overrides: list[str] | None, data: Path | None
         As given on the command line.
     data
         Takes the place of ``training.data_root``.
+    variable, time_from
+        Take the place of ``data.variable`` and ``data.time_from``.
     """
     from tempogan_eddy.config import load_config
 
     checked = load_config(config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None), overrides)
-    if data is not None:
-        checked.training.data_root = str(data)
+    if data:
+        checked.training.data_root = str(data[0]) if len(data) == 1 else [str(path) for path in data]
+    if variable is not None:
+        checked.data.variable = variable
+    if time_from is not None:
+        checked.data.time_from = time_from
     return checked

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from tempogan_eddy.cli.invocation import history
-from tempogan_eddy.cli.options import ConfigPath, Overrides, Overwrite, Storm, Time, settings
+from tempogan_eddy.cli.options import ConfigPath, Overrides, Overwrite, Storm, Time, TimeFrom, Variable, settings
 from tempogan_eddy.cli.progress import frame_progress
 
 __all__ = ["view"]
@@ -35,6 +35,8 @@ def view(
     ] = None,
     storm: Storm = None,
     time: Time = None,
+    variable: Variable = None,
+    time_from: TimeFrom = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes any free one.")] = 0,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
     export: Annotated[
@@ -55,7 +57,8 @@ def view(
     if export is not None:
         sources = [path for path in (*files, truth, low_res) if path is not None]
         check_place(export, SITE, overwrite=overwrite, sources=sources)
-    options: Any = settings(config, overrides).data.reader_options()
+    data = settings(config, overrides, variable=variable, time_from=time_from).data
+    options: Any = data.reader_options()
     site = Site(Catalog(Request(files, truth, low_res, scale, storm, time, options)), history())
     if export is not None:
         with frame_progress("exporting") as advance:

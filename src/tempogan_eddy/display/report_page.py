@@ -94,7 +94,7 @@ class ReportPage:
         on_frame
             Called with (frames drawn, frames to draw).
         """
-        matched = match(truth, {RECONSTRUCTED: reconstructed}, lowres, result.scale)
+        matched = match(truth, {RECONSTRUCTED: reconstructed}, lowres, result.scale, result.time_tolerance)
         look = Look(COLOUR_TABLES[self.colours], self.credit)
         _, sentence = training_overlap(training_record(self.model, reconstructed.attrs), result.storm, matched.times)
         section = _Section(result)

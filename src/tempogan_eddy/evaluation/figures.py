@@ -16,7 +16,9 @@ from tempogan_eddy.evaluation.baselines import BASELINES, back_projected, bicubi
 from tempogan_eddy.evaluation.evaluate import RECONSTRUCTED
 from tempogan_eddy.evaluation.matching import TRUTH, match
 from tempogan_eddy.evaluation.result import Evaluation
+from tempogan_eddy.io.align import pair_times, tolerance_between
 from tempogan_eddy.io.aside import written_aside
+from tempogan_eddy.io.cadence import minutes
 from tempogan_eddy.io.ownership import Kind, is_mark, mark
 
 __all__ = ["FIGURE", "coldest_area", "infrared_palette", "save_crops", "save_spectra"]
@@ -61,6 +63,7 @@ def save_crops(
     lowres: xr.DataArray | None = None,
     sensor_scale: int | None = None,
     time: np.datetime64 | None = None,
+    time_tolerance: str | None = None,
     side: int = 160,
     overwrite: bool = False,
 ) -> Path:
@@ -68,22 +71,26 @@ def save_crops(
 
     Parameters
     ----------
-    truth, reconstructed, lowres, sensor_scale
+    truth, reconstructed, lowres, sensor_scale, time_tolerance
         As for `evaluate`.
     path : path
         PNG to write.
     time : datetime64, optional
-        Which frame; default the middle one. `Evaluation.example_time` is a good one.
+        Which frame, as the truth's times say; default the middle one. `Evaluation.example_time` is a good one.
     side : int
         Side of the crop in high-resolution pixels.
     overwrite : bool
         Replace a file that this package did not write, too.
     """
-    matched = match(truth, {RECONSTRUCTED: reconstructed}, lowres, sensor_scale)
+    matched = match(truth, {RECONSTRUCTED: reconstructed}, lowres, sensor_scale, time_tolerance)
     times = matched.times
-    if time is not None and time not in times:
-        raise InputError(f"The sequences have no common frame at {time}; choose one of their common times.")
-    index = len(times) // 2 if time is None else int(np.flatnonzero(times == time)[0])
+    index = len(times) // 2
+    if time is not None:
+        allowed = tolerance_between([times], time_tolerance)
+        found, _ = pair_times(times, np.array([time], "datetime64[ns]"), allowed)
+        if not found.size:
+            raise InputError(f"The sequences have no common frame at {time}; choose one of their common times.")
+        index = int(found[0])
     fine, ours, coarse = matched.load(index)
     panels = {
         f"input ({matched.scale}x coarser)": nearest(coarse, matched.scale),
@@ -94,7 +101,7 @@ def save_crops(
     }
     top, left, height, width = coldest_area(fine, side, matched.scale)
     crops = {name: frame[top : top + height, left : left + width] for name, frame in panels.items()}
-    moment = np.datetime_as_string(times[index], unit="m").replace("T", " ")
+    moment = str(minutes(times[index : index + 1])[0]).replace("T", " ")
     return _draw_crops(crops, f"{matched.truth.attrs.get('sequence', '')}  {moment} UTC", Path(path), overwrite)
 
 

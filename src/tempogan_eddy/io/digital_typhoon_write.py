@@ -18,7 +18,8 @@ from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
-from tempogan_eddy.io.digital_typhoon import TRACK, UNKNOWN_SATELLITE
+from tempogan_eddy.io.digital_typhoon import UNKNOWN_SATELLITE
+from tempogan_eddy.io.digital_typhoon_track import TRACK
 from tempogan_eddy.io.frames import iterate_frames
 from tempogan_eddy.io.kinds import SEQUENCES
 from tempogan_eddy.io.names import safe_name

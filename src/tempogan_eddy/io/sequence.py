@@ -17,6 +17,7 @@ import pandas as pd
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.cadence import nominal_times, parse_duration
 from tempogan_eddy.io.quality import VALID_KELVIN, mask_impossible
 from tempogan_eddy.io.units import Conversion, kelvin_conversion
 
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 NAME = "brightness_temperature"
 DIMS = ("time", "y", "x")
+HALF_SECOND, MINUTE = np.timedelta64(5 * 10**8, "ns"), np.timedelta64(60 * 10**9, "ns")
 
 # Calendars of cftime whose dates are those of numpy since 1582.
 REAL_CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
@@ -180,23 +182,37 @@ def order_of_times(times: np.ndarray, label: str) -> np.ndarray | None:
     return np.argsort(times, kind="stable")
 
 
-def times_within(times: np.ndarray, interval: str) -> np.ndarray:
-    """Return which times lie in an interval, written as for `select_time`, as an array of bool."""
+def times_within(times: np.ndarray, interval: str, tolerance: str | None = None) -> np.ndarray:
+    """Return which times lie in an interval, written as for `select_time`, as an array of bool.
+
+    An end that names an hour, a day or more is compared with the slots that times belong to. A time may be off its slot
+    by the tolerance, a tenth of the step by default. To an end that names a minute or a second, a frame may also be
+    known by its own time, to the second, or to the digit where the end has digits after the second.
+    """
     start, slash, end = interval.partition("/")
     lower = _period(start, interval)
     upper = _period(end, interval) if slash else lower
-    keep = np.ones(len(times), dtype=bool)
-    if lower is not None:
-        keep &= times >= lower.start_time.to_datetime64()
-    if upper is not None:
-        keep &= times <= upper.end_time.to_datetime64()
-    return keep
+    times = times.astype("datetime64[ns]")
+    slots = nominal_times(times, tolerance=None if tolerance is None else parse_duration(tolerance, "time_tolerance"))
+    seconds = (times + HALF_SECOND).astype("datetime64[s]").astype("datetime64[ns]")
+    finer = any(end is not None and _length(end) < HALF_SECOND for end in (lower, upper))
+    inside = np.zeros(len(times), dtype=bool)
+    for known_by in (slots, seconds, *([times] if finer else [])):
+        keep = np.ones(len(times), dtype=bool)
+        if lower is not None:
+            keep &= (known_by if _length(lower) <= MINUTE else slots) >= lower.start_time.to_datetime64()
+        if upper is not None:
+            keep &= (known_by if _length(upper) <= MINUTE else slots) <= upper.end_time.to_datetime64()
+        inside |= keep
+    return inside
 
 
-def select_time(da: xr.DataArray, interval: str | None) -> xr.DataArray:
+def select_time(da: xr.DataArray, interval: str | None, tolerance: str | None = None) -> xr.DataArray:
     """Return the frames within an ISO interval such as ``1987-04-14/1987-04-15T12`` or ``1987-04-14/..``.
 
-    Both ends are included, and an end that names a whole day, hour or month includes all of it.
+    Both ends are included, and an end that names a whole day, hour or month includes all of it. A frame counts by the
+    slot that it belongs to: one at 00:29:59.99998 or 00:30:21 of a half-hourly sequence is that of 00:30. Its own time,
+    to the second, counts too where an end names a minute or a second.
 
     Parameters
     ----------
@@ -204,6 +220,8 @@ def select_time(da: xr.DataArray, interval: str | None) -> xr.DataArray:
         A sequence.
     interval : str or None
         ``start/end``, with ``..`` for an open end, or one day, hour or moment alone; None keeps every frame.
+    tolerance : str, optional
+        How far a time may be off its slot, such as ``30s``; a tenth of the sequence's step by default.
 
     Raises
     ------
@@ -212,12 +230,17 @@ def select_time(da: xr.DataArray, interval: str | None) -> xr.DataArray:
     """
     if interval is None:
         return da
-    keep = times_within(da["time"].values, interval)
+    keep = times_within(da["time"].values, interval, tolerance)
     if not keep.any():
         first, last = (pd.Timestamp(da["time"].values[i]).isoformat() for i in (0, -1))
         name = da.attrs.get("sequence", "the sequence")
         raise InputError(f"No frame of {name} lies in {interval!r}; its frames go from {first} to {last}.")
     return da.isel(time=np.flatnonzero(keep))
+
+
+def _length(period: pd.Period) -> np.timedelta64:
+    """How long what an end names is: a minute for 10:30, a day for the first of May."""
+    return (period.end_time - period.start_time).to_timedelta64()
 
 
 def _period(text: str, interval: str) -> pd.Period | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from pathlib import Path
 from typing import Any, TypeVar, overload
@@ -14,8 +13,8 @@ import xarray as xr
 from tempogan_eddy.dataset.missing import fill_missing
 from tempogan_eddy.device import choose_device
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.guards import warn_of_input
 from tempogan_eddy.io import adapt, refine_grid
-from tempogan_eddy.io.history import MADE
 from tempogan_eddy.io.quality import VALID_KELVIN
 from tempogan_eddy.io.resolution import rescaled
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
@@ -25,8 +24,6 @@ from tempogan_eddy.reconstruction.tiles import run_tiled
 from tempogan_eddy.weights import Model, load_model
 
 __all__ = ["reconstruct"]
-
-log = logging.getLogger(__name__)
 
 # Kept part of a tile, LR pixels: a full frame of Digital Typhoon at 4x is one tile.
 TILE = 256
@@ -141,7 +138,7 @@ def _rebuilt(
         model = load_model(model)
     if tile < 1:
         raise InputError(f"The tile must be at least 1 pixel wide, not {tile}.")
-    _warn_of_mismatch(sequence, model)
+    guard = warn_of_input(sequence, model)
     frames, height, width = sequence.shape
     device = choose_device(device) if isinstance(device, str) else device
     model = private_copy(model, device)
@@ -157,6 +154,7 @@ def _rebuilt(
     def rebuild(block: np.ndarray) -> np.ndarray:
         coarse = np.array(block, np.float32)
         with lock, torch.inference_mode():
+            guard(coarse)
             filled = torch.from_numpy(fill_missing(coarse))[:, None]
             kelvin = run_tiled(refine, filled, scale, tile, generator.reach)[:, 0].numpy()
         missing = np.isnan(coarse)
@@ -189,18 +187,3 @@ def _frames_at_once(height: int, width: int, side: int, pixels: int) -> int:
     """How many frames fill a device with so many LR pixels, given in tiles of at most ``side``."""
     filling = pixels // (min(side, height) * min(side, width))
     return max(1, min(filling, FRAMES_HELD * pixels // (height * width)))
-
-
-def _warn_of_mismatch(sequence: xr.DataArray, model: Model) -> None:
-    """A model meets the degradation it was trained on, or loses several dB."""
-    if any(str(key).startswith(MADE) for key in sequence.attrs):
-        log.warning("The input is itself a reconstruction, whose detail was not measured; expect a worse result")
-    for key, trained in model.sensor.attributes().items():
-        seen = sequence.attrs.get(key)
-        if seen is not None and seen != trained:
-            log.warning(
-                "The input says %s = %s, but the model was trained with %s; expect a worse result",
-                key,
-                seen,
-                trained,
-            )

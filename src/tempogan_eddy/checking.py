@@ -1,0 +1,278 @@
+"""Check: what of files, folders or a whole archive is usable, what is not, and why."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.cadence import NATIVE, parse_duration, tolerance_of
+from tempogan_eddy.io.channel import channel_of
+from tempogan_eddy.io.foreign import foreign_format
+from tempogan_eddy.io.frames import report_masked
+from tempogan_eddy.io.open import find_sources, open_source
+from tempogan_eddy.io.sources import Source, expand, recognise
+from tempogan_eddy.io.spacing import grid_spacing
+from tempogan_eddy.io.walk import Seen, entries, walk
+from tempogan_eddy.survey import SAMPLED, Survey, Timing, minute, survey, timing
+
+__all__ = ["Refused", "Report", "SequenceCheck", "check"]
+
+TOLD = 5  # examples in one note
+SAMPLED_IN_ALL = 1000  # frames of an archive, but 5 of each sequence at least
+OWN_SUFFIXES = {".h5", ".nc", ".nc4", ".png"}  # not opened again: an archive has hundreds of thousands
+HARMLESS = {"text", "a table of numbers as text", "a PDF document", "a JPEG picture", "a picture or film"}
+"""Foreign files that stand beside data; all others are data, or were meant to be."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A file or folder that cannot be used, and why."""
+
+    path: str
+    why: str
+
+
+@dataclass(frozen=True)
+class SequenceCheck:
+    """What one sequence holds; `problems` make it unusable, `notes` do not."""
+
+    name: str
+    format: str
+    path: str
+    frames: int
+    size: tuple[int, int]
+    first: str
+    last: str
+    times: Timing
+    seen: Survey
+    grid_km: float | None
+    channel: str
+    notes: list[str]
+    problems: list[str]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that paths hold."""
+
+    sequences: list[SequenceCheck]
+    refused: list[Refused]
+
+    @property
+    def usable(self) -> bool:
+        """Whether nothing was refused and no sequence has a problem."""
+        return not self.refused and not any(sequence.problems for sequence in self.sequences)
+
+
+def check(
+    paths: Sequence[str | Path],
+    *,
+    format: str | None = None,
+    cadence: str = "1h",
+    tolerance: str | None = None,
+    every_frame: bool = False,
+    options: Mapping[str, Any] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Report:
+    """Look at everything that paths hold, past whatever cannot be read.
+
+    Parameters
+    ----------
+    paths : sequence of str or Path
+        Files, folders and patterns.
+    format : str, optional
+        Look for this format alone.
+    cadence : str
+        Windows are counted at it and at each sequence's own.
+    tolerance : str, optional
+        How far times may be from the cadence; a tenth of it by default.
+    every_frame : bool
+        Read all frames, not 50 of a sequence (fewer where there are more than 20 sequences).
+    options : mapping, optional
+        Reader options as of `open_sequence`.
+    progress : callable, optional
+        Called with (sequence, frames done, frames in all).
+
+    Raises
+    ------
+    InputError
+        A path does not exist, or the cadence or tolerance is no time span.
+    """
+    roots = expand(paths)
+    if cadence != NATIVE:
+        tolerance_of(parse_duration(cadence), tolerance)
+    options = {**(options or {}), "unreadable": "error"}
+    with _messages() as said:
+        found, refused = _find(roots, format, options)
+    frames = None if every_frame else min(SAMPLED, max(5, SAMPLED_IN_ALL // max(1, len(found))))
+    sequences = []
+    for name, source in found.items():
+        with _messages() as notes:
+            try:
+                sequence, broken = _open(source, name, options)
+            except InputError as error:
+                refused.append(Refused(str(source.path), str(foreign_format(source.path) or error)))
+                continue
+            tell = None if progress is None else lambda done, total, name=name: progress(name, done, total)
+            seen = survey(sequence, frames=frames, progress=tell)
+            report_masked(sequence)
+        sequences.append(_checked(name, source, sequence, timing(sequence, cadence, tolerance), seen, broken, notes))
+    if format is None:
+        refused += _foreign_files(roots, {str(source.path) for source in found.values()} | {r.path for r in refused})
+    named = tuple(entry.path for entry in refused)
+    refused += [Refused("", line) for line in said if "left out" in line and not any(path in line for path in named)]
+    return Report(sequences, refused)
+
+
+def _find(roots: list[Path], format: str | None, options: Mapping[str, Any]) -> tuple[dict[str, Source], list[Refused]]:
+    """Find the sequences; where one broken thing stops that, look at everything one by one."""
+    try:
+        return find_sources(roots if len(roots) > 1 else roots[0], format, **options), []
+    except InputError as error:
+        found: dict[str, Source] = {}
+        refused: list[Refused] = []
+        seen = Seen()
+        for root in roots:
+            _find_one_by_one(root, root, seen, format, options, found, refused)
+        return found, refused or ([] if found else [Refused(str(roots[0]), str(error))])
+
+
+def _find_one_by_one(
+    path: Path,
+    root: Path,
+    seen: Seen,
+    format: str | None,
+    options: Mapping[str, Any],
+    found: dict[str, Source],
+    refused: list[Refused],
+) -> None:
+    if not seen.first_time(path):
+        return
+    is_group = path.is_dir() and recognise(path) is None
+    if path != root or not is_group:
+        try:
+            for name, source in find_sources(path, format, **options).items():
+                found[name if name not in found else str(source.path)] = source
+        except InputError as error:
+            if not is_group:
+                refused.append(Refused(str(path), str(foreign_format(path) or error)))
+        else:
+            return
+    if is_group:
+        for entry in entries(path):
+            if not entry.name.startswith(".") and (entry.is_dir() or entry.suffix.lower() in OWN_SUFFIXES):
+                _find_one_by_one(entry, root, seen, format, options, found, refused)
+
+
+def _open(source: Source, name: str, options: Mapping[str, Any]) -> tuple[xr.DataArray, list[str]]:
+    """Open a sequence; where frames of a folder stop that, without them. Returns also what is wrong with them."""
+    try:
+        return open_source(source, name=name, **options), []
+    except InputError:
+        if source.format not in ("digital-typhoon", "png"):
+            raise
+        with _messages() as said:
+            sequence = open_source(source, name=name, **{**options, "unreadable": "gap"})
+        mark = "left out as a gap: "
+        return sequence, [line.removeprefix(mark) for line in said if line.startswith(mark)]
+
+
+def _checked(
+    name: str,
+    source: Source,
+    sequence: xr.DataArray,
+    times: Timing,
+    seen: Survey,
+    broken: list[str],
+    said: list[str],
+) -> SequenceCheck:
+    unreadable = [*broken, *seen.broken]
+    problems = [f"{len(unreadable)} frames cannot be read: {_some(unreadable)}"] if unreadable else []
+    if seen.looked and seen.kelvins is None:
+        problems.append(f"none of {seen.looked} frames has a valid pixel: are the units right?")
+    return SequenceCheck(
+        name=name,
+        format=source.format,
+        path=str(source.path),
+        frames=sequence.sizes["time"],
+        size=(sequence.sizes["y"], sequence.sizes["x"]),
+        first=minute(sequence["time"].values[0]),
+        last=minute(sequence["time"].values[-1]),
+        times=times,
+        seen=seen,
+        grid_km=grid_spacing(sequence),
+        channel=str(channel_of(sequence.name, sequence.attrs, sequence.coords)),
+        notes=[*_notes(times, seen), *said],
+        problems=problems,
+    )
+
+
+def _notes(times: Timing, seen: Survey) -> list[str]:
+    notes = [
+        f"{len(listed)} {what}: {_some(listed)}"
+        for what, listed in (
+            ("gaps", times.gaps),
+            ("frames at the time of the one before", times.duplicates),
+            ("changes of satellite", times.changes),
+        )
+        if listed
+    ]
+    if seen.blank and seen.kelvins is not None:
+        notes.append(f"{seen.blank} of {seen.looked} frames have no valid pixel")
+    if 2 * seen.repeated > seen.looked:
+        notes.append("rows and columns repeat: the frames were enlarged")
+    if 2 * seen.interpolated > seen.looked:
+        notes.append("almost no fine detail: the frames look resampled to a finer grid or blurred")
+    return notes
+
+
+def _foreign_files(roots: list[Path], told: set[str]) -> Iterator[Refused]:
+    """Yield other tools' data below folders, one line a format and folder."""
+    alike: dict[tuple[Path, str], list[Path]] = {}
+    for root in roots:
+        for path in walk(root) if root.is_dir() else ():
+            hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
+            if hidden or path.is_dir() or path.suffix.lower() in OWN_SUFFIXES or str(path) in told:
+                continue
+            foreign = foreign_format(path)
+            if foreign and foreign.format not in HARMLESS and not _inside_store(path, root):
+                alike.setdefault((path.parent, foreign.format), []).append(path)
+    for paths in alike.values():
+        more = f" (and {len(paths) - 1} more files like it)" if len(paths) > 1 else ""
+        yield Refused(str(paths[0]), f"{foreign_format(paths[0])}{more}")
+
+
+def _inside_store(path: Path, root: Path) -> bool:
+    """Whether a file is a chunk of a Zarr store, which may begin like any format."""
+    parents = [parent for parent in path.parents if parent.is_relative_to(root)]
+    return any((parent / mark).exists() for parent in parents for mark in ("zarr.json", ".zgroup", ".zarray"))
+
+
+@contextmanager
+def _messages() -> Iterator[list[str]]:
+    """Collect what the readers would warn of, in place of logging it."""
+    logger = logging.getLogger("tempogan_eddy")
+    said: list[str] = []
+
+    class Collect(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said.append(record.getMessage())
+
+    handlers, propagate = logger.handlers, logger.propagate
+    logger.handlers, logger.propagate = [Collect(logging.WARNING)], False
+    try:
+        yield said
+    finally:
+        logger.handlers, logger.propagate = handlers, propagate
+
+
+def _some(lines: Sequence[str]) -> str:
+    more = f" and {len(lines) - TOLD} more" if len(lines) > TOLD else ""
+    return "; ".join(lines[:TOLD]) + more

@@ -1,0 +1,153 @@
+"""The command check: what of files or an archive is usable, what is not, and why."""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tempogan_eddy.cli.options import ConfigPath, InputFormat, Json, Overrides, TimeFrom, Variable, settings
+from tempogan_eddy.cli.progress import storm_progress
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tempogan_eddy.checking import Report, SequenceCheck
+
+__all__ = ["check"]
+
+WIDEST = 100  # columns
+
+
+def check(
+    paths: Annotated[list[Path], typer.Argument(help="Files, folders or patterns of names.", show_default=False)],
+    all_frames: Annotated[bool, typer.Option("--all", help="Read every frame, not 50 of each sequence.")] = False,
+    variable: Variable = None,
+    time_from: TimeFrom = None,
+    input_format: InputFormat = None,
+    config: ConfigPath = None,
+    overrides: Overrides = None,
+    as_json: Json = False,
+) -> None:
+    """Tell what of files or a whole archive is usable, what is not, and why; exit with 1 if something is not."""
+    from tempogan_eddy.checking import check as look
+
+    data = settings(config, overrides, variable=variable, time_from=time_from).data
+    with storm_progress("checking") as advance:
+        report = look(
+            paths,
+            format=input_format,
+            cadence=data.cadence,
+            tolerance=data.time_tolerance,
+            every_frame=all_frames,
+            options=data.reader_options(),
+            progress=advance,
+        )
+    if as_json:
+        print(json.dumps({"usable": report.usable, **asdict(report)}, indent=2))
+    else:
+        _print(report)
+    if not report.usable:
+        raise typer.Exit(1)
+
+
+def _print(report: Report) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    # Redirected output has no width: a name stays whole on its line.
+    console.width = min(console.width, WIDEST) if console.is_terminal else 10_000
+    if len(report.sequences) == 1:
+        _print_facts(console, report.sequences[0])
+    elif report.sequences:
+        _print_table(console, report.sequences)
+    line = functools.partial(console.print, markup=False, soft_wrap=True)
+    alone = len(report.sequences) == 1
+    for sequence in report.sequences:
+        start = "" if alone else f"{sequence.name}: "
+        for note in sequence.notes:
+            line(f"{start}{note}")
+        for problem in sequence.problems:
+            line(f"not usable: {start}{problem}", style="red")
+    for entry in report.refused:
+        line(f"not usable: {entry.why}", style="red")
+    line(_summary(report), style="bold")
+
+
+def _print_facts(console: Console, sequence: SequenceCheck) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    times, seen = sequence.times, sequence.seen
+    tolerated = f", times tolerated within {times.tolerance}" if times.tolerance else ""
+    facts: dict[str, Any] = {
+        "sequence": f"{sequence.name}, {sequence.format}",
+        "frames": f"{sequence.frames} of {sequence.size[0]}x{sequence.size[1]}, {_interval(sequence)}",
+        "windows": f"{_windows(sequence)}{tolerated}"
+        + (f", off by up to {times.deviation}" if times.deviation else ""),
+        "kelvins": f"{_kelvins(sequence)}, {seen.missing:.2%} missing (of {seen.looked} frames)",
+        "grid spacing": f"{sequence.grid_km:.3g} km" if sequence.grid_km else "unknown",
+        "channel": sequence.channel,
+        "satellites": ", ".join(f"{name} ({count})" for name, count in times.satellites.items()) or "unknown",
+    }
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for key, value in facts.items():
+        table.add_row(key, Text(value))
+    console.print(table)
+
+
+def _print_table(console: Console, sequences: list[SequenceCheck]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 1), header_style="dim")
+    table.add_column("sequence", overflow="fold")
+    for name in ("frames", "pixels", "from"):
+        table.add_column(name, no_wrap=True, justify="left" if name == "from" else "right")
+    for name in ("windows", "kelvins", "missing", "km"):
+        table.add_column(name, justify="right", overflow="fold")
+    for sequence in sequences:
+        table.add_row(
+            Text(sequence.name, style="red" if sequence.problems else ""),
+            str(sequence.frames),
+            f"{sequence.size[0]}x{sequence.size[1]}",
+            sequence.first[:10],
+            " ".join(f"{cadence}:{count}" for cadence, count in sequence.times.windows.items()),
+            _kelvins(sequence),
+            f"{sequence.seen.missing:.1%}",
+            f"{sequence.grid_km:.3g}" if sequence.grid_km else "?",
+        )
+    console.print(table)
+
+
+def _summary(report: Report) -> str:
+    usable = sum(not sequence.problems for sequence in report.sequences)
+    unusable = len(report.refused) + len(report.sequences) - usable
+    frames = sum(sequence.frames for sequence in report.sequences if not sequence.problems)
+    satellites = sorted({name for sequence in report.sequences for name in sequence.times.satellites})
+    seen_by = f", seen by {', '.join(satellites)}" if satellites else ""
+    return (
+        f"usable: {usable} sequence{'' if usable == 1 else 's'} of {frames} frames{seen_by}; "
+        f"not usable: {unusable or 'nothing'}"
+    )
+
+
+def _interval(sequence: SequenceCheck) -> str:
+    if sequence.times.step is None:
+        return sequence.first
+    return f"{sequence.first} to {sequence.last}, every {sequence.times.step}"
+
+
+def _windows(sequence: SequenceCheck) -> str:
+    return ", ".join(f"{count} at {cadence}" for cadence, count in sequence.times.windows.items()) or "none"
+
+
+def _kelvins(sequence: SequenceCheck) -> str:
+    kelvins = sequence.seen.kelvins
+    return f"{kelvins[0]:.0f}-{kelvins[1]:.0f} K" if kelvins else "none valid"

@@ -1,0 +1,186 @@
+"""Guards: one sentence where an input is not what a model or a score expects. None of them is an error."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from tempogan_eddy.io.channel import OTHER, channel_of
+from tempogan_eddy.io.history import MADE
+from tempogan_eddy.io.spacing import grid_spacing
+from tempogan_eddy.io.texture import texture_of
+from tempogan_eddy.released import is_released
+
+if TYPE_CHECKING:
+    from tempogan_eddy.weights import Model
+
+__all__ = ["ValueGuard", "warn_of_channels", "warn_of_input", "warn_of_truth"]
+
+log = logging.getLogger(__name__)
+
+RELEASED_KM = (16.0, 22.0)
+"""Grid spacing of what the released models were trained on: 4x4 area means of frames of 4 to 5 km."""
+
+FAR = 2.0  # times finer or coarser than that
+
+OUTSIDE_SHARE = 0.05
+"""Share of pixels beyond a model's kelvin range from which on it is said."""
+
+COUNTS_MISSING = 0.2
+"""Counts from 0 to 255 that are called kelvin lose what lies below 160."""
+
+
+def warn_of_input(sequence: xr.DataArray, model: Model) -> ValueGuard:
+    """Warn where coordinates and attributes differ from what a model was trained on; values are not computed.
+
+    Parameters
+    ----------
+    sequence : DataArray (time, y, x)
+        What is to be reconstructed.
+    model : Model
+        The model.
+
+    Returns
+    -------
+    ValueGuard
+        To be called with frames as they are computed.
+    """
+    if any(str(key).startswith(MADE) for key in sequence.attrs):
+        log.warning("The input is itself a reconstruction, whose detail was not measured; expect a worse result")
+    for key, trained in model.sensor.attributes().items():
+        seen = sequence.attrs.get(key)
+        if seen is not None and seen != trained:
+            log.warning(
+                "The input says %s = %s, but the model was trained with %s; expect a worse result", key, seen, trained
+            )
+    repeated = _duplicates(sequence)
+    if repeated:
+        log.warning("%d frames of the input have the time of the frame before; keep one of each", repeated)
+    spacing = grid_spacing(sequence)
+    if is_released(model.name):
+        _warn_of_channel(sequence)
+        _warn_of_spacing(spacing)
+    return ValueGuard(model, spacing is not None or "sensor_model" in sequence.attrs)
+
+
+def warn_of_channels(truth: xr.DataArray, reconstructed: Mapping[str, xr.DataArray]) -> None:
+    """Warn where a truth and what is scored against it are known to be of different channels."""
+    measured = channel_of(truth.name, truth.attrs, truth.coords)
+    for name, da in reconstructed.items():
+        other = channel_of(da.name, da.attrs, da.coords)
+        if measured.kind and other.kind and measured.kind != other.kind:
+            log.warning("The truth is of the channel %s, but %s is of the channel %s", measured, name, other)
+
+
+def warn_of_truth(frame: NDArray[np.floating]) -> None:
+    """Warn where a frame (y, x) of a truth was not measured on its grid, so that its detail is no detail."""
+    texture = texture_of(frame)
+    if texture and texture.repeats:
+        log.warning("The truth was enlarged, its rows and columns repeat; scores of its fine detail mean nothing")
+    elif texture and texture.is_interpolated:
+        log.warning("The truth has almost no fine detail (it looks interpolated or blurred); its scores mean little")
+
+
+class ValueGuard:
+    """Looks at the first frame that is computed and has enough valid pixels, and warns once.
+
+    So nothing is computed for the guard alone.
+
+    Parameters
+    ----------
+    model : Model
+        What the frames are given to.
+    grid_is_known : bool
+        Whether the grid spacing, or the sensor model that made the input, is known; then only they tell whether the
+        input is already fine.
+    """
+
+    def __init__(self, model: Model, grid_is_known: bool) -> None:
+        self.kelvin_range = model.config.data.kelvin_range
+        self.may_be_fine = is_released(model.name) and not grid_is_known
+        self.is_sharp = model.sensor.kind == "area"  # a wider footprint leaves little detail, rightly
+        self.done = False
+
+    def __call__(self, frames: NDArray[np.float32]) -> None:
+        """Look at the first of some frames (T, y, x), if none was seen before."""
+        if self.done or not len(frames):
+            return
+        self.done = self._look(frames[0])
+
+    def _look(self, frame: NDArray[np.float32]) -> bool:
+        valid = frame[np.isfinite(frame)]
+        if not valid.size:
+            return False
+        if valid.max() <= 255 and valid.size < (1 - COUNTS_MISSING) * frame.size and not (valid % 1).any():
+            log.warning("The input holds whole numbers up to 255: are these counts of an image and not kelvin?")
+            return True
+        low, high = self.kelvin_range
+        outside = float(((valid < low) | (valid > high)).mean())
+        if outside > OUTSIDE_SHARE:
+            log.warning(
+                "%.0f %% of the first frame lie outside the %g to %g K that the model was trained on; "
+                "expect a worse result",
+                100 * outside,
+                low,
+                high,
+            )
+        texture = texture_of(frame)
+        if texture is None:
+            # A later frame may have more valid pixels.
+            return outside > OUTSIDE_SHARE or 2 * valid.size >= frame.size
+        if texture.repeats:
+            log.warning(
+                "The input was enlarged: rows and columns repeat those beside them; give the frames as they were before"
+            )
+        elif self.is_sharp and texture.is_interpolated:
+            log.warning(
+                "The input has almost no detail in its finest octave: it looks resampled to a finer grid or blurred; "
+                "give the frames as they were before, or expect a worse result"
+            )
+        elif self.is_sharp and self.may_be_fine and texture.is_fine:
+            log.warning(
+                "The input looks already fine, like frames of about 5 km, but the model was trained on %g to %g km; "
+                "coarsen it first (tempogan-eddy coarsen) or expect a worse result",
+                *RELEASED_KM,
+            )
+        return True
+
+
+def _duplicates(sequence: xr.DataArray) -> int:
+    """Return how many frames have the time of the frame before, to a second."""
+    steps = np.diff(sequence["time"].values.astype("datetime64[ns]"))
+    return int((steps < np.timedelta64(1, "s")).sum())
+
+
+def _warn_of_channel(sequence: xr.DataArray) -> None:
+    channel = channel_of(sequence.name, sequence.attrs, sequence.coords)
+    if channel.kind not in (None, OTHER) and not channel.is_window:
+        log.warning(
+            "The input is of the channel %s, but the model was trained on the infrared window (about 11 um); "
+            "expect a worse result",
+            channel,
+        )
+
+
+def _warn_of_spacing(spacing: float | None) -> None:
+    low, high = RELEASED_KM
+    if spacing is not None and spacing * FAR < low:
+        log.warning(
+            "The input is already fine: its grid spacing is %.3g km, but the model was trained on %g to %g km; "
+            "coarsen it first (tempogan-eddy coarsen) or expect a worse result",
+            spacing,
+            low,
+            high,
+        )
+    elif spacing is not None and spacing > FAR * high:
+        log.warning(
+            "The grid spacing is %.3g km, but the model was trained on %g to %g km; expect a worse result",
+            spacing,
+            low,
+            high,
+        )

@@ -1,0 +1,208 @@
+"""Survey of a sequence: what its frames and its times hold, without holding more than one frame."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.cadence import NATIVE, native_step, neighbours, parse_duration, tolerance_of
+from tempogan_eddy.io.frames import FrameReader
+from tempogan_eddy.io.texture import texture_of
+
+__all__ = ["SAMPLED", "Survey", "Timing", "minute", "survey", "time_span", "timing"]
+
+SAMPLED = 50  # frames of a sequence that are read, unless all are
+SECOND = np.timedelta64(1, "s")
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was seen of the frames of a sequence.
+
+    Parameters
+    ----------
+    looked : int
+        Frames that were read.
+    missing : float
+        Mean share of missing pixels.
+    blank : int
+        Frames without a valid pixel.
+    kelvins : (float, float) or None
+        Lowest and highest.
+    broken : list of str
+        Frames that cannot be read: time and reason.
+    repeated, interpolated : int
+        Frames that were enlarged by repeating pixels, or by interpolation.
+    """
+
+    looked: int
+    missing: float
+    blank: int
+    kelvins: tuple[float, float] | None
+    broken: list[str]
+    repeated: int
+    interpolated: int
+
+
+def survey(
+    sequence: xr.DataArray, *, frames: int | None = SAMPLED, progress: Callable[[int, int], None] | None = None
+) -> Survey:
+    """Read frames spread over a sequence, or all of them, past those that cannot be read.
+
+    Parameters
+    ----------
+    sequence : DataArray (time, y, x)
+        Kelvin, NaN where missing.
+    frames : int, optional
+        How many are read; None for all of them.
+    progress : callable, optional
+        Called with (frames done, frames in all).
+    """
+    total = sequence.sizes["time"]
+    count = total if frames is None else min(frames, total)
+    chosen = np.unique(np.linspace(0, total - 1, count).round().astype(int))
+    reader, times = FrameReader(sequence), sequence["time"].values
+    low, high, missing, blank = np.inf, -np.inf, 0.0, 0
+    broken: list[str] = []
+    repeated = interpolated = 0
+    for done, number in enumerate(chosen, start=1):
+        try:
+            frame = reader.frame(int(number))
+        except InputError as error:
+            broken.append(f"{minute(times[number])}: {error}")
+        else:
+            valid = frame[np.isfinite(frame)]
+            missing += 1 - valid.size / frame.size
+            blank += not valid.size
+            if valid.size:
+                low, high = min(low, float(valid.min())), max(high, float(valid.max()))
+            texture = texture_of(frame)
+            if texture is not None:
+                repeated += texture.repeats
+                interpolated += texture.is_interpolated
+        if progress is not None:
+            progress(done, len(chosen))
+    looked = len(chosen) - len(broken)
+    kelvins = (low, high) if high >= low else None
+    share = missing / looked if looked else 1.0
+    return Survey(looked, share, blank, kelvins, broken, repeated, interpolated)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What the times of a sequence tell.
+
+    Parameters
+    ----------
+    step : str or None
+        The usual step between frames.
+    windows : dict of int
+        Windows of three frames by cadence: the sequence's own and the configured one.
+    tolerance : str
+        By how much times may differ from the last of these cadences.
+    deviation : str or None
+        By how much they do at most, where they do.
+    gaps, duplicates, changes : list of str
+        Steps longer than the usual one, the longest first; times that two frames have; changes of satellite.
+    satellites : dict of int
+        Frames by satellite.
+    """
+
+    step: str | None
+    windows: dict[str, int]
+    tolerance: str | None
+    deviation: str | None
+    gaps: list[str]
+    duplicates: list[str]
+    changes: list[str]
+    satellites: dict[str, int]
+
+
+def timing(sequence: xr.DataArray, cadence: str = "1h", tolerance: str | None = None) -> Timing:
+    """Look at the times and satellites of a sequence.
+
+    Parameters
+    ----------
+    sequence : DataArray (time, y, x)
+        No value is computed.
+    cadence : str
+        Windows are counted at it and at the sequence's own step.
+    tolerance : str, optional
+        As for `tolerance_of`; where it is too wide for a cadence, a tenth of that.
+    """
+    times = sequence["time"].values.astype("datetime64[ns]")
+    satellites = _satellites(sequence)
+    own = native_step(times)
+    windows, allowed, deviation = _windows(times, satellites, own, cadence, tolerance)
+    changes = []
+    if satellites is not None:
+        at = np.flatnonzero(satellites[1:] != satellites[:-1]) + 1
+        changes = [f"{satellites[i - 1]} to {satellites[i]} at {minute(times[i])}" for i in at]
+    return Timing(
+        step=None if own is None else time_span(own),
+        windows=windows,
+        tolerance=allowed,
+        deviation=deviation,
+        gaps=_gaps(times, own),
+        duplicates=[minute(time) for time in times[1:][np.diff(times) < SECOND]],
+        changes=changes,
+        satellites={} if satellites is None else dict(Counter(satellites.tolist())),
+    )
+
+
+def _windows(
+    times: np.ndarray, satellites: np.ndarray | None, own: np.timedelta64 | None, cadence: str, tolerance: str | None
+) -> tuple[dict[str, int], str | None, str | None]:
+    """Count windows at the sequence's own cadence and at the configured one; also what is and what was tolerated."""
+    steps = [] if own is None else [own]
+    if cadence != NATIVE and parse_duration(cadence) not in steps:
+        steps.append(parse_duration(cadence))
+    windows, allowed, deviation = {}, None, np.timedelta64(0, "ns")
+    for step in steps:
+        try:
+            allowed = tolerance_of(step, tolerance)
+        except InputError:  # stated for the configured cadence, too wide for this one
+            allowed = tolerance_of(step)
+        following = neighbours(times, step, allowed, satellites)
+        linked = np.flatnonzero(following >= 0)
+        windows[time_span(step)] = int((following[following[linked]] >= 0).sum())
+        if linked.size:
+            deviation = max(deviation, np.abs(times[following[linked]] - times[linked] - step).max())
+    told = None if allowed is None else time_span(allowed)
+    return windows, told, time_span(deviation) if deviation else None
+
+
+def _gaps(times: np.ndarray, own: np.timedelta64 | None) -> list[str]:
+    """Return the gaps, the longest first."""
+    if own is None:
+        return []
+    steps = np.diff(times)
+    wide = np.flatnonzero(steps > own + tolerance_of(own))
+    return [f"{time_span(steps[i])} after {minute(times[i])}" for i in wide[np.argsort(-steps[wide], kind="stable")]]
+
+
+def _satellites(sequence: xr.DataArray) -> np.ndarray | None:
+    if "satellite" not in sequence.coords:
+        return None
+    return np.broadcast_to(sequence["satellite"].values.astype(str), sequence.sizes["time"])
+
+
+def minute(time: np.datetime64) -> str:
+    """Return the minute of a time as ISO text; 00:29:59.99998 is 00:30."""
+    return str((time.astype("datetime64[ns]") + SECOND // 2).astype("datetime64[m]"))
+
+
+def time_span(span: np.timedelta64) -> str:
+    """Return a time span as people write it, such as 3h, 30min or 13us."""
+    count = int(span.astype("timedelta64[ns]").astype(np.int64))
+    for unit, size in (("h", 3600 * 10**9), ("min", 60 * 10**9), ("s", 10**9), ("ms", 10**6), ("us", 10**3)):
+        if count % size == 0 and count:
+            return f"{count // size}{unit}"
+        if unit in ("s", "ms", "us") and count > size:
+            return f"{count / size:.3g}{unit}"
+    return f"{count}ns"
