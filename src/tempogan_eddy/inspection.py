@@ -227,7 +227,7 @@ def _film_facts(path: Path) -> Facts:
 
     from tempogan_eddy.display.movie import is_film
 
-    cv2.setLogLevel(0)
+    cv2.utils.logging.setLogLevel(0)
     film = cv2.VideoCapture(str(path)) if is_film(path) else None
     if film is None or not film.isOpened():
         raise InputError(f"{path} cannot be read as a film; it is damaged.")
