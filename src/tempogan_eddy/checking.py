@@ -27,8 +27,6 @@ __all__ = ["Refused", "Report", "SequenceCheck", "check"]
 TOLD = 5  # examples in one note
 SAMPLED_IN_ALL = 1000  # frames of an archive, but 5 of each sequence at least
 OWN_SUFFIXES = {".h5", ".nc", ".nc4", ".png"}  # not opened again: an archive has hundreds of thousands
-HARMLESS = {"text", "a table of numbers as text", "a PDF document", "a JPEG picture", "a picture or film"}
-"""Foreign files that stand beside data; all others are data, or were meant to be."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +116,7 @@ def check(
             try:
                 sequence, broken = _open(source, name, options)
             except InputError as error:
-                refused.append(Refused(str(source.path), str(foreign_format(source.path) or error)))
+                refused.append(Refused(str(source.path), _reason(source.path, error)))
                 continue
             tell = None if progress is None else lambda done, total, name=name: progress(name, done, total)
             seen = survey(sequence, frames=frames, progress=tell)
@@ -141,7 +139,7 @@ def _find(roots: list[Path], format: str | None, options: Mapping[str, Any]) -> 
         seen = Seen()
         for root in roots:
             _find_one_by_one(root, root, seen, format, options, found, refused)
-        return found, refused or ([] if found else [Refused(str(roots[0]), str(error))])
+        return found, refused or ([] if found else [Refused(str(roots[0]), _reason(roots[0], error))])
 
 
 def _find_one_by_one(
@@ -162,7 +160,7 @@ def _find_one_by_one(
                 found[name if name not in found else str(source.path)] = source
         except InputError as error:
             if not is_group:
-                refused.append(Refused(str(path), str(foreign_format(path) or error)))
+                refused.append(Refused(str(path), _reason(path, error)))
         else:
             return
     if is_group:
@@ -242,11 +240,17 @@ def _foreign_files(roots: list[Path], told: set[str]) -> Iterator[Refused]:
             if hidden or path.is_dir() or path.suffix.lower() in OWN_SUFFIXES or str(path) in told:
                 continue
             foreign = foreign_format(path)
-            if foreign and foreign.format not in HARMLESS and not _inside_store(path, root):
+            if foreign and foreign.is_data and not _inside_store(path, root):
                 alike.setdefault((path.parent, foreign.format), []).append(path)
     for paths in alike.values():
         more = f" (and {len(paths) - 1} more files like it)" if len(paths) > 1 else ""
-        yield Refused(str(paths[0]), f"{foreign_format(paths[0])}{more}")
+        yield Refused(str(paths[0]), f"{_reason(paths[0])}{more}")
+
+
+def _reason(path: Path, error: InputError | None = None) -> str:
+    """Say in one line why a file is of no use; its other tool's lines of code stand where it is given alone."""
+    foreign = foreign_format(path)
+    return foreign.line if foreign else str(error).splitlines()[0]
 
 
 def _inside_store(path: Path, root: Path) -> bool:

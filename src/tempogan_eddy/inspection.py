@@ -23,7 +23,6 @@ __all__ = ["data_facts", "inspect", "is_model", "model_facts"]
 Facts = dict[str, Any]
 
 PICTURES = {".gif", ".webp", ".png", ".mp4"}
-FEW_FRAMES = 50  # are read for the range of kelvins
 
 
 def inspect(name: str | Path) -> dict[str, Facts]:
@@ -86,13 +85,18 @@ def _sensor(model: Model) -> Facts:
 def data_facts(sequence: xr.DataArray) -> Facts:
     """Size, times, kelvins, gaps, coordinates and attributes of a sequence."""
     from tempogan_eddy.dataset.windows import find_windows, linked_frames
+    from tempogan_eddy.io.channel import channel_of
+    from tempogan_eddy.io.spacing import grid_spacing
 
+    spacing = grid_spacing(sequence)
     times = sequence["time"].values.astype("datetime64[m]")
     return {
         "frames": f"{sequence.sizes['time']} of {sequence.sizes['y']}x{sequence.sizes['x']}",
         "times": f"{times[0]} to {times[-1]}",
         **_kelvin_facts(sequence),
         "hourly windows": len(find_windows(linked_frames(sequence, "1h"), np.ones(len(times), bool))),
+        "grid spacing": f"{spacing:.3g} km" if spacing else "unknown",
+        "channel": str(channel_of(sequence.name, sequence.attrs, sequence.coords)),
         "coordinates": ", ".join(map(str, sequence.coords)),
         **{key: value for key, value in sequence.attrs.items() if key != "sequence"},
     }
@@ -101,6 +105,7 @@ def data_facts(sequence: xr.DataArray) -> Facts:
 def _sequences(path: Path) -> dict[str, Facts]:
     from tempogan_eddy.dataset.pack import is_pack
     from tempogan_eddy.io import open_sequences
+    from tempogan_eddy.io.foreign import foreign_format
     from tempogan_eddy.io.open import find_sources
 
     try:
@@ -109,6 +114,9 @@ def _sequences(path: Path) -> dict[str, Facts]:
     except InputError as error:
         if path.is_dir() or path.suffix in {".nc", ".zarr", ".h5"}:
             raise
+        foreign = foreign_format(path)
+        if foreign and foreign.format != "text":
+            raise InputError(str(foreign)) from error
         raise InputError(
             f"{path} is nothing that TempoGAN-Eddy reads or writes: data (NetCDF, Zarr, PNG folder, Digital Typhoon), "
             "a model, a checkpoint, an ONNX export, scores, a configuration, an animation or a report."
@@ -126,19 +134,15 @@ def _sequences(path: Path) -> dict[str, Facts]:
 
 def _kelvin_facts(sequence: xr.DataArray) -> Facts:
     """Kelvin range, missing share and gaps, from a few frames spread over the sequence."""
-    times = sequence["time"].values
-    chosen = np.unique(np.linspace(0, len(times) - 1, min(FEW_FRAMES, len(times))).round().astype(int))
-    low, high, missing = np.inf, -np.inf, 0.0
-    for number in chosen:
-        frame = sequence.isel(time=int(number)).values
-        valid = frame[np.isfinite(frame)]
-        missing += 1 - valid.size / frame.size
-        if valid.size:
-            low, high = min(low, float(valid.min())), max(high, float(valid.max()))
-    steps, counts = np.unique(np.diff(times).astype("timedelta64[m]").astype(int), return_counts=True)
-    kelvins = f"{low:.1f} to {high:.1f} K" if high >= low else "none valid: are the units right?"
+    from tempogan_eddy.survey import survey
+
+    seen = survey(sequence)
+    kelvins = (
+        f"{seen.kelvins[0]:.1f} to {seen.kelvins[1]:.1f} K" if seen.kelvins else "none valid: are the units right?"
+    )
+    steps, counts = np.unique(np.diff(sequence["time"].values).astype("timedelta64[m]").astype(int), return_counts=True)
     return {
-        f"kelvins (of {len(chosen)} frames)": f"{kelvins}, {missing / len(chosen):.2%} missing",
+        f"kelvins (of {seen.looked} frames)": f"{kelvins}, {seen.missing:.2%} missing",
         "time steps": ", ".join(f"{count} of {step} min" for step, count in zip(steps, counts, strict=True)) or "none",
     }
 

@@ -17,7 +17,7 @@ from tempogan_eddy.io.texture import texture_of
 __all__ = ["SAMPLED", "Survey", "Timing", "minute", "survey", "time_span", "timing"]
 
 SAMPLED = 50  # frames of a sequence that are read, unless all are
-SECOND = np.timedelta64(1, "s")
+SECOND = np.timedelta64(10**9, "ns")
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,8 @@ def _gaps(times: np.ndarray, own: np.timedelta64 | None) -> list[str]:
         return []
     steps = np.diff(times)
     wide = np.flatnonzero(steps > own + tolerance_of(own))
-    return [f"{time_span(steps[i])} after {minute(times[i])}" for i in wide[np.argsort(-steps[wide], kind="stable")]]
+    rounded = (steps + SECOND // 2) // SECOND * SECOND
+    return [f"{time_span(rounded[i])} after {minute(times[i])}" for i in wide[np.argsort(-steps[wide], kind="stable")]]
 
 
 def _satellites(sequence: xr.DataArray) -> np.ndarray | None:
