@@ -174,6 +174,14 @@ def test_hidden_and_text_files_are_no_fault(archive):
     assert check([archive]).usable
 
 
+def test_links_that_lead_nowhere_are_told(archive):
+    (archive / "gone.nc").symlink_to(archive / "nowhere.nc")
+    (archive / "circle").symlink_to(archive)
+    report = check([archive])
+    assert [entry.path for entry in report.refused] == [str(archive / "gone.nc")]
+    assert len(report.sequences) == 3
+
+
 def test_nothing_usable_and_no_such_path(tmp_path, make_sequence):
     (tmp_path / "notes.txt").write_text("hello")
     report = check([tmp_path])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -192,7 +193,7 @@ def _checked(
     said: list[str],
 ) -> SequenceCheck:
     unreadable = [*broken, *seen.broken]
-    problems = [f"{len(unreadable)} frames cannot be read: {_some(unreadable)}"] if unreadable else []
+    problems = [f"{_count(unreadable, 'frame')} cannot be read: {_some(unreadable)}"] if unreadable else []
     if seen.looked and seen.kelvins is None:
         problems.append(f"none of {seen.looked} frames has a valid pixel: are the units right?")
     return SequenceCheck(
@@ -214,11 +215,11 @@ def _checked(
 
 def _notes(times: Timing, seen: Survey) -> list[str]:
     notes = [
-        f"{len(listed)} {what}: {_some(listed)}"
-        for what, listed in (
-            ("gaps", times.gaps),
-            ("frames at the time of the one before", times.duplicates),
-            ("changes of satellite", times.changes),
+        f"{_count(listed, what)}{where}: {_some(listed)}"
+        for listed, what, where in (
+            (times.gaps, "gap", ""),
+            (times.duplicates, "frame", " at the time of the one before"),
+            (times.changes, "change", " of satellite"),
         )
         if listed
     ]
@@ -232,10 +233,12 @@ def _notes(times: Timing, seen: Survey) -> list[str]:
 
 
 def _foreign_files(roots: list[Path], told: set[str]) -> Iterator[Refused]:
-    """Yield other tools' data below folders, one line a format and folder."""
+    """Yield links that lead nowhere, and other tools' data, below folders; of data one line a format and folder."""
     alike: dict[tuple[Path, str], list[Path]] = {}
     for root in roots:
-        for path in walk(root) if root.is_dir() else ():
+        for path in (root, *walk(root)) if root.is_dir() else ():
+            if path.is_dir():
+                yield from _dead_links(path)
             hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
             if hidden or path.is_dir() or path.suffix.lower() in OWN_SUFFIXES or str(path) in told:
                 continue
@@ -250,7 +253,13 @@ def _foreign_files(roots: list[Path], told: set[str]) -> Iterator[Refused]:
 def _reason(path: Path, error: InputError | None = None) -> str:
     """Say in one line why a file is of no use; its other tool's lines of code stand where it is given alone."""
     foreign = foreign_format(path)
-    return foreign.line if foreign else str(error).splitlines()[0]
+    return foreign.line if foreign else str(error).splitlines()[0].rstrip(":")
+
+
+def _dead_links(folder: Path) -> Iterator[Refused]:
+    for path in sorted(folder.iterdir()) if os.access(folder, os.R_OK | os.X_OK) else ():
+        if path.is_symlink() and not path.name.startswith(".") and not path.exists():  # a circle too
+            yield Refused(str(path), f"{path} is a link to {path.readlink()}, which does not exist; repair it.")
 
 
 def _inside_store(path: Path, root: Path) -> bool:
@@ -275,6 +284,10 @@ def _messages() -> Iterator[list[str]]:
         yield said
     finally:
         logger.handlers, logger.propagate = handlers, propagate
+
+
+def _count(listed: Sequence[str], what: str) -> str:
+    return f"{len(listed)} {what}{'' if len(listed) == 1 else 's'}"
 
 
 def _some(lines: Sequence[str]) -> str:

@@ -60,7 +60,7 @@ def warn_of_input(sequence: xr.DataArray, model: Model) -> ValueGuard:
             )
     repeated = _duplicates(sequence)
     if repeated:
-        log.warning("%d frames of the input have the time of the frame before; keep one of each", repeated)
+        log.warning("The input has %d duplicate times (frames at the time of the one before); keep one each", repeated)
     spacing = grid_spacing(sequence)
     if is_released(model.name):
         _warn_of_channel(sequence)

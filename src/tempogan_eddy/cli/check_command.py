@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tempogan_eddy.cli.options import ConfigPath, InputFormat, Json, Overrides, settings
-from tempogan_eddy.cli.progress import storm_progress
+from tempogan_eddy.cli.progress import frame_progress
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,7 +36,8 @@ def check(
     from tempogan_eddy.checking import check as look
 
     data = settings(config, overrides).data
-    with storm_progress("checking") as advance:
+    with frame_progress("checking") as advance:
+        done = itertools.count(1)
         report = look(
             paths,
             format=input_format,
@@ -43,7 +45,7 @@ def check(
             tolerance=data.time_tolerance,
             every_frame=all_frames,
             options=data.reader_options(),
-            progress=advance,
+            progress=lambda *told: advance(next(done)),
         )
     if as_json:
         print(json.dumps({"usable": report.usable, **asdict(report)}, indent=2))
