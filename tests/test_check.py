@@ -9,7 +9,7 @@ from tempogan_eddy.checking import check
 from tempogan_eddy.cli import main
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import save_sequence
-from tempogan_eddy.survey import survey, time_span, timing
+from tempogan_eddy.survey import survey, timing
 
 
 @pytest.fixture(autouse=True)
@@ -136,21 +136,6 @@ def test_times_tell_windows_gaps_duplicates_and_satellites(make_sequence):
     assert times.changes == ["A to B at 2001-07-01T02:00"]
     assert times.satellites == {"A": 4, "B": 3}
     assert timing(cut.isel(time=[0])).windows == {"1h": 0}
-
-
-@pytest.mark.parametrize(
-    ("nanoseconds", "text"),
-    [
-        (3600 * 10**9, "1h"),
-        (5400 * 10**9, "90min"),
-        (21 * 10**9, "21s"),
-        (13_000, "13us"),
-        (1_500_000, "1.5ms"),
-        (7, "7ns"),
-    ],
-)
-def test_spans_read_as_people_write_them(nanoseconds, text):
-    assert time_span(np.timedelta64(nanoseconds, "ns")) == text
 
 
 def test_values_that_are_no_kelvins_are_a_problem(make_sequence, tmp_path):

@@ -433,10 +433,17 @@ def test_text_named_png(capsys, tmp_path):
     assert "frame_002.png" in refused(capsys, "coarsen", tmp_path / "p", "-o", tmp_path / "o.nc")
 
 
-def test_times_that_go_back(capsys, tmp_path):
-    da = moving_clouds(frames=4).isel(time=[0, 2, 1, 3])
-    da.to_netcdf(tmp_path / "back.nc")
-    assert "go back" in refused(capsys, "coarsen", tmp_path / "back.nc", "-o", tmp_path / "o.nc")
+def test_times_that_go_back_are_sorted_aloud(capsys, tmp_path):
+    da = moving_clouds(frames=4)
+    da.isel(time=[0, 2, 1, 3]).to_netcdf(tmp_path / "back.nc")
+    da.to_netcdf(tmp_path / "plain.nc")
+    code, _, err = run(capsys, "coarsen", tmp_path / "back.nc", "-o", tmp_path / "o.nc")
+    assert code == 0
+    assert "go back" in err
+    run(capsys, "coarsen", tmp_path / "plain.nc", "-o", tmp_path / "p.nc")
+    sorted_, plain = (open_sequence(tmp_path / name) for name in ("o.nc", "p.nc"))
+    np.testing.assert_array_equal(sorted_.values, plain.values)
+    np.testing.assert_array_equal(sorted_["time"], plain["time"])
 
 
 def test_a_frame_of_nan_passes_as_missing(capsys, tmp_path, model):

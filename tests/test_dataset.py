@@ -1,5 +1,6 @@
 """The packed store and TyphoonDataset."""
 
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -54,7 +55,7 @@ def test_pack_is_cf_that_xarray_reads_by_itself(tmp_path, storms):
 
 def test_flow_in_the_pack_follows_the_clouds(tmp_path, storms):
     store = pack(storms, tmp_path / "p.zarr", load_config({}))
-    storm = open_storms(store, "1h")["storm0"]
+    storm = open_storms(store)["storm0"]
     flow = storm.cut_flow(5, slice(None), slice(None)).numpy()[:, 0, 3:-3, 3:-3] * FLOW_QUANTUM
     assert np.median(flow[0]) == pytest.approx(-0.5, abs=0.2)  # two pixels from the left, in LR pixels
     assert np.median(flow[1]) == pytest.approx(0.5, abs=0.2)
@@ -63,7 +64,7 @@ def test_flow_in_the_pack_follows_the_clouds(tmp_path, storms):
 def test_no_flow_across_a_gap(tmp_path):
     gap = moving_clouds().isel(time=[0, 1, 2, 5, 6, 7])
     save_sequence(gap, tmp_path / "a.nc")
-    storm = open_storms(pack(tmp_path / "a.nc", tmp_path / "a.zarr", load_config({})), "1h")["a"]
+    storm = open_storms(pack(tmp_path / "a.nc", tmp_path / "a.zarr", load_config({})))["a"]
     before, after = storm.cut_flow(3, slice(None), slice(None))
     assert (before == 0).all()
     assert after.abs().max() > 0
@@ -171,7 +172,7 @@ def test_blocks_lie_as_in_the_full_frame_or_anywhere(tmp_path, storms, shift_blo
     on_blocks = 0
     for index in range(16):
         patch, window = dataset[index]["hr"][1, 0], dataset._window(index)
-        full = window.storm.cut(window.middle, 0, 0, 48, 48)[1] * KELVIN_QUANTUM + KELVIN_OFFSET
+        full = window.storm.cut(window.frames, 0, 0, 48, 48)[1] * KELVIN_QUANTUM + KELVIN_OFFSET
         places = full.unfold(0, 32, 1).unfold(1, 32, 1)
         top, left = ((places - patch).abs().amax(dim=(2, 3)) < 0.01).nonzero()[0].tolist()
         on_blocks += top % 4 == 0 and left % 4 == 0
@@ -213,8 +214,145 @@ def test_patches_with_too_much_missing_are_refused(tmp_path):
 def test_no_window_at_all_is_refused(tmp_path, storms):
     config = small_config(tmp_path, storms)
     config.data.cadence = "30min"
-    with pytest.raises(InputError, match="30min"):
+    with pytest.raises(
+        InputError, match=r"no three frames 30min apart .* its frames are 1h apart; set data.cadence to 1h or native"
+    ):
         TyphoonDataset(storms, "train", config)
+
+
+def write_cadences(folder, **steps):
+    """Storms whose clouds drift two pixels a frame, at several steps in minutes; times are a little off."""
+    for number, (name, minutes) in enumerate(steps.items()):
+        da = moving_clouds(frames=14, seed=number, name=name, start=f"200{number}-08-01")
+        jitter = np.random.default_rng(number).integers(-20_000, 20_000, 14).astype("timedelta64[us]")
+        times = da["time"].values[0] + np.arange(14) * np.timedelta64(minutes, "m") + jitter
+        save_sequence(
+            da.assign_coords(time=("time", times.astype("datetime64[ns]"), da["time"].attrs)), folder / f"{name}.nc"
+        )
+    return folder
+
+
+def cadence_config(folder, data, cadence):
+    config = small_config(folder, data)
+    config.data.cadence = cadence
+    return config
+
+
+@pytest.mark.parametrize(
+    ("cadence", "between"),
+    [("1h", {"ten": 6, "half": 2, "hourly": 1}), ("native", {"ten": 1, "half": 1, "hourly": 1, "slow": 1})],
+)
+def test_archives_of_several_cadences_train_together(tmp_path, cadence, between):
+    data = write_cadences(tmp_path / "data", ten=10, half=30, hourly=60, slow=180)
+    config = cadence_config(tmp_path, data, cadence)
+    dataset = TyphoonDataset(data, "train", config)
+    windows = dataset.windows + dataset.other("val").windows
+    found = {name: [w.frames for w in windows if w.storm.name == name] for name in ("ten", "half", "hourly", "slow")}
+    expected = {name: [(m - n, m, m + n) for m in range(n, 14 - n)] for name, n in between.items()}
+    assert {name: frames for name, frames in found.items() if frames} == expected
+    assert torch.isfinite(dataset[0]["lr"]).all()
+
+
+def test_flow_in_the_pack_leads_to_the_frame_one_cadence_away(tmp_path):
+    data = write_cadences(tmp_path / "data", half=30)
+    hourly = open_storms(pack(data, tmp_path / "h.zarr", cadence_config(tmp_path, data, "1h")))["half"]
+    native = open_storms(pack(data, tmp_path / "n.zarr", cadence_config(tmp_path, data, "native")))["half"]
+    shifts = [
+        np.median(storm.cut_flow(6, slice(None), slice(3, -3))[1][0]) * FLOW_QUANTUM for storm in (native, hourly)
+    ]
+    assert shifts == pytest.approx([0.5, 1.0], abs=0.25)  # two and four pixels to the right, in LR pixels
+    assert native.links.following.tolist() == [*range(1, 14), -1]
+    assert hourly.links.following.tolist() == [*range(2, 14), -1, -1]
+    # Each of two interleaved chains of frames begins without a flow.
+    assert not hourly.cut_flow(1, slice(None), slice(None))[0].any()
+
+
+@pytest.mark.parametrize("in_memory", [1 << 32, 0])
+def test_frames_far_apart_in_the_store_are_cut_as_neighbours_are(tmp_path, monkeypatch, in_memory):
+    monkeypatch.setattr(store, "IN_MEMORY_BYTES", in_memory)
+    data = write_cadences(tmp_path / "data", half=30)
+    storm = open_storms(pack(data, tmp_path / "p.zarr", cadence_config(tmp_path, data, "1h")))["half"]
+    cut = storm.cut((3, 5, 7), -2, 30, 16, 24)
+    single = [storm.cut((n - 1, n, n + 1), -2, 30, 16, 24)[1] for n in (3, 5, 7)]
+    assert torch.equal(cut, torch.stack(single))
+    assert storm.may_miss((3, 5, 7)) is (not in_memory)
+
+
+def test_only_frames_that_are_still_needed_are_held_while_packing(tmp_path, monkeypatch):
+    """A half-hourly archive at a cadence of an hour needs two frames at a time, however long it is."""
+    data = write_cadences(tmp_path / "data", half=30)
+    seen, alive = [], []
+    apply = SensorModel.apply
+
+    def watched(self, frame, *rest):
+        result = apply(self, frame, *rest)
+        seen.append(weakref.ref(result))
+        alive.append(sum(reference() is not None for reference in seen))
+        return result
+
+    monkeypatch.setattr(SensorModel, "apply", watched)
+    pack(data, tmp_path / "p.zarr", cadence_config(tmp_path, data, "1h"))
+    assert len(alive) == 14 and max(alive) <= 4
+
+
+def as_first_version(store):
+    """The store as the first version of the format wrote it: no numbers of neighbours, no tolerance."""
+    root = zarr.open_group(store, mode="r+")
+    del root.attrs["time_tolerance"]
+    root.attrs["format_version"] = 1
+    for name in root.group_keys():
+        for neighbour in ("previous", "next"):
+            del root[f"{name}/frame_{neighbour}"]
+    return store
+
+
+def test_a_store_of_the_first_version_still_opens(tmp_path, storms):
+    config = small_config(tmp_path, storms)
+    new = pack(storms, tmp_path / "new.zarr", config)
+    old = as_first_version(pack(storms, tmp_path / "old.zarr", config))
+    for split in ("train", "val"):
+        first, second = TyphoonDataset(old, split, config), TyphoonDataset(new, split, config)
+        assert [w.frames for w in first.windows] == [w.frames for w in second.windows]
+        assert all(torch.equal(first[3][key], second[3][key]) for key in second[3])
+    config.data.cadence = "native"
+    with pytest.raises(InputError, match="packed with cadence = 1h"):
+        TyphoonDataset(old, "train", config)
+
+
+def test_a_store_of_the_first_version_links_only_exact_neighbours(tmp_path):
+    data = write_cadences(tmp_path / "data", half=30, hourly=60)
+    old = as_first_version(pack(data, tmp_path / "old.zarr", cadence_config(tmp_path, data, "1h")))
+    assert all((storm.links.following < 0).all() for storm in open_storms(old).values())
+
+
+def test_a_change_of_how_files_are_read_packs_again(tmp_path, storms):
+    config = small_config(tmp_path, storms)
+    names = {packed(storms, config)}
+    for key, value in {"valid_kelvin": (170.0, 330.0), "time_tolerance": "30s", "unreadable": "gap"}.items():
+        setattr(config.data, key, value)
+        names.add(packed(storms, config))
+    assert len(names) == 4
+
+
+def test_a_storm_without_a_window_is_named(tmp_path, caplog):
+    data = write_cadences(tmp_path / "data", hourly=60, slow=180)
+    config = cadence_config(tmp_path, data, "1h")
+    config.data.split.rules = {"train": ["slow", "hourly ../2000-08-01T06"], "val": ["hourly 2000-08-01T07/.."]}
+    with caplog.at_level("WARNING", "tempogan_eddy"):
+        dataset = TyphoonDataset(data, "train", config)
+    assert "slow gives no window for 'train': its frames are 3h apart; set data.cadence to 3h or native" in caplog.text
+    assert [(part.storm, part.windows, part.idle) for part in dataset.parts] == [
+        ("hourly", 5, 0), ("slow", 0, 14), ("hourly", 5, 0)
+    ]  # fmt: skip
+
+
+def test_data_may_be_a_glob(tmp_path, storms):
+    config = small_config(tmp_path, storms)
+    config.data.split.by, config.data.split.guard_hours = "time", 0
+    dataset = TyphoonDataset(f"{storms}/storm[1]*", "train", config)
+    assert list(dataset.storms) == ["storm1"]
+    with pytest.raises(InputError, match=r"storm\[7\].* does not exist"):
+        packed(f"{storms}/storm[7]*", config)
 
 
 @pytest.mark.parametrize("kind", ["area", "gaussian"])
@@ -246,7 +384,7 @@ def test_coarse_patches_are_cut_from_coarse_frames(tmp_path, kind, size):
     for index in range(8):
         sample = dataset[index]
         window = dataset._window(index)
-        coarse = sensor.apply(window.storm.cut(window.middle, 0, 0, 48, 48) * 0.01 + 250)
+        coarse = sensor.apply(window.storm.cut(window.frames, 0, 0, 48, 48) * 0.01 + 250)
         patch = sample["lr"][:, 0]
         places = coarse.unfold(1, 8, 1).unfold(2, 8, 1)
         distance = (places - patch[:, None, None]).abs().amax(dim=(0, 3, 4))

@@ -1,5 +1,7 @@
 """Sensor model, windows, splits, augmentation, missing pixels."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -11,8 +13,8 @@ from tempogan_eddy.config import SplitConfig
 from tempogan_eddy.dataset.augment import augment_flow, augment_frames
 from tempogan_eddy.dataset.missing import fill_missing
 from tempogan_eddy.dataset.sensor import SensorModel
-from tempogan_eddy.dataset.split import Entry, split_frames
-from tempogan_eddy.dataset.windows import find_windows, linked_frames, parse_cadence
+from tempogan_eddy.dataset.split import Entry, describe_split, split_frames
+from tempogan_eddy.dataset.windows import Links, find_windows, link_frames, why_no_window
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.model.advection import advect
 
@@ -20,7 +22,7 @@ HOUR = np.timedelta64(1, "h")
 
 
 def hours(*numbers, start="2000-01-01"):
-    return np.datetime64(start, "ns") + np.array(numbers) * HOUR
+    return np.datetime64(start, "ns") + (np.array(numbers) * 3600).astype("timedelta64[s]")
 
 
 def sequence(times, satellites=None):
@@ -100,26 +102,96 @@ def test_coarsening_a_sequence_drops_incomplete_blocks_and_says_what_it_did():
 # --- windows
 
 
-def test_cadence_texts():
-    assert parse_cadence("30min") == np.timedelta64(30, "m")
-    for text in ("soon", "0h", "-1h"):
-        with pytest.raises(InputError, match=text):
-            parse_cadence(text)
+def windows(times, satellites=None, cadence="1h", tolerance=None):
+    return find_windows(link_frames(sequence(times, satellites), cadence, tolerance)).tolist()
 
 
-def test_gaps_duplicates_and_other_satellites_end_a_sequence():
-    linked = linked_frames(sequence(hours(0, 1, 2, 2, 3, 6, 7), list("AAAAABB")), "1h")
-    assert linked.tolist() == [True, True, False, True, False, True]
-    assert linked_frames(sequence(hours(0, 1, 2), list("ABB")), "1h").tolist() == [False, True]
+def test_gaps_and_other_satellites_end_a_sequence():
+    assert windows(hours(0, 1, 2, 3, 6, 7, 8), list("AAAABBB")) == [[0, 1, 2], [1, 2, 3], [4, 5, 6]]
+    assert windows(hours(0, 1, 2), list("ABB")) == []
+    assert windows(hours(0, 1, 3)) == []
+
+
+def test_of_frames_with_one_time_the_first_counts():
+    assert windows(hours(0, 1, 2, 2, 3)) == [[0, 1, 2], [1, 2, 4]]
+
+
+def test_two_satellites_that_see_the_same_hours_have_windows_of_their_own():
+    assert windows(hours(0, 0, 1, 1, 2, 2), list("ABABAB")) == [[0, 2, 4], [1, 3, 5]]
 
 
 def test_windows_need_all_three_frames():
-    linked = np.array([True, True, False, True, True, True])
+    links = Links.from_following(np.array([1, 2, -1, 4, 5, 6, -1]))
     everything = np.ones(7, bool)
-    assert find_windows(linked, everything).tolist() == [1, 4, 5]
+    assert find_windows(links, everything)[:, 1].tolist() == [1, 4, 5]
     everything[6] = False
-    assert find_windows(linked, everything).tolist() == [1, 4]
-    assert find_windows(np.array([True]), np.ones(2, bool)).size == 0
+    assert find_windows(links, everything)[:, 1].tolist() == [1, 4]
+    assert find_windows(Links.from_following(np.array([1, -1]))).shape == (0, 3)
+
+
+FLOAT_DAYS = (6500 + np.arange(8) / 24).astype("f4").astype("f8") * 86400e6
+SCAN_SECONDS = np.array([21, 20, 21, 22, 21, 20, 21, 21]) + 3600 * np.arange(8)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        np.datetime64("2002-01-01", "us") + FLOAT_DAYS.astype("timedelta64[us]"),
+        np.datetime64("2019-12-25T10:00:00") + SCAN_SECONDS,
+        hours(*range(8)) + np.array([0, 13, -13, 27, 0, -20, 13, 1]) * np.timedelta64(1, "us"),
+    ],
+    ids=["float32 days", "scan mid times", "microseconds"],
+)
+def test_times_beside_their_hours_give_every_window(times):
+    assert windows(times) == [[n, n + 1, n + 2] for n in range(6)]
+    assert windows(times, cadence="native") == windows(times)
+    assert windows(times, tolerance="1us") != windows(times)
+
+
+@pytest.mark.parametrize(("minutes", "apart"), [(10, 6), (15, 4), (30, 2), (60, 1)])
+def test_a_finer_archive_serves_an_hour_and_its_own_step(minutes, apart):
+    times = np.datetime64("2016-08-01", "ns") + np.arange(40) * np.timedelta64(minutes, "m")
+    assert windows(times) == [[m - apart, m, m + apart] for m in range(apart, 40 - apart)]
+    assert len(windows(times, cadence="native")) == 38
+
+
+@given(
+    steps=st.lists(st.sampled_from([30, 60, 90, 180]), min_size=1, max_size=30),
+    jitter=st.lists(st.integers(-80, 80), min_size=31, max_size=31),
+    cut=st.integers(0, 30),
+)
+@settings(deadline=None, max_examples=50)
+def test_windows_are_three_frames_one_cadence_apart_of_one_satellite(steps, jitter, cut):
+    minutes = np.concatenate([[0], np.cumsum(steps)])
+    times = np.datetime64("2000-01-01", "s") + minutes * 60 + np.array(jitter[: len(minutes)])
+    satellites = np.where(np.arange(len(times)) < cut, "A", "B")
+    found = windows(times, satellites)
+    for frames in found:
+        assert (np.abs(np.diff(times[frames]) - HOUR) <= np.timedelta64(6, "m")).all()
+        assert len(set(satellites[frames])) == 1
+    # By definition: every frame with one 60 minutes before it and one 60 minutes after it.
+    places = {minute: n for n, minute in enumerate(minutes)}
+    wanted = [[places.get(minute + 60 * k) for k in (-1, 0, 1)] for minute in minutes]
+    assert found == [w for w in wanted if None not in w and len(set(satellites[w])) == 1]
+
+
+def test_what_was_tolerated_is_told():
+    times = hours(0, 1, 2, 3) + np.array([0, 21, 0, 0]) * np.timedelta64(1, "s")
+    assert link_frames(sequence(times), "1h").deviation(times, "1h") == np.timedelta64(21, "s")
+    assert link_frames(sequence(hours(0, 5)), "1h").deviation(hours(0, 5), "1h") == np.timedelta64(0)
+
+
+@pytest.mark.parametrize(
+    ("storms", "cadence", "advice"),
+    [
+        ({"a": hours(0, 3, 6)}, "1h", "its frames are 3h apart; set data.cadence to 3h or native"),
+        ({"a": hours(0, 0.5, 1), "b": hours(0, 3, 6)}, "2h", "their frames are 30min and 3h apart; set .* to native"),
+        ({"a": hours(0, 1)}, "1h", "its frames are 1h apart, but no three .* check data.split"),
+        ({"a": hours(0)}, "native", "three frames at different times"),
+    ],
+)  # fmt: skip
+def test_the_reason_for_no_window_names_the_setting_that_works(storms, cadence, advice):
+    assert re.fullmatch(f".*{advice}.*", why_no_window(storms, cadence))
 
 
 # --- splits
@@ -157,6 +229,19 @@ def test_by_storm_keeps_storms_whole():
         assert all(mask.all() or not mask.any() for mask in members.values())
 
 
+def test_storms_without_a_window_validate_nothing():
+    config = SplitConfig(by="storm", validation_fraction=0.2, test_fraction=0.2)
+    usable, result = storms(6), split_frames(storms(6), config)
+    (validated,) = [name for name, mask in result["val"].items() if mask.any()]
+    idle = usable | {validated: Entry(usable[validated].times, usable=False)}
+    again = split_frames(idle, config)
+    assert again["train"][validated].all()
+    assert [sum(mask.any() for mask in again[split].values()) for split in ("train", "val", "test")] == [4, 1, 1]
+    # Nothing else changes where every storm gives windows, and none matters where no storm does.
+    nothing = {name: Entry(entry.times, usable=False) for name, entry in usable.items()}
+    assert all((split_frames(nothing, config)["val"][name] == result["val"][name]).all() for name in usable)
+
+
 def test_by_time_leaves_the_guard_unused():
     entries = storms(1, 100)
     result = split_frames(entries, SplitConfig(by="time", guard_hours=5))
@@ -183,6 +268,26 @@ def test_rules_place_named_storms_and_leave_the_rest_of_them_unused():
 def test_a_split_without_training_frames_is_refused():
     with pytest.raises(InputError, match="'train'"):
         split_frames(storms(2), SplitConfig(rules={"val": ["*"]}))
+
+
+@pytest.mark.parametrize("jitter", [0, -14, 13])
+def test_rules_and_seasons_go_by_the_slots_of_times(jitter):
+    """A frame at 23:59:59.99998 is the first of the next day, and of the next season."""
+    times = hours(*range(6), start="2020-01-01") + np.timedelta64(jitter, "us")
+    rules = {"train": ["a 2020-01-01T00/2020-01-01T02"], "val": ["a 2020-01-01T03:00/.."]}
+    result = split_frames({"a": Entry(times)}, SplitConfig(rules=rules))
+    assert [result[split]["a"].sum() for split in ("train", "val")] == [3, 3]
+    assert Entry(times).season == "2020"
+
+
+def test_a_part_tells_its_windows_and_the_frames_in_none():
+    entries = {"half": Entry(hours(0, 0.5, 1, 1.5, 2, 2.5, 7))}
+    links = {"half": link_frames(sequence(entries["half"].times), "1h")}
+    rules = {"train": ["half ../2000-01-01T02"], "val": ["half 2000-01-01T07/.."]}
+    train, val = describe_split(split_frames(entries, SplitConfig(rules=rules)), entries, links)
+    assert str(train) == "train half: 6 frames, 2 windows, 2000-01-01T00:00 to 2000-01-01T02:30"
+    assert str(val) == "val   half: 1 frames, 0 windows (1 frames are in none), 2000-01-01T07:00 to 2000-01-01T07:00"
+    assert train.interval == "half 2000-01-01T00:00/2000-01-01T02:30"
 
 
 # --- augmentation

@@ -230,7 +230,7 @@ def test_a_picture_that_is_no_animation_stays(make_sequence, tmp_path):
     before = (tmp_path / "photo.png").read_bytes()
     (tmp_path / "notes.mp4").write_text("mine")
     for name in ("photo.png", "notes.mp4"):
-        with pytest.raises(InputError, match="is no animation"):
+        with pytest.raises(InputError, match="not written by TempoGAN-Eddy as an animation"):
             save_animation(Animation(panels(make_sequence)), tmp_path / name)
     assert (tmp_path / "photo.png").read_bytes() == before
     for _ in range(2):

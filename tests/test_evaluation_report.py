@@ -12,7 +12,8 @@ from evaluation_cases import noisy, sequence
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import combine, evaluate
 from tempogan_eddy.evaluation.figures import save_crops, save_spectra
-from tempogan_eddy.evaluation.report import is_scores, table, to_csv, to_json
+from tempogan_eddy.evaluation.report import SCORES, TABLE, table, to_csv, to_json
+from tempogan_eddy.io.ownership import owns
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +126,12 @@ def test_without_intervals_the_footer_says_why_and_counts_in_the_singular():
 
 
 def test_files_of_scores_are_told_from_others(evaluation, tmp_path):
-    assert is_scores(to_json([evaluation], tmp_path / "a.json")) and is_scores(to_csv([evaluation], tmp_path / "a.csv"))
+    scores, lines = to_json([evaluation], tmp_path / "a.json"), to_csv([evaluation], tmp_path / "a.csv")
+    assert owns(scores, SCORES) and owns(lines, TABLE)
+    assert not owns(scores, TABLE) and not owns(lines, SCORES)
+    earlier = {"storms": json.loads(scores.read_text())["storms"]}
+    (tmp_path / "b.json").write_text(json.dumps(earlier))
+    assert owns(tmp_path / "b.json", SCORES)
     for name, text in (("c.json", '{"training": {}}'), ("d.json", "[1]"), ("e.csv", "time,kelvin"), ("f.json", "# x")):
         (tmp_path / name).write_text(text)
-        assert not is_scores(tmp_path / name)
+        assert not owns(tmp_path / name, SCORES) and not owns(tmp_path / name, TABLE)

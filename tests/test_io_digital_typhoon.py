@@ -7,6 +7,7 @@ from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import open_sequence, open_sequences, save_sequence
+from tempogan_eddy.io.digital_typhoon import _seems_whole
 
 HEADER = (
     "year,month,day,hour,grade,lat,lng,pressure,wind,dir50,long50,short50,dir30,long30,short30,"
@@ -235,3 +236,192 @@ def test_hdf5_is_used_under_the_lock_of_the_netcdf_library(basin, tmp_path, monk
     save_sequence(sequence, tmp_path / "copy", format="digital-typhoon")
     assert open_sequence(tmp_path / "copy").equals(sequence)
     assert unlocked == []
+
+
+def write_official(basin, hours=3, sequence="202107", size=512):
+    """A basin as V1 and V2 spell it: units and names as bytes, chunks of 256x256."""
+    y, x = np.mgrid[:size, :size]
+    rows = []
+    for hour in range(hours):
+        path = basin / f"image/{sequence}/20210719{hour:02d}-{sequence}-HMW8-1.h5"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with h5py.File(path, "w") as file:
+            values = 290 - 80 * np.exp(-((x - 256 - 3 * hour) ** 2 + (y - 256) ** 2) / 9000)
+            image = file.create_dataset("Infrared", data=values, chunks=(256, 256), compression="gzip")
+            image.attrs["long_name"] = np.bytes_("Brightness temperature")
+            image.attrs["units"] = np.bytes_("K (kelvin)")
+        rows.append(f"2021,7,19,{hour},3,{20 + hour / 10},128.0,990,45,0,0,0,0,0,0,0,0,{path.name},0,0.0000\n")
+    (basin / "metadata").mkdir(exist_ok=True)
+    (basin / f"metadata/{sequence}.csv").write_text(HEADER + "".join(rows))
+    entry = {"id": sequence, "number": 7, "season": 2021, "name": ""}
+    (basin / "metadata.json").write_text(json.dumps({sequence: entry}))
+    (basin / "aux_data.csv").write_text("")
+    return values
+
+
+def test_the_official_release_reads(tmp_path):
+    last = write_official(tmp_path / "WP")
+    sequence = open_sequence(tmp_path / "WP")
+    assert sequence.shape == (3, 512, 512)
+    np.testing.assert_array_equal(sequence[2].values, last.astype("f4"))
+    np.testing.assert_array_equal(sequence.center_lat, [20, 20.1, 20.2])
+    assert sequence.satellite.values.tolist() == ["HMW8"] * 3
+    assert "storm_name" not in sequence.attrs
+    assert (sequence.attrs["storm_season"], sequence.attrs["storm_number"]) == (2021, 7)
+
+
+@pytest.mark.parametrize(
+    "units", [np.bytes_("K (kelvin)"), "kelvin", np.array([b"K"]), np.array(["K"], dtype=object), "[K]", None]
+)
+def test_units_come_as_bytes_arrays_or_not_at_all(tmp_path, units):
+    path = tmp_path / "2001070100-200101-GMS5-1.h5"
+    write_frame(path, kelvin(), units=None)
+    if units is not None:
+        with h5py.File(path, "a") as file:
+            file["Infrared"].attrs["units"] = units
+    np.testing.assert_array_equal(open_sequence(tmp_path)[0].values, kelvin().astype("f4"))
+
+
+def test_version_3_tells_its_layers_and_joins_the_tracks_of_each_channel(tmp_path):
+    for channel in (1, 3):
+        basin = tmp_path / f"V3-2025/{channel}/AU"
+        name = "2022010100-202201-HMW8-1.h5"
+        write_frame(basin / "image/202201" / name, kelvin(), "Data", "K (kelvin)")
+        (basin / "metadata").mkdir()
+        header = HEADER.replace("_1", f"_{channel}")
+        row = f"2022,1,1,0,3,-12.5,115.1,1002,0,0,0,0,0,0,0,0,0,{name},3,{channel}.5\n"
+        (basin / "metadata/202201.csv").write_text(header + row)
+    first, third = (open_sequence(tmp_path / f"V3-2025/{channel}") for channel in (1, 3))
+    assert (first.mask_percent.item(), third.mask_percent.item()) == (1.5, 3.5)
+    assert third.center_lat.item() == -12.5
+    assert first.attrs["long_name"] == "infrared brightness temperature"
+    assert "water vapour" in third.attrs["long_name"]
+
+
+def test_labels_of_minus_one_or_nothing_are_unknown(basin):
+    rows = [
+        "2001,7,1,0,-1,-1,-1,-1,-1,0,0,0,0,0,0,0,0,,,\n",
+        "2001,7,1,1,3,-1.0,140.0,,,0,0,0,0,0,0,0,1,2001070101-200101-GMS5-1.h5,-1,-1\n",
+        "2001,7,1,2,3,12.7,179.9,nan,NA,0,0,0,0,0,0,0,1\n",
+        "2001,7,1,4,3,12.7,-179.9,950,inf,0,0,0,0,0,0,0,1,,,,,,surplus\n",
+    ]
+    (basin / "metadata/200101.csv").write_text(HEADER + "".join(rows))
+    sequence = open_sequence(basin)
+    np.testing.assert_array_equal(sequence.grade, [np.nan, 3, 3, 3])
+    np.testing.assert_array_equal(sequence.center_lat, [np.nan, -1, 12.7, 12.7])
+    np.testing.assert_array_equal(sequence.center_lon, [np.nan, 140, 179.9, -179.9])
+    np.testing.assert_array_equal(sequence.pressure, [np.nan, np.nan, np.nan, 950])
+    np.testing.assert_array_equal(sequence.wind, [np.nan] * 4)
+    np.testing.assert_array_equal(sequence.mask_percent, [np.nan] * 4)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff\xfe\x00\x81",
+        b"year,month,day,hour\n2001,7,1,x\n",
+        b"year,month,day,hour\n99999999999999999999,7,1,0\n",
+        b"year,month,day,hour,lat\n2001,7,1,0\n",
+        b"year,month,day,hour,lat,lng\n2001,13,1,0,1,1\n",
+        b"year,month,day,hour,lat,lng\n2001,7,1,0,north,1\n",
+        b"year,month\n2001\0,7\n",
+        HEADER.encode() + b'"' + b"x" * 200_000,
+        b"\x89HDF\r\n\x1a\n",
+    ],
+)
+def test_a_damaged_table_is_refused_or_read(basin, content):
+    (basin / "metadata/200101.csv").write_bytes(content)
+    try:
+        sequence = open_sequence(basin)
+    except InputError as error:
+        assert "200101.csv is not a best-track table" in str(error)
+    else:
+        assert np.isnan(sequence.center_lat).all()
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"[1]", b'{"200101": 3}', b'{"200101": {"name": [1]}}', b"[" * 10**5])
+def test_damaged_metadata_are_refused_or_read(basin, content):
+    (basin / "metadata.json").write_bytes(content)
+    try:
+        assert "storm_name" not in open_sequence(basin).attrs
+    except InputError as error:
+        assert "metadata.json is not the dataset's metadata" in str(error)
+
+
+def test_the_metadata_are_found_from_the_folder_itself_and_beside_the_sequences(basin, monkeypatch):
+    monkeypatch.chdir(basin / "image/200101")
+    assert open_sequence(".").attrs["storm_name"] == "DURIAN"
+    (basin / "image/200101").rename(basin / "200101")
+    assert open_sequence(basin / "200101").attrs["storm_name"] == "DURIAN"
+
+
+def test_names_are_read_whatever_their_case_and_hidden_files_are_passed_over(basin):
+    folder = basin / "image/200101"
+    (folder / "2001070100-200101-GMS5-1.h5").rename(folder / "2001070100-200101-GMS5-1.H5")
+    (folder / "._2001070100-200101-GMS5-1.h5").write_bytes(b"\0\5\x16\7")
+    sequence = open_sequence(basin)
+    assert sequence.sizes["time"] == 4
+    assert sequence.center_lat[0] == 12.5
+
+
+def test_two_files_of_one_hour_are_both_kept_and_named(basin, caplog):
+    write_frame(basin / "image/200101/2001070102-200101-GOE9-1.h5", kelvin(8))
+    sequence = open_sequence(basin)
+    assert sequence.satellite.values.tolist() == ["GMS5", "GMS5", "GMS5", "GOE9", "GMS5"]
+    assert "2001-07-01T02: GMS5, GOE9" in caplog.text
+
+
+def test_frames_of_two_storms_are_not_one_sequence(basin):
+    write_frame(basin / "image/200101/2001070105-200102-GMS5-1.h5", kelvin())
+    with pytest.raises(InputError, match="2 storms"):
+        open_sequence(basin / "image/200101")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "missing", "words"),
+    [
+        (lambda image: np.full_like(image, 213.4), 1.0, "is blank"),
+        (lambda image: np.where(image > 250, 213.4, 290.0), 1.0, "is blank"),
+        (lambda image: np.where(np.arange(image.size).reshape(image.shape) % 3 > 0, 170.0, image), 2 / 3, "67%"),
+        (lambda image: np.full_like(image, -19.1), 1.0, None),
+        (lambda image: np.full_like(image, np.nan), 1.0, None),
+        (np.round, 0.0, None),
+    ],
+)
+def test_images_without_content_are_missing(tmp_path, spoil, missing, words, caplog):
+    write_frame(tmp_path / "2001070100-200101-GMS5-1.h5", spoil(kelvin(shape=(60, 60))))
+    sequence = open_sequence(tmp_path)
+    assert float(np.isnan(sequence).mean()) == pytest.approx(missing, abs=1e-3)
+    sequence.compute()
+    assert caplog.text.count(words or "no picture") == (1 if words else 0)
+
+
+def test_long_sequences_are_opened_without_every_header(tmp_path, monkeypatch):
+    write_frame(tmp_path / "frame.h5", kelvin())
+    content = (tmp_path / "frame.h5").read_bytes()
+    times = np.datetime64("2001-01-01T00") + np.arange(300)
+    names = [f"{str(time).replace('-', '').replace('T', '')}-200101-GMS5-1.h5" for time in times]
+    (tmp_path / "200101").mkdir()
+    for name in names:
+        (tmp_path / "200101" / name).write_bytes(content)
+    opened, open_file = [], h5py.File
+    monkeypatch.setattr(h5py, "File", lambda path, *mode: (opened.append(path), open_file(path, *mode))[1])
+    assert open_sequence(tmp_path / "200101").sizes["time"] == 300
+    assert len(opened) < 100
+    truncate(tmp_path / "200101" / names[7])
+    with pytest.raises(InputError, match=names[7]):
+        open_sequence(tmp_path / "200101")
+    write_frame(tmp_path / "200101" / names[7], kelvin(shape=(9, 9)))
+    sequence = open_sequence(tmp_path / "200101")
+    with pytest.raises(InputError, match=rf"{names[7]} has \(9, 9\)"):
+        sequence[7].compute()
+
+
+@pytest.mark.parametrize("version", ["earliest", "v110", "latest"])
+def test_a_file_cut_short_is_seen_whatever_its_version(tmp_path, version):
+    path = tmp_path / "frame.h5"
+    with h5py.File(path, "w", libver=version) as file:
+        file["Infrared"] = kelvin()
+    assert _seems_whole(path)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert not _seems_whole(path)

@@ -117,3 +117,115 @@ def test_other_coordinates_pass_and_labels_of_cells_do_not():
 def test_a_single_cell_is_refined_around_itself():
     fine = refine_grid(grid(y=("y", [7.0])), 4)["y"].values
     np.testing.assert_array_equal(fine, [7.0] * 4)
+
+
+EASTS = ("degrees_east", "degree_east", "degrees_E", "degree_E", "degreesE", "degreeE")
+
+
+def to_standard_turn(longitude):
+    return (np.asarray(longitude) + 180) % 360 - 180
+
+
+@pytest.mark.parametrize("name", ["lon", "longitude", "nav_lon", "anything"])
+@pytest.mark.parametrize("units", EASTS)
+@pytest.mark.parametrize("attrs", [{}, {"standard_name": "longitude"}])
+def test_the_date_line_is_crossed_in_every_spelling(name, units, attrs):
+    true = 178 + 0.2 * np.arange(16)
+    fine = refine_grid(grid(**{name: ("x", to_standard_turn(true), {"units": units, **attrs})}), 4)[name].values
+    expected = to_standard_turn(178 + 0.2 * ((np.arange(64) + 0.5) / 4 - 0.5))
+    np.testing.assert_allclose(fine, expected, rtol=0, atol=1e-9)
+    coarse = coarsen_grid(refined(grid(**{name: ("x", to_standard_turn(true), {"units": units, **attrs})}), 4), 4)
+    np.testing.assert_allclose(to_standard_turn(coarse[name].values - true), 0, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["lon", "longitude"])
+def test_a_name_alone_makes_a_longitude(name):
+    fine = refine_grid(grid(**{name: ("x", [179.75, -179.75])}), 2)[name].values
+    np.testing.assert_allclose(fine, [179.625, 179.875, -179.875, -179.625])
+
+
+@pytest.mark.parametrize("step", [0.5, -0.5])
+def test_the_files_turn_is_kept(step):
+    east = (358.6 + abs(step) * np.arange(6))[:: int(np.sign(step))] % 360
+    fine = refine_grid(grid(lon=("x", east, {"units": "degrees_east"})), 4)["lon"].values
+    assert fine.min() >= 0
+    assert fine.max() < 360
+    np.testing.assert_allclose(to_standard_turn(np.diff(fine)), step / 4, atol=1e-9)
+    beyond = refine_grid(grid(lon=("x", 179.0 + np.arange(4), {"units": "degrees_east"})), 2)["lon"].values
+    np.testing.assert_allclose(beyond, 178.75 + 0.5 * np.arange(8))  # without a jump it stays one line
+
+
+def test_an_azimuth_turns_as_a_longitude_does():
+    fine = refine_grid(grid(solar_azimuth_angle=("x", [358.0, 0.0, 2.0])), 2)["solar_azimuth_angle"].values
+    np.testing.assert_allclose(to_standard_turn(fine), [-2.5, -1.5, -0.5, 0.5, 1.5, 2.5])
+
+
+def test_cells_at_the_limb_keep_a_place():
+    lat, lon = np.meshgrid(np.arange(6.0), 177.0 + np.arange(6), indexing="ij")
+    seen = np.add.outer(np.arange(6), np.arange(6)) > 2
+    lat, lon = np.where(seen, lat, np.nan), np.where(seen, to_standard_turn(lon), np.nan)
+    fine = refine_grid(grid(a=(("y", "x"), lat, {"units": "degree_N"}), b=(("y", "x"), lon, {"units": "degreeE"})), 4)
+    known = seen.repeat(4, 0).repeat(4, 1)
+    offset = (np.arange(24) + 0.5) / 4 - 0.5
+    np.testing.assert_array_equal(np.isfinite(fine["a"].values), known)
+    np.testing.assert_allclose(fine["a"].values[known], np.broadcast_to(offset[:, None], (24, 24))[known], atol=1e-9)
+    east = to_standard_turn(177 + np.broadcast_to(offset, (24, 24)))
+    np.testing.assert_allclose(to_standard_turn(fine["b"].values - east)[known], 0, atol=1e-9)
+
+
+def test_a_gap_without_a_jump_leaves_longitudes_as_they_are():
+    fine = refine_grid(grid(lon=("x", [0.5, 1.5, np.nan, 3.5, 4.5])), 2)["lon"].values
+    np.testing.assert_allclose(fine, [0.25, 0.75, 1.25, 1.75, np.nan, np.nan, 3.25, 3.75, 4.25, 4.75])
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_rows_stay_before_the_pole(sign, scale):
+    lat = sign * np.linspace(90, -90, 19)
+    fine = refine_grid(grid(lat=("y", lat)), scale)["lat"].values
+    assert np.abs(fine).max() < 90
+    assert (np.diff(fine) * sign < 0).all()
+    np.testing.assert_allclose(
+        fine[scale:-scale], 10 / scale * sign * (np.arange(17 * scale)[::-1] - 8.5 * scale + 0.5)
+    )
+
+
+def test_latitudes_of_two_dimensions_stay_before_the_pole():
+    lat = np.broadcast_to(np.linspace(88, 90, 3)[:, None], (3, 4))
+    assert refine_grid(grid(lat=(("y", "x"), lat, {"units": "degrees_north"})), 4)["lat"].values.max() == 90
+
+
+def test_the_time_of_each_scan_line_is_refined_as_dates():
+    lines = np.datetime64("2019-12-25", "ns") + np.arange(4) * np.timedelta64(10, "s")
+    lines[3] = np.datetime64("NaT")
+    fine = refine_grid(grid(acq_time=("y", lines)), 2)["acq_time"].values
+    seconds = (fine - lines[0]) / np.timedelta64(1, "s")
+    np.testing.assert_array_equal(seconds, [-2.5, 2.5, 7.5, 12.5, 17.5, 22.5, np.nan, np.nan])
+    assert fine.dtype.kind == "M"
+    unknown = refine_grid(grid(acq_time=("y", np.full(4, np.datetime64("NaT", "ns")))), 2)["acq_time"]
+    assert np.isnat(unknown.values).all()
+    assert coarsen_grid(grid(acq_time=("y", lines)), 2)["acq_time"].values[0] == lines[0] + np.timedelta64(5, "s")
+
+
+def test_labels_of_cells_are_left_out_with_a_word(caplog):
+    flags = ("y", np.arange(4), {"flag_values": [0, 1], "flag_meanings": "sea land"})
+    with caplog.at_level("INFO"):
+        assert not refine_grid(grid(row=("y", list("abcd")), surface=flags), 2)
+    assert "row, surface" in caplog.text
+
+
+@pytest.mark.parametrize(("change", "expected"), [(refine_grid, 0.25), (coarsen_grid, 1.0)])
+def test_attributes_of_coordinates_stay_true(change, expected):
+    attrs = {
+        "units": "degrees_north",
+        "valid_min": -90,
+        "valid_range": [-90, 90],
+        "bounds": "lat_bnds",
+        "resolution": 0.5,
+    }
+    given = grid(lat=("y", 0.5 * np.arange(4), attrs), band=((), 13, {"long_name": "band"}), orbit=("time", [7]))
+    changed = change(given, 2)
+    assert changed["lat"].attrs == {"units": "degrees_north", "resolution": expected}
+    assert changed["band"].attrs == {"long_name": "band"}
+    assert changed["orbit"].values.tolist() == [7]
+    assert given["lat"].attrs == attrs

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -55,10 +56,9 @@ def test_integers_are_numbers_too(make_sequence):
         (lambda da: da.isel(time=slice(0, 0)), "empty"),
         (lambda da: da.drop_vars("time"), "no time coordinate"),
         (lambda da: da.assign_coords(time=np.arange(4)), "no time coordinate"),
-        (
-            lambda da: da.isel(time=[0, 2, 1, 3]),
-            "2001-07-01T02:00:00 to 2001-07-01T01:00:00|2001-07-01T02:00:00",
-        ),
+        (lambda da: da.assign_coords(time=da.time.dt.strftime("%Y-%m-%d %H")), "pandas.to_datetime"),
+        (lambda da: da.convert_calendar("noleap", use_cftime=True), "noleap.*convert_calendar"),
+        (lambda da: da.assign_coords(time=np.array(["3001", "3002", "3003", "3004"], "M8[s]")), "after 2262"),
         (lambda da: da.assign_coords(time=da.time.where(da.time > da.time[1])), "without a time"),
     ],
 )
@@ -66,6 +66,44 @@ def test_what_is_no_sequence_is_refused_in_one_sentence(make_sequence, change, w
     with pytest.raises(InputError, match=words) as error:
         as_sequence(change(make_sequence()))
     assert "\n" not in str(error.value)
+
+
+def test_frames_are_put_in_the_order_of_time_and_that_is_said(make_sequence, caplog):
+    plain = make_sequence(frames=5)
+    sequence = as_sequence(plain.isel(time=[0, 2, 1, 4, 3]))
+    xr.testing.assert_equal(sequence.compute(), plain.compute())
+    assert "2001-07-01T02:00:00 to 2001-07-01T01:00:00; its frames are sorted" in caplog.text
+    caplog.clear()
+    as_sequence(sequence)
+    assert not caplog.text
+
+
+def test_sorting_keeps_frames_of_equal_times_in_their_order(make_sequence):
+    plain = make_sequence(frames=3)
+    twice = plain.isel(time=[2, 1, 0, 1]).assign_coords(satellite=("time", ["A", "B", "C", "D"]))
+    assert as_sequence(twice)["satellite"].values.tolist() == ["C", "B", "D", "A"]
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        lambda times: xr.date_range("2001-07-01", periods=4, freq="h", calendar="standard", use_cftime=True),
+        lambda times: xr.date_range("2001-07-01", periods=4, freq="h", calendar="proleptic_gregorian", use_cftime=True),
+        lambda times: pd.DatetimeIndex(times, tz="UTC").tz_convert("Asia/Tokyo"),
+        lambda times: times.astype("M8[s]"),
+    ],
+)
+def test_dates_of_every_kind_become_those_of_numpy_in_utc(make_sequence, dates):
+    plain = make_sequence()
+    sequence = as_sequence(plain.assign_coords(time=("time", dates(plain.time.values))))
+    assert sequence["time"].dtype == "datetime64[ns]"
+    np.testing.assert_array_equal(sequence["time"], plain["time"])
+
+
+def test_half_precision_is_computed_in_full(make_sequence):
+    celsius = np.full((4, 12, 10), -60.5, np.float16)
+    sequence = as_sequence(make_sequence().copy(data=celsius).assign_attrs(units="degC"))
+    np.testing.assert_allclose(sequence.values, 212.65, atol=1e-4)
 
 
 def test_equal_times_are_allowed(make_sequence):

@@ -168,7 +168,7 @@ def test_other_files_are_not_replaced(tmp_path):
         with pytest.raises(InputError, match=words):
             report.save(tmp_path / name)
     (tmp_path / "other.html").write_text("<p>hello</p>")
-    with pytest.raises(InputError, match="exists and is no report"):
+    with pytest.raises(InputError, match="not written by TempoGAN-Eddy as a report"):
         report.save(tmp_path / "other.html")
     assert (tmp_path / "other.html").read_text() == "<p>hello</p>"
     with pytest.raises(InputError, match="no report"):

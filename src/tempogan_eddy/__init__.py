@@ -1,12 +1,28 @@
 """TempoGAN-Eddy: the fine detail of typhoon infrared image sequences, in kelvin.
 
-Names are imported when first used, so that the command line starts at once.
+Names are imported when first used, so that the command line starts at once. With xarray imported, DataArrays have the
+accessor ``eddy``: see `tempogan_eddy.accessor`.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # for editors and type checkers, which see no names that are imported later
+    from tempogan_eddy.config import load_config as load_config
+    from tempogan_eddy.dataset.coarsening import coarsen as coarsen
+    from tempogan_eddy.dataset.typhoon import TyphoonDataset as TyphoonDataset
+    from tempogan_eddy.errors import InputError as InputError
+    from tempogan_eddy.evaluation import evaluate as evaluate
+    from tempogan_eddy.io import open_sequence as open_sequence
+    from tempogan_eddy.io import open_sequences as open_sequences
+    from tempogan_eddy.io import save_sequence as save_sequence
+    from tempogan_eddy.reconstruction.reconstruct import reconstruct as reconstruct
+    from tempogan_eddy.synthesis import simulate_storm as simulate_storm
+    from tempogan_eddy.training.trainer import TempoGANTrainer as TempoGANTrainer
+    from tempogan_eddy.weights import load_model as load_model
 
 __version__ = "0.1.0"
 
@@ -14,6 +30,7 @@ _HOMES = {
     "InputError": "tempogan_eddy.errors",
     "TyphoonDataset": "tempogan_eddy.dataset.typhoon",
     "TempoGANTrainer": "tempogan_eddy.training.trainer",
+    "coarsen": "tempogan_eddy.dataset.coarsening",
     "evaluate": "tempogan_eddy.evaluation",
     "load_config": "tempogan_eddy.config",
     "load_model": "tempogan_eddy.weights",
@@ -28,6 +45,21 @@ __all__ = ["__version__", *sorted(_HOMES)]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'tempogan_eddy' has no attribute '{name}'")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tempogan_eddy' has no attribute '{name}'")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    _register_accessor()
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})
+
+
+def _register_accessor() -> None:
+    """Give DataArrays their ``eddy`` where xarray is imported; to import it takes longer than ``--help`` may."""
+    if "xarray" in sys.modules:
+        importlib.import_module("tempogan_eddy.accessor")
+
+
+_register_accessor()

@@ -13,7 +13,7 @@ from typing import Any
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.cadence import NATIVE, parse_duration, tolerance_of
+from tempogan_eddy.io.cadence import NATIVE, minutes, parse_duration, tolerance_of
 from tempogan_eddy.io.channel import channel_of
 from tempogan_eddy.io.foreign import foreign_format
 from tempogan_eddy.io.frames import report_masked
@@ -21,7 +21,7 @@ from tempogan_eddy.io.open import find_sources, open_source
 from tempogan_eddy.io.sources import Source, expand, recognise
 from tempogan_eddy.io.spacing import grid_spacing
 from tempogan_eddy.io.walk import Seen, entries, walk
-from tempogan_eddy.survey import SAMPLED, Survey, Timing, minute, survey, timing
+from tempogan_eddy.survey import SAMPLED, Survey, Timing, survey, timing
 
 __all__ = ["Refused", "Report", "SequenceCheck", "check"]
 
@@ -202,8 +202,8 @@ def _checked(
         path=str(source.path),
         frames=sequence.sizes["time"],
         size=(sequence.sizes["y"], sequence.sizes["x"]),
-        first=minute(sequence["time"].values[0]),
-        last=minute(sequence["time"].values[-1]),
+        first=str(minutes(sequence["time"].values[0])),
+        last=str(minutes(sequence["time"].values[-1])),
         times=times,
         seen=seen,
         grid_km=grid_spacing(sequence),

@@ -22,7 +22,9 @@ from pydantic import (
 )
 
 from tempogan_eddy.config_text import describe_problems
+from tempogan_eddy.config_yaml import parse_yaml
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.json_text import read_bounded
 
 __all__ = [
     "Config",
@@ -35,6 +37,8 @@ __all__ = [
 ]
 
 KelvinRange = tuple[float, float]
+
+LARGEST_FILE = 4 << 20  # bytes; a configuration has some thousand
 
 
 class _Section(BaseModel):
@@ -158,7 +162,7 @@ class DataConfig(_Section):
     @classmethod
     def _is_time_span(cls, value: str) -> str:
         span = re.fullmatch(r"(\d*\.?\d+) ?(h|hour|hours|min|minutes|s|D|days?)", value)
-        if value != "native" and (span is None or not float(span[1])):
+        if value != "native" and (span is None or not 0 < float(span[1]) < 1e6):
             raise ValueError(f"'{value}' is not a time span; write it like 1h, 30min or 10min, or native")
         return value
 
@@ -300,7 +304,7 @@ def load_config(source: str | Path | dict[str, Any] | None = None, overrides: li
     """
     name = "the configuration" if source is None or isinstance(source, dict) else str(source)
     values: Any = _read(Path(source)) if isinstance(source, str | Path) else copy.deepcopy(source or {})
-    if not isinstance(values, dict):
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise InputError(f"{name} must hold one JSON object with the sections {', '.join(Config.model_fields)}.")
     for text in overrides or []:
         _override(values, text)
@@ -312,19 +316,20 @@ def load_config(source: str | Path | dict[str, Any] | None = None, overrides: li
 
 def _read(path: Path) -> Any:
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise InputError(f"The configuration {path} cannot be read ({reason}); give the path of a JSON file.") from None
+        text = read_bounded(path, LARGEST_FILE).decode()
+    except UnicodeDecodeError:
+        raise InputError(f"The configuration {path} cannot be read (it is not UTF-8 text); give a JSON file.") from None
     try:
         # JSON with # comments is YAML, once tabs (which YAML forbids as indentation) are spaces.
-        return yaml.safe_load(text.replace("\t", "    "))
+        return parse_yaml(text.replace("\t", "    "))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark else ""
         raise InputError(
             f"The configuration {path} is not valid JSON{where}; look for a missing comma or bracket."
         ) from None
+    except ValueError as error:
+        raise InputError(f"The configuration {path} cannot be read ({error}); write it as JSON.") from None
 
 
 def _override(values: dict[str, Any], text: str) -> None:
@@ -338,6 +343,6 @@ def _override(values: dict[str, Any], text: str) -> None:
         if not isinstance(target, dict):
             raise InputError(f"'{text}' cannot be set: '{section}' is a value, not a section.")
     try:
-        target[last] = yaml.safe_load(value)
-    except yaml.YAMLError:
+        target[last] = parse_yaml(value)
+    except (yaml.YAMLError, ValueError):
         raise InputError(f"'{text}' has a value that cannot be read; write it as JSON.") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
+import reprlib
 from collections.abc import Sequence
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -13,6 +14,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 __all__ = ["describe_config", "describe_problems"]
+
+MOST_PROBLEMS = 20  # that are listed
+LONGEST = 80  # characters of a value or key that are shown
+BRIEF = reprlib.Repr()
+BRIEF.maxlevel = BRIEF.maxdict = 2
 
 BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
@@ -44,20 +50,36 @@ def describe_problems(error: ValidationError, model: type[BaseModel], name: str,
     str
         One sentence; where there are several problems, a line that counts them, then one line for each.
     """
-    problems = [_problem(details, model, name, overrides) for details in error.errors()]
-    if len(problems) == 1:
+    found = error.errors()
+    problems = [_problem(details, model, name, overrides) for details in found[:MOST_PROBLEMS]]
+    if len(found) == 1:
         return problems[0]
-    return "\n  ".join([f"The configuration has {len(problems)} problems:", *problems])
+    if len(found) > MOST_PROBLEMS:
+        problems.append(f"and {len(found) - MOST_PROBLEMS} more.")
+    return "\n  ".join([f"The configuration has {len(found)} problems:", *problems])
 
 
 def _problem(details: Any, model: type[BaseModel], name: str, overrides: Sequence[str]) -> str:
-    where = ".".join(str(part) for part in details["loc"] if part != "[key]")
+    where = _cut(".".join(str(part) for part in details["loc"] if part != "[key]"))
     if details["type"] == "extra_forbidden":
         message = f"unknown key '{where}'{_suggestion(details['loc'], model)}; see `tempogan-eddy config` for all keys"
     else:
-        given = "" if details["type"] == "value_error" else f" (given: {json.dumps(details['input'], default=str)})"
-        message = f"{where + ': ' if where else ''}{details['msg'].removeprefix('Value error, ')}{given}"
+        given = "" if details["type"] == "value_error" else f" (given: {_short(details['input'])})"
+        message = f"{where + ': ' if where else ''}{_cut(details['msg'].removeprefix('Value error, '), 300)}{given}"
     return f"{_origin(where, message, name, overrides)}: {message}."
+
+
+def _short(value: Any) -> str:
+    """A value as JSON; of a large one, or one that JSON does not know, what tells it apart."""
+    if isinstance(value, str | int | float | None):
+        return _cut(json.dumps(value))
+    if isinstance(value, list | tuple) and len(value) <= 4 and all(isinstance(v, str | int | float) for v in value):
+        return f"[{', '.join(map(_short, value))}]"
+    return BRIEF.repr(value)
+
+
+def _cut(text: str, longest: int = LONGEST) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}..."
 
 
 def _origin(where: str, message: str, name: str, overrides: Sequence[str]) -> str:

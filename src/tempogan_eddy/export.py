@@ -19,18 +19,30 @@ from torch import Tensor
 from tempogan_eddy import __version__
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
+from tempogan_eddy.io.ownership import Kind, check_place
 from tempogan_eddy.model.tempogan import Generator
 from tempogan_eddy.weights import Model
 
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["ONNX_FORMAT", "detail_to_onnx", "export_model", "not_installed", "require"]
+__all__ = ["ONNX", "ONNX_FORMAT", "detail_to_onnx", "export_model", "not_installed", "require"]
 
 ONNX_FORMAT = "tempogan-eddy-onnx"
 
 # The newest operators needed are those of 18 (2022); runtimes read every older file, but no newer one.
 OPSET, IR_VERSION = 18, 8
+
+PRODUCER = "tempogan-eddy"
+
+
+def _is_export(path: Path) -> bool:
+    """Whether the producer, which other tools replace by themselves, is this package; it is among the first fields."""
+    with path.open("rb") as file:
+        return b"\x12" + bytes([len(PRODUCER)]) + PRODUCER.encode() in file.read(32)
+
+
+ONNX = Kind("an ONNX export", _is_export)
 
 
 def require(library: str, extra: str) -> Any:
@@ -93,7 +105,7 @@ class _Graph:
             graph,
             opset_imports=[helper.make_opsetid("", OPSET)],
             ir_version=IR_VERSION,
-            producer_name="tempogan-eddy",
+            producer_name=PRODUCER,
             producer_version=__version__,
         )
         self.onnx.checker.check_model(model, full_check=True)
@@ -144,7 +156,7 @@ def detail_to_onnx(generator: Generator) -> bytes:
     return model.SerializeToString()
 
 
-def export_model(model: Model, path: str | Path) -> None:
+def export_model(model: Model, path: str | Path, *, overwrite: bool = False) -> None:
     """Write the whole generator as an ONNX file, aside and then renamed.
 
     The file maps ``coarse`` (N, 1, h, w) to ``fine`` (N, 1, h * scale, w * scale): brightness temperature in
@@ -154,6 +166,8 @@ def export_model(model: Model, path: str | Path) -> None:
     ----------
     path
         Ends in ``.onnx``.
+    overwrite
+        Replace a file that this package did not write, too.
 
     Raises
     ------
@@ -163,6 +177,7 @@ def export_model(model: Model, path: str | Path) -> None:
     path = Path(path)
     if path.suffix != ".onnx":
         raise InputError(f"{path} does not end in .onnx; give the exported model a name that does.")
+    check_place(path, ONNX, overwrite=overwrite)
     onnx = require("onnx", "export")
     graph = _Graph(onnx)
     low, high = model.config.data.kelvin_range
@@ -172,7 +187,7 @@ def export_model(model: Model, path: str | Path) -> None:
     graph.node("Add", graph.node("Mul", fine, span), offset)
     proto = graph.to_model("coarse", "fine", (1, 1), ["fine_height", "fine_width"])
     onnx.helper.set_model_props(proto, _describe(model))
-    with written_aside(path) as partial:
+    with written_aside(path, ONNX, overwrite=overwrite) as partial:
         partial.write_bytes(proto.SerializeToString())
 
 

@@ -5,13 +5,21 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from tempogan_eddy.io.walk import refuse_special
 from tempogan_eddy.released import RELEASES, is_released
 
 __all__ = ["model_file", "sha256"]
 
 
 def sha256(path: Path) -> str:
-    """The fingerprint of a file, as ``sha256sum`` prints it."""
+    """The fingerprint of a file, as ``sha256sum`` prints it.
+
+    Raises
+    ------
+    InputError
+        It is no file, or cannot be read.
+    """
+    refuse_special(path)  # a device may have no end
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from tempogan_eddy.io.cadence import DUPLICATE
 from tempogan_eddy.io.channel import OTHER, channel_of
 from tempogan_eddy.io.history import MADE
 from tempogan_eddy.io.spacing import grid_spacing
@@ -153,8 +154,7 @@ class ValueGuard:
 
 def _duplicates(sequence: xr.DataArray) -> int:
     """Return how many frames have the time of the frame before, to a second."""
-    steps = np.diff(sequence["time"].values.astype("datetime64[ns]"))
-    return int((steps < np.timedelta64(1, "s")).sum())
+    return int((np.diff(sequence["time"].values.astype("datetime64[ns]")) <= DUPLICATE).sum())
 
 
 def _warn_of_channel(sequence: xr.DataArray) -> None:

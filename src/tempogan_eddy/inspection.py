@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+import os
+import warnings
+from collections.abc import Callable, Mapping
+from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,10 @@ import numpy as np
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.fingerprint import model_file, sha256
+from tempogan_eddy.io.foreign import foreign_format
+from tempogan_eddy.io.json_text import parse_json, read_bounded
+from tempogan_eddy.io.sources import Paths, is_netcdf
+from tempogan_eddy.io.walk import refuse_special, walk
 from tempogan_eddy.released import is_released
 
 if TYPE_CHECKING:
@@ -23,30 +29,36 @@ __all__ = ["data_facts", "inspect", "is_model", "model_facts"]
 Facts = dict[str, Any]
 
 PICTURES = {".gif", ".webp", ".png", ".mp4"}
+LARGEST_DECODED = 4096 * 4096  # pixels of a picture that are decoded to know its speed
 
 
-def inspect(name: str | Path) -> dict[str, Facts]:
+def inspect(name: Paths, options: Mapping[str, Any] | None = None) -> dict[str, Facts]:
     """Facts of whatever a name stands for, by title: one for a file, one a sequence for data.
 
     Parameters
     ----------
     name
-        A path, or the name of a released model.
+        A path or pattern, several of them for data, or the name of a released model.
+    options
+        How data are read, as for `open_sequence`.
 
     Raises
     ------
     InputError
         There is no such thing, or it is nothing that this package reads or writes.
     """
+    if not isinstance(name, str | Path) or has_magic(str(name)):
+        return _sequences(name, options or {})
     path = Path(name)
     if is_model(path):
         return {str(path): {"what": "model", **model_facts(path)}}
-    if not path.exists():
+    if not (path.exists() or path.is_symlink()):
         raise InputError(f"{path} does not exist; give data, a model, a checkpoint or anything a command wrote.")
+    refuse_special(path)
     known = _READERS.get(path.suffix.lower())
     if path.is_file() and known is not None:
         return {str(path): known(path)}
-    return _sequences(path)
+    return _sequences(path, options or {})
 
 
 def is_model(path: Path) -> bool:
@@ -84,7 +96,6 @@ def _sensor(model: Model) -> Facts:
 
 def data_facts(sequence: xr.DataArray) -> Facts:
     """Size, times, kelvins, gaps, coordinates and attributes of a sequence."""
-    from tempogan_eddy.dataset.windows import find_windows, linked_frames
     from tempogan_eddy.io.channel import channel_of
     from tempogan_eddy.io.spacing import grid_spacing
 
@@ -94,34 +105,40 @@ def data_facts(sequence: xr.DataArray) -> Facts:
         "frames": f"{sequence.sizes['time']} of {sequence.sizes['y']}x{sequence.sizes['x']}",
         "times": f"{times[0]} to {times[-1]}",
         **_kelvin_facts(sequence),
-        "hourly windows": len(find_windows(linked_frames(sequence, "1h"), np.ones(len(times), bool))),
+        **_window_facts(sequence),
         "grid spacing": f"{spacing:.3g} km" if spacing else "unknown",
         "channel": str(channel_of(sequence.name, sequence.attrs, sequence.coords)),
         "coordinates": ", ".join(map(str, sequence.coords)),
-        **{key: value for key, value in sequence.attrs.items() if key != "sequence"},
+        **{key: value for key, value in sequence.attrs.items() if key not in ("sequence", "variable_attributes")},
     }
 
 
-def _sequences(path: Path) -> dict[str, Facts]:
+def _window_facts(sequence: xr.DataArray) -> Facts:
+    """Windows of three frames an hour apart, and the sequence's own step apart, and what is tolerated for them."""
+    from tempogan_eddy.survey import timing
+
+    times = timing(sequence)
+    off = {"times off their cadence": f"up to {times.deviation}"} if times.deviation else {}
+    return {"windows": times.windows} | off
+
+
+def _sequences(name: Paths, options: Mapping[str, Any]) -> dict[str, Facts]:
     from tempogan_eddy.dataset.pack import is_pack
     from tempogan_eddy.io import open_sequences
-    from tempogan_eddy.io.foreign import foreign_format
     from tempogan_eddy.io.open import find_sources
 
+    path = Path(name) if isinstance(name, str | Path) else None
     try:
-        sources = find_sources(path)
-        sequences = open_sequences(path)
+        sources = find_sources(name, **options)
+        sequences = open_sequences(name, **options)
     except InputError as error:
-        if path.is_dir() or path.suffix in {".nc", ".zarr", ".h5"}:
+        if path is None or not path.is_file() or is_netcdf(path) or foreign_format(path):
             raise
-        foreign = foreign_format(path)
-        if foreign and foreign.format != "text":
-            raise InputError(str(foreign)) from error
         raise InputError(
             f"{path} is nothing that TempoGAN-Eddy reads or writes: data (NetCDF, Zarr, PNG folder, Digital Typhoon), "
             "a model, a checkpoint, an ONNX export, scores, a configuration, an animation or a report."
         ) from error
-    packed = {"packed store": f"made for training, {_size(path)}"} if is_pack(path) else {}
+    packed = {"packed store": f"made for training, {_size(path)}"} if path is not None and is_pack(path) else {}
     return {
         name: {
             "what": "packed store" if packed else f"sequence, {sources[name].format}",
@@ -152,6 +169,7 @@ def _onnx_facts(path: Path) -> Facts:
 
     onnx = require("onnx", "export")
     try:
+        # Weights in other files, which ONNX may name by any path, are not looked at.
         properties = {entry.key: entry.value for entry in onnx.load(path, load_external_data=False).metadata_props}
     except Exception as error:  # protobuf raises an error of its own, by version
         raise InputError(f"{path} cannot be read as ONNX ({type(error).__name__}); it is damaged.") from None
@@ -164,9 +182,9 @@ def _onnx_facts(path: Path) -> Facts:
 def _json_facts(path: Path) -> Facts:
     """Scores that `evaluate` wrote, else a configuration."""
     from tempogan_eddy.config import load_config
-    from tempogan_eddy.evaluation.report import storms_in
+    from tempogan_eddy.evaluation.report import LARGEST_SCORES, storms_in
 
-    storms = storms_in(path.read_bytes())
+    storms = storms_in(read_bounded(path, LARGEST_SCORES))
     if storms is not None:
         return _score_facts(storms)
     checked = load_config(path)
@@ -189,34 +207,50 @@ def _score_facts(storms: list[Any]) -> Facts:
         for storm in storms:
             rmse = {method: scores["rmse"]["value"] for method, scores in storm["scores"].items()}
             listed = ", ".join(f"{method} {value:.3f} K" for method, value in rmse.items() if value is not None)
-            facts[storm["storm"]] = f"{storm['frames']} frames, x{storm['scale']}; RMSE: {listed}"
-    except (KeyError, TypeError, AttributeError, ValueError):
+            facts[str(storm["storm"])] = f"{storm['frames']} frames, x{storm['scale']}; RMSE: {listed}"
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
         raise InputError("These scores lack what evaluate --json writes; write them anew.") from None
     return facts
 
 
 def _picture_facts(path: Path) -> Facts:
-    if path.suffix.lower() == ".mp4":
-        import cv2
+    return _film_facts(path) if path.suffix.lower() == ".mp4" else _still_facts(path)
 
-        from tempogan_eddy.display.movie import is_film
 
-        film = cv2.VideoCapture(str(path)) if is_film(path) else None
-        if film is None or not film.isOpened():
-            raise InputError(f"{path} cannot be read as a film; it is damaged.")
-        keys = cv2.CAP_PROP_FRAME_COUNT, cv2.CAP_PROP_FPS, cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT
-        count, fps, width, height = map(film.get, keys)
-        shown = f"{count:.0f} of {height:.0f}x{width:.0f}, {fps:g} a second"
-        return {"what": "animation, MP4", "frames": shown, "file": f"{path.name}, {_size(path)}"}
+def _film_facts(path: Path) -> Facts:
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what FFmpeg prints by itself
+    import cv2
+
+    from tempogan_eddy.display.movie import is_film
+
+    cv2.setLogLevel(0)
+    film = cv2.VideoCapture(str(path)) if is_film(path) else None
+    if film is None or not film.isOpened():
+        raise InputError(f"{path} cannot be read as a film; it is damaged.")
+    keys = cv2.CAP_PROP_FRAME_COUNT, cv2.CAP_PROP_FPS, cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT
+    count, fps, width, height = map(film.get, keys)
+    film.release()
+    shown = f"{count:.0f} of {height:.0f}x{width:.0f}, {fps:g} a second"
+    return {"what": "animation, MP4", "frames": shown, "file": f"{path.name}, {_size(path)}"}
+
+
+def _still_facts(path: Path) -> Facts:
+    """What pillow tells of a picture; its pixels are not decoded unless they are few."""
     from PIL import Image
 
     try:
-        with Image.open(path) as picture:
-            count, kind = getattr(picture, "n_frames", 1), picture.format
-            size = f"{picture.height}x{picture.width}"
-            picture.load()  # WebP tells the time of a frame only then
-            milliseconds = picture.info.get("duration", 0)
-    except OSError:
+        with warnings.catch_warnings():
+            # Pillow warns of pictures that take much memory when decoded.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as picture:
+                count, kind = getattr(picture, "n_frames", 1), picture.format
+                size = f"{picture.height}x{picture.width}"
+                if kind == "WEBP" and picture.height * picture.width < LARGEST_DECODED:
+                    picture.load()  # only then it tells the time of a frame
+                milliseconds = float(picture.info.get("duration", 0))
+    except Image.DecompressionBombError:
+        raise InputError(f"{path} has more pixels than any picture that TempoGAN-Eddy writes.") from None
+    except Exception:  # pillow's plugins raise any of a dozen for a damaged file
         raise InputError(f"{path} cannot be read as a picture; it is damaged.") from None
     what = f"{'animation' if count > 1 else 'picture'}, {kind}"
     speed = f", {1000 / milliseconds:.3g} a second" if count > 1 and milliseconds else ""
@@ -233,13 +267,13 @@ def _html_facts(path: Path) -> Facts:
 
 def _plain(text: str) -> Any:
     try:
-        return json.loads(text)
+        return parse_json(text)
     except ValueError:
         return text
 
 
 def _size(path: Path) -> str:
-    files = path.rglob("*") if path.is_dir() else [path]
+    files = walk(path) if path.is_dir() else [path]
     size = sum(file.stat().st_size for file in files if file.is_file())
     return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
 

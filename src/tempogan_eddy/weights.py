@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 
 from tempogan_eddy import __version__
@@ -16,11 +17,14 @@ from tempogan_eddy.config import Config, load_config
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
+from tempogan_eddy.io.ownership import Kind
 from tempogan_eddy.model.tempogan import Generator
 from tempogan_eddy.released import RELEASED, RELEASES, is_released
+from tempogan_eddy.stored import CHECKPOINT_FORMAT, MODEL_FORMAT, read_checkpoint, read_model_file
 
 __all__ = [
     "CHECKPOINT_FORMAT",
+    "MODEL",
     "MODEL_FORMAT",
     "Model",
     "build_generator",
@@ -30,8 +34,13 @@ __all__ = [
     "turn_dial",
 ]
 
-MODEL_FORMAT = "tempogan-eddy-model"
-CHECKPOINT_FORMAT = "tempogan-eddy-checkpoint"
+
+def _is_model(path: Path) -> bool:
+    with safe_open(path, framework="pt") as file:
+        return bool(file.metadata()["format"] == MODEL_FORMAT)
+
+
+MODEL = Kind("a model", _is_model)
 
 
 @dataclass
@@ -84,7 +93,7 @@ def save_model(path: Path, generator: torch.nn.Module, config: Config, metadata:
     """
     tensors = {name: value.detach().float().contiguous().cpu() for name, value in generator.state_dict().items()}
     header = {"format": MODEL_FORMAT, "version": __version__, "config": config.model_dump_json()}
-    with written_aside(path) as partial:
+    with written_aside(path, MODEL) as partial:
         partial.write_bytes(save(tensors, header | {"metadata": json.dumps(metadata)}))
 
 
@@ -148,51 +157,37 @@ def _load_file(path: Path) -> Model:
         raise InputError(f"{path} is an export for other programs; give the model that it was made from.")
     if path.suffix == ".pth":
         checkpoint = read_checkpoint(path)
-        config, weights = load_config(checkpoint["config"]), checkpoint["ema"] or checkpoint["generator"]
+        stored, weights = checkpoint["config"], checkpoint["ema"] or checkpoint["generator"]
         metadata = {key: checkpoint[key] for key in ("version", "epoch", "step", "best_score")}
     else:
-        config, weights, metadata = _read_model(path)
+        stored, weights, metadata = read_model_file(path)
+    config = _read_config(stored, path)
+    _check_fit(weights, config, path)
     generator = build_generator(config)
-    try:
-        generator.load_state_dict(weights)
-    except RuntimeError:
-        raise InputError(
-            f"The weights in {path} do not fit the configuration stored with them; the file is damaged."
-        ) from None
+    generator.load_state_dict(weights)
     return Model(generator.eval().requires_grad_(False), config, str(path), metadata)
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a training checkpoint onto the CPU, weights only.
+def _read_config(stored: Any, path: Path) -> Config:
+    try:
+        return load_config(stored if isinstance(stored, dict) else {"": stored})
+    except InputError as error:
+        raise InputError(f"{path} holds a configuration that cannot be used: {error}") from None
+
+
+def _check_fit(weights: Mapping[str, Any], config: Config, path: Path) -> None:
+    """Refuse weights that are not those of the configured network, before that network takes memory.
 
     Raises
     ------
     InputError
-        It is missing, damaged, or not a checkpoint of this package.
+        Names, shapes or types differ, or a weight is not finite.
     """
-    if not path.is_file():
-        raise InputError(f"The checkpoint {path} does not exist; use --resume auto for the newest one.")
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file can fail anywhere in the unpickler
-        raise InputError(
-            f"The checkpoint {path} cannot be read ({type(error).__name__}); it is damaged or not a checkpoint."
-        ) from None
-    if not isinstance(checkpoint, dict) or checkpoint.get("format") != CHECKPOINT_FORMAT:
-        raise InputError(
-            f"{path} is not a checkpoint of TempoGAN-Eddy; give a checkpoint_epoch_N.pth that its training wrote."
-        )
-    return checkpoint
-
-
-def _read_model(path: Path) -> tuple[Config, dict[str, torch.Tensor], dict[str, Any]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-    except (SafetensorError, OSError):
-        raise InputError(f"The model {path} cannot be read; it is damaged or not a safetensors file.") from None
-    if header.get("format") != MODEL_FORMAT:
-        raise InputError(f"{path} is not a model of TempoGAN-Eddy; give a .safetensors file that its training wrote.")
-    metadata = {"version": header["version"], **json.loads(header["metadata"])}
-    return load_config(json.loads(header["config"])), weights, metadata
+    with torch.device("meta"):  # shapes alone, no memory
+        wanted = {name: value.shape for name, value in build_generator(config).state_dict().items()}
+    held = {name: getattr(value, "shape", None) for name, value in weights.items()}
+    if held != wanted:
+        raise InputError(f"The weights in {path} do not fit the configuration stored with them; the file is damaged.")
+    # A sum is finite where all its terms are.
+    if not all(value.is_floating_point() and value.sum(dtype=torch.float64).isfinite() for value in weights.values()):
+        raise InputError(f"The weights in {path} are not all finite numbers; the file is damaged.")

@@ -7,7 +7,19 @@ from typing import Annotated, Any
 
 import typer
 
-from tempogan_eddy.cli.options import Colours, ConfigPath, Credit, InputFormat, Overrides, Storm, Time, settings
+from tempogan_eddy.cli.options import (
+    Colours,
+    ConfigPath,
+    Credit,
+    InputFormat,
+    Overrides,
+    Overwrite,
+    Storm,
+    Time,
+    TimeFrom,
+    Variable,
+    settings,
+)
 from tempogan_eddy.cli.progress import frame_progress
 from tempogan_eddy.errors import InputError
 
@@ -35,6 +47,8 @@ def animate(
     ] = None,
     storm: Storm = None,
     time: Time = None,
+    variable: Variable = None,
+    time_from: TimeFrom = None,
     colours: Colours = "infrared",
     width: Annotated[
         int, typer.Option(min=160, max=8000, help="Pixels at most; enlarged only by whole numbers.")
@@ -48,6 +62,7 @@ def animate(
     quality: Annotated[int, typer.Option(min=1, max=100, help="Of WebP; 100 keeps every colour exactly.")] = 80,
     credit: Credit = "",
     input_format: InputFormat = None,
+    overwrite: Overwrite = False,
     config: ConfigPath = None,
     overrides: Overrides = None,
 ) -> None:
@@ -57,15 +72,15 @@ def animate(
     from tempogan_eddy.display.movie import check_name, save_animation
     from tempogan_eddy.display.panels import match_panels
 
-    check_name(output)
+    check_name(output, overwrite=overwrite, sources=sources)
     window = _window(crop)
     names = _labels(labels, sources)
-    data = settings(config, overrides).data
+    data = settings(config, overrides, variable=variable, time_from=time_from).data
     sequences = [_open(source, storm, time, input_format, data) for source in sources]
     panels = match_panels(sequences, names, every)
     animation = Animation(panels, table=COLOUR_TABLES[colours], width=width, crop=window, credit=credit)
     with frame_progress("animating", len(animation)) as advance:
-        save_animation(animation, output, fps=fps, quality=quality, on_frame=advance)
+        save_animation(animation, output, fps=fps, quality=quality, overwrite=overwrite, on_frame=advance)
     size = output.stat().st_size / 1e6
     print(f"{output}: {len(animation)} frames of {animation.size[0]}x{animation.size[1]}, {size:.1f} MB")
 
@@ -75,9 +90,9 @@ def _open(source: Path, storm: str | None, time: str | None, input_format: str |
     from tempogan_eddy.io import select_time
     from tempogan_eddy.io.open import choose, find_sources, open_source
 
-    found = find_sources(source, input_format)
+    found = find_sources(source, input_format, **data.reader_options())
     sequence = open_source(choose(found, storm if len(found) > 1 else None, source), **data.reader_options())
-    return select_time(sequence, time)
+    return select_time(sequence, time, data.time_tolerance)
 
 
 def _labels(text: str | None, sources: list[Path]) -> list[str]:

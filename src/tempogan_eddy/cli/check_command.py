@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tempogan_eddy.cli.options import ConfigPath, InputFormat, Json, Overrides, settings
+from tempogan_eddy.cli.options import ConfigPath, InputFormat, Json, Overrides, TimeFrom, Variable, settings
 from tempogan_eddy.cli.progress import frame_progress
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ WIDEST = 100  # columns
 def check(
     paths: Annotated[list[Path], typer.Argument(help="Files, folders or patterns of names.", show_default=False)],
     all_frames: Annotated[bool, typer.Option("--all", help="Read every frame, not 50 of each sequence.")] = False,
+    variable: Variable = None,
+    time_from: TimeFrom = None,
     input_format: InputFormat = None,
     config: ConfigPath = None,
     overrides: Overrides = None,
@@ -35,7 +37,7 @@ def check(
     """Tell what of files or a whole archive is usable, what is not, and why; exit with 1 if something is not."""
     from tempogan_eddy.checking import check as look
 
-    data = settings(config, overrides).data
+    data = settings(config, overrides, variable=variable, time_from=time_from).data
     with frame_progress("checking") as advance:
         done = itertools.count(1)
         report = look(

@@ -11,15 +11,22 @@ import typer
 from tempogan_eddy.cli.invocation import history
 from tempogan_eddy.cli.options import (
     ConfigPath,
+    Exact,
     Format,
     Input,
     InputFormat,
     Json,
     Output,
     Overrides,
+    Overwrite,
+    Packed,
     Storm,
     Time,
+    TimeFrom,
+    Variable,
     model_names,
+    one_or_all,
+    precision_name,
     settings,
 )
 from tempogan_eddy.cli.progress import frame_progress, storm_progress
@@ -28,25 +35,36 @@ from tempogan_eddy.errors import InputError
 __all__ = ["coarsen", "config", "info", "pack", "read", "split", "synthesize", "write"]
 
 
-def read(path: Path, storm: str | None, time: str | None, input_format: str | None, data: Any) -> Any:
+def read(paths: list[Path], storm: str | None, time: str | None, input_format: str | None, data: Any) -> Any:
     """Open a sequence as a command asks for it; ``data`` is the configuration's data section."""
     from tempogan_eddy.io import open_sequence, select_time
     from tempogan_eddy.io.quality import EVERYTHING, refuse_celsius
 
     options = {"storm": storm, "format": input_format, **data.reader_options()}
-    sequence = select_time(open_sequence(path, **options), time)
+    sequence = select_time(open_sequence(one_or_all(paths), **options), time, data.time_tolerance)
     if sequence[0].isnull().all():
-        as_it_came = select_time(open_sequence(path, valid_kelvin=EVERYTHING, **options), time)
-        refuse_celsius(as_it_came[0].values, path)
+        options["valid_kelvin"] = EVERYTHING
+        as_it_came = select_time(open_sequence(one_or_all(paths), **options), time, data.time_tolerance)
+        refuse_celsius(as_it_came[0].values, paths[0])
     return sequence
 
 
-def write(sequence: Any, output: Path, output_format: str | None, verb: str) -> None:
+def write(
+    sequence: Any, output: Path, output_format: str | None, verb: str, *, precision: str, overwrite: bool
+) -> None:
     """Save a sequence with a progress bar; a suffix-less output takes the format of the input."""
     from tempogan_eddy.io import save_sequence
 
     with frame_progress(verb, sequence.sizes["time"]) as advance:
-        save_sequence(sequence, output, format=output_format, history=history(), on_frame=advance)
+        save_sequence(
+            sequence,
+            output,
+            format=output_format,
+            history=history(),
+            precision=precision,
+            overwrite=overwrite,
+            on_frame=advance,
+        )
 
 
 def coarsen(
@@ -69,15 +87,21 @@ def coarsen(
     seed: Annotated[int, typer.Option(help="Decides the noise.")] = 0,
     storm: Storm = None,
     time: Time = None,
+    variable: Variable = None,
+    time_from: TimeFrom = None,
     format: Format = None,
     input_format: InputFormat = None,
+    packed: Packed = False,
+    exact: Exact = False,
+    overwrite: Overwrite = False,
     config: ConfigPath = None,
     overrides: Overrides = None,
 ) -> None:
     """See a sequence with a coarser instrument (the sensor model on files)."""
     from tempogan_eddy.dataset.sensor import SensorModel
 
-    checked = settings(config, overrides)
+    precision = precision_name(packed, exact)
+    checked = settings(config, overrides, variable=variable, time_from=time_from)
     sequence = read(source, storm, time, input_format, checked.data)
     configured = checked.sensor
     model = SensorModel(
@@ -87,50 +111,75 @@ def coarsen(
         configured.noise_kelvin if noise is None else noise,
     )
     coarse = model.coarsen(sequence, seed)
-    write(coarse, output, format, "coarsening")
+    write(coarse, output, format, "coarsening", precision=precision, overwrite=overwrite)
     print(f"{output}: {coarse.sizes['time']} frames of {coarse.sizes['y']}x{coarse.sizes['x']}")
 
 
 def pack(
     source: Input,
     output: Annotated[Path, typer.Option("--output", "-o", help="The store, NAME.zarr.", show_default=False)],
+    variable: Variable = None,
+    time_from: TimeFrom = None,
+    overwrite: Overwrite = False,
     config: ConfigPath = None,
     overrides: Overrides = None,
 ) -> None:
     """Put any input into one Zarr store that training reads, with times, masks and low-resolution flow."""
     from tempogan_eddy.dataset.pack import pack as write_pack
 
+    checked = settings(config, overrides, variable=variable, time_from=time_from)
     with storm_progress("packing") as advance:
-        write_pack(source, output, settings(config, overrides), advance)
+        write_pack(one_or_all(source), output, checked, advance, overwrite=overwrite)
     size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
     print(f"{output}: {size / 1e6:.1f} MB")
 
 
-def split(source: Input, config: ConfigPath = None, overrides: Overrides = None, as_json: Json = False) -> None:
-    """Print which frames would train, validate and test."""
-    from tempogan_eddy.dataset.pack import open_source
-    from tempogan_eddy.dataset.split import Entry, split_frames
+def split(
+    source: Input,
+    variable: Variable = None,
+    time_from: TimeFrom = None,
+    config: ConfigPath = None,
+    overrides: Overrides = None,
+    as_json: Json = False,
+) -> None:
+    """Print which frames would train, validate and test, and how many windows they give."""
+    from tempogan_eddy.dataset.source import open_source
+    from tempogan_eddy.dataset.split import Entry, describe_split, split_frames
+    from tempogan_eddy.dataset.windows import find_windows, link_frames, why_no_window
+    from tempogan_eddy.io.cadence import duration_text, minutes
 
-    checked = settings(config, overrides)
+    checked = settings(config, overrides, variable=variable, time_from=time_from)
+    cadence, tolerance = checked.data.cadence, checked.data.time_tolerance
+    opened = open_source(one_or_all(source), checked)
+    links = {name: link_frames(sequence, cadence, tolerance) for name, (sequence, _) in opened.items()}
     storms = {
-        name: Entry(sequence["time"].values.astype("datetime64[ns]"), folder or None)
-        for name, (sequence, folder) in open_source(source, checked).items()
+        name: Entry(
+            sequence["time"].values.astype("datetime64[ns]"), folder or None, find_windows(links[name]).size > 0
+        )
+        for name, (sequence, folder) in opened.items()
     }
-    rows = [
-        {
-            "split": part,
-            "storm": name,
-            "times": storms[name].times[mask].astype("datetime64[m]").astype(str).tolist(),
-        }
-        for part, members in split_frames(storms, checked.data.split).items()
-        for name, mask in members.items()
-        if mask.any()
-    ]
+    off = {name: links[name].deviation(entry.times, cadence) for name, entry in storms.items()}
+    parts = describe_split(split_frames(storms, checked.data.split), storms, links)
     if as_json:
+        rows = [
+            {
+                "split": part.split,
+                "storm": part.storm,
+                "times": minutes(part.times).astype(str).tolist(),
+                "windows": part.windows,
+                "frames_in_no_window": part.idle,
+                "seconds_off_cadence": int(off[part.storm].astype("timedelta64[ns]").astype(int)) / 1e9,
+            }
+            for part in parts
+        ]
         print(json.dumps(rows))
         return
-    for row in rows:
-        print(f"{row['split']:<6} {row['storm']}: {len(row['times'])} frames, {row['times'][0]} to {row['times'][-1]}")
+    for part in parts:
+        reason = "" if part.windows else f"; {why_no_window({part.storm: part.times}, cadence)}"
+        print(f"{part}{reason}")
+    for name, deviation in off.items():
+        if deviation:
+            print(f"{name}: times up to {duration_text(deviation)} off the cadence are tolerated")
 
 
 def synthesize(
@@ -140,24 +189,40 @@ def synthesize(
     size: Annotated[int, typer.Option(min=32, help="Side of the frames in pixels.")] = 256,
     seed: Annotated[int, typer.Option(help="Another seed, other storms.")] = 0,
     format: Format = None,
+    packed: Packed = False,
+    exact: Exact = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Simulate storms: a vortex with shear and eddies advecting, growing and dissolving cloud."""
     from tempogan_eddy.synthesis import synthesize as simulate
 
     with storm_progress("simulating") as advance:
-        simulate(output, storms=storms, frames=frames, size=size, seed=seed, format=format, on_frame=advance)
+        simulate(
+            output,
+            storms=storms,
+            frames=frames,
+            size=size,
+            seed=seed,
+            format=format,
+            precision=precision_name(packed, exact),
+            overwrite=overwrite,
+            on_frame=advance,
+        )
     print(f"{output}: {storms} storms of {frames} frames, {size}x{size}")
 
 
 def info(
-    path: Annotated[
-        Path,
+    paths: Annotated[
+        list[Path],
         typer.Argument(
+            metavar="IN...",
             help="Data, a model, a checkpoint, or anything a command wrote.",
             show_default=False,
             autocompletion=model_names,
         ),
     ],
+    variable: Variable = None,
+    time_from: TimeFrom = None,
     as_json: Json = False,
     config: Annotated[
         bool, typer.Option("--config", help="Print the configuration a model was trained with, for train --config.")
@@ -167,13 +232,15 @@ def info(
     from tempogan_eddy.inspection import inspect, is_model
 
     if config:
+        path = paths[0]
         if not is_model(path):
             raise InputError(f"{path} holds no configuration; give a .safetensors model or a .pth checkpoint.")
         from tempogan_eddy.weights import load_model
 
         print(load_model(path).config.to_json())
         return
-    facts = inspect(path)
+    data = settings(None, None, variable=variable, time_from=time_from).data
+    facts = inspect(one_or_all(paths), data.reader_options())
     if as_json:
         print(json.dumps(facts, indent=2, default=str))
         return

@@ -16,13 +16,16 @@ from tempogan_eddy.cli.options import (
     Credit,
     FormatName,
     Overrides,
+    Overwrite,
     Storm,
     Time,
+    TimeFrom,
+    Variable,
     model_names,
+    one_or_all,
     settings,
 )
 from tempogan_eddy.cli.progress import frame_progress
-from tempogan_eddy.errors import InputError
 
 __all__ = ["evaluate"]
 
@@ -30,14 +33,26 @@ STANDARD_OUTPUT = Path("-")
 
 
 def evaluate(
-    truth: Annotated[Path, typer.Option("--truth", help="The true fine sequence.", show_default=False)],
-    reconstructed: Annotated[Path, typer.Option("--reconstructed", help="The reconstruction.", show_default=False)],
+    truth: Annotated[
+        list[Path],
+        typer.Option("--truth", help="The true fine sequence, or a pattern (may be repeated).", show_default=False),
+    ],
+    reconstructed: Annotated[
+        list[Path],
+        typer.Option("--reconstructed", help="The reconstruction, or a pattern (may be repeated).", show_default=False),
+    ],
     lowres: Annotated[
-        Path | None,
-        typer.Option("--lowres", help="The coarse input; made from the truth where left out.", show_default=False),
+        list[Path] | None,
+        typer.Option(
+            "--lowres",
+            help="The coarse input (may be repeated); made from the truth where left out.",
+            show_default=False,
+        ),
     ] = None,
     storm: Storm = None,
     time: Time = None,
+    variable: Variable = None,
+    time_from: TimeFrom = None,
     scale: Annotated[
         int | None,
         typer.Option(min=2, max=64, help="How many times finer, where no file tells.", show_default=False),
@@ -72,6 +87,7 @@ def evaluate(
     colours: Colours = "infrared",
     credit: Credit = "",
     baselines: Annotated[bool, typer.Option(help="Score nearest, bicubic and back-projected bicubic too.")] = True,
+    overwrite: Overwrite = False,
     config: ConfigPath = None,
     overrides: Overrides = None,
 ) -> None:
@@ -80,13 +96,17 @@ def evaluate(
     from tempogan_eddy.evaluation import evaluate as score
     from tempogan_eddy.evaluation.report import as_json, table, to_csv, to_json
 
-    _check_outputs(json_file, csv_file)
-    page = _page(report, model, colours, credit) if report else None
+    sources = [*truth, *reconstructed, *(lowres or []), *([model] if model else [])]
+    _check_outputs(json_file, csv_file, report, overwrite, sources)
+    page = _page(model, colours, credit) if report else None
+    drawings = _Drawings(figures, overwrite, sources) if figures else None
     # A program that reads the scores reads nothing else.
     people = sys.stderr if json_file == STANDARD_OUTPUT else sys.stdout
-    data = settings(config, overrides).data
+    data = settings(config, overrides, variable=variable, time_from=time_from).data
+    cadence = _stated_cadence(data, config, overrides)
     results = []
     for name, truth_part, fine, coarse in _pairs(truth, reconstructed, lowres, storm, time, input_format, data):
+        places = drawings.places(str(truth_part.attrs.get("sequence", name))) if drawings else None
         with frame_progress(f"evaluating {name}") as advance:
             result = score(
                 truth_part,
@@ -94,14 +114,15 @@ def evaluate(
                 coarse,
                 sensor_scale=scale,
                 baselines=baselines,
-                cadence=data.cadence,
+                cadence=cadence,
+                time_tolerance=data.time_tolerance,
                 settings=Settings(kelvin_range=data.kelvin_range),
                 progress=advance,
             )
         results.append(result)
         _print(table(result), people)
-        if figures:
-            _draw(figures, result, truth_part, fine, coarse, people)
+        if places:
+            _draw(places, overwrite, result, truth_part, fine, coarse, people)
         if page:
             with frame_progress(f"drawing {name}") as advance:
                 page.add(result, truth_part, fine, coarse, advance)
@@ -113,34 +134,68 @@ def evaluate(
     if json_file == STANDARD_OUTPUT:
         print(as_json(results))
     elif json_file:
-        print(to_json(results, json_file))
+        print(to_json(results, json_file, overwrite=overwrite))
     if csv_file:
-        print(to_csv(results, csv_file), file=people)
+        print(to_csv(results, csv_file, overwrite=overwrite), file=people)
     if page and report:
-        print(page.save(report), file=people)
+        print(page.save(report, overwrite=overwrite), file=people)
 
 
-def _check_outputs(json_file: Path | None, csv_file: Path | None) -> None:
-    from tempogan_eddy.evaluation.report import is_scores
+def _stated_cadence(data: Any, config: Path | None, overrides: list[str] | None) -> str | None:
+    """The cadence that somebody asked for; None for the default, which may give way to the data's own."""
+    asked = any(text.partition("=")[0].strip() == "data.cadence" for text in overrides or [])
+    written = config is not None and "cadence" in data.model_fields_set
+    return data.cadence if asked or written or data.cadence != type(data)().cadence else None
 
-    for target in (json_file, csv_file):
-        if target is not None and target.is_file() and not is_scores(target):
-            raise InputError(f"{target} exists and is no table of scores; name another file for them.")
+
+def _check_outputs(
+    json_file: Path | None, csv_file: Path | None, report: Path | None, overwrite: bool, sources: list[Path]
+) -> None:
+    """What is wrong with an output shows before hours of scoring."""
+    from tempogan_eddy.display.report_page import check_name
+    from tempogan_eddy.evaluation.report import SCORES, TABLE
+    from tempogan_eddy.io.ownership import check_place
+
+    for target, kind in ((json_file, SCORES), (csv_file, TABLE)):
+        if target is not None and target != STANDARD_OUTPUT:
+            check_place(target, kind, overwrite=overwrite, sources=sources)
+    if report is not None:
+        check_name(report, overwrite=overwrite, sources=sources)
 
 
-def _page(report: Path, model: Path | None, colours: str, credit: str) -> Any:
-    """The page to collect storms for; what is wrong with its name or the model shows before hours of scoring."""
-    from tempogan_eddy.display.report_page import ReportPage, check_name
+def _page(model: Path | None, colours: str, credit: str) -> Any:
+    """The page to collect storms for; what is wrong with the model shows before hours of scoring."""
+    from tempogan_eddy.display.report_page import ReportPage
     from tempogan_eddy.inspection import model_facts
 
-    check_name(report)
     return ReportPage(history(), model_facts(model) if model else {}, colours, credit)
 
 
+class _Drawings:
+    """Where figures go: under safe names, none twice in a command, over nothing but earlier figures."""
+
+    def __init__(self, folder: Path, overwrite: bool, sources: list[Path]) -> None:
+        self.folder, self.overwrite, self.sources = folder, overwrite, sources
+        self.taken: set[str] = set()
+
+    def places(self, storm: str) -> tuple[Path, Path]:
+        """The files for the crops and the spectra of a storm."""
+        from tempogan_eddy.evaluation.figures import FIGURE
+        from tempogan_eddy.io.names import safe_name
+        from tempogan_eddy.io.ownership import check_place
+
+        name = safe_name(storm, self.taken)
+        self.taken.add(name.lower())
+        crops, spectra = (self.folder / f"{name}-{what}.png" for what in ("crops", "spectra"))
+        for place in (crops, spectra):
+            check_place(place, FIGURE, overwrite=self.overwrite, sources=self.sources)
+        return crops, spectra
+
+
 def _pairs(
-    truth: Path,
-    reconstructed: Path,
-    lowres: Path | None,
+    truth: list[Path],
+    reconstructed: list[Path],
+    lowres: list[Path] | None,
     storm: str | None,
     time: str | None,
     truth_format: str | None,
@@ -152,28 +207,32 @@ def _pairs(
 
     # The variable's name is the truth's; what this package wrote is found without it.
     ours = data.model_copy(update={"variable": None})
-    fines = open_sequences(reconstructed, **ours.reader_options())
-    coarses = open_sequences(lowres, **ours.reader_options()) if lowres else None
+    fines = open_sequences(one_or_all(reconstructed), **ours.reader_options())
+    coarses = open_sequences(one_or_all(lowres), **ours.reader_options()) if lowres else None
     # Only those storms of the truth are opened that were reconstructed; it may hold a thousand more.
-    truths = find_sources(truth, truth_format)
+    truths = find_sources(one_or_all(truth), truth_format, **data.reader_options())
     alone = len(fines) == 1
     for name in [storm] if storm and not alone else fines:
-        fine = choose(fines, name, reconstructed)
+        fine = choose(fines, name, one_or_all(reconstructed))
         label = storm or str(fine.attrs.get("sequence", name))
         # A truth of one storm needs no name; one of several is found by the name the reconstruction kept.
         wanted = storm or (None if len(truths) == 1 else label)
-        whole = open_source(choose(truths, wanted, truth), **data.reader_options())
-        coarse = select_time(choose(coarses, None if alone else name, str(lowres)), time) if coarses else None
-        yield label, select_time(whole, time), select_time(fine, time), coarse
+        whole = open_source(choose(truths, wanted, one_or_all(truth)), **data.reader_options())
+        coarse = choose(coarses, None if alone else name, lowres or "") if coarses else None
+        whole, fine = (select_time(part, time, data.time_tolerance) for part in (whole, fine))
+        yield label, whole, fine, None if coarse is None else select_time(coarse, time, data.time_tolerance)
 
 
-def _draw(folder: Path, result: Any, truth: Any, fine: Any, coarse: Any, people: TextIO) -> None:
-    from tempogan_eddy.evaluation import figures
+def _draw(
+    places: tuple[Path, Path], overwrite: bool, result: Any, truth: Any, fine: Any, coarse: Any, people: TextIO
+) -> None:
+    from tempogan_eddy.evaluation.figures import save_crops, save_spectra
 
-    crops = folder / f"{result.storm}-crops.png"
-    print(figures.save_crops(truth, fine, crops, lowres=coarse, time=result.example_time), file=people)
+    crops, spectra = places
+    shown = {"time": result.example_time, "time_tolerance": result.time_tolerance}
+    print(save_crops(truth, fine, crops, lowres=coarse, overwrite=overwrite, **shown), file=people)
     if result.spectra is not None:
-        print(figures.save_spectra(result, folder / f"{result.storm}-spectra.png"), file=people)
+        print(save_spectra(result, spectra, overwrite=overwrite), file=people)
 
 
 def _print(table: Any, people: TextIO) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.highlighter import NullHighlighter
 from rich.logging import RichHandler
+from typer.core import TyperGroup
 
 from tempogan_eddy import __version__
 from tempogan_eddy.cli import (
@@ -22,13 +25,30 @@ from tempogan_eddy.cli import (
     model_commands,
     view_command,
 )
+from tempogan_eddy.cli.failures import end
 from tempogan_eddy.cli.invocation import WORDS
-from tempogan_eddy.errors import InputError, TrainingError
 from tempogan_eddy.terminal import messages
 
 __all__ = ["app", "main"]
 
+log = logging.getLogger(__name__)
+
+
+class Stopped(Exception):
+    """Carries to `main` what typer would end the program for in its own way."""
+
+
+class _Commands(TyperGroup):
+    def invoke(self, context: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(context)
+        except (KeyboardInterrupt, EOFError, OSError) as error:
+            raise Stopped from error
+
+
 app = typer.Typer(
+    cls=_Commands,
     name="tempogan-eddy",
     help="Rebuild the fine detail of typhoon infrared image sequences with a temporally coherent GAN, in kelvin.",
     no_args_is_help=True,
@@ -67,6 +87,8 @@ def _options(
     logger.handlers = [_handler()]
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     logger.propagate = False
+    if not verbose:  # loggers of libraries print through this one where nobody has set up others
+        logging.lastResort = logging.NullHandler()  # type: ignore[assignment]
 
 
 def _handler() -> logging.Handler:
@@ -81,13 +103,36 @@ def _handler() -> logging.Handler:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 failed, 2 bad input, 130 interrupted."""
+    """Run the command line and exit: 0 done, 1 failed, 2 bad input, 130 interrupted, 141 nobody reads the output."""
     # As Ctrl-C: whatever is being written is cleaned up.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    WORDS.set(words)
+    _print_any_character()
     try:
-        words = list(sys.argv[1:] if arguments is None else arguments)
-        WORDS.set(words)
-        app(args=words)
-    except (InputError, TrainingError) as error:
-        messages().print(f"Error: {error}", markup=False, highlight=False, soft_wrap=True, style="red")
-        sys.exit(2 if isinstance(error, InputError) else 1)
+        with warnings.catch_warnings():
+            warnings.showwarning = _log_warning
+            try:
+                app(args=words)
+            finally:
+                sys.stdout.flush()
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):  # rich has noticed it first
+            sys.exit(end(ended.__context__))
+        raise
+    except Stopped as stopped:
+        sys.exit(end(stopped.__cause__ or stopped))
+    except (Exception, KeyboardInterrupt) as error:
+        sys.exit(end(error))
+
+
+def _print_any_character() -> None:
+    """Let names and attributes that the terminal's encoding does not know be printed as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _log_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any) -> None:
+    """Log what a library warns of, which is about our code and not about the user's files."""
+    log.debug("%s: %s (%s:%d)", category.__name__, str(message).partition("\n")[0], filename, lineno)

@@ -10,15 +10,21 @@ import typer
 from tempogan_eddy.cli.data_commands import read, write
 from tempogan_eddy.cli.options import (
     ConfigPath,
+    Exact,
     Format,
     Input,
     InputFormat,
     Output,
     Overrides,
+    Overwrite,
+    Packed,
     Storm,
     Time,
+    TimeFrom,
+    Variable,
     model_names,
     one_of,
+    precision_name,
     settings,
 )
 from tempogan_eddy.cli.progress import storm_progress
@@ -28,8 +34,11 @@ __all__ = ["reconstruct", "train"]
 
 def train(
     data: Annotated[
-        Path | None, typer.Option("--data", help="Data instead of training.data_root.", show_default=False)
+        list[Path] | None,
+        typer.Option("--data", help="Data instead of training.data_root (may be repeated).", show_default=False),
     ] = None,
+    variable: Variable = None,
+    time_from: TimeFrom = None,
     config: ConfigPath = None,
     resume: Annotated[
         str | None, typer.Option("--resume", help="A checkpoint to go on from, or auto.", show_default=False)
@@ -40,7 +49,7 @@ def train(
     from tempogan_eddy.training.checkpoint import find_checkpoint, load_checkpoint, refuse_earlier_run
     from tempogan_eddy.training.trainer import TempoGANTrainer
 
-    checked = settings(config, overrides, data)
+    checked = settings(config, overrides, data, variable=variable, time_from=time_from)
     # Before data are read, which can take minutes.
     folder = Path(checked.training.checkpoint_dir)
     if resume:
@@ -80,6 +89,8 @@ def reconstruct(
     ] = None,
     storm: Storm = None,
     time: Time = None,
+    variable: Variable = None,
+    time_from: TimeFrom = None,
     format: Format = None,
     input_format: InputFormat = None,
     tile: Annotated[int, typer.Option(min=1, help="Side of a tile in coarse pixels; smaller takes less memory.")] = 256,
@@ -100,6 +111,9 @@ def reconstruct(
             autocompletion=one_of("auto", "fp32", "bf16"),
         ),
     ] = "auto",
+    packed: Packed = False,
+    exact: Exact = False,
+    overwrite: Overwrite = False,
     config: ConfigPath = None,
     overrides: Overrides = None,
 ) -> None:
@@ -109,9 +123,11 @@ def reconstruct(
     from tempogan_eddy.reconstruction import reconstruct as rebuild
     from tempogan_eddy.weights import load_model
 
-    sequence = read(source, storm, time, input_format, settings(config, overrides).data)
-    check_output(sequence, output, format)
+    data = settings(config, overrides, variable=variable, time_from=time_from).data
+    sequence = read(source, storm, time, input_format, data)
+    stored = precision_name(packed, exact)
+    check_output(sequence, output, format, precision=stored, overwrite=overwrite)
     loaded = load_model(model, detail)
     fine = rebuild(sequence, loaded, tile=tile, device=choose_device(device), engine=engine, precision=precision)
-    write(fine, output, format, "reconstructing")
+    write(fine, output, format, "reconstructing", precision=stored, overwrite=overwrite)
     print(f"{output}: {fine.sizes['time']} frames of {fine.sizes['y']}x{fine.sizes['x']}")

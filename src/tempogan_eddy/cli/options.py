@@ -16,6 +16,7 @@ __all__ = [
     "Colours",
     "ConfigPath",
     "Credit",
+    "Exact",
     "Format",
     "FormatName",
     "Input",
@@ -23,10 +24,13 @@ __all__ = [
     "Json",
     "Output",
     "Overrides",
+    "Overwrite",
+    "Packed",
     "Storm",
     "Time",
     "model_names",
     "one_of",
+    "precision_name",
     "settings",
 ]
 
@@ -34,7 +38,15 @@ DEFAULT_CONFIG = Path("configs/config.json")
 
 FormatName = Literal["netcdf", "zarr", "png", "digital-typhoon"]
 
-Input = Annotated[Path, typer.Argument(help="NetCDF, Zarr, PNG folder or Digital Typhoon folder.", show_default=False)]
+Input = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="IN...",
+        help="NetCDF, HDF5, Zarr, PNG or Digital Typhoon frames, a folder of these, or a pattern in quotes; "
+        "files that continue each other are one sequence.",
+        show_default=False,
+    ),
+]
 Output = Annotated[
     Path,
     typer.Option("--output", "-o", help="Where to write; the suffix decides the format.", show_default=False),
@@ -55,6 +67,16 @@ Time = Annotated[
     str | None,
     typer.Option("--time", help="Only these times: START/END in ISO 8601, .. is open.", show_default=False),
 ]
+Variable = Annotated[
+    str | None,
+    typer.Option("--variable", help="Variable of a NetCDF or Zarr input, where several fit.", show_default=False),
+]
+TimeFrom = Annotated[
+    Literal["auto", "attributes", "name"] | None,
+    typer.Option(
+        "--time-from", help="Where a single frame has its time from; else as configured (auto).", show_default=False
+    ),
+]
 ColourName = Literal["grey", "bd", "infrared"]
 Colours = Annotated[
     ColourName,
@@ -73,6 +95,19 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", help="Override, e.g. --set training.epochs=20 (may be repeated).", show_default=False),
 ]
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        help="Replace what is there even where no command wrote it: any file, and a folder of the same format; "
+        "never the input.",
+    ),
+]
+Packed = Annotated[
+    bool,
+    typer.Option("--packed", help="Store 16 bits in steps of 0.01 K (NetCDF, Zarr); else rounded to 0.001 K."),
+]
+Exact = Annotated[bool, typer.Option("--exact", help="Store every bit of float32 (NetCDF, Zarr).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -88,7 +123,28 @@ def one_of(*names: str) -> Callable[[], list[str]]:
     return lambda: list(names)
 
 
-def settings(config: Path | None, overrides: list[str] | None, data: Path | None = None) -> Config:
+def precision_name(packed: bool, exact: bool) -> str:
+    """The precision that two options choose."""
+    from tempogan_eddy.errors import InputError
+
+    if packed and exact:
+        raise InputError("Values are either packed or exact; give --packed or --exact.")
+    return "packed" if packed else "exact" if exact else "rounded"
+
+
+def one_or_all(paths: list[Path]) -> Path | list[Path]:
+    """Return the inputs of a command as the readers take them."""
+    return paths[0] if len(paths) == 1 else paths
+
+
+def settings(
+    config: Path | None,
+    overrides: list[str] | None,
+    data: list[Path] | None = None,
+    *,
+    variable: str | None = None,
+    time_from: Literal["auto", "attributes", "name"] | None = None,
+) -> Config:
     """The configuration of a command: the file named, else configs/config.json, else the defaults.
 
     Parameters
@@ -97,10 +153,16 @@ def settings(config: Path | None, overrides: list[str] | None, data: Path | None
         As given on the command line.
     data
         Takes the place of ``training.data_root``.
+    variable, time_from
+        Take the place of ``data.variable`` and ``data.time_from``.
     """
     from tempogan_eddy.config import load_config
 
     checked = load_config(config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None), overrides)
-    if data is not None:
-        checked.training.data_root = str(data)
+    if data:
+        checked.training.data_root = str(data[0]) if len(data) == 1 else [str(path) for path in data]
+    if variable is not None:
+        checked.data.variable = variable
+    if time_from is not None:
+        checked.data.time_from = time_from
     return checked

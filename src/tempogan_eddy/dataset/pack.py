@@ -1,12 +1,12 @@
 """The packed store: any input as one Zarr v3 store that training reads.
 
 Each storm is a group that xarray opens by itself: ``brightness_temperature`` as CF-packed int16 at
-0.01 K, its times and coordinates, and the low-resolution flow to both neighbours as int16 at 0.01 px.
+0.01 K, its times and coordinates, the numbers of the frames one cadence before and after each, and the
+low-resolution flow to both as int16 at 0.01 px.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import warnings
@@ -22,11 +22,13 @@ import zarr
 from tempogan_eddy.config import Config
 from tempogan_eddy.dataset.flow import estimate_flow
 from tempogan_eddy.dataset.sensor import SensorModel
-from tempogan_eddy.dataset.split import SPLITS
-from tempogan_eddy.dataset.windows import linked_frames
+from tempogan_eddy.dataset.source import Paths, fingerprint, open_source, paths_of, source_name
+from tempogan_eddy.dataset.windows import Links, link_frames
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io import open_sequences
 from tempogan_eddy.io.aside import written_aside
+from tempogan_eddy.io.kinds import holds_only_zarr
+from tempogan_eddy.io.names import safe_name
+from tempogan_eddy.io.ownership import Kind, check_place
 
 __all__ = [
     "FLOW_QUANTUM",
@@ -34,9 +36,9 @@ __all__ = [
     "KELVIN_OFFSET",
     "KELVIN_QUANTUM",
     "MISSING",
+    "NEIGHBOURS",
     "OUTSIDE",
     "is_pack",
-    "open_source",
     "pack",
     "packed",
 ]
@@ -48,6 +50,7 @@ KELVIN_QUANTUM, KELVIN_OFFSET, MISSING = 0.01, 250.0, -32768
 # Beyond the edge of a frame; never in a store, only in what is cut out of it with a margin.
 OUTSIDE = -32767
 FLOW_QUANTUM = 0.01
+NEIGHBOURS = ("previous", "next")
 
 
 def is_pack(path: Path) -> bool:
@@ -58,72 +61,67 @@ def is_pack(path: Path) -> bool:
         return False
 
 
-def open_source(source: Path, config: Config) -> dict[str, tuple[xr.DataArray, str]]:
-    """Every sequence below a path, with the split folder it lies in (or an empty text)."""
-    options = config.data.reader_options()
-    folders = [name for name in SPLITS if (source / name).is_dir()]
-    if "train" not in folders:
-        return {name: (sequence, "") for name, sequence in open_sequences(source, **options).items()}
-    found: dict[str, tuple[xr.DataArray, str]] = {}
-    for folder in folders:
-        if not any((source / folder).iterdir()):
-            continue
-        for name, sequence in open_sequences(source / folder, **options).items():
-            found[f"{folder}_{name}" if name in found else name] = (sequence, folder)
-    return found
+PACK = Kind("a packed store", lambda path: is_pack(path) and holds_only_zarr(path), holds_only_zarr)
 
 
-def pack(source: Path, output: Path, config: Config, on_frame: Callable[[str, int, int], None] | None = None) -> Path:
-    """Write every sequence below ``source`` into one packed store.
+def pack(
+    source: Paths,
+    output: Path,
+    config: Config,
+    on_frame: Callable[[str, int, int], None] | None = None,
+    *,
+    overwrite: bool = False,
+) -> Path:
+    """Write every sequence of ``source`` into one packed store.
 
     Parameters
     ----------
     source
-        Whatever `open_sequences` reads, or a folder with ``train``, ``val`` and ``test``.
+        Whatever `open_sequences` reads, a folder with ``train``, ``val`` and ``test``, a glob, or a list of such.
     output
         The store; replaced only when complete.
     on_frame
         Called with (storm, frame, frames) after each frame.
+    overwrite
+        Replace a Zarr store that is no packed store of this package, too; never the source.
 
     Raises
     ------
     InputError
         Nothing readable is found, or a file is broken.
     """
-    source, output = Path(source), Path(output)
+    output = Path(output)
     if output.suffix != ".zarr":
         raise InputError(f"A packed store is a Zarr store: call the output {output}.zarr instead of {output}.")
+    check_place(output, PACK, overwrite=overwrite, sources=paths_of(source))
     sequences = open_source(source, config)
-    if output.exists() and not is_pack(output):
-        raise InputError(f"{output} exists and is no packed store; choose another name.")
     sensor = SensorModel(config.sensor.kind, config.scale, config.sensor.sigma)
-    with written_aside(output) as partial:
+    with written_aside(output, PACK, overwrite=overwrite) as partial:
         zarr.open_group(partial, mode="w", zarr_format=3, attributes=_attributes(config))
+        taken: set[str] = set()
         for name, (sequence, folder) in sequences.items():
-            _pack_sequence(partial, name, sequence, folder, sensor, config, on_frame)
+            group = safe_name(name, taken)
+            taken.add(group.lower())
+            _pack_sequence(partial, group, sequence, folder, sensor, config, on_frame)
     return output
 
 
-def packed(source: Path, config: Config, on_frame: Callable[[str, int, int], None] | None = None) -> Path:
+def packed(source: Paths, config: Config, on_frame: Callable[[str, int, int], None] | None = None) -> Path:
     """The packed store of a source: itself where it is one, else made once in the cache folder.
 
     Raises
     ------
     InputError
-        The path does not exist, or the store was packed for another scale or sensor.
+        A path does not exist, or the store was packed for another scale, sensor or cadence.
     """
-    source = Path(source)
-    if not source.exists():
-        raise InputError(
-            f"The data folder {source} does not exist; set training.data_root, or make storms to try with "
-            f"`tempogan-eddy synthesize -o {source}`."
-        )
-    if is_pack(source):
-        _check(source, config)
-        return source
-    cached = Path(config.data.cache_dir) / f"{source.resolve().name or 'data'}-{_fingerprint(source, config)}.zarr"
+    paths = paths_of(source)
+    if len(paths) == 1 and is_pack(paths[0]):
+        _check(paths[0], config)
+        return paths[0]
+    name = paths[0].resolve().name if len(paths) == 1 else ""
+    cached = Path(config.data.cache_dir) / f"{name or 'data'}-{fingerprint(source, config, _attributes(config))}.zarr"
     if not is_pack(cached):
-        log.info("Packing %s into %s (once)", source, cached)
+        log.info("Packing %s into %s (once)", source_name(source), cached)
         pack(source, cached, config, on_frame)
     return cached
 
@@ -132,31 +130,26 @@ def _attributes(config: Config) -> dict[str, Any]:
     """What the flow in the store depends on."""
     return {
         "format": FORMAT,
-        "format_version": 1,
+        "format_version": 2,
         "scale": config.scale,
         "sensor": config.sensor.kind,
         "sensor_sigma": config.sensor.sigma if config.sensor.kind == "gaussian" else 0.0,
         "cadence": config.data.cadence,
+        "time_tolerance": config.data.time_tolerance,
     }
 
 
 def _check(store: Path, config: Config) -> None:
     found = dict(zarr.open_group(store, mode="r").attrs)
-    for key, wanted in _attributes(config).items():
+    # The first version linked neighbours in the file at exactly one cadence, and stored neither their numbers nor a
+    # tolerance: `open_storms` finds the same ones.
+    wanted_attributes = _attributes(config) | ({"format_version": 1} if found.get("format_version") == 1 else {})
+    for key, wanted in wanted_attributes.items():
         if found.get(key) != wanted:
             raise InputError(
                 f"{store} was packed with {key} = {found.get(key)}, but the configuration says {wanted}; "
                 "pack the raw data again with this configuration."
             )
-
-
-def _fingerprint(source: Path, config: Config) -> str:
-    """A hash that changes with any file below ``source`` and any setting that changes what is packed."""
-    files = sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
-    listing = [(str(p.relative_to(source)), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
-    settings = config.data.model_dump(include={"grey_kelvin", "variable", "unreadable"})
-    text = json.dumps([str(source.resolve()), listing, _attributes(config), settings])
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _pack_sequence(
@@ -172,7 +165,7 @@ def _pack_sequence(
     rows, columns = height // sensor.scale, width // sensor.scale
     if not rows or not columns:
         raise InputError(f"The frames of {name} ({height}x{width}) are smaller than the scale {sensor.scale}.")
-    linked = linked_frames(sequence, config.data.cadence)
+    links = link_frames(sequence, config.data.cadence, config.data.time_tolerance)
     coordinates = sequence.coords.to_dataset().assign_attrs(split_folder=folder, sequence=name)
     with warnings.catch_warnings():
         # Strings have no Zarr v3 specification yet, though zarr-python and xarray agree on them.
@@ -180,8 +173,9 @@ def _pack_sequence(
         coordinates.to_zarr(store, group=name, mode="a", zarr_format=3, consolidated=False)
     group = zarr.open_group(store, path=name, mode="r+")
     kelvins = _kelvin_array(group, sequence)
-    flows = [_flow_array(group, which, frames, rows, columns) for which in ("flow_previous", "flow_next")]
-    seen_before: np.ndarray | None = None
+    _write_links(group, links)
+    flows = [_flow_array(group, which, frames, rows, columns) for which in NEIGHBOURS]
+    waiting: dict[int, np.ndarray] = {}  # what the sensor sees of frames whose following one is still to come
     for index, frame in enumerate(_frames(sequence)):
         kelvins[index] = np.where(
             np.isnan(frame),
@@ -190,10 +184,13 @@ def _pack_sequence(
         ).astype(np.int16)
         fine = torch.from_numpy(frame[: rows * sensor.scale, : columns * sensor.scale])
         seen = sensor.apply(fine).numpy()
-        if seen_before is not None and linked[index - 1]:
+        previous = int(links.previous[index])
+        if previous >= 0:
+            seen_before = waiting.pop(previous)
             flows[0][index] = _quantise_flow(estimate_flow(seen, seen_before))
-            flows[1][index - 1] = _quantise_flow(estimate_flow(seen_before, seen))
-        seen_before = seen
+            flows[1][previous] = _quantise_flow(estimate_flow(seen_before, seen))
+        if links.following[index] >= 0:
+            waiting[index] = seen
         if on_frame:
             on_frame(name, index + 1, frames)
 
@@ -230,17 +227,31 @@ def _kelvin_array(group: zarr.Group, sequence: xr.DataArray) -> zarr.Array:
     )
 
 
-def _flow_array(group: zarr.Group, name: str, frames: int, rows: int, columns: int) -> zarr.Array:
-    neighbour = name.removeprefix("flow_")
+def _write_links(group: zarr.Group, links: Links) -> None:
+    """Write the numbers of the frames that flow was computed to."""
+    for neighbour, numbers in zip(NEIGHBOURS, (links.previous, links.following), strict=True):
+        array = group.create_array(
+            f"frame_{neighbour}",
+            shape=numbers.shape,
+            dtype="int32",
+            fill_value=-1,
+            dimension_names=["time"],
+            attributes={"long_name": f"number of the {neighbour} frame one cadence away; -1: none"},
+            overwrite=True,
+        )
+        array[:] = numbers.astype(np.int32)
+
+
+def _flow_array(group: zarr.Group, neighbour: str, frames: int, rows: int, columns: int) -> zarr.Array:
     return group.create_array(
-        name,
+        f"flow_{neighbour}",
         shape=(frames, 2, rows, columns),
         chunks=(1, 2, rows, columns),
         dtype="int16",
         fill_value=0,
         dimension_names=["time", "component", "y_low", "x_low"],
         attributes={
-            "long_name": f"displacement from a frame to its {neighbour} one; components x right, y down",
+            "long_name": f"displacement from a frame to the {neighbour} one a cadence away; components x right, y down",
             "units": "pixel",
             "scale_factor": FLOW_QUANTUM,
             "add_offset": 0.0,

@@ -21,6 +21,7 @@ from tempogan_eddy.dataset.missing import MINIMUM_SEEN
 from tempogan_eddy.device import exact_convolutions
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import coarsen_grid
+from tempogan_eddy.io.resolution import rescaled
 
 __all__ = ["SensorModel"]
 
@@ -179,7 +180,7 @@ class SensorModel:
             chunks=((1,) * frames, (rows,), (columns,)),
             meta=np.empty((0, 0, 0), np.float32),
         )
-        attributes = {**sequence.attrs, **self.attributes()}
+        attributes = {**rescaled(sequence.attrs, 1 / self.scale), **self.attributes()}
         return xr.DataArray(
             coarse,
             dims=sequence.dims,

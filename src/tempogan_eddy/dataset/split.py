@@ -10,10 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from tempogan_eddy.config import SplitConfig
+from tempogan_eddy.dataset.windows import Links, find_windows
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.cadence import minutes, nominal_times
 from tempogan_eddy.io.sequence import times_within
 
-__all__ = ["SPLITS", "Entry", "describe_split", "split_frames"]
+__all__ = ["SPLITS", "Entry", "Part", "describe_split", "split_frames"]
 
 SPLITS = ("train", "val", "test")
 # From this many storms on, whole storms are set aside rather than hours of each.
@@ -30,15 +32,53 @@ class Entry:
         (T,) datetime64[ns].
     folder
         ``train``, ``val`` or ``test`` where the files lie in such a folder, else None.
+    usable
+        Whether its frames give any window.
     """
 
     times: np.ndarray
     folder: str | None = None
+    usable: bool = True
 
     @property
     def season(self) -> str:
-        """The year of the first frame."""
-        return str(self.times[0].astype("datetime64[Y]"))
+        """The year of the first frame's slot."""
+        return str(nominal_times(self.times)[0].astype("datetime64[Y]"))
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one split takes of one storm.
+
+    Attributes
+    ----------
+    split, storm : str
+    times : (T,) datetime64[ns]
+        Of its frames.
+    windows : int
+        How many three-frame windows they give.
+    idle : int
+        How many of the frames are in no window.
+    """
+
+    split: str
+    storm: str
+    times: np.ndarray
+    windows: int
+    idle: int
+
+    @property
+    def interval(self) -> str:
+        """The storm and its first and last time, as a rule of `SplitConfig` names them."""
+        first, last = minutes(self.times[[0, -1]])
+        return f"{self.storm} {first}/{last}"
+
+    def __str__(self) -> str:
+        """One line for people."""
+        first, last = minutes(self.times[[0, -1]])
+        windows = "1 window" if self.windows == 1 else f"{self.windows} windows"
+        idle = f" ({self.idle} frames are in none)" if self.idle else ""
+        return f"{self.split:<5} {self.storm}: {len(self.times)} frames, {windows}{idle}, {first} to {last}"
 
 
 Assignment = dict[str, dict[str, np.ndarray]]
@@ -76,15 +116,16 @@ def split_frames(storms: Mapping[str, Entry], config: SplitConfig) -> Assignment
     return result
 
 
-def describe_split(assignment: Assignment, storms: Mapping[str, Entry]) -> list[tuple[str, str, int, str, str]]:
-    """Rows (split, storm, frames, first time, last time), in order, for printing."""
-    rows = []
+def describe_split(assignment: Assignment, storms: Mapping[str, Entry], links: Mapping[str, Links]) -> list[Part]:
+    """Return what every split takes of every storm, in order, and how many windows that gives."""
+    parts = []
     for split, members in assignment.items():
         for name, mask in members.items():
             if mask.any():
-                times = storms[name].times[mask].astype("datetime64[m]")
-                rows.append((split, name, int(mask.sum()), str(times[0]), str(times[-1])))
-    return rows
+                windows = find_windows(links[name], mask)
+                idle = int(mask.sum()) - np.unique(windows).size
+                parts.append(Part(split, name, storms[name].times[mask], len(windows), idle))
+    return parts
 
 
 def _remedy(split: str, storms: Mapping[str, Entry]) -> str:
@@ -151,13 +192,18 @@ def _by_time(times: np.ndarray, config: SplitConfig) -> np.ndarray:
 
 
 def _by_group(storms: Mapping[str, Entry], config: SplitConfig, group: Callable[[str], str]) -> dict[str, np.ndarray]:
-    """Whole groups, in an order that a hash decides, so that it is the same everywhere."""
+    """Whole groups, in an order that a hash decides, so that it is the same everywhere.
+
+    A group that gives no window stays with the training, where it does no harm: nothing could be validated on it.
+    """
     groups = sorted({group(name) for name in storms}, key=lambda key: _hash(f"{config.seed}/{key}"))
-    n_val = max(1, round(len(groups) * config.validation_fraction)) if len(groups) > 1 else 0
-    n_test = max(1, round(len(groups) * config.test_fraction)) if config.test_fraction and len(groups) > 2 else 0
+    with_windows = {group(name) for name, entry in storms.items() if entry.usable}
+    usable = [key for key in groups if key in with_windows] or groups
+    n_val = max(1, round(len(groups) * config.validation_fraction)) if len(usable) > 1 else 0
+    n_test = max(1, round(len(groups) * config.test_fraction)) if config.test_fraction and len(usable) > 2 else 0
     label = dict.fromkeys(groups, 0)
-    label |= dict.fromkeys(groups[:n_val], 1)
-    label |= dict.fromkeys(groups[n_val : n_val + n_test], 2)
+    label |= dict.fromkeys(usable[:n_val], 1)
+    label |= dict.fromkeys(usable[n_val : n_val + n_test], 2)
     return {name: np.full(len(entry.times), label[group(name)]) for name, entry in storms.items()}
 
 

@@ -8,17 +8,22 @@ from typing import Any
 
 import numpy as np
 import torch
+import xarray as xr
 import zarr
 from torch import Tensor
 from torch.nn import functional
 
-from tempogan_eddy.dataset.pack import MISSING, OUTSIDE
+from tempogan_eddy.dataset.pack import MISSING, NEIGHBOURS, OUTSIDE
 from tempogan_eddy.dataset.split import Entry
-from tempogan_eddy.dataset.windows import linked_frames
+from tempogan_eddy.dataset.windows import Links, find_windows
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io import open_sequences
+from tempogan_eddy.io.cadence import parse_duration
+from tempogan_eddy.io.cf import open_cf
 
-__all__ = ["PackedStorm", "open_storms"]
+__all__ = ["PackedStorm", "Window", "open_storms"]
+
+Window = tuple[int, int, int]
+"""The numbers of three frames: one cadence before the middle one, the middle one, and one cadence after it."""
 
 # A store that decodes to less than this is kept in memory.
 IN_MEMORY_BYTES = 4 << 30
@@ -34,8 +39,8 @@ class PackedStorm:
         The storm's name.
     entry
         Its times and split folder.
-    linked
-        (T - 1,) of bool: frames that follow each other.
+    links
+        Which frames follow each other one cadence apart.
     kelvins
         (T, H, W) int16; a tensor where it is held in memory, on whatever device.
     flow_previous, flow_next
@@ -46,7 +51,7 @@ class PackedStorm:
 
     name: str
     entry: Entry
-    linked: np.ndarray
+    links: Links
     kelvins: Tensor | zarr.Array
     flow_previous: Tensor | zarr.Array
     flow_next: Tensor | zarr.Array
@@ -57,27 +62,33 @@ class PackedStorm:
         """Height and width of the frames."""
         return self.kelvins.shape[1], self.kelvins.shape[2]
 
-    def cut(self, middle: int, top: int, left: int, height: int, width: int, scale: int = 1) -> Tensor:
-        """The window around ``middle``: (3, height, width) int16, OUTSIDE beyond the frame's edge.
+    def cut(self, frames: Window, top: int, left: int, height: int, width: int, scale: int = 1) -> Tensor:
+        """A part of three frames: (3, height, width) int16, OUTSIDE beyond the frame's edge.
 
         Rows and columns at the end that do not fill a block of ``scale`` are outside too: the sensor never sees them.
         """
         full_height, full_width = (side // scale * scale for side in self.size)
         rows = slice(max(top, 0), min(top + height, full_height))
         columns = slice(max(left, 0), min(left + width, full_width))
-        inner = _tensor(self.kelvins[middle - 1 : middle + 2, rows, columns])
+        inner = self._three(frames, rows, columns)
         if inner.shape[1:] == (height, width):
             return inner.clone()  # not a view, through which the store could be changed
         around = (columns.start - left, left + width - columns.stop, rows.start - top, top + height - rows.stop)
         return functional.pad(inner, around, value=OUTSIDE)
 
+    def _three(self, frames: Window, rows: slice, columns: slice) -> Tensor:
+        before, _, after = frames
+        if after - before == 2:  # neighbours in the store are read at once
+            return _tensor(self.kelvins[before : after + 1, rows, columns])
+        return torch.stack([_tensor(self.kelvins[number, rows, columns]) for number in frames])
+
     def cut_flow(self, middle: int, rows: slice, columns: slice) -> Tensor:
-        """Flow from ``middle`` to both neighbours: (2, 2, rows, columns) int16."""
+        """Flow from ``middle`` to the frames before and after it: (2, 2, rows, columns) int16."""
         return torch.stack([_tensor(flow[middle, :, rows, columns]) for flow in (self.flow_previous, self.flow_next)])
 
-    def may_miss(self, middle: int) -> bool:
-        """Whether anything can be missing in the window around ``middle``."""
-        return self.holed is None or bool(self.holed[middle - 1 : middle + 2].any())
+    def may_miss(self, frames: Window) -> bool:
+        """Whether anything can be missing in one of three frames."""
+        return self.holed is None or any(bool(self.holed[number]) for number in frames)
 
     @property
     def nbytes(self) -> int | None:
@@ -92,7 +103,7 @@ class PackedStorm:
         return replace(self, kelvins=kelvins, flow_previous=before, flow_next=after)
 
 
-def open_storms(store: Path, cadence: str) -> dict[str, PackedStorm]:
+def open_storms(store: Path) -> dict[str, PackedStorm]:
     """All storms of a packed store, held in memory where they fit.
 
     Raises
@@ -112,13 +123,29 @@ def open_storms(store: Path, cadence: str) -> dict[str, PackedStorm]:
     if in_memory:
         arrays = {name: [torch.from_numpy(array[:]) for array in members] for name, members in arrays.items()}
     storms = {}
-    for name, sequence in open_sequences(store).items():
+    for name in arrays:
+        sequence = open_cf(store, group=name)
         folder = str(root[name].attrs.get("split_folder", ""))
-        entry = Entry(sequence["time"].values.astype("datetime64[ns]"), folder or None)
+        links = _links(root, name, sequence)
+        times = sequence["time"].values.astype("datetime64[ns]")
+        entry = Entry(times, folder or None, find_windows(links).size > 0)
         kelvins, before, after = arrays[name]
         holed = (kelvins == MISSING).flatten(1).any(dim=1).numpy() if in_memory else None
-        storms[name] = PackedStorm(name, entry, linked_frames(sequence, cadence), kelvins, before, after, holed)
+        storms[name] = PackedStorm(name, entry, links, kelvins, before, after, holed)
     return storms
+
+
+def _links(root: zarr.Group, name: str, sequence: xr.DataArray) -> Links:
+    """The numbers that the store holds; in the first version, neighbours exactly one cadence apart."""
+    stored: Any = root.get(f"{name}/frame_{NEIGHBOURS[1]}")
+    if stored is not None:
+        return Links.from_following(np.asarray(stored[:]).astype(int))
+    times = sequence["time"].values.astype("datetime64[ns]")
+    linked = np.diff(times) == parse_duration(str(root.attrs["cadence"]))
+    if "satellite" in sequence.coords:
+        satellite = np.broadcast_to(sequence["satellite"].values.astype(str), times.shape)
+        linked &= satellite[1:] == satellite[:-1]
+    return Links.from_following(np.append(np.where(linked, np.arange(1, len(times)), -1), -1))
 
 
 def _tensor(values: Any) -> Tensor:

@@ -6,7 +6,6 @@ import copy
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,9 +16,10 @@ from tempogan_eddy.config import Config, load_config
 from tempogan_eddy.dataset.pack import MISSING, packed
 from tempogan_eddy.dataset.patches import Sample, develop
 from tempogan_eddy.dataset.sensor import SensorModel
+from tempogan_eddy.dataset.source import Paths, source_name
 from tempogan_eddy.dataset.split import describe_split, split_frames
-from tempogan_eddy.dataset.store import PackedStorm, open_storms
-from tempogan_eddy.dataset.windows import find_windows
+from tempogan_eddy.dataset.store import PackedStorm, Window, open_storms
+from tempogan_eddy.dataset.windows import find_windows, why_no_window
 from tempogan_eddy.errors import InputError
 
 __all__ = ["Sample", "TyphoonDataset"]
@@ -33,11 +33,16 @@ TRIES = 200
 @dataclass(frozen=True)
 class _Window:
     storm: PackedStorm
-    middle: int
+    frames: Window
+
+    @property
+    def middle(self) -> int:
+        """The frame that the other two are moved onto."""
+        return self.frames[1]
 
 
 class TyphoonDataset(Dataset[Sample]):
-    """Windows of three frames exactly one cadence apart, within one storm and sensor.
+    """Windows of three frames one cadence apart, within one storm and sensor.
 
     Sample ``i`` depends on the seed and ``i`` alone, so a run that stops after any sample goes on exactly.
     Windows come in an order shuffled anew on every pass; indices beyond the length begin further passes.
@@ -45,7 +50,7 @@ class TyphoonDataset(Dataset[Sample]):
     Parameters
     ----------
     source
-        A raw folder, a file or a packed store; raw data are packed into the cache first, once.
+        A raw folder, a file, a glob, a list of such, or a packed store; raw data are packed into the cache first, once.
     split
         ``train``, ``val`` or ``test``.
     config
@@ -61,15 +66,15 @@ class TyphoonDataset(Dataset[Sample]):
 
     def __init__(
         self,
-        source: str | Path | list[str],
+        source: Paths,
         split: str = "train",
         config: Config | None = None,
         on_frame: Callable[[str, int, int], None] | None = None,
     ) -> None:
         self.config = config or load_config()
-        self.source = Path(source)
+        self.source = source
         self.sensor = SensorModel.from_config(self.config)
-        self.storms = open_storms(packed(self.source, self.config, on_frame), self.config.data.cadence)
+        self.storms = open_storms(packed(source, self.config, on_frame))
         self.resident = False
         self._choose(split)
 
@@ -83,15 +88,14 @@ class TyphoonDataset(Dataset[Sample]):
         self.split = split
         entries = {name: storm.entry for name, storm in self.storms.items()}
         assignment = split_frames(entries, self.config.data.split)
-        self.rows = describe_split(assignment, entries)
-        size, cadence = self.config.training.patch_size, self.config.data.cadence
-        small = [
-            name for name, storm in self.storms.items() if min(storm.size) < size and assignment[split][name].any()
-        ]
+        self.parts = describe_split(assignment, entries, {name: storm.links for name, storm in self.storms.items()})
+        size = self.config.training.patch_size
+        chosen = [part.storm for part in self.parts if part.split == split]
+        small = [name for name in chosen if min(self.storms[name].size) < size]
         self.windows = [
-            _Window(self.storms[name], int(middle))
-            for name, allowed in assignment[split].items()
-            for middle in find_windows(self.storms[name].linked, allowed)
+            _Window(self.storms[name], (int(before), int(middle), int(after)))
+            for name in chosen
+            for before, middle, after in find_windows(self.storms[name].links, assignment[split][name])
             if name not in small
         ]
         if small and not self.windows:
@@ -100,12 +104,20 @@ class TyphoonDataset(Dataset[Sample]):
             )
         if small:
             log.warning("Left out of '%s', being smaller than training.patch_size: %s", split, ", ".join(small))
+        self._explain_missing_windows(split)
         self._turn, self._order = -1, np.arange(len(self.windows))
+
+    def _explain_missing_windows(self, split: str) -> None:
+        """Name the storms of a split that give no window, and refuse a split where none does."""
+        cadence = self.config.data.cadence
+        idle = {part.storm: part.times for part in self.parts if part.split == split and not part.windows}
         if not self.windows:
             raise InputError(
-                f"{self.source} has no three frames exactly {cadence} apart for '{split}' in one storm and sensor; "
-                "check data.cadence, data.split and the number of frames."
+                f"{source_name(self.source)} has no three frames {cadence} apart of one storm and sensor for "
+                f"'{split}': {why_no_window(idle, cadence)}."
             )
+        for name, times in idle.items():
+            log.warning("%s gives no window for '%s': %s", name, split, why_no_window({name: times}, cadence))
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -181,15 +193,15 @@ class TyphoonDataset(Dataset[Sample]):
         scale, margin = self.sensor.scale, self.sensor.margin
         rows = slice(top // scale, (top + height) // scale)
         columns = slice(left // scale, (left + width) // scale)
-        storm, middle = window.storm, window.middle
-        kelvins = storm.cut(middle, top - margin, left - margin, height + 2 * margin, width + 2 * margin, scale)
+        storm, frames = window.storm, window.frames
+        kelvins = storm.cut(frames, top - margin, left - margin, height + 2 * margin, width + 2 * margin, scale)
         return {
             "kelvins": kelvins,
-            "flow": storm.cut_flow(middle, rows, columns),
+            "flow": storm.cut_flow(window.middle, rows, columns),
             "symmetry": torch.tensor(0),
             "noise_seed": torch.tensor(noise_seed),
             # Looked for only where it can be: on a GPU the answer has to be waited for.
-            "holed": torch.tensor(storm.may_miss(middle) and bool((kelvins == MISSING).any())),
+            "holed": torch.tensor(storm.may_miss(frames) and bool((kelvins == MISSING).any())),
         }
 
     def _missing_share(self, raw: dict[str, Tensor]) -> float:

@@ -1,70 +1,123 @@
-"""Windows: where three frames stand exactly one cadence apart, in one storm, from one sensor."""
+"""Windows: three frames one cadence apart, in one storm, from one sensor."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
-import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 
-from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.cadence import NATIVE, duration_text, native_step, neighbours, parse_duration, step_of
 
-__all__ = ["find_windows", "linked_frames", "parse_cadence"]
+__all__ = ["Links", "find_windows", "link_frames", "why_no_window"]
+
+SHOWN = 3  # names of sequences in one message
 
 
-def parse_cadence(cadence: str) -> np.timedelta64:
-    """Read a cadence such as ``1h`` or ``30min``.
+@dataclass(frozen=True)
+class Links:
+    """Which frames lie one cadence before and after each, -1 where none does.
 
-    Raises
-    ------
-    InputError
-        It is not a positive time span.
+    Attributes
+    ----------
+    previous, following : (T,) arrays of int
+        Frame numbers. If the following one of frame i is j, the previous one of j is i.
     """
-    try:
-        step = pd.Timedelta(cadence)
-    except ValueError:
-        step = pd.Timedelta(0)
-    if not step > pd.Timedelta(0):
-        raise InputError(f"The cadence '{cadence}' is not a time span; write it like 1h, 30min or 10min.")
-    return step.to_timedelta64().astype("timedelta64[ns]")
+
+    previous: NDArray[np.int_]
+    following: NDArray[np.int_]
+
+    @classmethod
+    def from_following(cls, following: NDArray[np.int_]) -> Links:
+        """Both directions from one; a frame follows at most one other."""
+        previous = np.full(len(following), -1)
+        linked = np.flatnonzero(following >= 0)
+        previous[following[linked]] = linked
+        return cls(previous, following)
+
+    def deviation(self, times: np.ndarray, cadence: str) -> np.timedelta64:
+        """Return what was tolerated: the largest difference of a distance between linked frames from the cadence."""
+        linked = np.flatnonzero(self.following >= 0)
+        found = step_of(times, cadence)
+        if found is None or not linked.size:
+            return np.timedelta64(0, "ns")
+        return np.abs(times[self.following[linked]] - times[linked] - found[0]).max()
 
 
-def linked_frames(sequence: xr.DataArray, cadence: str) -> np.ndarray:
-    """Which frames are followed by the next of the same sensor, exactly one cadence later.
+def link_frames(sequence: xr.DataArray, cadence: str, tolerance: str | None = None) -> Links:
+    """Find the frames of the same satellite one cadence apart, within a tolerance; nothing is interpolated.
 
-    Gaps, duplicates and changes of satellite break the link; nothing is interpolated.
+    They need not be next to each other: half-hourly frames have an hourly one before and after them.
 
     Parameters
     ----------
     sequence
         With a ``time`` coordinate and perhaps ``satellite``.
+    cadence
+        A time span such as ``1h``, or ``native``.
+    tolerance
+        How far two times may be from one cadence apart; a tenth of it by default.
 
-    Returns
-    -------
-    ndarray of bool
-        (T - 1,): whether frame i and frame i + 1 belong together.
+    Raises
+    ------
+    InputError
+        The cadence or the tolerance is no time span, or they do not fit each other.
     """
     times = sequence["time"].values.astype("datetime64[ns]")
-    linked = np.diff(times) == parse_cadence(cadence)
+    found = step_of(times, cadence, tolerance)
+    if found is None:
+        return Links.from_following(np.full(len(times), -1))
+    satellites = None
     if "satellite" in sequence.coords:
-        satellite = np.broadcast_to(sequence["satellite"].values.astype(str), times.shape)
-        linked &= satellite[1:] == satellite[:-1]
-    return linked
+        satellites = np.broadcast_to(sequence["satellite"].values.astype(str), times.shape)
+    return Links.from_following(neighbours(times, *found, satellites))
 
 
-def find_windows(linked: np.ndarray, allowed: np.ndarray) -> np.ndarray:
-    """Middle frames of all three-frame windows.
+def find_windows(links: Links, allowed: NDArray[np.bool_] | None = None) -> NDArray[np.int_]:
+    """Return all three-frame windows, in the order of their middle frames.
 
     Parameters
     ----------
-    linked
-        (T - 1,) as `linked_frames` gives.
+    links
+        As `link_frames` gives.
     allowed
-        (T,) of bool: the frames that may be used.
+        (T,) the frames that may be used; all by default.
 
     Returns
     -------
-    ndarray of int
-        Indices t such that t-1, t and t+1 are linked and allowed.
+    (N, 3) array of int
+        Numbers of the frames before, in the middle and after.
     """
-    inside = linked[:-1] & linked[1:] & allowed[:-2] & allowed[1:-1] & allowed[2:]
-    return np.flatnonzero(inside) + 1
+    frames = np.stack([links.previous, np.arange(len(links.previous)), links.following], axis=1)
+    inside = (frames >= 0).all(axis=1)
+    if allowed is not None:
+        inside &= allowed[frames].all(axis=1)
+    return frames[inside]
+
+
+def why_no_window(times: Mapping[str, np.ndarray], cadence: str) -> str:
+    """Say how far apart the frames of sequences are that give no window, and which setting would work.
+
+    Parameters
+    ----------
+    times
+        (T,) datetime64 by the name of the sequence.
+    cadence
+        What was asked for.
+
+    Returns
+    -------
+    str
+        The end of a sentence.
+    """
+    steps = {name: step for name, own in times.items() if (step := native_step(own)) is not None}
+    whose = "its" if len(times) == 1 else "their"
+    if not steps:
+        return "a window needs three frames at different times of one storm"
+    texts = sorted({duration_text(step) for step in steps.values()}, key=parse_duration)
+    apart = f"{whose} frames are {' and '.join(texts[:SHOWN])}{' and more' if len(texts) > SHOWN else ''} apart"
+    if cadence == NATIVE or parse_duration(cadence) in steps.values():
+        return f"{apart}, but no three of one storm and satellite follow each other; check data.split and gaps"
+    return f"{apart}; set data.cadence to {f'{texts[0]} or ' if len(texts) == 1 else ''}native"

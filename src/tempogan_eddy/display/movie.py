@@ -1,17 +1,19 @@
 """Animations as files: WebP, GIF, animated PNG by pillow, MP4 by OpenCV."""
 
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from tempogan_eddy.display.animation import Animation, colours_of_text
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.aside import written_aside
+from tempogan_eddy.io.aside import require_space, written_aside
+from tempogan_eddy.io.ownership import Kind, check_place, is_mark, mark
 
-__all__ = ["MOVIE_SUFFIXES", "check_name", "save_animation"]
+__all__ = ["ANIMATION", "MOVIE_SUFFIXES", "check_name", "is_film", "save_animation"]
 
 MOVIE_SUFFIXES = (".webp", ".gif", ".png", ".mp4")
 LOSSLESS = 100
@@ -56,6 +58,7 @@ def save_animation(
     *,
     fps: float = 6.0,
     quality: int = 80,
+    overwrite: bool = False,
     on_frame: Callable[[int], None] = lambda done: None,
 ) -> Path:
     """Write an animation that repeats for ever, drawing one picture at a time.
@@ -71,6 +74,8 @@ def save_animation(
         Pictures a second.
     quality
         Of WebP: 1 to 99, or 100 for exact colours.
+    overwrite
+        Replace a file that this package did not write, too.
     on_frame
         Called with the number of pictures drawn so far.
 
@@ -80,8 +85,8 @@ def save_animation(
         If the suffix is none of these, the place cannot be written, or this OpenCV writes no MP4.
     """
     path = Path(path)
-    suffix = check_name(path)
-    with written_aside(path) as partial:
+    suffix = check_name(path, overwrite=overwrite)
+    with written_aside(path, ANIMATION, overwrite=overwrite) as partial:
         if suffix == ".mp4":
             _write_video(animation, partial, fps, on_frame)
         else:
@@ -91,15 +96,12 @@ def save_animation(
     return path
 
 
-def check_name(path: Path) -> str:
-    """The suffix of a file to write an animation to; nothing but an older animation is replaced."""
+def check_name(path: Path, *, overwrite: bool = False, sources: Iterable[Path] = ()) -> str:
+    """The suffix of a file to write an animation to, where `check_place` allows it."""
     suffix = path.suffix.lower()
     if suffix not in MOVIE_SUFFIXES:
         raise InputError(f"{path} does not end in {', '.join(MOVIE_SUFFIXES)}; give the animation such a name.")
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; name a file.")
-    if path.exists() and not _moves(path):
-        raise InputError(f"{path} exists and is no animation; name another file.")
+    check_place(path, ANIMATION, overwrite=overwrite, sources=sources)
     return suffix
 
 
@@ -109,15 +111,19 @@ def is_film(path: Path) -> bool:
         return file.read(8)[4:] == b"ftyp"
 
 
-def _moves(path: Path) -> bool:
-    """Whether a file is a film or a picture of several frames."""
-    if path.suffix.lower() == ".mp4":
-        return is_film(path)
-    try:
-        with Image.open(path) as picture:
-            return getattr(picture, "n_frames", 1) > 1
-    except OSError:
-        return False
+def _is_animation(path: Path) -> bool:
+    if is_film(path):
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 100))
+            return is_mark(file.read().rpartition(b"free")[2], "animation")
+    with Image.open(path) as picture:
+        return is_mark(picture.info[_MARKS[picture.format]], "animation")
+
+
+ANIMATION = Kind("an animation", _is_animation)
+
+# Where each format keeps a text, by pillow's names.
+_MARKS: dict[str | None, str] = {"GIF": "comment", "PNG": "Software", "WEBP": "xmp"}
 
 
 def _options(suffix: str, quality: int) -> dict[str, Any]:
@@ -129,10 +135,13 @@ def _options(suffix: str, quality: int) -> dict[str, Any]:
             "quality": 70 if exact else quality,
             "method": 4,
             "minimize_size": False,
+            "xmp": mark("animation").encode(),
         }
     if suffix == ".gif":
-        return {"format": "GIF", "optimize": False}
-    return {"format": "PNG"}
+        return {"format": "GIF", "optimize": False, "comment": mark("animation").encode()}
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Software", mark("animation"))
+    return {"format": "PNG", "pnginfo": text}
 
 
 def _palette(animation: Animation) -> Image.Image:
@@ -151,14 +160,35 @@ def _write_video(animation: Animation, path: Path, fps: float, on_frame: Callabl
     # OpenCV tells the container from the name.
     named = path.with_name(f"{path.name}.mp4")
     writer = cv2.VideoWriter(str(named), cv2.VideoWriter.fourcc(*"mp4v"), fps, animation.size)
-    if not writer.isOpened():
-        raise InputError("This OpenCV cannot write MP4; write .webp instead.")
     try:
+        if not writer.isOpened():
+            require_space(named, 0)
+            raise InputError("This OpenCV cannot write MP4; write .webp instead.")
         for number, picture in enumerate(animation):
-            writer.write(np.asarray(picture)[..., ::-1].copy())
+            pixels = np.asarray(picture)[..., ::-1].copy()
+            # OpenCV does not tell of a write that failed; a frame never takes more than its pixels.
+            require_space(named, pixels.nbytes)
+            writer.write(pixels)
             on_frame(number + 1)
         writer.release()
+        _check_film(named, len(animation))
+        with named.open("ab") as file:
+            text = mark("animation").encode()
+            file.write(struct.pack(">I4s", len(text) + 8, b"free") + text)  # a box that players pass over
         named.replace(path)
     finally:
         writer.release()
         named.unlink(missing_ok=True)
+
+
+def _check_film(path: Path, frames: int) -> None:
+    """Read a film again, for OpenCV says nothing where writing it failed."""
+    import cv2
+
+    film = cv2.VideoCapture(str(path))
+    found = 0
+    while film.grab():
+        found += 1
+    film.release()
+    if found != frames:
+        raise OSError(f"{found} of {frames} frames can be read again")

@@ -2,20 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import reduce
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.align import align_grid, match_times, pair_times, refinement, tolerance_between
 from tempogan_eddy.io.frames import FrameReader
 
 __all__ = ["Panel", "Panels", "best_track_notes", "match_panels", "resample"]
 
 Frame = NDArray[np.floating]
-
-SPARE = 8  # trailing rows or columns that a truth may have beside its reconstruction, which fills whole coarse pixels
 
 
 @dataclass(frozen=True)
@@ -50,13 +48,13 @@ class Panels:
 
 
 def match_panels(sequences: Sequence[xr.DataArray], labels: Sequence[str], every: int = 1) -> Panels:
-    """Put sequences side by side at the times that all of them have.
+    """Put sequences side by side at the times and places that all of them have, as `io.align` matches them.
 
     Parameters
     ----------
     sequences : sequence of DataArray (time, y, x)
         Kelvin. Coarser ones cover the same area with a whole number of times fewer pixels; finer ones may have
-        a few trailing rows and columns that fill no coarse pixel.
+        a few spare rows and columns that fill no coarse pixel. The first one's times count.
     labels : sequence of str
         One for each.
     every : int
@@ -65,19 +63,23 @@ def match_panels(sequences: Sequence[xr.DataArray], labels: Sequence[str], every
     Raises
     ------
     InputError
-        If no time is common or the sizes do not belong together.
+        If no time is common or the grids do not belong together.
     """
-    times = reduce(np.intersect1d, (da["time"].values for da in sequences))
-    if not times.size:
-        spans = "; ".join(f"{label} {_span(da)}" for label, da in zip(labels, sequences, strict=True))
-        raise InputError(f"The sequences have no time in common ({spans}); animate the same storm and hours.")
-    times = times[::every]
-    finest = max((da.shape[1:] for da in sequences), key=max)
-    factors = [_factor(da.shape[1:], finest, label) for da, label in zip(sequences, labels, strict=True)]
+    numbers = [chosen[::every] for chosen in match_times([da["time"].values for da in sequences], labels)]
+    times = sequences[0]["time"].values[numbers[0]]
+    finest = max(range(len(sequences)), key=lambda place: sequences[place].shape[1:])
+    factors = [
+        _factor(da.shape[1:], sequences[finest].shape[1:], label) for da, label in zip(sequences, labels, strict=True)
+    ]
+    placed = list(sequences)
+    for place, factor in enumerate(factors):
+        if place != finest:
+            names = (labels[finest], labels[place])
+            placed[finest], placed[place] = align_grid(placed[finest], sequences[place], factor, names)
     height, width = (
-        min(da.shape[axis] * factor for da, factor in zip(sequences, factors, strict=True)) for axis in (1, 2)
+        min(da.shape[axis] * factor for da, factor in zip(placed, factors, strict=True)) for axis in (1, 2)
     )
-    panels = [Panel(label, _reader(da, times)) for label, da in zip(labels, sequences, strict=True)]
+    panels = [Panel(label, _reader(da, chosen)) for label, da, chosen in zip(labels, placed, numbers, strict=True)]
     title = next((str(da.attrs["sequence"]) for da in sequences if "sequence" in da.attrs), "")
     return Panels(panels, times, (height, width), title, best_track_notes(sequences, times))
 
@@ -120,20 +122,16 @@ def _bands(length: int, parts: int) -> NDArray[np.intp]:
 
 
 def _factor(shape: tuple[int, ...], finest: tuple[int, ...], label: str) -> int:
-    """How many times finer the finest grid is; it may have a few rows and columns more than so many."""
-    factors = [max(1, fine // side) for fine, side in zip(finest, shape, strict=True)]
-    spare = [fine - side * factors[0] for fine, side in zip(finest, shape, strict=True)]
-    if factors[0] != factors[1] or max(spare) >= max(SPARE, factors[0]) or min(spare) < 0:
+    factor = refinement(finest, shape)
+    if factor is None:
         raise InputError(
             f"{label} has {shape[0]}x{shape[1]} pixels, which do not cover the same area as the "
             f"{finest[0]}x{finest[1]} of the finest input; animate sequences of one grid and its coarser versions."
         )
-    return factors[0]
+    return factor
 
 
-def _reader(da: xr.DataArray, times: NDArray[np.datetime64]) -> Callable[[int], Frame]:
-    own, first = np.unique(da["time"].values, return_index=True)
-    numbers = first[np.searchsorted(own, times)]
+def _reader(da: xr.DataArray, numbers: NDArray[np.intp]) -> Callable[[int], Frame]:
     reader = FrameReader(da)
     return lambda number: reader.frame(int(numbers[number]))
 
@@ -142,11 +140,9 @@ def best_track_notes(sequences: Sequence[xr.DataArray], times: NDArray[np.dateti
     """The central pressure at every time, where a best track tells it."""
     for da in sequences:
         if "pressure" in da.coords and da["pressure"].dims == ("time",):
-            known = dict(zip(da["time"].values, da["pressure"].values.astype(float), strict=True))
-            return [f"{known[time]:.0f} hPa" if known[time] > 800 else "" for time in times]
+            own, notes = da["time"].values, [""] * len(times)
+            for number, place in zip(*pair_times(times, own, tolerance_between([times, own])), strict=True):
+                pressure = float(da["pressure"].values[place])
+                notes[number] = f"{pressure:.0f} hPa" if pressure > 800 else ""
+            return notes
     return []
-
-
-def _span(da: xr.DataArray) -> str:
-    first, last = (np.datetime_as_string(da["time"].values[i], unit="m") for i in (0, -1))
-    return f"{first} to {last}"

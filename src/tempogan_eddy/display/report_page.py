@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from importlib import resources
@@ -40,12 +40,16 @@ from tempogan_eddy.evaluation.matching import match
 from tempogan_eddy.evaluation.report import as_json
 from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.history import MADE, commands_of
+from tempogan_eddy.io.ownership import Kind, check_place
 
-__all__ = ["ReportPage", "check_name"]
+__all__ = ["REPORT", "ReportPage", "check_name"]
 
 PICTURED = 3  # storms with pictures: with more, nobody would open the page
 MAKER = '<meta name="generator" content="TempoGAN-Eddy'
 MARK = f'{MAKER} {__version__}">'
+
+# Pages of the viewer carry another mark.
+REPORT = Kind("a report", lambda path: MAKER.encode() in path.read_bytes()[:2000])
 
 
 @dataclass
@@ -90,7 +94,7 @@ class ReportPage:
         on_frame
             Called with (frames drawn, frames to draw).
         """
-        matched = match(truth, {RECONSTRUCTED: reconstructed}, lowres, result.scale)
+        matched = match(truth, {RECONSTRUCTED: reconstructed}, lowres, result.scale, result.time_tolerance)
         look = Look(COLOUR_TABLES[self.colours], self.credit)
         _, sentence = training_overlap(training_record(self.model, reconstructed.attrs), result.storm, matched.times)
         section = _Section(result)
@@ -119,8 +123,15 @@ class ReportPage:
         self.results.insert(0, result)
         self.sections.insert(0, section.text())
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the page, aside and then renamed.
+
+        Parameters
+        ----------
+        path
+            Ends in ``.html``.
+        overwrite
+            Replace a file that this package did not write, too.
 
         Raises
         ------
@@ -128,8 +139,8 @@ class ReportPage:
             The place cannot be written, or something else than a page is there.
         """
         path = Path(path)
-        check_name(path)
-        with written_aside(path) as aside:
+        check_name(path, overwrite=overwrite)
+        with written_aside(path, REPORT, overwrite=overwrite) as aside:
             aside.write_text(self.html(), encoding="utf-8")
         return path
 
@@ -215,14 +226,11 @@ class _Section:
         return "\n".join([*self.parts, "</section>"])
 
 
-def check_name(path: Path) -> None:
-    """Refuse to write where the name is no page's, or where something else than a page stands."""
+def check_name(path: Path, *, overwrite: bool = False, sources: Iterable[Path] = ()) -> None:
+    """Refuse to write where the name is no page's, or where `check_place` does."""
     if path.suffix.lower() not in {".html", ".htm"}:
         raise InputError(f"{path} does not end in .html; give the report such a name.")
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; name a file.")
-    if path.exists() and MAKER not in path.read_text(encoding="utf-8", errors="replace"):
-        raise InputError(f"{path} exists and is no report; name another file.")
+    check_place(path, REPORT, overwrite=overwrite, sources=sources)
 
 
 def _mood(sentence: str) -> str:

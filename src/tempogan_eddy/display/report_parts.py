@@ -1,6 +1,5 @@
 """What the page of an evaluation says once: what was run, the model, how to do it again, what the numbers mean."""
 
-import json
 import platform
 import shlex
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from tempogan_eddy import __version__
 from tempogan_eddy.display.html import facts
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.history import MADE
+from tempogan_eddy.io.json_text import parse_json, read_bounded
 
 __all__ = [
     "glossary",
@@ -28,6 +28,7 @@ SCORES_START = f'<script type="application/json" id="{SCORES_ID}">'
 SLASH = "<\\/"
 NOT_RECORDED = "not recorded"
 LINE = 96
+LARGEST_PAGE = 1 << 30  # bytes; the pictures of a storm take some megabytes
 
 GLOSSARY = {
     "RMSE, MAE, bias": "Reconstruction minus truth, over all valid pixels and frames.",
@@ -111,16 +112,19 @@ def read_scores(path: Path) -> list[Any]:
     Raises
     ------
     InputError
-        The file is no such page.
+        The file is no such page, or damaged.
     """
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = read_bounded(path, LARGEST_PAGE).decode(errors="replace")
     if SCORES_START not in text:
         raise InputError(f"{path} is no report of tempogan-eddy evaluate.")
     content = text.split(SCORES_START, 1)[1].split("</script>", 1)[0]
     try:
-        return list(json.loads(content.replace(SLASH, "</"))["storms"])
+        storms = parse_json(content.replace(SLASH, "</"))["storms"]
     except (ValueError, TypeError, KeyError):
-        raise InputError(f"The report {path} is damaged; write it anew.") from None
+        storms = None
+    if not isinstance(storms, list):
+        raise InputError(f"The report {path} is damaged; write it anew.")
+    return storms
 
 
 def glossary() -> str:

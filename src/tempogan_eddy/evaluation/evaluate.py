@@ -1,17 +1,21 @@
 """Score reconstructions against the truth, beside the baselines, reading one frame at a time."""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from tempogan_eddy.dataset.windows import Links, link_frames
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation.baselines import BASELINES
 from tempogan_eddy.evaluation.bootstrap import block_sums
 from tempogan_eddy.evaluation.frames import Frame, Pair
+from tempogan_eddy.evaluation.inputs import RECONSTRUCTED, comparable
 from tempogan_eddy.evaluation.mask import Mask
 from tempogan_eddy.evaluation.matching import TRUTH, Match, match
 from tempogan_eddy.evaluation.result import Evaluation, Spectra
@@ -25,11 +29,16 @@ from tempogan_eddy.evaluation.statistics import (
     pair_statistics,
 )
 from tempogan_eddy.guards import warn_of_channels, warn_of_truth
+from tempogan_eddy.io.cadence import NATIVE, duration_text, native_step, nominal_times, parse_duration
 from tempogan_eddy.io.quality import VALID_KELVIN
 
 __all__ = ["RECONSTRUCTED", "TRUTH", "evaluate"]
 
-RECONSTRUCTED = "reconstructed"
+Held = xr.DataArray | xr.Dataset | NDArray[Any] | str | Path
+
+USUAL_CADENCE = "1h"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -45,38 +54,50 @@ class _Tally:
 
 
 def evaluate(
-    truth: xr.DataArray,
-    reconstructed: xr.DataArray | Mapping[str, xr.DataArray],
-    lowres: xr.DataArray | None = None,
+    truth: Held,
+    reconstructed: Held | Mapping[str, Held],
+    lowres: Held | None = None,
     *,
     sensor_scale: int | None = None,
     baselines: bool | Iterable[str] = True,
-    cadence: str = "1h",
+    cadence: str | None = None,
+    time_tolerance: str | None = None,
     settings: Settings = DEFAULTS,
+    kelvin: bool = False,
+    valid_kelvin: tuple[float, float] = VALID_KELVIN,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Score one storm's reconstruction, or several, beside nearest, bicubic and back-projected bicubic.
 
-    Frames are matched by time; every method is scored on the pixels valid in the truth, the
-    reconstructions and all baselines, so the numbers compare. Memory does not grow with the frames.
+    Frames are matched by time, or in order where nothing says when they were seen. Every method is scored on the
+    pixels valid in the truth, the reconstructions and all baselines, so the numbers compare. Memory does not grow with
+    the frames.
 
     Parameters
     ----------
-    truth : DataArray (time, y, x)
-        High-resolution kelvin, NaN where missing.
-    reconstructed : DataArray (time, y, x), or mapping of such by name
+    truth : DataArray, Dataset, array, str or Path
+        High-resolution brightness temperature, NaN where missing, as for `reconstruct`.
+    reconstructed : the same, or a mapping of such by name
         On the truth's grid, which may have up to `scale` - 1 more rows and columns at its end. Without a name it is
         called "reconstructed". Several are scored in one pass, which prepares the truth only once.
-    lowres : DataArray (time, y, x), optional
+    lowres : the same, optional
         What they were reconstructed from; default the area mean of the truth.
     sensor_scale : int, optional
         Refinement of the grid, where neither `lowres` nor `reconstructed.attrs["scale"]` tells it.
     baselines : bool or iterable of str
         Which of `BASELINES` to score beside it.
-    cadence : str
-        Change in time and motion are scored between frames exactly this far apart.
+    cadence : str, optional
+        Change in time and motion are scored between frames this far apart, be they neighbours or not; ``native``: the
+        truth's own step. By default an hour, or the truth's own step where no two frames are an hour apart.
+    time_tolerance : str, optional
+        How far a time may be off, in matching and from one cadence to the next; by default a tenth of the smallest step
+        and of the cadence.
     settings : Settings
         Ranges, thresholds and the bootstrap.
+    kelvin : bool
+        The values are kelvin, although nothing says so.
+    valid_kelvin : tuple of float
+        Values outside these kelvins are missing.
     progress : callable, optional
         Called with (frames done, frames in all).
 
@@ -89,31 +110,33 @@ def evaluate(
     InputError
         If no time is common, the grids differ, the scale is unknown or an option is not usable.
     """
-    named = {RECONSTRUCTED: reconstructed} if isinstance(reconstructed, xr.DataArray) else reconstructed
+    truth, named, lowres = comparable(
+        truth, reconstructed, lowres, cadence=cadence, kelvin=kelvin, valid_kelvin=valid_kelvin
+    )
     chosen = _baselines(baselines, named)
-    matched = match(truth, named, lowres, sensor_scale)
+    block = parse_duration(settings.block, "block")
+    matched = match(truth, named, lowres, sensor_scale, time_tolerance)
     warn_of_channels(truth, named)
-    follows = _follows(matched, _duration(cadence, "cadence"))
-    block = _duration(settings.block, "block")
+    links, cadence = _links(matched, cadence, time_tolerance)
     tally = _Tally()
-    previous: dict[str, Frame] | None = None
+    waiting: dict[int, dict[str, Frame]] = {}  # frames whose following one is still to come
     for index, time in enumerate(matched.times):
         frames, lowres_frame = _read(matched, index, chosen, settings)
+        earlier = waiting.pop(int(links.previous[index]), None)
         if frames[TRUTH].mask.valid.any():
             if not tally.rows:
                 warn_of_truth(frames[TRUTH].values)
             row = _score_frame(frames, lowres_frame, matched.scale, settings)
-            if previous and follows[index]:
-                _score_pair(row, previous, frames, settings)
+            if earlier:
+                _score_pair(row, earlier, frames, settings)
             _count(tally, row, frames, time, settings)
-            previous = frames
-        else:
-            previous = None
+            if links.following[index] >= 0:
+                waiting[index] = frames
         if progress:
             progress(index + 1, len(matched.times))
     if not tally.rows:
         raise InputError(_nothing_valid(matched))
-    return _result(tally, matched, block, cadence, settings)
+    return _result(tally, matched, block, cadence, time_tolerance, settings)
 
 
 def _nothing_valid(matched: Match) -> str:
@@ -183,10 +206,18 @@ def _count(
             tally.power[name] = tally.power.get(name, 0.0) + frame.spectrum
 
 
-def _result(tally: _Tally, matched: Match, block: np.timedelta64, cadence: str, settings: Settings) -> Evaluation:
+def _result(
+    tally: _Tally,
+    matched: Match,
+    block: np.timedelta64,
+    cadence: str,
+    time_tolerance: str | None,
+    settings: Settings,
+) -> Evaluation:
     height, width = matched.truth.shape[1:]
     frames = len(tally.rows)
-    number = [int((time - matched.times[0]) // block) for time in tally.times]
+    slots = nominal_times(np.asarray(tally.times))
+    number = [int(since // block) for since in slots - nominal_times(matched.times)[0]]
     blocks = {name: block_sums([row[name] for row in tally.rows], number) for name in tally.rows[0]}
     cold = [next(iter(row.values()))["cold_pixels"] for row in tally.rows]  # of the truth, so the same for all
     spectra = None
@@ -202,6 +233,7 @@ def _result(tally: _Tally, matched: Match, block: np.timedelta64, cadence: str, 
         settings=settings,
         scale=matched.scale,
         cadence=cadence,
+        time_tolerance=time_tolerance,
         frames=frames,
         pairs=tally.pairs,
         missing=1 - tally.valid / (frames * height * width),
@@ -211,23 +243,31 @@ def _result(tally: _Tally, matched: Match, block: np.timedelta64, cadence: str, 
     )
 
 
-def _follows(matched: Match, cadence: np.timedelta64) -> NDArray[np.bool_]:
-    """Whether each frame lies exactly one cadence after the one before, seen by the same satellite."""
-    follows = np.append(False, np.diff(matched.times) == cadence)
-    if "satellite" in matched.truth.coords and matched.truth["satellite"].dims == ("time",):
-        satellite = matched.truth["satellite"].values
-        follows[1:] &= satellite[1:] == satellite[:-1]
-    return follows
-
-
-def _duration(text: str, key: str) -> np.timedelta64:
-    try:
-        duration = pd.Timedelta(text)
-    except ValueError:
-        duration = pd.NaT
-    if duration is pd.NaT or duration <= pd.Timedelta(0):
-        raise InputError(f"The {key} {text!r} is no duration; write it as 1h or 30min.")
-    return duration.to_timedelta64()
+def _links(matched: Match, asked: str | None, tolerance: str | None) -> tuple[Links, str]:
+    """Which frames are one cadence apart, and that cadence; where none is, say what would bring back scores in time."""
+    cadence = asked or USUAL_CADENCE
+    links = link_frames(matched.truth, cadence, tolerance)
+    own = native_step(matched.times)
+    text = cadence if own is None or cadence != NATIVE else duration_text(own)
+    if own is None or (links.following >= 0).any():
+        return links, text
+    native = link_frames(matched.truth, NATIVE)
+    if not (native.following >= 0).any():
+        log.warning("No two frames of one satellite are %s apart, so there are no scores in time", text)
+    elif asked is None:
+        text = duration_text(own)
+        log.info(
+            "No two frames are %s apart: scores in time are between frames %s apart, their own step", cadence, text
+        )
+        return native, text
+    else:
+        log.warning(
+            "No two frames are %s apart, so there are no scores in time; bring them back with --set data.cadence=%s "
+            "or native",
+            text,
+            duration_text(own),
+        )
+    return links, text
 
 
 def _baselines(chosen: bool | Iterable[str], reconstructed: Iterable[str]) -> tuple[str, ...]:

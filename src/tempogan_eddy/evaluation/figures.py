@@ -8,6 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
 from scipy import ndimage
 
 from tempogan_eddy.errors import InputError
@@ -15,9 +16,12 @@ from tempogan_eddy.evaluation.baselines import BASELINES, back_projected, bicubi
 from tempogan_eddy.evaluation.evaluate import RECONSTRUCTED
 from tempogan_eddy.evaluation.matching import TRUTH, match
 from tempogan_eddy.evaluation.result import Evaluation
+from tempogan_eddy.io.align import pair_times, tolerance_between
 from tempogan_eddy.io.aside import written_aside
+from tempogan_eddy.io.cadence import minutes
+from tempogan_eddy.io.ownership import Kind, is_mark, mark
 
-__all__ = ["coldest_area", "infrared_palette", "save_crops", "save_spectra"]
+__all__ = ["FIGURE", "coldest_area", "infrared_palette", "save_crops", "save_spectra"]
 
 KELVIN_SHOWN = (185.0, 310.0)
 
@@ -59,26 +63,34 @@ def save_crops(
     lowres: xr.DataArray | None = None,
     sensor_scale: int | None = None,
     time: np.datetime64 | None = None,
+    time_tolerance: str | None = None,
     side: int = 160,
+    overwrite: bool = False,
 ) -> Path:
     """Draw the input, bicubic, the reconstruction and the truth side by side around the coldest cloud.
 
     Parameters
     ----------
-    truth, reconstructed, lowres, sensor_scale
+    truth, reconstructed, lowres, sensor_scale, time_tolerance
         As for `evaluate`.
     path : path
         PNG to write.
     time : datetime64, optional
-        Which frame; default the middle one. `Evaluation.example_time` is a good one.
+        Which frame, as the truth's times say; default the middle one. `Evaluation.example_time` is a good one.
     side : int
         Side of the crop in high-resolution pixels.
+    overwrite : bool
+        Replace a file that this package did not write, too.
     """
-    matched = match(truth, {RECONSTRUCTED: reconstructed}, lowres, sensor_scale)
+    matched = match(truth, {RECONSTRUCTED: reconstructed}, lowres, sensor_scale, time_tolerance)
     times = matched.times
-    if time is not None and time not in times:
-        raise InputError(f"The sequences have no common frame at {time}; choose one of their common times.")
-    index = len(times) // 2 if time is None else int(np.flatnonzero(times == time)[0])
+    index = len(times) // 2
+    if time is not None:
+        allowed = tolerance_between([times], time_tolerance)
+        found, _ = pair_times(times, np.array([time], "datetime64[ns]"), allowed)
+        if not found.size:
+            raise InputError(f"The sequences have no common frame at {time}; choose one of their common times.")
+        index = int(found[0])
     fine, ours, coarse = matched.load(index)
     panels = {
         f"input ({matched.scale}x coarser)": nearest(coarse, matched.scale),
@@ -89,12 +101,15 @@ def save_crops(
     }
     top, left, height, width = coldest_area(fine, side, matched.scale)
     crops = {name: frame[top : top + height, left : left + width] for name, frame in panels.items()}
-    moment = np.datetime_as_string(times[index], unit="m").replace("T", " ")
-    return _draw_crops(crops, f"{matched.truth.attrs.get('sequence', '')}  {moment} UTC", Path(path))
+    moment = str(minutes(times[index : index + 1])[0]).replace("T", " ")
+    return _draw_crops(crops, f"{matched.truth.attrs.get('sequence', '')}  {moment} UTC", Path(path), overwrite)
 
 
-def save_spectra(evaluation: Evaluation, path: str | Path) -> Path:
-    """Draw the mean radial spectra of the truth and of every method, with the coarse Nyquist marked."""
+def save_spectra(evaluation: Evaluation, path: str | Path, *, overwrite: bool = False) -> Path:
+    """Draw the mean radial spectra of the truth and of every method, with the coarse Nyquist marked.
+
+    ``overwrite`` allows a file that this package did not write to be replaced.
+    """
     spectra = evaluation.spectra
     if spectra is None:
         raise InputError(f"{evaluation.storm} has no mean spectrum to draw; evaluate one storm with less missing.")
@@ -125,7 +140,7 @@ def save_spectra(evaluation: Evaluation, path: str | Path) -> Path:
     axes.set_title(f"{evaluation.storm}: radially averaged spectra, {evaluation.frames} frames")
     axes.legend(frameon=False, loc="lower left")
     axes.grid(alpha=0.25, which="both", linewidth=0.4)
-    return _save(figure, Path(path))
+    return _save(figure, Path(path), overwrite)
 
 
 def coldest_area(frame: NDArray[np.floating], side: int, scale: int) -> tuple[int, int, int, int]:
@@ -142,7 +157,7 @@ def coldest_area(frame: NDArray[np.floating], side: int, scale: int) -> tuple[in
     return corner[0], corner[1], size[0], size[1]
 
 
-def _draw_crops(crops: dict[str, NDArray[np.floating]], title: str, path: Path) -> Path:
+def _draw_crops(crops: dict[str, NDArray[np.floating]], title: str, path: Path, overwrite: bool) -> Path:
     figure = Figure(figsize=(3.1 * len(crops) + 0.9, 3.7), layout="constrained")
     all_axes = figure.subplots(1, len(crops))
     truth = crops["truth"]
@@ -155,11 +170,19 @@ def _draw_crops(crops: dict[str, NDArray[np.floating]], title: str, path: Path) 
         axes.set_axis_off()
     figure.colorbar(image, ax=all_axes, label="brightness temperature, K", shrink=0.85, pad=0.01)
     figure.suptitle(title, fontsize=11)
-    return _save(figure, path)
+    return _save(figure, path, overwrite)
 
 
-def _save(figure: Figure, path: Path) -> Path:
+def _is_figure(path: Path) -> bool:
+    with Image.open(path, formats=["PNG"]) as image:
+        return is_mark(image.info["Software"], "figure")
+
+
+FIGURE = Kind("a figure", _is_figure)
+
+
+def _save(figure: Figure, path: Path, overwrite: bool) -> Path:
     FigureCanvasAgg(figure)
-    with written_aside(path) as aside:
-        figure.savefig(aside, format="png", dpi=120)
+    with written_aside(path, FIGURE, overwrite=overwrite) as aside:
+        figure.savefig(aside, format="png", dpi=120, metadata={"Software": mark("figure")})
     return path

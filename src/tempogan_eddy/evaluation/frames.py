@@ -62,7 +62,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two frames of one method, exactly one cadence apart, and the mask valid in both."""
+    """Two frames of one method, one cadence apart, and the mask valid in both."""
 
     earlier: Frame
     later: Frame

@@ -1,5 +1,6 @@
 """Which frames of the truth, the reconstructions and their input belong together, and on which grid."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -9,11 +10,17 @@ from numpy.typing import NDArray
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation.baselines import area_mean
+from tempogan_eddy.io.align import align_grid, match_times, refinement
 from tempogan_eddy.io.frames import FrameReader
+from tempogan_eddy.io.history import MADE
 
 __all__ = ["LOWRES", "TRUTH", "Match", "match"]
 
 TRUTH, LOWRES = "truth", "lowres"
+CALLED = {TRUTH: "the truth", LOWRES: "the low-resolution input"}
+RECONSTRUCTED_BY = f"{MADE}software"  # an attribute of every reconstruction of this package
+
+log = logging.getLogger(__name__)
 
 Frame = NDArray[np.float32]
 
@@ -25,7 +32,7 @@ class Match:
     Attributes
     ----------
     truth : DataArray (time, y, x)
-        The common frames, trimmed to the reconstructions' grid.
+        The common frames, with their own times, trimmed to the reconstructions' grid.
     scale : int
         Refinement of the grid.
     left_out : dict
@@ -66,13 +73,14 @@ def match(
     reconstructed: Mapping[str, xr.DataArray],
     lowres: xr.DataArray | None = None,
     scale: int | None = None,
+    time_tolerance: str | None = None,
 ) -> Match:
-    """Match sequences by time and check that their grids are the same.
+    """Match sequences by time and place: nearest times, and grids by their coordinates, flipped where they must be.
 
     Parameters
     ----------
     truth : DataArray (time, y, x)
-        May have trailing rows and columns, fewer than `scale`, that filled no block of the coarse grid.
+        May have spare rows and columns, fewer than `scale`, that filled no block of the coarse grid.
     reconstructed : mapping of DataArray (time, y, x)
         By name, all on one grid.
     lowres : DataArray (time, y, x), optional
@@ -80,32 +88,44 @@ def match(
     scale : int, optional
         Default: from the shapes of `lowres` and the reconstructions, else from the `scale` in their attributes.
 
+    time_tolerance : str, optional
+        How far two times may differ and still be the same; a tenth of the smallest step by default.
+
     Raises
     ------
     InputError
         If no time is common, the scale is unknown, or shapes or coordinates disagree.
     """
+    _warn_if_swapped(truth, reconstructed)
     height, width = _grid(reconstructed)
     scale = _scale(reconstructed.values(), (height, width), lowres, scale)
     fine = truth.shape[1:]
-    spare = [theirs - ours for theirs, ours in zip(fine, (height, width), strict=True)]
-    if min(spare) < 0 or max(spare) >= scale:
+    if refinement(fine, (height, width), scale) != 1:
         raise InputError(
             f"The reconstruction has {height}x{width} pixels and the truth {fine[0]}x{fine[1]}; "
             f"evaluate it against the truth of the same storm on the {scale} times refined grid."
         )
+    placed: dict[str, xr.DataArray] = {}
+    for name, da in reconstructed.items():
+        truth, placed[name] = align_grid(truth, da, 1, (CALLED[TRUTH], "The reconstruction"))
     truth = truth.isel(y=slice(height), x=slice(width))
-    grid = _coordinates(truth)
-    for da in reconstructed.values():
-        _check_coordinates(grid, _coordinates(da), "The reconstruction")
-    sequences = {TRUTH: truth, **reconstructed}
     if lowres is not None:
-        _check_coordinates(_coordinates(truth, scale), _coordinates(lowres), "The low-resolution input")
-        sequences[LOWRES] = lowres
-    numbers = _common_times(sequences)
+        _, placed[LOWRES] = align_grid(truth, lowres, scale, (CALLED[TRUTH], "The low-resolution input"))
+    sequences = {TRUTH: truth, **placed}
+    labels = [CALLED.get(name, f"the reconstruction {name!r}") for name in sequences]
+    matched = match_times([da["time"].values for da in sequences.values()], labels, time_tolerance)
+    numbers = dict(zip(sequences, matched, strict=True))
     left_out = {name: da.sizes["time"] - len(numbers[name]) for name, da in sequences.items()}
     readers = {name: FrameReader(da) for name, da in sequences.items()}
     return Match(truth.isel(time=numbers[TRUTH]), scale, left_out, readers, numbers)
+
+
+def _warn_if_swapped(truth: xr.DataArray, reconstructed: Mapping[str, xr.DataArray]) -> None:
+    if RECONSTRUCTED_BY in truth.attrs and not any(RECONSTRUCTED_BY in da.attrs for da in reconstructed.values()):
+        log.warning(
+            "The truth says that it is a reconstruction and the other one does not: they seem to be swapped; "
+            "name the truth first"
+        )
 
 
 def _grid(reconstructed: Mapping[str, xr.DataArray]) -> tuple[int, int]:
@@ -151,64 +171,3 @@ def _scale(
         height, width = fine
         raise InputError(f"The scale {found} does not divide the reconstruction's {height}x{width} pixels.")
     return number
-
-
-def _common_times(sequences: dict[str, xr.DataArray]) -> dict[str, NDArray[np.intp]]:
-    """The numbers of the frames whose times all sequences have; of frames with equal times, the first."""
-    times = None
-    for da in sequences.values():
-        times = da["time"].values if times is None else np.intersect1d(times, da["time"].values)
-    common = np.unique(np.asarray(times))
-    if not common.size:
-        spans = "; ".join(
-            f"{name} {_minute(da['time'].values[0])} to {_minute(da['time'].values[-1])}"
-            for name, da in sequences.items()
-        )
-        raise InputError(f"The sequences have no time in common ({spans}); evaluate the same storm and hours.")
-    numbers = {}
-    for name, da in sequences.items():
-        _, first = np.unique(da["time"].values, return_index=True)
-        numbers[name] = first[np.isin(da["time"].values[first], common)]
-    return numbers
-
-
-def _minute(time: np.datetime64) -> str:
-    return str(np.datetime_as_string(time, unit="m"))
-
-
-def _coordinates(da: xr.DataArray, block: int = 1) -> dict[str, NDArray[np.float64]]:
-    """Read the spatial coordinates, as means over blocks of pixels where `block` is above 1."""
-    coordinates = {}
-    for name in ("lat", "lon", "x", "y"):
-        if name not in da.coords or not da[name].dims or not set(da[name].dims) <= {"y", "x"}:
-            continue
-        values = da[name].transpose(*(dim for dim in ("y", "x") if dim in da[name].dims)).values.astype(np.float64)
-        if name == "lon":  # so that a block across the date line has its mean there
-            for axis in range(values.ndim):
-                values = np.unwrap(values, period=360, axis=axis)
-        if block > 1 and values.ndim == 1:
-            values = values[: len(values) // block * block].reshape(-1, block).mean(axis=1)
-        elif block > 1:
-            values = area_mean(values, block).astype(np.float64)
-        coordinates[name] = values
-    return coordinates
-
-
-def _check_coordinates(
-    expected: dict[str, NDArray[np.float64]], found: dict[str, NDArray[np.float64]], label: str
-) -> None:
-    """Refuse a grid that lies more than half a pixel beside the expected one."""
-    for name in expected.keys() & found.keys():
-        theirs, ours = expected[name], found[name]
-        if theirs.shape != ours.shape:
-            raise InputError(f"{label} has {name} of shape {ours.shape}, the truth's grid {theirs.shape}.")
-        steps = [np.nanmedian(np.abs(np.diff(theirs, axis=axis))) for axis in range(theirs.ndim)]
-        offset = np.abs(ours - theirs)
-        if name == "lon":
-            offset = np.abs((ours - theirs + 180) % 360 - 180)
-        worst, half_pixel = float(np.nanmax(offset)), 0.5 * float(np.max(steps))
-        if worst > half_pixel:
-            raise InputError(
-                f"{label} lies {worst:.4g} beside the truth in {name}, more than half a pixel "
-                f"({half_pixel:.4g}); evaluate it against the truth on the same grid."
-            )

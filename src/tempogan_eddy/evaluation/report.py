@@ -18,12 +18,29 @@ from tempogan_eddy.evaluation.by_kelvin import error_by_kelvin
 from tempogan_eddy.evaluation.metrics import Metric
 from tempogan_eddy.evaluation.result import Evaluation
 from tempogan_eddy.io.aside import written_aside
+from tempogan_eddy.io.json_text import parse_json, read_bounded
+from tempogan_eddy.io.ownership import Kind, is_mark, mark
 
-__all__ = ["as_dict", "as_json", "best", "caption", "is_scores", "number", "storms_in", "table", "to_csv", "to_json"]
+__all__ = [
+    "LARGEST_SCORES",
+    "SCORES",
+    "TABLE",
+    "as_dict",
+    "as_json",
+    "best",
+    "caption",
+    "number",
+    "storms_in",
+    "table",
+    "to_csv",
+    "to_json",
+]
 
 DASH = "–"
 COLUMNS = ("storm", "method", "metric", "unit", "value", "low", "high")
 DECIMALS = {"K": 3, "dB": 2, "px": 3, "1": 4}
+
+LARGEST_SCORES = 256 << 20  # bytes; a storm has some ten thousand
 
 # Below this the interval says little about how a storm's hours differ.
 FEW_BLOCKS = 8
@@ -54,33 +71,49 @@ def table(evaluation: Evaluation) -> Table:
     return result
 
 
-def to_json(evaluations: Sequence[Evaluation], path: str | Path) -> Path:
-    """Write `as_json`."""
-    return _write(Path(path), as_json(evaluations) + "\n")
+def to_json(evaluations: Sequence[Evaluation], path: str | Path, *, overwrite: bool = False) -> Path:
+    """Write `as_json`; ``overwrite`` allows a file that this package did not write to be replaced."""
+    return _write(Path(path), as_json(evaluations) + "\n", SCORES, overwrite)
 
 
 def as_json(evaluations: Sequence[Evaluation]) -> str:
     """Evaluations with their settings and mean spectra as JSON; what is not defined is null."""
-    return json.dumps({"storms": [as_dict(e) for e in evaluations]}, indent=2, ensure_ascii=False)
+    content = {"maker": mark("scores"), "storms": [as_dict(e) for e in evaluations]}
+    return json.dumps(content, indent=2, ensure_ascii=False)
 
 
-def is_scores(path: Path) -> bool:
-    """Whether `to_json` or `to_csv` wrote a file."""
-    text = path.read_text(encoding="utf-8", errors="replace")
-    return text.startswith(",".join(COLUMNS)) or storms_in(text) is not None
+def _is_scores(path: Path) -> bool:
+    """Whether `to_json` wrote a file; earlier releases left no mark, but no other file has these keys."""
+    content = parse_json(read_bounded(path, LARGEST_SCORES))
+    if "maker" in content:
+        return is_mark(content["maker"], "scores")
+    keys = {"storm", "frames", "left_out", "settings", "metrics", "scores"}
+    return bool(content["storms"]) and all(keys <= storm.keys() for storm in content["storms"])
+
+
+def _is_table(path: Path) -> bool:
+    with path.open(encoding="utf-8") as file:
+        return file.readline(200).rstrip("\r\n") == ",".join(COLUMNS)
+
+
+SCORES = Kind("scores in JSON", _is_scores)
+TABLE = Kind("a table of scores", _is_table)
 
 
 def storms_in(text: str | bytes) -> list[Any] | None:
     """The storms of what `as_json` gave; None where a text is something else."""
     try:
-        storms = json.loads(text)["storms"]
+        storms = parse_json(text)["storms"]
     except (ValueError, TypeError, KeyError):
         return None
     return storms if isinstance(storms, list) else None
 
 
-def to_csv(evaluations: Sequence[Evaluation], path: str | Path) -> Path:
-    """Write one line a storm, method and metric; what is not defined is empty."""
+def to_csv(evaluations: Sequence[Evaluation], path: str | Path, *, overwrite: bool = False) -> Path:
+    """Write one line a storm, method and metric; what is not defined is empty.
+
+    ``overwrite`` allows a file that this package did not write to be replaced.
+    """
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -90,7 +123,7 @@ def to_csv(evaluations: Sequence[Evaluation], path: str | Path) -> Path:
                 score = scores[metric.name]
                 numbers = [repr(n) if math.isfinite(n) else "" for n in (score.value, score.low, score.high)]
                 writer.writerow([evaluation.storm, method, metric.name, metric.unit, *numbers])
-    return _write(Path(path), lines.getvalue())
+    return _write(Path(path), lines.getvalue(), TABLE, overwrite)
 
 
 def caption(evaluation: Evaluation) -> str:
@@ -190,7 +223,7 @@ def _score_as_dict(score: Score) -> dict[str, float | None]:
     return {key: n if math.isfinite(n) else None for key, n in asdict(score).items()}
 
 
-def _write(path: Path, text: str) -> Path:
-    with written_aside(path) as aside:
+def _write(path: Path, text: str, kind: Kind, overwrite: bool) -> Path:
+    with written_aside(path, kind, overwrite=overwrite) as aside:
         aside.write_text(text, encoding="utf-8")
     return path

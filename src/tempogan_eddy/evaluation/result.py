@@ -48,7 +48,7 @@ class Evaluation:
     cadence : str
         Time between the frames of a pair.
     frames, pairs : int
-        Frames scored, and pairs of them exactly one cadence apart.
+        Frames scored, and pairs of them one cadence apart.
     missing : float
         Share of pixels left out because the truth, the input or a method has none there.
     left_out : dict
@@ -57,6 +57,8 @@ class Evaluation:
         The frame with the most cold cloud: worth a picture.
     spectra : Spectra, optional
         None for several storms together, or where too much is missing.
+    time_tolerance : str, optional
+        How far times were allowed to be off; None for the default.
     """
 
     storm: str
@@ -70,6 +72,7 @@ class Evaluation:
     left_out: dict[str, int]
     example_time: np.datetime64 | None = None
     spectra: Spectra | None = None
+    time_tolerance: str | None = None
 
     def __post_init__(self) -> None:
         scores = {
@@ -105,7 +108,8 @@ def combine(evaluations: Sequence[Evaluation], name: str = "all storms") -> Eval
     Parameters
     ----------
     evaluations : sequence of Evaluation
-        With equal settings, scale and cadence; methods that not all of them have are dropped.
+        With equal settings and scale; methods that not all of them have are dropped. Where their cadences differ, the
+        result names them all.
     name : str
         What the result is called.
 
@@ -118,9 +122,9 @@ def combine(evaluations: Sequence[Evaluation], name: str = "all storms") -> Eval
         raise InputError("There is no evaluation to combine; evaluate at least one storm.")
     first = evaluations[0]
     for other in evaluations[1:]:
-        if (other.settings, other.scale, other.cadence) != (first.settings, first.scale, first.cadence):
+        if (other.settings, other.scale) != (first.settings, first.scale):
             raise InputError(
-                f"{first.storm} and {other.storm} were evaluated with different settings, scale or cadence; "
+                f"{first.storm} and {other.storm} were evaluated with different settings or scale; "
                 "evaluate them alike to combine them."
             )
     methods = [method for method in first.blocks if all(method in e.blocks for e in evaluations)]
@@ -130,7 +134,7 @@ def combine(evaluations: Sequence[Evaluation], name: str = "all storms") -> Eval
         blocks={method: _concatenate([e.blocks[method] for e in evaluations]) for method in methods},
         settings=first.settings,
         scale=first.scale,
-        cadence=first.cadence,
+        cadence=" and ".join(dict.fromkeys(e.cadence for e in evaluations)),
         frames=frames,
         pairs=sum(e.pairs for e in evaluations),
         missing=sum(e.missing * e.frames for e in evaluations) / frames,

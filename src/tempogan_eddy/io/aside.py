@@ -1,55 +1,130 @@
 """Writing aside and renaming, so that nothing half-written ever stands in place of something good."""
 
+from __future__ import annotations
+
 import contextlib
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.ownership import Kind, check_place
 
-__all__ = ["written_aside"]
+__all__ = ["require_space", "unwritable", "written_aside"]
+
+# How libraries that raise no OSError tell of a write that failed.
+FAILED_WRITES = ("HDF error", "PytorchStreamWriter", "errno = ", "No space left", "File too large", "quota exceeded")
+
+# HDF5 writes its tables when a file is closed, and fails badly if it cannot.
+TABLES = 1 << 17
 
 
 @contextlib.contextmanager
-def written_aside(path: Path) -> Iterator[Path]:
+def written_aside(path: Path, kind: Kind | None, *, overwrite: bool = False) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that takes its place when the block ends well.
 
     Whatever stood there before is replaced only then; on any exception, Ctrl-C included, nothing is left
-    behind. Missing parent folders are made.
+    behind. Missing parent folders are made. A symbolic link stays and leads to the new output.
+
+    Parameters
+    ----------
+    path
+        Where the output is to stand.
+    kind
+        The kind of output, which decides what may be replaced; None where the caller has checked that.
+    overwrite
+        Replace what this package did not write, too; see `check_place`.
 
     Raises
     ------
     InputError
-        The place cannot be written.
+        The place cannot be written (a full or read-only disk included), or something else is in the way.
     """
-    path = path.resolve()  # "." has no name to put a temporary one beside
-    existed_as_folder = path.is_dir()
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    old = path.with_name(f".{path.name}.{os.getpid()}.old")
-    made = [parent for parent in path.parents if not parent.exists()]
+    if kind is not None:
+        check_place(path, kind, overwrite=overwrite)
+    asked, path = path, Path(os.path.realpath(path))  # "." has no name to put a temporary one beside
+    partial, old = _hidden(path, "partial"), _hidden(path, "old")
+    made: list[Path] = []
     try:
+        existed_as_folder = path.is_dir()
+        made = [parent for parent in path.parents if not parent.exists()]
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove(partial)
         yield partial
+        if kind is not None:
+            check_place(asked, kind, overwrite=overwrite)
         if existed_as_folder and not partial.is_dir():
-            raise InputError(f"{path} is a folder; name a file.")
+            raise InputError(f"{asked} is a folder; name a file.")
+        if partial.is_file():
+            _to_disk(partial)
         if path.is_dir():
             path.rename(old)
         partial.replace(path)
     except BaseException as error:
         if old.exists() and not path.exists():
             old.rename(path)
-        _remove(partial)
+        with contextlib.suppress(OSError):
+            _remove(partial)
         for parent in made:
             with contextlib.suppress(OSError):
                 parent.rmdir()
-        if isinstance(error, OSError):
-            reason = error.strerror or error
-            raise InputError(f"{path} cannot be written ({reason}); choose another place.") from error
+        if (refusal := unwritable(asked, error)) is not None:
+            raise refusal from error
         raise
     finally:
         _remove(old)
+
+
+def unwritable(path: Path, error: BaseException) -> InputError | None:
+    """The sentence for an error that a failed write raised; None for any other error."""
+    if isinstance(error, OSError):
+        return InputError(f"{path} cannot be written ({error.strerror or error}); free space or choose another place.")
+    text = str(error)
+    if isinstance(error, RuntimeError) and any(sign in text for sign in FAILED_WRITES):
+        reason = next((sign for sign in ("No space left", "File too large") if sign in text), text.splitlines()[0])
+        return InputError(f"{path} cannot be written ({reason}); free space or choose another place.")
+    return None
+
+
+def require_space(path: Path, size: int) -> None:
+    """Make sure that a file can grow by so many bytes, and by the tables of an HDF5 file.
+
+    Some libraries crash, or report success, when a write fails. So the space is taken in a file beside it, with all
+    limits of the disk, a quota or the process, and given back at once.
+
+    Raises
+    ------
+    OSError
+        There is not so much.
+    """
+    size += TABLES
+    if not hasattr(os, "posix_fallocate"):  # macOS and Windows
+        if shutil.disk_usage(path.parent).free < size:
+            raise OSError(28, "No space left on device")
+        return
+    trial = path.with_name(f"{path.name}.space")
+    descriptor = os.open(trial, os.O_CREAT | os.O_WRONLY)
+    try:
+        os.posix_fallocate(descriptor, path.stat().st_size if path.exists() else 0, size)
+    finally:
+        os.close(descriptor)
+        trial.unlink(missing_ok=True)
+
+
+def _hidden(path: Path, what: str) -> Path:
+    """A hidden name beside a path, no longer than a file name may be."""
+    name = path.name
+    if len(name.encode()) > 180:
+        name = hashlib.sha256(name.encode()).hexdigest()
+    return path.with_name(f".{name}.{os.getpid()}.{what}")
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file is on the disk: some disks tell only then that they are full."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _remove(path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["VARIABLE_ATTRIBUTES", "is_of_variable", "merge", "plain", "split"]
+__all__ = ["STALE", "is_of_variable", "merge", "plain", "split", "without_stale"]
 
 LIST = "variable_attributes"
 FILE, VARIABLE = "file:", "variable:"
@@ -55,6 +55,38 @@ VARIABLE_ATTRIBUTES = {
 BAND = "sensor_band_"
 
 
+STALE = {
+    "valid_min",
+    "valid_max",
+    "valid_range",
+    "actual_range",
+    "bounds",
+    "climatology",
+    "coordinates",
+    "ancillary_variables",
+    "cell_measures",
+    "missing_value",
+    "_FillValue",
+    "scale_factor",
+    "add_offset",
+    "_Unsigned",
+    "_ChunkSizes",
+    "_Netcdf4Dimid",
+    "_Netcdf4Coordinates",
+    "_NCProperties",
+    "DIMENSION_LIST",
+    "REFERENCE_LIST",
+    "CLASS",
+    "NAME",
+}
+"""Attributes of a variable that speak of its packed numbers, of its storage, or of variables that are not kept."""
+
+
+def without_stale(attrs: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the attributes of a variable without those that are not true of decoded values."""
+    return {str(name): value for name, value in attrs.items() if name not in STALE}
+
+
 def is_of_variable(name: str) -> bool:
     """Return whether an attribute of this name speaks of a variable, where nothing else tells."""
     return name in VARIABLE_ATTRIBUTES or name.startswith(BAND)
@@ -79,10 +111,11 @@ def merge(file_attrs: Mapping[Any, Any], variable_attrs: Mapping[Any, Any]) -> d
     if LIST in of_variable:  # a sequence that xarray wrote: all its attributes are the variable's
         inner, of_variable = split(of_variable)
         of_file |= inner
-    elif _is_foreign(of_file) and isinstance(of_variable.get("sequence"), str):
-        of_file.setdefault("sequence", of_variable.pop("sequence"))
-    elif _is_foreign(of_file) and "sequence" in of_file:
-        of_file[FILE + "sequence"] = of_file.pop("sequence")
+    elif _is_foreign(of_file):
+        if "sequence" in of_file:
+            of_file[FILE + "sequence"] = of_file.pop("sequence")
+        if isinstance(of_variable.get("sequence"), str):  # a DataArray that its user named
+            of_file["sequence"] = of_variable.pop("sequence")
     merged = {}
     for name, value in of_file.items():
         shadowed = name not in RESERVED and (name in of_variable or is_of_variable(name))
@@ -132,7 +165,12 @@ def plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     if isinstance(value, np.generic | np.ndarray):
-        value = value.tolist()
+        single = value.dtype in (np.float16, np.float32)
+        value = (
+            np.array([float(str(item)) for item in np.ravel(value)]).reshape(value.shape).tolist()
+            if single
+            else value.tolist()
+        )
     if isinstance(value, list | tuple):
         items = [plain(item) for item in value]
         return items if all(isinstance(item, str | int | float) for item in items) else str(items)

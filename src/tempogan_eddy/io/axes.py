@@ -15,7 +15,7 @@ import xarray as xr
 
 from tempogan_eddy.io.units import kelvin_conversion, text_of
 
-__all__ = ["EARTH", "horizontal_axes", "is_since", "role_of", "spatial_coordinate", "turn_difference"]
+__all__ = ["EARTH", "direction_of", "horizontal_axes", "is_since", "role_of", "spatial_coordinate", "turn_difference"]
 
 STANDARD_NAMES = {
     "time": "time",
@@ -118,12 +118,25 @@ def horizontal_axes(da: xr.DataArray, dims: tuple[Any, Any]) -> tuple[Any, Any]:
     dims : tuple
         Two of its dimensions.
     """
-    first, second = (_direction(da, dim) for dim in dims)
+    first, second = (direction_of(da, dim) for dim in dims)
     return (dims[1], dims[0]) if (first == "x" and second != "x") or (second == "y" and first != "y") else dims
 
 
-def _direction(da: xr.DataArray, dim: Any) -> str | None:
-    """Return ``x`` or ``y`` for a dimension, by its own coordinate, another one along it alone, or its name."""
+def direction_of(da: xr.DataArray, dim: Any) -> str | None:
+    """Return ``x`` or ``y`` for a dimension, by its own coordinate, another one along it alone, or its name.
+
+    Parameters
+    ----------
+    da : DataArray
+        With any coordinates.
+    dim : hashable
+        One of its dimensions.
+
+    Returns
+    -------
+    str or None
+        None where nothing tells.
+    """
     along = [da.coords[dim]] if dim in da.coords else []
     along += [coord for name, coord in da.coords.items() if coord.dims == (dim,) and name != dim]
     roles = [role_of(coord.name, coord.attrs, coord.dtype) for coord in along] + [role_of(dim)]

@@ -12,13 +12,26 @@ import pandas as pd
 
 from tempogan_eddy.errors import InputError
 
-__all__ = ["NATIVE", "native_step", "neighbours", "nominal_times", "parse_duration", "tolerance_of"]
+__all__ = [
+    "DUPLICATE",
+    "NATIVE",
+    "duration_text",
+    "minutes",
+    "native_step",
+    "neighbours",
+    "nominal_times",
+    "parse_duration",
+    "step_of",
+    "tolerance_of",
+]
 
 NATIVE = "native"
 """The cadence that a sequence has itself."""
 
 TOLERATED_SHARE = 10  # one tenth of the cadence
 SECOND = np.timedelta64(1_000_000_000, "ns")
+DUPLICATE = SECOND
+"""Two times no farther apart than this are one."""
 MINUTE = 60 * SECOND
 # A step that lies within the tolerated share of one of these is meant to be it.
 USUAL_STEPS = np.array([1, 2, 2.5, 5, 7.5, 10, 15, 20, 30, 60, 90, 120, 180, 240, 360, 480, 720, 1440]) * MINUTE
@@ -49,6 +62,7 @@ def tolerance_of(step: np.timedelta64, tolerance: str | None = None) -> np.timed
     InputError
         The stated tolerance is no time span, or not less than half of the step.
     """
+    step = step.astype("timedelta64[ns]")  # a tenth of an hour is no whole number of hours
     if tolerance is None:
         return step // TOLERATED_SHARE
     stated = parse_duration(tolerance, "time_tolerance")
@@ -60,13 +74,48 @@ def tolerance_of(step: np.timedelta64, tolerance: str | None = None) -> np.timed
     return stated
 
 
+def duration_text(span: np.timedelta64) -> str:
+    """Return a time span as people write it: ``3h``, ``30min``, ``21s`` or ``13us``, to three digits."""
+    count = span.astype("timedelta64[ns]").astype(np.int64)
+    for unit, nanoseconds in (("h", 3600 * 10**9), ("min", 60 * 10**9), ("s", 10**9)):
+        if count and count % nanoseconds == 0:
+            return f"{count // nanoseconds}{unit}"
+    unit, nanoseconds = next(
+        ((unit, size) for unit, size in (("s", 10**9), ("ms", 10**6), ("us", 10**3)) if count >= size), ("ns", 1)
+    )
+    return f"{float(f'{count / nanoseconds:.3g}'):g}{unit}"
+
+
+def minutes(times: np.ndarray) -> np.ndarray:
+    """Return the minutes in which times lie, as datetime64[m]; 00:29:59.99998 is 00:30."""
+    return (times.astype("datetime64[ns]") + SECOND // 2).astype("datetime64[m]")
+
+
+def step_of(
+    times: np.ndarray, cadence: str, tolerance: str | None = None
+) -> tuple[np.timedelta64, np.timedelta64] | None:
+    """Return the step that a cadence means for these times and its tolerance; None for the native one of a single time.
+
+    Parameters
+    ----------
+    times : (T,) datetime64
+        In any order.
+    cadence : str
+        A time span, or ``native``.
+    tolerance : str, optional
+        As for `tolerance_of`.
+    """
+    step = native_step(times) if cadence == NATIVE else parse_duration(cadence)
+    return None if step is None else (step, tolerance_of(step, tolerance))
+
+
 def native_step(times: np.ndarray) -> np.timedelta64 | None:
     """Return the usual step between frames, rounded to a usual cadence where it is near one; None for one time.
 
     The most frequent step after rounding wins, the smaller of two that are equally frequent.
     """
     steps = np.diff(np.sort(times.astype("datetime64[ns]")))
-    steps = steps[steps > SECOND]  # duplicates, exact or not, are no steps
+    steps = steps[steps > DUPLICATE]
     if not steps.size:
         return None
     usual = USUAL_STEPS[np.abs(USUAL_STEPS[None] - steps[:, None]).argmin(axis=1)]
@@ -101,6 +150,7 @@ def nominal_times(
     step = native_step(times) if step is None else step
     if step is None:
         step, tolerance = MINUTE, SECOND
+    step = step.astype("timedelta64[ns]")
     tolerance = step // TOLERATED_SHARE if tolerance is None else tolerance
     days = times.min().astype("datetime64[D]").astype("datetime64[ns]")
     since = times - days

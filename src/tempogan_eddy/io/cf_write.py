@@ -5,37 +5,31 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import dask.array
 import netCDF4
 import numpy as np
 import xarray as xr
 import zarr
 from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
+from zarr.codecs import BloscCodec
 
+from tempogan_eddy.io.aside import require_space
+from tempogan_eddy.io.cf_dataset import to_dataset
 from tempogan_eddy.io.frames import iterate_frames
+from tempogan_eddy.io.ownership import MARK, mark_attributes
+from tempogan_eddy.io.precision import STATED, Precision
 from tempogan_eddy.io.sequence import NAME
 
 __all__ = ["write_cf"]
 
-VARIABLE_ATTRIBUTES = ("standard_name", "long_name", "units", "cell_methods")
-"""Attributes of the variable; all others are the file's."""
-
-KNOWN_COORDINATES: dict[str, dict[str, str]] = {
-    "time": {"standard_name": "time", "long_name": "time of the frame", "axis": "T"},
-    "lat": {"standard_name": "latitude", "units": "degrees_north"},
-    "latitude": {"standard_name": "latitude", "units": "degrees_north"},
-    "lon": {"standard_name": "longitude", "units": "degrees_east"},
-    "center_lat": {"long_name": "latitude of the storm centre", "units": "degrees_north"},
-    "center_lon": {"long_name": "longitude of the storm centre", "units": "degrees_east"},
-    "longitude": {"standard_name": "longitude", "units": "degrees_east"},
-}
+# Pixels of a frame that is still one chunk, and the longest side of the chunks of a larger one.
+WHOLE_FRAME, SIDE = 2048 * 2048, 1024
 
 
-def write_cf(da: xr.DataArray, path: Path, format: str, on_frame: Callable[[int], None]) -> None:
+def write_cf(da: xr.DataArray, path: Path, format: str, precision: Precision, on_frame: Callable[[int], None]) -> None:
     """Write a sequence frame by frame to a path that does not exist yet.
 
     xarray writes coordinates and attributes, with times in seconds as double (CF-1.8 knows no 64-bit
-    integers); the frames, float32 and so without loss, are then appended one at a time.
+    integers); the frames are then appended one at a time.
 
     Parameters
     ----------
@@ -45,11 +39,30 @@ def write_cf(da: xr.DataArray, path: Path, format: str, on_frame: Callable[[int]
         The new file or store.
     format : {"netcdf", "zarr"}
         What to write.
+    precision : Precision
+        How exactly kelvins are stored.
     on_frame : callable
         Called with the number of frames written.
     """
-    dataset = _to_dataset(da)
-    chunks = (1, da.sizes["y"], da.sizes["x"])
+    dataset = to_dataset(da)
+    for attrs in (dataset.attrs, dataset[NAME].attrs):
+        for key in (*STATED, MARK):
+            attrs.pop(key, None)
+    dataset[NAME].attrs.update(precision.attrs)
+    dataset.attrs |= mark_attributes("sequence", dataset.attrs["history"])
+    write = _write_netcdf if format == "netcdf" else _write_zarr
+    write(dataset, path, da, precision, on_frame)
+
+
+def chunk_sides(height: int, width: int) -> tuple[int, int]:
+    """Rows and columns of a chunk: the whole frame, or about equal parts of a large one."""
+    if height * width <= WHOLE_FRAME:
+        return height, width
+    return -(-height // -(-height // SIDE)), -(-width // -(-width // SIDE))
+
+
+def _encoding(dataset: xr.Dataset) -> dict[str, dict[str, Any]]:
+    """How coordinates are stored."""
     encoding: dict[str, dict[str, Any]] = {
         "time": {
             "units": "seconds since 1970-01-01",
@@ -58,67 +71,54 @@ def write_cf(da: xr.DataArray, path: Path, format: str, on_frame: Callable[[int]
             "_FillValue": None,
         }
     }
-    for name, coord in dataset.variables.items():
-        if name not in (NAME, "time") and not (coord.dtype.kind == "f" and np.isnan(coord.values).any()):
+    for name, coord in dataset.coords.items():
+        if name != "time" and not (coord.dtype.kind == "f" and np.isnan(coord.values).any()):
             encoding[str(name)] = {"_FillValue": None}
-    if format == "netcdf":
-        encoding[NAME] = {
-            "zlib": True,
-            "complevel": 1,
-            "shuffle": True,
-            "chunksizes": chunks,
-            "_FillValue": np.nan,
-        }
-        dataset.to_netcdf(path, compute=False, unlimited_dims=["time"], encoding=encoding, engine="netcdf4")
-        with netCDF4.Dataset(path, "a") as file:
-            file.set_auto_mask(False)
-            # Frames are written once and never asked for again.
-            file[NAME].set_var_chunk_cache(1 << 20)
-            for number, frame in enumerate(iterate_frames(da)):
-                # The library is not for several threads, and the next frame is being read in another.
-                with NETCDF4_PYTHON_LOCK:
-                    file[NAME][number] = frame
-                on_frame(number + 1)
-    else:
-        encoding[NAME] = {"chunks": chunks, "_FillValue": np.nan}
-        with warnings.catch_warnings():
-            # Strings have no Zarr v3 specification yet, though zarr-python and xarray agree on them.
-            warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
-            dataset.to_zarr(path, compute=False, zarr_format=3, consolidated=False, encoding=encoding)
-        array = zarr.open_group(path, mode="r+")[NAME]
+    return encoding
+
+
+def _write_netcdf(
+    dataset: xr.Dataset, path: Path, da: xr.DataArray, precision: Precision, on_frame: Callable[[int], None]
+) -> None:
+    encoding = _encoding(dataset)
+    chunks = (1, *chunk_sides(da.sizes["y"], da.sizes["x"]))
+    encoding[NAME] = precision.encoding | {"zlib": True, "complevel": 1, "shuffle": True, "chunksizes": chunks}
+    # HDF5 may crash the process where a write fails, so the space for it is asked for first.
+    require_space(path, sum(coord.nbytes for coord in dataset.coords.values()))
+    dataset.to_netcdf(path, compute=False, unlimited_dims=[dataset[NAME].dims[0]], encoding=encoding, engine="netcdf4")
+    with netCDF4.Dataset(path, "a") as file:
+        file.set_auto_maskandscale(False)
+        # Frames are written once and never asked for again.
+        file[NAME].set_var_chunk_cache(0)
         for number, frame in enumerate(iterate_frames(da)):
-            array[number] = frame  # type: ignore[index]
+            stored = precision.stored(frame)
+            require_space(path, stored.nbytes)
+            # The library is not for several threads, and the next frame is being read in another.
+            with NETCDF4_PYTHON_LOCK:
+                file[NAME][number] = stored
             on_frame(number + 1)
-        with warnings.catch_warnings():
-            # Not in the Zarr v3 specification either, but what xarray looks for first.
-            warnings.filterwarnings("ignore", message=".*([Cc]onsolidated metadata|Zarr V3 specification).*")
-            zarr.consolidate_metadata(path)
 
 
-def _to_dataset(da: xr.DataArray) -> xr.Dataset:
-    """Return the sequence as a dataset ready to be written: CF names and attributes, frames not computed."""
-    attrs = dict(da.attrs)
-    grid_mapping = attrs.pop("grid_mapping", None)
-    empty = dask.array.empty(da.shape, dtype=np.float32, chunks=(1, *da.shape[1:]))
-    variable = xr.Variable(da.dims, empty, {key: attrs.pop(key) for key in VARIABLE_ATTRIBUTES if key in attrs})
-    if grid_mapping in da.coords:
-        variable.attrs["grid_mapping"] = grid_mapping
-    dataset = xr.Dataset({NAME: variable}, coords={name: _coordinate(coord) for name, coord in da.coords.items()})
-    title = f"Infrared brightness temperature, {attrs['sequence']}"
-    dataset.attrs = {"title": title, **attrs, "Conventions": "CF-1.8"}
-    for dim in ("y", "x"):
-        along = [name for name, coord in dataset.coords.items() if coord.dims == (dim,)]
-        if dim not in dataset.coords and len(along) == 1:
-            dataset = dataset.swap_dims({dim: along[0]})
-    return dataset
-
-
-def _coordinate(coord: xr.DataArray) -> xr.Variable:
-    """Return a coordinate with the attributes CF wants and no encoding of its own."""
-    attrs = {**KNOWN_COORDINATES.get(str(coord.name), {}), **coord.attrs}
-    if "grid_mapping_name" in attrs:
-        attrs.setdefault("long_name", "grid mapping")
-    values = coord.values
-    if values.dtype.kind in "iu" and values.dtype.itemsize == 8 and np.abs(values).max(initial=0) < 2**31:
-        values = values.astype(np.int32)
-    return xr.Variable(coord.dims, values, attrs)
+def _write_zarr(
+    dataset: xr.Dataset, path: Path, da: xr.DataArray, precision: Precision, on_frame: Callable[[int], None]
+) -> None:
+    encoding = _encoding(dataset)
+    itemsize = np.dtype(precision.encoding.get("dtype", np.float32)).itemsize
+    # Bits that rounding made zero lie beside each other after shuffling.
+    compressor = BloscCodec(typesize=itemsize, cname="zstd", clevel=3, shuffle="bitshuffle")
+    encoding[NAME] = precision.encoding | {
+        "chunks": (1, *chunk_sides(da.sizes["y"], da.sizes["x"])),
+        "compressors": [compressor],
+    }
+    with warnings.catch_warnings():
+        # Strings have no Zarr v3 specification yet, though zarr-python and xarray agree on them.
+        warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
+        dataset.to_zarr(path, compute=False, zarr_format=3, consolidated=False, encoding=encoding)
+    array = zarr.open_group(path, mode="r+")[NAME]
+    for number, frame in enumerate(iterate_frames(da)):
+        array[number] = precision.stored(frame)  # type: ignore[index]
+        on_frame(number + 1)
+    with warnings.catch_warnings():
+        # Not in the Zarr v3 specification either, but what xarray looks for first.
+        warnings.filterwarnings("ignore", message=".*([Cc]onsolidated metadata|Zarr V3 specification).*")
+        zarr.consolidate_metadata(path)

@@ -1,13 +1,15 @@
 """Digital Typhoon, V1, V2 and V3-2025: a folder of HDF5 frames, with the best track beside it.
 
 ``<basin>/image/<sequence>/YYYYMMDDHH-<sequence>-<satellite>-<n>.h5``, ``<basin>/metadata/<sequence>.csv`` and
-``<basin>/metadata.json``. The metadata may be absent. Times and satellites come from the file names.
+``<basin>/metadata.json``; in V3-2025 a basin lies in the folder of its channel, ``1`` to ``4``. The metadata may be
+absent. Times and satellites come from the file names.
+
+Images without content (blank, or more than half of them one value), of which V3-2025 has some, are missing. Several
+files of one hour are all kept, with a line in the log.
 """
 
-import csv
 import functools
 import logging
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,37 +18,42 @@ from typing import Any
 
 import h5py
 import numpy as np
-import pandas as pd
 import xarray as xr
 from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.digital_typhoon_track import basin_of, read_storm, read_track
 from tempogan_eddy.io.frames import FrameStack, lazy_sequence
 from tempogan_eddy.io.hdf5_guard import find_dataset
-from tempogan_eddy.io.json_text import parse_json
 from tempogan_eddy.io.quality import VALID_KELVIN, mask_calibration_bars
 from tempogan_eddy.io.sequence import as_sequence
 from tempogan_eddy.io.units import kelvin_conversion
+from tempogan_eddy.io.walk import refuse_special
 
 __all__ = ["FILE_NAME", "open_digital_typhoon"]
 
 log = logging.getLogger(__name__)
 
-FILE_NAME = re.compile(r"(?P<hour>\d{10})-(?P<sequence>.+)-(?P<satellite>[^-]+)-(?P<number>\d+)\.h5")
+FILE_NAME = re.compile(r"(?P<hour>\d{10})-(?P<sequence>.+)-(?P<satellite>[^-]+)-(?P<number>\d+)\.[hH]5")
 KEYS = ("Infrared", "infrared", "Data")
 UNKNOWN_SATELLITE = "unknown"
 
-TRACK = {
-    "center_lat": ("lat", {"long_name": "latitude of the storm centre, positive north", "units": "degrees_north"}),
-    "center_lon": ("lng", {"long_name": "longitude of the storm centre, positive east", "units": "degrees_east"}),
-    "grade": ("grade", {"long_name": "best-track grade of the storm", "units": "1"}),
-    "pressure": ("pressure", {"long_name": "lowest sea-level pressure", "units": "hPa"}),
-    "wind": ("wind", {"long_name": "highest sustained wind", "units": "knot"}),
-    "mask_percent": (
-        "mask_pct",
-        {"long_name": "share of masked pixels in the original image", "units": "percent"},
-    ),
+LAYERS = {
+    "2": "infrared 2 (split window) brightness temperature",
+    "3": "water vapour brightness temperature",
+    "4": "near infrared (shortwave) brightness temperature",
 }
+"""What the channels of V3-2025 after the first hold, by the folder above the basin's."""
+
+HEADERS_CHECKED = 64
+"""Frames of a sequence whose headers are read when it is opened; the others are checked when they are read."""
+
+FLAT_PIXELS = 256
+"""A frame of fewer pixels is too small to tell a blank from a cloud."""
+
+FLAT_STEP = 31
+SUPERBLOCKS = {0: (40, 24), 1: (44, 28), 2: (28, 12), 3: (28, 12)}
+"""Where HDF5 files of each version hold their end and their start."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,7 @@ class Frame:
     path: Path
     time: np.datetime64
     satellite: str
+    sequence: str
 
 
 def open_digital_typhoon(
@@ -87,31 +95,50 @@ def open_digital_typhoon(
     Raises
     ------
     InputError
-        For a file that is not named or built like the dataset's, or of another size than the first.
+        For a file that is not named or built like the dataset's, or of another size than the first; where frames are
+        of several storms. Of a long sequence, 64 headers are looked into now, and the others when they are read.
     """
     if not files:
-        files = [path] if path.is_file() else [f for f in sorted(path.glob("*.h5")) if not f.name.startswith(".")]
+        files = [path] if path.is_file() else [file for file in path.iterdir() if _is_frame(file)]
     frames = sorted((_parse_name(file) for file in files), key=lambda frame: (frame.time, frame.path.name))
     if unreadable == "gap":
         frames = [frame for frame in frames if _is_readable(frame)]
     if not frames:
         raise InputError(f"{path} holds no frame (*.h5) that can be read.")
-    shape = _read(frames[0].path, header_only=True)
-    for frame in frames[1:]:
-        _check_size(frame.path, _read(frame.path, header_only=True), shape)
-    stack = FrameStack(path, functools.partial(_read_frame, frames, valid_kelvin), (len(frames), *shape))
-    sequence = _sequence_name(frames[0].path)
+    folder, sequence = frames[0].path.parent, _sequence_name(path, frames)
+    shape = _check_headers(frames)
     coords = {
         "time": np.array([frame.time for frame in frames]),
-        **_satellites(frames),
-        **_read_track(path if path.is_dir() else path.parent, sequence, frames),
+        **_satellites(frames, sequence),
     }
-    attrs = {"long_name": "infrared brightness temperature", "units": "K", "sequence": sequence}
-    attrs |= _read_storm(path if path.is_dir() else path.parent, sequence) | _read_attributes(frames[0].path)
+    basin = basin_of(folder)
+    coords |= read_track(basin, sequence, [frame.path.name for frame in frames], coords["time"])
+    layer = LAYERS.get(basin.parent.name, "infrared brightness temperature")
+    attrs = {"long_name": layer, "units": "K", "sequence": sequence}
+    attrs |= read_storm(basin, sequence) | _read_attributes(frames[0].path)
+    read = functools.partial(_read_frame, frames, shape, valid_kelvin, set())
+    stack = FrameStack(path, read, (len(frames), *shape))
     return as_sequence(lazy_sequence(stack, coords, attrs), valid_kelvin=valid_kelvin)
 
 
-def _satellites(frames: list[Frame]) -> dict[str, Any]:
+def _is_frame(path: Path) -> bool:
+    return path.suffix.lower() == ".h5" and not path.name.startswith(".")
+
+
+def _satellites(frames: list[Frame], sequence: str) -> dict[str, Any]:
+    """Return the satellites as a coordinate, and say where several files are of one hour."""
+    by_time: dict[np.datetime64, list[str]] = {}
+    for frame in frames:
+        by_time.setdefault(frame.time, []).append(frame.satellite)
+    if repeated := {time: seen for time, seen in by_time.items() if len(seen) > 1}:
+        time, seen = next(iter(repeated.items()))
+        log.warning(
+            "%s has several files of %d hours (%s: %s); all are kept, and no window mixes satellites.",
+            sequence,
+            len(repeated),
+            time.astype("datetime64[h]"),
+            ", ".join(seen),
+        )
     names = [frame.satellite for frame in frames]
     return (
         {}
@@ -122,15 +149,48 @@ def _satellites(frames: list[Frame]) -> dict[str, Any]:
 
 def _parse_name(path: Path) -> Frame:
     match = FILE_NAME.fullmatch(path.name)
-    hour = pd.to_datetime(match["hour"], format="%Y%m%d%H", errors="coerce") if match else pd.NaT
-    if match is None or hour is pd.NaT:
-        raise InputError(f"{path} is not named like a Digital Typhoon frame, YYYYMMDDHH-sequence-satellite-number.h5.")
-    return Frame(path, hour.to_datetime64(), match["satellite"])
+    try:
+        if match is None:
+            raise ValueError
+        hour = match["hour"]
+        time = np.datetime64(f"{hour[:4]}-{hour[4:6]}-{hour[6:8]}T{hour[8:]}", "ns")
+    except ValueError:
+        raise InputError(
+            f"{path} is not named like a Digital Typhoon frame, YYYYMMDDHH-sequence-satellite-number.h5."
+        ) from None
+    return Frame(path, time, match["satellite"], match["sequence"])
 
 
-def _sequence_name(path: Path) -> str:
-    match = FILE_NAME.fullmatch(path.name)
-    return match["sequence"] if match else path.parent.name
+def _sequence_name(path: Path, frames: list[Frame]) -> str:
+    names = sorted({frame.sequence for frame in frames})
+    if len(names) > 1:
+        raise InputError(
+            f"{path} mixes frames of {len(names)} storms ({', '.join(names[:3])}); put each into a folder of its own."
+        )
+    return names[0]
+
+
+def _check_headers(frames: list[Frame]) -> tuple[int, ...]:
+    """Return the shape of the first frame; refuse a file that is cut short, and another shape in those looked into."""
+    shape = tuple(_read(frames[0].path, header_only=True))
+    looked_into = set(np.linspace(0, len(frames) - 1, min(len(frames), HEADERS_CHECKED)).astype(int).tolist())
+    for number, frame in enumerate(frames):
+        if number in looked_into or not _seems_whole(frame.path):
+            _check_size(frame.path, _read(frame.path, header_only=True), shape)
+    return shape
+
+
+def _seems_whole(path: Path) -> bool:
+    """Whether an HDF5 file is as long as it says itself; False where it does not say so at its start."""
+    try:
+        with path.open("rb") as file:
+            start, size = file.read(64), file.seek(0, 2)
+    except OSError:
+        return False
+    if len(start) < 64 or not start.startswith(b"\x89HDF\r\n\x1a\n") or start[8] not in SUPERBLOCKS:
+        return False
+    end, base = (int.from_bytes(start[place : place + 8], "little") for place in SUPERBLOCKS[start[8]])
+    return base == 0 and start[13 if start[8] < 2 else 9] == 8 and end <= size
 
 
 def _read(path: Path, header_only: bool = False) -> Any:
@@ -138,9 +198,10 @@ def _read(path: Path, header_only: bool = False) -> Any:
 
     Under the lock of the NetCDF library, which may share an HDF5 library that is not for several threads.
     """
+    refuse_special(path)
     try:
         with NETCDF4_PYTHON_LOCK, h5py.File(path, "r") as file:
-            key = next((key for key in KEYS if key in file), None)
+            key = next((key for key in KEYS if file.get(key, getlink=True)), None)
             if key is None:
                 raise InputError(f"{path} holds {sorted(file)}, none of the datasets {', '.join(KEYS)}.")
             image = find_dataset(file, key, path)
@@ -169,8 +230,38 @@ def _check_size(path: Path, shape: tuple[int, ...], expected: tuple[int, ...]) -
         raise InputError(f"{path} has {shape} pixels, the first frame of its sequence {expected}; remove or resize it.")
 
 
-def _read_frame(frames: list[Frame], valid_kelvin: tuple[float, float], number: int) -> np.ndarray:
-    return mask_calibration_bars(_read(frames[number].path), valid_kelvin)
+def _read_frame(
+    frames: list[Frame], shape: tuple[int, ...], valid_kelvin: tuple[float, float], told: set[Path], number: int
+) -> np.ndarray:
+    path = frames[number].path
+    image = _read(path)
+    _check_size(path, image.shape, shape)
+    kelvin, why = _without_blank(mask_calibration_bars(image, valid_kelvin))
+    if why and path not in told:
+        told.add(path)
+        log.warning("%s %s, which is no picture; it is missing.", path, why)
+    return kelvin
+
+
+def _without_blank(kelvin: np.ndarray) -> tuple[np.ndarray, str]:
+    """Return a frame with what is blank as NaN, and how it was blank.
+
+    Clouds never fill half of a frame with one value: at most 11 % are equal in 295 real frames. A frame of at most
+    two values is no picture either.
+    """
+    few = kelvin.ravel()[::FLAT_STEP]
+    few = few[np.isfinite(few)]
+    values, counts = np.unique(few, return_counts=True)
+    if kelvin.size < FLAT_PIXELS or (len(values) > 2 and counts.max() <= 0.4 * len(few)):
+        return kelvin, ""
+    values, counts = np.unique(kelvin[np.isfinite(kelvin)], return_counts=True)
+    if 0 < len(values) <= 2:
+        return np.full_like(kelvin, np.nan), f"is blank: it holds {' and '.join(f'{v:.1f}' for v in values)} K alone"
+    if len(values) and counts.max() > kelvin.size / 2:
+        fill = values[counts.argmax()]
+        share = counts.max() / kelvin.size
+        return np.where(kelvin == fill, np.float32(np.nan), kelvin), f"holds {fill:.1f} K in {share:.0%} of its pixels"
+    return kelvin, ""
 
 
 def _is_readable(frame: Frame) -> bool:
@@ -180,47 +271,3 @@ def _is_readable(frame: Frame) -> bool:
         log.warning("left out as a gap: %s", error)
         return False
     return True
-
-
-def _read_storm(folder: Path, sequence: str) -> dict[str, Any]:
-    """Return what metadata.json tells about the storm, as attributes."""
-    path = folder.parent.parent / "metadata.json"
-    if not path.is_file():
-        return {}
-    try:
-        entry = parse_json(path.read_text(encoding="utf-8")).get(sequence, {})
-        return {f"storm_{key}": entry[key] for key in ("name", "season", "number") if entry.get(key) not in (None, "")}
-    except (ValueError, AttributeError) as error:
-        raise InputError(f"{path} is not the dataset's metadata ({error}); repair or remove it.") from error
-
-
-def _read_track(folder: Path, sequence: str, frames: list[Frame]) -> dict[str, Any]:
-    """Return the best-track coordinates of the frames, joined by file name, else by hour."""
-    path = folder.parent.parent / "metadata" / f"{sequence}.csv"
-    if not path.is_file():
-        return {}
-    by_key: dict[object, dict[str, float]] = {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        for row in csv.DictReader(file):
-            for key, values in _track_keys(path, row):
-                by_key.setdefault(key, values)
-    rows = [by_key.get(frame.path.name) or by_key.get(frame.time) or {} for frame in frames]
-    return {
-        name: ("time", np.array([row.get(column, math.nan) for row in rows]), attrs)
-        for name, (column, attrs) in TRACK.items()
-    }
-
-
-def _track_keys(path: Path, row: dict[str, str]) -> list[tuple[object, dict[str, float]]]:
-    """Return a CSV row's values under its hour and under each file it names."""
-    try:
-        year, month, day, hour = (int(row[column]) for column in ("year", "month", "day", "hour"))
-        time = pd.Timestamp(year, month, day, hour).to_datetime64().astype("datetime64[ns]")
-        values = {name: float(row[name]) for name in ("lat", "lng", "grade", "pressure", "wind") if row.get(name)}
-        keys: list[tuple[object, dict[str, float]]] = []
-        for column in [column for column in row if column and re.fullmatch(r"file_\d+", column) and row[column]]:
-            percent = row.get(column.replace("file", "mask") + "_pct")
-            keys.append((row[column], values | ({"mask_pct": float(percent)} if percent else {})))
-        return [*keys, (time, values)]
-    except (KeyError, ValueError, TypeError) as error:
-        raise InputError(f"{path} is not a best-track table in the dataset's columns ({error}).") from error

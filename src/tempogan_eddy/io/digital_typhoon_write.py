@@ -1,10 +1,12 @@
 """Writing a sequence in the layout of the Digital Typhoon dataset."""
 
 import csv
+import io
 import json
 import logging
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,15 @@ from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
-from tempogan_eddy.io.digital_typhoon import TRACK, UNKNOWN_SATELLITE
+from tempogan_eddy.io.digital_typhoon import UNKNOWN_SATELLITE
+from tempogan_eddy.io.digital_typhoon_track import TRACK
 from tempogan_eddy.io.frames import iterate_frames
+from tempogan_eddy.io.kinds import SEQUENCES
+from tempogan_eddy.io.names import safe_name
+from tempogan_eddy.io.ownership import MARK, check_place, mark_attributes, refuse_to_replace_input
+from tempogan_eddy.io.precision import STATED
 
-__all__ = ["write_digital_typhoon"]
+__all__ = ["check_basin", "write_digital_typhoon"]
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +37,41 @@ COLUMNS = (
 )
 
 
-def write_digital_typhoon(da: xr.DataArray, basin: Path, on_frame: Callable[[int], None]) -> None:
+KIND = SEQUENCES["digital-typhoon"]
+
+
+def check_basin(da: xr.DataArray, basin: Path, overwrite: bool, sources: Iterable[Path]) -> None:
+    """Refuse a folder that is no basin, and to replace a sequence in it that this package did not write.
+
+    Raises
+    ------
+    InputError
+        As `check_place`.
+    """
+    refuse_to_replace_input(basin, sources)
+    if basin.exists() and not (basin.is_dir() and (not any(basin.iterdir()) or (basin / "image").is_dir())):
+        raise InputError(f"{basin} exists and is no Digital Typhoon basin (a folder with image/); name another place.")
+    sequence = _folder_name(da)
+    images = basin / "image" / sequence
+    check_place(images, KIND, overwrite=overwrite, sources=sources)
+    if overwrite or (images.is_dir() and any(images.iterdir())):
+        return
+    table, entries = basin / "metadata" / f"{sequence}.csv", _read_metadata(basin)
+    if os.path.lexists(table) or sequence in entries:
+        told = table if os.path.lexists(table) else f"{basin / 'metadata.json'}, entry {sequence},"
+        raise InputError(
+            f"{told} exists and belongs to no sequence that TempoGAN-Eddy wrote; name another basin, or replace it "
+            "with --overwrite (in Python: overwrite=True)."
+        )
+
+
+def write_digital_typhoon(
+    da: xr.DataArray,
+    basin: Path,
+    on_frame: Callable[[int], None],
+    *,
+    overwrite: bool = False,
+) -> None:
     """Add a sequence to a basin folder: its HDF5 frames, its best-track table and its entry in metadata.json.
 
     Frames are float32 under the key ``Infrared``, NaN where missing. The layout holds no grid: coordinates
@@ -40,35 +81,45 @@ def write_digital_typhoon(da: xr.DataArray, basin: Path, on_frame: Callable[[int
     Parameters
     ----------
     da : DataArray (time, y, x)
-        A sequence; ``attrs["sequence"]`` names its folder.
+        A sequence; ``attrs["sequence"]``, as a safe file name, names its folder.
     basin : Path
-        The basin's folder, new or existing; a sequence of the same name in it is replaced.
+        The basin's folder, new or existing, which `check_basin` has let pass; our sequence of the same name in it
+        is replaced.
     on_frame : callable
         Called with the number of frames written.
+    overwrite : bool
+        Replace frames that another program wrote.
 
     Raises
     ------
     InputError
         If a time is not a whole hour: the file names hold hours only.
     """
-    sequence = re.sub(r"[^\w.-]", "_", str(da.attrs["sequence"]))
+    sequence = _folder_name(da)
     names = _file_names(da, sequence)
     left_out = sorted({str(name) for name in da.coords} - {"time", "satellite", *TRACK})
     if left_out:
         log.warning("The Digital Typhoon layout holds no %s; left out.", ", ".join(left_out))
+    attrs = {key: value for key, value in da.attrs.items() if key not in (*STATED, MARK)}
+    attrs |= mark_attributes("sequence", str(attrs.get("history", "")))
     with (
-        written_aside(basin / "metadata.json") as metadata,
-        written_aside(basin / "metadata" / f"{sequence}.csv") as table,
-        written_aside(basin / "image" / sequence) as images,
+        written_aside(basin / "metadata.json", None) as metadata,
+        written_aside(basin / "metadata" / f"{sequence}.csv", None) as table,
+        written_aside(basin / "image" / sequence, KIND, overwrite=overwrite) as images,
     ):
         images.mkdir()
         missing = []
         for number, (name, frame) in enumerate(zip(names, iterate_frames(da), strict=True)):
-            _write_frame(images / name, frame, da.attrs)
+            _write_frame(images / name, frame, attrs)
             missing.append(int(np.isnan(frame).sum()))
             on_frame(number + 1)
         _write_table(table, da, names, missing)
         _write_metadata(metadata, basin, sequence, da)
+
+
+def _folder_name(da: xr.DataArray) -> str:
+    """The sequence's name in file names."""
+    return safe_name(da.attrs.get("sequence") or da.name or "the sequence")
 
 
 def _file_names(da: xr.DataArray, sequence: str) -> list[str]:
@@ -90,13 +141,16 @@ def _file_names(da: xr.DataArray, sequence: str) -> list[str]:
 
 
 def _write_frame(path: Path, frame: np.ndarray, attrs: dict[Any, Any]) -> None:
+    """Write one frame, made in memory: HDF5 may crash the process where a disk is full."""
+    content = io.BytesIO()
     # The NetCDF library may share an HDF5 library that is not for several threads.
-    with NETCDF4_PYTHON_LOCK, h5py.File(path, "w") as file:
+    with NETCDF4_PYTHON_LOCK, h5py.File(content, "w") as file:
         image = file.create_dataset("Infrared", data=frame, compression="gzip", compression_opts=1, shuffle=True)
         image.attrs["long_name"] = "temperature"
         image.attrs["units"] = "kelvin"
         for key, value in attrs.items():
             file.attrs[str(key)] = value
+    path.write_bytes(content.getbuffer())
 
 
 def _write_table(path: Path, da: xr.DataArray, names: list[str], missing: list[int]) -> None:
@@ -131,10 +185,14 @@ def _write_metadata(path: Path, basin: Path, sequence: str, da: xr.DataArray) ->
         "end": f"{times[-1]:%Y-%m-%d}",
         "images": len(times),
     }
+    entries = _read_metadata(basin) | {sequence: entry}
+    path.write_text(json.dumps(dict(sorted(entries.items())), indent=2) + "\n", encoding="utf-8")
+
+
+def _read_metadata(basin: Path) -> dict[str, Any]:
     existing = basin / "metadata.json"
     try:
         entries = json.loads(existing.read_text(encoding="utf-8")) if existing.is_file() else {}
-        entries[sequence] = entry
+        return dict(entries)
     except (ValueError, TypeError) as error:
         raise InputError(f"{existing} is not the dataset's metadata ({error}); repair or remove it.") from error
-    path.write_text(json.dumps(dict(sorted(entries.items())), indent=2) + "\n", encoding="utf-8")

@@ -1,15 +1,26 @@
 """The grid of a sequence, made finer or coarser with it: every coordinate of cell centres stays true."""
 
+from __future__ import annotations
+
 import functools
+import logging
 from collections.abc import Callable
 
 import numpy as np
 import xarray as xr
 
+from tempogan_eddy.io.attributes import without_stale
+from tempogan_eddy.io.axes import role_of
+from tempogan_eddy.io.resolution import rescaled
+
 __all__ = ["coarsen_grid", "refine_grid"]
+
+log = logging.getLogger(__name__)
 
 REGULAR_SHARE = 1e-3
 """An axis that leaves the straight line between its ends by less than this share of its step is regular."""
+
+FLAGS = {"flag_values", "flag_masks", "flag_meanings"}
 
 
 def refine_grid(sequence: xr.DataArray, scale: int) -> dict[str, xr.Variable]:
@@ -18,22 +29,25 @@ def refine_grid(sequence: xr.DataArray, scale: int) -> dict[str, xr.Variable]:
     The centres of the fine cells of a cell at c of width d lie at ``c + d * ((j + 0.5) / scale - 0.5)``. A
     regular axis is refined as the straight line it is (stored in float32 it is one only to rounding); other
     coordinates, 1-D or 2-D, are interpolated linearly along y and x and extrapolated linearly over the outer
-    half cells.
+    half cells and next to cells without a value, such as those beyond the limb.
+
+    Latitudes stay within 90 degrees. Half of a cell centred on a pole lies beyond it; its fine rows there are
+    crowded between the last one before the pole and the pole.
 
     Parameters
     ----------
     sequence : DataArray (time, y, x)
-        With any coordinates; those not on y or x pass unchanged, labels (text, dates) along y or x are left
-        out.
+        With any coordinates; those not on y or x pass unchanged. Dates along y or x change as numbers do,
+        labels (text, flags) of cells are left out.
     scale : int
         How many times finer.
 
     Returns
     -------
     dict of Variable
-        For ``xarray.DataArray(coords=...)``; spatial coordinates in float64.
+        For ``xarray.DataArray(coords=...)``; spatial coordinates in float64, their resolution attributes rescaled.
     """
-    return _map_grid(sequence, functools.partial(_refine_axis, scale=scale))
+    return _map_grid(sequence, functools.partial(_refine_axis, scale=scale), scale)
 
 
 def coarsen_grid(sequence: xr.DataArray, scale: int) -> dict[str, xr.Variable]:
@@ -42,36 +56,72 @@ def coarsen_grid(sequence: xr.DataArray, scale: int) -> dict[str, xr.Variable]:
     Parameters
     ----------
     sequence : DataArray (time, y, x)
-        As for :func:`refine_grid`. Trailing rows and columns that do not fill a block are dropped.
+        As for :func:`refine_grid`. Trailing rows and columns that do not fill a block are dropped. A block with a cell
+        without a value has none.
     scale : int
         How many times coarser.
 
     Returns
     -------
     dict of Variable
-        For ``xarray.DataArray(coords=...)``; spatial coordinates in float64.
+        For ``xarray.DataArray(coords=...)``; spatial coordinates in float64, their resolution attributes rescaled.
     """
-    return _map_grid(sequence, functools.partial(_coarsen_axis, scale=scale))
+    return _map_grid(sequence, functools.partial(_coarsen_axis, scale=scale), 1 / scale)
 
 
-def _map_grid(sequence: xr.DataArray, change: Callable[[np.ndarray], np.ndarray]) -> dict[str, xr.Variable]:
-    coordinates = {}
+def _map_grid(sequence: xr.DataArray, change: Callable[[np.ndarray], np.ndarray], factor: float) -> dict:
+    coordinates, left_out = {}, []
     for name, coordinate in sequence.coords.items():
+        attrs = without_stale(coordinate.attrs)
+        values = coordinate.values
         spatial = [axis for axis, dim in enumerate(coordinate.dims) if dim in ("y", "x")]
-        values, attrs = coordinate.values, coordinate.attrs
-        if spatial and values.dtype.kind not in "iuf":
+        if spatial and _is_label(coordinate):
+            left_out.append(str(name))
             continue
         if spatial:
-            values = values.astype(np.float64)
-            straight = _unwrap(values) if _is_longitude(coordinate) else values
-            changed = straight
-            for axis in spatial:
-                changed = np.moveaxis(change(np.moveaxis(changed, axis, -1)), -1, axis)
-            values = _wrap_like(changed, values) if (straight != values).any() else changed
-        else:
-            attrs = {key: value for key, value in attrs.items() if key != "GeoTransform"}  # of the old pixels
+            values = _map_values(coordinate, functools.partial(_along, change=change, axes=spatial))
+        if spatial or not coordinate.dims:  # of the cells, or a grid mapping
+            attrs = rescaled(attrs, factor)
         coordinates[str(name)] = xr.Variable(coordinate.dims, values, attrs)
+    if left_out:
+        log.info("Labels of the old cells, left out: %s", ", ".join(left_out))
     return coordinates
+
+
+def _is_label(coordinate: xr.DataArray) -> bool:
+    return coordinate.dtype.kind not in "iufMm" or bool(FLAGS & set(coordinate.attrs))
+
+
+def _map_values(coordinate: xr.DataArray, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Return the values of a spatial coordinate on the new grid: dates as dates, angles across their jump."""
+    values = coordinate.values
+    if values.dtype.kind in "Mm":
+        return _map_dates(values, change)
+    values = values.astype(np.float64)
+    if _is_turn(coordinate):
+        straight = _unwrap(values)
+        changed = change(straight)
+        return _wrap_like(changed, values) if np.nan_to_num(straight - values).any() else changed
+    changed = change(values)
+    if role_of(coordinate.name, coordinate.attrs) == "latitude" and np.nanmax(np.abs(values), initial=0) <= 90:
+        return _before_the_pole(changed)
+    return changed
+
+
+def _map_dates(values: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    unknown = np.isnat(values)
+    first = np.zeros((), values.dtype) if unknown.all() else values[~unknown].min()
+    since = values - first
+    changed = change(np.where(unknown, np.nan, since.astype(np.int64).astype(np.float64)))
+    dates = first + np.nan_to_num(np.rint(changed)).astype(np.int64).astype(since.dtype)
+    dates[np.isnan(changed)] = np.array("NaT", dates.dtype)
+    return dates
+
+
+def _along(values: np.ndarray, change: Callable[[np.ndarray], np.ndarray], axes: list[int]) -> np.ndarray:
+    for axis in axes:
+        values = np.moveaxis(change(np.moveaxis(values, axis, -1)), -1, axis)
+    return values
 
 
 def _refine_axis(values: np.ndarray, scale: int) -> np.ndarray:
@@ -82,8 +132,13 @@ def _refine_axis(values: np.ndarray, scale: int) -> np.ndarray:
     position = (np.arange(count * scale) + 0.5) / scale - 0.5
     if _is_regular(values):
         return values[0] + (values[-1] - values[0]) / (count - 1) * position
-    left = np.clip(np.floor(position).astype(int), 0, count - 2)
-    return values[..., left] + (values[..., left + 1] - values[..., left]) * (position - left)
+    cell = np.arange(count * scale) // scale
+    step = np.diff(values, axis=-1)
+    unknown = np.full((*values.shape[:-1], 1), np.nan)
+    before, after = np.concatenate([unknown, step], -1)[..., cell], np.concatenate([step, unknown], -1)[..., cell]
+    offset = position - cell
+    towards, away = np.where(offset < 0, before, after), np.where(offset < 0, after, before)
+    return values[..., cell] + np.where(np.isnan(towards), away, towards) * offset
 
 
 def _coarsen_axis(values: np.ndarray, scale: int) -> np.ndarray:
@@ -104,9 +159,10 @@ def _is_regular(values: np.ndarray) -> bool:
     return bool(np.abs(values - line).max() <= REGULAR_SHARE * step + rounding)
 
 
-def _is_longitude(coordinate: xr.DataArray) -> bool:
-    marks = {coordinate.attrs.get("standard_name"), coordinate.attrs.get("units"), str(coordinate.name)}
-    return bool(marks & {"longitude", "degrees_east", "lon"})
+def _is_turn(coordinate: xr.DataArray) -> bool:
+    """Return whether a coordinate jumps by a full turn somewhere: a longitude, an azimuth."""
+    named = f"{coordinate.name} {coordinate.attrs.get('standard_name', '')}".lower()
+    return role_of(coordinate.name, coordinate.attrs) == "longitude" or "azimuth" in named
 
 
 def _unwrap(longitude: np.ndarray) -> np.ndarray:
@@ -125,3 +181,18 @@ def _unwrap(longitude: np.ndarray) -> np.ndarray:
 def _wrap_like(values: np.ndarray, original: np.ndarray) -> np.ndarray:
     """Bring longitudes back into the turn that the file uses."""
     return values % 360 if np.nanmin(original) >= 0 else (values + 180) % 360 - 180
+
+
+def _before_the_pole(latitude: np.ndarray) -> np.ndarray:
+    """Bring the latitudes of fine rows beyond a pole back before it, in their order."""
+    if latitude.ndim != 1:
+        return np.clip(latitude, -90, 90)
+    latitude = latitude.copy()
+    for pole in (-90.0, 90.0):
+        share = latitude / pole
+        beyond = np.flatnonzero(share >= 1 - 1e-9)
+        if (share > 1 + 1e-9).any() and beyond.size < latitude.size:
+            last = np.delete(share, beyond).max()
+            crowded = last + (1 - last) * (np.arange(beyond.size) + 1) / (beyond.size + 1)
+            latitude[beyond[np.argsort(share[beyond])]] = pole * crowded
+    return np.clip(latitude, -90, 90)

@@ -31,6 +31,8 @@ SENSORS = (
     *("platform", "platform_id", "platform_name", "satellite", "satellite_name", "satellite_id", "spacecraft"),
     *("sensor", "instrument", "instrument_id", "instrument_name", "sensor_name", "orbital_slot", "scene_id"),
 )
+PACKING = ("scale_factor", "add_offset")
+TIME_ATTRIBUTES = frozenset({"units", "calendar", "_FillValue", "missing_value", "valid_range", "_Unsigned", *PACKING})
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def _grid_marks(group: h5py.Group, names: Mapping[str, Any]) -> dict[str, tuple[
     for name in names:
         values = group[name]
         held = values[()] if values.ndim < 2 else values[:: max(values.shape[0] - 1, 1), :: max(values.shape[1] - 1, 1)]
-        packing = tuple(text_of(_plain(values.attrs.get(key, ""))) for key in ("scale_factor", "add_offset", "units"))
+        packing = tuple(float(_plain(values.attrs[key])) for key in PACKING if key in values.attrs)
         marks[name] = (values.shape, np.asarray(held).tobytes(), packing)
     return marks
 
@@ -152,14 +154,15 @@ def _times(
             raise InputError(f"{path} tells no time.")
         return np.array([told[0]])
     stored = group[located.time]
-    variable = xr.Variable([f"d{axis}" for axis in range(stored.ndim)], stored[()], _texts(stored.attrs))
+    attrs = _texts(stored.attrs, TIME_ATTRIBUTES)
+    variable = xr.Variable([f"d{axis}" for axis in range(stored.ndim)], stored[()], attrs)
     return decoded_times(variable, f"{path}: {located.time}")
 
 
-def _texts(attrs: Mapping[str, Any]) -> dict[str, Any]:
+def _texts(attrs: Mapping[str, Any], wanted: frozenset[str] | None = None) -> dict[str, Any]:
     """Return attributes with texts as text; h5py gives some as bytes, and references to other objects."""
+    names = set(attrs) - {"DIMENSION_LIST", "REFERENCE_LIST", "CLASS", "NAME"}
     return {
         key: text_of(value) if isinstance(value := _plain(attrs[key]), bytes) else value
-        for key in attrs
-        if key not in ("DIMENSION_LIST", "REFERENCE_LIST", "CLASS", "NAME")
+        for key in (names if wanted is None else names & wanted)
     }

@@ -17,11 +17,16 @@ STAMP = re.compile(r"^\S+Z ")  # the date before each line
 
 def with_line(attrs: Mapping[Any, Any], text: str) -> str:
     """The history of some attributes with one more line, of now."""
-    line = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {text}"
-    return "\n".join(filter(None, (attrs.get("history"), line)))
+    line = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {' '.join(text.splitlines())}"
+    return "\n".join(filter(None, (_text(attrs).rstrip(), line)))
 
 
 def commands_of(attrs: Mapping[Any, Any]) -> list[str]:
     """The commands of this package that made a file, each once, the earliest first."""
-    lines = (STAMP.sub("", line) for line in str(attrs.get("history", "")).splitlines())
+    lines = (STAMP.sub("", line) for line in _text(attrs).splitlines())
     return list(dict.fromkeys(line for line in lines if line.startswith("tempogan-eddy ")))
+
+
+def _text(attrs: Mapping[Any, Any]) -> str:
+    told = attrs.get("history", "")
+    return "\n".join(map(str, told)) if isinstance(told, list | tuple) else str(told)

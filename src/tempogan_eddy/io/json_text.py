@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.walk import refuse_special
 
 __all__ = ["parse_json", "read_bounded"]
+
+DEEPEST = 100
 
 # Pipes of the shell's own, as in `--config <(jq ... mine.json)`, have these names.
 PIPES = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
@@ -22,12 +25,32 @@ def parse_json(text: str | bytes) -> Any:
     Raises
     ------
     ValueError
-        It is not JSON, or JSON that no honest writer makes: nested too deeply, or a number of thousands of digits.
+        It is not JSON, or JSON that no honest writer makes: nested more than 100 deep, a number of thousands of
+        digits, or text that no file can hold (half of a surrogate pair).
     """
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    _check_depth(value)
+    if (b"\\ud" if isinstance(text, bytes) else "\\ud") in text.lower():
+        json.dumps(value, ensure_ascii=False).encode()  # UnicodeEncodeError is a ValueError
+    return value
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [part for whole in level for part in _parts(whole)]
+        if not level:
+            return
+    raise ValueError("it is nested too deeply")
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def read_bounded(path: Path, largest: int) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,7 +94,7 @@ def read_record(path: Path, text: str | None) -> Record:
         mapping, time = told.get("mapping"), told.get("time")
         return Record(
             None if mapping is None else Mapping(**mapping),
-            None if time is None else np.datetime64(time, "ns"),
+            None if time is None else _moment(time),
             {str(name): _coordinate(name, *entry) for name, entry in told.get("coordinates", {}).items()},
             dict(told.get("attrs", {})),
         )
@@ -101,6 +102,12 @@ def read_record(path: Path, text: str | None) -> Record:
         raise InputError(
             f"{path} holds a damaged record of this program ({error}); write the frame again or remove the text."
         ) from error
+
+
+def _moment(text: str) -> np.datetime64:
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+", text):
+        raise ValueError(f"{text!r} is no time")
+    return np.datetime64(text, "ns")
 
 
 def _coordinate(name: str, value: object, attrs: dict[str, Any]) -> tuple[float | str, dict[str, Any]]:

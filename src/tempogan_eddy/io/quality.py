@@ -97,7 +97,7 @@ def mask_calibration_bars(frame: np.ndarray, valid_kelvin: tuple[float, float] =
     return kelvin
 
 
-def refuse_celsius(frame: np.ndarray, path: Path) -> None:
+def refuse_celsius(frame: np.ndarray, path: Path | str) -> None:
     """Refuse values that can only be degrees Celsius where they are called kelvin: all would be missing.
 
     Parameters

@@ -1,23 +1,31 @@
 """Writing sequences: one frame at a time, aside, then renamed."""
 
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.cf_write import write_cf
-from tempogan_eddy.io.digital_typhoon_write import write_digital_typhoon
+from tempogan_eddy.io.coverage import covered
+from tempogan_eddy.io.digital_typhoon_write import check_basin, write_digital_typhoon
 from tempogan_eddy.io.frames import source_paths
 from tempogan_eddy.io.history import with_line
+from tempogan_eddy.io.kinds import SEQUENCES
+from tempogan_eddy.io.ownership import check_place
 from tempogan_eddy.io.png import write_png
+from tempogan_eddy.io.precision import Precision, precision_of
 from tempogan_eddy.io.quality import EVERYTHING
-from tempogan_eddy.io.sequence import NAME, as_sequence
-from tempogan_eddy.io.sources import FORMATS, NETCDF_SUFFIXES, is_netcdf, recognise
+from tempogan_eddy.io.sequence import as_sequence
+from tempogan_eddy.io.sources import FORMATS, NETCDF_SUFFIXES, recognise
 
 __all__ = ["check_output", "save_sequence"]
+
+log = logging.getLogger(__name__)
 
 
 def save_sequence(
@@ -26,12 +34,15 @@ def save_sequence(
     *,
     format: str | None = None,
     history: str | None = None,
+    precision: str = "rounded",
+    overwrite: bool = False,
     on_frame: Callable[[int], None] | None = None,
 ) -> None:
     """Write a sequence, computing and holding one of its chunks along time, one frame as a rule, at a time.
 
     The output is written beside its place under a hidden name and renamed when whole: a failure or Ctrl-C
-    leaves nothing, and an older output stays until then. Missing parent folders are made.
+    leaves nothing, and an older output stays until then. Missing parent folders are made. NetCDF and Zarr keep
+    the first of frames that have the same time, and a log line tells of the others.
 
     Parameters
     ----------
@@ -44,6 +55,15 @@ def save_sequence(
         The suffix's, else, for an output without suffix, that of the folder that the sequence is read from.
     history : str, optional
         What made this sequence; appended with the date to the file's history.
+    precision : {"rounded", "packed", "exact"}, default "rounded"
+        ``rounded``: to multiples of 2**-10 K, an error of at most 0.0005 K, so that values compress.
+        ``packed``: 16 bits in steps of 0.01 K, an error of at most 0.005 K.
+        ``exact``: every bit of float32. The file's attribute ``value_rounding`` says which. LR consistency
+        holds to the same error. The choice is for NetCDF and Zarr: PNG frames always have steps of 0.005 K, and
+        Digital Typhoon frames every bit.
+    overwrite : bool, default False
+        Replace what this package did not write too: any file, and a folder of the same format. The input is
+        never replaced.
     on_frame : callable, optional
         Called with the number of frames written so far, for a progress bar.
 
@@ -51,24 +71,31 @@ def save_sequence(
     ------
     InputError
         If the format is not known, the sequence still reads what would be replaced, something else than such
-        an output is in the way, or the format cannot hold these values.
+        an output is in the way, the format cannot hold these values, or the place cannot be written.
     """
     path = Path(path)
-    format = check_output(da, path, format)
+    format = check_output(da, path, format, precision=precision, overwrite=overwrite)
     da = as_sequence(da, valid_kelvin=EVERYTHING)
-    da = da.assign_attrs(history=with_line(da.attrs, history or "written by tempogan-eddy"))
+    da.attrs = covered(da) | {"history": with_line(da.attrs, history or "written by tempogan-eddy")}
     on_frame = on_frame or (lambda done: None)
     if format == "digital-typhoon":
-        write_digital_typhoon(da, path, on_frame)
+        write_digital_typhoon(da, path, on_frame, overwrite=overwrite)
         return
-    with written_aside(path) as partial:
+    with written_aside(path, SEQUENCES[format], overwrite=overwrite) as partial:
         if format == "png":
             write_png(da, partial, on_frame)
         else:
-            write_cf(da, partial, format, on_frame)
+            write_cf(_one_frame_a_time(da), partial, format, precision_of(precision), on_frame)
 
 
-def check_output(da: xr.DataArray, path: Path, format: str | None = None) -> str:
+def check_output(
+    da: xr.DataArray,
+    path: Path,
+    format: str | None = None,
+    *,
+    precision: str = "rounded",
+    overwrite: bool = False,
+) -> str:
     """Return the format in which a sequence, or one made from it, would be written to a place.
 
     Raises
@@ -76,10 +103,39 @@ def check_output(da: xr.DataArray, path: Path, format: str | None = None) -> str
     InputError
         As `save_sequence`: before a long computation rather than after.
     """
-    sources = {source.resolve() for source in source_paths(da)}
+    sources = {Path(os.path.realpath(source)) for source in source_paths(da)}
     format = _format(path, format, sources)
-    _check_place(path, format, sources)
+    _check_precision(precision_of(precision), format)
+    if sources & set(Path(os.path.realpath(path)).parents):
+        raise InputError(f"{path} lies in what the input is read from; write to another place.")
+    if format == "digital-typhoon":
+        check_basin(da, path, overwrite, sources)
+    else:
+        check_place(path, SEQUENCES[format], overwrite=overwrite, sources=sources)
     return format
+
+
+def _check_precision(precision: Precision, format: str) -> None:
+    fixed = {"png": ("packed", "exact"), "digital-typhoon": ("packed",)}
+    if precision.name in fixed.get(format, ()):
+        raise InputError(f"The format {format} holds no {precision.name} values; write NetCDF or Zarr.")
+
+
+def _one_frame_a_time(da: xr.DataArray) -> xr.DataArray:
+    """Keep the first of frames that have the same time: times of a CF coordinate increase."""
+    times = da["time"].values
+    first = np.append(True, times[1:] != times[:-1])
+    if first.all():
+        return da
+    seen_by = ""
+    if "satellite" in da.coords and da["satellite"].dims == ("time",):
+        seen_by = f" (satellites: {', '.join(sorted(set(map(str, da['satellite'].values[~first]))))})"
+    log.warning(
+        "%s: %d of %d frames have the time of the frame before them%s and are left out; the Conventions allow one "
+        "frame a time.",
+        da.attrs.get("sequence", "the sequence"), int((~first).sum()), len(times), seen_by,
+    )  # fmt: skip
+    return da.isel(time=np.flatnonzero(first))
 
 
 def _format(path: Path, format: str | None, sources: set[Path]) -> str:
@@ -92,27 +148,3 @@ def _format(path: Path, format: str | None, sources: set[Path]) -> str:
     if found is None:
         raise InputError(f"{path} does not tell its format; end it with .nc or .zarr, or give {', '.join(FORMATS)}.")
     return found
-
-
-def _check_place(path: Path, format: str, sources: set[Path]) -> None:
-    """Refuse to replace what the sequence is read from, or anything that is no such output."""
-    place = path.resolve()
-    folders = [place, *place.parents] if format == "digital-typhoon" else place.parents  # into the basin, or beside
-    nearest = next(folder for folder in folders if folder.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        why = "may not be written to" if nearest.is_dir() else "is a file, not a folder"
-        raise InputError(f"{path} cannot be written: {nearest} {why}; write to another place.")
-    if any(place == source or place in source.parents for source in sources) or sources & set(place.parents):
-        raise InputError(f"{path} is where the sequence is read from; write to another place.")
-    if not path.exists():
-        return
-    if format == "digital-typhoon":
-        ours = path.is_dir() and (not any(path.iterdir()) or (path / "image").is_dir())
-    elif format == "png":
-        ours = path.is_dir() and all(entry.suffix == ".png" for entry in path.iterdir())
-    elif format == "zarr":
-        ours = path.is_dir() and (not any(path.iterdir()) or (path / NAME).is_dir())
-    else:
-        ours = path.is_file() and is_netcdf(path)
-    if not ours:
-        raise InputError(f"{path} exists and is no {format} sequence; remove it or write to another place.")

@@ -6,6 +6,9 @@ that never decreases. ``attrs["sequence"]`` names the storm. All other coordinat
 """
 
 import functools
+import logging
+from collections.abc import Hashable, Iterable
+from datetime import datetime
 from typing import Any
 
 import dask.array
@@ -14,13 +17,20 @@ import pandas as pd
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.cadence import nominal_times, parse_duration
 from tempogan_eddy.io.quality import VALID_KELVIN, mask_impossible
 from tempogan_eddy.io.units import Conversion, kelvin_conversion
 
-__all__ = ["DIMS", "NAME", "as_sequence", "select_time"]
+__all__ = ["DIMS", "NAME", "as_dates", "as_sequence", "label_of", "order_of_times", "select_time"]
+
+log = logging.getLogger(__name__)
 
 NAME = "brightness_temperature"
 DIMS = ("time", "y", "x")
+HALF_SECOND, MINUTE = np.timedelta64(5 * 10**8, "ns"), np.timedelta64(60 * 10**9, "ns")
+
+# Calendars of cftime whose dates are those of numpy since 1582.
+REAL_CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
 
 
 def as_sequence(
@@ -31,8 +41,8 @@ def as_sequence(
     Parameters
     ----------
     da : DataArray
-        Dims ``time``, ``y``, ``x`` in any order; ``attrs["units"]`` in kelvin or degrees Celsius; any numeric
-        type.
+        Dims ``time``, ``y``, ``x`` in any order; ``attrs["units"]`` in kelvin or degrees Celsius; any real numeric
+        type; frames in any order of time.
     sequence : str, optional
         The storm's name, used where ``attrs`` holds none.
     valid_kelvin : tuple of float
@@ -41,16 +51,20 @@ def as_sequence(
     Returns
     -------
     DataArray (time, y, x)
-        Lazy float32 kelvin, in the chunks along time that it came in; coordinates and attributes kept.
+        Lazy float32 kelvin, in the order of time, in the chunks along time that it came in; coordinates and
+        attributes kept.
 
     Raises
     ------
     InputError
         For other dims, units, types or times than a sequence can have.
     """
-    label = sequence or da.attrs.get("sequence") or da.name or "the sequence"
+    label = label_of(da, sequence)
     if set(da.dims) != set(DIMS):
-        raise InputError(f"{label} has the dimensions {tuple(da.dims)}; a sequence has exactly {DIMS}.")
+        raise InputError(
+            f"{label} has the dimensions {tuple(da.dims)}; a sequence has exactly {DIMS}: rename them "
+            f"(da.rename({_first_other(da.dims)}=...)) or choose one of the others (da.isel)."
+        )
     if da.dtype.kind not in "iuf":
         raise InputError(f"{label} holds {da.dtype} values; a sequence holds numbers, in kelvin.")
     if 0 in da.shape:
@@ -63,6 +77,9 @@ def as_sequence(
             "(xarray: attrs['units']; a NetCDF file: ncatted -a units,VARIABLE,o,c,K FILE)."
         )
     da = da.transpose(*DIMS).assign_coords(time=check_times(da, label))
+    order = order_of_times(da["time"].values, label)
+    if order is not None:
+        da = da.isel(time=order)
     # Frames that are computed together stay together: one alone would have its whole chunk computed for it.
     data = da.chunk({"y": -1, "x": -1} if da.chunks else {"time": 1, "y": -1, "x": -1}).data
     clean = functools.partial(_to_kelvin, conversion=conversion, valid_kelvin=valid_kelvin)
@@ -73,6 +90,15 @@ def as_sequence(
     }
     attrs["sequence"] = str(attrs.get("sequence", label))
     return da.copy(data=data).rename(NAME).assign_attrs(attrs)
+
+
+def label_of(da: xr.DataArray, sequence: str | None = None) -> str:
+    """Return what messages call a DataArray: its storm, else its own name."""
+    return str(sequence or da.attrs.get("sequence") or da.name or "the sequence")
+
+
+def _first_other(dims: Iterable[Hashable]) -> str:
+    return next((str(dim) for dim in dims if dim not in DIMS), "band")
 
 
 def _plain(value: Any) -> str | int | float | list[Any]:
@@ -87,41 +113,106 @@ def _plain(value: Any) -> str | int | float | list[Any]:
 
 
 def _to_kelvin(block: np.ndarray, conversion: Conversion, valid_kelvin: tuple[float, float]) -> np.ndarray:
+    if block.dtype == np.float16:  # whose steps are 0.25 K, too wide to compute in
+        block = block.astype(np.float32)
     return mask_impossible(conversion(block), valid_kelvin)
 
 
-def check_times(da: xr.DataArray, label: object) -> xr.DataArray:
-    """Return the time coordinate as datetime64[ns]; refuse one absent, not of dates, or decreasing."""
-    if "time" not in da.coords or da["time"].dims != ("time",) or da["time"].dtype.kind != "M":
+def check_times(da: xr.DataArray, label: str) -> xr.DataArray:
+    """Return the time coordinate as datetime64[ns]; refuse one that is absent, not of dates, or incomplete."""
+    if "time" not in da.coords or da["time"].dims != ("time",):
         raise InputError(f"{label} has no time coordinate of dates along 'time'.")
-    time = da["time"].astype("datetime64[ns]")
-    values = time.values
+    return da["time"].copy(data=as_dates(da["time"], label))
+
+
+def as_dates(coordinate: xr.DataArray, label: str) -> np.ndarray:
+    """Return the dates of a coordinate as datetime64[ns], those with a time zone in UTC.
+
+    Raises
+    ------
+    InputError
+        It holds something else, a calendar that is not the real one, or a date missing.
+    """
+    if isinstance(coordinate.dtype, pd.DatetimeTZDtype):
+        values = pd.DatetimeIndex(coordinate.data).tz_convert(None).to_numpy()
+    else:
+        values = np.asarray(coordinate.values)
+    name = coordinate.name
+    if values.dtype.kind == "O" and values.size:
+        values = _dates_of_objects(values, label, name)
+    if values.dtype.kind != "M":
+        kind = "text" if values.dtype.kind in "OUST" else f"{values.dtype} numbers"
+        raise InputError(
+            f"{label} has no time coordinate of dates: {name!r} holds {kind}; convert it, for example with "
+            f"da.assign_coords({name}=pandas.to_datetime(da[{name!r}].values))."
+        )
     if np.isnat(values).any():
         raise InputError(f"{label} has a frame without a time (frame {int(np.isnat(values).argmax())}).")
-    backward = np.flatnonzero(np.diff(values) < np.timedelta64(0, "ns"))
-    if backward.size:
-        before, after = (pd.Timestamp(values[backward[0] + i]).isoformat() for i in (0, 1))
-        raise InputError(f"{label} has times that go back, {before} to {after}; sort its frames by time.")
-    return time
+    dates = values.astype("datetime64[ns]")
+    if (dates.astype("datetime64[D]") != values.astype("datetime64[D]")).any():
+        raise InputError(f"{label} has times before 1678 or after 2262; check its coordinate {name!r}.")
+    return dates
 
 
-def times_within(times: np.ndarray, interval: str) -> np.ndarray:
-    """Return which times lie in an interval, written as for `select_time`, as an array of bool."""
+def _dates_of_objects(values: np.ndarray, label: str, name: Hashable) -> np.ndarray:
+    """Return dates of cftime, of Python or with a time zone as datetime64[ns]; other objects as they are."""
+    calendar = getattr(values.flat[0], "calendar", None)
+    if calendar is not None and calendar not in REAL_CALENDARS:
+        raise InputError(
+            f"{label} has times of the calendar {calendar!r}, in which its frames are not as far apart as they were; "
+            f"convert them with da.convert_calendar('standard', dim={name!r}, use_cftime=False)."
+        )
+    if calendar is None and not all(isinstance(value, datetime | np.datetime64) for value in values.flat):
+        return values
+    try:
+        texts = [value.isoformat() if hasattr(value, "isoformat") else str(value) for value in values.flat]
+        dates = pd.to_datetime(texts, utc=True, format="ISO8601").tz_localize(None)
+    except ValueError as error:
+        raise InputError(f"{label} has times that are no dates of today's calendar ({error}).") from error
+    return dates.to_numpy().reshape(values.shape).astype("datetime64[ns]")
+
+
+def order_of_times(times: np.ndarray, label: str) -> np.ndarray | None:
+    """Return the numbers of the frames in the order of time, or None where they are in it; say so."""
+    backward = np.flatnonzero(np.diff(times) < np.timedelta64(0, "ns"))
+    if not backward.size:
+        return None
+    before, after = (pd.Timestamp(times[backward[0] + i]).isoformat() for i in (0, 1))
+    log.warning("%s has times that go back, %s to %s; its frames are sorted by time", label, before, after)
+    return np.argsort(times, kind="stable")
+
+
+def times_within(times: np.ndarray, interval: str, tolerance: str | None = None) -> np.ndarray:
+    """Return which times lie in an interval, written as for `select_time`, as an array of bool.
+
+    An end that names an hour, a day or more is compared with the slots that times belong to. A time may be off its slot
+    by the tolerance, a tenth of the step by default. To an end that names a minute or a second, a frame may also be
+    known by its own time, to the second, or to the digit where the end has digits after the second.
+    """
     start, slash, end = interval.partition("/")
     lower = _period(start, interval)
     upper = _period(end, interval) if slash else lower
-    keep = np.ones(len(times), dtype=bool)
-    if lower is not None:
-        keep &= times >= lower.start_time.to_datetime64()
-    if upper is not None:
-        keep &= times <= upper.end_time.to_datetime64()
-    return keep
+    times = times.astype("datetime64[ns]")
+    slots = nominal_times(times, tolerance=None if tolerance is None else parse_duration(tolerance, "time_tolerance"))
+    seconds = (times + HALF_SECOND).astype("datetime64[s]").astype("datetime64[ns]")
+    finer = any(end is not None and _length(end) < HALF_SECOND for end in (lower, upper))
+    inside = np.zeros(len(times), dtype=bool)
+    for known_by in (slots, seconds, *([times] if finer else [])):
+        keep = np.ones(len(times), dtype=bool)
+        if lower is not None:
+            keep &= (known_by if _length(lower) <= MINUTE else slots) >= lower.start_time.to_datetime64()
+        if upper is not None:
+            keep &= (known_by if _length(upper) <= MINUTE else slots) <= upper.end_time.to_datetime64()
+        inside |= keep
+    return inside
 
 
-def select_time(da: xr.DataArray, interval: str | None) -> xr.DataArray:
+def select_time(da: xr.DataArray, interval: str | None, tolerance: str | None = None) -> xr.DataArray:
     """Return the frames within an ISO interval such as ``1987-04-14/1987-04-15T12`` or ``1987-04-14/..``.
 
-    Both ends are included, and an end that names a whole day, hour or month includes all of it.
+    Both ends are included, and an end that names a whole day, hour or month includes all of it. A frame counts by the
+    slot that it belongs to: one at 00:29:59.99998 or 00:30:21 of a half-hourly sequence is that of 00:30. Its own time,
+    to the second, counts too where an end names a minute or a second.
 
     Parameters
     ----------
@@ -129,6 +220,8 @@ def select_time(da: xr.DataArray, interval: str | None) -> xr.DataArray:
         A sequence.
     interval : str or None
         ``start/end``, with ``..`` for an open end, or one day, hour or moment alone; None keeps every frame.
+    tolerance : str, optional
+        How far a time may be off its slot, such as ``30s``; a tenth of the sequence's step by default.
 
     Raises
     ------
@@ -137,12 +230,17 @@ def select_time(da: xr.DataArray, interval: str | None) -> xr.DataArray:
     """
     if interval is None:
         return da
-    keep = times_within(da["time"].values, interval)
+    keep = times_within(da["time"].values, interval, tolerance)
     if not keep.any():
         first, last = (pd.Timestamp(da["time"].values[i]).isoformat() for i in (0, -1))
         name = da.attrs.get("sequence", "the sequence")
         raise InputError(f"No frame of {name} lies in {interval!r}; its frames go from {first} to {last}.")
     return da.isel(time=np.flatnonzero(keep))
+
+
+def _length(period: pd.Period) -> np.timedelta64:
+    """How long what an end names is: a minute for 10:30, a day for the first of May."""
+    return (period.end_time - period.start_time).to_timedelta64()
 
 
 def _period(text: str, interval: str) -> pd.Period | None:

@@ -26,7 +26,8 @@ __all__ = ["FORMATS", "NETCDF_SUFFIXES", "Paths", "Source", "expand", "find_sour
 log = logging.getLogger(__name__)
 
 FORMATS = ("digital-typhoon", "png", "netcdf", "zarr")
-NETCDF_SUFFIXES = {".nc", ".nc4", ".nc3", ".cdf", ".netcdf", ".h5", ".he5", ".hdf5"}
+NETCDF_SUFFIXES = {".nc", ".nc4", ".nc3", ".cdf", ".netcdf"}
+READ_SUFFIXES = {*NETCDF_SUFFIXES, ".h5", ".he5", ".hdf5"}
 NETCDF_MAGIC = (b"CDF", b"\x89HDF")
 PACKED_SUFFIXES = {".gz", ".bz2", ".xz", ".zst", ".z"}
 ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
@@ -107,7 +108,7 @@ def recognise(path: Path) -> str | None:
             return "png"
         if is_zipped_zarr(path):
             return "zarr"
-        return "netcdf" if path.suffix.lower() in NETCDF_SUFFIXES or is_netcdf(path) else None
+        return "netcdf" if path.suffix.lower() in READ_SUFFIXES or is_netcdf(path) else None
     if any((path / mark).exists() for mark in ZARR_MARKS):
         return "zarr"
     names = [entry.name for entry in entries(path) if not entry.name.startswith(".")]
@@ -115,7 +116,7 @@ def recognise(path: Path) -> str | None:
     if any(FILE_NAME.fullmatch(name) for name in names):
         return "digital-typhoon"
     # Pictures beside sequences of another format illustrate them.
-    return "png" if ".png" in suffixes and not suffixes & {*NETCDF_SUFFIXES, ".zarr"} else None
+    return "png" if ".png" in suffixes and not suffixes & {*READ_SUFFIXES, ".zarr"} else None
 
 
 def find_sources(
@@ -186,10 +187,10 @@ def _walk(path: Path, parts: tuple[str, ...], seen: Seen) -> Iterator[Source]:
         name, suffix = entry.name, entry.suffix.lower()
         if name.startswith("."):
             continue
-        if suffix in PACKED_SUFFIXES and Path(entry.stem).suffix.lower() in NETCDF_SUFFIXES:
+        if suffix in PACKED_SUFFIXES and Path(entry.stem).suffix.lower() in READ_SUFFIXES:
             log.warning("left out: %s", foreign_format(entry) or f"{entry} is packed; unpack it first")
         is_frame = known == "digital-typhoon" and suffix == ".h5"
-        if entry.is_dir() or is_zipped_zarr(entry) or (suffix in NETCDF_SUFFIXES and not is_frame):
+        if entry.is_dir() or is_zipped_zarr(entry) or (suffix in READ_SUFFIXES and not is_frame):
             yield from _walk(entry, (*parts, name), seen)
 
 

@@ -6,6 +6,7 @@ import logging
 import re
 import warnings
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ def _since(values: np.ndarray, units: str, calendar: str, where: str | Path) -> 
             f"{where} has the units {units!r}; a time counts days, hours, minutes or seconds since a date."
         )
     try:
-        epoch = _dates(0, f"days since {epoch_text}", calendar)
+        epoch = _epoch(epoch_text, calendar)
     except (ValueError, OverflowError, TypeError):
         raise InputError(f"{where} has the units {units!r}, whose epoch is no date; correct them.") from None
     known = np.isfinite(values) if values.dtype.kind == "f" else np.ones(values.shape, bool)
@@ -144,6 +145,11 @@ def _parts(units: str) -> tuple[str, str, int]:
     year, month, day, hour, minute, second, sign, zone_hour, zone_minute = found.groups()
     zone = (int(zone_hour or 0) * 60 + int(zone_minute or 0)) * MICROSECONDS["min"] * (-1 if sign == "-" else 1)
     return unit.lower(), f"{year}-{month}-{day} {hour or 0}:{minute or '00'}:{second or '00'}", zone
+
+
+@cache
+def _epoch(text: str, calendar: str) -> Any:
+    return _dates(0, f"days since {text}", calendar)
 
 
 def _dates(values: Any, units: str, calendar: str) -> Any:

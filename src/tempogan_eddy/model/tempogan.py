@@ -71,7 +71,7 @@ def interpolation_kernel(scale: int, lr_consistency: bool) -> Tensor:
     Tensor
         (scale ** 2, 1, 5, 5) float32: one 5x5 kernel at low resolution for each place within a block.
     """
-    impulse = torch.zeros(1, 1, 9, 9, dtype=torch.float64)
+    impulse = torch.zeros(1, 1, 9, 9, dtype=torch.float64, device="cpu")  # numbers, where only shapes are asked for too
     impulse[..., 4, 4] = 1
     answer = functional.interpolate(impulse, scale_factor=scale, mode="bicubic", align_corners=False)
     if lr_consistency:

@@ -20,7 +20,7 @@ def provenance(model: Model) -> dict[str, object]:
         "super_resolution_model": Path(model.name).name,
         **({"super_resolution_model_sha256": sha256(file)} if file else {}),
         "super_resolution_training_data": "; ".join(model.metadata.get("training_data", [])) or "not recorded",
-        "comment": "Detail finer than the input's pixels is plausible, not observed.",
+        "super_resolution_comment": "Detail finer than the input's pixels is plausible, not observed.",
         "super_resolution_model_version": str(model.metadata.get("version", "")),
         "super_resolution_model_step": int(model.metadata.get("step", 0)),
         "super_resolution_kelvin_range": [low, high],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any, TypeVar, overload
 
 import numpy as np
 import torch
@@ -13,7 +14,9 @@ from tempogan_eddy.dataset.missing import fill_missing
 from tempogan_eddy.device import choose_device
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.guards import warn_of_input
-from tempogan_eddy.io import as_sequence, refine_grid
+from tempogan_eddy.io import adapt, refine_grid
+from tempogan_eddy.io.quality import VALID_KELVIN
+from tempogan_eddy.io.resolution import rescaled
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
 from tempogan_eddy.reconstruction.engines import detail_engine, private_copy
 from tempogan_eddy.reconstruction.provenance import provenance
@@ -32,52 +35,109 @@ PIXELS_AT_ONCE = {"cuda": 64 * 128 * 128}
 FRAMES_HELD = 4
 
 
+Held = TypeVar("Held", xr.DataArray, xr.Dataset, np.ndarray)
+
+
+@overload
 def reconstruct(
-    sequence: xr.DataArray,
-    model: Model | str | Path,
+    sequence: Held,
+    model: Model | str | Path = ...,
     *,
+    kelvin: bool = ...,
+    variable: str | None = ...,
+    valid_kelvin: tuple[float, float] = ...,
+    tile: int = ...,
+    device: str | torch.device = ...,
+    engine: str = ...,
+    precision: str = ...,
+) -> Held: ...
+@overload
+def reconstruct(
+    sequence: str | Path,
+    model: Model | str | Path = ...,
+    *,
+    variable: str | None = ...,
+    valid_kelvin: tuple[float, float] = ...,
+    tile: int = ...,
+    device: str | torch.device = ...,
+    engine: str = ...,
+    precision: str = ...,
+) -> xr.DataArray: ...
+def reconstruct(
+    sequence: Any,
+    model: Model | str | Path = "eddy",
+    *,
+    kelvin: bool = False,
+    variable: str | None = None,
+    valid_kelvin: tuple[float, float] = VALID_KELVIN,
     tile: int = TILE,
-    device: str | torch.device = "cpu",
+    device: str | torch.device = "auto",
     engine: str = "auto",
     precision: str = "auto",
-) -> xr.DataArray:
-    """Rebuild the fine detail of a coarse sequence.
+) -> Any:
+    """Rebuild the fine detail of a coarse sequence or frame.
 
-    Nothing is computed until values are asked for; one frame at a time (on a GPU, one batch) is then held. The model
-    is copied: it is not changed, and what becomes of it later changes nothing here.
+    Nothing is computed until values are asked for, except for numpy; one frame at a time (on a GPU, one batch) is then
+    held. The model is copied: later changes to it have no effect.
 
     Parameters
     ----------
-    sequence
-        (time, y, x) in kelvin, NaN where missing, seen by the sensor that the model was trained for.
-    model
-        From `load_model`, or the path of a model.
-    tile
+    sequence : DataArray, Dataset, array, str or Path
+        Brightness temperature with NaN where missing, seen by the sensor that the model was trained for: a DataArray
+        with dimensions along y and x, with or without one along time, in any order and called in any way; a Dataset
+        with one such variable; a numpy array (y, x) or (time, y, x) with ``kelvin=True``; or the path of a file.
+    model : Model, str or Path
+        ``eddy``, ``faithful``, the path of a model, or from `load_model`.
+    kelvin : bool
+        The values are kelvin, although nothing says so.
+    variable : str, optional
+        Which variable of a Dataset or file, where several could be it.
+    valid_kelvin : tuple of float
+        Values outside these kelvins are missing.
+    tile : int
         Side of a tile in LR pixels; bounds the memory of the network. On a GPU this is all that is used there, and as
         many frames go at once as fill it.
-    device
-        Where to compute: ``cpu``, ``cuda``, ``cuda:1``, ``mps``, or ``auto`` for a GPU where there is one.
-    engine
+    device : str or torch.device
+        Where to compute: ``auto`` for a GPU where there is one, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+    engine : str
         What computes the network: ``torch``, ``onnxruntime``, ``openvino``, or ``auto`` for the fastest installed.
-    precision
+    precision : str
         ``fp32``, ``bf16``, or ``auto`` for bf16 where it is fast and changes less than 0.05 K.
 
     Returns
     -------
-    DataArray
-        (time, y * scale, x * scale) float32 kelvin on the refined grid, with the times, coordinates and
-        attributes of the input and the provenance in ``attrs``. Missing pixels stay missing.
+    DataArray, Dataset or array
+        Of the same type, with the same names and order of dimensions: float32 kelvin, ``scale`` times more rows and
+        columns, on the refined grid, with the times, coordinates and attributes of the input and the provenance in
+        ``attrs``. Missing pixels stay missing.
 
     Raises
     ------
     InputError
-        The input is no sequence of brightness temperatures, or the device or engine is not to be had.
+        The input is no brightness temperature, or the device, model or engine is not to be had.
     """
+    held = adapt(sequence, kelvin=kelvin, variable=variable, valid_kelvin=valid_kelvin)
+    fine = _rebuilt(held.sequence, model, tile, device, engine, precision)
+    return held.restore(fine, held.sequence.sizes["y"] / fine.sizes["y"])
+
+
+def _rebuilt(
+    sequence: xr.DataArray,
+    model: Model | str | Path,
+    tile: int,
+    device: str | torch.device,
+    engine: str,
+    precision: str,
+) -> xr.DataArray:
+    """Rebuild a sequence as `io.as_sequence` returns it."""
     if not isinstance(model, Model):
+        if not isinstance(model, str | Path):
+            raise InputError(
+                f"{type(model).__name__} is no model; give a name such as eddy, a path, or from load_model."
+            )
         model = load_model(model)
     if tile < 1:
         raise InputError(f"The tile must be at least 1 pixel wide, not {tile}.")
-    sequence = as_sequence(sequence)
     guard = warn_of_input(sequence, model)
     frames, height, width = sequence.shape
     device = choose_device(device) if isinstance(device, str) else device
@@ -115,7 +175,11 @@ def reconstruct(
         dims=sequence.dims,
         coords=refine_grid(sequence, scale),
         name=sequence.name,
-        attrs={**sequence.attrs, **provenance(model), "super_resolution_engine": f"{detail.name} {detail.precision}"},
+        attrs={
+            **rescaled(sequence.attrs, scale),
+            **provenance(model),
+            "super_resolution_engine": f"{detail.name} {detail.precision}",
+        },
     )
 
 

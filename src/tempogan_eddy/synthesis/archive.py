@@ -10,8 +10,10 @@ import zarr
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import save_sequence
-from tempogan_eddy.io.aside import written_aside
+from tempogan_eddy.io.aside import require_space, written_aside
+from tempogan_eddy.io.kinds import FLOW
 from tempogan_eddy.io.open import find_sources, open_source
+from tempogan_eddy.io.ownership import check_place, mark_attributes
 from tempogan_eddy.synthesis.record import SATELLITE
 from tempogan_eddy.synthesis.storm import simulate_storm
 
@@ -37,6 +39,8 @@ def synthesize(
     size: int = 256,
     seed: int = 0,
     format: str | None = None,
+    precision: str = "rounded",
+    overwrite: bool = False,
     on_frame: Callable[[str, int, int], None] | None = None,
 ) -> list[str]:
     """Simulate storms and write them, each with its true flow.
@@ -55,6 +59,8 @@ def synthesize(
     format
         What the folder holds: ``netcdf`` (the default: a file for each storm), ``zarr``, ``png``
         (``typhoon_001/frame_001.png``) or ``digital-typhoon`` (a basin with its metadata).
+    precision, overwrite
+        As for `save_sequence`.
     on_frame
         Called with a storm's name, its frames done and their number.
 
@@ -81,8 +87,10 @@ def synthesize(
         name: path if path.suffix == ".nc" else path / PLACES[format].format(name=name, number=index + 1)
         for index, name in enumerate(names)
     }
-    _check_place(path, set(names) if format == "digital-typhoon" else {place.stem for place in places.values()})
     flows = path.resolve().with_name(f"{path.resolve().stem}-flow")  # resolved, since "." has no name
+    for name in names:
+        check_place(flows / f"{name}.nc", FLOW, overwrite=overwrite)
+    _check_place(path, set(names) if format == "digital-typhoon" else {place.stem for place in places.values()})
     for index, name in enumerate(names):
         storm = simulate_storm(
             seed=seed * 1000 + index,
@@ -97,13 +105,16 @@ def synthesize(
         sequence = storm["brightness_temperature"]
         if format in ("png", "digital-typhoon"):
             sequence = sequence.drop_vars(["x", "y"])  # no place for them in these formats
+        history = f"tempogan-eddy synthesize, seed {seed}, storm {index}"
         save_sequence(
             sequence,
             places[name],
             format=format,
-            history=f"tempogan-eddy synthesize, seed {seed}, storm {index}",
+            history=history,
+            precision=precision,
+            overwrite=overwrite,
         )
-        _save_flow(storm["flow"], flows / f"{name}.nc")
+        _save_flow(storm["flow"], flows / f"{name}.nc", history, overwrite)
     return names
 
 
@@ -146,7 +157,9 @@ def _make_group(path: Path) -> None:
     zarr.open_group(path, mode="a", zarr_format=3)
 
 
-def _save_flow(flow: xr.DataArray, path: Path) -> None:
+def _save_flow(flow: xr.DataArray, path: Path, history: str, overwrite: bool) -> None:
     packing = {"dtype": "int16", "scale_factor": 0.01, "_FillValue": -32768, "zlib": True, "complevel": 1}
-    with written_aside(path) as place:
-        flow.to_netcdf(place, engine="netcdf4", encoding={"flow": packing})
+    dataset = flow.to_dataset().assign_attrs(history=history, **mark_attributes("flow", history))
+    with written_aside(path, FLOW, overwrite=overwrite) as place:
+        require_space(place, flow.nbytes)
+        dataset.to_netcdf(place, engine="netcdf4", encoding={"flow": packing})

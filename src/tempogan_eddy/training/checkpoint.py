@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +16,8 @@ from tempogan_eddy import __version__
 from tempogan_eddy.config import Config
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
-from tempogan_eddy.weights import CHECKPOINT_FORMAT, read_checkpoint
+from tempogan_eddy.io.ownership import Kind, check_place
+from tempogan_eddy.weights import CHECKPOINT_FORMAT, MODEL, read_checkpoint
 
 __all__ = [
     "best_path",
@@ -22,12 +27,25 @@ __all__ = [
     "load_checkpoint",
     "refuse_earlier_run",
     "save_checkpoint",
+    "state_of",
 ]
 
 log = logging.getLogger(__name__)
 
 # What decides which samples a step sees, beside the data.
 SAMPLING = ("batch_size", "accumulate", "d_steps", "patch_size", "seed", "augment")
+
+HEADER = 1 << 20  # bytes of a checkpoint's pickle that are searched for its format
+
+
+def _is_checkpoint(path: Path) -> bool:
+    with zipfile.ZipFile(path) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
+        with archive.open(name) as pickled:
+            return CHECKPOINT_FORMAT.encode() in pickled.read(HEADER)
+
+
+CHECKPOINT = Kind("a checkpoint", _is_checkpoint)
 
 
 def best_path(folder: Path) -> Path:
@@ -46,10 +64,19 @@ def interrupted_path(folder: Path) -> Path:
 
 
 def save_checkpoint(path: Path, state: dict[str, Any], config: Config) -> None:
-    """Write a checkpoint; an interruption while writing leaves the old file."""
+    """Write a checkpoint; an interruption while writing leaves the old file.
+
+    Raises
+    ------
+    InputError
+        The place cannot be written, or holds a file that is no checkpoint of this package.
+    """
     header = {"format": CHECKPOINT_FORMAT, "version": __version__, "config": config.model_dump(mode="json")}
-    with written_aside(path) as partial:
-        torch.save(header | state, partial)
+    # Made in memory first: torch may end the process where a disk is full.
+    content = io.BytesIO()
+    torch.save(header | state, content)
+    with written_aside(path, CHECKPOINT) as partial:
+        partial.write_bytes(content.getbuffer())
 
 
 def find_checkpoint(resume: str | Path, folder: Path) -> Path:
@@ -58,8 +85,9 @@ def find_checkpoint(resume: str | Path, folder: Path) -> Path:
     Raises
     ------
     InputError
-        There is none.
+        There is none, or the folder cannot be written to or holds files of that name that are not ours.
     """
+    _check_places(folder)
     if str(resume) != "auto":
         return Path(resume)
     candidates = sorted(folder.glob("checkpoint_*.pth"), key=lambda path: path.stat().st_mtime_ns)
@@ -74,10 +102,18 @@ def refuse_earlier_run(folder: Path) -> None:
     Raises
     ------
     InputError
-        The folder holds a checkpoint or a model.
+        The folder holds a checkpoint or a model, or cannot be written to.
     """
     if any(folder.glob("checkpoint_*.pth")) or best_path(folder).exists():
         raise InputError(f"{folder} holds an earlier run; go on with --resume auto, or name another checkpoint_dir.")
+    _check_places(folder)
+
+
+def _check_places(folder: Path) -> None:
+    """Refuse, before data are read, what would stop a run when it writes."""
+    for path in {*folder.glob("checkpoint_*.pth"), interrupted_path(folder)}:
+        check_place(path, CHECKPOINT)
+    check_place(best_path(folder), MODEL)
 
 
 def load_checkpoint(path: Path, config: Config) -> dict[str, Any]:
@@ -89,7 +125,7 @@ def load_checkpoint(path: Path, config: Config) -> dict[str, Any]:
         It is damaged, or of another model, sensor or kelvin range; the message names the key.
     """
     checkpoint = read_checkpoint(path)
-    stored, wanted = checkpoint["config"], config.model_dump(mode="json")
+    stored, wanted = _sections(checkpoint["config"], path), config.model_dump(mode="json")
     for section, keys in {"model": None, "sensor": None, "data": ["kelvin_range", "cadence"]}.items():
         for key in keys or wanted[section]:
             # scale_factor only repeats upsample_factor.
@@ -99,12 +135,37 @@ def load_checkpoint(path: Path, config: Config) -> dict[str, Any]:
                     f"{wanted[section][key]} in the configuration; resume with the configuration it was trained with."
                 )
     for key in ("steps_per_epoch", "pretrain_epochs"):
-        if stored["training"][key] != wanted["training"][key]:
+        if stored["training"].get(key) != wanted["training"][key]:
             raise InputError(
-                f"{path} was trained with training.{key} = {stored['training'][key]}, the configuration says "
+                f"{path} was trained with training.{key} = {stored['training'].get(key)}, the configuration says "
                 f"{wanted['training'][key]}; epochs would lose their meaning, so keep it."
             )
-    changed = [key for key in SAMPLING if stored["training"][key] != wanted["training"][key]]
+    changed = [key for key in SAMPLING if stored["training"].get(key) != wanted["training"][key]]
     if changed:
         log.warning("Changed since %s: training.%s; the run goes on, with other samples", path, ", ".join(changed))
     return checkpoint
+
+
+def _sections(stored: dict[str, Any], path: Path) -> dict[str, dict[str, Any]]:
+    """The stored configuration, once it is seen to have its sections."""
+    if not all(isinstance(stored.get(section), dict) for section in Config.model_fields):
+        raise InputError(f"The configuration in the checkpoint {path} lacks sections; it is damaged.")
+    return stored
+
+
+@contextmanager
+def state_of(path: Path) -> Iterator[None]:
+    """Say of whatever fails while a state is put back that the checkpoint does not hold it.
+
+    Raises
+    ------
+    InputError
+        A part of the state is missing, or is that of another network.
+    """
+    try:
+        yield
+    except (KeyError, ValueError, TypeError, AttributeError, RuntimeError, IndexError) as error:
+        raise InputError(
+            f"The state in {path} does not fit the networks of its configuration ({type(error).__name__}); "
+            "it is damaged: resume from another checkpoint."
+        ) from error

@@ -33,6 +33,7 @@ from tempogan_eddy.training.checkpoint import (
     load_checkpoint,
     refuse_earlier_run,
     save_checkpoint,
+    state_of,
 )
 from tempogan_eddy.training.fabric import make_fabric
 from tempogan_eddy.training.journal import Journal
@@ -238,8 +239,8 @@ class TempoGANTrainer:
 
     def _announce(self) -> None:
         training = self.config.training
-        for split, storm, frames, first, final in self.dataset.rows:
-            log.info("%-5s %s: %d frames, %s to %s", split, storm, frames, first, final)
+        for part in self.dataset.parts:
+            log.info("%s", part)
         count = sum(parameter.numel() for parameter in self.networks.generator.parameters())
         log.info(
             "%d training windows; generator of %.2f million weights; on %s, %s; bicubic RMSE %.3f K, LSD %.1f dB",
@@ -292,9 +293,8 @@ class TempoGANTrainer:
         starting = adversarial and epoch <= training.pretrain_epochs
         self.best, self.stale = (value, 0) if better else (self.best, 0 if starting else self.stale + 1)
         if better:
-            splits = [(part, f"{storm} {first}/{last}") for part, storm, _, first, last in self.dataset.rows]
             details = {
-                "training_data": [text for part, text in splits if part == "train"],
+                "training_data": [part.interval for part in self.dataset.parts if part.split == "train"],
                 "epoch": epoch,
                 "step": self.step,
                 "score": value,
@@ -353,6 +353,10 @@ class TempoGANTrainer:
 
     def _resume(self, path: Path) -> None:
         state = load_checkpoint(path, self.config)
+        with state_of(path):
+            self._restore(state)
+
+    def _restore(self, state: dict[str, Any]) -> None:
         networks = self.networks
         networks.generator.load_state_dict(state["generator"])
         networks.spatial.load_state_dict(state["spatial_discriminator"])

@@ -83,7 +83,7 @@ class Catalog:
         for path in files:
             if sum(path.resolve() == other.resolve() for other in files) > 1:
                 raise InputError(f"{path} is named twice; name it once.")
-            found = find_sources(path)
+            found = find_sources(path, **self._options(named=self.request.truth is None))
             if self.request.storm and len(found) > 1:
                 found = {self.request.storm: choose(found, self.request.storm, path)}
             for name, source in found.items():
@@ -122,7 +122,7 @@ class Catalog:
         """The sequence of a storm at a path, if one is given; one alone needs no name."""
         if path is None:
             return None
-        found = find_sources(path)
+        found = find_sources(path, **self._options(named=named))
         source = choose(found, None if len(found) == 1 else self.request.storm or name, path)
         return open_source(source, **self._options(named=named))
 

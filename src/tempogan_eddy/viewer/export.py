@@ -6,16 +6,18 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
+from tempogan_eddy.io.ownership import Kind
 from tempogan_eddy.viewer.site import MAKER, Site, page_files
 
-__all__ = ["export_site"]
+__all__ = ["SITE", "export_site"]
 
 INDEX = "data/index.json"
 
 
-def export_site(site: Site, folder: Path, on_frame: Callable[[int, int], None] | None = None) -> None:
+def export_site(
+    site: Site, folder: Path, on_frame: Callable[[int, int], None] | None = None, *, overwrite: bool = False
+) -> None:
     """Write the page and everything it may ask for.
 
     Parameters
@@ -26,15 +28,15 @@ def export_site(site: Site, folder: Path, on_frame: Callable[[int, int], None] |
         New, empty, or an older export, which is replaced when the new one is whole.
     on_frame : callable, optional
         Called with the number of frames written and of all frames.
+    overwrite : bool
+        Replace an older export with everything that was added to it.
 
     Raises
     ------
     InputError
         The folder holds something else, or cannot be written.
     """
-    if folder.exists() and not (folder.is_dir() and (not any(folder.iterdir()) or _is_export(folder))):
-        raise InputError(f"{folder} exists and is no exported page; remove it or name another folder.")
-    with written_aside(folder) as partial:
+    with written_aside(folder, SITE, overwrite=overwrite) as partial:
         for name, (_, content) in page_files().items():
             _write(partial / name, content)
         _write(partial / INDEX, site.index())
@@ -50,10 +52,14 @@ def export_site(site: Site, folder: Path, on_frame: Callable[[int, int], None] |
 
 def _is_export(folder: Path) -> bool:
     """Whether we wrote a folder, whatever it was called."""
-    try:
-        return bool(json.loads((folder / INDEX).read_bytes())["maker"] == MAKER)
-    except (OSError, ValueError, TypeError, KeyError):
-        return False
+    return bool(json.loads((folder / INDEX).read_bytes())["maker"] == MAKER)
+
+
+def _is_untouched(folder: Path) -> bool:
+    return _is_export(folder) and {entry.name for entry in folder.iterdir()} <= {*page_files(), "data"}
+
+
+SITE = Kind("an exported page", _is_untouched, _is_export)
 
 
 def _write(path: Path, content: bytes) -> None:

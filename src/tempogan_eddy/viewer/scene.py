@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.align import align_grid, pair_times, refinement, tolerance_between
 from tempogan_eddy.io.frames import FrameReader
 from tempogan_eddy.io.history import MADE
 
@@ -118,27 +119,65 @@ def build_scene(
         made, rest = rest, {}
     elif not made and scale and len(rest) == 1:
         (truth,), rest = rest.values(), {}
-    fine = [*made.values(), *rest.values(), *([truth] if truth is not None else [])]
-    scale = _scale(name, fine, low_res, scale)
-    main = next(da for da in (*made.values(), *rest.values(), truth, low_res) if da is not None)
-    stack = _Stack(name, main["time"].values, _fine_shape(fine, low_res, scale))
-    for title, da in made.items():
-        stack.add("reconstructed", "Reconstructed" if len(made) == 1 else title, _made_by(da), da)
-    for title, da in rest.items():
-        stack.add("sequence", title, str(da.attrs.get("source", "")), da)
-    if truth is not None:
-        stack.add("truth", "Truth", "the file given", truth, needed=True)
-    sensor = next(iter(made.values())).attrs if made else {}
+    members = [
+        *(
+            _Member("reconstructed", "Reconstructed" if len(made) == 1 else title, _made_by(da), da)
+            for title, da in made.items()
+        ),
+        *(_Member("sequence", title, str(da.attrs.get("source", "")), da) for title, da in rest.items()),
+        *([_Member("truth", "Truth", "the file given", truth)] if truth is not None else []),
+    ]
+    scale = _scale(name, [member.data for member in members], low_res, scale)
     if low_res is not None:
-        stack.add("low-res", "Low-res", "the file given", low_res, needed=True)
-    elif scale and truth is not None:
-        stack.add_seen("truth", f"{sensor.get(SENSOR, 'area')} sensor on the truth", _sensor(sensor, scale), scale)
-    elif scale and made and sensor.get(SENSOR) == "area" and not sensor.get("sensor_model_noise_kelvin"):
-        stack.add_seen("reconstructed", "block mean of the reconstruction", _sensor(sensor, scale), scale)
+        members.append(_Member("low-res", "Low-res", "the file given", low_res))
+    members, shape = _placed(name, members, scale)
+    main = members[0].data
+    stack = _Stack(name, main["time"].values, shape)
+    for member in members:
+        stack.add(member)
+    if scale and low_res is None:
+        _add_seen(stack, next(iter(made.values())).attrs if made else {}, scale)
     if scale:
         stack.add_bicubic(scale)
     panels = sorted(stack.panels, key=lambda panel: ORDER.index(panel.role))
     return Scene(name, main, stack.shape, tuple(panels))
+
+
+@dataclass(frozen=True)
+class _Member:
+    """A sequence of a scene, and how many times coarser than the finest one it is."""
+
+    role: str
+    title: str
+    note: str
+    data: xr.DataArray
+    factor: int = 1
+
+
+def _placed(name: str, members: list[_Member], scale: int | None) -> tuple[list[_Member], tuple[int, int]]:
+    """Bring all sequences to the directions and the corner of the finest; also return the shape of the fine grid."""
+    fine = [member.data.shape[1:] for member in members if member.role != "low-res"]
+    if not fine:
+        height, width = members[0].data.shape[1:]
+        times = scale or 1
+        return [replace(members[0], factor=times)], (height * times, width * times)
+    finest = fine.index(max(fine))
+    placed = list(members)
+    for place, member in enumerate(members):
+        rows, columns = member.data.shape[1:]
+        factor = refinement(fine[finest], (rows, columns), scale)
+        if factor is None:
+            raise InputError(
+                f"{name}: {member.title} has {rows}x{columns} pixels, which do not fit the "
+                f"{fine[finest][0]}x{fine[finest][1]} of the others; view it by itself."
+            )
+        if place != finest:
+            titles = (members[finest].title, member.title)
+            reference, aligned = align_grid(placed[finest].data, member.data, factor, titles)
+            placed[finest] = replace(placed[finest], data=reference)
+            placed[place] = replace(member, data=aligned, factor=factor)
+    height, width = placed[finest].data.shape[1:]
+    return placed, (height, width)
 
 
 class _Stack:
@@ -148,15 +187,15 @@ class _Stack:
         self.name, self.times, self.shape = name, times, shape
         self.panels: list[Panel] = []
 
-    def add(self, role: str, title: str, note: str, da: xr.DataArray, *, needed: bool = False) -> None:
+    def add(self, member: _Member) -> None:
         """Add a sequence, matched by time; of frames with equal times the first counts."""
-        own, first = np.unique(da["time"].values, return_index=True)
-        place = np.minimum(np.searchsorted(own, self.times), len(own) - 1)
-        present = own[place] == self.times
-        if needed and not present.any():
-            raise InputError(f"{self.name}: {title} has no frame at the times of the other files; name the same hours.")
-        same = np.array_equal(da["time"].values, self.times)
-        numbers = np.arange(len(self.times)) if same else first[place]
+        da, role = member.data, member.role
+        numbers = self._numbers(da["time"].values)
+        present = numbers >= 0
+        if role in ("truth", "low-res") and not present.any():
+            raise InputError(
+                f"{self.name}: {member.title} has no frame at the times of the other files; name the same hours."
+            )
         reader, lock = FrameReader(da), threading.Lock()
 
         def read(number: int) -> Frame:
@@ -164,11 +203,23 @@ class _Stack:
                 return np.asarray(reader.frame(int(numbers[number])), np.float32)
 
         rows, columns = da.sizes["y"], da.sizes["x"]
-        scale = max(1, round(self.shape[0] / rows))
-        self._check(title, (rows, columns), scale)
         self.panels.append(
-            Panel(self._key(role), role, title, note, (rows, columns), scale, present, read, dict(da.attrs))
-        )
+            Panel(
+                self._key(role), role, member.title, member.note, (rows, columns), member.factor, present, read,
+                dict(da.attrs),
+            )
+        )  # fmt: skip
+
+    def _numbers(self, own: NDArray[np.datetime64]) -> NDArray[np.intp]:
+        """Which of a sequence's frames belong to the times of the scene; -1 where none does."""
+        if np.array_equal(own, self.times):
+            return np.arange(len(own))
+        numbers = np.full(len(self.times), -1)
+        times, frames = pair_times(self.times, own, tolerance_between([self.times, own]))
+        numbers[times] = frames
+        # Every frame of the scene that has a time twice shows what the first of them shows.
+        _, first = np.unique(self.times, return_index=True)
+        return numbers[first[np.searchsorted(self.times[first], self.times)]]
 
     def add_seen(self, role: str, note: str, see: Callable[[Frame], Frame], scale: int) -> None:
         """Add what a coarse instrument makes of the first panel of a role."""
@@ -195,15 +246,14 @@ class _Stack:
         same = sum(panel.role == role for panel in self.panels)
         return f"{role}-{same + 1}" if same else role
 
-    def _check(self, title: str, shape: tuple[int, int], scale: int) -> None:
-        """Refuse a grid that is not the scene's, or a whole number of times coarser; the last block may be cut."""
-        spare = [whole - scale * side for whole, side in zip(self.shape, shape, strict=True)]
-        if min(spare) < 0 or max(spare) >= max(scale, 16):
-            height, width = self.shape
-            raise InputError(
-                f"{self.name}: {title} has {shape[0]}x{shape[1]} pixels, which do not fit the {height}x{width} of the "
-                "others; view it by itself."
-            )
+
+def _add_seen(stack: _Stack, sensor: Mapping[Any, Any], scale: int) -> None:
+    """Add the low resolution that no file holds: what the sensor sees of the truth, else of a reconstruction."""
+    roles = {panel.role for panel in stack.panels}
+    if "truth" in roles:
+        stack.add_seen("truth", f"{sensor.get(SENSOR, 'area')} sensor on the truth", _sensor(sensor, scale), scale)
+    elif "reconstructed" in roles and sensor.get(SENSOR) == "area" and not sensor.get("sensor_model_noise_kelvin"):
+        stack.add_seen("reconstructed", "block mean of the reconstruction", _sensor(sensor, scale), scale)
 
 
 def _scale(name: str, fine: list[xr.DataArray], low_res: xr.DataArray | None, asked: int | None) -> int | None:
@@ -238,13 +288,6 @@ def _sensor(attrs: Mapping[str, object], scale: int) -> Callable[[Frame], Frame]
         return sensor.see(torch.from_numpy(np.array(frame[:rows, :columns]))).numpy()
 
     return see
-
-
-def _fine_shape(fine: list[xr.DataArray], low_res: xr.DataArray | None, scale: int | None) -> tuple[int, int]:
-    if fine:
-        return max(da.sizes["y"] for da in fine), max(da.sizes["x"] for da in fine)
-    assert low_res is not None
-    return low_res.sizes["y"] * (scale or 1), low_res.sizes["x"] * (scale or 1)
 
 
 def _made_by(da: xr.DataArray) -> str:

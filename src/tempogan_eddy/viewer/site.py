@@ -13,6 +13,7 @@ import numpy as np
 
 from tempogan_eddy import __version__
 from tempogan_eddy.display.colours import COLOUR_TABLES, ColourTable
+from tempogan_eddy.io.cadence import minutes
 from tempogan_eddy.viewer.catalog import Catalog
 from tempogan_eddy.viewer.origin import describe_origin
 from tempogan_eddy.viewer.scene import Panel, Scene
@@ -89,7 +90,7 @@ class Site:
                 "name": f"{scene.name} {storm_name}" if storm_name else scene.name,
                 "height": scene.shape[0],
                 "width": scene.shape[1],
-                "times": [f"{time}Z" for time in np.datetime_as_string(times, unit="m")],
+                "times": [f"{time}Z" for time in minutes(times)],
                 "panels": [_panel(panel) for panel in scene.panels],
                 "track": describe_track(scene.main, scene.shape),
                 "grid": describe_grid(scene.main, scene.shape),

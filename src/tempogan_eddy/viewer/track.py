@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from tempogan_eddy.io.axes import spatial_coordinate
+
 __all__ = ["describe_grid", "describe_track"]
 
 # JMA's best track; https://www.jma.go.jp/jma/jma-eng/jma-center/rsmc-hp-pub-eg/Besttracks/e_format_bst.html
@@ -76,11 +78,10 @@ def _numbers(values: np.ndarray) -> list[float | None]:
 
 def _axis(sequence: xr.DataArray, dim: str, name: str, size: int) -> np.ndarray | None:
     """A 1-D latitude or longitude of the fine grid along a dimension."""
-    for coordinate in sequence.coords.values():
-        marks = {str(coordinate.name), coordinate.attrs.get("standard_name")}
-        if coordinate.dims == (dim,) and len(coordinate) == size and marks & {name, name[:3]}:
-            return coordinate.values.astype(np.float64)
-    return None
+    coordinate = spatial_coordinate(sequence, name)
+    if coordinate is None or coordinate.dims != (dim,) or len(coordinate) != size:
+        return None
+    return coordinate.values.astype(np.float64)
 
 
 def _spacing(sequence: xr.DataArray, dim: str) -> float | None:

@@ -1,0 +1,94 @@
+"""The end of a command that failed: one sentence and an exit code for whatever was raised."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sys
+import tempfile
+import traceback
+from contextlib import suppress
+from pathlib import Path
+
+from tempogan_eddy.errors import InputError, TrainingError
+from tempogan_eddy.terminal import messages
+
+__all__ = ["FAILED", "INPUT", "INTERRUPTED", "PIPE_CLOSED", "end"]
+
+FAILED, INPUT, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
+
+# What torch says of memory in a RuntimeError, on the CPU and on devices.
+NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+def end(error: BaseException) -> int:
+    """Print one sentence about an error, and return the exit code of the command.
+
+    What is nobody's mistake but ours asks for a report; its traceback goes to a file in the temporary folder, and
+    with ``--verbose`` to the terminal too.
+    """
+    if isinstance(error, BrokenPipeError):  # as in `tempogan-eddy info FILE | head`: nobody reads on
+        _close_output()
+        return PIPE_CLOSED
+    sentence, code = _sentence(error)
+    if logging.getLogger("tempogan_eddy").isEnabledFor(logging.DEBUG) and code != INTERRUPTED:
+        traceback.print_exception(error)
+    with suppress(BrokenPipeError):
+        messages().print(f"Error: {sentence}", markup=False, highlight=False, soft_wrap=True, style="red")
+    return code
+
+
+def _sentence(error: BaseException) -> tuple[str, int]:
+    match error:
+        case InputError():
+            return str(error), INPUT
+        case TrainingError():
+            return str(error), FAILED
+        case KeyboardInterrupt():
+            return "Interrupted; nothing unfinished was left behind.", INTERRUPTED
+        case RecursionError():
+            return "Something in the input is nested too deeply to be read.", INPUT
+        case UnicodeEncodeError():
+            text = error.object[error.start : error.end]
+            return f"The text {text!r} cannot be written as {error.encoding}; rename what is called so.", INPUT
+        case OSError():
+            return _of_the_system(error), INPUT
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _is_about_memory(error)):
+        return "There is not enough memory; take fewer or smaller frames, or smaller tiles (--tile).", FAILED
+    return _of_ours(error), FAILED
+
+
+def _is_about_memory(error: RuntimeError) -> bool:
+    return any(words in str(error) for words in NO_MEMORY)
+
+
+def _of_the_system(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return "The disk is full; free some space or choose another place."
+    names = " and ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
+    reason = error.strerror or str(error).partition("\n")[0] or type(error).__name__
+    return f"{names or 'A file'} cannot be read or written ({reason})."
+
+
+def _of_ours(error: BaseException) -> str:
+    reason = str(error).partition("\n")[0][:200]
+    what = f"{type(error).__name__}{': ' if reason else ''}{reason}"
+    return f"TempoGAN-Eddy made a mistake of its own ({what}); please report it with {_keep(error)}."
+
+
+def _keep(error: BaseException) -> str:
+    """Write the traceback to a file, and say where it is."""
+    try:
+        number, name = tempfile.mkstemp(prefix="tempogan-eddy-", suffix=".txt")
+        os.close(number)
+        Path(name).write_text("".join(traceback.format_exception(error)), encoding="utf-8", errors="backslashreplace")
+    except OSError:
+        return "what the command prints with --verbose"
+    return name
+
+
+def _close_output() -> None:
+    """Let Python's own last flush of standard output go nowhere."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

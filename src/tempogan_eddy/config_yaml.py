@@ -1,0 +1,57 @@
+"""YAML as far as a configuration needs it: no anchors, no tags, no depth that only an attack has."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+
+__all__ = ["parse_yaml"]
+
+DEEPEST = 32
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Refuses what can make a small text into a large value.
+
+    An alias repeats what its anchor marks; ten lines of aliases of aliases stand for a billion values.
+    """
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        if getattr(event, "anchor", None) or getattr(event, "tag", None):
+            raise ValueError(f"line {event.start_mark.line + 1} has an anchor, an alias or a tag")
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise ValueError(f"line {event.start_mark.line + 1} is nested more than {DEEPEST} deep")
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+
+def parse_yaml(text: str) -> Any:
+    """Return the value of a YAML text, of which JSON is a part.
+
+    Raises
+    ------
+    yaml.YAMLError
+        It is not YAML.
+    ValueError
+        It has anchors, aliases or tags, is nested more than 32 deep, or has a number, date or text that is none.
+    """
+    try:
+        value = yaml.load(text, _PlainLoader)
+        if "\\ud" in text.lower():  # half of a surrogate pair, which can be neither printed nor written
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
+    except (
+        KeyError,
+        AttributeError,
+        TypeError,
+        IndexError,
+        RecursionError,
+    ) as error:  # of the library, for odd scalars
+        raise ValueError(f"{type(error).__name__} in the YAML library") from None

@@ -1,0 +1,102 @@
+"""What is to be compared, as sequences that share their times."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io import Adapted, adapt
+from tempogan_eddy.io.cadence import NATIVE, parse_duration
+from tempogan_eddy.io.quality import VALID_KELVIN
+
+__all__ = ["RECONSTRUCTED", "comparable"]
+
+RECONSTRUCTED = "reconstructed"
+TRUTH, LOWRES = "the truth", "the low-resolution input"
+
+log = logging.getLogger(__name__)
+
+
+def comparable(
+    truth: Any,
+    reconstructed: Any,
+    lowres: Any = None,
+    *,
+    cadence: str | None = "1h",
+    kelvin: bool = False,
+    valid_kelvin: tuple[float, float] = VALID_KELVIN,
+) -> tuple[xr.DataArray, dict[str, xr.DataArray], xr.DataArray | None]:
+    """Return a truth, reconstructions by name, and their input as sequences.
+
+    Parameters
+    ----------
+    truth, lowres
+        Anything that `io.adapt` takes.
+    reconstructed
+        Such a thing, or a mapping of several by name.
+    cadence : str
+        Time between frames where nothing says when they were seen.
+    kelvin : bool
+        The values are kelvin, although nothing says so. What xarray left without units beside a truth in kelvin is
+        taken as kelvin too.
+    valid_kelvin : tuple of float
+        Values outside these kelvins are missing.
+
+    Raises
+    ------
+    InputError
+        One of them is no brightness temperature, or has no times that could be matched.
+    """
+    several = isinstance(reconstructed, Mapping) and not isinstance(reconstructed, xr.Dataset)
+    named = dict(reconstructed) if several else {RECONSTRUCTED: reconstructed}
+    held = {TRUTH: adapt(truth, kelvin=kelvin, valid_kelvin=valid_kelvin)}
+    rest = {_called(name): da for name, da in named.items()} | ({} if lowres is None else {LOWRES: lowres})
+    for label, da in rest.items():
+        unstated = isinstance(da, xr.DataArray) and not da.attrs.get("units")
+        held[label] = adapt(da, kelvin=kelvin or unstated, valid_kelvin=valid_kelvin)
+    sequences = _with_times(held, cadence)
+    if not _is_named(truth):
+        sequences[TRUTH].attrs.pop("sequence")
+    found = {name: sequences[_called(name)] for name in named}
+    return sequences[TRUTH], found, sequences.get(LOWRES)
+
+
+def _called(name: str) -> str:
+    return "the reconstruction" if name == RECONSTRUCTED else f"the reconstruction {name!r}"
+
+
+def _is_named(truth: Any) -> bool:
+    return not isinstance(truth, xr.DataArray | xr.Dataset) or "sequence" in truth.attrs
+
+
+def _with_times(held: dict[str, Adapted], cadence: str | None) -> dict[str, xr.DataArray]:
+    """Give those without times the times of the others, frame by frame; without any, a cadence between frames."""
+    sequences = {label: adapted.sequence for label, adapted in held.items()}
+    untimed = [label for label, adapted in held.items() if not adapted.timed]
+    if not untimed:
+        return sequences
+    model = next((label for label in held if label not in untimed), untimed[0])
+    frames = sequences[model].sizes["time"]
+    for label in untimed:
+        if sequences[label].sizes["time"] != frames or held[model].reordered:
+            count = sequences[label].sizes["time"]
+            raise InputError(
+                f"Nothing says when the {count} frames of {label} were seen, so they cannot be matched with the "
+                f"{frames} of {model}; give it a coordinate time, or the same frames in the same order."
+            )
+    times = sequences[model]["time"].values
+    if model in untimed:
+        # Whatever the cadence, frames that follow each other are one apart.
+        step = parse_duration("1h" if cadence in (None, NATIVE) else str(cadence))
+        times = times[0] + np.arange(frames) * step
+    if frames > 1:
+        step_words = ", one cadence apart" if model in untimed else f", at the times of {model}"
+        log.info(
+            "Nothing says when the frames of %s were seen; they are matched in order%s", ", ".join(untimed), step_words
+        )
+    return sequences | {label: sequences[label].assign_coords(time=times) for label in untimed}

@@ -1,0 +1,276 @@
+"""Which frames of several sequences are of one time, and which pixels of one place: the one rule for all commands.
+
+Times are the same if they differ by less than a tolerance, by default a tenth of the smallest step of the sequences:
+exact hours match hours that a float of days has blurred, and the mid times of scans. Grids are compared by the
+coordinates, whatever these are called; a grid that runs the other way is flipped, one that lies elsewhere is refused.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.axes import EARTH, spatial_coordinate, turn_difference
+from tempogan_eddy.io.cadence import (
+    DUPLICATE,
+    duration_text,
+    minutes,
+    native_step,
+    parse_duration,
+    tolerance_of,
+)
+from tempogan_eddy.io.units import text_of
+
+__all__ = ["align_grid", "match_times", "pair_times", "refinement", "tolerance_between"]
+
+log = logging.getLogger(__name__)
+
+SINGLE = np.timedelta64(180, "s")
+"""Tolerance between sequences of one frame each: a tenth of half an hour, the usual step of a geostationary archive."""
+LARGEST_SCALE = 8
+"""No model refines more, so no more rows and columns than one fewer can have filled no coarse pixel."""
+SAMPLES = 64  # places along an axis at which coordinates are compared
+
+Numbers = NDArray[np.intp]
+
+
+def tolerance_between(times: Sequence[np.ndarray], tolerance: str | None = None) -> np.timedelta64:
+    """Return how far two times may differ and still be the same.
+
+    Parameters
+    ----------
+    times : sequence of (T,) datetime64 arrays
+        Of each sequence.
+    tolerance : str, optional
+        A time span such as ``30s``; by default a tenth of the smallest step, three minutes where no sequence has one.
+    """
+    if tolerance is not None:
+        return parse_duration(tolerance, "time_tolerance")
+    steps = [step for own in times if (step := native_step(own)) is not None]
+    return tolerance_of(min(steps)) if steps else SINGLE
+
+
+def pair_times(first: np.ndarray, second: np.ndarray, tolerance: np.timedelta64) -> tuple[Numbers, Numbers]:
+    """Return the numbers of the times that are each other's nearest within a tolerance, in the order of time.
+
+    Of equal times in one sequence the first counts, and no frame has two partners.
+    """
+    left, left_number = np.unique(first.astype("datetime64[ns]"), return_index=True)
+    right, right_number = np.unique(second.astype("datetime64[ns]"), return_index=True)
+    partner, back = _nearest(right, left), _nearest(left, right)
+    mutual = (back[partner] == np.arange(len(left))) & (np.abs(right[partner] - left) <= tolerance)
+    return left_number[mutual], right_number[partner[mutual]]
+
+
+def _nearest(values: np.ndarray, wanted: np.ndarray) -> Numbers:
+    """Numbers of the sorted values nearest to those wanted; of two equally near ones, the first."""
+    after = np.clip(np.searchsorted(values, wanted), 1, max(len(values) - 1, 1))
+    before = after - 1
+    after = np.minimum(after, len(values) - 1)
+    return np.where(np.abs(values[after] - wanted) < np.abs(wanted - values[before]), after, before)
+
+
+def match_times(times: Sequence[np.ndarray], labels: Sequence[str], tolerance: str | None = None) -> list[Numbers]:
+    """Return which frames of each sequence are of the times that all have, in the order of time.
+
+    Parameters
+    ----------
+    times : sequence of (T,) datetime64 arrays
+        The first ones are those that the others are compared with.
+    labels : sequence of str
+        What the sequences are called in messages.
+    tolerance : str, optional
+        As for `tolerance_between`.
+
+    Returns
+    -------
+    list of arrays of int
+        One for each sequence, of equal lengths.
+
+    Raises
+    ------
+    InputError
+        If no time is common.
+    """
+    allowed = tolerance_between(times, tolerance)
+    for own, label in zip(times, labels, strict=True):
+        _warn_of_duplicates(own, label)
+    pairs = [pair_times(times[0], own, allowed) for own in times]
+    common = pairs[0][0]
+    for reference, _ in pairs[1:]:
+        common = common[np.isin(common, reference)]
+    if not common.size:
+        spans = "; ".join(f"{label} {_span(own)}" for own, label in zip(times, labels, strict=True))
+        raise InputError(
+            f"The sequences have no time in common ({spans}; within {duration_text(allowed)}); give the same storm and "
+            "hours."
+        )
+    numbers = [theirs[np.isin(reference, common)] for reference, theirs in pairs]
+    for own, label, chosen in zip(times, labels, numbers, strict=True):
+        off = np.abs(own[chosen] - times[0][common]).max().astype("timedelta64[ns]")
+        if off > DUPLICATE:
+            log.info("Times of %s up to %s from those of %s count as the same", label, duration_text(off), labels[0])
+    return numbers
+
+
+def _warn_of_duplicates(times: np.ndarray, label: str) -> None:
+    twice = int((np.diff(np.sort(times)) == np.timedelta64(0, "ns")).sum())
+    if twice:
+        log.warning("%s has %d frame(s) with a time that it has already; the first of a time counts", label, twice)
+
+
+def _span(times: np.ndarray) -> str:
+    first, last = minutes(times[[0, -1]])
+    return f"{first} to {last}"
+
+
+def refinement(fine: Sequence[int], coarse: Sequence[int], scale: int | None = None) -> int | None:
+    """Return how many times finer the first grid is, or None where the two cannot cover the same area.
+
+    Parameters
+    ----------
+    fine, coarse : (height, width)
+        Pixels. The finer grid may have trailing rows and columns that filled no coarse pixel.
+    scale : int, optional
+        The refinement that a model made, which bounds these trailing rows and columns; 8 where it is not known.
+    """
+    factor = min(large // small for large, small in zip(fine, coarse, strict=True))
+    most = max(factor, scale or LARGEST_SCALE)
+    spare = [large - factor * small for large, small in zip(fine, coarse, strict=True)]
+    return factor if factor >= 1 and max(spare) < most else None
+
+
+def align_grid(
+    fine: xr.DataArray, coarse: xr.DataArray, factor: int, labels: tuple[str, str]
+) -> tuple[xr.DataArray, xr.DataArray]:
+    """Bring a grid and one that is a whole number of times coarser, or equal, to the same directions and corner.
+
+    Parameters
+    ----------
+    fine, coarse : DataArray (time, y, x)
+        `coarse` is flipped along the axes on which its coordinates run the other way. `fine` may have spare rows or
+        columns; those before the first pixel of `coarse` are cut off, those at the end are kept.
+    factor : int
+        As `refinement` gives.
+    labels : tuple of str
+        What the two are called in messages.
+
+    Raises
+    ------
+    InputError
+        If they lie more than half a pixel of `coarse` apart in any coordinate that both have.
+    """
+    shared = _shared_coordinates(fine, coarse)
+    spare = [large - factor * small for large, small in zip(fine.shape[-2:], coarse.shape[-2:], strict=True)]
+    first: tuple[float, float, str] | None = None
+    for flips in ((False, False), (True, False), (False, True), (True, True)):
+        corners = [(0, extra) if flip and extra else (0,) for flip, extra in zip(flips, spare, strict=True)]
+        for corner in itertools.product(*corners):
+            worst = _worst_offset(shared, coarse.shape[-2:], factor, flips, corner)
+            if worst[0] <= worst[1]:
+                return _laid(fine, coarse, flips, corner, labels)
+            first = first or worst
+    assert first is not None
+    offset, half_pixel, name = first
+    raise InputError(
+        f"{labels[1]} lies {offset:.4g} beside {labels[0]} in {name}, more than half a pixel ({half_pixel:.4g}); give "
+        "sequences of the same grid."
+    )
+
+
+def _laid(
+    fine: xr.DataArray,
+    coarse: xr.DataArray,
+    flips: tuple[bool, bool],
+    corner: tuple[int, ...],
+    labels: tuple[str, str],
+) -> tuple[xr.DataArray, xr.DataArray]:
+    for dim, flip, start, lines in zip(("y", "x"), flips, corner, ("rows", "columns"), strict=True):
+        if flip:
+            log.info("%s has its %s in the other order than %s; they are flipped", labels[1], lines, labels[0])
+            coarse = coarse.isel({dim: slice(None, None, -1)})
+        if start:
+            fine = fine.isel({dim: slice(start, None)})
+    return fine, coarse
+
+
+Shared = list[tuple[str, xr.DataArray, xr.DataArray]]
+
+
+def _shared_coordinates(fine: xr.DataArray, coarse: xr.DataArray) -> Shared:
+    """Coordinates that both have, by role: latitude and longitude alone decide where there are both."""
+    shared: Shared = []
+    for role in (*EARTH, "x", "y"):
+        ours, theirs = spatial_coordinate(fine, role), spatial_coordinate(coarse, role)
+        if ours is None or theirs is None or (role in ("x", "y") and not _comparable(ours, theirs)):
+            continue
+        shared.append((role, ours, theirs))
+        if [role for role, *_ in shared] == list(EARTH):
+            break
+    return shared
+
+
+def _comparable(first: xr.DataArray, second: xr.DataArray) -> bool:
+    """Whether x or y are in the same units, and not both mere numbers of pixels."""
+    counted = [coord.ndim == 1 and np.array_equal(coord, np.arange(coord.size)) for coord in (first, second)]
+    units = [text_of(coord.attrs.get("units", "")) for coord in (first, second)]
+    return units[0] == units[1] and (not all(counted) or first.size == second.size)
+
+
+def _worst_offset(
+    shared: Shared, shape: Sequence[int], factor: int, flips: tuple[bool, bool], corner: tuple[int, ...]
+) -> tuple[float, float, str]:
+    """The largest offset, half a coarse pixel, and the coordinate, where the offset is largest in pixels."""
+    places = [np.unique(np.linspace(0, side - 1, min(side, SAMPLES)).round().astype(int)) for side in shape]
+    within = np.arange(factor)
+    blocks = [start + factor * place[:, None] + within for place, start in zip(places, corner, strict=True)]
+    mirrored = [
+        (side - 1 - place if flip else place)[:, None] for place, side, flip in zip(places, shape, flips, strict=True)
+    ]
+    worst = (0.0, 0.0, np.inf, "")  # in half pixels first
+    for role, ours, theirs in shared:
+        expected, seen = _block_means(ours, blocks, role), _block_means(theirs, mirrored, role)
+        offsets = np.abs(_difference(seen, expected, role))
+        if np.isfinite(offsets).any():
+            offset, half_pixel = float(np.nanmax(offsets)), _half_pixel(expected, places, role)
+            share = offset / half_pixel if half_pixel else np.inf if offset else 0.0
+            worst = max(worst, (share, offset, half_pixel, role))
+    return worst[1:]
+
+
+def _block_means(coord: xr.DataArray, blocks: Sequence[np.ndarray], role: str) -> NDArray[np.float64]:
+    """A coordinate's mean over blocks: (rows, columns), with a 1 where it does not depend on one of them.
+
+    `blocks` holds the pixels (places, pixels of a block) along y and along x.
+    """
+    values = np.asarray(coord.transpose(..., "y", "x", missing_dims="ignore").values, np.float64)
+    rows, columns = blocks
+    if coord.ndim == 2:
+        parts = values[rows[:, None, :, None], columns[None, :, None, :]]
+        parts = parts.reshape(*parts.shape[:2], -1)
+    else:
+        parts = values[rows][:, None] if coord.dims == ("y",) else values[columns][None]
+    # Relative to one pixel, so that a block across the date line has its mean there.
+    return parts[..., 0] + _difference(parts, parts[..., :1], role).mean(axis=-1)
+
+
+def _difference(first: np.ndarray, second: np.ndarray, role: str) -> NDArray[np.float64]:
+    return turn_difference(first, second) if role == "longitude" else first - second
+
+
+def _half_pixel(expected: NDArray[np.float64], places: Sequence[Numbers], role: str) -> float:
+    """Half of the larger of a coordinate's usual changes from pixel to pixel along y and along x."""
+    steps = []
+    for axis, place in enumerate(places):
+        if expected.shape[axis] > 1:
+            along = np.moveaxis(expected, axis, 0)
+            change = np.abs(_difference(along[1:], along[:-1], role)) / np.diff(place)[:, None]
+            if np.isfinite(change).any():
+                steps.append(float(np.nanmedian(change)))
+    return 0.5 * max(steps, default=np.inf)

@@ -1,0 +1,438 @@
+"""What people hold in memory, as a sequence and back: arrays of xarray, numpy, dask, satpy and Earth2Studio."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dask.array
+import numpy as np
+import xarray as xr
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.axes import role_of
+from tempogan_eddy.io.layout import Layout, layout_of, times_of
+from tempogan_eddy.io.open import open_sequence
+from tempogan_eddy.io.quality import VALID_KELVIN, refuse_celsius
+from tempogan_eddy.io.sequence import DIMS, as_sequence, label_of, order_of_times
+from tempogan_eddy.io.units import kelvin_conversion, text_of
+
+__all__ = ["Adapted", "adapt", "choose_variable"]
+
+log = logging.getLogger(__name__)
+
+TEMPERATURES = {"brightness_temperature", "toa_brightness_temperature"}
+"""Standard names of CF; satpy's calibration is called like the first."""
+
+PACKING = ("scale_factor", "add_offset")
+STALE = {"_FillValue", "missing_value", "actual_range"}
+"""Attributes that speak of the numbers that came in."""
+
+UNSTATED = {"", "1", "none", "unknown", "n/a", "-"}
+
+# Names that Earth2Studio gives channels: those of infrared are brightness temperatures in kelvin, which it leaves
+# unsaid; all others are something else.
+INFRARED = re.compile(r"ir\d+")
+OTHER_CHANNEL = re.compile(r"(vis|nir|swir|refl)\w*|[uvwzqr]\d+m?|[td]2m|t50|t\d{3,4}|msl|sp|tcwv|tp\d*|lsm|sst|skt")
+
+# When a sequence without times begins; only the steps between its frames mean anything.
+NO_TIME = np.datetime64("2000-01-01", "ns")
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """A sequence and the way back to what it was made from.
+
+    Attributes
+    ----------
+    sequence : DataArray (time, y, x)
+        As `as_sequence` returns.
+    restore : callable
+        Gives a sequence with the same frames on another grid the form of the original: its type, names, order of
+        dimensions, times, coordinates and attributes. Called with that sequence and the side of its pixels, in pixels
+        of the original: 1/4 after a reconstruction, 4 after coarsening.
+    timed : bool
+        Whether the original said when its frames were seen; otherwise they are an hour apart.
+    reordered : bool
+        Whether its frames had to be sorted by time.
+    """
+
+    sequence: xr.DataArray
+    restore: Callable[[xr.DataArray, float], Any]
+    timed: bool = True
+    reordered: bool = False
+
+
+def adapt(
+    held: Any,
+    *,
+    kelvin: bool = False,
+    variable: str | None = None,
+    valid_kelvin: tuple[float, float] = VALID_KELVIN,
+) -> Adapted:
+    """Make a sequence of what somebody holds.
+
+    Parameters
+    ----------
+    held : DataArray, Dataset, array, str or Path
+        A DataArray with two dimensions along y and x, called and ordered in any way, one along time or none, and
+        others of size 1; a Dataset with one brightness temperature; an array (y, x) or (time, y, x) of numpy, dask or
+        another library, with ``kelvin=True``; or the path of a file.
+    kelvin : bool
+        The values are kelvin, although nothing says so.
+    variable : str, optional
+        Which variable of a Dataset or file.
+    valid_kelvin : tuple of float
+        Values outside these kelvins become NaN.
+
+    Returns
+    -------
+    Adapted
+
+    Raises
+    ------
+    InputError
+        It is no brightness temperature, or what its dimensions or times are cannot be told.
+    """
+    if isinstance(held, str | Path):
+        sequence = open_sequence(held, variable=variable, valid_kelvin=valid_kelvin)
+        return Adapted(sequence, lambda changed, pixel: changed)
+    if isinstance(held, xr.Dataset):
+        return _adapt_dataset(held, kelvin, variable, valid_kelvin)
+    if isinstance(held, xr.DataArray):
+        return _adapt_array(held, kelvin, valid_kelvin)
+    return _adapt_numbers(held, kelvin, valid_kelvin)
+
+
+def _adapt_dataset(
+    dataset: xr.Dataset, kelvin: bool, variable: str | None, valid_kelvin: tuple[float, float]
+) -> Adapted:
+    name = choose_variable(dataset, variable, kelvin)
+    places = [other for other, var in dataset.data_vars.items() if other != name and _is_place(other, var)]
+    mapping = dataset[name].attrs.get("grid_mapping", dataset[name].encoding.get("grid_mapping"))
+    places += [other for other in dataset.data_vars if other == mapping]
+    left = [str(other) for other in dataset.data_vars if other != name and other not in places]
+    if left:
+        log.info("Only the variable %s is used, not %s", name, ", ".join(left))
+    da = dataset.set_coords(places)[name]
+    # The Dataset's attributes belong to what it holds, and are refreshed with it.
+    adapted = _adapt_array(da.assign_attrs({**dataset.attrs, **da.attrs}), kelvin, valid_kelvin)
+
+    def restore(changed: xr.DataArray, pixel: float) -> xr.Dataset:
+        result = adapted.restore(changed, pixel)
+        shared = {key: result.attrs.pop(key) for key in [*result.attrs] if key in dataset.attrs and key not in da.attrs}
+        return result.to_dataset(name=name).assign_attrs(shared)
+
+    return Adapted(adapted.sequence, restore, adapted.timed, adapted.reordered)
+
+
+def _is_place(name: Hashable, var: xr.DataArray) -> bool:
+    return role_of(name, var.attrs) is not None and var.ndim <= 2 and var.dtype.kind in "iufM"
+
+
+def choose_variable(dataset: xr.Dataset, variable: str | None = None, kelvin: bool = False) -> Hashable:
+    """Return the name of the one brightness temperature in a Dataset.
+
+    Raises
+    ------
+    InputError
+        There is none, or there are several and none was named.
+    """
+    if variable is not None:
+        if variable not in dataset.data_vars:
+            listed = ", ".join(sorted(map(str, dataset.data_vars))) or "none"
+            raise InputError(f"The Dataset has no variable {variable!r}; it has {listed}.")
+        return variable
+    frames = {
+        name: da
+        for name, da in dataset.data_vars.items()
+        if da.ndim >= 2 and da.dtype.kind in "iuf" and not _is_place(name, da)
+    }
+    told = [name for name, da in frames.items() if _says_temperature(da)]
+    in_kelvin = [name for name, da in frames.items() if getattr(_conversion(da), "is_kelvin", False)]
+    found = told or in_kelvin or (list(frames) if kelvin else [])
+    if len(found) == 1:
+        return found[0]
+    if found:
+        listed = ", ".join(sorted(map(str, found)))
+        raise InputError(
+            f"The Dataset has several candidates, {listed}; choose one, for example dataset[{str(found[0])!r}] or "
+            f"variable={str(found[0])!r}."
+        )
+    listed = ", ".join(sorted(map(str, dataset.data_vars))) or "no variable"
+    raise InputError(
+        f"The Dataset holds {listed}, but nothing with a standard_name of brightness temperature or the units K; "
+        "choose one (dataset[NAME] or variable=NAME), and add kelvin=True if its units are not stated."
+    )
+
+
+def _says_temperature(da: xr.DataArray) -> bool:
+    return bool({text_of(da.attrs.get(key, "")) for key in ("standard_name", "calibration")} & TEMPERATURES)
+
+
+def _conversion(da: xr.DataArray) -> Any:
+    return kelvin_conversion(da.attrs.get("units", ""))
+
+
+def _adapt_numbers(held: Any, kelvin: bool, valid_kelvin: tuple[float, float]) -> Adapted:
+    """Adapt an array without names."""
+    units = text_of(getattr(held, "units", getattr(held, "unit", "")))  # of pint and MetPy, of astropy
+    values = getattr(held, "magnitude", held)
+    if not isinstance(values, dask.array.Array):
+        try:
+            values = np.asanyarray(values)
+        except Exception as error:  # whatever another library raises: a tensor on a GPU, a list of unequal rows
+            raise InputError(
+                f"{type(held).__name__} cannot be read as an array ({error}); give an xarray.DataArray or a "
+                "numpy array."
+            ) from error
+        if values.dtype.kind not in "iuf":
+            raise InputError(
+                f"{type(held).__name__} is no array of numbers; give an xarray.DataArray, a Dataset, a numpy array "
+                "with kelvin=True, or a path."
+            )
+    if values.ndim not in (2, 3):
+        raise InputError(f"The array has the shape {values.shape}; give one frame (y, x) or several (time, y, x).")
+    if not kelvin and kelvin_conversion(units) is None:
+        raise InputError("The array does not say its units; if its values are kelvin, add kelvin=True.")
+    masked = isinstance(values, np.ma.MaskedArray)
+    plain = values if masked or isinstance(values, dask.array.Array) else np.asarray(values)
+    da = xr.DataArray(plain, dims=DIMS[-values.ndim :], attrs={"units": units} if units else {})
+    adapted = _adapt_array(da, kelvin, valid_kelvin)
+
+    def restore(changed: xr.DataArray, pixel: float) -> Any:
+        result = adapted.restore(changed, pixel)
+        if isinstance(values, dask.array.Array):
+            return result.data
+        return np.ma.masked_invalid(result.values) if masked else result.values
+
+    return Adapted(adapted.sequence, restore, adapted.timed)
+
+
+def _adapt_array(da: xr.DataArray, kelvin: bool, valid_kelvin: tuple[float, float]) -> Adapted:
+    label = label_of(da)
+    _refuse_other_quantities(da, label)
+    if da.dtype.kind not in "iuf":
+        raise InputError(f"{label} holds {da.dtype} values; brightness temperatures are real numbers, in kelvin.")
+    layout = layout_of(da, label)
+    da = _readable(da, layout, label)
+    times, timed_by = times_of(da, layout, label)
+    order = None if times is None else order_of_times(times, label)
+    if times is not None and order is not None:
+        times, da = times[order], da.isel({layout.time: order})
+    if times is not None and (repeated := int((np.diff(times) == np.timedelta64(0)).sum())):
+        log.warning("%s has %d frames at the same time as another; all of them are kept", label, repeated)
+    units = _units(da, kelvin, label)
+    flat = da.isel(dict.fromkeys(layout.extras, 0)).transpose(*layout.names).assign_attrs(units=units)
+    coords, names = _inner_coordinates(flat, layout, timed_by)
+    frames = flat.variable if layout.time is not None else flat.variable.set_dims(["time", *flat.dims])
+    count = frames.shape[0]
+    coords["time"] = xr.Variable(
+        "time", NO_TIME + np.arange(count) * np.timedelta64(1, "h") if times is None else times
+    )
+    inner = xr.DataArray(frames.data, dims=DIMS, coords=coords, name=da.name, attrs=_inner_attributes(flat.attrs))
+    inner = _without_fill(inner, da.attrs)
+    if not flat.chunks and getattr(kelvin_conversion(units), "is_kelvin", False):
+        refuse_celsius(inner[0].values, label)
+    sequence = as_sequence(inner, valid_kelvin=valid_kelvin)
+
+    def restore(changed: xr.DataArray, pixel: float) -> xr.DataArray:
+        return _restored(changed, pixel, sequence, da, layout, names, timed_by)
+
+    return Adapted(sequence, restore, times is not None, order is not None)
+
+
+def _refuse_other_quantities(da: xr.DataArray, label: str) -> None:
+    """Refuse what says itself that it is no brightness temperature, or not decoded."""
+    calibration = text_of(getattr(da.attrs.get("calibration"), "name", da.attrs.get("calibration", "")))
+    if calibration in ("radiance", "reflectance", "counts"):
+        raise InputError(
+            f"{label} holds {calibration}; load it as brightness temperature "
+            "(satpy: scn.load([name], calibration='brightness_temperature'))."
+        )
+    packed = [key for key in PACKING if key in da.attrs]
+    if packed:
+        raise InputError(
+            f"{label} still holds packed numbers (its attribute {packed[0]}); decode them with xarray.decode_cf, or "
+            "open the file with mask_and_scale=True."
+        )
+    channel = _channel(da)
+    if channel and OTHER_CHANNEL.fullmatch(channel):
+        raise InputError(
+            f"{label} is the channel {channel!r}, which is no brightness temperature; choose an infrared one."
+        )
+
+
+def _channel(da: xr.DataArray) -> str | None:
+    """Return the one channel that an array of Earth2Studio names."""
+    for name in ("variable", "channel"):
+        if name in da.coords and da[name].size == 1 and da[name].dtype.kind in "OUST":
+            return str(np.asarray(da[name].values).item())
+    return None
+
+
+def _readable(da: xr.DataArray, layout: Layout, label: str) -> xr.DataArray:
+    """Return an array of numpy or dask; what lies in a file stays there until it is asked for."""
+    data = da.variable._data
+    if isinstance(data, np.ndarray) or da.chunks:
+        return da
+    if not hasattr(data, "__array_function__"):
+        return da.chunk({dim: 1 if dim == layout.time else -1 for dim in da.dims})
+    try:
+        plain = da.as_numpy()
+    except Exception as error:  # whatever another library raises
+        raise InputError(
+            f"The values of {label} cannot be brought to numpy ({error}); give them in numpy or dask."
+        ) from error
+    units = getattr(data, "units", None)  # of pint
+    return plain if units is None else plain.assign_attrs(units=str(units))
+
+
+def _units(da: xr.DataArray, kelvin: bool, label: str) -> str:
+    """Return the units that hold, stated or not."""
+    stated = text_of(da.attrs.get("units", ""))
+    conversion = kelvin_conversion(stated)
+    if conversion is not None:
+        if kelvin and not conversion.is_kelvin:
+            raise InputError(
+                f"{label} says that its units are {stated!r}; leave out kelvin=True, or correct the units."
+            )
+        return stated
+    if stated.lower() in UNSTATED:
+        if kelvin:
+            return "K"
+        channel = _channel(da)
+        if channel and INFRARED.fullmatch(channel):
+            log.info("%s states no units; its channel %s is taken as kelvin", label, channel)
+            return "K"
+        raise InputError(
+            f"{label} has no units; if its values are kelvin, set da.attrs['units'] = 'K' or add kelvin=True."
+        )
+    raise InputError(
+        f"{label} has the units {stated!r}, which are no temperature; brightness temperature in K or degrees_Celsius "
+        "is needed."
+    )
+
+
+def _without_fill(da: xr.DataArray, attrs: Mapping[Any, Any]) -> xr.DataArray:
+    """Set to NaN what an attribute says is a fill value."""
+    for key in ("_FillValue", "missing_value"):
+        for fill in np.ravel(np.asarray(attrs.get(key, []))):
+            if np.asarray(fill).dtype.kind in "iuf" and np.isfinite(fill):
+                da = da.where(da != np.asarray(fill).astype(da.dtype))
+    return da
+
+
+def _inner_coordinates(
+    flat: xr.DataArray, layout: Layout, timed_by: Hashable | None
+) -> tuple[dict[Hashable, xr.Variable], dict[Hashable, Hashable]]:
+    """Return the coordinates as those of a sequence, and what the original calls each of them."""
+    coords: dict[Hashable, xr.Variable] = {}
+    names: dict[Hashable, Hashable] = {}
+    for name, coord in flat.coords.items():
+        dims = tuple(layout.names[dim] for dim in coord.dims)
+        if name == timed_by or (not dims and _is_object(coord)):
+            continue
+        # A coordinate may bear the name of a dimension that it does not lie along.
+        inner = name if name not in DIMS or dims == (name,) else f"{name}_"
+        if inner == "time":
+            continue
+        values = coord.values.astype(str) if _is_object(coord) else coord.values
+        coords[inner] = xr.Variable(dims, values, coord.attrs)
+        names[inner] = name
+    return coords, names
+
+
+def _is_object(coord: xr.DataArray) -> bool:
+    """Return whether a coordinate holds what numpy has no type for: text of xarray, a projection, dates with a zone."""
+    return not isinstance(coord.dtype, np.dtype) or coord.dtype.kind in "OT"
+
+
+def _is_plain(value: Any) -> bool:
+    """Return whether an attribute is text, a number, or a list of such."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind in "iufbUS"
+    if isinstance(value, list | tuple):
+        return all(isinstance(item, str | int | float | np.number) for item in value)
+    return isinstance(value, str | bytes | int | float | np.generic)
+
+
+def _inner_attributes(attrs: Mapping[Any, Any]) -> dict[Any, Any]:
+    return {key: value for key, value in attrs.items() if _is_plain(value) and key not in STALE}
+
+
+def _restored(
+    changed: xr.DataArray,
+    pixel: float,
+    sequence: xr.DataArray,
+    original: xr.DataArray,
+    layout: Layout,
+    names: Mapping[Hashable, Hashable],
+    timed_by: Hashable | None,
+) -> xr.DataArray:
+    """Give a sequence on another grid the form of the original, whose frames stand in the same order."""
+    outer: dict[Hashable, Hashable] = {inner: dim for dim, inner in layout.names.items()}
+    whole = changed if layout.time is not None else changed.isel(time=0, drop=True)
+    variable = xr.Variable([outer[dim] for dim in whole.dims], whole.data)
+    variable = variable.set_dims([*layout.extras, *variable.dims]).transpose(*original.dims)
+    coords = {
+        names.get(name, name): xr.Variable([outer[dim] for dim in coord.dims], coord.variable.data, coord.attrs)
+        for name, coord in whole.coords.items()
+        if name != "time" and set(coord.dims) <= set(outer)
+    }
+    # What does not lie in the frame is as true as before.
+    for name, coord in original.coords.items():
+        if set(coord.dims) & {layout.y, layout.x}:
+            if name not in coords:
+                log.warning("The coordinate %s labels the pixels before and is left out", name)
+            continue
+        squeezed = set(coord.dims) & set(layout.extras)
+        if name in (timed_by, layout.time) or name not in coords or squeezed or _is_object(coord):
+            coords[name] = coord.variable
+    attrs = _outer_attributes(changed, pixel, sequence, original)
+    return xr.DataArray(variable, coords=coords, name=original.name, attrs=attrs)
+
+
+def _outer_attributes(
+    changed: xr.DataArray, pixel: float, sequence: xr.DataArray, original: xr.DataArray
+) -> dict[Any, Any]:
+    """Return the original's attributes as far as they still hold, and what was added."""
+    before, after = sequence.attrs, changed.attrs
+    attrs: dict[Any, Any] = {}
+    for key, value in original.attrs.items():
+        if key not in before:
+            kept = None if key in STALE else _on_the_new_grid(str(key), value, pixel, changed.shape[1:])
+            if kept is not None:
+                attrs[key] = kept
+        elif key in after:
+            attrs[key] = value if np.array_equal(after[key], before[key]) else after[key]
+    added = {key: value for key, value in after.items() if key not in original.attrs and key != "sequence"}
+    return attrs | added | {"units": "K"}
+
+
+def _on_the_new_grid(key: str, value: Any, pixel: float, shape: tuple[int, ...]) -> Any:
+    """Return an attribute that is an object as it is on the new grid, or None if it cannot be had."""
+    parts = value if isinstance(value, list | tuple) else [value]
+    if any(isinstance(part, xr.DataArray | xr.Dataset) for part in parts):
+        log.warning("The attribute %s belongs to the grid before and is left out", key)
+        return None
+    if not hasattr(value, "area_extent") and not hasattr(value, "lons"):
+        return value
+    changed = _regridded(value, pixel, shape)
+    if changed is None:
+        log.warning("The attribute %s describes the grid before and is left out", key)
+    return changed
+
+
+def _regridded(area: Any, pixel: float, shape: tuple[int, ...]) -> Any:
+    """Return an area of pyresample in pixels of another size, or None if it cannot be one."""
+    rows, columns = (round(side * pixel) for side in shape)
+    try:
+        changed = area[:rows, :columns].aggregate(y=pixel, x=pixel)
+        return changed if tuple(changed.shape) == shape else None
+    except Exception:  # an area of a kind that cannot, which may fail in any way
+        return None

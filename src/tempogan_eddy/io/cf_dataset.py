@@ -1,0 +1,224 @@
+"""A sequence as a dataset by the CF conventions: names, attributes, grid mapping, types of coordinates."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import dask.array
+import numpy as np
+import xarray as xr
+
+from tempogan_eddy.io.attributes import STALE, plain, split, without_stale
+from tempogan_eddy.io.axes import role_of
+from tempogan_eddy.io.sequence import NAME
+
+__all__ = ["REPEATED", "to_dataset"]
+
+log = logging.getLogger(__name__)
+
+REPEATED = "frame"
+"""The dimension of the frames where two have the same time: CF wants times along ``time`` to increase."""
+
+EPOCH = "seconds since 1970-01-01"
+
+OF_ROLE: dict[str | None, dict[str, str]] = {
+    "latitude": {"standard_name": "latitude", "units": "degrees_north"},
+    "longitude": {"standard_name": "longitude", "units": "degrees_east"},
+}
+KNOWN_COORDINATES: dict[str, dict[str, str]] = {
+    "time": {"standard_name": "time", "long_name": "time of the frame", "axis": "T"},
+    "center_lat": {"long_name": "latitude of the storm centre", "units": "degrees_north"},
+    "center_lon": {"long_name": "longitude of the storm centre", "units": "degrees_east"},
+    "satellite": {"long_name": "satellite that saw the frame"},
+}
+PLAIN_DEGREES = {"", "degree", "degrees", "deg"}
+
+
+def to_dataset(da: xr.DataArray) -> xr.Dataset:
+    """Return a sequence as a dataset ready to be written; its frames are not computed, its place is held empty.
+
+    Parameters
+    ----------
+    da : DataArray (time, y, x)
+        A sequence.
+
+    Returns
+    -------
+    Dataset
+        The variable ``brightness_temperature``, its grid mapping as CF wants it, and the coordinates. 1-D coordinates
+        that increase or decrease name the dimensions; others, such as longitudes that jump at the date line, lie on
+        ``y`` or ``x``.
+    """
+    of_file, of_variable = split(da.attrs)
+    _tell_of_stale(of_variable, *(coord.attrs for coord in da.coords.values()))
+    mappings = _grid_mappings(of_variable.pop("grid_mapping", None), da)
+    variable = _attributes(of_variable)
+    variable["long_name"] = variable.get("long_name", "brightness temperature")
+    if mappings:
+        variable["grid_mapping"] = _mapping_text(mappings)
+    if methods := _cell_methods(str(variable.pop("cell_methods", "")), da):
+        variable["cell_methods"] = methods
+    empty = dask.array.empty(da.shape, dtype=np.float32, chunks=(1, *da.shape[1:]))
+    dataset = xr.Dataset(
+        {NAME: (da.dims, empty, variable)},
+        coords={name: _coordinate(coord) for name, coord in da.coords.items()},
+    )
+    dataset = dataset.reset_coords([name for name in mappings if not dataset[name].dims])
+    for name in set(dataset.data_vars) - {NAME}:
+        dataset[name].encoding["coordinates"] = None  # a grid mapping lies nowhere
+    title = f"Infrared brightness temperature, {of_file['sequence']}"
+    dataset.attrs = {"title": title, **_attributes(of_file), "Conventions": _conventions(of_file)}
+    return _name_dimensions(dataset)
+
+
+def _attributes(attrs: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return attributes under names and in types that NetCDF knows: no ``/``, no 64-bit numbers without need."""
+    known = {
+        re.sub(r"[/\x00-\x1f\x7f]", "_", name).strip(): plain(value) for name, value in without_stale(attrs).items()
+    }
+    return {name: _short(value) for name, value in known.items() if name}
+
+
+def _tell_of_stale(*attributes: Mapping[Any, Any]) -> None:
+    names = {str(name) for attrs in attributes for name in attrs if name in STALE and str(name)[0].islower()}
+    if names:
+        log.info("Not true of what is written, left out: %s", ", ".join(sorted(names)))
+
+
+def _short(value: Any) -> Any:
+    numbers = np.asarray(value)
+    return numbers.astype(np.int32)[()] if numbers.dtype.kind in "iu" and _fits(numbers) else value
+
+
+def _fits(numbers: np.ndarray) -> bool:
+    return bool(numbers.size == 0 or (numbers.min() >= -(2**31) and numbers.max() < 2**31))
+
+
+def _conventions(of_file: dict[str, Any]) -> str:
+    """Return CF-1.8 and the ACDD that the file follows, whose attributes are all kept."""
+    acdd = re.search(r"ACDD-[\d.]+\d", str(of_file.get("Conventions", "")))
+    return f"CF-1.8, {acdd[0]}" if acdd else "CF-1.8"
+
+
+def _grid_mappings(told: Any, da: xr.DataArray) -> dict[str, list[str]]:
+    """Return the kept grid mappings and the coordinates that each is for, none listed where it is for all.
+
+    CF writes ``crs``, or ``crs: lat lon geos: x y``. Without a word, the only mapping there is counts.
+    """
+    mappings: dict[str, list[str]] = {}
+    words = re.findall(r"([^\s:]+)\s*(:?)", str(told or ""))
+    long_form = any(colon for _, colon in words)
+    for word, colon in words:
+        if colon or not long_form:
+            mappings[word] = []
+        elif mappings:
+            next(reversed(mappings.values())).append(word)
+    kept = {name: [axis for axis in axes if axis in da.coords] for name, axes in mappings.items() if name in da.coords}
+    if told and not kept:
+        log.info("The grid mapping %s is not there; left out.", told)
+    if not kept:
+        found = [str(name) for name, coord in da.coords.items() if _is_mapping(coord)]
+        return {name: [] for name in found if len(found) == 1}
+    # The long form names axes; where none is left, the short one is for all.
+    return {name: axes for name, axes in kept.items() if axes} or {next(iter(kept)): []}
+
+
+def _is_mapping(coord: xr.DataArray) -> bool:
+    return bool({"grid_mapping_name", "crs_wkt", "spatial_ref"} & set(coord.attrs))
+
+
+def _mapping_text(mappings: dict[str, list[str]]) -> str:
+    if len(mappings) == 1 and not any(mappings.values()):
+        return next(iter(mappings))
+    return " ".join(f"{name}: {' '.join(axes)}" for name, axes in mappings.items())
+
+
+def _cell_methods(text: str, da: xr.DataArray) -> str:
+    """Return cell methods with the names of this file's dimensions; those of dimensions that are gone are left out."""
+    kept = []
+    for names, method in re.findall(r"((?:\w+:\s+)+)([^:()]*?(?:\([^)]*\))?)\s*(?=\w+:\s|$)", text):
+        known = [_dimension(name, da) for name in re.findall(r"\w+", names)]
+        if method and all(known):
+            kept.append(" ".join(f"{name}:" for name in known) + f" {method.strip()}")
+    return " ".join(kept)
+
+
+def _dimension(name: str, da: xr.DataArray) -> str | None:
+    if name in da.coords or name == "area":
+        return name
+    role = role_of(name)
+    if role in ("time", None):
+        return role
+    same = [
+        str(coord.name) for coord in da.coords.values() if role_of(coord.name, coord.attrs) == role and coord.ndim < 2
+    ]
+    return same[0] if same else role if role in da.dims else None
+
+
+def _coordinate(coord: xr.DataArray) -> xr.Variable:
+    """Return a coordinate with the attributes CF wants, in a type that CF-1.8 knows."""
+    attrs = {**KNOWN_COORDINATES.get(str(coord.name), {}), **_attributes(coord.attrs)}
+    if _is_mapping(coord):
+        coord = coord[(0,) * coord.ndim]  # files joined in time may have it along time; CF has one for all
+        attrs.setdefault("long_name", "grid mapping")
+    elif set(coord.dims) & {"y", "x"}:
+        known = OF_ROLE.get(role_of(coord.name, coord.attrs), {})
+        if str(attrs.get("units", "")).strip() in PLAIN_DEGREES:
+            attrs.pop("units", None)
+        attrs = {**known, **attrs}
+    values = coord.values
+    if coord.name == "time" or values.dtype.kind in "mM":
+        attrs = {name: value for name, value in attrs.items() if name not in ("units", "calendar", "dtype")}
+    if coord.name != "time":
+        values, counted = _known_type(values)
+        attrs |= counted
+        if attrs.get("axis") == "T":  # the frames' alone
+            del attrs["axis"]
+        if not {"long_name", "standard_name"} & set(attrs):
+            attrs["long_name"] = str(coord.name).replace("_", " ")
+    return xr.Variable(coord.dims, values, attrs)
+
+
+def _known_type(values: np.ndarray) -> tuple[np.ndarray, dict[str, str]]:
+    """Return values in a type that CF-1.8 knows (no 64-bit, no unsigned numbers), and the units of dates."""
+    kind, size = values.dtype.kind, values.dtype.itemsize
+    if kind in "mM":
+        since = values - np.datetime64(0, "s") if kind == "M" else values
+        seconds = np.where(np.isnat(values), np.nan, since / np.timedelta64(1, "s"))
+        return seconds, {"units": EPOCH, "calendar": "standard"} if kind == "M" else {"units": "s"}
+    if kind == "b":
+        return values.astype(np.int8), {}
+    if kind == "u" or (kind == "i" and size == 8):
+        return values.astype(np.int32 if _fits(values) else np.float64), {}
+    if kind == "f" and size not in (4, 8):
+        return values.astype(np.float64), {}
+    return (values.astype(str) if kind == "O" else values), {}
+
+
+def _name_dimensions(dataset: xr.Dataset) -> xr.Dataset:
+    """Let the coordinates that can name a dimension do so."""
+    if not dataset.indexes["time"].is_unique:
+        log.info("Two frames have the same time, so the file counts its frames along %s.", REPEATED)
+        dataset = dataset.rename_dims(time=REPEATED).reset_index("time")
+        dataset["time"].attrs.pop("axis", None)
+    names = {dim: name for dim in ("y", "x") if (name := _name_along(dataset, dim))}
+    # Both or none: a named y beside a bare x is not the order of dimensions that CF recommends.
+    return dataset.swap_dims(names) if len(names) == 2 else dataset
+
+
+def _name_along(dataset: xr.Dataset, dim: str) -> str | None:
+    """Return the coordinate that names a dimension, None where none or several can."""
+    along = [str(name) for name, coord in dataset.coords.items() if coord.dims == (dim,) and _names_a_dimension(coord)]
+    placed = [name for name in along if role_of(name, dataset[name].attrs) not in (None, "time")] or along
+    return dim if dim in dataset.coords else placed[0] if len(placed) == 1 else None
+
+
+def _names_a_dimension(coord: xr.DataArray) -> bool:
+    """Return whether the values increase or decrease strictly."""
+    if coord.dtype.kind not in "iuf":
+        return False
+    steps = np.diff(coord.values)
+    return bool(np.isfinite(coord.values).all() and ((steps > 0).all() or (steps < 0).all()))

@@ -1,0 +1,181 @@
+"""Which dimension of an array runs along time, y and x, and when its frames were seen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.axes import direction_of, horizontal_axes, role_of
+from tempogan_eddy.io.sequence import as_dates
+
+__all__ = ["Layout", "layout_of", "times_of"]
+
+UNNAMED = re.compile(r"dim_\d+")
+"""What xarray calls a dimension that nobody named."""
+
+FRAMES = {"frame", "frames", "image", "images", "scan", "scans", "slot", "slots", "record", "records"}
+MEMBERS = {"member", "members", "ensemble", "ens", "realization", "realisation", "number", "sample"}
+LEADS = {"lead_time", "leadtime", "lead", "step", "forecast_period", "prediction_timedelta"}
+START_ATTRIBUTES = ("start_time", "time_coverage_start", "nominal_time")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The dimensions of an array.
+
+    Attributes
+    ----------
+    time : hashable or None
+        Along the frames; None for a single frame.
+    y, x : hashable
+        Along the rows and columns.
+    extras : tuple
+        All others, each of size 1.
+    """
+
+    time: Hashable | None
+    y: Hashable
+    x: Hashable
+    extras: tuple[Hashable, ...]
+
+    @property
+    def names(self) -> dict[Hashable, str]:
+        """What a sequence calls the dimensions."""
+        named: dict[Hashable, str] = {self.y: "y", self.x: "x"}
+        return named if self.time is None else {self.time: "time", **named}
+
+
+def layout_of(da: xr.DataArray, label: str) -> Layout:
+    """Find out what the dimensions of an array are, by their coordinates and names.
+
+    Raises
+    ------
+    InputError
+        There are fewer than two dimensions, more than can be told apart, or another one that is longer than 1.
+    """
+    if da.ndim < 2:
+        raise InputError(f"{label} has the dimensions {da.dims}; a frame has two, along y and x.")
+    if 0 in da.shape:
+        raise InputError(f"{label} is empty: its shape is {dict(da.sizes)}.")
+    if da.ndim <= 3 and all(UNNAMED.fullmatch(str(dim)) for dim in da.dims):
+        return Layout(da.dims[0] if da.ndim == 3 else None, da.dims[-2], da.dims[-1], ())
+    time = _time_dimension(da, label)
+    rest = [dim for dim in da.dims if dim != time]
+    y, x = horizontal_axes(da, _horizontal(da, rest, label))
+    extras = tuple(dim for dim in rest if dim not in (y, x))
+    for dim in extras:
+        if da.sizes[dim] > 1:
+            raise InputError(_too_many(da, dim, label))
+    return Layout(time, y, x, extras)
+
+
+def _time_dimension(da: xr.DataArray, label: str) -> Hashable | None:
+    named = [dim for dim in da.dims if role_of(dim, *_own(da, dim)) == "time"]
+    if len(named) > 1:
+        named = [dim for dim in named if da.sizes[dim] > 1] or named[:1]
+    if len(named) > 1:
+        raise InputError(f"{label} has several dimensions of time, {_listed(named)}; choose one time of all but one.")
+    if named or da.ndim == 2:
+        return named[0] if named else None
+    others = [dim for dim in da.dims if role_of(dim, *_own(da, dim)) is None]
+    dated = [dim for dim in others if any(_is_date(coord) for coord in _along(da, dim))]
+    framed = [dim for dim in others if str(dim).lower() in FRAMES]
+    return next(iter(dated + framed), None)
+
+
+def _horizontal(da: xr.DataArray, dims: list[Hashable], label: str) -> tuple[Hashable, Hashable]:
+    """Return the two dimensions that make up a frame, in the order that they have."""
+    if len(dims) < 2:
+        raise InputError(f"{label} has the dimensions {da.dims}; a frame has two beside time, along y and x.")
+    known = [dim for dim in dims if direction_of(da, dim)]
+    longer = [dim for dim in dims if da.sizes[dim] > 1]
+    # Names that say too much or nothing: the dimensions that are longer than 1, or the last ones.
+    for choice in (known, [dim for dim in known if dim in longer], longer, dims[-2:] if len(longer) < 2 else []):
+        if len(choice) == 2:
+            return choice[0], choice[1]
+    raise InputError(
+        f"{label} has the dimensions {da.dims}, of which {_listed(longer)} could be y and x; rename them to time, y "
+        f"and x, for example da.rename({longer[-1]}='x')."
+    )
+
+
+def _too_many(da: xr.DataArray, dim: Hashable, label: str) -> str:
+    size = da.sizes[dim]
+    if str(dim).lower() in MEMBERS:
+        return (
+            f"{label} is an ensemble of {size} along {str(dim)!r}; take one member at a time, for example "
+            f"da.isel({dim}=0)."
+        )
+    first: Any = da[dim].values[0] if dim in da.coords else None
+    choice = f"da.sel({dim}={str(first)!r})" if isinstance(first, str) else f"da.isel({dim}=0)"
+    rename = "" if str(dim).lower() in LEADS or isinstance(first, str) else "; if these are times, rename it to time"
+    return f"{label} has {size} along {str(dim)!r} beside time, y and x; choose one, for example {choice}{rename}."
+
+
+def times_of(da: xr.DataArray, layout: Layout, label: str) -> tuple[np.ndarray | None, Hashable | None]:
+    """Return when the frames were seen, (frames,) datetime64[ns], and the coordinate that says it, else None.
+
+    A single frame takes its time from a scalar coordinate or from the attributes that satpy sets.
+
+    Raises
+    ------
+    InputError
+        A coordinate called time holds no dates.
+    """
+    if layout.time is not None:
+        found = _coordinate_of_frames(da, layout.time)
+        return (None, None) if found is None else (_valid(da, as_dates(found, label)), found.name)
+    scalars = [coord for coord in da.coords.values() if coord.size == 1 and _is_date(coord)]
+    scalars.sort(key=lambda coord: (coord.name != "valid_time", coord.name != "time", role_of(coord.name) != "time"))
+    for coord in scalars:
+        if role_of(coord.name, coord.attrs, coord.dtype) == "time":
+            dates = as_dates(coord, label).reshape(1)
+            return (dates if coord.name == "valid_time" else _valid(da, dates)), coord.name
+    for key in START_ATTRIBUTES:
+        start = pd.to_datetime(str(da.attrs.get(key, "")), errors="coerce", utc=True)
+        if start is not pd.NaT:
+            return np.array([start.tz_localize(None).to_datetime64()]).astype("datetime64[ns]"), None
+    return None, None
+
+
+def _coordinate_of_frames(da: xr.DataArray, dim: Hashable) -> xr.DataArray | None:
+    along = _along(da, dim)
+    dated = [coord for coord in along if _is_date(coord)]
+    dated.sort(key=lambda coord: (coord.name != dim, role_of(coord.name) != "time"))
+    if dated:
+        return dated[0]
+    # Numbers of frames are no times; numbers called time are a mistake to tell.
+    return next((coord for coord in along if role_of(coord.name, coord.attrs) == "time"), None)
+
+
+def _valid(da: xr.DataArray, dates: np.ndarray) -> np.ndarray:
+    """Return the times that a forecast is for."""
+    for name, coord in da.coords.items():
+        if str(name).lower() in LEADS and coord.size == 1 and coord.dtype.kind == "m":
+            return dates + coord.values.reshape(1).astype("timedelta64[ns]")
+    return dates
+
+
+def _own(da: xr.DataArray, dim: Hashable) -> tuple[Any, Any]:
+    return (da.coords[dim].attrs, da.coords[dim].dtype) if dim in da.coords else ({}, None)
+
+
+def _along(da: xr.DataArray, dim: Hashable) -> list[xr.DataArray]:
+    return [coord for coord in da.coords.values() if coord.dims == (dim,)]
+
+
+def _is_date(coord: xr.DataArray) -> bool:
+    if coord.dtype.kind != "O":
+        return coord.dtype.kind == "M"
+    return coord.size > 0 and hasattr(np.asarray(coord.values).flat[0], "isoformat")
+
+
+def _listed(dims: list[Hashable]) -> str:
+    return ", ".join(map(str, dims))

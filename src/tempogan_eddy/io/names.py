@@ -1,0 +1,52 @@
+"""File names from names that files tell of themselves, which can be any text."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Container
+
+__all__ = ["safe_name"]
+
+# What Windows, or a Zarr store, keeps for itself.
+RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[\d¹²³])(\..*)?|zarr\.json", re.IGNORECASE)
+LONGEST = 100  # bytes, which leaves room for a date before it and a suffix behind it
+
+
+def safe_name(text: object, taken: Container[str] = ()) -> str:
+    """Return a text as a file name that stays in its folder on every system.
+
+    Letters and digits of all scripts, spaces inside, ``-``, ``_``, ``.``, ``+`` and ``,`` stay; everything else
+    becomes ``_``. A text that had to be changed ends in a few digits made from it, so that distinct texts give
+    distinct names.
+
+    Parameters
+    ----------
+    text
+        Such as a file's attribute ``sequence``.
+    taken
+        Names, in lower case, that the result shall differ from: ``-2`` and so on is then added.
+
+    Returns
+    -------
+    str
+        At most 120 bytes of UTF-8; never empty, hidden, or a name that Windows reserves.
+    """
+    wanted = unicodedata.normalize("NFC", str(text))
+    name = "".join(letter if _is_harmless(letter) else "_" for letter in wanted).strip(" .")
+    name = re.sub(r"^-", "_", name)
+    if RESERVED.fullmatch(name):
+        name = f"_{name}"
+    name = name.encode()[:LONGEST].decode(errors="ignore").strip(" .") or "unnamed"
+    if name != wanted:
+        name = f"{name}-{hashlib.sha256(wanted.encode(errors='surrogatepass')).hexdigest()[:6]}"
+    numbered, number = name, 1
+    while numbered.lower() in taken:
+        number += 1
+        numbered = f"{name}-{number}"
+    return numbered
+
+
+def _is_harmless(letter: str) -> bool:
+    return letter in " -_.+," or unicodedata.category(letter)[0] in "LMN"

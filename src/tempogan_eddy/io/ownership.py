@@ -1,0 +1,179 @@
+"""What may be overwritten: only what this package wrote as the same kind of output, unless the user says so."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tempogan_eddy import __version__
+from tempogan_eddy.errors import InputError
+
+__all__ = [
+    "MAKER",
+    "MARK",
+    "Kind",
+    "attributes_are_ours",
+    "check_place",
+    "is_mark",
+    "mark",
+    "mark_attributes",
+    "owns",
+    "refuse_to_replace_input",
+]
+
+MAKER = "TempoGAN-Eddy"
+
+MARK = "tempogan_eddy_output"
+"""The attribute of NetCDF files, Zarr groups and HDF5 frames that holds our mark."""
+
+# The last line of the history of files of releases without the attribute.
+EARLIER = re.compile(r"\S+Z (written by )?tempogan-eddy\b")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of output.
+
+    Parameters
+    ----------
+    name
+        What a message calls it, with its article.
+    recognise
+        Whether a file or folder is such an output of this package; it may raise anything for "no".
+    alike
+        For outputs that are folders: whether a folder is of the same format, whoever wrote it. None for files.
+    """
+
+    name: str
+    recognise: Callable[[Path], bool]
+    alike: Callable[[Path], bool] | None = None
+
+
+def mark(kind: str) -> str:
+    """The text that an output carries inside, such as ``TempoGAN-Eddy figure 0.1.0``."""
+    return f"{MAKER} {kind} {__version__}"
+
+
+def is_mark(text: str | bytes | None, kind: str) -> bool:
+    """Whether a text is the mark of a kind, by any release."""
+    text = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text or "")
+    return text.startswith(f"{MAKER} {kind} ")
+
+
+def mark_attributes(kind: str, history: str) -> dict[str, str]:
+    """The attribute that marks a file with this history.
+
+    Tools that change a file add a line to its history; the mark then no longer fits, and the file is the user's.
+    """
+    return {MARK: f"{mark(kind)}, history {_digest(history)}"}
+
+
+def attributes_are_ours(attrs: Mapping[Any, Any], kind: str) -> bool:
+    """Whether attributes of a file hold the mark of a kind, or are those of a sequence of an earlier release."""
+    history = _text(attrs.get("history", ""))
+    found = _text(attrs.get(MARK, ""))
+    if found:
+        return is_mark(found, kind) and found.endswith(f", history {_digest(history)}")
+    return kind == "sequence" and EARLIER.match(history.rstrip().rpartition("\n")[2]) is not None
+
+
+def _digest(history: str) -> str:
+    return hashlib.sha256(history.encode()).hexdigest()[:12]
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def owns(path: Path, kind: Kind) -> bool:
+    """Whether this package wrote a file or folder as this kind of output."""
+    try:
+        return path.is_dir() == (kind.alike is not None) and kind.recognise(path)
+    except Exception:  # whatever a reader says about a file that is not ours
+        return False
+
+
+def check_place(path: Path, kind: Kind, *, overwrite: bool = False, sources: Iterable[Path] = ()) -> None:
+    """Refuse a place that cannot be written to or holds anything but an earlier output of the same kind.
+
+    Ask before a long computation; `written_aside` asks again before it renames.
+
+    Parameters
+    ----------
+    path
+        Where the output is to stand. A symbolic link stays, and the output takes the place of what it leads to.
+    kind
+        The kind of output.
+    overwrite
+        Allow any file, and any folder of the same format, to be replaced, but none of the ``sources``.
+    sources
+        The files and folders that are read.
+
+    Raises
+    ------
+    InputError
+        The place is refused; the message says why and what to do.
+    """
+    try:
+        place = Path(os.path.realpath(path))
+        _check_parent(path, place)
+        refuse_to_replace_input(path, sources)
+        if not os.path.lexists(place) or _is_empty_folder(place, kind) or owns(place, kind):
+            _refuse_write_protected(path, place)
+            return
+        _check_type(path, place, kind)
+        if not overwrite:
+            raise InputError(
+                f"{path} exists and was not written by {MAKER} as {kind.name}; "
+                "name another place, or replace it with --overwrite (in Python: overwrite=True)."
+            )
+        if any(Path(os.path.realpath(source)) in place.parents for source in sources):
+            raise InputError(f"{path} is part of the input that is read; write to another place.")
+        if kind.alike is not None and not kind.alike(place):
+            raise InputError(
+                f"{path} is a folder that holds more than {kind.name}, which --overwrite does not remove; "
+                "name another place."
+            )
+        _refuse_write_protected(path, place)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror or error}); choose another place.") from error
+
+
+def refuse_to_replace_input(path: Path, sources: Iterable[Path]) -> None:
+    """Refuse a place that is, or holds, something that is read."""
+    place = Path(os.path.realpath(path))
+    for source in (Path(os.path.realpath(source)) for source in sources):
+        if place == source or place in source.parents:
+            raise InputError(f"{path} is where the input is read from; write to another place.")
+
+
+def _check_parent(path: Path, place: Path) -> None:
+    nearest = next(folder for folder in place.parents if folder.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        why = "may not be written to" if nearest.is_dir() else "is a file, not a folder"
+        raise InputError(f"{path} cannot be written: {nearest} {why}; write to another place.")
+
+
+def _is_empty_folder(place: Path, kind: Kind) -> bool:
+    return kind.alike is not None and place.is_dir() and not any(place.iterdir())
+
+
+def _check_type(path: Path, place: Path, kind: Kind) -> None:
+    """Refuse what no option makes replaceable: devices, links in a loop, a folder for a file or the reverse."""
+    if kind.alike is None and place.is_dir():
+        raise InputError(f"{path} is a folder; name a file.")
+    if kind.alike is not None and place.is_file():
+        raise InputError(f"{path} exists and is a file, but {kind.name} is a folder; name another place.")
+    if not place.is_dir() and not place.is_file():
+        raise InputError(f"{path} is neither a file nor a folder; name another place.")
+
+
+def _refuse_write_protected(path: Path, place: Path) -> None:
+    """A file without write permission was protected on purpose, though a rename would get past that."""
+    if place.is_file() and not (os.access(place, os.W_OK) and place.stat().st_mode & 0o222):
+        raise InputError(f"{path} is write-protected; name another place, or make it writable.")

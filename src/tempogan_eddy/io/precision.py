@@ -1,0 +1,97 @@
+"""How exactly kelvins are stored: rounded so that they compress, packed in 16 bits, or every bit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.quality import VALID_KELVIN
+
+__all__ = ["PRECISIONS", "STATED", "Precision", "precision_of"]
+
+# Multiples of this are rounded to: the values of a float32 whose last bits are zero.
+QUANTUM = 2.0**-10
+PACKED_QUANTUM, PACKED_OFFSET, PACKED_MISSING = 0.01, 250.0, -32768
+
+STATED = ("value_rounding", "least_significant_digit")
+"""Attributes that say how values were rounded; those of the input are not true of the output."""
+
+
+@dataclass(frozen=True)
+class Precision:
+    """One way to store kelvins.
+
+    Parameters
+    ----------
+    attrs
+        What the file says about it.
+    encoding
+        Of the variable, as xarray knows it.
+    """
+
+    name: str
+    attrs: dict[str, Any]
+    encoding: dict[str, Any]
+
+    def stored(self, frame: np.ndarray) -> np.ndarray:
+        """Return what stands in the file for a frame (y, x) of float32 kelvin, NaN where missing.
+
+        Raises
+        ------
+        InputError
+            If a value does not fit into 16 bits.
+        """
+        if self.name == "exact":
+            return frame
+        # 330 K itself reads as missing, so what is valid is never rounded up to it.
+        limit = VALID_KELVIN[1]
+        if self.name == "rounded":
+            rounded = np.rint(frame * np.float32(1 / QUANTUM)) * np.float32(QUANTUM)
+            return np.where((rounded == limit) & (frame < limit), frame, rounded)
+        steps = np.rint((frame.astype(np.float64) - PACKED_OFFSET) / PACKED_QUANTUM)
+        if (np.abs(steps) > 32767).any():
+            low, high = (PACKED_OFFSET + sign * 32767 * PACKED_QUANTUM for sign in (-1, 1))
+            extremes = f"{np.nanmin(frame):.1f} to {np.nanmax(frame):.1f} K"
+            raise InputError(f"A frame has {extremes}; packed values hold {low:g} to {high:g} K: leave out --packed.")
+        last = round((limit - PACKED_OFFSET) / PACKED_QUANTUM) - 1
+        steps = np.where(frame < limit, np.minimum(steps, last), steps)
+        return np.where(np.isnan(steps), PACKED_MISSING, steps).astype(np.int16)
+
+
+PRECISIONS = {
+    precision.name: precision
+    for precision in (
+        Precision(
+            "rounded",
+            {"value_rounding": "to multiples of 2**-10 K (error at most 0.0005 K)", "least_significant_digit": 3},
+            {"_FillValue": np.float32(np.nan)},
+        ),
+        Precision(
+            "packed",
+            {"value_rounding": "packed in 16 bits (error at most 0.005 K)"},
+            {
+                "dtype": "int16",
+                "scale_factor": PACKED_QUANTUM,
+                "add_offset": PACKED_OFFSET,
+                "_FillValue": np.int16(PACKED_MISSING),
+            },
+        ),
+        Precision("exact", {"value_rounding": "none"}, {"_FillValue": np.float32(np.nan)}),
+    )
+}
+
+
+def precision_of(name: str) -> Precision:
+    """The precision of this name.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    if name not in PRECISIONS:
+        raise InputError(f"Unknown precision {name!r}; use one of {', '.join(PRECISIONS)}.")
+    return PRECISIONS[name]

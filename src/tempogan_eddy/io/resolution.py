@@ -1,0 +1,128 @@
+"""Attributes of a finer or coarser grid made true again: its resolution, its size, the identity of the product."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+__all__ = ["rescaled"]
+
+log = logging.getLogger(__name__)
+
+RESOLUTION = re.compile(
+    r"res(olution)?|.*resolution.*|.*pixel_?(size|spacing|scale|width|height).*|.*(grid|cell)_?(size|spacing|interval|step)"
+    r"|.*ground_?sampl(e|ing)_?distance|gsd|d[xy]|(delta|step|d)_?(lat|lon)(itude|gitude)?"
+    r"|(lat|lon)(itude|gitude)?_?(step|delta|spacing|interval)|.*directionincrement\w*|.*d[xy]inmetres",
+    re.IGNORECASE,
+)
+NOT_OF_THE_GRID = re.compile(
+    r"super_resolution.*|.*(time|tempor|spectr|radiom|vertical|bit|wave|thermal).*resol.*|.*resol.*(time|tempor|units?).*",
+    re.IGNORECASE,
+)
+OF_AXIS = r"(pixels?|lines?|rows?|col(umn)?s?|lats?|lons?|latitudes?|longitudes?|x|y)"
+COUNT = re.compile(
+    rf"(number_?of_?|n_?|num_?|grib_n){OF_AXIS}|{OF_AXIS}_?(number|count|size|dim)|pixels|lines|rows|columns",
+    re.IGNORECASE,
+)
+OF_OLD_CELLS = re.compile(
+    r"(geo_?)?transform|affine\w*|[cl](fac|off)|(upper|lower|top|bottom)_?(left|right)\w*|(first|last)_?(lat(itude)?|lon(gitude)?|[xy])|geospatial_bounds.*"
+    r"|_satpy_id|grib_(latitude|longitude)of\w+|grib_numberof(data)?points|chunk_?sizes?"
+    r"|((image|grid|array)_?)?(shape|dimensions?)|(image|grid|array)_?size",
+    re.IGNORECASE,
+)
+IDENTITY = re.compile(
+    r"id|uuid|naming_authority|product_version|processing_level|dataset_name|(identifier_)?(product_)?doi(_authority)?"
+    r"|date_(created|modified|issued|metadata_modified)|creation_(date|time)|production_?(date_?)?time|tracking_id"
+    r"|(local)?granule_?id|granule_?name|file_?name|input_?pointer|file_?header|md5\w*|sha\d+\w*|checksum",
+    re.IGNORECASE,
+)
+SOURCE = "source_"
+
+NUMBER = r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?"
+UNIT = (
+    r"k(?:ilo)?m(?:et(?:er|re)s?)?|met(?:er|re)s?|m|[\u00b5\u03bcu]?rad(?:ians?)?|microrad(?:ians?)?"
+    r"|arc[ _-]?(?:sec|min)\w*|deg(?:ree)?s?(?:_\w+)?|nmi?|nautical miles?"
+)
+WITH_UNIT = rf"[\s-]*(?:\u00b0|(?:{UNIT})(?![a-z]))"
+LENGTH = re.compile(
+    rf"(?<![\d./_a-wyz])({NUMBER})(?=(?:\s*(?:x|\u00d7|by|,|and)\s*(?:{NUMBER}))?{WITH_UNIT})", re.IGNORECASE
+)
+BARE = re.compile(rf"\s*(?:{NUMBER})(?:[\s,;x\u00d7]+(?:{NUMBER}))*\s*", re.IGNORECASE)
+
+
+def rescaled(attrs: Mapping[Any, Any], factor: float) -> dict[str, Any]:
+    """Return attributes as they are true of a grid ``factor`` times finer (below 1: coarser).
+
+    Resolutions (numbers, or text with a number and a unit, such as ``2km at nadir``) and counts of
+    pixels change. What cannot be changed with certainty, and what places the old cells (GDAL's ``GeoTransform``), is
+    removed. What identifies the original product (`id`,
+    `date_created`, ...) becomes ``source_id``, ... . One log line names what was removed or renamed.
+
+    Parameters
+    ----------
+    attrs : mapping
+        Of a sequence, of a spatial coordinate or of a grid mapping.
+    factor : float
+        4 after a refinement, 1/4 after a coarsening.
+    """
+    changed: dict[str, Any] = {}
+    removed, renamed = [], []
+    for key, value in attrs.items():
+        prefix, name = re.fullmatch(r"((?:file:|variable:)?)(.*)", str(key), re.DOTALL).groups()  # type: ignore[union-attr]
+        if IDENTITY.fullmatch(name):
+            changed.setdefault(prefix + SOURCE + name, value)
+            renamed.append(name)
+            continue
+        new = _value(name, value, factor)
+        if new is None:
+            removed.append(name)
+        else:
+            changed[str(key)] = new
+    if removed:
+        log.info("Not true of the new grid, left out: %s", ", ".join(removed))
+    if renamed:
+        log.info("What identifies the original product is kept as %s", ", ".join(SOURCE + name for name in renamed))
+    return changed
+
+
+def _value(name: str, value: Any, factor: float) -> Any:
+    """Return the new value of an attribute, None where it cannot be known."""
+    if NOT_OF_THE_GRID.fullmatch(name):
+        return value
+    if OF_OLD_CELLS.fullmatch(name) or (name == "area" and "Area ID" in str(value)):  # satpy's description
+        return None
+    if RESOLUTION.fullmatch(name):
+        return _resolution(value, factor)
+    if COUNT.fullmatch(name) and not isinstance(value, str):
+        counts = np.asarray(value)
+        return np.floor(counts * factor + 1e-6).astype(int).tolist() if counts.dtype.kind in "iuf" else None
+    return value
+
+
+def _resolution(value: Any, factor: float) -> Any:
+    """Return a resolution of the old grid as that of the new one, None where its numbers cannot be told apart."""
+    if isinstance(value, str):
+        if BARE.fullmatch(value):
+            return re.sub(NUMBER, lambda found: _text(found[0], factor), value)
+        told = LENGTH.sub(lambda found: "\0" + _text(found[1], factor) + "\0", value)
+        rest = re.sub("\0[^\0]*\0", "", told)
+        return told.replace("\0", "") if "\0" in told and not re.search(r"\d", rest) else None
+    numbers = np.asarray(value)
+    if numbers.dtype.kind not in "iuf":
+        return None
+    return _tidy(numbers.astype(np.float64) / factor)
+
+
+def _tidy(numbers: np.ndarray) -> Any:
+    """Return numbers without the rounding of float32."""
+    digits = [float(f"{number:.7g}") for number in np.ravel(numbers)]
+    return digits if numbers.ndim else digits[0]
+
+
+def _text(number: str, factor: float) -> str:
+    new = float(f"{float(number) / factor:.7g}")
+    return f"{new:g}" if "e" in number.lower() else np.format_float_positional(new, trim="-")

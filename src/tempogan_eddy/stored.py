@@ -1,0 +1,155 @@
+"""Model files and checkpoints as they are stored, read without trusting them.
+
+What a file claims is checked against what it holds before it takes memory, and nothing in it is executed.
+"""
+
+from __future__ import annotations
+
+import pickletools
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.json_text import parse_json
+from tempogan_eddy.io.walk import refuse_special
+
+__all__ = ["CHECKPOINT_FORMAT", "MODEL_FORMAT", "read_checkpoint", "read_model_file"]
+
+MODEL_FORMAT = "tempogan-eddy-model"
+CHECKPOINT_FORMAT = "tempogan-eddy-checkpoint"
+
+# What our checkpoints name in their pickle. torch.load allows more, such as torch.Tensor(10 ** 12).
+PICKLED = re.compile(
+    r"torch(\.storage)? \w+Storage|torch (u?int|float|bfloat|bool)\w*"
+    r"|torch\._utils _rebuild_(tensor_v2|tensor_v3|parameter)|collections OrderedDict"
+)
+LARGEST_PICKLE = 64 << 20
+
+CHECKPOINT_TYPES: dict[str, type | tuple[type, ...]] = {
+    "version": str,
+    "config": dict,
+    "generator": dict,
+    "ema": dict,
+    "epoch": int,
+    "step": int,
+    "best_score": (int, float),
+}
+
+
+def read_model_file(path: Path) -> tuple[Any, dict[str, torch.Tensor], dict[str, Any]]:
+    """Read a model file: configuration as stored, weights, metadata.
+
+    Raises
+    ------
+    InputError
+        It is missing, damaged, or no model of this package.
+    """
+    refuse_special(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    except (SafetensorError, OSError, ValueError, RuntimeError, TypeError, AttributeError):
+        raise InputError(f"The model {path} cannot be read; it is damaged or not a safetensors file.") from None
+    if header.get("format") != MODEL_FORMAT:
+        raise InputError(f"{path} is not a model of TempoGAN-Eddy; give a .safetensors file that its training wrote.")
+    try:
+        metadata = {"version": header["version"], **parse_json(header["metadata"])}
+        config = parse_json(header["config"])
+    except (KeyError, ValueError, TypeError):
+        raise InputError(f"The header of the model {path} is damaged; fetch the file again.") from None
+    _check_metadata(metadata, path)
+    return config, weights, metadata
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a training checkpoint onto the CPU, weights only.
+
+    Raises
+    ------
+    InputError
+        It is missing, damaged, or not a checkpoint of this package.
+    """
+    if not path.exists():
+        raise InputError(f"The checkpoint {path} does not exist; use --resume auto for the newest one.")
+    refuse_special(path)
+    try:
+        _check_archive(path)
+        # Mapped, so that a tensor that claims to be larger than its part of the file cannot reach beyond the file.
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        _free_from_file(checkpoint, path.stat().st_size)
+    except Exception as error:  # a damaged file can fail anywhere in the unpickler
+        raise InputError(
+            f"The checkpoint {path} cannot be read ({type(error).__name__}); it is damaged or not a checkpoint."
+        ) from None
+    if not isinstance(checkpoint, dict) or checkpoint.get("format") != CHECKPOINT_FORMAT:
+        raise InputError(
+            f"{path} is not a checkpoint of TempoGAN-Eddy; give a checkpoint_epoch_N.pth that its training wrote."
+        )
+    for key, kind in CHECKPOINT_TYPES.items():
+        if not isinstance(checkpoint.get(key), kind):
+            raise InputError(f"The checkpoint {path} lacks {key}, or holds it in a wrong form; it is damaged.")
+    return checkpoint
+
+
+def _check_metadata(metadata: dict[str, Any], path: Path) -> None:
+    """Refuse metadata that would only fail later, where an output records them."""
+    sources = metadata.get("training_data", [])
+    wrong = [key for key in ("step", "epoch", "detail") if not isinstance(metadata.get(key, 0), int | float)]
+    if not (isinstance(sources, list) and all(isinstance(source, str) for source in sources)):
+        wrong.append("training_data")
+    if wrong:
+        raise InputError(f"The model {path} holds {', '.join(wrong)} in a wrong form; it is damaged.")
+
+
+def _check_archive(path: Path) -> None:
+    """Raise ValueError unless a zip file holds what it says, uncompressed, and a pickle as ours."""
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+            raise ValueError("compressed")
+        if sum(member.file_size for member in members) > path.stat().st_size:
+            raise ValueError("larger than the file")
+        if archive.testzip() is not None:
+            raise ValueError("checksum")
+        pickles = [member for member in members if member.filename.endswith("data.pkl")]
+        if len(pickles) != 1 or pickles[0].file_size > LARGEST_PICKLE:
+            raise ValueError("pickle")
+        for operation, argument, _ in pickletools.genops(archive.read(pickles[0])):
+            if operation.name == "STACK_GLOBAL" or (
+                operation.name == "GLOBAL" and not PICKLED.fullmatch(str(argument))
+            ):
+                raise ValueError(f"pickle of {argument}")
+
+
+def _free_from_file(checkpoint: Any, file_size: int) -> None:
+    """Replace the tensors in nested containers, which are parts of the mapped file, by copies in memory.
+
+    Raises
+    ------
+    ValueError
+        The tensors are larger together than the file (strides of zero repeat one number without end), or a
+        container is met twice (which doubles at each level what a reader meets).
+    """
+    left, met, waiting = file_size, set(), [checkpoint]
+    while waiting:
+        container = waiting.pop()
+        if id(container) in met:
+            raise ValueError("a container is met twice")
+        met.add(id(container))
+        for key, value in list(container.items() if isinstance(container, dict) else enumerate(container)):
+            if isinstance(value, torch.Tensor):
+                left -= value.numel() * value.element_size()
+                if left < 0:
+                    raise ValueError("tensors larger than the file")
+                container[key] = value.clone()
+            elif isinstance(value, dict | list):
+                waiting.append(value)
+            elif not isinstance(value, str | int | float | None):
+                if not (isinstance(value, tuple) and all(isinstance(part, int | float) for part in value)):
+                    raise ValueError(f"a {type(value).__name__}")
