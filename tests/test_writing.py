@@ -43,7 +43,7 @@ from tempogan_eddy.io.names import safe_name
 from tempogan_eddy.io.ownership import Kind, check_place, owns
 from tempogan_eddy.synthesis import synthesize
 from tempogan_eddy.training.checkpoint import CHECKPOINT, find_checkpoint, refuse_earlier_run, save_checkpoint
-from tempogan_eddy.training.journal import EventFile, Event
+from tempogan_eddy.training.journal import Event, EventFile
 from tempogan_eddy.viewer.export import SITE, export_site
 from tempogan_eddy.viewer.scene import build_scene
 from tempogan_eddy.viewer.site import Site
@@ -483,7 +483,8 @@ def test_good_names_are_kept(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["../../../X", "/etc/passwd", "a\0b", "a\nb", "CON", "nul.nc", "..", ".hidden", "", "x" * 300, "-rf", "C:\\x"]
+    "text",
+    ["../../../X", "/etc/passwd", "a\0b", "a\nb", "CON", "nul.nc", "..", ".hidden", "", "x" * 300, "-rf", "C:\\x"],
 )
 def test_bad_names_are_changed_for_good(text):
     assert safe_name(text) not in (text, "", ".", "..")
@@ -498,7 +499,15 @@ def test_no_name_in_a_file_leads_out_of_the_folder(tmp_path, made):
     save_sequence(truth, inside / "t.nc")
     save_sequence(ours.assign_attrs(sequence=evil), inside / "r.nc")
     save_sequence(truth, inside / "WP", format="digital-typhoon")
-    words = ["evaluate", "--truth", inside / "t.nc", "--reconstructed", inside / "r.nc", "--figures", inside / "figures"]
+    words = [
+        "evaluate",
+        "--truth",
+        inside / "t.nc",
+        "--reconstructed",
+        inside / "r.nc",
+        "--figures",
+        inside / "figures",
+    ]
     with pytest.raises(SystemExit) as stopped:
         main([str(word) for word in [*words, "--scale", 4, "--no-baselines"]])
         raise SystemExit(0)
