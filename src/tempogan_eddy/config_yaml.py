@@ -21,7 +21,7 @@ class _PlainLoader(yaml.SafeLoader):
     depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        event: Any = self.peek_event()
         if getattr(event, "anchor", None) or getattr(event, "tag", None):
             raise ValueError(f"line {event.start_mark.line + 1} has an anchor, an alias or a tag")
         self.depth += 1
@@ -53,5 +53,5 @@ def parse_yaml(text: str) -> Any:
         TypeError,
         IndexError,
         RecursionError,
-    ) as error:  # of the library, for odd scalars
+    ) as error:  # odd scalars
         raise ValueError(f"{type(error).__name__} in the YAML library") from None

@@ -159,7 +159,8 @@ def _kelvin_facts(sequence: xr.DataArray) -> Facts:
         missing += 1 - valid.size / frame.size
         if valid.size:
             low, high = min(low, float(valid.min())), max(high, float(valid.max()))
-    steps, counts = np.unique(np.diff(times).astype("timedelta64[m]").astype(int), return_counts=True)
+    rounded = (np.diff(times) + np.timedelta64(30, "s")).astype("timedelta64[m]")
+    steps, counts = np.unique(rounded.astype(int), return_counts=True)
     kelvins = f"{low:.1f} to {high:.1f} K" if high >= low else "none valid: are the units right?"
     return {
         f"kelvins (of {len(chosen)} frames)": f"{kelvins}, {missing / len(chosen):.2%} missing",
@@ -226,7 +227,7 @@ def _film_facts(path: Path) -> Facts:
 
     from tempogan_eddy.display.movie import is_film
 
-    cv2.setLogLevel(0)
+    cv2.utils.logging.setLogLevel(0)
     film = cv2.VideoCapture(str(path)) if is_film(path) else None
     if film is None or not film.isOpened():
         raise InputError(f"{path} cannot be read as a film; it is damaged.")

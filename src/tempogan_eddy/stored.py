@@ -121,9 +121,8 @@ def _check_archive(path: Path) -> None:
         if len(pickles) != 1 or pickles[0].file_size > LARGEST_PICKLE:
             raise ValueError("pickle")
         for operation, argument, _ in pickletools.genops(archive.read(pickles[0])):
-            if operation.name == "STACK_GLOBAL" or (
-                operation.name == "GLOBAL" and not PICKLED.fullmatch(str(argument))
-            ):
+            # The second way to name a class, which ours do not use, takes the name from the stack.
+            if operation.name in ("GLOBAL", "STACK_GLOBAL") and not PICKLED.fullmatch(str(argument)):
                 raise ValueError(f"pickle of {argument}")
 
 
@@ -150,6 +149,9 @@ def _free_from_file(checkpoint: Any, file_size: int) -> None:
                 container[key] = value.clone()
             elif isinstance(value, dict | list):
                 waiting.append(value)
-            elif not isinstance(value, str | int | float | None):
-                if not (isinstance(value, tuple) and all(isinstance(part, int | float) for part in value)):
-                    raise ValueError(f"a {type(value).__name__}")
+            elif not isinstance(value, str | int | float | None) and not _is_plain_tuple(value):
+                raise ValueError(f"a {type(value).__name__}")
+
+
+def _is_plain_tuple(value: Any) -> bool:
+    return isinstance(value, tuple) and all(isinstance(part, int | float) for part in value)

@@ -88,7 +88,7 @@ def _options(
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     logger.propagate = False
     if not verbose:  # loggers of libraries print through this one where nobody has set up others
-        logging.lastResort = logging.NullHandler()  # type: ignore[assignment]
+        logging.lastResort = logging.NullHandler()
 
 
 def _handler() -> logging.Handler:
@@ -133,6 +133,8 @@ def _print_any_character() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _log_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any) -> None:
+def _log_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
+) -> None:
     """Log what a library warns of, which is about our code and not about the user's files."""
     log.debug("%s: %s (%s:%d)", category.__name__, str(message).partition("\n")[0], filename, lineno)

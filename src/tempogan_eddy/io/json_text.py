@@ -33,7 +33,7 @@ def parse_json(text: str | bytes) -> Any:
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     _check_depth(value)
-    if (b"\\ud" if isinstance(text, bytes) else "\\ud") in text.lower():
+    if "\\ud" in (text.decode(errors="replace") if isinstance(text, bytes) else text).lower():
         json.dumps(value, ensure_ascii=False).encode()  # UnicodeEncodeError is a ValueError
     return value
 

@@ -93,7 +93,8 @@ def _text(value: Any) -> str:
 def owns(path: Path, kind: Kind) -> bool:
     """Whether this package wrote a file or folder as this kind of output."""
     try:
-        return path.is_dir() == (kind.alike is not None) and kind.recognise(path)
+        fits = path.is_file() if kind.alike is None else path.is_dir()  # a pipe would be waited for
+        return fits and kind.recognise(path)
     except Exception:  # whatever a reader says about a file that is not ours
         return False
 
