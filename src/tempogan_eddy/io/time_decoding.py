@@ -190,7 +190,9 @@ def _spelled(numbers: np.ndarray, units: str, where: str | Path) -> np.ndarray:
         for number in numbers.ravel()
     ]
     if any(time is pd.NaT for time in times):
-        raise InputError(f"{where} holds numbers ({units or 'without units'}) that spell no date; give units since DATE.")
+        raise InputError(
+            f"{where} holds numbers ({units or 'without units'}) that spell no date; give units since DATE."
+        )
     return np.array(times, "datetime64[ns]").reshape(numbers.shape)
 
 

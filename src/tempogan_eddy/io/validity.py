@@ -95,7 +95,9 @@ class Decoding:
         if self.view is not None and stored.dtype != self.view:
             stored = stored.astype(stored.dtype.newbyteorder("="), copy=False).view(self.view)
         values = stored
-        if stored.dtype.kind in "iu" and (self.missing or self.scale != 1 or self.offset or np.isfinite(self.low + self.high)):
+        if stored.dtype.kind in "iu" and (
+            self.missing or self.scale != 1 or self.offset or np.isfinite(self.low + self.high)
+        ):
             values = stored.astype(np.float64)
         if self.scale != 1 or self.offset:
             values = values.astype(np.float64) * self.scale + self.offset
@@ -128,7 +130,9 @@ class _Packing:
             return number
         unpacked = (number - self.offset) / self.scale
         nearest = float(np.rint(unpacked))
-        means_unpacked = self._holds(nearest) and abs(unpacked - nearest) * abs(self.scale) < 1e-3 * max(1.0, abs(number))
+        means_unpacked = self._holds(nearest) and abs(unpacked - nearest) * abs(self.scale) < 1e-3 * max(
+            1.0, abs(number)
+        )
         if not self._holds(number):
             return nearest if means_unpacked else np.nan
         return nearest if means_unpacked and _is_float(attribute) else number

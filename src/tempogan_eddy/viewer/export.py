@@ -58,9 +58,7 @@ def _is_export(folder: Path) -> bool:
 def _is_untouched(folder: Path) -> bool:
     """Whether nobody added to an export what no release writes."""
     suffixes = {Path(name).suffix for name in page_files()}
-    return _is_export(folder) and all(
-        entry.name == "data" or entry.suffix in suffixes for entry in folder.iterdir()
-    )
+    return _is_export(folder) and all(entry.name == "data" or entry.suffix in suffixes for entry in folder.iterdir())
 
 
 SITE = Kind("an exported page", _is_untouched, _is_export)
