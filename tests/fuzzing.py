@@ -6,6 +6,7 @@ a library below may crash, stall or make print: ``python tests/fuzzing.py FOLDER
 
 import faulthandler
 import json
+import logging
 import os
 import random
 import resource
@@ -104,14 +105,17 @@ def fuzz(kinds: list[str], folder: Path, flips: int, cuts: int) -> list[Finding]
 
 def main(folder: Path, flips: int, cuts: int, skip: int, kinds: list[str]) -> None:
     """Try damages in this process; print what is tried and found, a JSON list a line."""
+    # As the command line does: what Python libraries warn of goes to the log. What others print is a finding.
     warnings.simplefilter("ignore")
-    faulthandler.enable()
-    np.seterr(all="ignore")
-    number = -1
-    output = os.fdopen(os.dup(1), "w", buffering=1)
+    logging.lastResort = logging.NullHandler()
+    output, errors = os.fdopen(os.dup(1), "w", buffering=1), os.fdopen(os.dup(2), "w")
+    faulthandler.enable(errors)
     said = folder / "said.txt"
-    os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND), 1)
+    printed = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+    os.dup2(printed, 1)
+    os.dup2(printed, 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    number = -1
     for kind in kinds:
         sample = samples(folder)[kind]()
         content = sample.file.read_bytes()
@@ -122,8 +126,11 @@ def main(folder: Path, flips: int, cuts: int, skip: int, kinds: list[str]) -> No
             print(json.dumps(["start", kind, case, number]), file=output)
             sample.file.write_bytes(changed)
             signal.alarm(SECONDS_A_CASE)
+            before = said.stat().st_size
             what = _outcome(sample.read)
             signal.alarm(0)
+            if said.stat().st_size > before:
+                what = f"{what} printed {said.read_text(errors='replace')[before : before + 200]!r}"
             if what:
                 print(json.dumps(["finding", kind, case, what]), file=output)
                 kept = folder / "findings" / f"{kind}-{number}{sample.file.suffix}"
@@ -237,9 +244,9 @@ def _make_report(folder: Path) -> Sample:
 
 
 def _make_film(folder: Path) -> Sample:
-    import cv2
+    from tempogan_eddy.display.movie import opencv
 
-    path = folder / "storm.mp4"
+    path, cv2 = folder / "storm.mp4", opencv()
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 6, (64, 48))
     for picture in _pictures():
         writer.write(np.asarray(picture.convert("RGB")))
@@ -378,7 +385,7 @@ def _store(folder: Path, target: str) -> Sample:
 
     def read() -> None:
         _inspected(store)()
-        open_storms(store, "1h")
+        open_storms(store)
 
     return Sample(store / target, read)
 
