@@ -31,7 +31,7 @@ from tempogan_eddy.io.json_text import parse_json, read_bounded
 from tempogan_eddy.io.walk import Seen, entries, refuse_special, walk
 from tempogan_eddy.released import RELEASED
 from tempogan_eddy.training.checkpoint import save_checkpoint
-from tempogan_eddy.weights import build_generator, load_model, read_checkpoint, save_model
+from tempogan_eddy.weights import build_generator, load_model, read_checkpoint
 
 LONG = int(os.environ.get("TEMPOGAN_EDDY_FUZZ", 0))
 SMALL = {"model": {"n_residual_blocks": 1, "channels": 8}}
@@ -284,7 +284,8 @@ def test_json_that_is_right_is_read():
 
 @pytest.mark.parametrize("value", ['"x"', "1e999", "9" * 400, "[1]", "{}"])
 def test_scores_of_another_form_are_named(tmp_path, value):
-    text = '{"storms": [{"storm": "a", "frames": 1, "scale": 4, "scores": {"m": {"rmse": {"value": %s}}}}]}' % value
+    storm = {"storm": "a", "frames": 1, "scale": 4, "scores": {"m": {"rmse": {"value": "VALUE"}}}}
+    text = json.dumps({"storms": [storm]}).replace('"VALUE"', value)
     page = f'<script type="application/json" id="scores-json">{text}</script>'
     for path, content in ((tmp_path / "s.json", text), (tmp_path / "s.html", page)):
         path.write_text(content)
@@ -561,7 +562,8 @@ def test_a_terminal_that_knows_only_ascii_prints_escapes(tmp_path):
     path = tmp_path / "scores.json"
     storm = {"storm": "台風", "frames": 1, "scale": 4, "scores": {"m": {"rmse": {"value": 1.0}}}}
     path.write_text(json.dumps({"storms": [storm]}))
-    code = f"import sys; sys.stdout.reconfigure(encoding='ascii'); from tempogan_eddy.cli import main; main(['info', {str(path)!r}])"
+    code = "import sys; sys.stdout.reconfigure(encoding='ascii'); from tempogan_eddy.cli import main; "
+    code += f"main(['info', {str(path)!r}])"
     result = run(code=code)
     assert result.returncode == 0, result.stderr
     assert "\\u53f0" in result.stdout
