@@ -82,7 +82,7 @@ def draw(
 def write(result: Mapping[str, Any], path: Path) -> None:
     """Write the results as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with written_aside(path) as aside:
+    with written_aside(path, None) as aside:
         aside.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

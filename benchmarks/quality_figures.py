@@ -268,5 +268,5 @@ def _save(figure: Figure, path: Path) -> None:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     picture = Picture.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    with written_aside(path) as aside:
+    with written_aside(path, None) as aside:
         picture.quantize(256, dither=Picture.Dither.NONE).save(aside, format="PNG", dpi=(DPI, DPI), optimize=True)

@@ -104,7 +104,7 @@ def rewrite(page: Path, text: str) -> None:
         raise InputError(
             f"{page} has no place for tables; write <!-- tables --> and <!-- end --> on lines of their own."
         )
-    with written_aside(page) as aside:
+    with written_aside(page, None) as aside:
         aside.write_text(new, encoding="utf-8")
 
 

@@ -381,6 +381,12 @@ REFUSED = {
     "wind": (of_earth2studio("u10m"), {}, "'u10m', which is no brightness"),
     "a line": (plain()[0, 0], {}, "a frame has two"),
     "a line in time": (plain()[:, 0], {}, "two beside time"),
+    "channels in two ways": (
+        plain().expand_dims({"band": 2, "view": [1]}),
+        {},
+        r"2 along 'band'.*da\.isel\(band=0\)",
+    ),
+    "a name that is no word": (plain().expand_dims({1: 2}), {}, r"da\.isel\(\{1: 0\}\)"),
     "a number": (plain()[0, 0, 0], {}, "a frame has two"),
     "an empty array": (plain()[:, :0], {}, "is empty"),
     "no frames": (plain()[:0], {}, "is empty"),
@@ -576,6 +582,7 @@ def test_files_can_be_compared_without_being_opened(tmp_path, model):
         (frames().drop_attrs(), frames(), "no units"),
         (frames(), None, "NoneType is no array"),
         (frames()[0], frames()[1], "no time in common"),
+        (frames()[:, :8, :8], frames()[:, :8, :8], "8x8 pixels; scores need 11x11"),
         (frames().to_dataset(name="a").assign(b=frames()), frames(), r"dataset\['a'\]"),
     ],
 )

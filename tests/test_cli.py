@@ -308,6 +308,49 @@ def test_split_prints_every_frame_once(capsys, storms, tmp_path):
     assert sum(len(row["times"]) for row in rows) == 24
 
 
+@pytest.fixture
+def half_hourly(tmp_path):
+    """A storm whose frames are half an hour apart, to some seconds, in a file."""
+    storm = moving_clouds(frames=40, name="half")
+    steps = np.arange(40) * np.timedelta64(1800, "s") + np.resize([0, 21, 20], 40).astype("timedelta64[s]")
+    times = (storm["time"].values[0] + steps).astype("datetime64[ns]")
+    save_sequence(storm.assign_coords(time=("time", times, storm["time"].attrs)), tmp_path / "half.nc")
+    return tmp_path / "half.nc"
+
+
+def test_split_tells_the_windows_of_every_part_and_what_would_give_some(capsys, half_hourly):
+    alone = ("--set", "data.split.guard_hours=0")
+    hourly = run(capsys, "split", half_hourly, *alone)[1].splitlines()
+    assert hourly[0].startswith("train half: 28 frames, 24 windows, 2001-08-01T00:00 to")
+    assert hourly[-1] == "half: times up to 21s off the cadence are tolerated"
+    rows = json.loads(run(capsys, "split", half_hourly, *alone, "--set", "data.cadence=native", "--json")[1])
+    assert [row["windows"] for row in rows] == [26, 4, 4]
+    assert rows[0]["seconds_off_cadence"] == 21
+    out = run(capsys, "split", half_hourly, *alone, "--set", "data.cadence=45min")[1]
+    assert "28 frames, 0 windows (28 frames in none)" in out
+    assert out.count("its frames are 30min apart; set data.cadence to 30min or native") == 3
+
+
+def test_info_counts_windows_an_hour_and_a_step_apart(capsys, half_hourly):
+    (facts,) = json.loads(run(capsys, "info", half_hourly, "--json")[1]).values()
+    assert facts["windows"] == {"1h": 36, "30min": 38}
+    assert facts["times off their cadence"] == "up to 21s"
+    assert facts["time steps"] == "39 of 30 min"
+
+
+@pytest.mark.parametrize(("option", "cadence"), [([], "3h"), (["--set", "data.cadence=1h"], "1h")])
+def test_evaluate_obeys_a_cadence_that_was_asked_for_and_finds_one_otherwise(
+    capsys, tmp_path, monkeypatch, option, cadence
+):
+    monkeypatch.chdir(tmp_path)
+    slow = moving_clouds(frames=3, size=96)
+    slow = slow.assign_coords(time=slow["time"].values[0] + np.arange(3) * np.timedelta64(3, "h"))
+    save_sequence(slow, tmp_path / "a.nc")
+    words = ("--truth", "a.nc", "--reconstructed", "a.nc", "--scale", 4, "--no-baselines", "--json", "-")
+    (scores,) = json.loads(run(capsys, "evaluate", *words, *option)[1])["storms"]
+    assert (scores["cadence"], scores["pairs"]) == (cadence, 2 if cadence == "3h" else 0)
+
+
 def test_info_tells_what_a_model_and_data_are(capsys, storms, model):
     out = run(capsys, "info", model, "--json")[1]
     facts = next(iter(json.loads(out).values()))

@@ -13,6 +13,7 @@ from tempogan_eddy.config import load_config
 from tempogan_eddy.dataset import store
 from tempogan_eddy.dataset.pack import FLOW_QUANTUM, KELVIN_OFFSET, KELVIN_QUANTUM, pack, packed
 from tempogan_eddy.dataset.sensor import SensorModel
+from tempogan_eddy.dataset.source import fingerprint
 from tempogan_eddy.dataset.store import open_storms
 from tempogan_eddy.dataset.typhoon import TyphoonDataset
 from tempogan_eddy.errors import InputError
@@ -344,6 +345,40 @@ def test_a_storm_without_a_window_is_named(tmp_path, caplog):
     assert [(part.storm, part.windows, part.idle) for part in dataset.parts] == [
         ("hourly", 5, 0), ("slow", 0, 14), ("hourly", 5, 0)
     ]  # fmt: skip
+
+
+def test_data_may_be_a_list_of_files_folders_and_globs(tmp_path, storms):
+    save_sequence(moving_clouds(seed=7, name="other"), tmp_path / "more" / "other.nc")
+    config = small_config(tmp_path, storms)
+    config.training.data_root = [f"{storms}/storm*.nc", str(tmp_path / "more")]
+    dataset = TyphoonDataset(config.training.data_root, "train", config)
+    assert set(dataset.storms) == {"storm0", "storm1", "other"}
+    first, again = (packed(config.training.data_root, config) for _ in range(2))
+    assert first == again != packed(storms, config)
+
+
+def test_divided_folders_of_a_list_keep_their_splits(tmp_path):
+    for place, seed in (("a", 0), ("b", 1)):
+        for split in ("train", "val"):
+            save_sequence(moving_clouds(frames=4, seed=seed), tmp_path / place / split / f"{split}0.nc")
+    config = small_config(tmp_path, tmp_path)
+    config.data.split.by = "auto"
+    dataset = TyphoonDataset([tmp_path / "a", tmp_path / "b"], "train", config)
+    assert set(dataset.storms) == {"train0", "val0", "train_train0", "val_val0"}
+    assert {(part.split, part.storm) for part in dataset.parts} == {
+        ("train", "train0"), ("train", "train_train0"), ("val", "val0"), ("val", "val_val0")
+    }  # fmt: skip
+
+
+def test_files_that_change_or_are_added_change_the_fingerprint(tmp_path, storms):
+    config = load_config({})
+    save_sequence(moving_clouds(seed=7), tmp_path / "a.nc")
+    one = [str(tmp_path / "a.nc")]
+    prints = {fingerprint(source, config, {}) for source in (one, [*one, storms], storms, f"{storms}/*.nc")}
+    assert len(prints) == 4
+    assert fingerprint(one, config, {}) == fingerprint(tmp_path / "a.nc", config, {}) in prints
+    config.data.time_from = "name"
+    assert fingerprint(one, config, {}) not in prints
 
 
 def test_data_may_be_a_glob(tmp_path, storms):

@@ -286,7 +286,7 @@ def test_a_part_tells_its_windows_and_the_frames_in_none():
     rules = {"train": ["half ../2000-01-01T02"], "val": ["half 2000-01-01T07/.."]}
     train, val = describe_split(split_frames(entries, SplitConfig(rules=rules)), entries, links)
     assert str(train) == "train half: 6 frames, 2 windows, 2000-01-01T00:00 to 2000-01-01T02:30"
-    assert str(val) == "val   half: 1 frames, 0 windows (1 frames are in none), 2000-01-01T07:00 to 2000-01-01T07:00"
+    assert str(val) == "val   half: 1 frame, 0 windows (1 frame in none), 2000-01-01T07:00 to 2000-01-01T07:00"
     assert train.interval == "half 2000-01-01T00:00/2000-01-01T02:30"
 
 

@@ -134,6 +134,25 @@ def test_every_takes_the_same_times_of_sequences_that_start_apart(make_sequence)
     assert (matched.panels[1].frame(1) == late.values[2]).all()
 
 
+def test_panels_share_times_that_differ_by_seconds_and_the_first_ones_count(make_sequence):
+    sequence = make_sequence(frames=5)
+    late = sequence.assign_coords(time=sequence["time"].values + np.timedelta64(21, "s"))[1:]
+    matched = match_panels([late, sequence], ["a", "b"])
+    assert (matched.times == late["time"].values).all()
+    assert (matched.panels[0].frame(2) == matched.panels[1].frame(2)).all()
+    assert len(matched.notes) == 4
+
+
+def test_panels_show_the_same_place_whichever_way_their_rows_run(make_sequence):
+    fine = make_sequence(frames=2, shape=(50, 65))
+    coarse = fine[:, :48, :64].coarsen(y=4, x=4).mean()[:, ::-1]
+    matched = match_panels([coarse, fine], ["input", "truth"])
+    shown = [resample(panel.frame(1), matched.size, (0, 0, 48, 64), (12, 16)) for panel in matched.panels]
+    assert shown[0] == pytest.approx(shown[1], abs=1e-3)
+    with pytest.raises(InputError, match=r"b lies .* beside a"):
+        match_panels([fine, fine.assign_coords(lon=fine["lon"] + 1)], ["a", "b"])
+
+
 def test_sequences_that_do_not_belong_together_are_refused(make_sequence):
     with pytest.raises(InputError, match="no time in common"):
         match_panels([make_sequence(), make_sequence(start="1999-01-01T00")], ["a", "b"])

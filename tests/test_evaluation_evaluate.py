@@ -1,3 +1,4 @@
+import importlib
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ from evaluation_cases import SCALE, noisy, sequence
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import BASELINES, Settings, combine, error_by_kelvin, evaluate
 from tempogan_eddy.evaluation.baselines import area_mean, bicubic
+from tempogan_eddy.evaluation.matching import match
 
 
 @pytest.fixture(scope="module")
@@ -74,12 +76,115 @@ def test_pairs_end_where_the_satellite_changes(truth):
     assert evaluate(marked, noisy(marked), baselines=False).pairs == 4
 
 
-def test_without_a_pair_the_metrics_in_time_are_not_defined(truth):
-    evaluation = evaluate(truth, noisy(truth), baselines=False, cadence="30min")
+def test_without_a_pair_the_metrics_in_time_are_not_defined(truth, caplog):
+    with caplog.at_level("WARNING", "tempogan_eddy"):
+        evaluation = evaluate(truth, noisy(truth), baselines=False, cadence="30min")
+    assert "bring them back with --set data.cadence=1h or native" in caplog.text
     assert evaluation.pairs == 0
     scores = evaluation.scores["reconstructed"]
     assert np.isnan([scores["tof"].value, scores["lsd_hourly"].value]).all()
     assert np.isfinite(scores["rmse"].value)
+
+
+def every(truth, minutes):
+    """The same frames so many minutes apart."""
+    times = truth["time"].values[0] + np.arange(truth.sizes["time"]) * np.timedelta64(minutes, "m")
+    return truth.assign_coords(time=times)
+
+
+def test_frames_an_hour_apart_are_pairs_though_others_lie_between(truth):
+    halves = every(truth, 30)
+    hourly = evaluate(halves, noisy(halves), baselines=False)
+    assert (hourly.pairs, hourly.cadence) == (4, "1h")
+    apart = [evaluate(every(part, 60), noisy(halves)[n::2].assign_coords(time=every(part, 60)["time"]), baselines=False)
+             for n, part in enumerate((halves[0::2], halves[1::2]))]  # fmt: skip
+    pooled = combine(apart)
+    for name in ("tof", "lsd_hourly"):
+        assert hourly.scores["reconstructed"][name].value == pytest.approx(pooled.scores["reconstructed"][name].value)
+    native = evaluate(halves, noisy(halves), baselines=False, cadence="native")
+    assert (native.pairs, native.cadence) == (5, "30min")
+    expected = evaluate(truth, noisy(truth), baselines=False).scores["reconstructed"]
+    assert native.scores["reconstructed"]["tof"].value == expected["tof"].value
+
+
+@pytest.mark.parametrize(("minutes", "asked", "cadence", "pairs", "word"), [
+    (180, None, "3h", 5, "between frames 3h apart, their own step"),
+    (180, "1h", "1h", 0, "bring them back with --set data.cadence=3h or native"),
+    (180, "native", "3h", 5, ""),
+    (60, None, "1h", 5, ""),
+])  # fmt: skip
+def test_the_cadence_is_the_datas_own_where_nobody_asks_and_no_hours_follow(
+    truth, caplog, minutes, asked, cadence, pairs, word
+):
+    slow = every(truth, minutes)
+    with caplog.at_level("INFO", "tempogan_eddy"):
+        evaluation = evaluate(slow, noisy(slow), baselines=False, cadence=asked)
+    assert (evaluation.cadence, evaluation.pairs) == (cadence, pairs)
+    assert word in caplog.text and (bool(word) or not caplog.text)
+
+
+def test_few_frames_are_held_whatever_lies_between(truth, monkeypatch):
+    """Half-hourly frames at a cadence of an hour: two wait for the one an hour later, not all."""
+    counted = []
+    result = importlib.import_module("tempogan_eddy.evaluation.evaluate")
+    score = result._score_pair
+    monkeypatch.setattr(result, "_score_pair", lambda row, a, b, s: counted.append((a, b)) or score(row, a, b, s))
+    halves = every(truth, 30)
+    evaluate(halves, noisy(halves), baselines=False)
+    for n, (earlier, later) in enumerate(counted):
+        np.testing.assert_array_equal(earlier["truth"].values, halves.values[n])
+        np.testing.assert_array_equal(later["truth"].values, halves.values[n + 2])
+
+
+@pytest.mark.parametrize("seconds", [[21, 20, 21, 22, 21, 20], [-42, 42, 7, -7, 0, 30], [1e-5, -2e-5, 0, 0, 1e-5, 0]])
+def test_times_beside_the_truths_hours_are_the_same_hours(truth, seconds):
+    off = (np.array(seconds) * 1e9).astype("timedelta64[ns]")
+    late = noisy(truth).assign_coords(time=truth["time"].values + off)
+    evaluation = evaluate(truth, late)
+    assert evaluation.scores == evaluate(truth, noisy(truth)).scores
+    assert evaluation.left_out == {"truth": 0, "reconstructed": 0, "empty": 0}
+    swapped = match(late, {"reconstructed": truth}, scale=4)
+    np.testing.assert_array_equal(swapped.times, late["time"].values)  # the truth's own times are kept
+    if max(map(abs, seconds)) > 1:
+        with pytest.raises(InputError, match="no time in common"):
+            evaluate(truth + 0, late.isel(time=[1]), time_tolerance="1us")
+
+
+def on_earth(da, names=("lat", "lon"), north_first=True):
+    lat = np.linspace(20, 16.2, da.shape[1])
+    lon = np.linspace(120, 123.8, da.shape[2])
+    attrs = {"units": "degrees_north"}, {"units": "degrees_east"}
+    placed = da.assign_coords({names[0]: ("y", lat, attrs[0]), names[1]: ("x", lon, attrs[1])})
+    return placed if north_first else placed.isel(y=slice(None, None, -1))
+
+
+@pytest.mark.parametrize("names", [("lat", "lon"), ("latitude", "longitude")])
+@pytest.mark.parametrize("north_first", [(True, False), (False, True), (False, False)])
+def test_a_field_scores_the_same_whichever_way_its_rows_run(truth, names, north_first):
+    expected = evaluate(on_earth(truth), on_earth(noisy(truth)), on_earth(coarse(truth)))
+    flipped = evaluate(
+        on_earth(truth, north_first=north_first[0]), on_earth(noisy(truth), names, north_first[1]),
+        on_earth(coarse(truth), names),
+    )  # fmt: skip
+    for metric, value in expected.scores["reconstructed"].items():
+        assert flipped.scores["reconstructed"][metric].value == pytest.approx(value.value, rel=1e-3, abs=1e-6), metric
+    itself = evaluate(on_earth(truth), on_earth(truth.assign_attrs(scale=4), names, north_first=False), baselines=False)
+    assert itself.scores["reconstructed"]["rmse"].value == 0
+
+
+def test_truth_and_reconstruction_swapped_are_told(truth, caplog):
+    made = noisy(truth).assign_attrs(super_resolution_software="TempoGAN-Eddy")
+    with caplog.at_level("WARNING", "tempogan_eddy"):
+        evaluate(truth, made, baselines=False)
+        assert not caplog.text
+        evaluate(made, truth, baselines=False, sensor_scale=4)
+    assert "seem to be swapped" in caplog.text
+
+
+def test_storms_of_several_cadences_are_pooled_and_name_them_all(truth):
+    slow = every(truth, 180).assign_attrs(sequence="slow")
+    both = combine([evaluate(da, noisy(da), baselines=False) for da in (truth, slow)])
+    assert (both.cadence, both.pairs) == ("1h and 3h", 10)
 
 
 def test_trailing_rows_of_the_truth_are_trimmed(truth):

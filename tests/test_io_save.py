@@ -186,7 +186,7 @@ def test_what_is_no_output_is_never_removed(make_sequence, tmp_path, format):
     path = tmp_path / FORMATS[format]
     path.mkdir()
     (path / "thesis.txt").write_text("years of work")
-    with pytest.raises(InputError, match="exists and|holds more|is a folder"):
+    with pytest.raises(InputError, match=r"exists and|holds more|is a folder"):
         save_sequence(make_sequence(), path, format=format)
     assert (path / "thesis.txt").read_text() == "years of work"
 

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import as_sequence, open_sequence, select_time
@@ -136,6 +138,76 @@ def test_an_interval_includes_both_its_ends(make_sequence, interval, expected):
 def test_a_whole_hour_at_the_end_includes_its_minutes(make_sequence):
     sequence = make_sequence(frames=5, step="30m")
     assert select_time(sequence, "2001-07-01T00/2001-07-01T01").sizes["time"] == 4
+
+
+JITTER = [0, -14, 13, -27, 21, 0]
+
+
+def half_hours(offsets, unit="us", frames=6):
+    """Half-hourly times from midnight, each so far off."""
+    start, step = np.datetime64("2019-12-25T00:00", "ns"), np.timedelta64(30, "m")
+    times = start + np.arange(frames) * step + np.resize(offsets, frames).astype(f"timedelta64[{unit}]")
+    coords = {"time": times.astype("datetime64[ns]")}
+    return xr.DataArray(np.zeros((frames, 2, 2), "f4"), dims=("time", "y", "x"), coords=coords)
+
+
+@pytest.mark.parametrize(("offsets", "unit"), [(JITTER, "us"), ([-14], "us"), ([-30, 21, 40], "s"), ([21], "s")])
+@pytest.mark.parametrize(
+    ("interval", "expected"),
+    [
+        ("2019-12-25T00:30/..", range(1, 6)),
+        ("2019-12-25T00:30:00/..", range(1, 6)),
+        ("2019-12-25T01", [2, 3]),
+        ("2019-12-25T00/2019-12-25T01", range(4)),
+        ("../2019-12-25T00", range(2)),
+        ("2019-12-25", range(6)),
+        ("2019-12-24/..", range(6)),
+        ("2019-12-25T01:30", [3]),
+    ],
+)
+def test_an_interval_counts_the_slots_of_times(offsets, unit, interval, expected):
+    sequence = half_hours(offsets, unit)
+    chosen = select_time(sequence, interval)
+    np.testing.assert_array_equal(chosen["time"], sequence["time"][list(expected)])
+
+
+def test_a_frame_is_found_by_its_own_time_too():
+    scans = half_hours([21, 20, 22], "s")
+    assert select_time(scans, "2019-12-25T00:30:20")["time"].values == scans["time"].values[1]
+    assert select_time(scans, "2019-12-25T00:30:10/2019-12-25T01:00:10").sizes["time"] == 2
+    with pytest.raises(InputError, match="No frame"):
+        select_time(scans, "2019-12-25T00:30:10")
+    jittered = half_hours(JITTER)
+    for number in range(6):  # as messages print it
+        text = np.datetime_as_string(jittered["time"].values[number])
+        assert select_time(jittered, text)["time"].values == jittered["time"].values[number]
+    off_slot = half_hours([2], "m")
+    assert select_time(off_slot, "2019-12-25T00:32")["time"].values == off_slot["time"].values[1]
+
+
+def test_the_tolerance_says_what_a_slot_takes():
+    late = half_hours([4], "m")
+    assert select_time(late, "2019-12-25T00:34").sizes["time"] == 1
+    with pytest.raises(InputError, match="No frame"):
+        select_time(late, "2019-12-25T00:30")
+    assert select_time(late, "2019-12-25T00:30", "5min").sizes["time"] == 1
+    with pytest.raises(InputError, match="time_tolerance 'often'"):
+        select_time(late, "2019-12-25T00:30", "often")
+
+
+@given(
+    jitter=st.lists(st.integers(-170, 170), min_size=12, max_size=12),
+    first=st.integers(0, 11),
+    last=st.integers(0, 11),
+    resolution=st.sampled_from(["h", "m"]),
+)
+@settings(deadline=None, max_examples=40)
+def test_times_off_by_less_than_the_tolerance_select_as_exact_ones(jitter, first, last, resolution):
+    first, last = sorted((first, last))
+    exact, real = half_hours([0], frames=12), half_hours(np.array(jitter), "s", 12)
+    ends = [np.datetime_as_string(exact["time"].values[n], unit=resolution) for n in (first, last)]
+    chosen = [select_time(da.assign_coords(number=("time", range(12))), "/".join(ends)) for da in (exact, real)]
+    assert chosen[0]["number"].values.tolist() == chosen[1]["number"].values.tolist()
 
 
 def test_no_interval_keeps_every_frame(make_sequence):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.stamps import name_without_time, time_in_name
+from tempogan_eddy.io.stamps import name_without_time, time_in_name, zone_in_name
 
 moments = st.datetimes(datetime.datetime(1970, 1, 1), datetime.datetime(2069, 12, 31)).map(
     lambda moment: moment.replace(microsecond=0)
@@ -92,11 +92,23 @@ def test_names_that_differ_in_their_time_alone_are_one_pattern(pattern, one, oth
         ("2019-12-25T09:00+05:30.png", "2019-12-25T03:30"),
         ("2019122509Z.png", "2019-12-25T09:00"),
         ("ir_20200229_2330.png", "2020-02-29T23:30"),
+        ("ir_20191225t0930.png", "2019-12-25T09:30"),
+        ("ir_2019-12-25_09h.png", "2019-12-25T09:00"),
+        ("ir_20191225_0930h_x.png", "2019-12-25T09:30"),
+        ("25-Dec-2019_0930.png", "2019-12-25T09:30"),
         ("20191225T0900_20191225T0910.nc", "2019-12-25T09:00"),
     ],
 )
 def test_a_stamp_is_read_as_what_it_is(name, time):
     assert time_in_name(name) == np.datetime64(time)
+
+
+def test_a_zone_other_than_utc_is_named():
+    assert zone_in_name("20191225T0900JST.png") == "JST"
+    assert zone_in_name("20191225T0900+0530.png") == "+0530"
+    assert zone_in_name("KST_20191225_0900.png") == "KST"
+    for name in ("20191225T0900Z.png", "20191225_0900.png", "20191225_0900CST.png", "frame_1.png"):
+        assert zone_in_name(name) is None
 
 
 @pytest.mark.parametrize(
@@ -111,6 +123,9 @@ def test_a_stamp_is_read_as_what_it_is(name, time):
         "storm_20191225_20191231.nc",
         "storm_2019-12-25_2019-12-31.nc",
         "tb_20191225_10km.nc",
+        "tb_2019-12-25_09-00PM.nc",
+        "tb_2019-12-25_9-00.nc",
+        "tb_20191225_0900PM.nc",
         "tb_20191225_0850hPa.nc",
         "NC_H08_20191010_R21_FLDK.06001_06001.nc",
         "2005236N23285.KATRINA.nc",

@@ -253,6 +253,18 @@ def test_panels_are_matched_by_time():
     assert Site(Scenes(scene)).tile(TileAddress(0, "truth", 0, 0, 0, 0)) is None
 
 
+def test_panels_are_matched_within_seconds_and_flipped_by_their_coordinates(make_sequence):
+    truth = make_sequence(frames=3, shape=(66, 64))
+    made = truth[:, :64] + 1
+    fine = made.assign_attrs(truth.attrs | {"super_resolution_software": "x", "scale": 4})[:, ::-1]
+    fine = fine.assign_coords(time=fine["time"].values + np.timedelta64(21, "s"))
+    scene = build_scene("storm", {"fine": fine}, truth=truth)
+    np.testing.assert_allclose(read(scene, "reconstructed", 2), read(scene, "truth", 2)[:64] + 1, atol=1e-4)
+    assert (scene.main["time"].values == fine["time"].values).all()
+    # The page's coordinates are those of what it shows.
+    np.testing.assert_array_equal(scene.main["lat"], truth["lat"][:64])
+
+
 def test_of_frames_with_equal_times_each_file_shows_its_own():
     truth = as_frames(kelvins(3, 32))
     twice = truth.assign_coords(time=truth["time"].values[[0, 0, 2]])
@@ -329,17 +341,17 @@ def test_an_export_is_what_the_server_answers(site, address, tmp_path):
 
 def test_an_export_replaces_only_an_export(site, tmp_path):
     (tmp_path / "precious.txt").write_text("mine")
-    with pytest.raises(InputError, match="no exported page"):
+    with pytest.raises(InputError, match="an exported page"):
         export_site(site, tmp_path)
     # An index of somebody else's is none of ours.
     (tmp_path / "data").mkdir()
     for index in ('{"version": "1"}', "[]", "no json"):
         (tmp_path / "data" / "index.json").write_text(index)
-        with pytest.raises(InputError, match="no exported page"):
+        with pytest.raises(InputError, match="an exported page"):
             export_site(site, tmp_path)
     assert (tmp_path / "precious.txt").read_text() == "mine"
     export_site(site, tmp_path / "out")
-    (tmp_path / "out" / "old").write_text("of the old one")
+    (tmp_path / "out" / "old.js").write_text("of the old one")
     export_site(site, tmp_path / "out")
     assert not (tmp_path / "out" / "old").exists() and (tmp_path / "out" / "index.html").exists()
 

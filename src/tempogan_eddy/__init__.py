@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # for editors and type checkers, which see no names that are 
     from tempogan_eddy.dataset.coarsening import coarsen as coarsen
     from tempogan_eddy.dataset.typhoon import TyphoonDataset as TyphoonDataset
     from tempogan_eddy.errors import InputError as InputError
-    from tempogan_eddy.evaluation import evaluate as evaluate
+    from tempogan_eddy.evaluation.evaluate import evaluate as evaluate
     from tempogan_eddy.io import open_sequence as open_sequence
     from tempogan_eddy.io import open_sequences as open_sequences
     from tempogan_eddy.io import save_sequence as save_sequence

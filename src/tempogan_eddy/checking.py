@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.cadence import NATIVE, parse_duration, tolerance_of
+from tempogan_eddy.io.cadence import NATIVE, minutes, parse_duration, tolerance_of
 from tempogan_eddy.io.channel import channel_of
 from tempogan_eddy.io.foreign import foreign_format
 from tempogan_eddy.io.frames import report_masked
@@ -20,15 +21,13 @@ from tempogan_eddy.io.open import find_sources, open_source
 from tempogan_eddy.io.sources import Source, expand, recognise
 from tempogan_eddy.io.spacing import grid_spacing
 from tempogan_eddy.io.walk import Seen, entries, walk
-from tempogan_eddy.survey import SAMPLED, Survey, Timing, minute, survey, timing
+from tempogan_eddy.survey import SAMPLED, Survey, Timing, survey, timing
 
 __all__ = ["Refused", "Report", "SequenceCheck", "check"]
 
 TOLD = 5  # examples in one note
 SAMPLED_IN_ALL = 1000  # frames of an archive, but 5 of each sequence at least
 OWN_SUFFIXES = {".h5", ".nc", ".nc4", ".png"}  # not opened again: an archive has hundreds of thousands
-HARMLESS = {"text", "a table of numbers as text", "a PDF document", "a JPEG picture", "a picture or film"}
-"""Foreign files that stand beside data; all others are data, or were meant to be."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def check(
             try:
                 sequence, broken = _open(source, name, options)
             except InputError as error:
-                refused.append(Refused(str(source.path), str(foreign_format(source.path) or error)))
+                refused.append(Refused(str(source.path), _reason(source.path, error)))
                 continue
             tell = None if progress is None else lambda done, total, name=name: progress(name, done, total)
             seen = survey(sequence, frames=frames, progress=tell)
@@ -141,7 +140,7 @@ def _find(roots: list[Path], format: str | None, options: Mapping[str, Any]) -> 
         seen = Seen()
         for root in roots:
             _find_one_by_one(root, root, seen, format, options, found, refused)
-        return found, refused or ([] if found else [Refused(str(roots[0]), str(error))])
+        return found, refused or ([] if found else [Refused(str(roots[0]), _reason(roots[0], error))])
 
 
 def _find_one_by_one(
@@ -162,7 +161,7 @@ def _find_one_by_one(
                 found[name if name not in found else str(source.path)] = source
         except InputError as error:
             if not is_group:
-                refused.append(Refused(str(path), str(foreign_format(path) or error)))
+                refused.append(Refused(str(path), _reason(path, error)))
         else:
             return
     if is_group:
@@ -194,7 +193,7 @@ def _checked(
     said: list[str],
 ) -> SequenceCheck:
     unreadable = [*broken, *seen.broken]
-    problems = [f"{len(unreadable)} frames cannot be read: {_some(unreadable)}"] if unreadable else []
+    problems = [f"{_count(unreadable, 'frame')} cannot be read: {_some(unreadable)}"] if unreadable else []
     if seen.looked and seen.kelvins is None:
         problems.append(f"none of {seen.looked} frames has a valid pixel: are the units right?")
     return SequenceCheck(
@@ -203,8 +202,8 @@ def _checked(
         path=str(source.path),
         frames=sequence.sizes["time"],
         size=(sequence.sizes["y"], sequence.sizes["x"]),
-        first=minute(sequence["time"].values[0]),
-        last=minute(sequence["time"].values[-1]),
+        first=str(minutes(sequence["time"].values[0])),
+        last=str(minutes(sequence["time"].values[-1])),
         times=times,
         seen=seen,
         grid_km=grid_spacing(sequence),
@@ -216,11 +215,11 @@ def _checked(
 
 def _notes(times: Timing, seen: Survey) -> list[str]:
     notes = [
-        f"{len(listed)} {what}: {_some(listed)}"
-        for what, listed in (
-            ("gaps", times.gaps),
-            ("frames at the time of the one before", times.duplicates),
-            ("changes of satellite", times.changes),
+        f"{_count(listed, what)}{where}: {_some(listed)}"
+        for listed, what, where in (
+            (times.gaps, "gap", ""),
+            (times.duplicates, "frame", " at the time of the one before"),
+            (times.changes, "change", " of satellite"),
         )
         if listed
     ]
@@ -234,19 +233,33 @@ def _notes(times: Timing, seen: Survey) -> list[str]:
 
 
 def _foreign_files(roots: list[Path], told: set[str]) -> Iterator[Refused]:
-    """Yield other tools' data below folders, one line a format and folder."""
+    """Yield links that lead nowhere, and other tools' data, below folders; of data one line a format and folder."""
     alike: dict[tuple[Path, str], list[Path]] = {}
     for root in roots:
-        for path in walk(root) if root.is_dir() else ():
+        for path in (root, *walk(root)) if root.is_dir() else ():
+            if path.is_dir():
+                yield from _dead_links(path)
             hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
             if hidden or path.is_dir() or path.suffix.lower() in OWN_SUFFIXES or str(path) in told:
                 continue
             foreign = foreign_format(path)
-            if foreign and foreign.format not in HARMLESS and not _inside_store(path, root):
+            if foreign and foreign.is_data and not _inside_store(path, root):
                 alike.setdefault((path.parent, foreign.format), []).append(path)
     for paths in alike.values():
         more = f" (and {len(paths) - 1} more files like it)" if len(paths) > 1 else ""
-        yield Refused(str(paths[0]), f"{foreign_format(paths[0])}{more}")
+        yield Refused(str(paths[0]), f"{_reason(paths[0])}{more}")
+
+
+def _reason(path: Path, error: InputError | None = None) -> str:
+    """Say in one line why a file is of no use; its other tool's lines of code stand where it is given alone."""
+    foreign = foreign_format(path)
+    return foreign.line if foreign else str(error).splitlines()[0].rstrip(":")
+
+
+def _dead_links(folder: Path) -> Iterator[Refused]:
+    for path in sorted(folder.iterdir()) if os.access(folder, os.R_OK | os.X_OK) else ():
+        if path.is_symlink() and not path.name.startswith(".") and not path.exists():  # a circle too
+            yield Refused(str(path), f"{path} is a link to {path.readlink()}, which does not exist; repair it.")
 
 
 def _inside_store(path: Path, root: Path) -> bool:
@@ -271,6 +284,10 @@ def _messages() -> Iterator[list[str]]:
         yield said
     finally:
         logger.handlers, logger.propagate = handlers, propagate
+
+
+def _count(listed: Sequence[str], what: str) -> str:
+    return f"{len(listed)} {what}{'' if len(listed) == 1 else 's'}"
 
 
 def _some(lines: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from tempogan_eddy.io.cadence import DUPLICATE
 from tempogan_eddy.io.channel import OTHER, channel_of
 from tempogan_eddy.io.history import MADE
 from tempogan_eddy.io.spacing import grid_spacing
@@ -60,7 +61,7 @@ def warn_of_input(sequence: xr.DataArray, model: Model) -> ValueGuard:
             )
     repeated = _duplicates(sequence)
     if repeated:
-        log.warning("%d frames of the input have the time of the frame before; keep one of each", repeated)
+        log.warning("The input has %d duplicate times (frames at the time of the one before); keep one each", repeated)
     spacing = grid_spacing(sequence)
     if is_released(model.name):
         _warn_of_channel(sequence)
@@ -153,8 +154,7 @@ class ValueGuard:
 
 def _duplicates(sequence: xr.DataArray) -> int:
     """Return how many frames have the time of the frame before, to a second."""
-    steps = np.diff(sequence["time"].values.astype("datetime64[ns]"))
-    return int((steps < np.timedelta64(1, "s")).sum())
+    return int((np.diff(sequence["time"].values.astype("datetime64[ns]")) <= DUPLICATE).sum())
 
 
 def _warn_of_channel(sequence: xr.DataArray) -> None:

@@ -29,7 +29,6 @@ Facts = dict[str, Any]
 
 PICTURES = {".gif", ".webp", ".png", ".mp4"}
 LARGEST_DECODED = 4096 * 4096  # pixels of a picture that are decoded to know its speed
-FEW_FRAMES = 50  # are read for the range of kelvins
 
 
 def inspect(name: Paths, options: Mapping[str, Any] | None = None) -> dict[str, Facts]:
@@ -96,12 +95,18 @@ def _sensor(model: Model) -> Facts:
 
 def data_facts(sequence: xr.DataArray) -> Facts:
     """Size, times, kelvins, gaps, coordinates and attributes of a sequence."""
+    from tempogan_eddy.io.channel import channel_of
+    from tempogan_eddy.io.spacing import grid_spacing
+
+    spacing = grid_spacing(sequence)
     times = sequence["time"].values.astype("datetime64[m]")
     return {
         "frames": f"{sequence.sizes['time']} of {sequence.sizes['y']}x{sequence.sizes['x']}",
         "times": f"{times[0]} to {times[-1]}",
         **_kelvin_facts(sequence),
         **_window_facts(sequence),
+        "grid spacing": f"{spacing:.3g} km" if spacing else "unknown",
+        "channel": str(channel_of(sequence.name, sequence.attrs, sequence.coords)),
         "coordinates": ", ".join(map(str, sequence.coords)),
         **{key: value for key, value in sequence.attrs.items() if key not in ("sequence", "variable_attributes")},
     }
@@ -109,15 +114,11 @@ def data_facts(sequence: xr.DataArray) -> Facts:
 
 def _window_facts(sequence: xr.DataArray) -> Facts:
     """Windows of three frames an hour apart, and the sequence's own step apart, and what is tolerated for them."""
-    from tempogan_eddy.dataset.windows import find_windows, link_frames
-    from tempogan_eddy.io.cadence import duration_text, native_step
+    from tempogan_eddy.survey import timing
 
-    times = sequence["time"].values.astype("datetime64[ns]")
-    own = native_step(times)
-    links = {text: link_frames(sequence, text) for text in ("1h", *([duration_text(own)] if own is not None else []))}
-    off = max(found.deviation(times, text) for text, found in links.items())
-    windows = {text: len(find_windows(found)) for text, found in links.items()}
-    return {"windows": windows} | ({"times off their cadence": f"up to {duration_text(off)}"} if off else {})
+    times = timing(sequence)
+    off = {"times off their cadence": f"up to {times.deviation}"} if times.deviation else {}
+    return {"windows": times.windows} | off
 
 
 def _sequences(name: Paths, options: Mapping[str, Any]) -> dict[str, Facts]:
@@ -149,19 +150,16 @@ def _sequences(name: Paths, options: Mapping[str, Any]) -> dict[str, Facts]:
 
 def _kelvin_facts(sequence: xr.DataArray) -> Facts:
     """Kelvin range, missing share and gaps, from a few frames spread over the sequence."""
-    times = sequence["time"].values
-    chosen = np.unique(np.linspace(0, len(times) - 1, min(FEW_FRAMES, len(times))).round().astype(int))
-    low, high, missing = np.inf, -np.inf, 0.0
-    for number in chosen:
-        frame = sequence.isel(time=int(number)).values
-        valid = frame[np.isfinite(frame)]
-        missing += 1 - valid.size / frame.size
-        if valid.size:
-            low, high = min(low, float(valid.min())), max(high, float(valid.max()))
-    steps, counts = np.unique(np.diff(times).astype("timedelta64[m]").astype(int), return_counts=True)
-    kelvins = f"{low:.1f} to {high:.1f} K" if high >= low else "none valid: are the units right?"
+    from tempogan_eddy.survey import survey
+
+    seen = survey(sequence)
+    kelvins = (
+        f"{seen.kelvins[0]:.1f} to {seen.kelvins[1]:.1f} K" if seen.kelvins else "none valid: are the units right?"
+    )
+    rounded = (np.diff(sequence["time"].values) + np.timedelta64(30, "s")).astype("timedelta64[m]")
+    steps, counts = np.unique(rounded.astype(int), return_counts=True)
     return {
-        f"kelvins (of {len(chosen)} frames)": f"{kelvins}, {missing / len(chosen):.2%} missing",
+        f"kelvins (of {seen.looked} frames)": f"{kelvins}, {seen.missing:.2%} missing",
         "time steps": ", ".join(f"{count} of {step} min" for step, count in zip(steps, counts, strict=True)) or "none",
     }
 

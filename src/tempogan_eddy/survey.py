@@ -9,15 +9,24 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from tempogan_eddy.dataset.windows import find_windows, link_frames
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.cadence import NATIVE, native_step, neighbours, parse_duration, tolerance_of
+from tempogan_eddy.io.cadence import (
+    DUPLICATE,
+    NATIVE,
+    SECOND,
+    duration_text,
+    minutes,
+    native_step,
+    step_of,
+    tolerance_of,
+)
 from tempogan_eddy.io.frames import FrameReader
 from tempogan_eddy.io.texture import texture_of
 
-__all__ = ["SAMPLED", "Survey", "Timing", "minute", "survey", "time_span", "timing"]
+__all__ = ["SAMPLED", "Survey", "Timing", "survey", "timing"]
 
 SAMPLED = 50  # frames of a sequence that are read, unless all are
-SECOND = np.timedelta64(1, "s")
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,7 @@ def survey(
         try:
             frame = reader.frame(int(number))
         except InputError as error:
-            broken.append(f"{minute(times[number])}: {error}")
+            broken.append(f"{minutes(times[number])}: {error}")
         else:
             valid = frame[np.isfinite(frame)]
             missing += 1 - valid.size / frame.size
@@ -138,43 +147,43 @@ def timing(sequence: xr.DataArray, cadence: str = "1h", tolerance: str | None = 
     times = sequence["time"].values.astype("datetime64[ns]")
     satellites = _satellites(sequence)
     own = native_step(times)
-    windows, allowed, deviation = _windows(times, satellites, own, cadence, tolerance)
+    windows, allowed, deviation = _windows(sequence, cadence, tolerance)
     changes = []
     if satellites is not None:
         at = np.flatnonzero(satellites[1:] != satellites[:-1]) + 1
-        changes = [f"{satellites[i - 1]} to {satellites[i]} at {minute(times[i])}" for i in at]
+        changes = [f"{satellites[i - 1]} to {satellites[i]} at {minutes(times[i])}" for i in at]
     return Timing(
-        step=None if own is None else time_span(own),
+        step=None if own is None else duration_text(own),
         windows=windows,
         tolerance=allowed,
         deviation=deviation,
         gaps=_gaps(times, own),
-        duplicates=[minute(time) for time in times[1:][np.diff(times) < SECOND]],
+        duplicates=minutes(times[1:][np.diff(times) <= DUPLICATE]).astype(str).tolist(),
         changes=changes,
         satellites={} if satellites is None else dict(Counter(satellites.tolist())),
     )
 
 
 def _windows(
-    times: np.ndarray, satellites: np.ndarray | None, own: np.timedelta64 | None, cadence: str, tolerance: str | None
+    sequence: xr.DataArray, cadence: str, tolerance: str | None
 ) -> tuple[dict[str, int], str | None, str | None]:
     """Count windows at the sequence's own cadence and at the configured one; also what is and what was tolerated."""
-    steps = [] if own is None else [own]
-    if cadence != NATIVE and parse_duration(cadence) not in steps:
-        steps.append(parse_duration(cadence))
-    windows, allowed, deviation = {}, None, np.timedelta64(0, "ns")
-    for step in steps:
+    times = sequence["time"].values.astype("datetime64[ns]")
+    windows: dict[str, int] = {}
+    allowed, offs = None, [np.timedelta64(0, "ns")]
+    for wanted in dict.fromkeys((NATIVE, cadence)):
+        stated = tolerance
         try:
-            allowed = tolerance_of(step, tolerance)
+            found = step_of(times, wanted, stated)
         except InputError:  # stated for the configured cadence, too wide for this one
-            allowed = tolerance_of(step)
-        following = neighbours(times, step, allowed, satellites)
-        linked = np.flatnonzero(following >= 0)
-        windows[time_span(step)] = int((following[following[linked]] >= 0).sum())
-        if linked.size:
-            deviation = max(deviation, np.abs(times[following[linked]] - times[linked] - step).max())
-    told = None if allowed is None else time_span(allowed)
-    return windows, told, time_span(deviation) if deviation else None
+            stated = None
+            found = step_of(times, wanted)
+        if found is not None:
+            links = link_frames(sequence, wanted, stated)
+            windows[duration_text(found[0])] = len(find_windows(links))
+            allowed = duration_text(found[1])
+            offs.append(links.deviation(times, wanted))
+    return windows, allowed, duration_text(max(offs)) if max(offs) else None
 
 
 def _gaps(times: np.ndarray, own: np.timedelta64 | None) -> list[str]:
@@ -183,26 +192,13 @@ def _gaps(times: np.ndarray, own: np.timedelta64 | None) -> list[str]:
         return []
     steps = np.diff(times)
     wide = np.flatnonzero(steps > own + tolerance_of(own))
-    return [f"{time_span(steps[i])} after {minute(times[i])}" for i in wide[np.argsort(-steps[wide], kind="stable")]]
+    rounded = (steps + SECOND // 2) // SECOND * SECOND
+    return [
+        f"{duration_text(rounded[i])} after {minutes(times[i])}" for i in wide[np.argsort(-steps[wide], kind="stable")]
+    ]
 
 
 def _satellites(sequence: xr.DataArray) -> np.ndarray | None:
     if "satellite" not in sequence.coords:
         return None
     return np.broadcast_to(sequence["satellite"].values.astype(str), sequence.sizes["time"])
-
-
-def minute(time: np.datetime64) -> str:
-    """Return the minute of a time as ISO text; 00:29:59.99998 is 00:30."""
-    return str((time.astype("datetime64[ns]") + SECOND // 2).astype("datetime64[m]"))
-
-
-def time_span(span: np.timedelta64) -> str:
-    """Return a time span as people write it, such as 3h, 30min or 13us."""
-    count = int(span.astype("timedelta64[ns]").astype(np.int64))
-    for unit, size in (("h", 3600 * 10**9), ("min", 60 * 10**9), ("s", 10**9), ("ms", 10**6), ("us", 10**3)):
-        if count % size == 0 and count:
-            return f"{count // size}{unit}"
-        if unit in ("s", "ms", "us") and count > size:
-            return f"{count / size:.3g}{unit}"
-    return f"{count}ns"

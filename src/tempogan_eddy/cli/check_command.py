@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tempogan_eddy.cli.options import ConfigPath, InputFormat, Json, Overrides, TimeFrom, Variable, settings
-from tempogan_eddy.cli.progress import storm_progress
+from tempogan_eddy.cli.progress import frame_progress
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,7 +38,8 @@ def check(
     from tempogan_eddy.checking import check as look
 
     data = settings(config, overrides, variable=variable, time_from=time_from).data
-    with storm_progress("checking") as advance:
+    with frame_progress("checking") as advance:
+        done = itertools.count(1)
         report = look(
             paths,
             format=input_format,
@@ -45,7 +47,7 @@ def check(
             tolerance=data.time_tolerance,
             every_frame=all_frames,
             options=data.reader_options(),
-            progress=advance,
+            progress=lambda *told: advance(next(done)),
         )
     if as_json:
         print(json.dumps({"usable": report.usable, **asdict(report)}, indent=2))

@@ -76,9 +76,9 @@ class Part:
     def __str__(self) -> str:
         """One line for people."""
         first, last = minutes(self.times[[0, -1]])
-        windows = "1 window" if self.windows == 1 else f"{self.windows} windows"
-        idle = f" ({self.idle} frames are in none)" if self.idle else ""
-        return f"{self.split:<5} {self.storm}: {len(self.times)} frames, {windows}{idle}, {first} to {last}"
+        frames, windows = _count(len(self.times), "frame"), _count(self.windows, "window")
+        idle = f" ({_count(self.idle, 'frame')} in none)" if self.idle else ""
+        return f"{self.split:<5} {self.storm}: {frames}, {windows}{idle}, {first} to {last}"
 
 
 Assignment = dict[str, dict[str, np.ndarray]]
@@ -126,6 +126,10 @@ def describe_split(assignment: Assignment, storms: Mapping[str, Entry], links: M
                 idle = int(mask.sum()) - np.unique(windows).size
                 parts.append(Part(split, name, storms[name].times[mask], len(windows), idle))
     return parts
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _remedy(split: str, storms: Mapping[str, Entry]) -> str:

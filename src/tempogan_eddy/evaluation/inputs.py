@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.evaluation.statistics import SSIM_WINDOW
 from tempogan_eddy.io import Adapted, adapt
 from tempogan_eddy.io.cadence import NATIVE, parse_duration
 from tempogan_eddy.io.quality import VALID_KELVIN
@@ -60,6 +61,11 @@ def comparable(
         unstated = isinstance(da, xr.DataArray) and not da.attrs.get("units")
         held[label] = adapt(da, kelvin=kelvin or unstated, valid_kelvin=valid_kelvin)
     sequences = _with_times(held, cadence)
+    height, width = sequences[TRUTH].shape[1:]
+    if min(height, width) < SSIM_WINDOW:
+        raise InputError(
+            f"The truth has frames of {height}x{width} pixels; scores need {SSIM_WINDOW}x{SSIM_WINDOW} or more."
+        )
     if not _is_named(truth):
         sequences[TRUTH].attrs.pop("sequence")
     found = {name: sequences[_called(name)] for name in named}

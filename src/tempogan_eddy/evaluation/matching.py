@@ -112,7 +112,8 @@ def match(
     if lowres is not None:
         _, placed[LOWRES] = align_grid(truth, lowres, scale, (CALLED[TRUTH], "The low-resolution input"))
     sequences = {TRUTH: truth, **placed}
-    labels = [CALLED.get(name, f"the reconstruction {name!r}") for name in sequences]
+    several = len(reconstructed) > 1
+    labels = [CALLED.get(name, "the reconstruction" + (f" {name!r}" if several else "")) for name in sequences]
     matched = match_times([da["time"].values for da in sequences.values()], labels, time_tolerance)
     numbers = dict(zip(sequences, matched, strict=True))
     left_out = {name: da.sizes["time"] - len(numbers[name]) for name, da in sequences.items()}

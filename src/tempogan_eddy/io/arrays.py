@@ -113,7 +113,7 @@ def _adapt_dataset(
 ) -> Adapted:
     name = choose_variable(dataset, variable, kelvin)
     places = [other for other, var in dataset.data_vars.items() if other != name and _is_place(other, var)]
-    mapping = dataset[name].attrs.get("grid_mapping", dataset[name].encoding.get("grid_mapping"))
+    mapping = text_of(dataset[name].attrs.get("grid_mapping", dataset[name].encoding.get("grid_mapping")))
     places += [other for other in dataset.data_vars if other == mapping]
     left = [str(other) for other in dataset.data_vars if other != name and other not in places]
     if left:
@@ -229,12 +229,12 @@ def _adapt_array(da: xr.DataArray, kelvin: bool, valid_kelvin: tuple[float, floa
     units = _units(da, kelvin, label)
     flat = da.isel(dict.fromkeys(layout.extras, 0)).transpose(*layout.names).assign_attrs(units=units)
     coords, names = _inner_coordinates(flat, layout, timed_by)
-    frames = flat.variable if layout.time is not None else flat.variable.set_dims(["time", *flat.dims])
-    count = frames.shape[0]
+    frames = flat.data if layout.time is not None else flat.data[np.newaxis]
+    count = len(frames)
     coords["time"] = xr.Variable(
         "time", NO_TIME + np.arange(count) * np.timedelta64(1, "h") if times is None else times
     )
-    inner = xr.DataArray(frames.data, dims=DIMS, coords=coords, name=da.name, attrs=_inner_attributes(flat.attrs))
+    inner = xr.DataArray(frames, dims=DIMS, coords=coords, name=da.name, attrs=_inner_attributes(flat.attrs))
     inner = _without_fill(inner, da.attrs)
     if not flat.chunks and getattr(kelvin_conversion(units), "is_kelvin", False):
         refuse_celsius(inner[0].values, label)
@@ -321,8 +321,9 @@ def _units(da: xr.DataArray, kelvin: bool, label: str) -> str:
 def _without_fill(da: xr.DataArray, attrs: Mapping[Any, Any]) -> xr.DataArray:
     """Set to NaN what an attribute says is a fill value."""
     for key in ("_FillValue", "missing_value"):
-        for fill in np.ravel(np.asarray(attrs.get(key, []))):
-            if np.asarray(fill).dtype.kind in "iuf" and np.isfinite(fill):
+        stated = attrs.get(key, ())
+        for fill in stated if isinstance(stated, list | tuple | np.ndarray) else [stated]:
+            if isinstance(fill, int | float | np.number) and np.isfinite(fill):
                 da = da.where(da != np.asarray(fill).astype(da.dtype))
     return da
 
@@ -336,6 +337,8 @@ def _inner_coordinates(
     for name, coord in flat.coords.items():
         dims = tuple(layout.names[dim] for dim in coord.dims)
         if name == timed_by or (not dims and _is_object(coord)):
+            continue
+        if {"y", "x"} & set(dims) and coord.dtype.kind not in "iuf":  # a label of pixels that will be no more
             continue
         # A coordinate may bear the name of a dimension that it does not lie along.
         inner = name if name not in DIMS or dims == (name,) else f"{name}_"

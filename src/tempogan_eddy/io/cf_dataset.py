@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import dask.array
@@ -15,7 +15,7 @@ from tempogan_eddy.io.attributes import STALE, plain, split, without_stale
 from tempogan_eddy.io.axes import role_of
 from tempogan_eddy.io.sequence import NAME
 
-__all__ = ["REPEATED", "to_dataset"]
+__all__ = ["to_dataset"]
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def to_dataset(da: xr.DataArray) -> xr.Dataset:
     empty = dask.array.empty(da.shape, dtype=np.float32, chunks=(1, *da.shape[1:]))
     dataset = xr.Dataset(
         {NAME: (da.dims, empty, variable)},
-        coords={name: _coordinate(coord) for name, coord in da.coords.items()},
+        coords={name: _coordinate(coord, _is_geographic(da)) for name, coord in da.coords.items()},
     )
     dataset = dataset.reset_coords([name for name in mappings if not dataset[name].dims])
     for name in set(dataset.data_vars) - {NAME}:
@@ -138,11 +138,16 @@ def _mapping_text(mappings: dict[str, list[str]]) -> str:
 
 def _cell_methods(text: str, da: xr.DataArray) -> str:
     """Return cell methods with the names of this file's dimensions; those of dimensions that are gone are left out."""
-    kept = []
-    for names, method in re.findall(r"((?:\w+:\s+)+)([^:()]*?(?:\([^)]*\))?)\s*(?=\w+:\s|$)", text):
+    kept, left_out = [], []
+    text = re.sub(r":\s*", ": ", text)
+    for names, method in re.findall(r"((?:\w+: )+)([^:()]*?(?:\([^)]*\))?)\s*(?=\w+: |$)", text):
         known = [_dimension(name, da) for name in re.findall(r"\w+", names)]
         if method and all(known):
             kept.append(" ".join(f"{name}:" for name in known) + f" {method.strip()}")
+        else:
+            left_out.append(f"{names}{method}".strip())
+    if left_out:
+        log.info("Cell methods of dimensions that are not there, left out: %s", ", ".join(left_out))
     return " ".join(kept)
 
 
@@ -158,15 +163,24 @@ def _dimension(name: str, da: xr.DataArray) -> str | None:
     return same[0] if same else role if role in da.dims else None
 
 
-def _coordinate(coord: xr.DataArray) -> xr.Variable:
+def _is_geographic(da: xr.DataArray) -> bool:
+    """Return whether a grid mapping says that x and y are longitude and latitude, as GDAL's files do."""
+    named = [coord.attrs.get("grid_mapping_name") for coord in da.coords.values() if _is_mapping(coord)]
+    return named == ["latitude_longitude"]
+
+
+def _coordinate(coord: xr.DataArray, geographic: bool) -> xr.Variable:
     """Return a coordinate with the attributes CF wants, in a type that CF-1.8 knows."""
     attrs = {**KNOWN_COORDINATES.get(str(coord.name), {}), **_attributes(coord.attrs)}
     if _is_mapping(coord):
         coord = coord[(0,) * coord.ndim]  # files joined in time may have it along time; CF has one for all
         attrs.setdefault("long_name", "grid mapping")
     elif set(coord.dims) & {"y", "x"}:
-        known = OF_ROLE.get(role_of(coord.name, coord.attrs), {})
-        if str(attrs.get("units", "")).strip() in PLAIN_DEGREES:
+        role = role_of(coord.name, coord.attrs)
+        if geographic and coord.ndim == 1 and "standard_name" not in attrs:
+            role = {"x": "longitude", "y": "latitude"}.get(str(role), role)
+        known = OF_ROLE.get(role, {})
+        if known and str(attrs.get("units", "")).strip() in PLAIN_DEGREES:
             attrs.pop("units", None)
         attrs = {**known, **attrs}
     values = coord.values
@@ -199,7 +213,13 @@ def _known_type(values: np.ndarray) -> tuple[np.ndarray, dict[str, str]]:
 
 
 def _name_dimensions(dataset: xr.Dataset) -> xr.Dataset:
-    """Let the coordinates that can name a dimension do so."""
+    """Let the coordinates that can name a dimension do so, under names that CF allows."""
+    allowed = {name: re.sub(r"\W", "_", str(name), flags=re.ASCII) for name in dataset.variables}
+    changed = {old: new for old, new in allowed.items() if old != new and new not in dataset.variables}
+    changed.update(_demoted(dataset))
+    if changed:
+        log.info("Renamed, as CF wants: %s", ", ".join(f"{old} to {new}" for old, new in changed.items()))
+        dataset = dataset.reset_index([dim for dim in ("y", "x") if dim in changed]).rename_vars(changed)
     if not dataset.indexes["time"].is_unique:
         log.info("Two frames have the same time, so the file counts its frames along %s.", REPEATED)
         dataset = dataset.rename_dims(time=REPEATED).reset_index("time")
@@ -207,6 +227,16 @@ def _name_dimensions(dataset: xr.Dataset) -> xr.Dataset:
     names = {dim: name for dim in ("y", "x") if (name := _name_along(dataset, dim))}
     # Both or none: a named y beside a bare x is not the order of dimensions that CF recommends.
     return dataset.swap_dims(names) if len(names) == 2 else dataset
+
+
+def _demoted(dataset: xr.Dataset) -> dict[Hashable, str]:
+    """Return new names for coordinates that bear the name of their dimension but cannot name one; for both or none."""
+    own = [dim for dim in ("y", "x") if dim in dataset.coords]
+    if all(_names_a_dimension(dataset[dim]) for dim in own):
+        return {}
+    roles = {dim: role_of(dim, dataset[dim].attrs) for dim in own}
+    free = {dim: role in OF_ROLE and role not in dataset.variables for dim, role in roles.items()}
+    return {dim: str(roles[dim]) if free[dim] else f"{dim}_coordinate" for dim in own}
 
 
 def _name_along(dataset: xr.Dataset, dim: str) -> str | None:

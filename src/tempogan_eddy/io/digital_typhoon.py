@@ -22,6 +22,7 @@ import xarray as xr
 from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.blank import mask_blank
 from tempogan_eddy.io.digital_typhoon_track import basin_of, read_storm, read_track
 from tempogan_eddy.io.frames import FrameStack, lazy_sequence
 from tempogan_eddy.io.hdf5_guard import find_dataset
@@ -48,10 +49,6 @@ LAYERS = {
 HEADERS_CHECKED = 64
 """Frames of a sequence whose headers are read when it is opened; the others are checked when they are read."""
 
-FLAT_PIXELS = 256
-"""A frame of fewer pixels is too small to tell a blank from a cloud."""
-
-FLAT_STEP = 31
 SUPERBLOCKS = {0: (40, 24), 1: (44, 28), 2: (28, 12), 3: (28, 12)}
 """Where HDF5 files of each version hold their end and their start."""
 
@@ -236,32 +233,7 @@ def _read_frame(
     path = frames[number].path
     image = _read(path)
     _check_size(path, image.shape, shape)
-    kelvin, why = _without_blank(mask_calibration_bars(image, valid_kelvin))
-    if why and path not in told:
-        told.add(path)
-        log.warning("%s %s, which is no picture; it is missing.", path, why)
-    return kelvin
-
-
-def _without_blank(kelvin: np.ndarray) -> tuple[np.ndarray, str]:
-    """Return a frame with what is blank as NaN, and how it was blank.
-
-    Clouds never fill half of a frame with one value: at most 11 % are equal in 295 real frames. A frame of at most
-    two values is no picture either.
-    """
-    few = kelvin.ravel()[::FLAT_STEP]
-    few = few[np.isfinite(few)]
-    values, counts = np.unique(few, return_counts=True)
-    if kelvin.size < FLAT_PIXELS or (len(values) > 2 and counts.max() <= 0.4 * len(few)):
-        return kelvin, ""
-    values, counts = np.unique(kelvin[np.isfinite(kelvin)], return_counts=True)
-    if 0 < len(values) <= 2:
-        return np.full_like(kelvin, np.nan), f"is blank: it holds {' and '.join(f'{v:.1f}' for v in values)} K alone"
-    if len(values) and counts.max() > kelvin.size / 2:
-        fill = values[counts.argmax()]
-        share = counts.max() / kelvin.size
-        return np.where(kelvin == fill, np.float32(np.nan), kelvin), f"holds {fill:.1f} K in {share:.0%} of its pixels"
-    return kelvin, ""
+    return mask_blank(mask_calibration_bars(image, valid_kelvin), path, told)
 
 
 def _is_readable(frame: Frame) -> bool:

@@ -33,8 +33,9 @@ TRACK = {
     ),
 }
 
+UNKNOWN = -1.0
 MISSING = {"", "na", "nan", "none", "null", "-"}
-"""What stands for a label that is not known, besides -1."""
+"""What stands for a label that is not known, besides ``UNKNOWN``."""
 
 LARGEST_METADATA = 256 << 20
 
@@ -121,10 +122,11 @@ def read_track(basin: Path, sequence: str, names: Sequence[str], times: np.ndarr
 
 def _track_keys(row: dict[str, str]) -> list[tuple[object, dict[str, float]]]:
     """Return a CSV row's values under its hour and under each file it names."""
-    year, month, day, hour = (int(row[column]) for column in ("year", "month", "day", "hour"))
+    year, month, day, hour = (_whole(row[column]) for column in ("year", "month", "day", "hour"))
     time = np.datetime64(f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}", "h")
     values = {name: _label(row.get(name)) for name in ("lng", "grade", "pressure", "wind")}
-    values["lat"] = math.nan if math.isnan(values["lng"]) else _label(row.get("lat"), unknown=None)
+    nowhere = _label(row.get("lng"), unknown=None) == UNKNOWN
+    values["lat"] = math.nan if nowhere else _label(row.get("lat"), unknown=None)
     keys: list[tuple[object, dict[str, float]]] = []
     for column in [column for column in row if column and re.fullmatch(r"file_\d+", column) and row[column]]:
         percent = _label(row.get(column.replace("file", "mask") + "_pct"))
@@ -132,7 +134,15 @@ def _track_keys(row: dict[str, str]) -> list[tuple[object, dict[str, float]]]:
     return [*keys, (time, values)]
 
 
-def _label(text: str | None, unknown: float | None = -1) -> float:
+def _whole(text: str) -> int:
+    """Return a whole number, also one that a table of floats holds as 12.0."""
+    value = float(text)
+    if not value.is_integer():
+        raise ValueError(f"{text!r} is no whole number")
+    return int(value)
+
+
+def _label(text: str | None, unknown: float | None = UNKNOWN) -> float:
     """Return a label as a number, NaN where it is not known."""
     if text is None or text.strip().lower() in MISSING:
         return math.nan

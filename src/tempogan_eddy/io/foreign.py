@@ -16,6 +16,8 @@ __all__ = ["Foreign", "advice_for_variables", "foreign_format"]
 HEAD_BYTES = 1024
 SAVED = 'tempogan_eddy.save_sequence(tempogan_eddy.reconstruct({}), "fine.nc")'
 
+BESIDE_DATA = {"text", "a table of numbers as text", "a PDF document", "a JPEG picture", "a picture or film"}
+
 Test = Callable[[bytes, str], bool]
 Advice = Callable[[Path], str]
 
@@ -37,6 +39,16 @@ class Foreign:
     path: Path
     format: str
     advice: str
+
+    @property
+    def is_data(self) -> bool:
+        """Whether it holds images, or was meant to, and does not only stand beside them."""
+        return self.format not in BESIDE_DATA
+
+    @property
+    def line(self) -> str:
+        """The sentence alone, in one line."""
+        return str(self).splitlines()[0].rstrip(":")
 
     def __str__(self) -> str:
         """Say it in one sentence, with the lines of Python below."""

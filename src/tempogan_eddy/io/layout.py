@@ -102,7 +102,7 @@ def _horizontal(da: xr.DataArray, dims: list[Hashable], label: str) -> tuple[Has
             return choice[0], choice[1]
     raise InputError(
         f"{label} has the dimensions {da.dims}, of which {_listed(longer)} could be y and x; rename them to time, y "
-        f"and x, for example da.rename({longer[-1]}='x')."
+        f"and x, for example {_call('rename', longer[-1], 'x')}."
     )
 
 
@@ -111,10 +111,10 @@ def _too_many(da: xr.DataArray, dim: Hashable, label: str) -> str:
     if str(dim).lower() in MEMBERS:
         return (
             f"{label} is an ensemble of {size} along {str(dim)!r}; take one member at a time, for example "
-            f"da.isel({dim}=0)."
+            f"{_call('isel', dim, 0)}."
         )
-    first: Any = da[dim].values[0] if dim in da.coords else None
-    choice = f"da.sel({dim}={str(first)!r})" if isinstance(first, str) else f"da.isel({dim}=0)"
+    first: Any = next(iter(da.coords[dim].values.ravel()), None) if dim in da.coords else None
+    choice = _call("sel", dim, str(first)) if isinstance(first, str) else _call("isel", dim, 0)
     rename = "" if str(dim).lower() in LEADS or isinstance(first, str) else "; if these are times, rename it to time"
     return f"{label} has {size} along {str(dim)!r} beside time, y and x; choose one, for example {choice}{rename}."
 
@@ -175,6 +175,11 @@ def _is_date(coord: xr.DataArray) -> bool:
     if coord.dtype.kind != "O":
         return coord.dtype.kind == "M"
     return coord.size > 0 and hasattr(np.asarray(coord.values).flat[0], "isoformat")
+
+
+def _call(method: str, dim: Hashable, value: str | int) -> str:
+    argument = f"{dim}={value!r}" if str(dim).isidentifier() else f"{{{dim!r}: {value!r}}}"
+    return f"da.{method}({argument})"
 
 
 def _listed(dims: list[Hashable]) -> str:

@@ -18,6 +18,8 @@ import xarray as xr
 from PIL import Image, PngImagePlugin
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.blank import mask_blank
+from tempogan_eddy.io.digital_typhoon import FILE_NAME
 from tempogan_eddy.io.frames import FrameStack, iterate_frames, lazy_sequence
 from tempogan_eddy.io.png_pixels import read_header, read_pixels
 from tempogan_eddy.io.png_record import WRITTEN, WRITTEN_KELVIN, Mapping, Record, read_record
@@ -47,7 +49,8 @@ def open_png(
     Times are the recorded ones, else those in every file name (:mod:`tempogan_eddy.io.stamps`), else 2000-01-01 plus
     the frame's number times the cadence; ``attrs["time_source"]`` says which. Hidden files are passed over. Frames of
     1 to 16 bits are exact, also where grey is stored as colour or as a grey palette. A warning says, once a folder,
-    where the first, middle and last frame look as if white meant cold.
+    where the first, middle and last frame look as if white meant cold. A blank frame is missing, with a warning.
+    Frames named like those of Digital Typhoon tell their satellites.
 
     Parameters
     ----------
@@ -92,12 +95,12 @@ def open_png(
     times, time_source = frame_times(files, records, cadence)
     order = np.argsort(times, kind="stable")
     files, records = [files[i] for i in order], [records[i] for i in order]
-    read = functools.partial(_read_frame, files, records, grey_kelvin)
+    read = functools.partial(_read_frame, files, records, grey_kelvin, set())
     _warn_if_white_cold(path, files, records, grey_kelvin, valid_kelvin)
     attrs = {"units": "K", "sequence": path.stem if path.is_file() else path.resolve().name, **records[0].attrs}
     if time_source != "recorded":
         attrs["time_source"] = time_source
-    coords = {"time": times[order], **_recorded_coordinates(records)}
+    coords = {"time": times[order], **_satellites(files), **_recorded_coordinates(records)}
     stack = FrameStack(path, read, (len(files), *shape))
     return as_sequence(lazy_sequence(stack, coords, attrs), valid_kelvin=valid_kelvin)
 
@@ -115,10 +118,16 @@ def _is_readable(path: Path) -> bool:
     return True
 
 
-def _read_frame(files: list[Path], records: list[Record], grey_kelvin: tuple[float, float], number: int) -> np.ndarray:
+def _kelvin(files: list[Path], records: list[Record], grey_kelvin: tuple[float, float], number: int) -> np.ndarray:
     pixels = read_pixels(files[number])
-    mapping = records[number].mapping or Mapping((0, pixels.white), grey_kelvin)
-    return mapping.to_kelvin(pixels)
+    return (records[number].mapping or Mapping((0, pixels.white), grey_kelvin)).to_kelvin(pixels)
+
+
+def _read_frame(
+    files: list[Path], records: list[Record], grey_kelvin: tuple[float, float], told: set[Path], number: int
+) -> np.ndarray:
+    kelvin = _kelvin(files, records, grey_kelvin, number)
+    return kelvin if records[number].mapping else mask_blank(kelvin, files[number], told)
 
 
 def _warn_if_white_cold(
@@ -133,18 +142,22 @@ def _warn_if_white_cold(
     if any(records[number].mapping for number in numbers):
         return
     try:
-        frames = [_read_frame(files, records, grey_kelvin, number) for number in numbers]
+        frames = [_kelvin(files, records, grey_kelvin, number) for number in numbers]
     except InputError:
         return  # Said when the frame is asked for.
     if all(looks_white_cold(mask_impossible(frame, valid_kelvin)) for frame in frames):
-        black, white = grey_kelvin
         log.warning(
             "%s looks upside down: most of it would be colder than clouds are. If white means cold in these pictures, "
-            "set data.grey_kelvin to [%g, %g]; if they show visible light, they are not what the model is for.",
+            "swap the two numbers of data.grey_kelvin; if they show visible light, they are not what the model is for.",
             path,
-            white,
-            black,
         )
+
+
+def _satellites(files: list[Path]) -> dict[str, Any]:
+    """Return the satellites of frames that are named like those of Digital Typhoon."""
+    names = [FILE_NAME.fullmatch(f"{file.stem}.h5") for file in files]
+    told = [name["satellite"] for name in names if name]
+    return {"satellite": ("time", np.array(told), {"long_name": "satellite"})} if len(told) == len(files) else {}
 
 
 def _recorded_coordinates(records: list[Record]) -> dict[str, Any]:

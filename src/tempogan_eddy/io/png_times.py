@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import numpy as np
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.cadence import NATIVE, parse_duration
 from tempogan_eddy.io.png_record import Record
-from tempogan_eddy.io.stamps import time_in_name
+from tempogan_eddy.io.stamps import time_in_name, zone_in_name
 
 __all__ = ["frame_times", "natural_key"]
+
+log = logging.getLogger(__name__)
 
 EPOCH = np.datetime64("2000-01-01", "ns")
 COUNTED_CADENCE = "1h"
@@ -21,7 +24,7 @@ COUNTED_CADENCE = "1h"
 LARGEST_NUMBER = 999_999
 """A longer number in a name is no count of frames."""
 
-SHORT_STAMP = re.compile(r"(?<![0-9])[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])[_-]?([01][0-9]|2[0-3])[0-5][0-9]$")
+CLOCK = re.compile(r"([01][0-9]|2[0-3])[0-5][05](00)?")
 PIECES = re.compile(r"[0-9]+|[^0-9]+")
 
 
@@ -56,6 +59,8 @@ def frame_times(files: list[Path], records: list[Record], cadence: str) -> tuple
         stamps = [time_in_name(file.stem) for file in files]
         told = [stamp for stamp in stamps if stamp is not None]
         if len(told) == len(files):
+            if zone := zone_in_name(files[0].stem):
+                log.warning("The names in %s tell their times in %s; they are converted to UTC.", files[0].parent, zone)
             return np.array(told, dtype="datetime64[ns]"), "file name"
         timeless = next(file for file, stamp in zip(files, stamps, strict=True) if stamp is None)
         only_a_date = time_in_name(timeless.stem, date_is_enough=True) is not None
@@ -81,9 +86,15 @@ def _counted(files: list[Path], cadence: str) -> np.ndarray:
             f"The names in {files[0].parent} tell neither time nor number of every frame; "
             "name them frame_001.png, frame_002.png or by YYYYMMDDHH."
         )
-    if all(SHORT_STAMP.search(file.stem) for file in files) and all(number % 5 == 0 for number in counts[0]):
+    if _like_clocks([PIECES.findall(file.stem) for file in files]):
         raise InputError(
-            f"The names in {files[0].parent} look like YYMMDD_HHMM, with two digits for the year, as in "
+            f"The names in {files[0].parent} look like clock times without a date of four digits for the year, as in "
             f"{files[0].name}; name the frames by YYYYMMDD_HHMM, or count them from 1 in steps of 1."
         )
     return EPOCH + step * np.array(sorted(counts[0]))
+
+
+def _like_clocks(names: list[list[str]]) -> bool:
+    """Whether the number that varies is HHMM or HHMMSS, in steps that clocks have rather than counts."""
+    varying = next(set(pieces) for pieces in zip(*names, strict=True) if len(set(pieces)) > 1)
+    return max(map(int, varying)) >= 100 and all(CLOCK.fullmatch(piece) for piece in varying)

@@ -1,11 +1,9 @@
 """Writing sequences: one frame at a time, aside, then renamed."""
 
-import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
@@ -25,8 +23,6 @@ from tempogan_eddy.io.sources import FORMATS, NETCDF_SUFFIXES, recognise
 
 __all__ = ["check_output", "save_sequence"]
 
-log = logging.getLogger(__name__)
-
 
 def save_sequence(
     da: xr.DataArray,
@@ -41,8 +37,8 @@ def save_sequence(
     """Write a sequence, computing and holding one of its chunks along time, one frame as a rule, at a time.
 
     The output is written beside its place under a hidden name and renamed when whole: a failure or Ctrl-C
-    leaves nothing, and an older output stays until then. Missing parent folders are made. NetCDF and Zarr keep
-    the first of frames that have the same time, and a log line tells of the others.
+    leaves nothing, and an older output stays until then. Missing parent folders are made. Where two frames have
+    the same time, NetCDF and Zarr count the frames along ``frame``, since CF has times increase along ``time``.
 
     Parameters
     ----------
@@ -85,7 +81,7 @@ def save_sequence(
         if format == "png":
             write_png(da, partial, on_frame)
         else:
-            write_cf(_one_frame_a_time(da), partial, format, precision_of(precision), on_frame)
+            write_cf(da, partial, format, precision_of(precision), on_frame)
 
 
 def check_output(
@@ -119,23 +115,6 @@ def _check_precision(precision: Precision, format: str) -> None:
     fixed = {"png": ("packed", "exact"), "digital-typhoon": ("packed",)}
     if precision.name in fixed.get(format, ()):
         raise InputError(f"The format {format} holds no {precision.name} values; write NetCDF or Zarr.")
-
-
-def _one_frame_a_time(da: xr.DataArray) -> xr.DataArray:
-    """Keep the first of frames that have the same time: times of a CF coordinate increase."""
-    times = da["time"].values
-    first = np.append(True, times[1:] != times[:-1])
-    if first.all():
-        return da
-    seen_by = ""
-    if "satellite" in da.coords and da["satellite"].dims == ("time",):
-        seen_by = f" (satellites: {', '.join(sorted(set(map(str, da['satellite'].values[~first]))))})"
-    log.warning(
-        "%s: %d of %d frames have the time of the frame before them%s and are left out; the Conventions allow one "
-        "frame a time.",
-        da.attrs.get("sequence", "the sequence"), int((~first).sum()), len(times), seen_by,
-    )  # fmt: skip
-    return da.isel(time=np.flatnonzero(first))
 
 
 def _format(path: Path, format: str | None, sources: set[Path]) -> str:

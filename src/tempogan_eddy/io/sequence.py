@@ -19,7 +19,7 @@ import xarray as xr
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.cadence import nominal_times, parse_duration
 from tempogan_eddy.io.quality import VALID_KELVIN, mask_impossible
-from tempogan_eddy.io.units import Conversion, kelvin_conversion
+from tempogan_eddy.io.units import Conversion, kelvin_conversion, text_of
 
 __all__ = ["DIMS", "NAME", "as_dates", "as_sequence", "label_of", "order_of_times", "select_time"]
 
@@ -94,7 +94,9 @@ def as_sequence(
 
 def label_of(da: xr.DataArray, sequence: str | None = None) -> str:
     """Return what messages call a DataArray: its storm, else its own name."""
-    return str(sequence or da.attrs.get("sequence") or da.name or "the sequence")
+    stated = da.attrs.get("sequence")
+    named = stated if isinstance(stated, str | bytes | int | np.generic) else None
+    return text_of(sequence or named or da.name or "the sequence")
 
 
 def _first_other(dims: Iterable[Hashable]) -> str:

@@ -31,10 +31,10 @@ import pandas as pd
 
 from tempogan_eddy.errors import InputError
 
-__all__ = ["name_without_time", "time_in_name"]
+__all__ = ["name_without_time", "time_in_name", "zone_in_name"]
 
 ZONES = {"Z": 0, "z": 0, "UTC": 0, "GMT": 0, "JST": 9, "KST": 9, "HKT": 8, "SGT": 8, "PHT": 8, "AEST": 10, "NZST": 12}
-"""Zones that mean one thing, and their hours before UTC."""
+"""Zones that mean one thing, and the hours that they are ahead of UTC."""
 
 UNCLEAR_ZONES = (
     *("CST", "EST", "EDT", "CDT", "MST", "MDT", "PST", "PDT", "HST", "IST", "BST", "CET", "CEST"),
@@ -47,7 +47,7 @@ DAY_OF_YEAR = YEAR + r"(?P<yearday>\d{3})"
 DATE = YEAR + r"(?P<month>\d\d)(?P<day>\d\d)"
 BLOCK = r"(?P<hour>\d\d)(?:(?P<minute>\d\d)(?:(?P<second>\d\d)(?P<fraction>\d{3}|\d{6})?)?)?"
 SEPARATED = r"(?P<hour_>\d\d)(?P<mark>[-_.:hH]|%3A)(?P<minute_>\d\d)(?:(?:(?P=mark)|[mM])(?P<second_>\d\d)[sS]?)?"
-ENDS = r"(?![\dA-Za-z])"
+ENDS = r"(?:[hH]|(?=[^A-Za-z])|$)(?![\dA-Za-z]|[-_.:]\d\d[A-Za-z])"
 ZONE = r"(?P<zone>[ _.-]?(?:" + "|".join([*ZONES, *UNCLEAR_ZONES]) + r")(?![A-Za-z])|\+\d\d:?(?:\d\d)?(?!\d))?"
 LEADING_ZONE = re.compile(rf"(?<![A-Za-z])({'|'.join(sorted({*ZONES, *UNCLEAR_ZONES} - {'Z', 'z'}))})[ _.-]?$")
 CLOCK = rf"(?:{SEPARATED}|{BLOCK})(?:\.(?P<decimals>\d{{1,9}})(?=[Zz]))?"
@@ -63,13 +63,15 @@ SPECIFIC = (
     _pattern(rf"(?<!\d){YEAR}\.(?P<yearday>\d{{3}})\.(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)?(?!\d)"),
     _pattern(rf"(?<![A-Za-z\d])d{DATE}_t(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)(?P<fraction>\d)?(?!\d)"),
     _pattern(rf"_C_EUM[A-Z]_\d{{14}}_[^_]*_[^_]*_{DATE}(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)(?=_\d{{14}}_)"),
-    _pattern(rf"(?<!\d)(?P<day>\d\d)(?P<name>{'|'.join(MONTHS)}){YEAR}[_-](?P<hour>\d\d)(?P<minute>\d\d)(?!\d)"),
+    _pattern(
+        rf"(?<!\d)(?P<day>\d\d)[_-]?(?P<name>(?i:{'|'.join(MONTHS)}))[_-]?{YEAR}[_-](?P<hour>\d\d)(?P<minute>\d\d)(?!\d)"
+    ),
 )
 GENERAL = (
     _pattern(rf"(?<!\d){DATE}{BLOCK}(?!\d)(?:\.(?P<decimals>\d{{1,9}})(?=[Zz]))?{ZONE}"),
-    _pattern(rf"(?<!\d){DATE}(?:%20|[_. -]|(?P<iso>T)){CLOCK}{ZONE}(?(iso)(?!\d)|{ENDS})"),
+    _pattern(rf"(?<!\d){DATE}(?:%20|[_. -]|(?P<iso>[Tt])){CLOCK}{ZONE}(?(iso)(?!\d)|{ENDS})"),
     _pattern(
-        rf"(?<!\d){YEAR}(?P<apart>[-_.])(?P<month>\d\d)(?P=apart)(?P<day>\d\d)(?:%20|[_. -]|(?P<iso>T))"
+        rf"(?<!\d){YEAR}(?P<apart>[-_.])(?P<month>\d\d)(?P=apart)(?P<day>\d\d)(?:%20|[_. -]|(?P<iso>[Tt]))"
         rf"(?!(?:19|20)\d\d[-_.]\d\d[-_.]\d\d){CLOCK}{ZONE}(?(iso)(?!\d)|{ENDS})"
     ),
 )
@@ -112,6 +114,12 @@ def time_in_name(name: str, *, date_is_enough: bool = False) -> np.datetime64 | 
         raise InputError(f"{impossible}; name the file by its time in UTC, as YYYYMMDD_HHMM.")
     day = DAY.search(_without_goes(name))
     return _time(name, day) if date_is_enough and day and _is_time(name, day) else None
+
+
+def zone_in_name(name: str) -> str | None:
+    """Return the zone other than UTC from which :func:`time_in_name` converts the time in a name, if there is one."""
+    told = next((match for match in _matches(name) if _is_time(name, match)), None)
+    return _zone(name, told) if told and _hours_before_utc(name, told) else None
 
 
 def name_without_time(name: str) -> str:
@@ -157,7 +165,7 @@ def _time(name: str, match: re.Match[str]) -> np.datetime64:
     def number(key: str, default: int = 0) -> int:
         return int(part.get(key) or part.get(key + "_") or default)
 
-    month = MONTHS.index(part["name"]) + 1 if "name" in part else number("month", 1)
+    month = MONTHS.index(part["name"].upper()) + 1 if "name" in part else number("month", 1)
     time = pd.Timestamp(number("year"), month, number("day", 1), number("hour"), number("minute"), number("second"))
     if "yearday" in part:
         time += pd.Timedelta(days=number("yearday") - 1)
@@ -169,13 +177,16 @@ def _time(name: str, match: re.Match[str]) -> np.datetime64:
     return time.to_datetime64().astype("datetime64[ns]")
 
 
+def _zone(name: str, match: re.Match[str]) -> str:
+    """Return the zone that stands beside a stamp, empty if there is none."""
+    zone = (match.groupdict().get("zone") or "").strip(" _.-")
+    leading = LEADING_ZONE.search(name[: match.start()])
+    return zone or (leading[1] if leading else "")
+
+
 def _hours_before_utc(name: str, match: re.Match[str]) -> float:
-    """Return the zone that stands beside a stamp, in hours; refuse one that can be read in two ways."""
-    part = match.groupdict()
-    zone = (part.get("zone") or "").strip(" _.-")
-    before, after = name[: match.start()], name[match.end() :]
-    if not zone and (leading := LEADING_ZONE.search(before)):
-        zone = leading[1]
+    """Return what a stamp's zone is ahead of UTC, in hours; refuse a time that can be read in two ways."""
+    part, zone, after = match.groupdict(), _zone(name, match), name[match.end() :]
     glued = part.get("hour") and not part.get("minute") and match[0].isdigit()
     if (glued and LOOSE_MINUTES.match(after)) or (part.get("iso") and not zone and LOOSE_ZONE.match(after)):
         raise InputError(

@@ -56,7 +56,9 @@ def _is_export(folder: Path) -> bool:
 
 
 def _is_untouched(folder: Path) -> bool:
-    return _is_export(folder) and {entry.name for entry in folder.iterdir()} <= {*page_files(), "data"}
+    """Whether nobody added to an export what no release writes."""
+    suffixes = {Path(name).suffix for name in page_files()}
+    return _is_export(folder) and all(entry.name == "data" or entry.suffix in suffixes for entry in folder.iterdir())
 
 
 SITE = Kind("an exported page", _is_untouched, _is_export)
