@@ -6,6 +6,7 @@ a library below may crash, stall or make print: ``python tests/fuzzing.py FOLDER
 
 import faulthandler
 import json
+import logging
 import os
 import random
 import resource
@@ -21,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-SECONDS_A_CASE = 20
+SECONDS_A_CASE = 20  # of the processor
 MOST_MEMORY = 3 << 30  # bytes beyond what the libraries take by themselves
 HEADER = 600  # bytes at the beginning, where every second flip lies
 
@@ -98,20 +99,23 @@ def fuzz(kinds: list[str], folder: Path, flips: int, cuts: int) -> list[Finding]
             raise RuntimeError(child.stderr[-2000:])
         name = signal.Signals(-child.returncode).name if child.returncode < 0 else f"exit code {child.returncode}"
         what = f"the process ended by {name}: {child.stderr[-300:]}"
-        findings.append(Finding(started[-1][1], started[-1][2], what.replace("SIGALRM", "its time limit")))
+        findings.append(Finding(started[-1][1], started[-1][2], what))
         skip = started[-1][3] + 1
 
 
 def main(folder: Path, flips: int, cuts: int, skip: int, kinds: list[str]) -> None:
     """Try damages in this process; print what is tried and found, a JSON list a line."""
+    # As the command line does: what Python libraries warn of goes to the log. What others print is a finding.
     warnings.simplefilter("ignore")
-    faulthandler.enable()
-    np.seterr(all="ignore")
-    number = -1
-    output = os.fdopen(os.dup(1), "w", buffering=1)
+    logging.lastResort = logging.NullHandler()
+    output, errors = os.fdopen(os.dup(1), "w", buffering=1), os.fdopen(os.dup(2), "w")
+    faulthandler.enable(errors)
     said = folder / "said.txt"
-    os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND), 1)
+    printed = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+    os.dup2(printed, 1)
+    os.dup2(printed, 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    number = -1
     for kind in kinds:
         sample = samples(folder)[kind]()
         content = sample.file.read_bytes()
@@ -121,9 +125,14 @@ def main(folder: Path, flips: int, cuts: int, skip: int, kinds: list[str]) -> No
                 continue
             print(json.dumps(["start", kind, case, number]), file=output)
             sample.file.write_bytes(changed)
-            signal.alarm(SECONDS_A_CASE)
+            signal.setitimer(signal.ITIMER_PROF, SECONDS_A_CASE)
+            signal.alarm(30 * SECONDS_A_CASE)  # for what waits without computing; other processes may be slow
+            before = said.stat().st_size
             what = _outcome(sample.read)
+            signal.setitimer(signal.ITIMER_PROF, 0)
             signal.alarm(0)
+            if said.stat().st_size > before:
+                what = f"{what} printed {said.read_text(errors='replace')[before : before + 200]!r}"
             if what:
                 print(json.dumps(["finding", kind, case, what]), file=output)
                 kept = folder / "findings" / f"{kind}-{number}{sample.file.suffix}"
@@ -237,9 +246,9 @@ def _make_report(folder: Path) -> Sample:
 
 
 def _make_film(folder: Path) -> Sample:
-    import cv2
+    from tempogan_eddy.display.movie import opencv
 
-    path = folder / "storm.mp4"
+    path, cv2 = folder / "storm.mp4", opencv()
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 6, (64, 48))
     for picture in _pictures():
         writer.write(np.asarray(picture.convert("RGB")))
@@ -378,7 +387,7 @@ def _store(folder: Path, target: str) -> Sample:
 
     def read() -> None:
         _inspected(store)()
-        open_storms(store, "1h")
+        open_storms(store)
 
     return Sample(store / target, read)
 

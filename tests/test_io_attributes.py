@@ -252,6 +252,15 @@ def test_attributes_of_the_file_are_true_of_what_is_coarsened(sequence, tmp_path
     assert "time_coverage_resolution" not in file.attrs
 
 
+def test_cell_methods_of_what_is_gone_are_left_out_with_a_word(sequence, tmp_path, caplog):
+    with caplog.at_level("INFO"):
+        file = written(
+            sequence.assign_attrs(cell_methods="time:mean views: sum (comment: of all) area: mean"), tmp_path
+        )
+    assert file["brightness_temperature"].attrs["cell_methods"] == "time: mean area: mean"
+    assert "views: sum (comment: of all)" in caplog.text
+
+
 def test_cell_methods_name_the_dimensions_of_the_output(sequence, tmp_path):
     straight = sequence.assign_coords(lon=("x", 120 + 0.2 * np.arange(16), sequence.lon.attrs))
     methods = written(straight, tmp_path)["brightness_temperature"].attrs["cell_methods"]

@@ -102,7 +102,7 @@ def storm_files(folder, frames=5, side=320):
         "super_resolution_model": "m",
         "scale": SCALE,
         "sensor_model": "area",
-        "comment": "Detail finer than the input's pixels is plausible, not observed.",
+        "super_resolution_comment": "Detail finer than the input's pixels is plausible, not observed.",
     }
     save_sequence(as_frames(arrays["truth"]), folder / "truth.nc")
     save_sequence(as_frames(arrays["low-res"], sensor_model="area"), folder / "coarse.nc")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Mapping
 from glob import has_magic
@@ -220,12 +219,9 @@ def _picture_facts(path: Path) -> Facts:
 
 
 def _film_facts(path: Path) -> Facts:
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what FFmpeg prints by itself
-    import cv2
+    from tempogan_eddy.display.movie import is_film, opencv
 
-    from tempogan_eddy.display.movie import is_film
-
-    cv2.utils.logging.setLogLevel(0)
+    cv2 = opencv()
     film = cv2.VideoCapture(str(path)) if is_film(path) else None
     if film is None or not film.isOpened():
         raise InputError(f"{path} cannot be read as a film; it is damaged.")

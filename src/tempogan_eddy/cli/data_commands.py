@@ -31,6 +31,7 @@ from tempogan_eddy.cli.options import (
 )
 from tempogan_eddy.cli.progress import frame_progress, storm_progress
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.terminal import printable
 
 __all__ = ["coarsen", "config", "info", "pack", "read", "split", "synthesize", "write"]
 
@@ -255,20 +256,21 @@ def info(
         table.add_column(style="dim", no_wrap=True)
         table.add_column(overflow="fold")
         for key, value in rows.items():
-            table.add_row(key, _shown(value))
-        console.print(title, style="bold", markup=False)
+            table.add_row(_shown(key), _shown(value))
+        console.print(printable(title), style="bold", markup=False)
         console.print(table)
 
 
 def _shown(value: Any) -> Any:
-    """A fact as a person reads it; brackets in it are no markup."""
+    """A fact as a person reads it; brackets in it are no markup, and nothing in it steers the terminal."""
     from rich.text import Text
 
+    text = str(value)
     if isinstance(value, dict):
-        return Text(", ".join(f"{key} {part}" for key, part in value.items()))
-    if isinstance(value, list) and all(isinstance(part, str) for part in value):
-        return Text("\n".join(value))
-    return Text(str(value))
+        text = ", ".join(f"{key} {part}" for key, part in value.items())
+    elif isinstance(value, list) and all(isinstance(part, str) for part in value):
+        text = "\n".join(value)
+    return Text(printable(text))
 
 
 def config(

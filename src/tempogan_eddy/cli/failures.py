@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tempogan_eddy.errors import InputError, TrainingError
-from tempogan_eddy.terminal import messages
+from tempogan_eddy.terminal import messages, printable
 
 __all__ = ["FAILED", "INPUT", "INTERRUPTED", "PIPE_CLOSED", "end"]
 
@@ -35,7 +35,7 @@ def end(error: BaseException) -> int:
     if logging.getLogger("tempogan_eddy").isEnabledFor(logging.DEBUG) and code != INTERRUPTED:
         traceback.print_exception(error)
     with suppress(BrokenPipeError):
-        messages().print(f"Error: {sentence}", markup=False, highlight=False, soft_wrap=True, style="red")
+        messages().print(f"Error: {printable(sentence)}", markup=False, highlight=False, soft_wrap=True, style="red")
     return code
 
 

@@ -27,7 +27,7 @@ from tempogan_eddy.cli import (
 )
 from tempogan_eddy.cli.failures import end
 from tempogan_eddy.cli.invocation import WORDS
-from tempogan_eddy.terminal import messages
+from tempogan_eddy.terminal import messages, printable
 
 __all__ = ["app", "main"]
 
@@ -85,10 +85,16 @@ def _options(
 ) -> None:
     logger = logging.getLogger("tempogan_eddy")
     logger.handlers = [_handler()]
+    logger.handlers[0].addFilter(_make_printable)
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     logger.propagate = False
     if not verbose:  # loggers of libraries print through this one where nobody has set up others
         logging.lastResort = logging.NullHandler()
+
+
+def _make_printable(record: logging.LogRecord) -> bool:
+    record.msg, record.args = printable(record.getMessage()), None
+    return True
 
 
 def _handler() -> logging.Handler:

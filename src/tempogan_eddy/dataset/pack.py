@@ -7,7 +7,6 @@ low-resolution flow to both as int16 at 0.01 px.
 
 from __future__ import annotations
 
-import json
 import logging
 import warnings
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from tempogan_eddy.dataset.source import Paths, fingerprint, open_source, paths_
 from tempogan_eddy.dataset.windows import Links, link_frames
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
+from tempogan_eddy.io.json_text import parse_json, read_bounded
 from tempogan_eddy.io.kinds import holds_only_zarr
 from tempogan_eddy.io.names import safe_name
 from tempogan_eddy.io.ownership import Kind, check_place
@@ -50,14 +50,15 @@ KELVIN_QUANTUM, KELVIN_OFFSET, MISSING = 0.01, 250.0, -32768
 # Beyond the edge of a frame; never in a store, only in what is cut out of it with a margin.
 OUTSIDE = -32767
 FLOW_QUANTUM = 0.01
+LARGEST_HEADER = 16 << 20  # bytes of the JSON that begins a store
 NEIGHBOURS = ("previous", "next")
 
 
 def is_pack(path: Path) -> bool:
     """Whether a path is a packed store."""
     try:
-        return json.loads((path / "zarr.json").read_text())["attributes"].get("format") == FORMAT
-    except (OSError, ValueError, KeyError):
+        return bool(parse_json(read_bounded(path / "zarr.json", LARGEST_HEADER))["attributes"]["format"] == FORMAT)
+    except (InputError, ValueError, KeyError, TypeError):
         return False
 
 
@@ -140,7 +141,10 @@ def _attributes(config: Config) -> dict[str, Any]:
 
 
 def _check(store: Path, config: Config) -> None:
-    found = dict(zarr.open_group(store, mode="r").attrs)
+    try:
+        found = dict(zarr.open_group(store, mode="r").attrs)
+    except Exception as error:  # zarr raises whatever its metadata parsing meets
+        raise InputError(f"The packed store {store} is damaged ({type(error).__name__}); pack it again.") from error
     # The first version linked neighbours in the file at exactly one cadence, and stored neither their numbers nor a
     # tolerance: `open_storms` finds the same ones.
     wanted_attributes = _attributes(config) | ({"format_version": 1} if found.get("format_version") == 1 else {})

@@ -109,8 +109,18 @@ def open_storms(store: Path) -> dict[str, PackedStorm]:
     Raises
     ------
     InputError
-        The store holds no storm.
+        The store holds no storm, or is damaged.
     """
+    try:
+        return _read_storms(store)
+    except InputError:
+        raise
+    except Exception as error:  # zarr and its codecs raise any of a dozen for a damaged store
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise InputError(f"The packed store {store} is damaged ({reason}); pack the data again.") from error
+
+
+def _read_storms(store: Path) -> dict[str, PackedStorm]:
     root = zarr.open_group(store, mode="r")
     arrays: dict[str, list[Any]] = {
         name: [group[key] for key in ("brightness_temperature", "flow_previous", "flow_next")]
@@ -118,6 +128,8 @@ def open_storms(store: Path) -> dict[str, PackedStorm]:
     }
     if not arrays:
         raise InputError(f"The packed store {store} holds no storm; pack it again.")
+    for name, members in arrays.items():
+        _check_shapes(name, *(array.shape for array in members))
     total = sum(array.nbytes for members in arrays.values() for array in members)
     in_memory = total <= IN_MEMORY_BYTES
     if in_memory:
@@ -133,6 +145,12 @@ def open_storms(store: Path) -> dict[str, PackedStorm]:
         holed = (kelvins == MISSING).flatten(1).any(dim=1).numpy() if in_memory else None
         storms[name] = PackedStorm(name, entry, links, kelvins, before, after, holed)
     return storms
+
+
+def _check_shapes(name: str, kelvins: tuple[int, ...], *flows: tuple[int, ...]) -> None:
+    """Raise ValueError unless the arrays of a storm belong together."""
+    if len(kelvins) != 3 or any(len(flow) != 4 or flow[:2] != (kelvins[0], 2) for flow in flows):
+        raise ValueError(f"the arrays of {name} do not fit each other")
 
 
 def _links(root: zarr.Group, name: str, sequence: xr.DataArray) -> Links:

@@ -1,5 +1,6 @@
 """Animations as files: WebP, GIF, animated PNG by pillow, MP4 by OpenCV."""
 
+import os
 import struct
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -13,7 +14,7 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import require_space, written_aside
 from tempogan_eddy.io.ownership import Kind, check_place, is_mark, mark
 
-__all__ = ["ANIMATION", "MOVIE_SUFFIXES", "check_name", "is_film", "save_animation"]
+__all__ = ["ANIMATION", "MOVIE_SUFFIXES", "check_name", "is_film", "opencv", "save_animation"]
 
 MOVIE_SUFFIXES = (".webp", ".gif", ".png", ".mp4")
 LOSSLESS = 100
@@ -105,6 +106,15 @@ def check_name(path: Path, *, overwrite: bool = False, sources: Iterable[Path] =
     return suffix
 
 
+def opencv() -> Any:
+    """OpenCV for films, which prints nothing by itself about what it meets in one."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # of the FFmpeg in it, which reads this once
+    import cv2
+
+    cv2.utils.logging.setLogLevel(0)
+    return cv2
+
+
 def is_film(path: Path) -> bool:
     """Whether a file begins as MP4 does."""
     with path.open("rb") as file:
@@ -155,7 +165,7 @@ def _palette(animation: Animation) -> Image.Image:
 
 
 def _write_video(animation: Animation, path: Path, fps: float, on_frame: Callable[[int], None]) -> None:
-    import cv2
+    cv2 = opencv()
 
     # OpenCV tells the container from the name.
     named = path.with_name(f"{path.name}.mp4")
@@ -183,7 +193,7 @@ def _write_video(animation: Animation, path: Path, fps: float, on_frame: Callabl
 
 def _check_film(path: Path, frames: int) -> None:
     """Read a film again, for OpenCV says nothing where writing it failed."""
-    import cv2
+    cv2 = opencv()
 
     film = cv2.VideoCapture(str(path))
     found = 0

@@ -14,10 +14,12 @@ import numpy as np
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.attributes import FILE
 from tempogan_eddy.io.axes import role_of
 from tempogan_eddy.io.layout import Layout, layout_of, times_of
 from tempogan_eddy.io.open import open_sequence
 from tempogan_eddy.io.quality import VALID_KELVIN, refuse_celsius
+from tempogan_eddy.io.resolution import rescaled
 from tempogan_eddy.io.sequence import DIMS, as_sequence, label_of, order_of_times
 from tempogan_eddy.io.units import kelvin_conversion, text_of
 
@@ -120,14 +122,21 @@ def _adapt_dataset(
         log.info("Only the variable %s is used, not %s", name, ", ".join(left))
     da = dataset.set_coords(places)[name]
     # The Dataset's attributes belong to what it holds, and are refreshed with it.
-    adapted = _adapt_array(da.assign_attrs({**dataset.attrs, **da.attrs}), kelvin, valid_kelvin)
+    shared = {f"{FILE}{key}" if key in da.attrs else key: value for key, value in dataset.attrs.items()}
+    adapted = _adapt_array(da.assign_attrs({**shared, **da.attrs}), kelvin, valid_kelvin)
 
     def restore(changed: xr.DataArray, pixel: float) -> xr.Dataset:
         result = adapted.restore(changed, pixel)
-        shared = {key: result.attrs.pop(key) for key in [*result.attrs] if key in dataset.attrs and key not in da.attrs}
-        return result.to_dataset(name=name).assign_attrs(shared)
+        own = {key: value for key, value in result.attrs.items() if key not in shared and not _is_of_file(key)}
+        outer = {key: value for key, value in result.attrs.items() if key not in own}
+        dataset_attrs = {key.removeprefix(FILE) if _is_of_file(key) else key: value for key, value in outer.items()}
+        return result.drop_attrs(deep=False).assign_attrs(own).to_dataset(name=name).assign_attrs(dataset_attrs)
 
     return Adapted(adapted.sequence, restore, adapted.timed, adapted.reordered)
+
+
+def _is_of_file(key: Any) -> bool:
+    return str(key).startswith(FILE)
 
 
 def _is_place(name: Hashable, var: xr.DataArray) -> bool:
@@ -224,8 +233,6 @@ def _adapt_array(da: xr.DataArray, kelvin: bool, valid_kelvin: tuple[float, floa
     order = None if times is None else order_of_times(times, label)
     if times is not None and order is not None:
         times, da = times[order], da.isel({layout.time: order})
-    if times is not None and (repeated := int((np.diff(times) == np.timedelta64(0)).sum())):
-        log.warning("%s has %d frames at the same time as another; all of them are kept", label, repeated)
     units = _units(da, kelvin, label)
     flat = da.isel(dict.fromkeys(layout.extras, 0)).transpose(*layout.names).assign_attrs(units=units)
     coords, names = _inner_coordinates(flat, layout, timed_by)
@@ -409,8 +416,8 @@ def _outer_attributes(
     for key, value in original.attrs.items():
         if key not in before:
             kept = None if key in STALE else _on_the_new_grid(str(key), value, pixel, changed.shape[1:])
-            if kept is not None:
-                attrs[key] = kept
+            if kept is not None:  # an object: only its name can tell whether it still holds
+                attrs |= dict.fromkeys(rescaled({key: ""}, 1 / pixel), kept)
         elif key in after:
             attrs[key] = value if np.array_equal(after[key], before[key]) else after[key]
     added = {key: value for key, value in after.items() if key not in original.attrs and key != "sequence"}

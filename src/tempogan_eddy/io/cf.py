@@ -256,7 +256,7 @@ class _Frames:
     """Frames of a variable by number, in the file's units; those of one chunk of the file are decoded together."""
 
     def __init__(self, path: Path, layout: _Layout, order: np.ndarray, da: xr.DataArray, flags: list[Flags]) -> None:
-        self.path, self.order, self.variable = path, order, layout.image(da)
+        self.path, self.order, self.variable, self.name = path, order, layout.image(da), str(da.name)
         self.decoding = Decoding.of(da.attrs, da.dtype, f"{path}: {da.name}")
         self.flags = [(layout.image(flag), tests) for flag, tests in flags]
         self.frames_a_chunk = _frames_a_chunk(da, layout)

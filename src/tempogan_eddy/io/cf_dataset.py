@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import dask.array
@@ -138,11 +138,16 @@ def _mapping_text(mappings: dict[str, list[str]]) -> str:
 
 def _cell_methods(text: str, da: xr.DataArray) -> str:
     """Return cell methods with the names of this file's dimensions; those of dimensions that are gone are left out."""
-    kept = []
-    for names, method in re.findall(r"((?:\w+:\s+)+)([^:()]*?(?:\([^)]*\))?)\s*(?=\w+:\s|$)", text):
+    kept, left_out = [], []
+    text = re.sub(r":\s*", ": ", text)
+    for names, method in re.findall(r"((?:\w+: )+)([^:()]*?(?:\([^)]*\))?)\s*(?=\w+: |$)", text):
         known = [_dimension(name, da) for name in re.findall(r"\w+", names)]
         if method and all(known):
             kept.append(" ".join(f"{name}:" for name in known) + f" {method.strip()}")
+        else:
+            left_out.append(f"{names}{method}".strip())
+    if left_out:
+        log.info("Cell methods of dimensions that are not there, left out: %s", ", ".join(left_out))
     return " ".join(kept)
 
 
@@ -211,7 +216,7 @@ def _name_dimensions(dataset: xr.Dataset) -> xr.Dataset:
     """Let the coordinates that can name a dimension do so, under names that CF allows."""
     allowed = {name: re.sub(r"\W", "_", str(name), flags=re.ASCII) for name in dataset.variables}
     changed = {old: new for old, new in allowed.items() if old != new and new not in dataset.variables}
-    changed |= _demoted(dataset)
+    changed.update(_demoted(dataset))
     if changed:
         log.info("Renamed, as CF wants: %s", ", ".join(f"{old} to {new}" for old, new in changed.items()))
         dataset = dataset.reset_index([dim for dim in ("y", "x") if dim in changed]).rename_vars(changed)
@@ -224,7 +229,7 @@ def _name_dimensions(dataset: xr.Dataset) -> xr.Dataset:
     return dataset.swap_dims(names) if len(names) == 2 else dataset
 
 
-def _demoted(dataset: xr.Dataset) -> dict[str, str]:
+def _demoted(dataset: xr.Dataset) -> dict[Hashable, str]:
     """Return new names for coordinates that bear the name of their dimension but cannot name one; for both or none."""
     own = [dim for dim in ("y", "x") if dim in dataset.coords]
     if all(_names_a_dimension(dataset[dim]) for dim in own):

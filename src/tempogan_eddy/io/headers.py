@@ -22,6 +22,7 @@ from tempogan_eddy.io.axes import role_of
 from tempogan_eddy.io.cf import Located, locate
 from tempogan_eddy.io.companions import decoded_times
 from tempogan_eddy.io.container import is_hdf5
+from tempogan_eddy.io.frames import stacks_of
 from tempogan_eddy.io.time_axis import frame_time
 from tempogan_eddy.io.units import text_of
 
@@ -122,7 +123,8 @@ def header_of(da: xr.DataArray, path: Path) -> Header:
             digest.update(np.round(coord.values.astype(np.float64), 4).tobytes())
     storm = "" if da.attrs["sequence"] in ("", path.stem, path.name.rsplit(".", 1)[0]) else da.attrs["sequence"]
     shape = (da.sizes["y"], da.sizes["x"])
-    return Header(path, da["time"].values, (*shape, digest.hexdigest(), _sensor(da.attrs), storm))
+    variable = getattr(stacks_of(da)[0].read, "name", "")
+    return Header(path, da["time"].values, (variable, *shape, digest.hexdigest(), _sensor(da.attrs), storm))
 
 
 def _sensor(attrs: Mapping[Any, Any]) -> tuple[str, ...]:

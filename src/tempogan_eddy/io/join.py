@@ -33,7 +33,7 @@ LONGEST_GAP = np.timedelta64(10, "D")
 def name_pattern(path: Path, top: Path | None = None) -> str:
     """Return a file's name without its time, and the folders that lead to it without a date such as 2019 or 2019/12.
 
-    Files of one archive have the same pattern.
+    Files of one archive have the same pattern; in a name without a time, numbers make no difference.
 
     Parameters
     ----------
@@ -45,7 +45,8 @@ def name_pattern(path: Path, top: Path | None = None) -> str:
     folders = path.parent.relative_to(top).parts if top is not None and path.parent.is_relative_to(top) else ()
     # Six digits may be a storm, 201912, and stay.
     plain = [re.sub(r"^((19|20)\d\d([-_.]?\d\d[-_.]?\d\d|[-_.]?\d{3})?|\d\d|\d{3})$", "#", part) for part in folders]
-    return "/".join([*plain, name_without_time(path.name)])
+    name = name_without_time(path.name)
+    return "/".join([*plain, name if name != path.name else re.sub(r"\d+", "#", name)])
 
 
 def continuing(headers: Iterable[Header], *, stamped: bool, together: bool = False) -> list[list[Header]]:

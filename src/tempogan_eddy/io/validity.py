@@ -78,16 +78,7 @@ class Decoding:
             for key in FILLS & lower.keys()
             for number in _numbers(lower[key], key, where)
         ]
-        limits = [-np.inf, np.inf]
-        for key in ("valid_range", "valid_min", "valid_max"):
-            numbers = _numbers(lower.get(key), key, where)
-            ends = {"valid_range": (0, 1), "valid_min": (0,), "valid_max": (1,)}[key]
-            if len(numbers) not in (0, len(ends)):
-                log.warning("%s: %s has %d numbers instead of %d; ignored", where, key, len(numbers), len(ends))
-            elif numbers:
-                for end, number in zip(ends, packing.stored_limits(numbers, lower[key]), strict=True):
-                    limits[end] = number
-        low, high = limits if scale > 0 or np.isinf(limits).all() else sorted(limits)
+        low, high = packing.stored_limits(_limits(lower, where))
         return cls(view, tuple(number for number in missing if not np.isnan(number)), low, high, scale, offset)
 
     def __call__(self, stored: np.ndarray) -> np.ndarray:
@@ -133,14 +124,25 @@ class _Packing:
             return nearest if means_unpacked else np.nan
         return nearest if means_unpacked and _is_float(attribute) else number
 
-    def stored_limits(self, numbers: list[float], attribute: Any) -> list[float]:
-        """Return limits in stored units; together, because both stand in the same units."""
-        numbers = [self._same_sign(number) for number in numbers]
-        if not self._packed():
-            return numbers
-        unpacked = [(number - self.offset) / self.scale for number in numbers]
-        fits = all(self._holds(np.rint(number)) for number in numbers if np.isfinite(number))
-        return unpacked if not fits or _is_float(attribute) else numbers
+    def stored_limits(self, limits: list[tuple[int, float, bool]]) -> tuple[float, float]:
+        """Return lowest and highest valid stored number; all limits stand in the same units.
+
+        Parameters
+        ----------
+        limits
+            (0 for the lower or 1 for the upper end, number, whether its attribute is a float).
+        """
+        numbers = [self._same_sign(number) for _, number, _ in limits]
+        turned = False
+        if self._packed():
+            fits = all(self._holds(np.rint(number)) for number in numbers if np.isfinite(number))
+            if not fits or any(is_float for *_, is_float in limits):
+                turned = self.scale < 0
+                numbers = [(number - self.offset) / self.scale for number in numbers]
+        ends = [-np.inf, np.inf]
+        for (end, *_), number in zip(limits, numbers, strict=True):
+            ends[1 - end if turned else end] = number
+        return ends[0], ends[1]
 
     def _packed(self) -> bool:
         return self.stored.kind in "iu" and (self.scale != 1 or self.offset != 0)
@@ -154,6 +156,18 @@ class _Packing:
         if self.reinterpreted and self.stored.kind == "u" and number < 0:
             return number + 2.0 ** (8 * self.stored.itemsize)
         return number
+
+
+def _limits(attrs: Mapping[str, Any], where: object) -> list[tuple[int, float, bool]]:
+    """Return the limits that attributes state, as `_Packing.stored_limits` takes them."""
+    found = []
+    for key, ends in (("valid_range", (0, 1)), ("valid_min", (0,)), ("valid_max", (1,))):
+        numbers = _numbers(attrs.get(key), key, where)
+        if len(numbers) not in (0, len(ends)):
+            log.warning("%s: %s has %d numbers instead of %d; ignored", where, key, len(numbers), len(ends))
+        elif numbers:
+            found += [(end, number, _is_float(attrs[key])) for end, number in zip(ends, numbers, strict=True)]
+    return found
 
 
 def _is_float(attribute: Any) -> bool:

@@ -108,8 +108,8 @@ def reconstruct(
     -------
     DataArray, Dataset or array
         Of the same type, with the same names and order of dimensions: float32 kelvin, ``scale`` times more rows and
-        columns, on the refined grid, with the times, coordinates and attributes of the input and the provenance in
-        ``attrs``. Missing pixels stay missing.
+        columns, on the refined grid, with the times, the coordinates and, as far as they are true of it, the
+        attributes of the input; ``attrs`` hold the provenance too. Missing pixels stay missing.
 
     Raises
     ------

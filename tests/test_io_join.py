@@ -1,0 +1,220 @@
+"""Many files as one sequence."""
+
+import gzip
+import logging
+import shutil
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pytest
+
+from tempogan_eddy.dataset.windows import find_windows, link_frames
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io import cf, open_sequence, open_sequences
+from tempogan_eddy.io import open as io_open
+from tempogan_eddy.io.frames import iterate_frames
+
+START = np.datetime64("2019-12-25T00:00", "ns")
+HOUR = np.timedelta64(1, "h")
+
+
+def write(path, hours, *, offset=0.0, size=8, name="Tb", value=None, dtype="f8", **attrs):
+    """A file of frames that are constant, 200 K plus their hour."""
+    hours = np.atleast_1d(np.asarray(hours, float))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with netCDF4.Dataset(path, "w") as file:
+        file.setncatts(attrs)
+        for dim, length in (("time", len(hours)), ("lat", size), ("lon", size)):
+            file.createDimension(dim, length)
+        time = file.createVariable("time", dtype, ("time",))
+        time.units = "days since 1970-01-01 00:00:00"
+        time[:] = 18255 + hours / 24
+        for dim, units in (("lat", "degrees_north"), ("lon", "degrees_east")):
+            axis = file.createVariable(dim, "f4", (dim,))
+            axis.units = units
+            axis[:] = 10 + offset + 0.04 * np.arange(size)
+        image = file.createVariable(name, "f4", ("time", "lat", "lon"), fill_value=-9999.0, zlib=True)
+        image.setncatts({"units": "K", "standard_name": "brightness_temperature"})
+        for number, hour in enumerate(hours):
+            image[number] = 200 + hour if value is None else value
+    return path
+
+
+def hourly(folder, hours, pattern="merg_20191225{:02d}_4km-pixel.nc4", **options):
+    for hour in hours:
+        write(folder / pattern.format(hour), [hour, hour + 0.5], **options)
+
+
+def values(sequence):
+    return [float(frame[0, 0]) for frame in iterate_frames(sequence)]
+
+
+@pytest.mark.parametrize("how", ["folder", "glob", "list"])
+def test_hourly_files_are_one_lazy_sequence(tmp_path, how):
+    hourly(tmp_path, range(4))
+    paths = {"folder": tmp_path, "glob": f"{tmp_path}/*.nc4", "list": sorted(tmp_path.glob("*.nc4"), reverse=True)}
+    sequence = open_sequence(paths[how])
+    assert sequence.chunks[0] == (1,) * 8
+    assert values(sequence) == [200 + half / 2 for half in range(8)]
+    assert {name: find_windows(link_frames(sequence, name)).shape[0] for name in ("30min", "1h")} == {
+        "30min": 6,
+        "1h": 4,
+    }
+
+
+def test_one_frame_a_file_in_folders_by_date(tmp_path):
+    for hour in range(6):
+        write(
+            tmp_path / f"2019/{359 + hour // 3}/GRIDSAT-B1.2019.12.{25 + hour // 3}.{hour % 3:02d}.nc",
+            24 * (hour // 3) + hour % 3,
+        )
+    sequence = open_sequence(tmp_path)
+    assert sequence.sizes["time"] == 6
+    assert values(sequence) == [200.0, 201.0, 202.0, 224.0, 225.0, 226.0]
+
+
+def test_only_the_first_of_files_alike_is_opened_in_full(tmp_path, monkeypatch):
+    hourly(tmp_path, range(20))
+    opened = []
+    full = cf.open_cf
+    monkeypatch.setattr(io_open, "open_cf", lambda path, **options: opened.append(path) or full(path, **options))
+    sequence = open_sequence(tmp_path)
+    assert sequence.sizes["time"] == 40
+    assert len(set(opened)) == 1
+
+
+def test_few_files_are_held_open_while_many_are_read(tmp_path):
+    hourly(tmp_path, range(20))
+    sequence = open_sequence(tmp_path)
+    descriptors = Path("/proc/self/fd")
+    if not descriptors.is_dir():
+        pytest.skip("this system does not list open files")
+    before = len(list(descriptors.iterdir()))
+    assert len(values(sequence)) == 40
+    assert len(list(descriptors.iterdir())) - before < 10
+
+
+def test_overlaps_and_gaps_are_told_in_a_line_each(tmp_path, caplog):
+    write(tmp_path / "a_2019122500.nc", [0, 1, 2])
+    write(tmp_path / "a_2019122502.nc", [2, 3], value=300.0)
+    write(tmp_path / "a_2019122507.nc", [7, 8])
+    with caplog.at_level(logging.INFO, logger="tempogan_eddy"):
+        sequence = open_sequence(tmp_path)
+    assert values(sequence) == [200.0, 201.0, 202.0, 300.0, 207.0, 208.0]
+    assert "a_2019122502.nc overlaps a_2019122500.nc: left out 1 frame of it" in caplog.text
+    assert "a gap of 3 frames between 2019-12-25T03:00 and 2019-12-25T07:00" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({}, {"offset": 1.0}),  # another grid
+        ({}, {"size": 16}),
+        ({}, {"name": "Tb2"}),
+        ({"platform": "Himawari-8"}, {"platform": "Himawari-9"}),
+    ],
+)
+def test_files_of_another_kind_stay_apart(tmp_path, first, second):
+    for hour in range(3):
+        write(tmp_path / f"a_20191225{hour:02d}.nc", hour, **first)
+        write(tmp_path / f"a_20191226{hour:02d}.nc", 24 + hour, **second)
+    sequences = open_sequences(tmp_path)
+    assert sorted(sequence.sizes["time"] for sequence in sequences.values()) == [3, 3]
+
+
+def test_storms_on_one_grid_stay_apart(tmp_path):
+    for number in range(3):
+        write(tmp_path / f"typhoon_{number:03d}.nc", 240 * number + np.arange(5))
+    assert {name: len(da) for name, da in open_sequences(tmp_path).items()} == {
+        "typhoon_000": 5,
+        "typhoon_001": 5,
+        "typhoon_002": 5,
+    }
+
+
+def test_storms_weeks_apart_in_stamped_names_stay_apart(tmp_path):
+    for day in (0, 1, 30, 31):
+        write(
+            tmp_path / f"box_2019{['1225', '1226', '0124', '0125'][(0, 1, 30, 31).index(day)]}.nc",
+            24 * day + np.arange(24),
+        )
+    sequences = open_sequences(tmp_path)
+    assert sorted(len(da) for da in sequences.values()) == [48, 48]
+    together = open_sequence(sorted(tmp_path.glob("*.nc")))
+    assert len(together) == 96
+
+
+def test_numbered_parts_that_adjoin_are_one(tmp_path):
+    write(tmp_path / "part_1.nc", [0, 1, 2])
+    write(tmp_path / "part_2.nc", [3, 4])
+    write(tmp_path / "part_3.nc", [9, 10])
+    lengths = sorted(len(da) for da in open_sequences(tmp_path).values())
+    assert lengths == [2, 5]
+
+
+def test_a_broken_file_of_many_is_an_error_or_a_gap(tmp_path, caplog):
+    hourly(tmp_path, range(4))
+    (tmp_path / "merg_2019122502_4km-pixel.nc4").write_bytes(b"\x89HDF\r\n\x1a\n" + b"x" * 100)
+    with pytest.raises(InputError, match="2019122502"):
+        open_sequences(tmp_path)
+    sequence = open_sequence(tmp_path, unreadable="gap")
+    assert values(sequence) == [200.0, 200.5, 201.0, 201.5, 203.0, 203.5]
+    assert "left out as a gap" in caplog.text
+    assert "2019122502" in caplog.text
+
+
+def test_times_off_by_microseconds_are_kept_and_still_follow(tmp_path):
+    for hour in range(4):
+        write(tmp_path / f"merg_20191225{hour:02d}_4km-pixel.nc4", [hour + 1e-8, hour + 0.5 + 1e-8])
+    sequence = open_sequence(tmp_path)
+    assert (sequence.time.values[0] - START) > np.timedelta64(0)
+    assert find_windows(link_frames(sequence, "30min")).shape[0] == 6
+
+
+def test_a_packed_file_beside_others_is_told(tmp_path, caplog):
+    hourly(tmp_path, range(2))
+    with (
+        (tmp_path / "merg_2019122500_4km-pixel.nc4").open("rb") as plain,
+        gzip.open(tmp_path / "x.nc.gz", "wb") as packed,
+    ):
+        shutil.copyfileobj(plain, packed)
+    assert len(open_sequence(tmp_path)) == 4
+    assert "gunzip" in caplog.text
+    with pytest.raises(InputError, match="gunzip"):
+        open_sequence(tmp_path / "x.nc.gz")
+
+
+def test_patterns_and_lists_that_match_nothing_are_refused(tmp_path):
+    with pytest.raises(InputError, match="matches no file"):
+        open_sequence(f"{tmp_path}/*.nc")
+    with pytest.raises(InputError, match="does not exist"):
+        open_sequence([tmp_path, tmp_path / "absent.nc"])
+    with pytest.raises(InputError, match="No input"):
+        open_sequence([])
+
+
+def test_links_in_a_circle_end(tmp_path):
+    hourly(tmp_path / "a", range(2))
+    (tmp_path / "a/again").symlink_to(tmp_path / "a")
+    assert len(open_sequence(tmp_path)) == 4
+
+
+def test_frames_named_one_by_one_are_the_sequence_of_their_folder(tmp_path, make_sequence):
+    from tempogan_eddy.io import save_sequence
+
+    save_sequence(make_sequence(frames=5), tmp_path / "frames", format="png")
+    save_sequence(make_sequence(frames=5, name="200101"), tmp_path / "WP", format="digital-typhoon")
+    assert len(open_sequence(f"{tmp_path}/frames/frame_00[1-3].png")) == 3
+    assert len(open_sequence(sorted(tmp_path.glob("WP/image/200101/*.h5"))[:2])) == 2
+
+
+def test_the_originals_are_read_as_one(data_dir):
+    sequence = open_sequence(f"{data_dir}/originals/merg_20191225*.nc4")
+    assert sequence.shape == (12, 825, 825)
+    assert {name: find_windows(link_frames(sequence, name)).shape[0] for name in ("30min", "1h")} == {
+        "30min": 10,
+        "1h": 8,
+    }
+    off = sequence.time.values - (START + np.arange(12) * np.timedelta64(30, "m"))
+    assert np.abs(off).max() == np.timedelta64(27000, "ns")
