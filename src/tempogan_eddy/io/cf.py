@@ -14,6 +14,7 @@ import xarray as xr
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.attributes import merge
 from tempogan_eddy.io.axes import horizontal_axes
+from tempogan_eddy.io.channel import channel_of
 from tempogan_eddy.io.choice import NoSequenceError, choose_variable
 from tempogan_eddy.io.companions import (
     STORED_ATTRIBUTES,
@@ -96,6 +97,8 @@ def open_cf(
     attrs = {key: value for key, value in attrs.items() if key not in STORED_ATTRIBUTES}
     if conversion is not None:
         attrs["units"] = "K"
+    if channel_of(name).kind and not channel_of("", attrs).kind:
+        attrs.setdefault("original_name", name)  # all that tells the channel
     attrs.setdefault("sequence", group.rsplit("/", 1)[-1] if group and path.is_dir() else _stem(path))
     attrs["sequence"] = str(attrs["sequence"])
     places = place_coordinates(dataset, stored, path, kept=layout.dims, time=time)
