@@ -14,6 +14,7 @@ import numpy as np
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.json_text import parse_json
 from tempogan_eddy.io.png_pixels import Pixels
+from tempogan_eddy.io.quality import VALID_KELVIN
 
 __all__ = ["WRITTEN", "WRITTEN_KELVIN", "Mapping", "Record", "read_record"]
 
@@ -63,6 +64,9 @@ class Mapping:
         """Return the grey levels (uint16) of kelvins; NaN becomes the missing level."""
         slope = (self.levels[1] - self.levels[0]) / (self.kelvins[1] - self.kelvins[0])
         level = np.rint(self.levels[0] + (kelvin.astype(np.float64) - self.kelvins[0]) * slope)
+        # 330 K itself reads as missing, so what is valid is never rounded up to it.
+        last = np.ceil(self.levels[0] + (VALID_KELVIN[1] - self.kelvins[0]) * slope - 1e-6) - 1
+        level = np.where(kelvin < VALID_KELVIN[1], np.minimum(level, last), level)
         return np.where(np.isnan(level), self.missing or 0, level).astype(np.uint16)
 
 
