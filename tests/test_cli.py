@@ -408,7 +408,7 @@ def test_a_file_is_called_by_its_own_name_or_its_storms(capsys, tmp_path):
 def test_a_place_that_cannot_be_written_is_refused_before_the_model_is_read(capsys, tmp_path, storms):
     words = ("reconstruct", storms / "storm1.nc", "-m", tmp_path / "no.safetensors")
     assert "tell its format" in refused(capsys, *words, "-o", tmp_path / "o.xyz")
-    assert "where the sequence is read from" in refused(capsys, *words, "-o", storms / "storm1.nc")
+    assert "where the input is read from" in refused(capsys, *words, "-o", storms / "storm1.nc")
     assert "is a file, not a folder" in refused(capsys, *words, "-o", storms / "storm1.nc" / "o.nc")
     assert "no.safetensors does not exist" in refused(capsys, *words, "-o", tmp_path / "o.nc")
 
