@@ -293,9 +293,11 @@ def dataset(**others):
 def test_a_dataset_comes_back_with_its_brightness_temperature(caplog, model):
     caplog.set_level("INFO")
     held = dataset(sst=plain(), quality=plain().astype("i1").drop_attrs())
+    held = held.assign_attrs(institution="another", spatial_resolution="4 km")
     fine = reconstruct(held, model)
     assert list(fine.data_vars) == ["tb"]
-    assert fine.attrs == {"title": "Hagibis"}
+    assert fine.attrs == {"title": "Hagibis", "institution": "another", "spatial_resolution": "1 km"}
+    assert fine["tb"].attrs["institution"] == "test"
     assert fine["tb"].attrs["standard_name"] == "toa_brightness_temperature"
     assert "super_resolution_model" in fine["tb"].attrs
     assert "not sst, quality" in caplog.text
@@ -443,9 +445,21 @@ def test_what_is_no_model_is_refused(wrong):
 
 
 def test_attributes_come_back_as_they_were_and_what_is_untrue_does_not(model, caplog):
-    held = of_satpy(valid=True, _FillValue=65535, ancillary_variables=[of_satpy()])
+    created = datetime.datetime(2019, 10, 9, 1)
+    held = of_satpy(
+        valid=True,
+        resolution=2000,
+        _FillValue=65535,
+        ancillary_variables=[of_satpy()],
+        _satpy_id=Thing(),
+        date_created=created,
+    )
     fine = reconstruct(held, model)
-    unchanged = set(held.attrs) - {"area", "_FillValue", "ancillary_variables"}
+    changed = {"area", "_FillValue", "ancillary_variables", "_satpy_id", "resolution", "date_created"}
+    unchanged = set(held.attrs) - changed
+    assert fine.attrs["resolution"] == 500
+    assert fine.attrs["source_date_created"] == created
+    assert "_satpy_id" not in fine.attrs
     assert {key: fine.attrs[key] for key in unchanged} == {key: held.attrs[key] for key in unchanged}
     assert isinstance(fine.attrs["wavelength"], Wavelength)
     assert not {"_FillValue", "ancillary_variables"} & set(fine.attrs)
@@ -474,9 +488,9 @@ def test_a_fill_value_that_an_attribute_names_is_missing():
     assert coarse[1, 2:, :2].isnull().all()
 
 
-def test_frames_at_the_same_time_are_kept_with_a_warning(caplog):
-    assert coarsen(plain().isel(time=[0, 1, 1, 2])).sizes["time"] == 4
-    assert "1 frames at the same time" in caplog.text
+def test_frames_at_the_same_time_are_kept_with_a_warning(caplog, model):
+    assert reconstruct(plain().isel(time=[0, 1, 1, 2]), model).sizes["time"] == 4
+    assert "1 duplicate times" in caplog.text
 
 
 def test_the_time_of_a_forecast_is_when_it_is_for():

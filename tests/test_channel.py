@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from tempogan_eddy.io import open_sequence
 from tempogan_eddy.io.channel import channel_of, preferred
 
 WavelengthRange = namedtuple("WavelengthRange", "min central max unit")  # as satpy's
@@ -128,3 +129,12 @@ def test_scalar_coordinates_tell_the_channel():
 def test_the_window_is_chosen_only_where_it_is_clear(names, chosen):
     da = xr.DataArray(np.zeros((1, 2, 2)), dims=("time", "y", "x"), attrs={"units": "K"})
     assert preferred(dict.fromkeys(names, da)) == chosen
+
+
+@pytest.mark.parametrize(("name", "kind"), [("tbb_08", "water vapour"), ("IR_108", "window"), ("Tb", None)])
+def test_a_name_that_alone_tells_the_channel_is_kept_by_the_reader(make_sequence, tmp_path, name, kind):
+    frames = make_sequence().compute().rename(name)
+    frames.attrs = {"units": "K", "long_name": "Brightness temperature"}
+    frames.to_netcdf(tmp_path / "in.nc")
+    da = open_sequence(tmp_path / "in.nc")
+    assert channel_of(da.name, da.attrs, da.coords).kind == kind

@@ -482,11 +482,21 @@ def test_times_that_go_back_are_sorted_aloud(capsys, tmp_path):
     da.to_netcdf(tmp_path / "plain.nc")
     code, _, err = run(capsys, "coarsen", tmp_path / "back.nc", "-o", tmp_path / "o.nc")
     assert code == 0
-    assert "go back" in err
+    assert "sorted" in err
     run(capsys, "coarsen", tmp_path / "plain.nc", "-o", tmp_path / "p.nc")
     sorted_, plain = (open_sequence(tmp_path / name) for name in ("o.nc", "p.nc"))
     np.testing.assert_array_equal(sorted_.values, plain.values)
     np.testing.assert_array_equal(sorted_["time"], plain["time"])
+
+
+def test_a_wider_range_of_kelvin_holds_from_reading_to_writing(capsys, tmp_path, model):
+    hot = moving_clouds(frames=2)
+    hot[:] = 338.0
+    hot.to_netcdf(tmp_path / "hot.nc")
+    wider = ("--set", "data.valid_kelvin=[160,345]")
+    assert run(capsys, "reconstruct", tmp_path / "hot.nc", "-o", tmp_path / "o.nc", "-m", model, *wider)[0] == 0
+    assert (open_sequence(tmp_path / "o.nc", valid_kelvin=(160, 345)) > 330).all()
+    assert open_sequence(tmp_path / "o.nc", valid_kelvin=(160, 345)).notnull().all()
 
 
 def test_a_frame_of_nan_passes_as_missing(capsys, tmp_path, model):

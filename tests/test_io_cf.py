@@ -1,3 +1,4 @@
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
@@ -5,6 +6,7 @@ import zarr
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import cf, open_sequence, open_sequences, save_sequence
+from tempogan_eddy.io.frames import iterate_frames
 
 TIMES = np.datetime64("2019-12-25", "ns") + np.arange(3) * np.timedelta64(1, "h")
 KELVIN = np.random.default_rng(0).uniform(200, 300, (3, 4, 5)).astype("f4")
@@ -247,3 +249,216 @@ def test_frames_packed_into_one_chunk_are_decoded_once(tmp_path, monkeypatch, su
     reads.clear()
     np.testing.assert_array_equal(open_sequence(path)[5].values, kelvin[5])
     assert reads == [(5, 6)]
+
+
+def test_a_group_is_searched_where_the_root_holds_nothing(tmp_path):
+    path = tmp_path / "a.nc"
+    dataset().to_netcdf(path, group="data/ir_105/measured")
+    sequence = open_sequence(path)
+    np.testing.assert_array_equal(sequence.values, KELVIN)
+    assert {"lat", "lon"} <= set(sequence.coords)
+
+
+def test_a_group_sees_the_coordinates_above_it(tmp_path):
+    path = tmp_path / "a.nc"
+    whole = dataset()
+    whole.drop_vars("Tb").to_netcdf(path)
+    whole.drop_vars(["time", "lat", "lon"]).to_netcdf(path, group="data", mode="a")
+    sequence = open_sequence(path)
+    np.testing.assert_array_equal(sequence.time, TIMES)
+    np.testing.assert_array_equal(sequence.lat, np.linspace(20, 17, 4))
+
+
+def test_several_groups_are_told_apart_by_their_path(tmp_path):
+    path = tmp_path / "a.nc"
+    dataset().to_netcdf(path, group="one")
+    dataset(Tb=variable(values=KELVIN + 1)).to_netcdf(path, group="two", mode="a")
+    with pytest.raises(InputError, match="one/Tb, two/Tb; name the variable"):
+        open_sequence(path)
+    np.testing.assert_array_equal(open_sequence(path, variable="two/Tb").values, KELVIN + 1)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_zipped_zarr_store_is_read(tmp_path, version):
+    path = tmp_path / "a.zarr.zip"
+    with zarr.storage.ZipStore(path, mode="w") as store:
+        dataset().to_zarr(store, zarr_format=version, consolidated=False)
+    sequence = open_sequence(path)
+    np.testing.assert_array_equal(sequence.values, KELVIN)
+    assert sequence.attrs["sequence"] == "a"
+
+
+def test_hdf5_without_dimension_scales_is_read_by_names_and_sizes(tmp_path):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["Tb"] = KELVIN[:, :, :4]
+        file["Tb"].attrs["units"] = "K"
+        file["time"] = np.arange(3.0)
+        file["time"].attrs["units"] = "hours since 2019-12-25"
+        file["lat"], file["lon"] = np.linspace(20, 17, 4), np.linspace(120, 123, 4)
+    sequence = open_sequence(path)
+    np.testing.assert_array_equal(sequence.values, KELVIN[:, :, :4])
+    np.testing.assert_array_equal(sequence.time, TIMES)
+    assert (sequence.lat.dims, sequence.lon.dims) == (("y",), ("x",))
+
+
+def test_flagged_pixels_are_missing(write, caplog):
+    flags = xr.Variable(
+        ("time", "lat", "lon"),
+        np.zeros(KELVIN.shape, "i1"),
+        {"flag_values": np.arange(3, dtype="i1"), "flag_meanings": "good suspect no_value"},
+    )
+    flags[1, 2, 3], flags[0, 0, 0] = 2, 1
+    with caplog.at_level("INFO", logger="tempogan_eddy"):
+        sequence = open_sequence(write(dataset(Tb=variable(ancillary_variables="DQF"), DQF=flags)))
+    expected = KELVIN.copy()
+    expected[1, 2, 3] = np.nan
+    np.testing.assert_array_equal(sequence.values, expected)
+    assert "DQF flags as no_value are missing" in caplog.text
+
+
+def test_flags_that_nothing_links_are_told_and_left_alone(write, caplog):
+    attrs = {"flag_values": np.array([0, 1], "i1"), "flag_meanings": "good bad"}
+    flags = xr.Variable(("time", "lat", "lon"), np.ones(KELVIN.shape, "i1"), attrs)
+    with caplog.at_level("INFO", logger="tempogan_eddy"):
+        np.testing.assert_array_equal(open_sequence(write(dataset(Tb=variable(), mask=flags))).values, KELVIN)
+    assert "not linked to Tb" in caplog.text
+
+
+def test_what_the_valid_range_masks_is_counted_aloud(write, caplog):
+    hot = KELVIN.copy()
+    hot[0, 0, :2] = 338.0
+    path = write(dataset(Tb=variable(values=hot)))
+    frames = list(iterate_frames(open_sequence(path)))
+    assert np.isnan(frames[0][0, :2]).all()
+    assert "2 pixels (3.3 %, 338.0 to 338.0 K) lie outside 160-330 K" in caplog.text
+    np.testing.assert_array_equal(open_sequence(path, valid_kelvin=(160.0, 345.0)).values, hot)
+
+
+def test_a_scan_line_time_is_no_time_of_frames(tmp_path):
+    path = tmp_path / "a.nc"
+    lines = xr.Variable("y", np.arange(4.0), {"units": "seconds since 2019-12-25", "long_name": "scan line time"})
+    ir = xr.Variable(("y", "x"), KELVIN[0], {"units": "K", "standard_name": "toa_brightness_temperature"})
+    time = xr.Variable((), 6.0, {"units": "hours since 2019-12-25", "standard_name": "time"})
+    xr.Dataset({"ir": ir}, coords={"acq_time": lines, "time": time}).to_netcdf(path)
+    sequence = open_sequence(path)
+    assert sequence.shape == (1, 4, 5)
+    assert sequence.time.values[0] == np.datetime64("2019-12-25T06")
+    assert sequence.acq_time.dims == ("y",)
+    assert sequence.acq_time.values[3] == np.datetime64("2019-12-25T00:00:03")
+
+
+def test_a_time_of_another_name_than_its_dimension_is_found(tmp_path):
+    path = tmp_path / "a.nc"
+    hours = xr.Variable("nt", np.arange(3.0), {"units": "hours since 2019-12-25", "standard_name": "time"})
+    reference = xr.Variable((), 0.0, {"units": "hours since 2019-12-24", "standard_name": "forecast_reference_time"})
+    xr.Dataset({"Tb": variable(("nt", "row", "col")), "valid": hours, "reference": reference}).to_netcdf(path)
+    sequence = open_sequence(path)
+    np.testing.assert_array_equal(sequence.time, TIMES)
+    np.testing.assert_array_equal(sequence.values, KELVIN)
+
+
+def timeless(path, name="Tb", **attrs):
+    xr.Dataset({name: variable(("lat", "lon"), KELVIN[0])}, attrs=attrs).to_netcdf(path)
+    return path
+
+
+def test_a_frame_without_a_time_has_it_from_attributes_or_its_name(tmp_path):
+    stated = timeless(tmp_path / "a_201912250300.nc", time_coverage_start="2019-12-25T06:00:21.3Z")
+    assert open_sequence(stated).time.values[0] == np.datetime64("2019-12-25T06:00:21.3")
+    assert open_sequence(stated, time_from="name").time.values[0] == np.datetime64("2019-12-25T03:00")
+    named = timeless(tmp_path / "a_201912250400.nc")
+    assert open_sequence(named).time.values[0] == np.datetime64("2019-12-25T04:00")
+    with pytest.raises(InputError, match="no time in its attributes"):
+        open_sequence(named, time_from="attributes")
+    paired = timeless(tmp_path / "b.nc", start_date="2019-12-25", start_time="05:30:00")
+    assert open_sequence(paired).time.values[0] == np.datetime64("2019-12-25T05:30")
+    with pytest.raises(InputError, match=r"no time coordinate.*name the file by"):
+        open_sequence(timeless(tmp_path / "c.nc"))
+
+
+def test_a_start_time_of_one_stands_for_the_frame(tmp_path):
+    path = tmp_path / "a.nc"
+    start, end = (
+        xr.Variable("time", [58842.0 + part], {"units": "days since 1858-11-17 0:0:0", "standard_name": "time"})
+        for part in (0.25, 0.3)
+    )
+    tbb = xr.Variable(("latitude", "longitude"), KELVIN[0], {"units": "K"})
+    xr.Dataset({"tbb_13": tbb, "start_time": start, "end_time": end}).to_netcdf(path)
+    assert open_sequence(path).time.values[0] == np.datetime64("2019-12-25T06")
+
+
+def test_several_channels_are_chosen_by_what_they_are_or_by_name(tmp_path, caplog):
+    path = tmp_path / "a.nc"
+    window = variable(long_name="NOAA FCDR of Brightness Temperature near 11 microns")
+    dataset(irwin_cdr=window, irwvp=variable(values=KELVIN - 20)).to_netcdf(path)
+    with caplog.at_level("INFO", logger="tempogan_eddy"):
+        np.testing.assert_array_equal(open_sequence(path).values, KELVIN)
+    assert "irwin_cdr is read, not irwvp; --variable" in caplog.text
+    dataset(tbb_13=variable(), tbb_15=variable()).to_netcdf(tmp_path / "b.nc")
+    with pytest.raises(InputError, match=r"several candidates, tbb_13, tbb_15; name the variable \(--variable tbb_13"):
+        open_sequence(tmp_path / "b.nc")
+
+
+def test_an_error_of_the_temperature_is_no_candidate(write):
+    error = variable(values=KELVIN / 100, long_name="uncertainty of brightness temperature")
+    np.testing.assert_array_equal(open_sequence(write(dataset(Tb=variable(), Tb_error=error))).values, KELVIN)
+
+
+def test_packed_coordinates_and_their_fills_are_decoded(tmp_path):
+    path = tmp_path / "a.nc"
+    lat = xr.Variable("lat", np.array([2000, 1900, 1800, 1700], "i2"), {"units": "deg", "scale_factor": 0.01})
+    plain = dataset().drop_vars("lat").assign(latitude=lat)
+    plain.to_netcdf(path)
+    np.testing.assert_allclose(open_sequence(path).latitude, [20, 19, 18, 17])
+
+
+def test_unlinked_latitudes_of_two_dimensions_are_kept(tmp_path):
+    path = tmp_path / "a.nc"
+    north = xr.Variable(("ny", "nx"), np.ones((4, 5)) * 10, {"units": "degrees_north"})
+    xr.Dataset({"tbb": variable(("time", "ny", "nx")), "latitude": north}, coords={"time": TIMES}).to_netcdf(path)
+    assert open_sequence(path).latitude.dims == ("y", "x")
+
+
+def test_frames_out_of_order_are_sorted_aloud(write, caplog):
+    path = write(dataset().isel(time=[1, 0, 2]))
+    sequence = open_sequence(path)
+    np.testing.assert_array_equal(sequence.time, TIMES)
+    np.testing.assert_array_equal(sequence.values, KELVIN)
+    assert "not in the order of their times" in caplog.text
+
+
+@pytest.mark.parametrize("order", [("lat", "lon", "time"), ("lon", "lat", "time"), ("time", "lon", "lat")])
+def test_any_order_of_dimensions(write, order):
+    np.testing.assert_array_equal(open_sequence(write(dataset().transpose(*order))).values, KELVIN)
+
+
+def test_both_forms_of_a_grid_mapping_keep_it(tmp_path):
+    geos = xr.Variable((), 0, {"grid_mapping_name": "geostationary", "perspective_point_height": 35785863.0})
+    for number, form in enumerate(("geos", "geos: lon lat")):
+        path = tmp_path / f"{number}.nc"
+        whole = dataset().assign(geos=geos)
+        whole.Tb.attrs["grid_mapping"] = form
+        whole.to_netcdf(path)
+        sequence = open_sequence(path)
+        assert sequence.geos.attrs["perspective_point_height"] == 35785863.0
+        assert sequence.attrs["grid_mapping"].startswith("geos")
+
+
+def test_a_links_way_out_of_the_file_is_refused(tmp_path):
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file["Tb"] = KELVIN
+    path = tmp_path / "a.nc"
+    dataset().drop_vars("Tb").to_netcdf(path)
+    with h5py.File(path, "a") as file:
+        file["Tb"] = h5py.ExternalLink("secret.h5", "/Tb")
+    with pytest.raises(InputError, match=r"link to (another|the) file"):
+        open_sequence(path)
+
+
+def test_radiances_are_refused_with_what_turns_them_into_temperatures(tmp_path):
+    path = tmp_path / "OR_ABI-L1b-RadF-M6C13_G16_s20193591000213_e20193591009533_c20193591009589.nc"
+    rad = xr.Variable(("y", "x"), KELVIN[0], {"units": "mW m-2 sr-1 (cm-1)-1"})
+    xr.Dataset({"Rad": rad, "planck_fk1": 1.0}, attrs={"platform_ID": "G16"}).to_netcdf(path)
+    with pytest.raises(InputError, match="abi_l1b"):
+        open_sequence(path)

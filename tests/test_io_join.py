@@ -164,6 +164,17 @@ def test_a_broken_file_of_many_is_an_error_or_a_gap(tmp_path, caplog):
     assert "2019122502" in caplog.text
 
 
+def test_a_choice_that_all_files_leave_open_is_asked_for_once(tmp_path):
+    for minute in (0, 10, 20):
+        path = write(tmp_path / f"NC_H08_20191225_00{minute:02d}_R21_FLDK.06001_06001.nc", minute / 60, name="tbb_13")
+        with netCDF4.Dataset(path, "a") as file:
+            other = file.createVariable("tbb_15", "f4", ("time", "lat", "lon"))
+            other.setncatts({"units": "K", "standard_name": "brightness_temperature"})
+    with pytest.raises(InputError, match="several candidates, tbb_13, tbb_15"):
+        open_sequence(tmp_path)
+    assert len(open_sequence(tmp_path, variable="tbb_13")) == 3
+
+
 def test_times_off_by_microseconds_are_kept_and_still_follow(tmp_path):
     for hour in range(4):
         write(tmp_path / f"merg_20191225{hour:02d}_4km-pixel.nc4", [hour + 1e-8, hour + 0.5 + 1e-8])

@@ -62,7 +62,7 @@ tiny_kelvins = hnp.arrays(
 )
 @given(
     kelvin=tiny_kelvins,
-    hours=st.lists(st.integers(-500_000, 500_000), min_size=4, max_size=4),
+    hours=st.lists(st.integers(-500_000, 500_000), min_size=4, max_size=4, unique=True),
     data=st.data(),
 )
 def test_any_sequence_survives_every_format(tmp_path_factory, format, kelvin, hours, data):

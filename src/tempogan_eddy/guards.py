@@ -51,7 +51,8 @@ def warn_of_input(sequence: xr.DataArray, model: Model) -> ValueGuard:
     ValueGuard
         To be called with frames as they are computed.
     """
-    if any(str(key).startswith(MADE) for key in sequence.attrs):
+    is_made = any(str(key).startswith(MADE) for key in sequence.attrs)
+    if is_made:
         log.warning("The input is itself a reconstruction, whose detail was not measured; expect a worse result")
     for key, trained in model.sensor.attributes().items():
         seen = sequence.attrs.get(key)
@@ -66,7 +67,9 @@ def warn_of_input(sequence: xr.DataArray, model: Model) -> ValueGuard:
     if is_released(model.name):
         _warn_of_channel(sequence)
         _warn_of_spacing(spacing)
-    return ValueGuard(model, spacing is not None or "sensor_model" in sequence.attrs)
+    guard = ValueGuard(model, spacing is not None or "sensor_model" in sequence.attrs)
+    guard.done = is_made  # its texture is the model's
+    return guard
 
 
 def warn_of_channels(truth: xr.DataArray, reconstructed: Mapping[str, xr.DataArray]) -> None:

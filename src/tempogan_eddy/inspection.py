@@ -131,7 +131,8 @@ def _sequences(name: Paths, options: Mapping[str, Any]) -> dict[str, Facts]:
         sources = find_sources(name, **options)
         sequences = open_sequences(name, **options)
     except InputError as error:
-        if path is None or not path.is_file() or is_netcdf(path) or foreign_format(path):
+        foreign = foreign_format(path) if path is not None else None
+        if path is None or not path.is_file() or is_netcdf(path) or (foreign and foreign.format != "text"):
             raise
         raise InputError(
             f"{path} is nothing that TempoGAN-Eddy reads or writes: data (NetCDF, Zarr, PNG folder, Digital Typhoon), "

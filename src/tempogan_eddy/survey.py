@@ -170,7 +170,8 @@ def _windows(
     """Count windows at the sequence's own cadence and at the configured one; also what is and what was tolerated."""
     times = sequence["time"].values.astype("datetime64[ns]")
     windows: dict[str, int] = {}
-    allowed, offs = None, [np.timedelta64(0, "ns")]
+    allowed: str | None = None
+    off: np.timedelta64 = np.timedelta64(0, "ns")
     for wanted in dict.fromkeys((NATIVE, cadence)):
         stated = tolerance
         try:
@@ -182,8 +183,8 @@ def _windows(
             links = link_frames(sequence, wanted, stated)
             windows[duration_text(found[0])] = len(find_windows(links))
             allowed = duration_text(found[1])
-            offs.append(links.deviation(times, wanted))
-    return windows, allowed, duration_text(max(offs)) if max(offs) else None
+            off = max(off, links.deviation(times, wanted))
+    return windows, allowed, duration_text(off) if off else None
 
 
 def _gaps(times: np.ndarray, own: np.timedelta64 | None) -> list[str]:

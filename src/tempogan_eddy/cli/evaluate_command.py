@@ -117,6 +117,7 @@ def evaluate(
                 cadence=cadence,
                 time_tolerance=data.time_tolerance,
                 settings=Settings(kelvin_range=data.kelvin_range),
+                valid_kelvin=data.valid_kelvin,
                 progress=advance,
             )
         results.append(result)

@@ -128,6 +128,14 @@ def reconstruct(
     stored = precision_name(packed, exact)
     check_output(sequence, output, format, precision=stored, overwrite=overwrite)
     loaded = load_model(model, detail)
-    fine = rebuild(sequence, loaded, tile=tile, device=choose_device(device), engine=engine, precision=precision)
+    fine = rebuild(
+        sequence,
+        loaded,
+        valid_kelvin=data.valid_kelvin,
+        tile=tile,
+        device=choose_device(device),
+        engine=engine,
+        precision=precision,
+    )
     write(fine, output, format, "reconstructing", precision=stored, overwrite=overwrite)
     print(f"{output}: {fine.sizes['time']} frames of {fine.sizes['y']}x{fine.sizes['x']}")

@@ -176,8 +176,8 @@ def _write_video(animation: Animation, path: Path, fps: float, on_frame: Callabl
             raise InputError("This OpenCV cannot write MP4; write .webp instead.")
         for number, picture in enumerate(animation):
             pixels = np.asarray(picture)[..., ::-1].copy()
-            # OpenCV does not tell of a write that failed; a frame never takes more than its pixels.
-            require_space(named, pixels.nbytes)
+            # OpenCV does not tell of a write that failed; a frame never takes more than its colours.
+            require_space(named, pixels.nbytes // 2)
             writer.write(pixels)
             on_frame(number + 1)
         writer.release()

@@ -14,10 +14,12 @@ import numpy as np
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.attributes import FILE
 from tempogan_eddy.io.axes import role_of
 from tempogan_eddy.io.layout import Layout, layout_of, times_of
 from tempogan_eddy.io.open import open_sequence
 from tempogan_eddy.io.quality import VALID_KELVIN, refuse_celsius
+from tempogan_eddy.io.restoring import OF_NUMBERS, is_object, restored
 from tempogan_eddy.io.sequence import DIMS, as_sequence, label_of, order_of_times
 from tempogan_eddy.io.units import kelvin_conversion, text_of
 
@@ -29,8 +31,6 @@ TEMPERATURES = {"brightness_temperature", "toa_brightness_temperature"}
 """Standard names of CF; satpy's calibration is called like the first."""
 
 PACKING = ("scale_factor", "add_offset")
-STALE = {"_FillValue", "missing_value", "actual_range"}
-"""Attributes that speak of the numbers that came in."""
 
 UNSTATED = {"", "1", "none", "unknown", "n/a", "-"}
 
@@ -120,14 +120,21 @@ def _adapt_dataset(
         log.info("Only the variable %s is used, not %s", name, ", ".join(left))
     da = dataset.set_coords(places)[name]
     # The Dataset's attributes belong to what it holds, and are refreshed with it.
-    adapted = _adapt_array(da.assign_attrs({**dataset.attrs, **da.attrs}), kelvin, valid_kelvin)
+    shared = {f"{FILE}{key}" if key in da.attrs else key: value for key, value in dataset.attrs.items()}
+    adapted = _adapt_array(da.assign_attrs({**shared, **da.attrs}), kelvin, valid_kelvin)
 
     def restore(changed: xr.DataArray, pixel: float) -> xr.Dataset:
         result = adapted.restore(changed, pixel)
-        shared = {key: result.attrs.pop(key) for key in [*result.attrs] if key in dataset.attrs and key not in da.attrs}
-        return result.to_dataset(name=name).assign_attrs(shared)
+        own = {key: value for key, value in result.attrs.items() if key not in shared and not _is_of_file(key)}
+        outer = {key: value for key, value in result.attrs.items() if key not in own}
+        dataset_attrs = {key.removeprefix(FILE) if _is_of_file(key) else key: value for key, value in outer.items()}
+        return result.drop_attrs(deep=False).assign_attrs(own).to_dataset(name=name).assign_attrs(dataset_attrs)
 
     return Adapted(adapted.sequence, restore, adapted.timed, adapted.reordered)
+
+
+def _is_of_file(key: Any) -> bool:
+    return str(key).startswith(FILE)
 
 
 def _is_place(name: Hashable, var: xr.DataArray) -> bool:
@@ -224,8 +231,6 @@ def _adapt_array(da: xr.DataArray, kelvin: bool, valid_kelvin: tuple[float, floa
     order = None if times is None else order_of_times(times, label)
     if times is not None and order is not None:
         times, da = times[order], da.isel({layout.time: order})
-    if times is not None and (repeated := int((np.diff(times) == np.timedelta64(0)).sum())):
-        log.warning("%s has %d frames at the same time as another; all of them are kept", label, repeated)
     units = _units(da, kelvin, label)
     flat = da.isel(dict.fromkeys(layout.extras, 0)).transpose(*layout.names).assign_attrs(units=units)
     coords, names = _inner_coordinates(flat, layout, timed_by)
@@ -241,7 +246,7 @@ def _adapt_array(da: xr.DataArray, kelvin: bool, valid_kelvin: tuple[float, floa
     sequence = as_sequence(inner, valid_kelvin=valid_kelvin)
 
     def restore(changed: xr.DataArray, pixel: float) -> xr.DataArray:
-        return _restored(changed, pixel, sequence, da, layout, names, timed_by)
+        return restored(changed, pixel, sequence, da, layout, names, timed_by)
 
     return Adapted(sequence, restore, times is not None, order is not None)
 
@@ -336,7 +341,7 @@ def _inner_coordinates(
     names: dict[Hashable, Hashable] = {}
     for name, coord in flat.coords.items():
         dims = tuple(layout.names[dim] for dim in coord.dims)
-        if name == timed_by or (not dims and _is_object(coord)):
+        if name == timed_by or (not dims and is_object(coord)):
             continue
         if {"y", "x"} & set(dims) and coord.dtype.kind not in "iuf":  # a label of pixels that will be no more
             continue
@@ -344,15 +349,10 @@ def _inner_coordinates(
         inner = name if name not in DIMS or dims == (name,) else f"{name}_"
         if inner == "time":
             continue
-        values = coord.values.astype(str) if _is_object(coord) else coord.values
+        values = coord.values.astype(str) if is_object(coord) else coord.values
         coords[inner] = xr.Variable(dims, values, coord.attrs)
         names[inner] = name
     return coords, names
-
-
-def _is_object(coord: xr.DataArray) -> bool:
-    """Return whether a coordinate holds what numpy has no type for: text of xarray, a projection, dates with a zone."""
-    return not isinstance(coord.dtype, np.dtype) or coord.dtype.kind in "OT"
 
 
 def _is_plain(value: Any) -> bool:
@@ -365,77 +365,4 @@ def _is_plain(value: Any) -> bool:
 
 
 def _inner_attributes(attrs: Mapping[Any, Any]) -> dict[Any, Any]:
-    return {key: value for key, value in attrs.items() if _is_plain(value) and key not in STALE}
-
-
-def _restored(
-    changed: xr.DataArray,
-    pixel: float,
-    sequence: xr.DataArray,
-    original: xr.DataArray,
-    layout: Layout,
-    names: Mapping[Hashable, Hashable],
-    timed_by: Hashable | None,
-) -> xr.DataArray:
-    """Give a sequence on another grid the form of the original, whose frames stand in the same order."""
-    outer: dict[Hashable, Hashable] = {inner: dim for dim, inner in layout.names.items()}
-    whole = changed if layout.time is not None else changed.isel(time=0, drop=True)
-    variable = xr.Variable([outer[dim] for dim in whole.dims], whole.data)
-    variable = variable.set_dims([*layout.extras, *variable.dims]).transpose(*original.dims)
-    coords = {
-        names.get(name, name): xr.Variable([outer[dim] for dim in coord.dims], coord.variable.data, coord.attrs)
-        for name, coord in whole.coords.items()
-        if name != "time" and set(coord.dims) <= set(outer)
-    }
-    # What does not lie in the frame is as true as before.
-    for name, coord in original.coords.items():
-        if set(coord.dims) & {layout.y, layout.x}:
-            if name not in coords:
-                log.warning("The coordinate %s labels the pixels before and is left out", name)
-            continue
-        squeezed = set(coord.dims) & set(layout.extras)
-        if name in (timed_by, layout.time) or name not in coords or squeezed or _is_object(coord):
-            coords[name] = coord.variable
-    attrs = _outer_attributes(changed, pixel, sequence, original)
-    return xr.DataArray(variable, coords=coords, name=original.name, attrs=attrs)
-
-
-def _outer_attributes(
-    changed: xr.DataArray, pixel: float, sequence: xr.DataArray, original: xr.DataArray
-) -> dict[Any, Any]:
-    """Return the original's attributes as far as they still hold, and what was added."""
-    before, after = sequence.attrs, changed.attrs
-    attrs: dict[Any, Any] = {}
-    for key, value in original.attrs.items():
-        if key not in before:
-            kept = None if key in STALE else _on_the_new_grid(str(key), value, pixel, changed.shape[1:])
-            if kept is not None:
-                attrs[key] = kept
-        elif key in after:
-            attrs[key] = value if np.array_equal(after[key], before[key]) else after[key]
-    added = {key: value for key, value in after.items() if key not in original.attrs and key != "sequence"}
-    return attrs | added | {"units": "K"}
-
-
-def _on_the_new_grid(key: str, value: Any, pixel: float, shape: tuple[int, ...]) -> Any:
-    """Return an attribute that is an object as it is on the new grid, or None if it cannot be had."""
-    parts = value if isinstance(value, list | tuple) else [value]
-    if any(isinstance(part, xr.DataArray | xr.Dataset) for part in parts):
-        log.warning("The attribute %s belongs to the grid before and is left out", key)
-        return None
-    if not hasattr(value, "area_extent") and not hasattr(value, "lons"):
-        return value
-    changed = _regridded(value, pixel, shape)
-    if changed is None:
-        log.warning("The attribute %s describes the grid before and is left out", key)
-    return changed
-
-
-def _regridded(area: Any, pixel: float, shape: tuple[int, ...]) -> Any:
-    """Return an area of pyresample in pixels of another size, or None if it cannot be one."""
-    rows, columns = (round(side * pixel) for side in shape)
-    try:
-        changed = area[:rows, :columns].aggregate(y=pixel, x=pixel)
-        return changed if tuple(changed.shape) == shape else None
-    except Exception:  # an area of a kind that cannot, which may fail in any way
-        return None
+    return {key: value for key, value in attrs.items() if _is_plain(value) and key not in OF_NUMBERS}

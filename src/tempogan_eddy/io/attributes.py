@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["STALE", "is_of_variable", "merge", "plain", "split", "without_stale"]
+__all__ = ["FILE", "STALE", "is_of_variable", "merge", "plain", "split", "without_stale"]
 
 LIST = "variable_attributes"
 FILE, VARIABLE = "file:", "variable:"

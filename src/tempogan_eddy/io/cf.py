@@ -14,11 +14,20 @@ import xarray as xr
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.attributes import merge
 from tempogan_eddy.io.axes import horizontal_axes
+from tempogan_eddy.io.channel import channel_of
 from tempogan_eddy.io.choice import NoSequenceError, choose_variable
-from tempogan_eddy.io.companions import STORED_ATTRIBUTES, Flags, decoded_times, flags_of, place_coordinates
+from tempogan_eddy.io.companions import (
+    STORED_ATTRIBUTES,
+    Flags,
+    decoded_times,
+    flags_of,
+    place_coordinates,
+    tell_left_out,
+)
 from tempogan_eddy.io.container import groups_of, open_stored, zarr_groups
 from tempogan_eddy.io.frames import FrameStack, lazy_sequence
 from tempogan_eddy.io.hdf5_guard import check_claim
+from tempogan_eddy.io.once import tell_once
 from tempogan_eddy.io.quality import EVERYTHING, VALID_KELVIN
 from tempogan_eddy.io.sequence import as_sequence
 from tempogan_eddy.io.time_axis import find_time, frame_time
@@ -77,7 +86,7 @@ def open_cf(
     times = _times(stored, dataset, time, path, time_from)
     order = np.argsort(times, kind="stable")
     if (np.diff(order) < 0).any():
-        log.warning("%s: frames are not in the order of their times; they are sorted", path)
+        tell_once(log, logging.WARNING, "%s: frames are not in the order of their times; they are sorted", path)
     check_claim(path, layout.shape(stored)[1:], stored.dtype.itemsize)
     attrs = merge(dataset.attrs, stored.attrs)
     conversion = kelvin_conversion(attrs.get("units", ""))
@@ -88,9 +97,13 @@ def open_cf(
     attrs = {key: value for key, value in attrs.items() if key not in STORED_ATTRIBUTES}
     if conversion is not None:
         attrs["units"] = "K"
+    if channel_of(name).kind and not channel_of("", attrs).kind:
+        attrs.setdefault("original_name", name)  # all that tells the channel
     attrs.setdefault("sequence", group.rsplit("/", 1)[-1] if group and path.is_dir() else _stem(path))
     attrs["sequence"] = str(attrs["sequence"])
-    coords = layout.coordinates(place_coordinates(dataset, stored, path, kept=layout.dims, time=time), times, order)
+    places = place_coordinates(dataset, stored, path, kept=layout.dims, time=time)
+    tell_left_out(dataset, stored, {*places, time}, path)
+    coords = layout.coordinates(places, times, order)
     return as_sequence(lazy_sequence(stack, coords, attrs), valid_kelvin=EVERYTHING)
 
 
@@ -245,7 +258,7 @@ def _times(da: xr.DataArray, dataset: xr.Dataset, time: str | None, path: Path, 
             f"{path}: {da.name} has no time coordinate, and neither its attributes nor the file's name tell a time; "
             "give it a coordinate with units such as 'hours since 1970-01-01', or name the file by YYYYMMDDHHMM."
         )
-    log.debug("%s: its time is %s, from the %s", path, np.datetime_as_string(told[0], unit="s"), told[1])
+    tell_once(log, logging.INFO, "%s: a frame without a time variable has its time from its %s", path, told[1])
     return np.array([told[0]])
 
 

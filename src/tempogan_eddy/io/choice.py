@@ -12,6 +12,7 @@ import xarray as xr
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.channel import preferred
 from tempogan_eddy.io.foreign import advice_for_variables
+from tempogan_eddy.io.once import tell_once
 from tempogan_eddy.io.units import kelvin_conversion, text_of
 
 __all__ = ["NoSequenceError", "choose_variable"]
@@ -62,7 +63,8 @@ def choose_variable(groups: Mapping[str, xr.Dataset], path: Path, variable: str 
                 if best is None:
                     raise InputError(_several(path, candidates))
                 others = ", ".join(key for key in candidates if key != best)
-                log.info("%s: %s is read, not %s; --variable (data.variable) chooses another", path, best, others)
+                message = "%s: %s is read, not %s; --variable (data.variable) chooses another"
+                tell_once(log, logging.INFO, message, path, best, others)
                 candidates = [best]
             if candidates:
                 return images[candidates[0]][:2]

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from tempogan_eddy.io.axes import is_since, role_of
+from tempogan_eddy.io.once import tell_once
 from tempogan_eddy.io.time_decoding import decode_times
 from tempogan_eddy.io.units import text_of
 from tempogan_eddy.io.validity import Decoding, bad_flags
 
-__all__ = ["STORED_ATTRIBUTES", "Flags", "decoded_times", "flags_of", "place_coordinates"]
+__all__ = ["STORED_ATTRIBUTES", "Flags", "decoded_times", "flags_of", "place_coordinates", "tell_left_out"]
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +104,17 @@ def _attributes(variable: xr.Variable, *dropped: str) -> dict:
     return {key: value for key, value in variable.attrs.items() if key not in STORED_ATTRIBUTES | set(dropped)}
 
 
+def tell_left_out(dataset: xr.Dataset, image: xr.DataArray, kept: Collection[Hashable], path: Path) -> None:
+    """Say which variables that speak of an image have no place in a sequence: bounds, ancillary fields, band labels."""
+    named = [
+        str(name)
+        for name, variable in dataset.coords.items()
+        if name not in kept and "flag_meanings" not in variable.attrs and role_of(name, variable.attrs) != "time"
+    ]
+    if named:
+        tell_once(log, logging.INFO, "%s: %s have no place in a sequence of frames; left out", path, ", ".join(named))
+
+
 def flags_of(dataset: xr.Dataset, name: str, path: Path) -> list[Flags]:
     """Return the flag variables of an image and which of their meanings say that a pixel is no measurement.
 
@@ -128,8 +140,10 @@ def flags_of(dataset: xr.Dataset, name: str, path: Path) -> list[Flags]:
         if not tests or variable.dtype.kind not in "iu":
             continue
         if str(other) not in linked and not standard.endswith(("status_flag", "quality_flag")):
-            log.info("%s: the flags %s are not linked to %s (ancillary_variables), and not applied", path, other, name)
+            message = "%s: the flags %s are not linked to %s (ancillary_variables), and not applied"
+            tell_once(log, logging.INFO, message, path, other, name)
             continue
-        log.info("%s: pixels that %s flags as %s are missing", path, other, ", ".join(meanings))
+        message = "%s: pixels that %s flags as %s are missing"
+        tell_once(log, logging.INFO, message, path, other, ", ".join(meanings))
         found.append((dataset[other], tests))
     return found

@@ -16,7 +16,17 @@ __all__ = ["Foreign", "advice_for_variables", "foreign_format"]
 HEAD_BYTES = 1024
 SAVED = 'tempogan_eddy.save_sequence(tempogan_eddy.reconstruct({}), "fine.nc")'
 
-BESIDE_DATA = {"text", "a table of numbers as text", "a PDF document", "a JPEG picture", "a picture or film"}
+BESIDE_DATA = {
+    "text",
+    "a table of numbers as text",
+    "a PDF document",
+    "a JPEG picture",
+    "a picture or film",
+    "a document",
+    "a model",
+}
+
+HEADING = re.compile(rb"(\x01\r\r\n[\d ]+\r\r\n)?([A-Z]{4}\d\d) [A-Z]{4} \d{6}")  # of the WMO
 
 Test = Callable[[bytes, str], bool]
 Advice = Callable[[Path], str]
@@ -116,11 +126,12 @@ def _both(first: Test, second: Test) -> Test:
 
 def _telegram(kind: bytes) -> Test:
     """Test for GRIB or BUFR, which may stand behind the heading of a telegram."""
-    return lambda head, name: head.startswith(kind) or (head[:1] in b"\1T" and kind in head[:64])
+    return lambda head, name: head.startswith(kind) or bool(HEADING.match(head) and kind in head[:80])
 
 
 def _is_gini(head: bytes, name: str) -> bool:
-    return bool(re.match(rb"(\x01\r\r\n[\d ]+\r\r\n)?T[A-Z]{3}\d\d [A-Z]{4} \d{6}\s*\r\r\n", head))
+    heading = HEADING.match(head)
+    return bool(heading and heading[2].startswith(b"T") and re.match(rb"\s*\r\r\n", head[heading.end() :]))
 
 
 def _is_matlab_4(head: bytes, name: str) -> bool:
@@ -175,7 +186,7 @@ def _satpy(reader: str, channel: str, band: str = "", folder: bool = False) -> A
     return advice
 
 
-def _unpack(command: str, *without: str) -> Advice:
+def _unpack(command: str, *without: str, verb: str = "unpack") -> Advice:
     """Advise a command; ``FILE`` in it is the file, and ``FOLDER`` the file's path without the suffixes given."""
 
     def advice(path: Path) -> str:
@@ -183,7 +194,7 @@ def _unpack(command: str, *without: str) -> Advice:
         for suffix in without:
             folder = folder.removesuffix(suffix)
         filled = command.replace("FILE", shlex.quote(str(path))).replace("FOLDER", shlex.quote(folder))
-        return f"unpack it first ({filled}) and give what comes out."
+        return f"{verb} it first ({filled}) and give what comes out."
 
     return advice
 
@@ -223,6 +234,11 @@ _TIFF = _code(
     "da = rioxarray.open_rasterio(PATH, masked=True).squeeze('band', drop=True).assign_attrs(units='K')",
     SAVED.format("da"),
 )
+_MERGED = _code(
+    "its bytes are kelvin less 75, 255 is missing",
+    "kelvin = numpy.fromfile(PATH, 'u1').reshape(2, 3298, 9896) + 75.0; kelvin[kelvin == 330] = numpy.nan",
+    SAVED.format("kelvin, kelvin=True"),
+)
 _AREA = _fixed(
     "order the images as NetCDF (NOAA CLASS offers both) and read them with satpy's reader goes-imager_nc, or save "
     "them as NetCDF with McIDAS-V."
@@ -243,6 +259,12 @@ _RULES: list[tuple[str, Test, Advice]] = [
         "gridded Himawari data of CEReS",
         _named(r"^\d{12}\.(tir|sir|vis|ext)\.\d\d\..*geoss(\.bz2)?$"),
         _satpy("ahi_l1b_gridded_bin", "B13"),
+    ),
+    ("merged infrared in its first format", _named(r"^merg_\d{10}_4km-pixel$"), _MERGED),
+    (
+        "a model",
+        _named(r"\.(safetensors|pth|onnx)$"),
+        _fixed("give it with --model, and as input the data that it is for."),
     ),
     ("a GMS-5 VISSR archive", _named(r"^VISSR_\d{8}_\d{4}_.*\.IMG"), _satpy("gms5-vissr_l1b", "IR1", r"_(IR\d)\.")),
     *(
@@ -272,6 +294,18 @@ _RULES: list[tuple[str, Test, Advice]] = [
     ("a JPEG picture", _starts(b"\xff\xd8\xff", b"\0\0\0\x0cjP", b"\xff\x4f\xff\x51"), _fixed(_LOSSY)),
     ("a picture or film", _starts(b"GIF8", b"\x1aE\xdf\xa3"), _fixed(_LOSSY)),
     ("a picture or film", lambda head, name: head[8:12] == b"WEBP" or head[4:8] == b"ftyp", _fixed(_LOSSY)),
+    (
+        "a PGM or PPM picture",
+        _starts(b"P2\n", b"P5\n", b"P6\n", b"P5 "),
+        _unpack("magick FILE FOLDER.png", ".pgm", ".ppm", verb="convert"),
+    ),
+    ("a FITS file", _starts(b"SIMPLE  ="), _array("astropy.io.fits.getdata(PATH)")),
+    ("an IDL save file", _starts(b"SR\0\4", b"SR\0\6"), _array("scipy.io.readsav(PATH)['NAME']")),
+    (
+        "a document",
+        _both(_starts(b"PK\3\4", b"\xd0\xcf\x11\xe0"), _named(r"\.(xlsx?|docx?|pptx?|odt|kmz)$")),
+        _fixed(_NO_SEQUENCE),
+    ),
     ("a NumPy array", _starts(b"\x93NUMPY"), _array("numpy.load(PATH)")),
     ("NumPy arrays", _both(_starts(b"PK\3\4"), _named(r"\.npz$")), _array("numpy.load(PATH)['NAME']")),
     ("a gzipped tar archive", _both(_starts(b"\x1f\x8b"), _named(r"\.(tgz|tar\.gz)$")), _unpack("tar xzf FILE")),

@@ -11,7 +11,7 @@ __all__ = ["safe_name"]
 
 # What Windows, or a Zarr store, keeps for itself.
 RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[\d¹²³])(\..*)?|zarr\.json", re.IGNORECASE)
-LONGEST = 100  # bytes, which leaves room for a date before it and a suffix behind it
+LONGEST, DIGITS = 100, 6  # bytes, which leaves room for a date before it and a suffix behind it
 
 
 def safe_name(text: object, taken: Container[str] = ()) -> str:
@@ -31,16 +31,16 @@ def safe_name(text: object, taken: Container[str] = ()) -> str:
     Returns
     -------
     str
-        At most 120 bytes of UTF-8; never empty, hidden, or a name that Windows reserves.
+        At most 100 bytes of UTF-8; never empty, hidden, or a name that Windows reserves.
     """
     wanted = unicodedata.normalize("NFC", str(text))
     name = "".join(letter if _is_harmless(letter) else "_" for letter in wanted).strip(" .")
     name = re.sub(r"^-", "_", name)
     if RESERVED.fullmatch(name):
         name = f"_{name}"
-    name = name.encode()[:LONGEST].decode(errors="ignore").strip(" .") or "unnamed"
-    if name != wanted:
-        name = f"{name}-{hashlib.sha256(wanted.encode(errors='surrogatepass')).hexdigest()[:6]}"
+    if name != wanted or not name or len(name.encode()) > LONGEST:
+        name = name.encode()[: LONGEST - DIGITS - 1].decode(errors="ignore").strip(" .") or "unnamed"
+        name = f"{name}-{hashlib.sha256(wanted.encode(errors='surrogatepass')).hexdigest()[:DIGITS]}"
     numbered, number = name, 1
     while numbered.lower() in taken:
         number += 1

@@ -92,9 +92,13 @@ def _text(value: Any) -> str:
 
 def owns(path: Path, kind: Kind) -> bool:
     """Whether this package wrote a file or folder as this kind of output."""
+    # To open a pipe would wait for ever.
+    return (path.is_file() if kind.alike is None else path.is_dir()) and _holds(kind.recognise, path)
+
+
+def _holds(test: Callable[[Path], bool], path: Path) -> bool:
     try:
-        fits = path.is_file() if kind.alike is None else path.is_dir()  # a pipe would be waited for
-        return fits and kind.recognise(path)
+        return test(path)
     except Exception:  # whatever a reader says about a file that is not ours
         return False
 
@@ -135,7 +139,7 @@ def check_place(path: Path, kind: Kind, *, overwrite: bool = False, sources: Ite
             )
         if any(Path(os.path.realpath(source)) in place.parents for source in sources):
             raise InputError(f"{path} is part of the input that is read; write to another place.")
-        if kind.alike is not None and not kind.alike(place):
+        if kind.alike is not None and not _holds(kind.alike, place):
             raise InputError(
                 f"{path} is a folder that holds more than {kind.name}, which --overwrite does not remove; "
                 "name another place."

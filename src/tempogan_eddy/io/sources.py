@@ -226,6 +226,7 @@ def _grouped(
 def _continued(members: list[Source], reader: HeaderReader, together: bool, unreadable: str) -> Iterator[Source]:
     """Yield one source for the files of each group that continue each other, and one for each that does not."""
     headers: list[Header] = []
+    refused: list[Source] = []
     by_path = {member.path: member for member in members}
     stamped = all(_has_stamp(path) for path in by_path)
     for path, member in by_path.items():
@@ -235,7 +236,9 @@ def _continued(members: list[Source], reader: HeaderReader, together: bool, unre
             if (stamped or together) and unreadable == "gap":
                 log.warning("left out as a gap: %s", error)
             else:
-                yield member  # opened, it says what is wrong
+                refused.append(member)
+    # Opened, each says what is wrong; where all files of an archive have one fault, one of them is enough.
+    yield from refused if headers or not stamped else refused[:1]
     groups = continuing(headers, stamped=stamped, together=together)
     joined = sum(len(group) > 1 for group in groups)
     for group in groups:

@@ -11,7 +11,7 @@ import xarray as xr
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.axes import is_since, role_of
-from tempogan_eddy.io.stamps import time_in_name
+from tempogan_eddy.io.stamps import time_in_name, zone_in_name
 from tempogan_eddy.io.time_decoding import parse_moment
 from tempogan_eddy.io.units import text_of
 
@@ -104,7 +104,8 @@ def frame_time(
     if time_from in ("auto", "name"):
         moment = time_in_name(path.name)
         if moment is not None:
-            return moment, "file name"
+            zone = zone_in_name(path.name)
+            return moment, f"file name, whose clock is {zone}" if zone else "file name"
     if time_from != "auto":
         place = "attributes" if time_from == "attributes" else "name"
         raise InputError(f"{path} tells no time in its {place}; use another --time-from (data.time_from).")

@@ -16,6 +16,7 @@ import pandas as pd
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.axes import is_since
+from tempogan_eddy.io.once import tell_once
 from tempogan_eddy.io.units import text_of
 
 __all__ = ["decode_times", "parse_moment"]
@@ -171,7 +172,7 @@ def _by_calendar(dates: np.ndarray, units: str, calendar: str, where: str | Path
                 "standard calendar does not have; convert the times (cdo setcalendar,standard)."
             ) from None
     if calendar in LABELLED:
-        log.info("%s: dates of the calendar %r are taken as they are written", where, calendar)
+        tell_once(log, logging.INFO, "%s: dates of the calendar %s are taken as they are written", where, calendar)
     return times
 
 

@@ -10,10 +10,12 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tempogan_eddy.io.once import tell_once
 from tempogan_eddy.io.units import text_of
 
 __all__ = ["Decoding", "bad_flags", "flagged"]
@@ -56,7 +58,7 @@ class Decoding:
     offset: float = 0.0
 
     @classmethod
-    def of(cls, attrs: Mapping[Any, Any], dtype: np.dtype, where: object) -> Decoding:
+    def of(cls, attrs: Mapping[Any, Any], dtype: np.dtype, where: str | Path) -> Decoding:
         """Read the attributes of a variable whose values are stored as `dtype`.
 
         A value that is no number, such as a ``missing_value`` of "none", is ignored with a warning.
@@ -70,7 +72,14 @@ class Decoding:
         scale = next(iter(_numbers(lower.get("scale_factor"), "scale_factor", where)), 1.0)
         offset = next(iter(_numbers(lower.get("add_offset"), "add_offset", where)), 0.0)
         if scale == 0 or not np.isfinite([scale, offset]).all():
-            log.warning("%s: scale_factor %s and add_offset %s are no packing; ignored", where, scale, offset)
+            tell_once(
+                log,
+                logging.WARNING,
+                "%s: scale_factor %s and add_offset %s are no packing; ignored",
+                where,
+                scale,
+                offset,
+            )
             scale, offset = 1.0, 0.0
         packing = _Packing(stored, scale, offset, view is not None)
         missing = [
@@ -158,13 +167,21 @@ class _Packing:
         return number
 
 
-def _limits(attrs: Mapping[str, Any], where: object) -> list[tuple[int, float, bool]]:
+def _limits(attrs: Mapping[str, Any], where: str | Path) -> list[tuple[int, float, bool]]:
     """Return the limits that attributes state, as `_Packing.stored_limits` takes them."""
     found = []
     for key, ends in (("valid_range", (0, 1)), ("valid_min", (0,)), ("valid_max", (1,))):
         numbers = _numbers(attrs.get(key), key, where)
         if len(numbers) not in (0, len(ends)):
-            log.warning("%s: %s has %d numbers instead of %d; ignored", where, key, len(numbers), len(ends))
+            tell_once(
+                log,
+                logging.WARNING,
+                "%s: %s has %d numbers instead of %d; ignored",
+                where,
+                key,
+                len(numbers),
+                len(ends),
+            )
         elif numbers:
             found += [(end, number, _is_float(attrs[key])) for end, number in zip(ends, numbers, strict=True)]
     return found
@@ -174,7 +191,7 @@ def _is_float(attribute: Any) -> bool:
     return np.asarray(attribute).dtype.kind == "f"
 
 
-def _numbers(attribute: Any, key: str, where: object) -> list[float]:
+def _numbers(attribute: Any, key: str, where: str | Path) -> list[float]:
     """Return an attribute as numbers; text is read as the numbers it spells."""
     if attribute is None:
         return []
@@ -183,7 +200,7 @@ def _numbers(attribute: Any, key: str, where: object) -> list[float]:
         return [float(value) for value in values.ravel()]
     found = [float(text) for value in values.ravel() for text in NUMBER.findall(text_of(value))]
     if not found:
-        log.warning("%s: %s = %s is no number; ignored", where, key, text_of(attribute))
+        tell_once(log, logging.WARNING, "%s: %s = %s is no number; ignored", where, key, text_of(attribute))
     return found
 
 

@@ -10,7 +10,7 @@ import zarr
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import save_sequence
-from tempogan_eddy.io.aside import require_space, written_aside
+from tempogan_eddy.io.aside import require_space, unwritable, written_aside
 from tempogan_eddy.io.kinds import FLOW
 from tempogan_eddy.io.open import find_sources, open_source
 from tempogan_eddy.io.ownership import check_place, mark_attributes
@@ -100,8 +100,6 @@ def synthesize(
             on_frame=None if on_frame is None else partial(on_frame, name),
         )
         log.info("writing the storm %s to %s", name, places[name])
-        if format == "zarr":
-            _make_group(path)
         sequence = storm["brightness_temperature"]
         if format in ("png", "digital-typhoon"):
             sequence = sequence.drop_vars(["x", "y"])  # no place for them in these formats
@@ -114,6 +112,8 @@ def synthesize(
             precision=precision,
             overwrite=overwrite,
         )
+        if format == "zarr":
+            _make_group(path)
         _save_flow(storm["flow"], flows / f"{name}.nc", history, overwrite)
     return names
 
@@ -154,7 +154,10 @@ def _name(index: int, storms: int) -> str:
 
 def _make_group(path: Path) -> None:
     """Make the root of a Zarr store, or keep the one that is there."""
-    zarr.open_group(path, mode="a", zarr_format=3)
+    try:
+        zarr.open_group(path, mode="a", zarr_format=3)
+    except OSError as error:
+        raise unwritable(path, error) or error from error
 
 
 def _save_flow(flow: xr.DataArray, path: Path, history: str, overwrite: bool) -> None:

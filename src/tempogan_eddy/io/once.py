@@ -1,0 +1,27 @@
+"""Telling once what is true of every file of a folder: an archive is thousands of files alike."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+__all__ = ["tell_once"]
+
+_TOLD: set[tuple[str, ...]] = set()
+
+
+def tell_once(log: logging.Logger, level: int, message: str, where: str | Path, *args: object) -> None:
+    """Log a message about a file, once for all files of its folder of which the same is true.
+
+    Parameters
+    ----------
+    log, level, message, args
+        As for ``Logger.log``; the message begins with ``%s`` for the file.
+    where : str or Path
+        The file, perhaps followed by ``: `` and a variable.
+    """
+    path, _, rest = str(where).partition(": ")
+    key = (message, str(Path(path).parent), rest, *map(str, args))
+    if key not in _TOLD:
+        _TOLD.add(key)
+        log.log(level, message, where, *args)

@@ -1,0 +1,116 @@
+"""A sequence on another grid in the form of the array that it was made from."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from tempogan_eddy.io.layout import Layout
+from tempogan_eddy.io.resolution import rescaled
+
+__all__ = ["OF_NUMBERS", "is_object", "restored"]
+
+log = logging.getLogger(__name__)
+
+OF_NUMBERS = {"_FillValue", "missing_value", "actual_range"}
+"""Attributes that speak of the numbers that came in."""
+
+
+def is_object(coord: xr.DataArray) -> bool:
+    """Return whether a coordinate holds what numpy has no type for: text of xarray, a projection, dates with a zone."""
+    return not isinstance(coord.dtype, np.dtype) or coord.dtype.kind in "OT"
+
+
+def restored(
+    changed: xr.DataArray,
+    pixel: float,
+    sequence: xr.DataArray,
+    original: xr.DataArray,
+    layout: Layout,
+    names: Mapping[Hashable, Hashable],
+    timed_by: Hashable | None,
+) -> xr.DataArray:
+    """Give a sequence on another grid the form of the original.
+
+    Parameters
+    ----------
+    changed : DataArray (time, y, x)
+        The sequence on the new grid.
+    pixel : float
+        Side of its pixels in pixels of the original.
+    sequence : DataArray (time, y, x)
+        What was made from the original, whose attributes `changed` had before it was changed.
+    original : DataArray
+        The array, with its frames in the order of time.
+    layout : Layout
+        Its dimensions.
+    names : mapping
+        What it calls the coordinates of the sequence.
+    timed_by : hashable or None
+        Which of its coordinates says when the frames were seen.
+    """
+    outer: dict[Hashable, Hashable] = {inner: dim for dim, inner in layout.names.items()}
+    whole = changed if layout.time is not None else changed.isel(time=0, drop=True)
+    variable = xr.Variable([outer[dim] for dim in whole.dims], whole.data)
+    variable = variable.set_dims([*layout.extras, *variable.dims]).transpose(*original.dims)
+    coords = {
+        names.get(name, name): xr.Variable([outer[dim] for dim in coord.dims], coord.variable.data, coord.attrs)
+        for name, coord in whole.coords.items()
+        if name != "time" and set(coord.dims) <= set(outer)
+    }
+    # What does not lie in the frame is as true as before.
+    for name, coord in original.coords.items():
+        if set(coord.dims) & {layout.y, layout.x}:
+            if name not in coords:
+                log.warning("The coordinate %s labels the pixels before and is left out", name)
+            continue
+        squeezed = set(coord.dims) & set(layout.extras)
+        if name in (timed_by, layout.time) or name not in coords or squeezed or is_object(coord):
+            coords[name] = coord.variable
+    attrs = _outer_attributes(changed, pixel, sequence, original)
+    return xr.DataArray(variable, coords=coords, name=original.name, attrs=attrs)
+
+
+def _outer_attributes(
+    changed: xr.DataArray, pixel: float, sequence: xr.DataArray, original: xr.DataArray
+) -> dict[Any, Any]:
+    """Return the original's attributes as far as they still hold, and what was added."""
+    before, after = sequence.attrs, changed.attrs
+    attrs: dict[Any, Any] = {}
+    for key, value in original.attrs.items():
+        if key not in before:
+            kept = None if key in OF_NUMBERS else _on_the_new_grid(str(key), value, pixel, changed.shape[1:])
+            if kept is not None:  # an object: only its name can tell whether it still holds
+                attrs |= dict.fromkeys(rescaled({key: ""}, 1 / pixel), kept)
+        elif key in after:
+            attrs[key] = value if np.array_equal(after[key], before[key]) else after[key]
+    added = {key: value for key, value in after.items() if key not in original.attrs and key != "sequence"}
+    return attrs | added | {"units": "K"}
+
+
+def _on_the_new_grid(key: str, value: Any, pixel: float, shape: tuple[int, ...]) -> Any:
+    """Return an attribute that is an object as it is on the new grid, or None if it cannot be had."""
+    parts = value if isinstance(value, list | tuple) else [value]
+    if any(isinstance(part, xr.DataArray | xr.Dataset) for part in parts):
+        log.warning("The attribute %s belongs to the grid before and is left out", key)
+        return None
+    if not hasattr(value, "area_extent") and not hasattr(value, "lons"):
+        return value
+    changed = _regridded(value, pixel, shape)
+    if changed is None:
+        log.warning("The attribute %s describes the grid before and is left out", key)
+    return changed
+
+
+def _regridded(area: Any, pixel: float, shape: tuple[int, ...]) -> Any:
+    """Return an area of pyresample in pixels of another size, or None if it cannot be one."""
+    rows, columns = (round(side * pixel) for side in shape)
+    try:
+        changed = area[:rows, :columns].aggregate(y=pixel, x=pixel)
+        return changed if tuple(changed.shape) == shape else None
+    except Exception:  # an area of a kind that cannot, which may fail in any way
+        return None
