@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+import zarr
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -426,6 +427,20 @@ def test_a_claim_is_held_against_the_file_and_the_largest_instrument(tmp_path):
     check_claim(tmp_path, (22000, 22000), 4)  # a folder: how much is in it is not looked at
     with pytest.raises(InputError, match="full disk"):
         check_claim(tmp_path, (10**6, 10**6), 1)
+
+
+def write_long_axis(file):
+    file.create_dataset("time", (10**9,), "f8", chunks=(1000,))
+    file.create_dataset("tb", (10**9, 2, 2), "f4", chunks=(1000, 2, 2)).attrs["units"] = "K"
+
+
+def test_an_axis_that_claims_more_than_any_archive_has_takes_no_memory(tmp_path, memory):
+    store = tmp_path / "long.zarr"
+    zarr.open_group(store, mode="w").create_array("time", shape=(10**9,), chunks=(1000,), dtype="f8")
+    for path in (file_of(tmp_path / "long.nc", write_long_axis), store):
+        with pytest.raises(InputError, match="1,000,000,000 values along one axis"):
+            open_sequence(path)
+    assert memory() < 200e6
 
 
 # Folders

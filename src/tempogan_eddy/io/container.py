@@ -14,7 +14,7 @@ from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.axes import role_of
-from tempogan_eddy.io.hdf5_guard import refuse_outside_data
+from tempogan_eddy.io.hdf5_guard import check_axis, refuse_outside_data
 
 __all__ = ["groups_of", "is_hdf5", "is_zipped_zarr", "open_stored", "zarr_groups"]
 
@@ -60,6 +60,8 @@ def open_stored(path: Path, group: str | None = None) -> xr.Dataset:
                     if all(dataset.sizes.get(dim, size) == size for dim, size in variable.sizes.items())
                 }
                 dataset = dataset.assign_coords(fitting)
+    except InputError:
+        raise
     except Exception as error:  # xarray's engines raise whatever their libraries raise
         raise _unreadable(path, error) from error
     return _name_phony_dimensions(dataset)
@@ -116,6 +118,8 @@ def _open(path: Path, group: str | None) -> xr.Dataset:
     options: dict[str, Any] = {"decode_coords": "all", "decode_times": False, "mask_and_scale": False, "cache": False}
     if path.is_dir() or is_zipped_zarr(path):
         source: Any = path if path.is_dir() else zarr.storage.ZipStore(path, mode="r")
+        for name, array in zarr.open_group(source, mode="r", path=group or "").arrays():
+            check_axis(path, name, array.shape)
         return xr.open_dataset(source, group=group or None, engine="zarr", consolidated=False, **options)
     # The NetCDF library reads what is cut off a classic file as zeros, scipy notices.
     engine = "scipy" if _is_classic(path) else "netcdf4"

@@ -15,7 +15,7 @@ from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy.errors import InputError
 
-__all__ = ["check_claim", "find_dataset", "refuse_outside_data"]
+__all__ = ["check_axis", "check_claim", "find_dataset", "refuse_outside_data"]
 
 # The largest frames in use are full disks at 0.5 km: 22,000 x 22,000 of Himawari, 21,696 x 21,696 of GOES.
 LARGEST_FRAME_PIXELS = 23_000 * 23_000
@@ -23,6 +23,9 @@ LARGEST_FRAME_PIXELS = 23_000 * 23_000
 # 1,032 at most, and constant fields under Zstandard by some 7,000.
 SMALL_FRAME_BYTES = 64 << 20
 LARGEST_PACKING = 10_000
+
+# 50 years of frames every ten minutes are 2.6 million; the library reads whole axes when it opens a file.
+LONGEST_AXIS = 10_000_000
 
 MOST_OBJECTS = 10_000
 MOST_LINKS = 16  # that lead to one dataset
@@ -58,6 +61,18 @@ def check_claim(path: Path, shape: tuple[int, ...], itemsize: int = 4) -> None:
             f"{path} says that it holds {claim} values at once ({size / 1e6:.0f} MB), but is a file of "
             f"{path.stat().st_size / 1e3:.1f} kB; it is damaged or incomplete."
         )
+
+
+def check_axis(path: Path, name: str, shape: tuple[int, ...]) -> None:
+    """Refuse a variable of one dimension that is longer than any axis, before it takes memory.
+
+    Raises
+    ------
+    InputError
+        It has more than ten million values.
+    """
+    if len(shape) == 1 and shape[0] > LONGEST_AXIS:
+        raise InputError(f"{path} says that {name} has {shape[0]:,} values along one axis; it is damaged.")
 
 
 def find_dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
@@ -109,8 +124,8 @@ def refuse_outside_data(path: Path) -> None:
     Raises
     ------
     InputError
-        A link or dataset leads to other files, groups hold themselves, the file has more than 10,000 objects, or
-        it cannot be read as HDF5.
+        A link or dataset leads to other files, groups hold themselves, an axis is longer than any, the file has
+        more than 10,000 objects, or it cannot be read as HDF5.
     """
     try:
         with NETCDF4_PYTHON_LOCK, h5py.File(path, "r", locking=False) as file:
@@ -119,6 +134,7 @@ def refuse_outside_data(path: Path) -> None:
                     raise InputError(f"{path} holds more than {MOST_OBJECTS:,} objects; give files of fewer.")
                 if isinstance(identifier, h5py.h5d.DatasetID):
                     _refuse_storage_outside(identifier, name, path)
+                    check_axis(path, name, identifier.shape or ())
     except InputError:
         raise
     except Exception as error:  # h5py raises any of a dozen for a damaged file
