@@ -59,7 +59,7 @@ def view(
         check_place(export, SITE, overwrite=overwrite, sources=sources)
     data = settings(config, overrides, variable=variable, time_from=time_from).data
     options: Any = data.reader_options()
-    site = Site(Catalog(Request(files, truth, low_res, scale, storm, time, options)), history())
+    site = Site(Catalog(Request(files, truth, low_res, scale, storm, time, data.time_tolerance, options)), history())
     if export is not None:
         with frame_progress("exporting") as advance:
             export_site(site, export, advance, overwrite=overwrite)

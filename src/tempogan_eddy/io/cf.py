@@ -88,6 +88,7 @@ def open_cf(
     if (np.diff(order) < 0).any():
         tell_once(log, logging.WARNING, "%s: frames are not in the order of their times; they are sorted", path)
     check_claim(path, layout.shape(stored)[1:], stored.dtype.itemsize)
+    check_claim(path, stored.encoding.get("chunksizes") or stored.encoding.get("chunks") or (), stored.dtype.itemsize)
     attrs = merge(dataset.attrs, stored.attrs)
     conversion = kelvin_conversion(attrs.get("units", ""))
     read = _Frames(path, layout, order, stored, flags_of(dataset, name, path))

@@ -29,7 +29,7 @@ from tempogan_eddy.io.hdf5_guard import find_dataset
 from tempogan_eddy.io.quality import VALID_KELVIN, mask_calibration_bars
 from tempogan_eddy.io.sequence import as_sequence
 from tempogan_eddy.io.units import kelvin_conversion
-from tempogan_eddy.io.walk import refuse_special
+from tempogan_eddy.io.walk import entries, refuse_special
 
 __all__ = ["FILE_NAME", "open_digital_typhoon"]
 
@@ -96,7 +96,7 @@ def open_digital_typhoon(
         of several storms. Of a long sequence, 64 headers are looked into now, and the others when they are read.
     """
     if not files:
-        files = [path] if path.is_file() else [file for file in path.iterdir() if _is_frame(file)]
+        files = [path] if path.is_file() else [file for file in entries(path) if _is_frame(file)]
     frames = sorted((_parse_name(file) for file in files), key=lambda frame: (frame.time, frame.path.name))
     if unreadable == "gap":
         frames = [frame for frame in frames if _is_readable(frame)]

@@ -31,8 +31,8 @@ class Request:
         May hold many storms; those of the files' names are taken.
     scale : int, optional
         How many times finer than the low resolution, where no file tells.
-    storm, time : str, optional
-        One storm of several, and an interval as for `select_time`.
+    storm, time, time_tolerance : str, optional
+        One storm of several, and an interval and a tolerance as for `select_time`.
     options : ReaderOptions
         As for `open_sequence`; a variable's name is the truth's, where there is one.
     """
@@ -43,6 +43,7 @@ class Request:
     scale: int | None = None
     storm: str | None = None
     time: str | None = None
+    time_tolerance: str | None = None
     options: ReaderOptions = field(default_factory=ReaderOptions)
 
 
@@ -103,7 +104,7 @@ class Catalog:
             if not opened:
                 options = self._options(named=self.request.truth is None)
                 da = open_source(source, **options)
-                opened.append(select_time(da, self.request.time))
+                opened.append(select_time(da, self.request.time, self.request.time_tolerance))
             return opened[0]
 
         return open_once
