@@ -184,7 +184,7 @@ def test_a_truncated_file_is_refused_by_name(tmp_path, format, unlimited):
 
 def test_text_named_netcdf_is_refused_by_name(tmp_path):
     (tmp_path / "text.nc").write_text("this is no NetCDF")
-    with pytest.raises(InputError, match=r"text\.nc cannot be read as NetCDF"):
+    with pytest.raises(InputError, match=r"text\.nc is text"):
         open_sequence(tmp_path / "text.nc")
 
 

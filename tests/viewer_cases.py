@@ -104,10 +104,10 @@ def storm_files(folder, frames=5, side=320):
         "sensor_model": "area",
         "super_resolution_comment": "Detail finer than the input's pixels is plausible, not observed.",
     }
-    save_sequence(as_frames(arrays["truth"]), folder / "truth.nc")
-    save_sequence(as_frames(arrays["low-res"], sensor_model="area"), folder / "coarse.nc")
+    save_sequence(as_frames(arrays["truth"]), folder / "truth.nc", precision="exact")
+    save_sequence(as_frames(arrays["low-res"], sensor_model="area"), folder / "coarse.nc", precision="exact")
     command = "tempogan-eddy reconstruct coarse.nc -o fine.nc"
-    save_sequence(as_frames(arrays["reconstructed"], **made), folder / "fine.nc", history=command)
+    save_sequence(as_frames(arrays["reconstructed"], **made), folder / "fine.nc", history=command, precision="exact")
     return arrays
 
 

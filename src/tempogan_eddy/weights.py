@@ -41,6 +41,8 @@ def _is_model(path: Path) -> bool:
 
 
 MODEL = Kind("a model", _is_model)
+LARGEST_GROWTH = 4
+"""A network of more weights than so many times those of its file is not what the file was saved from."""
 
 
 @dataclass
@@ -186,7 +188,9 @@ def _check_fit(weights: Mapping[str, Any], config: Config, path: Path) -> None:
     with torch.device("meta"):  # shapes alone, no memory
         wanted = {name: value.shape for name, value in build_generator(config).state_dict().items()}
     held = {name: getattr(value, "shape", None) for name, value in weights.items()}
-    if held != wanted:
+    # A network may have layers beside those of the file, which start without an effect, but not be of another size.
+    size = sum(shape.numel() for shape in held.values() if shape is not None)
+    if not held.items() <= wanted.items() or sum(shape.numel() for shape in wanted.values()) > LARGEST_GROWTH * size:
         raise InputError(f"The weights in {path} do not fit the configuration stored with them; the file is damaged.")
     # A sum is finite where all its terms are.
     if not all(value.is_floating_point() and value.sum(dtype=torch.float64).isfinite() for value in weights.values()):

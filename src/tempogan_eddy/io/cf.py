@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -37,6 +38,9 @@ from tempogan_eddy.io.validity import Decoding, flagged
 __all__ = ["Located", "NoSequenceError", "locate", "open_cf", "zarr_groups"]
 
 log = logging.getLogger(__name__)
+
+# Between these, limits of brightness temperature are meant as such and not as packed numbers.
+PLAUSIBLE_KELVIN = (100.0, 400.0)
 
 # Frames that a file packs into one chunk are held, decoded, while they are read one by one; not beyond this.
 LARGEST_BLOCK_BYTES = 512 << 20
@@ -92,12 +96,13 @@ def open_cf(
     attrs = merge(dataset.attrs, stored.attrs)
     conversion = kelvin_conversion(attrs.get("units", ""))
     read = _Frames(path, layout, order, stored, flags_of(dataset, name, path))
-    stack = FrameStack(path, read, layout.shape(stored), conversion or KELVIN, valid_kelvin)
+    if conversion is None:
+        raise InputError(_no_temperature(path, name, attrs))
+    stack = FrameStack(path, read, layout.shape(stored), conversion, valid_kelvin)
     if grid_mapping := stored.encoding.get("grid_mapping"):
         attrs["grid_mapping"] = grid_mapping
     attrs = {key: value for key, value in attrs.items() if key not in STORED_ATTRIBUTES}
-    if conversion is not None:
-        attrs["units"] = "K"
+    attrs["units"] = "K"
     if channel_of(name).kind and not channel_of("", attrs).kind:
         attrs.setdefault("original_name", name)  # all that tells the channel
     attrs.setdefault("sequence", group.rsplit("/", 1)[-1] if group and path.is_dir() else _stem(path))
@@ -106,6 +111,14 @@ def open_cf(
     tell_left_out(dataset, stored, {*places, time}, path)
     coords = layout.coordinates(places, times, order)
     return as_sequence(lazy_sequence(stack, coords, attrs), valid_kelvin=EVERYTHING)
+
+
+def _no_temperature(path: Path, name: str, attrs: Mapping[str, Any]) -> str:
+    told = f"the units {attrs['units']!r}" if "units" in attrs else "no units"
+    return (
+        f"{path}: {name} has {told}; a brightness temperature is in K or degrees_Celsius. If it is one, say so: "
+        f"ncatted -a units,{name},o,c,K {path.name}"
+    )
 
 
 @dataclass(frozen=True)
@@ -196,8 +209,16 @@ class _Layout:
 
     def image(self, da: xr.DataArray) -> xr.Variable:
         """Return a variable on the stored grid with (frames), rows and columns in this order; still lazy."""
-        kept = [dim for dim in (self.frames, self.rows, self.columns) if dim is not None]
+        kept = [dim for dim in (self.frames, self.rows, self.columns) if dim in da.dims]
         return da.variable.isel({dim: 0 for dim in da.dims if dim not in kept}).transpose(*kept)
+
+    def part(self, variable: xr.Variable, first: int, last: int) -> np.ndarray:
+        """Return some frames of what `image` gave, with an axis of one for each dimension that it does not have."""
+        along = self.frames in variable.dims
+        values = variable[first:last].values if along else variable.values
+        shape = [dim in variable.dims for dim in (self.rows, self.columns)]
+        sizes = iter(values.shape[1:] if along else values.shape)
+        return values.reshape((len(values) if along else 1, *(next(sizes) if here else 1 for here in shape)))
 
     def shape(self, da: xr.DataArray) -> tuple[int, int, int]:
         """Return the numbers of frames, rows and columns."""
@@ -236,7 +257,11 @@ def _lay_out(dataset: xr.Dataset, da: xr.DataArray, path: Path, time_from: str) 
             "along this dimension with units such as 'hours since 1970-01-01'."
         )
     if len(left) != needed:
-        raise InputError(f"{where} has the dimensions {da.dims}; a sequence has time and two more.")
+        longer = next(dim for dim in left if dim != frames)
+        raise InputError(
+            f"{where} has the dimensions {da.dims}; a sequence has time and two more. Take one part first: "
+            f"ncks -d {longer},0 IN OUT, or in Python da.isel({longer}=0)."
+        )
     horizontal = [dim for dim in left if dim != frames]
     rows, columns = horizontal_axes(_skeleton(dataset, da), (horizontal[0], horizontal[1]))
     return time, _Layout(frames, rows, columns)
@@ -267,8 +292,11 @@ class _Frames:
     """Frames of a variable by number, in the file's units; those of one chunk of the file are decoded together."""
 
     def __init__(self, path: Path, layout: _Layout, order: np.ndarray, da: xr.DataArray, flags: list[Flags]) -> None:
-        self.path, self.order, self.variable, self.name = path, order, layout.image(da), str(da.name)
-        self.decoding = Decoding.of(da.attrs, da.dtype, f"{path}: {da.name}")
+        self.path, self.order, self.name = path, order, str(da.name)
+        self.layout, self.variable = layout, layout.image(da)
+        conversion = kelvin_conversion(da.attrs.get("units", "")) or KELVIN
+        low, high = ((kelvin - conversion.offset) / conversion.scale for kelvin in PLAUSIBLE_KELVIN)
+        self.decoding = Decoding.of(da.attrs, da.dtype, f"{path}: {da.name}", (low, high))
         self.flags = [(layout.image(flag), tests) for flag, tests in flags]
         self.frames_a_chunk = _frames_a_chunk(da, layout)
         self.held: tuple[int, np.ndarray] = (-1, np.empty(0))
@@ -286,16 +314,12 @@ class _Frames:
 
     def _read(self, first: int, last: int) -> np.ndarray:
         try:
-            values = self.decoding(self._part(self.variable, first, last))
+            values = self.decoding(self.layout.part(self.variable, first, last))
             for flags, tests in self.flags:
-                values = np.where(flagged(self._part(flags, first, last), tests), np.nan, values)
+                values = np.where(flagged(self.layout.part(flags, first, last), tests), np.nan, values)
         except Exception as error:  # whatever the library below raises for a damaged file
             raise InputError(f"{self.path} cannot be read at frame {first} ({error}); is it whole?") from error
         return np.asarray(values, dtype=np.float32)
-
-    @staticmethod
-    def _part(variable: xr.Variable, first: int, last: int) -> np.ndarray:
-        return variable.values[None] if variable.ndim == 2 else variable[first:last].values
 
 
 def _frames_a_chunk(da: xr.DataArray, layout: _Layout) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def choose_variable(groups: Mapping[str, xr.Dataset], path: Path, variable: str 
         return _named(images, path, variable)
     in_root = {key: value for key, value in images.items() if not value[0]}
     for held in (in_root, images):
-        for fits in (_has_standard_name, _is_kelvin):
+        for fits in (_has_standard_name, _is_kelvin, _is_temperature_of_a_band):
             candidates = [key for key, (_, name, da) in held.items() if fits(name, da)]
             if len(candidates) > 1:
                 best = preferred({key: images[key][2] for key in candidates})
@@ -83,6 +84,13 @@ def _is_kelvin(name: str, da: xr.DataArray) -> bool:
     described = f"{name} {text_of(da.attrs.get('long_name', ''))} {text_of(da.attrs.get('standard_name', ''))}".lower()
     spread = any(word in described for word in ("error", "uncertainty", "standard_deviation", "std", "spread", "noise"))
     return conversion is not None and conversion.is_kelvin and not spread
+
+
+def _is_temperature_of_a_band(name: str, da: xr.DataArray) -> bool:
+    """Return whether degrees Celsius or Fahrenheit are called a brightness temperature, by name or description."""
+    described = f"{name} {text_of(da.attrs.get('long_name', ''))} {text_of(da.attrs.get('description', ''))}"
+    called = re.search(r"brightness|infrared|(?<![a-z])(t_?b+|bt|ir)(?![a-z])", described.lower())
+    return kelvin_conversion(da.attrs.get("units", "")) is not None and called is not None
 
 
 def _named(images: Mapping[str, tuple[str, str, Any]], path: Path, variable: str) -> tuple[str, str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -94,10 +95,38 @@ def _decoded(variable: xr.Variable, where: str) -> xr.Variable:
     """Return a coordinate's real numbers; text as plain text."""
     values = variable.values
     if values.dtype.kind in "iuf" and "grid_mapping_name" not in variable.attrs:
-        values = Decoding.of(variable.attrs, values.dtype, where)(values)
+        values = _real_numbers(values, variable.attrs, where)
     elif values.dtype.kind in "SOT":
         values = np.vectorize(text_of, otypes=[str])(values)
     return xr.Variable(variable.dims, values, _attributes(variable))
+
+
+def _real_numbers(stored: np.ndarray, attrs: Mapping[Any, Any], where: str) -> np.ndarray:
+    """Return a coordinate's numbers; a valid range that leaves less if read as packed is in unpacked units."""
+    decoding = Decoding.of(attrs, stored.dtype, where)
+    values = decoding(stored)
+    lost = np.isnan(values) & ~np.isin(stored, decoding.missing) if values.dtype.kind == "f" else np.zeros(1, bool)
+    if stored.dtype.kind == "f":
+        lost &= ~np.isnan(stored)
+    if not lost.any():
+        return values
+    limits = {"valid_min", "valid_max", "valid_range"}
+    as_float = {
+        key: np.asarray(value, float) if key in limits and not isinstance(value, str) else value
+        for key, value in attrs.items()
+    }
+    unpacked = Decoding.of(as_float, stored.dtype, where)(stored)
+    if np.isnan(unpacked).sum() < np.isnan(values).sum():
+        values = unpacked
+        lost = np.isnan(values) & ~np.isin(stored, decoding.missing)
+    if lost.any():
+        tell_once(
+            log,
+            logging.WARNING,
+            "%s: %d of %d values lie outside its valid range and are missing",
+            *(where, int(lost.sum()), lost.size),
+        )
+    return values
 
 
 def _attributes(variable: xr.Variable, *dropped: str) -> dict:
@@ -133,7 +162,8 @@ def flags_of(dataset: xr.Dataset, name: str, path: Path) -> list[Flags]:
     linked = text_of(image.encoding.get("ancillary_variables", image.attrs.get("ancillary_variables", ""))).split()
     found = []
     for other, variable in dataset.variables.items():
-        if "flag_meanings" not in variable.attrs or set(variable.dims) != set(image.dims) or other == name:
+        on_image = variable.ndim and set(variable.dims) <= set(image.dims)
+        if "flag_meanings" not in variable.attrs or not on_image or other == name:
             continue
         meanings, tests = bad_flags(variable.attrs)
         standard = text_of(variable.attrs.get("standard_name", ""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,15 @@ from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.axes import role_of
+from tempogan_eddy.io.foreign import foreign_format
 from tempogan_eddy.io.hdf5_guard import check_axis, refuse_outside_data
 
-__all__ = ["groups_of", "is_hdf5", "is_zipped_zarr", "open_stored", "zarr_groups"]
+__all__ = ["ZARR_MARKS", "groups_of", "is_hdf5", "is_zipped_zarr", "open_stored", "zarr_groups"]
 
 # The library's own 64 MiB for each variable fill up with frames that are read once.
 netCDF4.set_chunk_cache(16 << 20)
 
+ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
 ZIP_MAGIC = b"PK\x03\x04"
 MOST_GROUPS = 500  # of one file
 
@@ -88,9 +91,19 @@ def zarr_groups(path: Path) -> list[str]:
     """
     try:
         store: Any = zarr.storage.ZipStore(path, mode="r") if path.is_file() else path
-        return sorted(_groups_with_arrays(zarr.open_group(store, mode="r"), ""))
+        return sorted(_groups_with_arrays(zarr.open_group(store, mode="r", path=_zip_folder(path)), ""))
     except Exception as error:  # zarr raises whatever its metadata parsing meets
         raise _unreadable(path, error) from error
+
+
+def _zip_folder(path: Path) -> str:
+    """Return the folder in a zip archive that holds the store; "" where it lies at the top, or for no archive."""
+    if not path.is_file():
+        return ""
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    marks = sorted((name for name in names if name.rsplit("/", 1)[-1] in ZARR_MARKS), key=lambda name: name.count("/"))
+    return marks[0].rpartition("/")[0] if marks else ""
 
 
 def _groups_with_arrays(group: zarr.Group, name: str) -> Iterator[str]:
@@ -118,9 +131,8 @@ def _open(path: Path, group: str | None) -> xr.Dataset:
     options: dict[str, Any] = {"decode_coords": "all", "decode_times": False, "mask_and_scale": False, "cache": False}
     if path.is_dir() or is_zipped_zarr(path):
         source: Any = path if path.is_dir() else zarr.storage.ZipStore(path, mode="r")
-        for name, array in zarr.open_group(source, mode="r", path=group or "").arrays():
-            check_axis(path, name, array.shape)
-        return xr.open_dataset(source, group=group or None, engine="zarr", consolidated=False, **options)
+        inner = "/".join(filter(None, (_zip_folder(path), group)))
+        return xr.open_dataset(source, group=inner or None, engine="zarr", consolidated=False, **options)
     # The NetCDF library reads what is cut off a classic file as zeros, scipy notices.
     engine = "scipy" if _is_classic(path) else "netcdf4"
     return xr.open_dataset(path, group=group or None, engine=engine, **options)
@@ -159,6 +171,9 @@ def _name_phony_dimensions(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:
+    foreign = foreign_format(path)
+    if foreign:
+        return InputError(str(foreign))
     reason = str(error).splitlines()[0].strip() if str(error).strip() else type(error).__name__
     kind = "Zarr" if path.is_dir() or is_zipped_zarr(path) else "NetCDF"
     return InputError(f"{path} cannot be read as {kind} ({reason}); is it whole?")

@@ -66,7 +66,7 @@ class FrameStack:
 
     def _frame(self, number: int, window: list[slice]) -> np.ndarray:
         frame = self.conversion(self.read(number)[tuple(window)])
-        return self.masked.apply(np.asarray(frame, np.float32))
+        return self.masked.apply(np.asarray(frame, np.float32), (self.path, number))
 
 
 class Masked:
@@ -84,12 +84,16 @@ class Masked:
         self.path, self.valid_kelvin = path, valid_kelvin
         self.seen = self.outside = 0
         self.lowest, self.highest = np.inf, -np.inf
+        self.counted: set[tuple[Path, int]] = set()
 
-    def apply(self, frame: np.ndarray) -> np.ndarray:
-        """Return a frame with NaN outside the valid kelvins, and count them."""
+    def apply(self, frame: np.ndarray, key: tuple[Path, int]) -> np.ndarray:
+        """Return a frame with NaN outside the valid kelvins, and count them once for each frame, known by a key."""
         if self.valid_kelvin == EVERYTHING:
             return frame
         kept = mask_impossible(frame, self.valid_kelvin)
+        if key in self.counted:
+            return kept
+        self.counted.add(key)
         outside = np.isnan(kept) & np.isfinite(frame)
         self.seen += frame.size
         if outside.any():

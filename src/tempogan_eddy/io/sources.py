@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.container import is_zipped_zarr, zarr_groups
+from tempogan_eddy.io.container import ZARR_MARKS, is_zipped_zarr, zarr_groups
 from tempogan_eddy.io.digital_typhoon import FILE_NAME
 from tempogan_eddy.io.foreign import foreign_format
 from tempogan_eddy.io.headers import Header, HeaderReader
@@ -30,7 +30,6 @@ NETCDF_SUFFIXES = {".nc", ".nc4", ".nc3", ".cdf", ".netcdf"}
 READ_SUFFIXES = {*NETCDF_SUFFIXES, ".h5", ".he5", ".hdf5"}
 NETCDF_MAGIC = (b"CDF", b"\x89HDF")
 PACKED_SUFFIXES = {".gz", ".bz2", ".xz", ".zst", ".z"}
-ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
 
 Paths = str | Path | Sequence[str | Path]
 """A file, a folder, a pattern such as ``merg_2019*.nc4``, or several of these."""
@@ -223,8 +222,8 @@ def _grouped(
             yield from members
 
 
-def _continued(members: list[Source], reader: HeaderReader, together: bool, unreadable: str) -> Iterator[Source]:
-    """Yield one source for the files of each group that continue each other, and one for each that does not."""
+def _continued(members: list[Source], reader: HeaderReader, together: bool, unreadable: str) -> list[Source]:
+    """Return one source for the files of each group that continue each other, and one for each that does not."""
     headers: list[Header] = []
     refused: list[Source] = []
     by_path = {member.path: member for member in members}
@@ -238,16 +237,17 @@ def _continued(members: list[Source], reader: HeaderReader, together: bool, unre
             else:
                 refused.append(member)
     # Opened, each says what is wrong; where all files of an archive have one fault, one of them is enough.
-    yield from refused if headers or not stamped else refused[:1]
+    found = refused if headers or not stamped else refused[:1]
     groups = continuing(headers, stamped=stamped, together=together)
     joined = sum(len(group) > 1 for group in groups)
     for group in groups:
         first = by_path[group[0].path]
         if len(group) == 1:
-            yield first
+            found.append(first)
         else:
             day = np.datetime_as_string(group[0].times[0], unit="D").replace("-", "") if joined > 1 else ""
-            yield Source(first.path, first.format, _common_parts(first, day), headers=tuple(group))
+            found.append(Source(first.path, first.format, _common_parts(first, day), headers=tuple(group)))
+    return sorted(found, key=lambda source: source.path)
 
 
 def _has_stamp(path: Path) -> bool:

@@ -23,13 +23,14 @@ __all__ = ["decode_times", "parse_moment"]
 
 log = logging.getLogger(__name__)
 
-MICROSECONDS = {
+MICROSECONDS: dict[str, float] = {
     **dict.fromkeys(("d", "day", "days"), 86_400_000_000),
     **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3_600_000_000),
     **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60_000_000),
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1_000_000),
     **dict.fromkeys(("ms", "msec", "msecs", "millisec", "millisecs", "millisecond", "milliseconds"), 1_000),
     **dict.fromkeys(("us", "microsec", "microsecs", "microsecond", "microseconds"), 1),
+    **dict.fromkeys(("ns", "nanosec", "nanosecs", "nanosecond", "nanoseconds"), 1e-3),
 }
 # Calendars whose dates are written as ours are; a date that ours does not have (30 February) is refused.
 LABELLED = {"noleap", "365_day", "all_leap", "366_day", "360_day"}
@@ -116,7 +117,7 @@ def _since(values: np.ndarray, units: str, calendar: str, where: str | Path) -> 
     unit, epoch_text, zone = _parts(units)
     if unit not in MICROSECONDS:
         raise InputError(
-            f"{where} has the units {units!r}; a time counts days, hours, minutes or seconds since a date."
+            f"{where} has the units {units!r}; a time counts days, hours, minutes or seconds (or parts) since a date."
         )
     try:
         epoch = _epoch(epoch_text, calendar)
@@ -128,13 +129,19 @@ def _since(values: np.ndarray, units: str, calendar: str, where: str | Path) -> 
     if np.abs(counted.astype(float)).max(initial=0) * MICROSECONDS[unit] > 2**62:
         raise _no_date(where, units, calendar)
     whole = np.floor(counted).astype(np.int64)
-    elapsed = whole * MICROSECONDS[unit] + np.rint((counted - whole) * MICROSECONDS[unit]).astype(np.int64) - zone
+    if unit.startswith("n"):
+        elapsed, rest = np.divmod(whole, 1000)
+    else:
+        elapsed = whole * MICROSECONDS[unit] + np.rint((counted - whole) * MICROSECONDS[unit]).astype(np.int64)
+        rest = np.zeros_like(whole)
+    elapsed = elapsed - zone
     if calendar == "proleptic_gregorian" or (calendar in STANDARD and epoch.year >= 1583):
         times = np.datetime64(epoch.isoformat(), "us") + elapsed
     else:
         dates = np.asarray(_dates(elapsed, f"microseconds since {epoch_text}", calendar))
         times = _by_calendar(dates, units, calendar, where)
-    return np.where(known, _in_range(times, units, calendar, where), np.datetime64("NaT", "ns"))
+    exact = _in_range(times, units, calendar, where) + rest.astype("timedelta64[ns]")
+    return np.where(known, exact, np.datetime64("NaT", "ns"))
 
 
 def _parts(units: str) -> tuple[str, str, int]:
@@ -144,7 +151,7 @@ def _parts(units: str) -> tuple[str, str, int]:
     if found is None:
         return unit.lower(), "no date", 0
     year, month, day, hour, minute, second, sign, zone_hour, zone_minute = found.groups()
-    zone = (int(zone_hour or 0) * 60 + int(zone_minute or 0)) * MICROSECONDS["min"] * (-1 if sign == "-" else 1)
+    zone = (int(zone_hour or 0) * 60 + int(zone_minute or 0)) * 60_000_000 * (-1 if sign == "-" else 1)
     return unit.lower(), f"{year}-{month}-{day} {hour or 0}:{minute or '00'}:{second or '00'}", zone
 
 

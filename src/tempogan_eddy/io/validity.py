@@ -58,10 +58,28 @@ class Decoding:
     offset: float = 0.0
 
     @classmethod
-    def of(cls, attrs: Mapping[Any, Any], dtype: np.dtype, where: str | Path) -> Decoding:
+    def of(
+        cls,
+        attrs: Mapping[Any, Any],
+        dtype: np.dtype,
+        where: str | Path,
+        plausible: tuple[float, float] | None = None,
+    ) -> Decoding:
         """Read the attributes of a variable whose values are stored as `dtype`.
 
         A value that is no number, such as a ``missing_value`` of "none", is ignored with a warning.
+
+        Parameters
+        ----------
+        attrs : mapping
+            Of the variable.
+        dtype : dtype
+            As stored.
+        where : str or Path
+            File and variable, for messages.
+        plausible : tuple of float, optional
+            What real numbers can be. Limits and texts that are plausible as they stand, but not once unpacked, are
+            taken as unpacked whatever their type.
         """
         lower = {str(key).lower(): value for key, value in attrs.items()}
         unsigned = text_of(lower.get("_unsigned", "")).lower()
@@ -81,7 +99,7 @@ class Decoding:
                 offset,
             )
             scale, offset = 1.0, 0.0
-        packing = _Packing(stored, scale, offset, view is not None)
+        packing = _Packing(stored, scale, offset, view is not None, plausible)
         missing = [
             packing.stored_number(number, lower[key])
             for key in FILLS & lower.keys()
@@ -118,6 +136,7 @@ class _Packing:
     scale: float
     offset: float
     reinterpreted: bool
+    plausible: tuple[float, float] | None = None
 
     def stored_number(self, number: float, attribute: Any) -> float:
         """Return an attribute's number in stored units."""
@@ -131,7 +150,8 @@ class _Packing:
         )
         if not self._holds(number):
             return nearest if means_unpacked else np.nan
-        return nearest if means_unpacked and _is_float(attribute) else number
+        typed = _is_float(attribute) or (_is_text(attribute) and self._speaks_of_real([number]))
+        return nearest if means_unpacked and typed else number
 
     def stored_limits(self, limits: list[tuple[int, float, bool]]) -> tuple[float, float]:
         """Return lowest and highest valid stored number; all limits stand in the same units.
@@ -145,13 +165,21 @@ class _Packing:
         turned = False
         if self._packed():
             fits = all(self._holds(np.rint(number)) for number in numbers if np.isfinite(number))
-            if not fits or any(is_float for *_, is_float in limits):
+            if not fits or any(is_float for *_, is_float in limits) or self._speaks_of_real(numbers):
                 turned = self.scale < 0
                 numbers = [(number - self.offset) / self.scale for number in numbers]
         ends = [-np.inf, np.inf]
         for (end, *_), number in zip(limits, numbers, strict=True):
             ends[1 - end if turned else end] = number
         return ends[0], ends[1]
+
+    def _speaks_of_real(self, numbers: list[float]) -> bool:
+        """Return whether all numbers are plausible as they stand, and not all once unpacked."""
+        if self.plausible is None or not numbers:
+            return False
+        low, high = self.plausible
+        as_packed = [number * self.scale + self.offset for number in numbers]
+        return all(low <= number <= high for number in numbers) and not all(low <= n <= high for n in as_packed)
 
     def _packed(self) -> bool:
         return self.stored.kind in "iu" and (self.scale != 1 or self.offset != 0)
@@ -189,6 +217,10 @@ def _limits(attrs: Mapping[str, Any], where: str | Path) -> list[tuple[int, floa
 
 def _is_float(attribute: Any) -> bool:
     return np.asarray(attribute).dtype.kind == "f"
+
+
+def _is_text(attribute: Any) -> bool:
+    return np.asarray(attribute).dtype.kind in "SU"
 
 
 def _numbers(attribute: Any, key: str, where: str | Path) -> list[float]:
