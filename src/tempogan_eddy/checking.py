@@ -17,7 +17,7 @@ from tempogan_eddy.io.cadence import NATIVE, minutes, parse_duration, tolerance_
 from tempogan_eddy.io.channel import channel_of
 from tempogan_eddy.io.foreign import foreign_format
 from tempogan_eddy.io.frames import report_masked
-from tempogan_eddy.io.open import find_sources, open_source
+from tempogan_eddy.io.open import open_source, search
 from tempogan_eddy.io.sources import Source, expand, recognise
 from tempogan_eddy.io.spacing import grid_spacing
 from tempogan_eddy.io.walk import Seen, entries, walk
@@ -133,7 +133,7 @@ def check(
 def _find(roots: list[Path], format: str | None, options: Mapping[str, Any]) -> tuple[dict[str, Source], list[Refused]]:
     """Find the sequences; where one broken thing stops that, look at everything one by one."""
     try:
-        return find_sources(roots if len(roots) > 1 else roots[0], format, **options), []
+        return search(roots if len(roots) > 1 else roots[0], format, **options), []
     except InputError as error:
         found: dict[str, Source] = {}
         refused: list[Refused] = []
@@ -157,7 +157,7 @@ def _find_one_by_one(
     is_group = path.is_dir() and recognise(path) is None
     if path != root or not is_group:
         try:
-            for name, source in find_sources(path, format, **options).items():
+            for name, source in search(path, format, **options).items():
                 found[name if name not in found else str(source.path)] = source
         except InputError as error:
             if not is_group:

@@ -145,7 +145,7 @@ def split(
 ) -> None:
     """Print which frames would train, validate and test, and how many windows they give."""
     from tempogan_eddy.dataset.source import open_source
-    from tempogan_eddy.dataset.split import Entry, describe_split, split_frames
+    from tempogan_eddy.dataset.split import Entry, describe_split, split_frames, storm_of
     from tempogan_eddy.dataset.windows import find_windows, link_frames, why_no_window
     from tempogan_eddy.io.cadence import duration_text, minutes
 
@@ -155,7 +155,10 @@ def split(
     links = {name: link_frames(sequence, cadence, tolerance) for name, (sequence, _) in opened.items()}
     storms = {
         name: Entry(
-            sequence["time"].values.astype("datetime64[ns]"), folder or None, find_windows(links[name]).size > 0
+            sequence["time"].values.astype("datetime64[ns]"),
+            folder or None,
+            find_windows(links[name]).size > 0,
+            storm_of(sequence),
         )
         for name, (sequence, folder) in opened.items()
     }

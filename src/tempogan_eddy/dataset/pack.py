@@ -22,6 +22,7 @@ from tempogan_eddy.config import Config
 from tempogan_eddy.dataset.flow import estimate_flow
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.source import Paths, fingerprint, open_source, paths_of, source_name
+from tempogan_eddy.dataset.split import storm_of
 from tempogan_eddy.dataset.windows import Links, link_frames
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
@@ -170,7 +171,9 @@ def _pack_sequence(
     if not rows or not columns:
         raise InputError(f"The frames of {name} ({height}x{width}) are smaller than the scale {sensor.scale}.")
     links = link_frames(sequence, config.data.cadence, config.data.time_tolerance)
-    coordinates = sequence.coords.to_dataset().assign_attrs(split_folder=folder, sequence=name)
+    coordinates = sequence.coords.to_dataset().assign_attrs(
+        split_folder=folder, sequence=name, storm=storm_of(sequence)
+    )
     with warnings.catch_warnings():
         # Strings have no Zarr v3 specification yet, though zarr-python and xarray agree on them.
         warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from glob import has_magic
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,13 @@ from tempogan_eddy.config import Config
 from tempogan_eddy.dataset.split import SPLITS
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import open_sequences
+from tempogan_eddy.io.channel import channel_of
 from tempogan_eddy.io.sources import Paths, expand
 from tempogan_eddy.io.walk import walk
 
 __all__ = ["Paths", "fingerprint", "open_source", "paths_of", "source_name"]
+
+log = logging.getLogger(__name__)
 
 
 def paths_of(source: Paths) -> list[Path]:
@@ -56,7 +60,22 @@ def open_source(source: Paths, config: Config) -> dict[str, tuple[xr.DataArray, 
         for folder in (name for name in SPLITS if (path / name).is_dir() and any((path / name).iterdir())):
             for name, sequence in open_sequences(path / folder, **options).items():
                 found[_free_name(name, folder, path, found)] = (sequence, folder)
+    _tell_mixed_channels({name: sequence for name, (sequence, _) in found.items()})
     return found
+
+
+def _tell_mixed_channels(sequences: dict[str, xr.DataArray]) -> None:
+    """Say where sequences show different channels: a network would learn them as one."""
+    kinds: dict[str, str] = {}
+    for name, sequence in sequences.items():
+        kind = channel_of(sequence.attrs.get("original_name", ""), sequence.attrs, sequence.coords).kind
+        if kind:
+            kinds.setdefault(kind, name)
+    if len(kinds) > 1:
+        listed = ", ".join(f"{kind} (as {name})" for kind, name in kinds.items())
+        log.warning(
+            "The data mix the channels %s, which would be learned as one; name the folder of one channel", listed
+        )
 
 
 def _free_name(name: str, folder: str, path: Path, taken: dict[str, Any]) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import xarray as xr
 
 from tempogan_eddy.config import SplitConfig
 from tempogan_eddy.dataset.windows import Links, find_windows
@@ -15,7 +17,7 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.cadence import minutes, nominal_times
 from tempogan_eddy.io.sequence import times_within
 
-__all__ = ["SPLITS", "Entry", "Part", "describe_split", "split_frames"]
+__all__ = ["SPLITS", "Entry", "Part", "describe_split", "split_frames", "storm_of"]
 
 SPLITS = ("train", "val", "test")
 # From this many storms on, whole storms are set aside rather than hours of each.
@@ -34,11 +36,14 @@ class Entry:
         ``train``, ``val`` or ``test`` where the files lie in such a folder, else None.
     usable
         Whether its frames give any window.
+    storm
+        The storm's official number, YYYYNN, where it is known: its channels and copies then stay in one split.
     """
 
     times: np.ndarray
     folder: str | None = None
     usable: bool = True
+    storm: str = ""
 
     @property
     def season(self) -> str:
@@ -79,6 +84,12 @@ class Part:
         frames, windows = _count(len(self.times), "frame"), _count(self.windows, "window")
         idle = f" ({_count(self.idle, 'frame')} in none)" if self.idle else ""
         return f"{self.split:<5} {self.storm}: {frames}, {windows}{idle}, {first} to {last}"
+
+
+def storm_of(sequence: xr.DataArray) -> str:
+    """Return the official number, YYYYNN, of the storm that a sequence shows; "" where it is called otherwise."""
+    name = str(sequence.attrs.get("sequence", ""))
+    return name if re.fullmatch(r"(19|20)\d{4}", name) else ""
 
 
 Assignment = dict[str, dict[str, np.ndarray]]
@@ -135,7 +146,10 @@ def _count(number: int, thing: str) -> str:
 def _remedy(split: str, storms: Mapping[str, Entry]) -> str:
     if any(entry.folder for entry in storms.values()):
         return f"put sequences into a folder '{split}' beside the others"
-    return "try data.split.by = time, a smaller data.split.guard_hours, or name storms in data.split.rules"
+    return (
+        "try another data.split.by (time, storm, season), a smaller data.split.guard_hours, or name storms in "
+        "data.split.rules"
+    )
 
 
 def _store(result: Assignment, name: str, labels: np.ndarray) -> None:
@@ -163,12 +177,15 @@ def _assign_free(storms: Mapping[str, Entry], config: SplitConfig) -> dict[str, 
         if any(entry.folder for entry in storms.values()):
             by = "folder"
         else:
-            by = "storm" if len(storms) >= STORMS_FOR_SPLIT_BY_STORM else "time"
+            several = len({entry.storm or name for name, entry in storms.items()}) >= STORMS_FOR_SPLIT_BY_STORM
+            by = "storm" if several else "time"
     if by == "folder":
         return {name: _by_folder(name, entry) for name, entry in storms.items()}
     if by == "time":
         return {name: _by_time(entry.times, config) for name, entry in storms.items()}
-    return _by_group(storms, config, (lambda name: name) if by == "storm" else (lambda name: storms[name].season))
+    if by == "season":
+        return _by_group(storms, config, lambda name: storms[name].season)
+    return _by_group(storms, config, lambda name: storms[name].storm or name)
 
 
 def _by_folder(name: str, entry: Entry) -> np.ndarray:

@@ -140,7 +140,8 @@ def _read_storms(store: Path) -> dict[str, PackedStorm]:
         folder = str(root[name].attrs.get("split_folder", ""))
         links = _links(root, name, sequence)
         times = sequence["time"].values.astype("datetime64[ns]")
-        entry = Entry(times, folder or None, find_windows(links).size > 0)
+        storm = str(root[name].attrs.get("storm", ""))
+        entry = Entry(times, folder or None, find_windows(links).size > 0, storm)
         kelvins, before, after = arrays[name]
         holed = (kelvins == MISSING).flatten(1).any(dim=1).numpy() if in_memory else None
         storms[name] = PackedStorm(name, entry, links, kelvins, before, after, holed)

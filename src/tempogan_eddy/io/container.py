@@ -132,6 +132,8 @@ def _open(path: Path, group: str | None) -> xr.Dataset:
     if path.is_dir() or is_zipped_zarr(path):
         source: Any = path if path.is_dir() else zarr.storage.ZipStore(path, mode="r")
         inner = "/".join(filter(None, (_zip_folder(path), group)))
+        for name, array in zarr.open_group(source, mode="r", path=inner).arrays():
+            check_axis(path, name, array.shape)
         return xr.open_dataset(source, group=inner or None, engine="zarr", consolidated=False, **options)
     # The NetCDF library reads what is cut off a classic file as zeros, scipy notices.
     engine = "scipy" if _is_classic(path) else "netcdf4"

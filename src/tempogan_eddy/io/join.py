@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 FILES_OPEN = 4  # at once, of a joined sequence
 GAPS_TOLD = 5
+GRID = 3
+"""The place of the grid in a header's kind."""
 LONGEST_GAP = np.timedelta64(10, "D")
 """Files farther apart are of other storms or seasons, though their names differ in the time alone."""
 
@@ -65,11 +67,28 @@ def continuing(headers: Iterable[Header], *, stamped: bool, together: bool = Fal
     kinds: dict[tuple[Any, ...], list[Header]] = {}
     for header in headers:
         kinds.setdefault(header.kind, []).append(header)
+    if stamped or together:
+        kinds = _moving_boxes(kinds)
     groups = []
     for members in kinds.values():
         members.sort(key=lambda header: (header.times[0], header.path.name))
         groups += [members] if together else _split_at_gaps(members, stamped)
     return groups
+
+
+def _moving_boxes(kinds: dict[tuple[Any, ...], list[Header]]) -> dict[tuple[Any, ...], list[Header]]:
+    """Put files together that differ in their grid alone, where most have one of their own: a box follows its storm."""
+    merged: dict[tuple[Any, ...], dict[tuple[Any, ...], list[Header]]] = {}
+    for kind, members in kinds.items():
+        merged.setdefault((*kind[:GRID], *kind[GRID + 1 :]), {})[kind] = members
+    result: dict[tuple[Any, ...], list[Header]] = {}
+    for rest, grids in merged.items():
+        files = sum(map(len, grids.values()))
+        if files > 2 and 2 * len(grids) > files:
+            result[rest] = [header for members in grids.values() for header in members]
+        else:
+            result |= grids
+    return result
 
 
 def _split_at_gaps(members: list[Header], stamped: bool) -> list[list[Header]]:
@@ -95,7 +114,7 @@ def join_files(headers: list[Header], open: Callable[[Path], xr.DataArray], name
     Parameters
     ----------
     headers : list of Header
-        Of one kind, in the order of their times.
+        Of one kind, or of one but for the grid, in the order of their times.
     open : callable
         Opens one of the files as a sequence.
     name : str
@@ -111,35 +130,47 @@ def join_files(headers: list[Header], open: Callable[[Path], xr.DataArray], name
     stack = FrameStack(headers[0].path.parent, read, (len(places), *first.shape[1:]))
     read.masked = stack.masked
     stack.masked.valid_kelvin = stacks_of(first)[0].masked.valid_kelvin
+    moving = len({header.kind for header in headers}) > 1
     along = {
-        str(key): _along_time(headers, places, key, open) for key, coord in first.coords.items() if _varies(key, coord)
+        str(key): _along_time(headers, places, key, open)
+        for key, coord in first.coords.items()
+        if _varies(key, coord, moving)
     }
-    fixed = {str(key): coord.variable for key, coord in first.coords.items() if "time" not in coord.dims}
+    fixed = {
+        str(key): coord.variable
+        for key, coord in first.coords.items()
+        if "time" not in coord.dims and not _varies(key, coord, moving)
+    }
     attrs = {**first.attrs, "sequence": name}
     time = xr.Variable("time", times, first["time"].attrs)
     da = lazy_sequence(stack, {"time": time, **fixed, **along}, attrs)
     return as_sequence(da, valid_kelvin=EVERYTHING)
 
 
-def _varies(name: Any, coord: xr.DataArray) -> bool:
-    return name != "time" and coord.dims == ("time",)
+def _varies(name: Any, coord: xr.DataArray, moving: bool) -> bool:
+    """Return whether a coordinate has other values in each file: along time, or the place of a box that moves."""
+    if name == "time":
+        return False
+    return coord.dims == ("time",) or (moving and bool(coord.dims) and set(coord.dims) <= {"y", "x"})
 
 
 def _along_time(headers: list[Header], places: list[tuple[int, int]], name: Any, open: Callable) -> xr.Variable:
     """Return a coordinate along time of all files; where one lacks it, its values are missing."""
     parts: list[np.ndarray] = []
     attrs: dict[Any, Any] = {}
+    dims: tuple[Any, ...] = ("time",)
     for header in headers:
         opened = open(header.path)
         coord = opened.coords.get(name)
-        if coord is None or coord.dims != ("time",):
+        if coord is None:
             parts.append(np.full(len(header.times), np.nan))
-        else:
-            parts.append(coord.values)
-            attrs = attrs or coord.attrs
+            continue
+        attrs = attrs or coord.attrs
+        dims = ("time", *(dim for dim in coord.dims if dim != "time"))
+        parts.append(coord.values if coord.dims == dims else np.stack([coord.values] * len(header.times)))
     if len({part.dtype.kind in "US" for part in parts}) > 1:
         parts = [part if part.dtype.kind in "US" else np.full(part.shape, "") for part in parts]
-    return xr.Variable("time", np.array([parts[file][frame] for file, frame in places]), attrs)
+    return xr.Variable(dims, np.array([parts[file][frame] for file, frame in places]), attrs)
 
 
 def _places(headers: list[Header]) -> list[tuple[int, int]]:

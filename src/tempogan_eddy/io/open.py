@@ -18,8 +18,9 @@ from tempogan_eddy.io.join import join_files
 from tempogan_eddy.io.png import open_png
 from tempogan_eddy.io.quality import VALID_KELVIN
 from tempogan_eddy.io.sources import Paths, Source
+from tempogan_eddy.io.time_axis import TIME_FROM
 
-__all__ = ["ReaderOptions", "choose", "find_sources", "open_sequence", "open_sequences", "open_source"]
+__all__ = ["ReaderOptions", "choose", "find_sources", "open_sequence", "open_sequences", "open_source", "search"]
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +132,22 @@ def open_sequences(
 
 
 def find_sources(paths: Paths, format: str | None = None, **options: Unpack[ReaderOptions]) -> dict[str, Source]:
-    """Return what paths hold, by name, unopened; the options are those of :func:`open_sequence`."""
+    """Return what paths hold, by name, unopened; the options are those of :func:`open_sequence`.
+
+    Raises
+    ------
+    InputError
+        As `sources.find_sources`, or if one of many files that continue each other cannot be read.
+    """
+    found = search(paths, format, **options)
+    for source in found.values():
+        if source.fault and len(found) > 1:
+            raise InputError(source.fault)
+    return found
+
+
+def search(paths: Paths, format: str | None = None, **options: Unpack[ReaderOptions]) -> dict[str, Source]:
+    """Return the same where a file cannot be read; opened, its source says why."""
     return sources.find_sources(
         paths,
         format,
@@ -191,6 +207,10 @@ def open_source(
     time_from: str = "auto",
 ) -> xr.DataArray:
     """Open what was found, joined files under a name; the options are those of :func:`open_sequence`."""
+    if time_from not in TIME_FROM:
+        raise InputError(f"Unknown time_from {time_from!r}; use one of {', '.join(TIME_FROM)}.")
+    if source.fault:
+        raise InputError(source.fault)
     match source.format:
         case "digital-typhoon":
             return open_digital_typhoon(

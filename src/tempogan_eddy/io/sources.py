@@ -6,7 +6,7 @@ import glob
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +53,8 @@ class Source:
         The frames of a folder, where not all of it was named.
     headers : tuple of Header
         Of several NetCDF files, in the order of their times.
+    fault : str
+        Why a file of many cannot be read.
     """
 
     path: Path
@@ -61,6 +63,7 @@ class Source:
     group: str | None = None
     files: tuple[Path, ...] = ()
     headers: tuple[Header, ...] = ()
+    fault: str = ""
 
 
 Opener = Callable[[Path], xr.DataArray]
@@ -235,7 +238,7 @@ def _continued(members: list[Source], reader: HeaderReader, together: bool, unre
             if (stamped or together) and unreadable == "gap":
                 log.warning("left out as a gap: %s", error)
             else:
-                refused.append(member)
+                refused.append(replace(member, fault=f"{error} --set data.unreadable=gap leaves such files out."))
     # Opened, each says what is wrong; where all files of an archive have one fault, one of them is enough.
     found = refused if headers or not stamped else refused[:1]
     groups = continuing(headers, stamped=stamped, together=together)

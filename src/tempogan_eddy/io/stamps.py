@@ -69,7 +69,10 @@ SPECIFIC = (
 )
 GENERAL = (
     _pattern(rf"(?<!\d){DATE}{BLOCK}(?!\d)(?:\.(?P<decimals>\d{{1,9}})(?=[Zz]))?{ZONE}"),
-    _pattern(rf"(?<!\d){DATE}(?:%20|[_. -]|(?P<iso>[Tt])){CLOCK}{ZONE}(?(iso)(?!\d)|{ENDS})"),
+    _pattern(
+        rf"(?<!\d){DATE}(?:%20|[_. -]|(?P<iso>[Tt]))(?!(?:19|20)\d\d[-_.]\d\d[-_.]\d\d){CLOCK}{ZONE}"
+        rf"(?(iso)(?!\d)|{ENDS})"
+    ),
     _pattern(
         rf"(?<!\d){YEAR}(?P<apart>[-_.])(?P<month>\d\d)(?P=apart)(?P<day>\d\d)(?:%20|[_. -]|(?P<iso>[Tt]))"
         rf"(?!(?:19|20)\d\d[-_.]\d\d[-_.]\d\d){CLOCK}{ZONE}(?(iso)(?!\d)|{ENDS})"
@@ -80,8 +83,8 @@ UNMARKED_DAY_OF_YEAR = _pattern(rf"(?<!\d){DAY_OF_YEAR}[_.T-]?(?P<hour>\d\d)(?P<
 DAY_RANGE = _pattern(r"(?:19|20)\d{6}-\d\d")
 LOOSE_MINUTES = _pattern(r"[-_.]\d\d(?!\d)")
 LOOSE_ZONE = _pattern(r"-\d{4}(?!\d)")
-NOT_START = _pattern(r"(?<![A-Za-z\d])[ec]\d{11,}(?!\d)")
-NOT_GENERAL = _pattern(r"(?<![A-Za-z\d])(?:[ec]\d{11,}|s\d{14})(?!\d)")
+NOT_START = _pattern(r"(?<![A-Za-z\d])(?:[ec]\d{11,}|c\d{8})(?!\d)")
+NOT_GENERAL = _pattern(r"(?<![A-Za-z\d])(?:[ec]\d{11,}|c\d{8}|s\d{14})(?!\d)")
 HURSAT_STATE = _pattern(r"\.\d+\.([A-Z]{3}-\d+)\.\d+(?=\.hursat)")
 """View angle, satellite and wind in HURSAT's names: the numbers change from frame to frame."""
 
