@@ -5,7 +5,7 @@ import xarray as xr
 import zarr
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io import cf, open_sequence, open_sequences, save_sequence
+from tempogan_eddy.io import image, open_sequence, open_sequences, save_sequence
 from tempogan_eddy.io.frames import iterate_frames
 
 TIMES = np.datetime64("2019-12-25", "ns") + np.arange(3) * np.timedelta64(1, "h")
@@ -240,12 +240,12 @@ def test_frames_packed_into_one_chunk_are_decoded_once(tmp_path, monkeypatch, su
         da.to_netcdf(path, encoding={"tb": {"chunksizes": (4, 6, 8)}})
     else:
         da.to_dataset().to_zarr(path, encoding={"tb": {"chunks": (4, 6, 8)}}, consolidated=False)
-    read, reads = cf._Frames._read, []
-    monkeypatch.setattr(cf._Frames, "_read", lambda self, *span: reads.append(span) or read(self, *span))
+    read, reads = image._Frames._read, []
+    monkeypatch.setattr(image._Frames, "_read", lambda self, *span: reads.append(span) or read(self, *span))
     frames = [da.values for da in open_sequence(path)]
     np.testing.assert_array_equal(frames, kelvin)
     assert reads == [(0, 4), (4, 8), (8, 12)]
-    monkeypatch.setattr(cf, "LARGEST_BLOCK_BYTES", 100)
+    monkeypatch.setattr(image, "LARGEST_BLOCK_BYTES", 100)
     reads.clear()
     np.testing.assert_array_equal(open_sequence(path)[5].values, kelvin[5])
     assert reads == [(5, 6)]

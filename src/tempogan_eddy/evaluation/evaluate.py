@@ -135,13 +135,13 @@ def evaluate(
         if progress:
             progress(index + 1, len(matched.times))
     if not tally.rows:
-        raise InputError(_nothing_valid(matched))
+        raise InputError(_nothing_valid(matched, valid_kelvin))
     return _result(tally, matched, block, cadence, time_tolerance, settings)
 
 
-def _nothing_valid(matched: Match) -> str:
+def _nothing_valid(matched: Match, valid_kelvin: tuple[float, float]) -> str:
     """Say which sequence has no valid pixel at all, if it is one of them alone that leaves nothing to score."""
-    low, high = VALID_KELVIN
+    low, high = valid_kelvin
     seen: dict[str, bool] = {}
     for index in range(len(matched.times)):
         truth, reconstructed, lowres = matched.load(index)

@@ -7,6 +7,8 @@ decide what belongs together.
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 
@@ -46,7 +48,7 @@ def parse_duration(text: str, key: str = "cadence") -> np.timedelta64:
         It is not a positive time span; the message names `key`.
     """
     try:
-        step = pd.Timedelta(text)
+        step = pd.Timedelta(text) if re.search(r"[A-Za-z]", text) else pd.NaT  # a bare number would be nanoseconds
     except ValueError:
         step = pd.NaT
     if step is pd.NaT or not step > pd.Timedelta(0):

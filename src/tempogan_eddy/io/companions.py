@@ -72,7 +72,7 @@ def place_coordinates(
     found: dict[str, xr.Variable] = {}
     for name, variable in dataset.variables.items():
         role = role_of(name, variable.attrs, variable.dtype)
-        is_place = role in ("latitude", "longitude", "x", "y") and variable.dtype.kind in "iuf" and variable.ndim <= 2
+        is_place = role in ("latitude", "longitude", "x", "y") and variable.dtype.kind in "iuf"
         named = "flag_meanings" not in variable.attrs and (
             name in dataset.coords or ("grid_mapping_name" in variable.attrs and variable.ndim == 0)
         )
@@ -162,7 +162,7 @@ def flags_of(dataset: xr.Dataset, name: str, path: Path) -> list[Flags]:
     linked = text_of(image.encoding.get("ancillary_variables", image.attrs.get("ancillary_variables", ""))).split()
     found = []
     for other, variable in dataset.variables.items():
-        on_image = variable.ndim and set(variable.dims) <= set(image.dims)
+        on_image = variable.ndim and {dim for dim in variable.dims if variable.sizes[dim] > 1} <= set(image.dims)
         if "flag_meanings" not in variable.attrs or not on_image or other == name:
             continue
         meanings, tests = bad_flags(variable.attrs)

@@ -201,7 +201,7 @@ def iterate_frames(da: xr.DataArray) -> Iterator[np.ndarray]:
             "Every pixel of %s is missing. Values outside %g-%g K are read as missing: are the input's units right "
             "(degrees Celsius called K, say)?",
             da.attrs.get("sequence", "the sequence"),
-            *VALID_KELVIN,
+            *next((s.masked.valid_kelvin for s in stacks_of(da) if s.masked.valid_kelvin != EVERYTHING), VALID_KELVIN),
         )
 
 

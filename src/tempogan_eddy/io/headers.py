@@ -1,14 +1,15 @@
 """What a file holds, read without its frames: enough to tell which files continue each other.
 
-An archive is thousands of files alike. The first of them is opened in full; of the others only times, shape, grid and
-sensor are read and compared with it, which takes about a tenth of the time.
+An archive is thousands of files alike. Some of them are opened in full. Another is compared with these piece by piece;
+if nothing differs but its times, its header is theirs with its own times, which takes a fraction of the time. If
+anything differs, or looks wrong, it is opened in full too.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +20,31 @@ from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.axes import role_of
-from tempogan_eddy.io.cf import Located, locate
+from tempogan_eddy.io.cf import attributes_of, coordinates_of
+from tempogan_eddy.io.channel import channel_of
 from tempogan_eddy.io.companions import decoded_times
 from tempogan_eddy.io.container import is_hdf5
-from tempogan_eddy.io.frames import stacks_of
+from tempogan_eddy.io.hdf5_guard import find_dataset
+from tempogan_eddy.io.image import Image, find_image
 from tempogan_eddy.io.time_axis import frame_time
 from tempogan_eddy.io.units import text_of
 
-__all__ = ["Header", "HeaderReader"]
+__all__ = ["GRID", "Header", "HeaderReader"]
 
-SENSORS = (
+SENSORS = {
     *("platform", "platform_id", "platform_name", "satellite", "satellite_name", "satellite_id", "spacecraft"),
     *("sensor", "instrument", "instrument_id", "instrument_name", "sensor_name", "orbital_slot", "scene_id"),
-)
-PACKING = ("scale_factor", "add_offset")
-TIME_ATTRIBUTES = frozenset({"units", "calendar", "_FillValue", "missing_value", "valid_range", "_Unsigned", *PACKING})
+}
+STORMS = {"sequence", "storm", "storm_id", "storm_name", "sid", "cyclone", "typhoon", "tc_name", "tc_id"}
+TIME_ATTRIBUTES = {"units", "calendar", "_FillValue", "missing_value", "valid_range", "valid_min", "valid_max"} | {
+    *("_Unsigned", "scale_factor", "add_offset")
+}
+# Attributes of the image whose change makes a file another kind of file; a change of packing alone is read anew.
+IMAGE_ATTRIBUTES = {"units", "standard_name", "grid_mapping"} | SENSORS | STORMS
+MOST_EXAMPLES = 8  # of files that others are compared with
+SAMPLED = 32  # places along each side of a large coordinate that are compared
+GRID = 3
+"""The place of the grid in a header's kind."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +58,23 @@ class Header:
     times : (T,) datetime64[ns]
         Of its frames, in order.
     kind : tuple
-        Variable, rows, columns, grid, sensor and storm: files of one sequence agree in all.
+        Variable, rows, columns, grid, sensor, channel and storm: files of one sequence agree in all.
+    coords : dict of Variable
+        All coordinates but the times, decoded.
+    attrs : dict
+        Of the file and its image.
     """
 
     path: Path
     times: np.ndarray
     kind: tuple[Any, ...]
+    coords: Mapping[str, xr.Variable] = field(compare=False, repr=False)
+    attrs: Mapping[str, Any] = field(compare=False, repr=False)
+
+    @property
+    def has_place(self) -> bool:
+        """Whether coordinates say where its pixels lie."""
+        return any(_is_grid(name, variable) for name, variable in self.coords.items())
 
 
 class HeaderReader:
@@ -60,17 +82,14 @@ class HeaderReader:
 
     Parameters
     ----------
-    open : callable
-        Opens a file in full, as a sequence.
     variable, time_from
         As for `open_cf`.
     """
 
-    def __init__(
-        self, open: Callable[[Path], xr.DataArray], variable: str | None = None, time_from: str = "auto"
-    ) -> None:
-        self.open, self.variable, self.time_from = open, variable, time_from
-        self._like: tuple[Located, dict[str, tuple[Any, ...]], Header] | None = None
+    def __init__(self, variable: str | None = None, time_from: str = "auto") -> None:
+        self.variable, self.time_from = variable, time_from
+        self._examples: list[_Example] = []
+        self._grids: dict[str, dict[str, xr.Variable]] = {}
 
     def __call__(self, path: Path) -> Header:
         """Return the header of a file.
@@ -80,90 +99,174 @@ class HeaderReader:
         InputError
             The file cannot be read or holds no sequence.
         """
-        if self._like is not None and is_hdf5(path):
-            header = self._compare(path)
-            if header is not None:
-                return header
-        header = header_of(self.open(path), path)
-        if self._like is None and is_hdf5(path):
-            located = locate(path, None, self.variable, self.time_from)
-            if located.comparable:
-                self._like = located, self._grid(path, located), header
+        if self._examples and is_hdf5(path):
+            for example in self._examples:
+                times = example.times_if_alike(path, self.time_from)
+                if times is not None:
+                    header = example.header
+                    return Header(path, times, header.kind, header.coords, header.attrs)
+        image = find_image(path, None, self.variable, self.time_from)
+        try:
+            image.stack((0.0, 0.0))  # refuses units that are no temperature
+            header = self._header(image)
+            if is_hdf5(path) and len(self._examples) < MOST_EXAMPLES:
+                self._examples += filter(None, [_Example.of(image, header)])
+        finally:
+            image.close()
         return header
 
-    def _compare(self, path: Path) -> Header | None:
-        """Return the header of a file like the first; None where it differs in anything, or cannot be read so."""
-        assert self._like is not None
-        located, grid, first = self._like
+    def _header(self, image: Image) -> Header:
+        """Return the header of an opened file; equal grids are held once."""
+        coords, attrs = coordinates_of(image), attributes_of(image)
+        times = coords.pop("time").values
+        grid = {name: variable for name, variable in coords.items() if _is_grid(name, variable)}
+        digest = _digest(grid)
+        coords |= self._grids.setdefault(digest, grid)
+        rows, columns = image.layout.shape(image.stored)[1:]
+        channel = channel_of(image.name, attrs, {name: xr.DataArray(v) for name, v in coords.items() if v.size == 1})
+        sensor = tuple(sorted(f"{key.lower()}={text_of(attrs[key])}" for key in attrs if key.lower() in SENSORS))
+        storm = tuple(sorted(text_of(attrs[key]) for key in attrs if key.lower().removeprefix("file:") in STORMS))
+        kind = (image.name, rows, columns, digest, sensor, (channel.kind, channel.wavelength), storm)
+        return Header(image.path, times, kind, coords, attrs)
+
+
+def _is_grid(name: str, variable: xr.Variable) -> bool:
+    """Return whether a coordinate says where pixels lie: a place along y or x alone, or a grid mapping."""
+    if "grid_mapping_name" in variable.attrs:
+        return True
+    return bool(variable.dims) and set(variable.dims) <= {"y", "x"} and role_of(name, variable.attrs) is not None
+
+
+def _digest(grid: Mapping[str, xr.Variable]) -> str:
+    digest = hashlib.sha256()
+    for name, variable in sorted(grid.items()):
+        attrs = {key: variable.attrs[key] for key in variable.attrs if "grid_mapping_name" in variable.attrs}
+        digest.update(f"{name}{variable.dims}{sorted((key, str(value)) for key, value in attrs.items())}".encode())
+        if variable.dims:
+            # A grid stored as float32 in one file and as float64 in another is one grid.
+            digest.update(np.round(variable.values.astype(np.float32), 4).tobytes())
+    return digest.hexdigest()
+
+
+Marks = dict[str, tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class _Example:
+    """A file opened in full, and what another has to share with it byte by byte."""
+
+    header: Header
+    group: str
+    name: str
+    time: str | None
+    shape: tuple[int, ...]  # of the image, without the frames
+    frames_axis: int | None
+    names: frozenset[str]
+    marks: Marks
+
+    @classmethod
+    def of(cls, image: Image, header: Header) -> _Example | None:
+        """Return an example; None where something else than times lies along the frames, or above the group."""
+        frames = image.layout.frames
+        kept = [name for name in header.coords if name in image.dataset.variables]
+        along = [name for name in kept if frames in image.dataset[name].dims and frames is not None]
+        if along or len(kept) < len(header.coords) or len(header.times) == 0:
+            return None
+        axis = image.stored.dims.index(frames) if frames is not None else None
+        shape = tuple(size for number, size in enumerate(image.stored.shape) if number != axis)
+        try:
+            with NETCDF4_PYTHON_LOCK, h5py.File(image.path, "r", locking=False) as file:
+                group = file[image.group] if image.group else file
+                names = _names(group)
+                marks = _marks(file, group, image.group, image.name, kept, image.path)
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError, InputError):
+            return None
+        return cls(header, image.group, image.name, image.time, shape, axis, names, marks)
+
+    def times_if_alike(self, path: Path, time_from: str) -> np.ndarray | None:
+        """Return the times of a file like this one; None where it differs, or cannot be read so."""
         try:
             with NETCDF4_PYTHON_LOCK, h5py.File(path, "r", locking=False) as file:
-                group = file[located.group] if located.group else file
-                image = group[located.name]
-                alike = image.shape[-2:] == located.image_shape[-2:] and image.ndim == len(located.image_shape)
-                if not alike or set(group) != located.names or _grid_marks(group, grid) != grid:
+                group = file[self.group] if self.group else file
+                if _names(group) != self.names:
                     return None
-                times = _times(group, file, located, path, self.time_from, image)
-                return Header(path, np.sort(times), (*first.kind[:-2], _sensor(file.attrs), first.kind[-1]))
+                image = find_dataset(file, f"{self.group}/{self.name}", path)
+                count = 1 if self.frames_axis is None else image.shape[self.frames_axis]
+                rest = tuple(size for number, size in enumerate(image.shape) if number != self.frames_axis)
+                if time_from != "auto" and count == 1 and self.time is not None:
+                    return None  # a single frame, whose time is looked for elsewhere
+                kept = [name for name in self.marks if not name.startswith("/")]
+                if (
+                    rest != self.shape
+                    or _marks(file, group, self.group, self.name, kept, path, self.marks) != self.marks
+                ):
+                    return None
+                times = self._times(file, image, path, time_from)
         except (OSError, RuntimeError, KeyError, ValueError, TypeError, InputError):
             return None  # opened in full, it says what is wrong
+        return np.sort(times) if len(times) == count > 0 and not np.isnat(times).any() else None
 
-    def _grid(self, path: Path, located: Located) -> dict[str, tuple[Any, ...]]:
-        with NETCDF4_PYTHON_LOCK, h5py.File(path, "r", locking=False) as file:
-            group = file[located.group] if located.group else file
-            return _grid_marks(group, dict.fromkeys(located.places))
-
-
-def header_of(da: xr.DataArray, path: Path) -> Header:
-    """Return the header of an opened sequence."""
-    digest = hashlib.sha256()
-    for name, coord in sorted(da.coords.items(), key=lambda item: str(item[0])):
-        if coord.dims and set(coord.dims) <= {"y", "x"} and role_of(name, coord.attrs) not in (None, "time"):
-            # Float32 and float64 of one grid are one grid.
-            digest.update(f"{name}{coord.dims}".encode())
-            digest.update(np.round(coord.values.astype(np.float64), 4).tobytes())
-    storm = "" if da.attrs["sequence"] in ("", path.stem, path.name.rsplit(".", 1)[0]) else da.attrs["sequence"]
-    shape = (da.sizes["y"], da.sizes["x"])
-    variable = getattr(stacks_of(da)[0].read, "name", "")
-    return Header(path, da["time"].values, (variable, *shape, digest.hexdigest(), _sensor(da.attrs), storm))
+    def _times(self, file: h5py.File, image: h5py.Dataset, path: Path, time_from: str) -> np.ndarray:
+        if self.time is None:
+            told = frame_time(path, (_texts(image.attrs), _texts(file.attrs)), time_from)
+            return np.array([] if told is None else [told[0]], "datetime64[ns]")
+        stored = find_dataset(file, f"{self.group}/{self.time}", path)
+        variable = xr.Variable(
+            [f"d{axis}" for axis in range(stored.ndim)], stored[()], _texts(stored.attrs, TIME_ATTRIBUTES)
+        )
+        return decoded_times(variable, f"{path}: {self.time}")
 
 
-def _sensor(attrs: Mapping[Any, Any]) -> tuple[str, ...]:
-    lower = {str(key).lower().removeprefix("file:"): attrs[key] for key in attrs if str(key).lower() in SENSORS}
-    return tuple(f"{key}={text_of(_plain(lower[key]))}" for key in sorted(lower))
+def _names(group: h5py.Group) -> frozenset[str]:
+    return frozenset(group)
+
+
+def _marks(
+    file: h5py.File,
+    group: h5py.Group,
+    above: str,
+    image: str,
+    kept: Iterable[str],
+    path: Path,
+    like: Marks | None = None,
+) -> Marks:
+    """Return what has to be equal: attributes of file, group and image, and the coordinates that are kept.
+
+    Values are read only where the shape is that of `like`, so that nothing large is.
+    """
+    wanted = {key.lower() for key in IMAGE_ATTRIBUTES}
+    marks: Marks = {}
+    for where, holder in (("/file", file), ("/group", group), ("/image", group[image])):
+        held = {key: text_of(_plain(holder.attrs[key])) for key in holder.attrs if key.lower() in wanted}
+        marks[where] = tuple(sorted(held.items()))
+    for name in kept:
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            raise InputError(f"{path}: {name} is no variable of its own.")
+        is_text = h5py.check_string_dtype(group[name].dtype) is not None
+        values = group[name] if is_text else find_dataset(file, f"{above}/{name}", path)
+        if like is not None and (values.shape, str(values.dtype)) != like[name][:2]:
+            return {}
+        attrs = tuple(sorted((key, text_of(value)) for key, value in _texts(values.attrs).items()))
+        marks[name] = (values.shape, str(values.dtype), _compared(values, is_text), attrs)
+    return marks
+
+
+def _compared(values: h5py.Dataset, is_text: bool) -> Any:
+    """Return what of a coordinate is compared: all of it, or places all over one of two dimensions."""
+    if is_text:
+        return str(values.asstr()[()])
+    if values.ndim < 2:
+        return np.asarray(values[()]).tobytes()
+    return np.asarray(values[tuple(slice(None, None, max(1, size // SAMPLED)) for size in values.shape)]).tobytes()
 
 
 def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
 
 
-def _grid_marks(group: h5py.Group, names: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
-    """Return shape and values of coordinates, as stored; of large ones the corners."""
-    marks = {}
-    for name in names:
-        values = group[name]
-        held = values[()] if values.ndim < 2 else values[:: max(values.shape[0] - 1, 1), :: max(values.shape[1] - 1, 1)]
-        packing = tuple(float(_plain(values.attrs[key])) for key in PACKING if key in values.attrs)
-        marks[name] = (values.shape, np.asarray(held).tobytes(), packing)
-    return marks
-
-
-def _times(
-    group: h5py.Group, file: h5py.File, located: Located, path: Path, time_from: str, image: h5py.Dataset
-) -> np.ndarray:
-    if located.time is None:
-        told = frame_time(path, (_texts(image.attrs), _texts(file.attrs)), time_from)
-        if told is None:
-            raise InputError(f"{path} tells no time.")
-        return np.array([told[0]])
-    stored = group[located.time]
-    attrs = _texts(stored.attrs, TIME_ATTRIBUTES)
-    variable = xr.Variable([f"d{axis}" for axis in range(stored.ndim)], stored[()], attrs)
-    return decoded_times(variable, f"{path}: {located.time}")
-
-
-def _texts(attrs: Mapping[str, Any], wanted: frozenset[str] | None = None) -> dict[str, Any]:
+def _texts(attrs: Mapping[str, Any], wanted: set[str] | None = None) -> dict[str, Any]:
     """Return attributes with texts as text; h5py gives some as bytes, and references to other objects."""
-    names = set(attrs) - {"DIMENSION_LIST", "REFERENCE_LIST", "CLASS", "NAME"}
+    names = set(attrs) - {"DIMENSION_LIST", "REFERENCE_LIST", "CLASS", "NAME", "_Netcdf4Dimid", "_Netcdf4Coordinates"}
     return {
         key: text_of(value) if isinstance(value := _plain(attrs[key]), bytes) else value
         for key in (names if wanted is None else names & wanted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 import threading
@@ -14,20 +15,19 @@ import numpy as np
 import xarray as xr
 
 from tempogan_eddy.io.cadence import native_step, nominal_times, tolerance_of
-from tempogan_eddy.io.frames import FrameStack, lazy_sequence, stacks_of
-from tempogan_eddy.io.headers import Header
+from tempogan_eddy.io.frames import FrameStack, lazy_sequence
+from tempogan_eddy.io.headers import GRID, Header
+from tempogan_eddy.io.image import Image, find_image
 from tempogan_eddy.io.quality import EVERYTHING
 from tempogan_eddy.io.sequence import as_sequence
 from tempogan_eddy.io.stamps import name_without_time
 
-__all__ = ["continuing", "join_files", "name_pattern"]
+__all__ = ["adjoining", "continuing", "join_files", "name_pattern"]
 
 log = logging.getLogger(__name__)
 
-FILES_OPEN = 4  # at once, of a joined sequence
+FILES_OPEN = 2  # at once, of a joined sequence
 GAPS_TOLD = 5
-GRID = 3
-"""The place of the grid in a header's kind."""
 LONGEST_GAP = np.timedelta64(10, "D")
 """Files farther apart are of other storms or seasons, though their names differ in the time alone."""
 
@@ -62,18 +62,37 @@ def continuing(headers: Iterable[Header], *, stamped: bool, together: bool = Fal
         Whether the names hold times: then files of one kind belong together unless ten days lie between them.
         Otherwise (part_1, part_2; but also storm_1, storm_2) only those without a gap between them do.
     together : bool
-        Whether the user named the files one by one: then all of one kind belong together.
+        Whether the user named the files one by one: then a longer gap between stamped files makes no difference.
     """
     kinds: dict[tuple[Any, ...], list[Header]] = {}
     for header in headers:
         kinds.setdefault(header.kind, []).append(header)
-    if stamped or together:
+    if stamped:
         kinds = _moving_boxes(kinds)
     groups = []
     for members in kinds.values():
         members.sort(key=lambda header: (header.times[0], header.path.name))
-        groups += [members] if together else _split_at_gaps(members, stamped)
+        groups += [members] if stamped and together else _split_at_gaps(members, stamped)
     return groups
+
+
+def adjoining(groups: list[list[Header]]) -> list[list[Header]]:
+    """Return groups of files of several name patterns, named together, those as one that follow each other.
+
+    Only files whose pixels have the same place on the Earth follow each other: of others nothing says that they show
+    the same storm.
+    """
+    joined: list[list[Header]] = []
+    for group in sorted(groups, key=lambda group: (group[0].times[0], group[0].path.name)):
+        for earlier in joined:
+            apart = group[0].times[0] - max(header.times[-1] for header in earlier)
+            alike = earlier[0].kind == group[0].kind and group[0].has_place
+            if alike and np.timedelta64(0) < apart <= LONGEST_GAP:
+                earlier += group
+                break
+        else:
+            joined.append(list(group))
+    return joined
 
 
 def _moving_boxes(kinds: dict[tuple[Any, ...], list[Header]]) -> dict[tuple[Any, ...], list[Header]]:
@@ -92,85 +111,74 @@ def _moving_boxes(kinds: dict[tuple[Any, ...], list[Header]]) -> dict[tuple[Any,
 
 
 def _split_at_gaps(members: list[Header], stamped: bool) -> list[list[Header]]:
-    step = native_step(np.concatenate([header.times for header in members]))
+    step = native_step(np.unique(np.concatenate([header.times for header in members])))
     # One frame in each of two files has a step, but proves no cadence.
     proven = step is not None and sum(len(member.times) for member in members) > 2
     groups = [[members[0]]]
+    end = members[0].times[-1]
     for header in members[1:]:
-        apart = header.times[0] - groups[-1][-1].times[-1]
-        adjoins = step is not None and proven and np.timedelta64(0) < apart <= step + tolerance_of(step)
+        apart = header.times[0] - end
+        adjoins = step is not None and proven and np.timedelta64(0) <= apart <= step + tolerance_of(step)
         if adjoins or (stamped and apart <= LONGEST_GAP):
             groups[-1].append(header)
+            end = max(end, header.times[-1])
         else:
             groups.append([header])
+            end = header.times[-1]
     return groups
 
 
-def join_files(headers: list[Header], open: Callable[[Path], xr.DataArray], name: str) -> xr.DataArray:
+def join_files(
+    headers: list[Header], name: str, *, variable: str | None, valid_kelvin: tuple[float, float], time_from: str
+) -> xr.DataArray:
     """Return the frames of several files as one lazy sequence in the order of time.
 
-    Frames at a time that an earlier file has are left out; overlaps and gaps are told in a line each.
+    Frames at a time that an earlier file has are left out; overlaps and gaps are told in a line each. A coordinate
+    that differs from file to file lies along time.
 
     Parameters
     ----------
     headers : list of Header
         Of one kind, or of one but for the grid, in the order of their times.
-    open : callable
-        Opens one of the files as a sequence.
     name : str
         Of the sequence.
+    variable, valid_kelvin, time_from
+        As for `open_cf`.
     """
-    first = open(headers[0].path)
-    if len(headers) == 1:
-        return first
     places = _places(headers)
     times = np.array([headers[file].times[frame] for file, frame in places])
     _tell_gaps(times, name)
-    read = _JoinedFrames([header.path for header in headers], places, open)
-    stack = FrameStack(headers[0].path.parent, read, (len(places), *first.shape[1:]))
+    read = _JoinedFrames(headers, places, functools.partial(find_image, variable=variable, time_from=time_from))
+    rows, columns = headers[0].kind[1:GRID]
+    stack = FrameStack(headers[0].path.parent, read, (len(places), rows, columns), valid_kelvin=valid_kelvin)
     read.masked = stack.masked
-    stack.masked.valid_kelvin = stacks_of(first)[0].masked.valid_kelvin
-    moving = len({header.kind for header in headers}) > 1
-    along = {
-        str(key): _along_time(headers, places, key, open)
-        for key, coord in first.coords.items()
-        if _varies(key, coord, moving)
-    }
-    fixed = {
-        str(key): coord.variable
-        for key, coord in first.coords.items()
-        if "time" not in coord.dims and not _varies(key, coord, moving)
-    }
-    attrs = {**first.attrs, "sequence": name}
-    time = xr.Variable("time", times, first["time"].attrs)
-    da = lazy_sequence(stack, {"time": time, **fixed, **along}, attrs)
+    names = dict.fromkeys(key for header in headers for key in header.coords)
+    coords = {key: _coordinate(headers, places, key) for key in names}
+    da = lazy_sequence(stack, {"time": ("time", times), **coords}, {**headers[0].attrs, "sequence": name})
     return as_sequence(da, valid_kelvin=EVERYTHING)
 
 
-def _varies(name: Any, coord: xr.DataArray, moving: bool) -> bool:
-    """Return whether a coordinate has other values in each file: along time, or the place of a box that moves."""
-    if name == "time":
-        return False
-    return coord.dims == ("time",) or (moving and bool(coord.dims) and set(coord.dims) <= {"y", "x"})
-
-
-def _along_time(headers: list[Header], places: list[tuple[int, int]], name: Any, open: Callable) -> xr.Variable:
-    """Return a coordinate along time of all files; where one lacks it, its values are missing."""
-    parts: list[np.ndarray] = []
-    attrs: dict[Any, Any] = {}
-    dims: tuple[Any, ...] = ("time",)
-    for header in headers:
-        opened = open(header.path)
-        coord = opened.coords.get(name)
-        if coord is None:
-            parts.append(np.full(len(header.times), np.nan))
-            continue
-        attrs = attrs or coord.attrs
-        dims = ("time", *(dim for dim in coord.dims if dim != "time"))
-        parts.append(coord.values if coord.dims == dims else np.stack([coord.values] * len(header.times)))
-    if len({part.dtype.kind in "US" for part in parts}) > 1:
-        parts = [part if part.dtype.kind in "US" else np.full(part.shape, "") for part in parts]
-    return xr.Variable(dims, np.array([parts[file][frame] for file, frame in places]), attrs)
+def _coordinate(headers: list[Header], places: list[tuple[int, int]], name: str) -> xr.Variable:
+    """Return a coordinate of all files: as it is where it is the same in all, else along time, missing where absent."""
+    held = [header.coords.get(name) for header in headers]
+    known = [variable for variable in held if variable is not None]
+    first = known[0]
+    same = len(known) == len(held) and all(other is first or other.identical(first) for other in known)
+    if same and "time" not in first.dims:
+        return first
+    text = any(variable.dtype.kind in "US" for variable in known)
+    missing: Any = "" if text else np.nan
+    dims = [dim for dim in first.dims if dim != "time"]
+    fitting = [v if v is not None and [d for d in v.dims if d != "time"] == dims else None for v in held]
+    if len([variable for variable in fitting if variable is None]) > len(held) - len(known):
+        log.warning("%s has other dimensions from file to file; missing where it differs", name)
+    empty = np.full(first.isel(time=0).shape if "time" in first.dims else first.shape, missing)
+    values = []
+    for file, frame in places:
+        variable = fitting[file]
+        one = empty if variable is None else variable.isel(time=frame) if "time" in variable.dims else variable
+        values.append(np.asarray(one))
+    return xr.Variable(("time", *dims), np.stack(values), first.attrs)
 
 
 def _places(headers: list[Header]) -> list[tuple[int, int]]:
@@ -214,22 +222,25 @@ class _JoinedFrames:
 
     masked: Any = None
 
-    def __init__(self, paths: list[Path], places: list[tuple[int, int]], open: Callable[[Path], xr.DataArray]) -> None:
-        self.paths, self.places, self.open = paths, places, open
-        self._held: OrderedDict[int, FrameStack] = OrderedDict()
+    def __init__(self, headers: list[Header], places: list[tuple[int, int]], find: Callable[[Path], Image]) -> None:
+        self.paths, self.places, self.find = [header.path for header in headers], places, find
+        self._held: OrderedDict[int, tuple[Image, FrameStack]] = OrderedDict()
         self._lock = threading.Lock()
 
     def __call__(self, number: int) -> np.ndarray:
         file, frame = self.places[number]
-        return self._stack(file)[frame, slice(None), slice(None)]
+        with self._lock:
+            stack = self._stack(file)
+            return stack[frame, slice(None), slice(None)]
 
     def _stack(self, file: int) -> FrameStack:
-        with self._lock:
-            stack = self._held.pop(file, None)
-            if stack is None:
-                stack = stacks_of(self.open(self.paths[file]))[0]
-                stack.masked = self.masked
-            self._held[file] = stack
-            while len(self._held) > FILES_OPEN:
-                self._held.popitem(last=False)
-            return stack
+        if file not in self._held:
+            while len(self._held) >= FILES_OPEN:
+                _, (image, _) = self._held.popitem(last=False)
+                image.close()
+            image = self.find(self.paths[file])
+            stack = image.stack(self.masked.valid_kelvin)
+            stack.masked = self.masked
+            self._held[file] = image, stack
+        self._held.move_to_end(file)
+        return self._held[file][1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +24,8 @@ __all__ = ["ReaderOptions", "choose", "find_sources", "open_sequence", "open_seq
 log = logging.getLogger(__name__)
 
 Found = TypeVar("Found")
+
+FEW = 20  # sequences that are opened to see whether they are any
 
 
 class ReaderOptions(TypedDict, total=False):
@@ -83,11 +84,27 @@ def open_sequence(
         If the path is missing, unreadable, holds nothing known, or several sequences and none was named.
     """
     found = find_sources(path, format, **options)
+    if storm is None and 1 < len(found) <= FEW:
+        found = _with_temperatures(found, options)
     if len(found) == 1 and storm not in found:
         alone = open_source(*found.values(), **options)
         if storm in {None, alone.attrs["sequence"]}:
             return alone
     return open_source(choose(found, storm, path), **options)
+
+
+def _with_temperatures(found: dict[str, Source], options: ReaderOptions) -> dict[str, Source]:
+    """Return the sources that hold brightness temperature: a table or a flow beside them is no choice."""
+    kept = {}
+    for name, source in found.items():
+        try:
+            open_source(source, **options)
+            kept[name] = source
+        except NoSequenceError as error:
+            log.warning("left out: %s", error)
+        except InputError:
+            kept[name] = source
+    return kept or found
 
 
 def open_sequences(
@@ -151,19 +168,9 @@ def search(paths: Paths, format: str | None = None, **options: Unpack[ReaderOpti
     return sources.find_sources(
         paths,
         format,
-        open_file=_file_opener(options),
         variable=options.get("variable"),
         time_from=options.get("time_from", "auto"),
         unreadable=options.get("unreadable", "error"),
-    )
-
-
-def _file_opener(options: ReaderOptions) -> sources.Opener:
-    return functools.partial(
-        open_cf,
-        variable=options.get("variable"),
-        valid_kelvin=options.get("valid_kelvin", VALID_KELVIN),
-        time_from=options.get("time_from", "auto"),
     )
 
 
@@ -225,10 +232,15 @@ def open_source(
                 valid_kelvin=valid_kelvin,
                 unreadable=unreadable,
             )
-        case _:
-            opener = functools.partial(
-                open_cf, group=source.group, variable=variable, valid_kelvin=valid_kelvin, time_from=time_from
+        case _ if source.headers:
+            return join_files(
+                list(source.headers),
+                name or source.parts[-1],
+                variable=variable,
+                valid_kelvin=valid_kelvin,
+                time_from=time_from,
             )
-            if source.headers:
-                return join_files(list(source.headers), opener, name or source.parts[-1])
-            return opener(source.path)
+        case _:
+            return open_cf(
+                source.path, group=source.group, variable=variable, valid_kelvin=valid_kelvin, time_from=time_from
+            )

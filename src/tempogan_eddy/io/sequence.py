@@ -7,6 +7,7 @@ that never decreases. ``attrs["sequence"]`` names the storm. All other coordinat
 
 import functools
 import logging
+import re
 from collections.abc import Hashable, Iterable
 from datetime import datetime
 from typing import Any
@@ -249,6 +250,8 @@ def _period(text: str, interval: str) -> pd.Period | None:
     text = text.strip()
     if text == "..":
         return None
+    if re.search(r"\d[T ]\d\d.*[+-]\d", text):
+        raise InputError(f"{interval!r} names a time zone; times are in UTC, so give the interval in UTC.")
     try:
         period = pd.Period(text)
     except ValueError:

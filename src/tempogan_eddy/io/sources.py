@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import glob
 import logging
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import xarray as xr
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.choice import NoSequenceError
 from tempogan_eddy.io.container import ZARR_MARKS, is_zipped_zarr, zarr_groups
 from tempogan_eddy.io.digital_typhoon import FILE_NAME
 from tempogan_eddy.io.foreign import foreign_format
 from tempogan_eddy.io.headers import Header, HeaderReader
-from tempogan_eddy.io.join import continuing, name_pattern
+from tempogan_eddy.io.join import adjoining, continuing, name_pattern
 from tempogan_eddy.io.stamps import time_in_name
 from tempogan_eddy.io.walk import Seen, entries, refuse_special
 
@@ -64,9 +65,6 @@ class Source:
     files: tuple[Path, ...] = ()
     headers: tuple[Header, ...] = ()
     fault: str = ""
-
-
-Opener = Callable[[Path], xr.DataArray]
 
 
 def expand(paths: Paths) -> list[Path]:
@@ -125,7 +123,6 @@ def find_sources(
     paths: Paths,
     format: str | None = None,
     *,
-    open_file: Opener,
     variable: str | None = None,
     time_from: str = "auto",
     unreadable: str = "error",
@@ -140,8 +137,6 @@ def find_sources(
         What the user named.
     format : str, optional
         One of `FORMATS`: look for nothing else.
-    open_file : callable
-        Opens one NetCDF file as a sequence.
     variable, time_from, unreadable
         As for `open_sequence`.
 
@@ -162,8 +157,8 @@ def find_sources(
     if not found:
         raise InputError(_nothing(roots, format))
     together = len(roots) > 1 and all(root.is_file() for root in roots)
-    readers = HeaderReader(open_file, variable, time_from)
-    return _named(list(_grouped(found, roots, readers, together=together, unreadable=unreadable)))
+    reader = HeaderReader(variable, time_from)
+    return _named(list(_grouped(found, roots, reader, together=together, unreadable=unreadable)))
 
 
 def _walk(path: Path, parts: tuple[str, ...], seen: Seen) -> Iterator[Source]:
@@ -206,51 +201,70 @@ def _grouped(
 ) -> Iterator[Source]:
     """Yield the sources, those joined that continue each other."""
     top = roots[0] if len(roots) == 1 and roots[0].is_dir() else None
-    alike: dict[tuple[str, str], list[Source]] = {}
+    alike: dict[str, list[Source]] = {}
     for source in sources:
         if source.format == "netcdf":
-            pattern = "" if together else name_pattern(source.path, top)
+            folder = "" if together or top else source.path.parent
+            pattern = name_pattern(source.path, None if together else top)
+            alike.setdefault(f"netcdf {folder} {pattern}", []).append(source)
         else:  # frames that were named one by one are the sequence of their folder
-            pattern = str(source.path) if source.files else f"{source.path}/{source.group}"
-        alike.setdefault((source.format, pattern), []).append(source)
-    for (format, _), members in alike.items():
-        if len(members) == 1:
-            yield members[0]
-        elif format == "netcdf":
-            yield from _continued(members, reader, together, unreadable)
-        elif all(member.files for member in members):
-            files = tuple(file for member in members for file in member.files)
-            yield Source(members[0].path, format, members[0].parts, files=files)
+            alike.setdefault(f"{source.format} {source.path} {source.group}", []).append(source)
+    files = [members for key, members in alike.items() if key.startswith("netcdf ")]
+    for members in alike.values():
+        if members in files and (len(members) > 1 or (together and len(files) > 1)):
+            continue
+        if len(members) > 1 and all(member.files for member in members):
+            named = tuple(file for member in members for file in member.files)
+            yield Source(members[0].path, members[0].format, members[0].parts, files=named)
         else:
             yield from members
+    yield from _continued(
+        [members for members in files if len(members) > 1 or (together and len(files) > 1)],
+        reader,
+        together,
+        unreadable,
+    )
 
 
-def _continued(members: list[Source], reader: HeaderReader, together: bool, unreadable: str) -> list[Source]:
+def _continued(patterns: list[list[Source]], reader: HeaderReader, together: bool, unreadable: str) -> list[Source]:
     """Return one source for the files of each group that continue each other, and one for each that does not."""
-    headers: list[Header] = []
-    refused: list[Source] = []
-    by_path = {member.path: member for member in members}
-    stamped = all(_has_stamp(path) for path in by_path)
-    for path, member in by_path.items():
-        try:
-            headers.append(reader(path))
-        except InputError as error:
-            if (stamped or together) and unreadable == "gap":
-                log.warning("left out as a gap: %s", error)
-            else:
-                refused.append(replace(member, fault=f"{error} --set data.unreadable=gap leaves such files out."))
-    # Opened, each says what is wrong; where all files of an archive have one fault, one of them is enough.
-    found = refused if headers or not stamped else refused[:1]
-    groups = continuing(headers, stamped=stamped, together=together)
-    joined = sum(len(group) > 1 for group in groups)
-    for group in groups:
+    found: list[Source] = []
+    groups: list[list[Header]] = []
+    by_path = {member.path: member for members in patterns for member in members}
+    for members in patterns:
+        stamped = all(_has_stamp(member.path) for member in members)
+        headers, refused = _headers(members, reader, leave_out=(stamped or together) and unreadable == "gap")
+        # Opened, each says what is wrong; where all files of an archive have one fault, one of them is enough.
+        found += refused if headers or not stamped else refused[:1]
+        groups += continuing(headers, stamped=stamped, together=together)
+    for group in adjoining(groups) if together else groups:
         first = by_path[group[0].path]
         if len(group) == 1:
             found.append(first)
-        else:
-            day = np.datetime_as_string(group[0].times[0], unit="D").replace("-", "") if joined > 1 else ""
-            found.append(Source(first.path, first.format, _common_parts(first, day), headers=tuple(group)))
+            continue
+        name = _common_name(first.path)
+        others = [other for other in groups if other[0] is not group[0] and len(other) > 1]
+        if any(_common_name(other[0].path) == name for other in others):
+            name += "_" + np.datetime_as_string(group[0].times[0], unit="D").replace("-", "")
+        found.append(Source(first.path, first.format, (*first.parts[:-1], name), headers=tuple(group)))
     return sorted(found, key=lambda source: source.path)
+
+
+def _headers(members: list[Source], reader: HeaderReader, *, leave_out: bool) -> tuple[list[Header], list[Source]]:
+    """Return the headers of files, and the sources of those that cannot be read, unless they are left out."""
+    headers: list[Header] = []
+    refused: list[Source] = []
+    for member in members:
+        try:
+            headers.append(reader(member.path))
+        except InputError as error:
+            if leave_out:
+                log.warning("left out as a gap: %s", error)
+            elif isinstance(error, NoSequenceError):
+                refused.append(member)  # beside others it is no fault
+            else:
+                refused.append(replace(member, fault=f"{error} --set data.unreadable=gap leaves such files out."))
+    return headers, refused
 
 
 def _has_stamp(path: Path) -> bool:
@@ -260,18 +274,13 @@ def _has_stamp(path: Path) -> bool:
         return False
 
 
-def _common_parts(source: Source, day: str) -> tuple[str, ...]:
-    """Return the names that lead to joined files: the name without its time, or the folder's where nothing is left.
-
-    Where several sequences have the same name, the first day is part of it.
-    """
-    plain = Path(name_pattern(Path(source.path.name))).stem.replace("#", "").strip("-_. ")
+def _common_name(path: Path) -> str:
+    """Return the name of joined files: that of one without its time, or the folder's where nothing is left."""
+    plain = Path(name_pattern(Path(path.name))).stem.replace("#", "").strip("-_. ")
     while plain.lower().endswith((".nc4", ".nc")):
         plain = plain.rsplit(".", 1)[0]
-    for double in ("--", "__", "..", "-_", "_-", "._", "_."):
-        plain = plain.replace(double, double[0])
-    plain = plain or source.path.resolve().parent.name
-    return (*source.parts[:-1], f"{plain}_{day}" if day else plain)
+    plain = re.sub(r"[-_.]{2,}", lambda found: found[0][0], plain)
+    return plain or path.resolve().parent.name
 
 
 def _named(sources: list[Source]) -> dict[str, Source]:

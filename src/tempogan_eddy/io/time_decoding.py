@@ -186,13 +186,16 @@ def _by_calendar(dates: np.ndarray, units: str, calendar: str, where: str | Path
 def _decimal_dates(values: np.ndarray, units: str, where: str | Path) -> np.ndarray:
     """Return times written as dates: 2019122509 without units, or 20191225.375 as CDO's ``day as %Y%m%d.%f``."""
     if re.fullmatch(r"\s*days?\s+as\s+%Y%m%d\.%f\s*", units, re.IGNORECASE):
+        if not np.isfinite(values).all():
+            raise InputError(f"{where} lacks the time of a frame ({units!r}); leave the frame out.")
         days = np.floor(values).astype(np.int64)
         whole = _spelled(days, units, where)
         # A double holds 20191225.375 to 4e-9 days, 0.3 ms: round to that, or hours end in 59.999 s.
         milliseconds = np.rint((values - days) * 86_400_000).astype("timedelta64[ms]")
         return (whole + milliseconds).astype("datetime64[ns]")
     digits = {len(str(int(value))) for value in values.ravel() if np.isfinite(value)}
-    if not units and len(digits) == 1 and digits <= {10, 12, 14} and (values == np.floor(values)).all():
+    whole = np.isfinite(values).all() and (values == np.floor(values)).all()
+    if not units and len(digits) == 1 and digits <= {10, 12, 14} and whole:
         return _spelled(values.astype(np.int64), units, where)
     told = f"the units {units!r}" if units else "no units"
     raise InputError(f"{where} has {told}; times need units such as 'hours since 1970-01-01'.")

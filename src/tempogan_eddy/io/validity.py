@@ -165,7 +165,8 @@ class _Packing:
         turned = False
         if self._packed():
             fits = all(self._holds(np.rint(number)) for number in numbers if np.isfinite(number))
-            if not fits or any(is_float for *_, is_float in limits) or self._speaks_of_real(numbers):
+            real = any(is_float for *_, is_float in limits) and not self._speaks_of_packed(numbers)
+            if not fits or real or self._speaks_of_real(numbers):
                 turned = self.scale < 0
                 numbers = [(number - self.offset) / self.scale for number in numbers]
         ends = [-np.inf, np.inf]
@@ -180,6 +181,14 @@ class _Packing:
         low, high = self.plausible
         as_packed = [number * self.scale + self.offset for number in numbers]
         return all(low <= number <= high for number in numbers) and not all(low <= n <= high for n in as_packed)
+
+    def _speaks_of_packed(self, numbers: list[float]) -> bool:
+        """Return whether limits leave nothing plausible as they stand, but something once unpacked."""
+        if self.plausible is None or len(numbers) < 2:
+            return False
+        low, high = self.plausible
+        unpacked = sorted(number * self.scale + self.offset for number in numbers)
+        return (min(numbers) > high or max(numbers) < low) and unpacked[0] < high and unpacked[-1] > low
 
     def _packed(self) -> bool:
         return self.stored.kind in "iu" and (self.scale != 1 or self.offset != 0)
