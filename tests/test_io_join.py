@@ -228,3 +228,129 @@ def test_the_originals_are_read_as_one(data_dir):
     }
     off = sequence.time.values - (START + np.arange(12) * np.timedelta64(30, "m"))
     assert np.abs(off).max() == np.timedelta64(27000, "ns")
+
+
+def change(path, what):
+    """Make a file differ from the others of its archive."""
+    with netCDF4.Dataset(path, "a") as file:
+        image = file["Tb"]
+        if what == "units":
+            image.units = "1"
+            del image.standard_name
+        elif what == "packing":
+            image.scale_factor, image.add_offset = 2.0, -200.0
+        elif what == "celsius":
+            image.units = "degC"
+            image.add_offset = 0.0
+            image[:] = image[:] - 273.15
+        elif what == "no time":
+            file["time"].setncattr("missing_value", float(file["time"][0].item()))
+        elif what == "other epoch":
+            hours = file["time"][:] * 24
+            file["time"].units = "hours since 1970-01-01"
+            file["time"][:] = hours
+        elif what == "sensor of the variable":
+            image.platform_name = "GOES-16"
+        elif what == "storm":
+            file.storm_id = "B"
+        elif what == "channel":
+            image.long_name = "6.7 micron water vapor brightness temperature"
+        elif what == "grid mapping":
+            crs = file.createVariable("crs", "i4", ())
+            crs.setncatts({"grid_mapping_name": "geostationary", "longitude_of_projection_origin": 75.0})
+            image.grid_mapping = "crs"
+        elif what == "middle of the grid":
+            file["lat"][4] = file["lat"][4] + 0.01
+        elif what == "another variable":
+            file.createVariable("orbit", "i4", ())[...] = 3
+
+
+CHANGES = (
+    *("units", "packing", "celsius", "no time", "other epoch", "sensor of the variable", "storm", "channel"),
+    *("grid mapping", "middle of the grid", "another variable"),
+)
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_header_compared_is_the_header_read_in_full(tmp_path, what):
+    paths = [write(tmp_path / f"x_20191225{hour:02d}.nc", hour) for hour in range(3)]
+    change(paths[1], what)
+    quick, full = headers.HeaderReader(), [headers.HeaderReader() for _ in paths]
+
+    def outcome(reader, path):
+        try:
+            header = reader(path)
+        except InputError as error:
+            return str(error)
+        return header.kind, header.times.tolist(), sorted(header.coords)
+
+    assert [outcome(quick, path) for path in paths] == [outcome(r, path) for r, path in zip(full, paths, strict=True)]
+
+
+@pytest.mark.parametrize("what", ["sensor of the variable", "storm", "channel", "grid mapping", "middle of the grid"])
+def test_a_file_of_another_kind_is_not_joined(tmp_path, what):
+    for hour in range(4):
+        write(tmp_path / f"x_20191225{hour:02d}.nc", hour)
+    change(tmp_path / "x_2019122502.nc", what)
+    assert sorted(len(da) for da in open_sequences(tmp_path).values()) == [1, 3]
+
+
+def test_a_file_of_other_units_is_joined_in_kelvin(tmp_path):
+    for hour in range(3):
+        write(tmp_path / f"x_20191225{hour:02d}.nc", hour)
+    change(tmp_path / "x_2019122501.nc", "celsius")
+    assert values(open_sequence(tmp_path)) == pytest.approx([200.0, 201.0, 202.0], abs=1e-4)
+
+
+@pytest.mark.parametrize("what", ["units", "no time"])
+def test_what_cannot_be_used_is_an_error_or_a_gap(tmp_path, what):
+    for hour in range(4):
+        write(tmp_path / f"x_20191225{hour:02d}.nc", hour)
+    change(tmp_path / "x_2019122502.nc", what)
+    assert values(open_sequence(tmp_path, unreadable="gap")) == [200.0, 201.0, 203.0]
+
+
+def test_an_archive_with_a_file_without_frames(tmp_path):
+    for hour in range(3):
+        write(tmp_path / f"x_20191225{hour:02d}.nc", hour)
+    write(tmp_path / "x_2019122503.nc", [])
+    assert len(open_sequence(tmp_path)) == 3
+
+
+def test_coordinates_that_differ_from_file_to_file_lie_along_time(tmp_path, make_sequence):
+    from tempogan_eddy.io import save_sequence
+
+    for hour in range(4):
+        one = make_sequence(frames=1, start=f"2001-07-01T{hour:02d}", name="200101")
+        one = one.assign_coords(satellite=("time", [["GMS5", "GMS5", "MTS1", "MTS1"][hour]]))
+        save_sequence(one, tmp_path / f"x_20010701{hour:02d}.nc")
+        with netCDF4.Dataset(tmp_path / f"x_20010701{hour:02d}.nc", "a") as file:
+            file.createVariable("height", "f4", ())[...] = 30.0 + hour
+            file["brightness_temperature"].coordinates += " height"
+    sequence = open_sequence(tmp_path)
+    assert sequence.satellite.values.tolist() == ["GMS5", "GMS5", "MTS1", "MTS1"]
+    assert sequence.height.values.tolist() == [30.0, 31.0, 32.0, 33.0]
+    assert sequence.lat.dims == ("y",)
+    assert len(list(iterate_frames(sequence))) == 4
+
+
+def test_a_box_that_follows_its_storm_is_one_sequence(tmp_path):
+    for hour in range(4):
+        name = f"2013306N07162.HAIYAN.2013.11.07.{3 * hour:02d}00.32.MTS-2.037.hursat-b1.v06.nc"
+        write(tmp_path / name, 3 * hour, offset=0.5 * hour)
+    sequence = open_sequence(tmp_path)
+    assert sequence.sizes["time"] == 4
+    assert sequence.lat.dims == ("time", "y")
+    np.testing.assert_allclose(sequence.lat[:, 0], 10 + 0.5 * np.arange(4), atol=1e-5)
+
+
+def test_storms_named_together_stay_apart(tmp_path):
+    for name, first in (("alice", 0), ("bob", 2), ("carol", 400)):
+        write(tmp_path / f"{name}.nc", first + np.arange(4), offset=len(name))
+    assert sorted(open_sequences(f"{tmp_path}/*.nc")) == ["alice", "bob", "carol"]
+
+
+def test_files_of_other_names_that_follow_each_other_are_joined_when_named_together(tmp_path):
+    first, second = write(tmp_path / "morning.nc", np.arange(6)), write(tmp_path / "evening.nc", 6 + np.arange(6))
+    assert len(open_sequence([second, first])) == 12
+    assert sorted(open_sequences(tmp_path)) == ["evening", "morning"]

@@ -22,7 +22,7 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.axes import role_of
 from tempogan_eddy.io.cf import attributes_of, coordinates_of
 from tempogan_eddy.io.channel import channel_of
-from tempogan_eddy.io.companions import decoded_times
+from tempogan_eddy.io.companions import STORED_ATTRIBUTES, decoded_times
 from tempogan_eddy.io.container import is_hdf5
 from tempogan_eddy.io.hdf5_guard import find_dataset
 from tempogan_eddy.io.image import Image, find_image
@@ -39,8 +39,6 @@ STORMS = {"sequence", "storm", "storm_id", "storm_name", "sid", "cyclone", "typh
 TIME_ATTRIBUTES = {"units", "calendar", "_FillValue", "missing_value", "valid_range", "valid_min", "valid_max"} | {
     *("_Unsigned", "scale_factor", "add_offset")
 }
-# Attributes of the image whose change makes a file another kind of file; a change of packing alone is read anew.
-IMAGE_ATTRIBUTES = {"units", "standard_name", "grid_mapping"} | SENSORS | STORMS
 MOST_EXAMPLES = 8  # of files that others are compared with
 SAMPLED = 32  # places along each side of a large coordinate that are compared
 GRID = 3
@@ -234,11 +232,13 @@ def _marks(
 
     Values are read only where the shape is that of `like`, so that nothing large is.
     """
-    wanted = {key.lower() for key in IMAGE_ATTRIBUTES}
     marks: Marks = {}
-    for where, holder in (("/file", file), ("/group", group), ("/image", group[image])):
-        held = {key: text_of(_plain(holder.attrs[key])) for key in holder.attrs if key.lower() in wanted}
-        marks[where] = tuple(sorted(held.items()))
+    for where, holder in (("/file", file), ("/group", group)):
+        telling = {key for key in holder.attrs if key.lower() in SENSORS | STORMS}
+        marks[where] = tuple(sorted((key, text_of(value)) for key, value in _texts(holder.attrs, telling).items()))
+    # Packing may differ from file to file: it is read anew with each.
+    about = _texts(group[image].attrs, set(group[image].attrs) - STORED_ATTRIBUTES)
+    marks["/image"] = tuple(sorted((key, text_of(value)) for key, value in about.items()))
     for name in kept:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             raise InputError(f"{path}: {name} is no variable of its own.")
