@@ -39,6 +39,8 @@ STORMS = {"sequence", "storm", "storm_id", "storm_name", "sid", "cyclone", "typh
 TIME_ATTRIBUTES = {"units", "calendar", "_FillValue", "missing_value", "valid_range", "valid_min", "valid_max"} | {
     *("_Unsigned", "scale_factor", "add_offset")
 }
+UNITS = ("units", "scale_factor", "add_offset")  # that give a coordinate's numbers their meaning
+TEXT = "text"
 MOST_EXAMPLES = 8  # of files that others are compared with
 SAMPLED = 32  # places along each side of a large coordinate that are compared
 GRID = 3
@@ -176,7 +178,8 @@ class _Example:
             with NETCDF4_PYTHON_LOCK, h5py.File(image.path, "r", locking=False) as file:
                 group = file[image.group] if image.group else file
                 names = _names(group)
-                marks = _marks(file, group, image.group, image.name, kept, image.path)
+                stored = find_dataset(file, f"{image.group}/{image.name}", image.path)
+                marks = _marks(file, image.group, stored, kept, image.path)
         except (OSError, RuntimeError, KeyError, ValueError, TypeError, InputError):
             return None
         return cls(header, image.group, image.name, image.time, shape, axis, names, marks)
@@ -194,10 +197,7 @@ class _Example:
                 if time_from != "auto" and count == 1 and self.time is not None:
                     return None  # a single frame, whose time is looked for elsewhere
                 kept = [name for name in self.marks if not name.startswith("/")]
-                if (
-                    rest != self.shape
-                    or _marks(file, group, self.group, self.name, kept, path, self.marks) != self.marks
-                ):
+                if rest != self.shape or _marks(file, self.group, image, kept, path, self.marks) != self.marks:
                     return None
                 times = self._times(file, image, path, time_from)
         except (OSError, RuntimeError, KeyError, ValueError, TypeError, InputError):
@@ -220,41 +220,42 @@ def _names(group: h5py.Group) -> frozenset[str]:
 
 
 def _marks(
-    file: h5py.File,
-    group: h5py.Group,
-    above: str,
-    image: str,
-    kept: Iterable[str],
-    path: Path,
-    like: Marks | None = None,
+    file: h5py.File, above: str, image: h5py.Dataset, kept: Iterable[str], path: Path, like: Marks | None = None
 ) -> Marks:
     """Return what has to be equal: attributes of file, group and image, and the coordinates that are kept.
 
     Values are read only where the shape is that of `like`, so that nothing large is.
     """
+    group = file[above] if above else file
     marks: Marks = {}
-    for where, holder in (("/file", file), ("/group", group)):
-        telling = {key for key in holder.attrs if key.lower() in SENSORS | STORMS}
-        marks[where] = tuple(sorted((key, text_of(value)) for key, value in _texts(holder.attrs, telling).items()))
+    for where, holder in (("/file", file), ("/group", group))[: 2 if above else 1]:
+        telling = [key for key in holder.attrs if key.lower() in SENSORS | STORMS]
+        marks[where] = _spelled(holder.attrs, telling)
     # Packing may differ from file to file: it is read anew with each.
-    about = _texts(group[image].attrs, set(group[image].attrs) - STORED_ATTRIBUTES)
-    marks["/image"] = tuple(sorted((key, text_of(value)) for key, value in about.items()))
+    marks["/image"] = _spelled(image.attrs, [key for key in image.attrs if key not in STORED_ATTRIBUTES])
     for name in kept:
-        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise InputError(f"{path}: {name} is no variable of its own.")
-        is_text = h5py.check_string_dtype(group[name].dtype) is not None
-        values = group[name] if is_text else find_dataset(file, f"{above}/{name}", path)
-        if like is not None and (values.shape, str(values.dtype)) != like[name][:2]:
+        if (like is not None and like[name][1] == TEXT) or (
+            like is None and h5py.check_string_dtype(group[name].dtype)
+        ):
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise InputError(f"{path}: {name} is no variable of its own.")
+            marks[name] = ((), TEXT, str(group[name].asstr()[()]), ())
+            continue
+        values = find_dataset(file, f"{above}/{name}", path)
+        kind = str(values.dtype)
+        if like is not None and (values.shape, kind) != like[name][:2]:
             return {}
-        attrs = tuple(sorted((key, text_of(value)) for key, value in _texts(values.attrs).items()))
-        marks[name] = (values.shape, str(values.dtype), _compared(values, is_text), attrs)
+        marks[name] = (values.shape, kind, _compared(values), _spelled(values.attrs, UNITS))
     return marks
 
 
-def _compared(values: h5py.Dataset, is_text: bool) -> Any:
+def _spelled(attrs: Mapping[str, Any], names: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Return attributes as text, those that there are."""
+    return tuple(sorted((name, text_of(_plain(attrs[name]))) for name in names if name in attrs))
+
+
+def _compared(values: h5py.Dataset) -> bytes:
     """Return what of a coordinate is compared: all of it, or places all over one of two dimensions."""
-    if is_text:
-        return str(values.asstr()[()])
     if values.ndim < 2:
         return np.asarray(values[()]).tobytes()
     return np.asarray(values[tuple(slice(None, None, max(1, size // SAMPLED)) for size in values.shape)]).tobytes()
