@@ -24,7 +24,7 @@ from tempogan_eddy.io.cf import attributes_of, coordinates_of
 from tempogan_eddy.io.channel import channel_of
 from tempogan_eddy.io.companions import STORED_ATTRIBUTES, decoded_times
 from tempogan_eddy.io.container import is_hdf5
-from tempogan_eddy.io.hdf5_guard import find_dataset
+from tempogan_eddy.io.hdf5_guard import own_dataset
 from tempogan_eddy.io.image import Image, find_image
 from tempogan_eddy.io.time_axis import frame_time
 from tempogan_eddy.io.units import text_of
@@ -178,7 +178,7 @@ class _Example:
             with NETCDF4_PYTHON_LOCK, h5py.File(image.path, "r", locking=False) as file:
                 group = file[image.group] if image.group else file
                 names = _names(group)
-                stored = find_dataset(file, f"{image.group}/{image.name}", image.path)
+                stored = own_dataset(group, image.name, image.path)
                 marks = _marks(file, image.group, stored, kept, image.path)
         except (OSError, RuntimeError, KeyError, ValueError, TypeError, InputError):
             return None
@@ -191,7 +191,7 @@ class _Example:
                 group = file[self.group] if self.group else file
                 if _names(group) != self.names:
                     return None
-                image = find_dataset(file, f"{self.group}/{self.name}", path)
+                image = own_dataset(group, self.name, path)
                 count = 1 if self.frames_axis is None else image.shape[self.frames_axis]
                 rest = tuple(size for number, size in enumerate(image.shape) if number != self.frames_axis)
                 if time_from != "auto" and count == 1 and self.time is not None:
@@ -199,16 +199,16 @@ class _Example:
                 kept = [name for name in self.marks if not name.startswith("/")]
                 if rest != self.shape or _marks(file, self.group, image, kept, path, self.marks) != self.marks:
                     return None
-                times = self._times(file, image, path, time_from)
+                times = self._times(file, group, image, path, time_from)
         except (OSError, RuntimeError, KeyError, ValueError, TypeError, InputError):
             return None  # opened in full, it says what is wrong
         return np.sort(times) if len(times) == count > 0 and not np.isnat(times).any() else None
 
-    def _times(self, file: h5py.File, image: h5py.Dataset, path: Path, time_from: str) -> np.ndarray:
+    def _times(self, file: h5py.File, group: h5py.Group, image: h5py.Dataset, path: Path, time_from: str) -> np.ndarray:
         if self.time is None:
             told = frame_time(path, (_texts(image.attrs), _texts(file.attrs)), time_from)
             return np.array([] if told is None else [told[0]], "datetime64[ns]")
-        stored = find_dataset(file, f"{self.group}/{self.time}", path)
+        stored = own_dataset(group, self.time, path)
         variable = xr.Variable(
             [f"d{axis}" for axis in range(stored.ndim)], stored[()], _texts(stored.attrs, TIME_ATTRIBUTES)
         )
@@ -241,7 +241,7 @@ def _marks(
                 raise InputError(f"{path}: {name} is no variable of its own.")
             marks[name] = ((), TEXT, str(group[name].asstr()[()]), ())
             continue
-        values = find_dataset(file, f"{above}/{name}", path)
+        values = own_dataset(group, name, path)
         kind = str(values.dtype)
         if like is not None and (values.shape, kind) != like[name][:2]:
             return {}
