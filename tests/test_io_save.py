@@ -224,8 +224,10 @@ def test_a_place_below_a_file_is_refused(make_sequence, tmp_path):
 
 
 def test_what_is_no_sequence_is_not_written(tmp_path):
-    with pytest.raises(InputError, match="dimensions"):
+    with pytest.raises(InputError, match="no units"):
         save_sequence(xr.DataArray(np.zeros((3, 4)), dims=("y", "x")), tmp_path / "a.nc")
+    with pytest.raises(InputError, match="no time"):
+        save_sequence(xr.DataArray(np.full((3, 4), 250.0), dims=("y", "x"), attrs={"units": "K"}), tmp_path / "a.nc")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -235,3 +237,16 @@ def test_every_frame_is_computed_once(make_sequence, in_chunks, tmp_path, format
     save_sequence(lazy, tmp_path / FORMATS[format], format=format)
     assert computed == [0, 1, 2]
     assert_same(open_sequence(tmp_path / FORMATS[format]), sequence, format)
+
+
+def test_arrays_of_other_libraries_are_saved_if_they_have_a_time(tmp_path, make_sequence):
+    one = make_sequence(frames=1).compute().isel(time=0, drop=True).rename(y="row", x="col").drop_vars(["lat", "lon"])
+    scene = one.drop_vars(["satellite", "center_lat", "pressure"], errors="ignore")
+    with pytest.raises(InputError, match="no time"):
+        save_sequence(scene, tmp_path / "a.nc")
+    save_sequence(scene.assign_attrs(start_time="2019-12-25T10:00:21"), tmp_path / "a.nc")
+    assert open_sequence(tmp_path / "a.nc").time.values[0] == np.datetime64("2019-12-25T10:00:21")
+    save_sequence(make_sequence().transpose("x", "time", "y").to_dataset(name="tb"), tmp_path / "b.nc")
+    assert open_sequence(tmp_path / "b.nc").shape == make_sequence().shape
+    with pytest.raises(InputError, match="kelvin"):
+        save_sequence(np.zeros((8, 8)), tmp_path / "c.nc")

@@ -243,11 +243,16 @@ def _foreign_files(roots: list[Path], told: set[str]) -> Iterator[Refused]:
             if hidden or path.is_dir() or path.suffix.lower() in OWN_SUFFIXES or str(path) in told:
                 continue
             foreign = foreign_format(path)
-            if foreign and foreign.is_data and not _inside_store(path, root):
+            if foreign and foreign.is_data and not _inside_store(path, root) and not _is_empty_table(path):
                 alike.setdefault((path.parent, foreign.format), []).append(path)
     for paths in alike.values():
         more = f" (and {len(paths) - 1} more files like it)" if len(paths) > 1 else ""
         yield Refused(str(paths[0]), f"{_reason(paths[0])}{more}")
+
+
+def _is_empty_table(path: Path) -> bool:
+    """Return whether a file is an empty text table, which the dataset itself has beside its frames."""
+    return path.suffix.lower() in {".csv", ".txt", ".json"} and path.stat().st_size == 0
 
 
 def _reason(path: Path, error: InputError | None = None) -> str:

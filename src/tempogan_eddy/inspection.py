@@ -154,6 +154,8 @@ def _kelvin_facts(sequence: xr.DataArray) -> Facts:
     from tempogan_eddy.survey import survey
 
     seen = survey(sequence)
+    if not seen.looked:
+        raise InputError(seen.broken[0].partition(": ")[2])
     kelvins = (
         f"{seen.kelvins[0]:.1f} to {seen.kelvins[1]:.1f} K" if seen.kelvins else "none valid: are the units right?"
     )

@@ -70,7 +70,7 @@ def tolerance_of(step: np.timedelta64, tolerance: str | None = None) -> np.timed
     stated = parse_duration(tolerance, "time_tolerance")
     if 2 * stated >= step:
         raise InputError(
-            f"The time_tolerance {tolerance} is half of the cadence {pd.Timedelta(step)} or more, so frames could be "
+            f"The time_tolerance {tolerance} is half of the cadence {duration_text(step)} or more, so frames could be "
             "taken for their neighbours; make it smaller."
         )
     return stated

@@ -3,10 +3,12 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.arrays import adapt
 from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.cf_write import write_cf
 from tempogan_eddy.io.coverage import covered
@@ -18,14 +20,14 @@ from tempogan_eddy.io.ownership import check_place
 from tempogan_eddy.io.png import write_png
 from tempogan_eddy.io.precision import Precision, precision_of
 from tempogan_eddy.io.quality import EVERYTHING
-from tempogan_eddy.io.sequence import as_sequence
+from tempogan_eddy.io.sequence import DIMS, as_sequence
 from tempogan_eddy.io.sources import FORMATS, NETCDF_SUFFIXES, recognise
 
 __all__ = ["check_output", "save_sequence"]
 
 
 def save_sequence(
-    da: xr.DataArray,
+    da: Any,
     path: str | Path,
     *,
     format: str | None = None,
@@ -43,7 +45,7 @@ def save_sequence(
     Parameters
     ----------
     da : DataArray (time, y, x)
-        A sequence.
+        A sequence; other arrays are taken as `reconstruct` takes them, if they say when they were seen.
     path : str or Path
         ``*.nc`` (CF NetCDF), ``*.zarr`` (Zarr v3), a folder of 16-bit PNG frames, or the folder of a Digital
         Typhoon basin, to which the sequence is added under its ``attrs["sequence"]``.
@@ -70,6 +72,7 @@ def save_sequence(
         an output is in the way, the format cannot hold these values, or the place cannot be written.
     """
     path = Path(path)
+    da = _sequence(da)
     format = check_output(da, path, format, precision=precision, overwrite=overwrite)
     da = as_sequence(da, valid_kelvin=EVERYTHING)
     da.attrs = covered(da) | {"history": with_line(da.attrs, history or "written by tempogan-eddy")}
@@ -82,6 +85,16 @@ def save_sequence(
             write_png(da, partial, on_frame)
         else:
             write_cf(da, partial, format, precision_of(precision), on_frame)
+
+
+def _sequence(held: Any) -> xr.DataArray:
+    """Return what people hold, as `adapt` takes it, as a sequence with times."""
+    if isinstance(held, xr.DataArray) and set(held.dims) == set(DIMS):
+        return held
+    adapted = adapt(held)
+    if not adapted.timed:
+        raise InputError("The frames have no time to be written; give them one (da.assign_coords(time=...)).")
+    return adapted.sequence
 
 
 def check_output(
