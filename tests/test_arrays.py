@@ -490,7 +490,7 @@ def test_a_fill_value_that_an_attribute_names_is_missing():
 
 def test_frames_at_the_same_time_are_kept_with_a_warning(caplog, model):
     assert reconstruct(plain().isel(time=[0, 1, 1, 2]), model).sizes["time"] == 4
-    assert "1 duplicate times" in caplog.text
+    assert "at the time of the one before: 1;" in caplog.text
 
 
 def test_the_time_of_a_forecast_is_when_it_is_for():

@@ -241,7 +241,7 @@ def test_another_channel_is_warned_of(warnings, model, attrs, words):
 def test_duplicate_times_are_warned_of(warnings, model):
     da = plain(np.zeros((3, 40, 40)))
     da["time"] = da["time"].values[[0, 1, 1]]
-    assert ["1 duplicate times" in line for line in warnings(warn_of_input, da, model)] == [True]
+    assert ["at the time of the one before: 1;" in line for line in warnings(warn_of_input, da, model)] == [True]
 
 
 def test_a_model_of_one_s_own_has_its_own_grid_and_channel(warnings, fine, model):

@@ -62,7 +62,7 @@ def warn_of_input(sequence: xr.DataArray, model: Model) -> ValueGuard:
             )
     repeated = _duplicates(sequence)
     if repeated:
-        log.warning("The input has %d duplicate times (frames at the time of the one before); keep one each", repeated)
+        log.warning("Frames of the input at the time of the one before: %d; keep one of each time", repeated)
     spacing = grid_spacing(sequence)
     if is_released(model.name):
         _warn_of_channel(sequence)

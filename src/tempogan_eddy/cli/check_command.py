@@ -25,7 +25,9 @@ WIDEST = 100  # columns
 
 
 def check(
-    paths: Annotated[list[Path], typer.Argument(help="Files, folders or patterns of names.", show_default=False)],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="IN...", help="Files, folders or patterns of names.", show_default=False)
+    ],
     all_frames: Annotated[bool, typer.Option("--all", help="Read every frame, not 50 of each sequence.")] = False,
     variable: Variable = None,
     time_from: TimeFrom = None,
