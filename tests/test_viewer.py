@@ -323,7 +323,7 @@ def test_storms_of_a_folder_are_opened_when_asked_for(tmp_path, monkeypatch):
     (tmp_path / "truth" / "a.nc").write_bytes(b"not NetCDF")
     with served(Site(catalog)) as address:
         answer = ask(address, "/data/0/scene.json")
-    assert answer.status == 422 and "cannot be read" in answer.json()["detail"]
+    assert answer.status == 422 and "is text" in answer.json()["detail"]
 
 
 def test_an_export_is_what_the_server_answers(site, address, tmp_path):

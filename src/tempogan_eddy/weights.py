@@ -166,7 +166,10 @@ def _load_file(path: Path) -> Model:
     config = _read_config(stored, path)
     _check_fit(weights, config, path)
     generator = build_generator(config)
-    generator.load_state_dict(weights)
+    try:
+        generator.load_state_dict(weights)
+    except RuntimeError:
+        raise _misfit(path) from None
     return Model(generator.eval().requires_grad_(False), config, str(path), metadata)
 
 
@@ -175,6 +178,10 @@ def _read_config(stored: Any, path: Path) -> Config:
         return load_config(stored if isinstance(stored, dict) else {"": stored})
     except InputError as error:
         raise InputError(f"{path} holds a configuration that cannot be used: {error}") from None
+
+
+def _misfit(path: Path) -> InputError:
+    return InputError(f"The weights in {path} do not fit the configuration stored with them; the file is damaged.")
 
 
 def _check_fit(weights: Mapping[str, Any], config: Config, path: Path) -> None:
@@ -191,7 +198,7 @@ def _check_fit(weights: Mapping[str, Any], config: Config, path: Path) -> None:
     # A network may have layers beside those of the file, which start without an effect, but not be of another size.
     size = sum(shape.numel() for shape in held.values() if shape is not None)
     if not held.items() <= wanted.items() or sum(shape.numel() for shape in wanted.values()) > LARGEST_GROWTH * size:
-        raise InputError(f"The weights in {path} do not fit the configuration stored with them; the file is damaged.")
+        raise _misfit(path)
     # A sum is finite where all its terms are.
     if not all(value.is_floating_point() and value.sum(dtype=torch.float64).isfinite() for value in weights.values()):
         raise InputError(f"The weights in {path} are not all finite numbers; the file is damaged.")
