@@ -42,10 +42,10 @@ def decoded_times(variable: xr.Variable, where: str) -> np.ndarray:
     where : str
         File and variable, for messages.
     """
-    values = variable.values
-    if values.dtype.kind in "iuf":
-        values = Decoding.of(variable.attrs, values.dtype, where)(np.atleast_1d(values))
-    return decode_times(np.atleast_1d(values), variable.attrs, where).ravel()
+    values = np.atleast_1d(variable.values)
+    if values.dtype.kind in "iuf" and set(variable.attrs) - {"units", "calendar"}:
+        values = Decoding.of(variable.attrs, values.dtype, where)(values)
+    return decode_times(values, variable.attrs, where).ravel()
 
 
 def place_coordinates(

@@ -115,8 +115,19 @@ def find_dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
     return found
 
 
-def own_dataset(group: h5py.Group, name: str, path: Path) -> h5py.Dataset:
+def own_dataset(group: h5py.Group, name: str, path: Path, *, shape: tuple[int, ...] | None = None) -> h5py.Dataset:
     """Return a dataset that a group holds itself, for numbers alone; as `find_dataset`, in a third of the time.
+
+    Parameters
+    ----------
+    group : h5py.Group
+        Open.
+    name : str
+        Of the dataset in it.
+    path : Path
+        The file, for messages.
+    shape : tuple of int, optional
+        What the shape has to be; known to be one that can be read.
 
     Raises
     ------
@@ -130,7 +141,12 @@ def own_dataset(group: h5py.Group, name: str, path: Path) -> h5py.Dataset:
         dataset = h5py.h5d.open(group.id, key)
     except (KeyError, RuntimeError) as error:
         raise InputError(f"{path} holds no dataset {name} ({error}).") from None
-    _check_dataset(dataset, name, path)
+    if shape is None:
+        _check_dataset(dataset, name, path)
+    elif dataset.shape != shape:
+        raise InputError(f"{path}: {name} has the shape {dataset.shape}, not {shape}.")
+    else:
+        _refuse_storage_outside(dataset, name, path)
     return h5py.Dataset(dataset)
 
 

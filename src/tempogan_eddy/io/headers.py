@@ -39,7 +39,7 @@ STORMS = {"sequence", "storm", "storm_id", "storm_name", "sid", "cyclone", "typh
 TIME_ATTRIBUTES = {"units", "calendar", "_FillValue", "missing_value", "valid_range", "valid_min", "valid_max"} | {
     *("_Unsigned", "scale_factor", "add_offset")
 }
-UNITS = ("units", "scale_factor", "add_offset")  # that give a coordinate's numbers their meaning
+PACKING = ("scale_factor", "add_offset")
 TEXT = "text"
 MOST_EXAMPLES = 8  # of files that others are compared with
 SAMPLED = 32  # places along each side of a large coordinate that are compared
@@ -241,11 +241,9 @@ def _marks(
                 raise InputError(f"{path}: {name} is no variable of its own.")
             marks[name] = ((), TEXT, str(group[name].asstr()[()]), ())
             continue
-        values = own_dataset(group, name, path)
-        kind = str(values.dtype)
-        if like is not None and (values.shape, kind) != like[name][:2]:
-            return {}
-        marks[name] = (values.shape, kind, _compared(values), _spelled(values.attrs, UNITS))
+        values = own_dataset(group, name, path, shape=None if like is None else like[name][0])
+        about = (h5py.h5a.get_num_attrs(values.id), *_spelled(values.attrs, PACKING))
+        marks[name] = (values.shape, str(values.dtype), _compared(values), about)
     return marks
 
 
