@@ -354,3 +354,12 @@ def test_files_of_other_names_that_follow_each_other_are_joined_when_named_toget
     first, second = write(tmp_path / "morning.nc", np.arange(6)), write(tmp_path / "evening.nc", 6 + np.arange(6))
     assert len(open_sequence([second, first])) == 12
     assert sorted(open_sequences(tmp_path)) == ["evening", "morning"]
+
+
+def test_what_is_masked_in_many_files_is_counted_once(tmp_path, caplog):
+    for hour in range(3):
+        path = write(tmp_path / f"x_20191225{hour:02d}.nc", hour)
+        with netCDF4.Dataset(path, "a") as file:
+            file["Tb"][0, 0, :4] = 338.0
+    values(open_sequence(tmp_path))
+    assert "12 pixels (6.2 %, 338.0 to 338.0 K) lie outside 160-330 K" in caplog.text

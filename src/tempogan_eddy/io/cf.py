@@ -17,7 +17,7 @@ from tempogan_eddy.io.image import Image, find_image
 from tempogan_eddy.io.quality import EVERYTHING, VALID_KELVIN
 from tempogan_eddy.io.sequence import as_sequence
 
-__all__ = ["NoSequenceError", "attributes_of", "coordinates_of", "open_cf", "zarr_groups"]
+__all__ = ["NoSequenceError", "attributes_of", "coordinates_of", "open_cf", "stem_of", "zarr_groups"]
 
 
 def open_cf(
@@ -61,7 +61,7 @@ def open_cf(
     image = find_image(path, group, variable, time_from)
     stack = image.stack(valid_kelvin)
     attrs = attributes_of(image)
-    named = image.group.rsplit("/", 1)[-1] if image.group and path.is_dir() else _stem(path)
+    named = image.group.rsplit("/", 1)[-1] if image.group and path.is_dir() else stem_of(path)
     attrs["sequence"] = str(attrs.get("sequence", named))
     return as_sequence(lazy_sequence(stack, coordinates_of(image), attrs), valid_kelvin=EVERYTHING)
 
@@ -82,9 +82,10 @@ def coordinates_of(image: Image) -> dict[str, xr.Variable]:
     """Return times and all else that lies on (time, y, x), decoded, frames in the order of time."""
     dims = image.layout.dims
     places = place_coordinates(image.dataset, image.stored, image.path, kept=dims, time=image.time)
-    tell_left_out(image.dataset, image.stored, {*places, image.time}, image.path)
+    tell_left_out(image.dataset, {*places, image.time}, image.path)
     return image.layout.coordinates(places, image.times, image.order)
 
 
-def _stem(path: Path) -> str:
-    return path.name.removesuffix(".zip").removesuffix(".gz").rsplit(".", 1)[0] or path.name
+def stem_of(path: Path) -> str:
+    """Return the name of a file or store without its suffix, ``.zarr.zip`` being one."""
+    return path.name.removesuffix(".zip").rsplit(".", 1)[0] or path.name

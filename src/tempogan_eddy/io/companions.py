@@ -28,6 +28,8 @@ STORED_ATTRIBUTES = {
 }
 """Attributes that speak of stored numbers or of variables that are not kept."""
 
+LIMITS = {"valid_min", "valid_max", "valid_range"}
+
 Flags = tuple[xr.DataArray, list[tuple[int, int]]]
 """A flag variable and the tests of its bad meanings, as `bad_flags` gives them."""
 
@@ -105,36 +107,33 @@ def _real_numbers(stored: np.ndarray, attrs: Mapping[Any, Any], where: str) -> n
     """Return a coordinate's numbers; a valid range that leaves less if read as packed is in unpacked units."""
     decoding = Decoding.of(attrs, stored.dtype, where)
     values = decoding(stored)
-    lost = np.isnan(values) & ~np.isin(stored, decoding.missing) if values.dtype.kind == "f" else np.zeros(1, bool)
-    if stored.dtype.kind == "f":
-        lost &= ~np.isnan(stored)
-    if not lost.any():
+    if not _out_of_range(values, stored, decoding):
         return values
-    limits = {"valid_min", "valid_max", "valid_range"}
     as_float = {
-        key: np.asarray(value, float) if key in limits and not isinstance(value, str) else value
+        key: np.asarray(value, float) if key in LIMITS and not isinstance(value, str) else value
         for key, value in attrs.items()
     }
     unpacked = Decoding.of(as_float, stored.dtype, where)(stored)
     if np.isnan(unpacked).sum() < np.isnan(values).sum():
         values = unpacked
-        lost = np.isnan(values) & ~np.isin(stored, decoding.missing)
-    if lost.any():
-        tell_once(
-            log,
-            logging.WARNING,
-            "%s: %d of %d values lie outside its valid range and are missing",
-            *(where, int(lost.sum()), lost.size),
-        )
+    if count := _out_of_range(values, stored, decoding):
+        message = "%s: %d of %d values lie outside its valid range and are missing"
+        tell_once(log, logging.WARNING, message, where, count, values.size)
     return values
+
+
+def _out_of_range(values: np.ndarray, stored: np.ndarray, decoding: Decoding) -> int:
+    """Return how many values became missing that are neither a fill value nor stored as NaN."""
+    lost = np.isnan(values) & ~np.isin(stored, decoding.missing) & ~np.isnan(stored)
+    return int(lost.sum())
 
 
 def _attributes(variable: xr.Variable, *dropped: str) -> dict:
     return {key: value for key, value in variable.attrs.items() if key not in STORED_ATTRIBUTES | set(dropped)}
 
 
-def tell_left_out(dataset: xr.Dataset, image: xr.DataArray, kept: Collection[Hashable], path: Path) -> None:
-    """Say which variables that speak of an image have no place in a sequence: bounds, ancillary fields, band labels."""
+def tell_left_out(dataset: xr.Dataset, kept: Collection[Hashable], path: Path) -> None:
+    """Say which variables that others name have no place in a sequence: bounds, ancillary fields, band labels."""
     named = [
         str(name)
         for name, variable in dataset.coords.items()

@@ -36,8 +36,8 @@ class FrameStack:
         Frames, rows, columns.
     conversion : Conversion
         From what `read` gives to kelvin.
-    valid_kelvin : tuple of float, optional
-        Values outside become missing and are counted in `masked`; without it none do.
+    valid_kelvin : tuple of float
+        Values outside become missing and are counted in `masked`; none by default.
     """
 
     dtype = np.dtype(np.float32)
@@ -49,13 +49,13 @@ class FrameStack:
         read: Callable[[int], np.ndarray],
         shape: tuple[int, ...],
         conversion: Conversion = KELVIN,
-        valid_kelvin: tuple[float, float] | None = None,
+        valid_kelvin: tuple[float, float] = EVERYTHING,
     ) -> None:
         self.path = path
         self.read = read
         self.shape = shape
         self.conversion = conversion
-        self.masked = Masked(path, valid_kelvin or EVERYTHING)
+        self.masked = Masked(path, valid_kelvin)
 
     def __getitem__(self, key: tuple[Any, ...]) -> np.ndarray:
         """Read the frames that the key names; dask only ever gives integers and slices."""

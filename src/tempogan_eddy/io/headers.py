@@ -107,7 +107,7 @@ class HeaderReader:
                     return Header(path, times, header.kind, header.coords, header.attrs)
         image = find_image(path, None, self.variable, self.time_from)
         try:
-            image.stack((0.0, 0.0))  # refuses units that are no temperature
+            image.conversion()  # refuses units that are no temperature, and claims beyond the file
             header = self._header(image)
             if is_hdf5(path) and len(self._examples) < MOST_EXAMPLES:
                 self._examples += filter(None, [_Example.of(image, header)])
@@ -177,7 +177,7 @@ class _Example:
         try:
             with NETCDF4_PYTHON_LOCK, h5py.File(image.path, "r", locking=False) as file:
                 group = file[image.group] if image.group else file
-                names = _names(group)
+                names = frozenset(group)
                 stored = own_dataset(group, image.name, image.path)
                 marks = _marks(file, image.group, stored, kept, image.path)
         except (OSError, RuntimeError, KeyError, ValueError, TypeError, InputError):
@@ -189,7 +189,7 @@ class _Example:
         try:
             with NETCDF4_PYTHON_LOCK, h5py.File(path, "r", locking=False) as file:
                 group = file[self.group] if self.group else file
-                if _names(group) != self.names:
+                if frozenset(group) != self.names:
                     return None
                 image = own_dataset(group, self.name, path)
                 count = 1 if self.frames_axis is None else image.shape[self.frames_axis]
@@ -213,10 +213,6 @@ class _Example:
             [f"d{axis}" for axis in range(stored.ndim)], stored[()], _texts(stored.attrs, TIME_ATTRIBUTES)
         )
         return decoded_times(variable, f"{path}: {self.time}")
-
-
-def _names(group: h5py.Group) -> frozenset[str]:
-    return frozenset(group)
 
 
 def _marks(
@@ -249,7 +245,7 @@ def _marks(
 
 def _spelled(attrs: Mapping[str, Any], names: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """Return attributes as text, those that there are."""
-    return tuple(sorted((name, text_of(_plain(attrs[name]))) for name in names if name in attrs))
+    return tuple(sorted((name, text_of(attrs[name])) for name in names if name in attrs))
 
 
 def _compared(values: h5py.Dataset) -> bytes:

@@ -21,7 +21,7 @@ from tempogan_eddy.io.frames import FrameStack
 from tempogan_eddy.io.hdf5_guard import check_claim
 from tempogan_eddy.io.once import tell_once
 from tempogan_eddy.io.time_axis import find_time, frame_time
-from tempogan_eddy.io.units import KELVIN, kelvin_conversion, text_of
+from tempogan_eddy.io.units import Conversion, kelvin_conversion, text_of
 from tempogan_eddy.io.validity import Decoding, flagged
 
 __all__ = ["Image", "find_image"]
@@ -73,8 +73,8 @@ class Image:
         """The numbers of the frames in the order of time."""
         return np.argsort(self.times, kind="stable")
 
-    def stack(self, valid_kelvin: tuple[float, float]) -> FrameStack:
-        """Return the frames in the order of time, in kelvin.
+    def conversion(self) -> Conversion:
+        """Return what makes the stored units kelvin.
 
         Raises
         ------
@@ -93,8 +93,14 @@ class Image:
                 f"{self.path}: {self.name} has {told}; a brightness temperature is in K or degrees_Celsius. If it is "
                 f"one, say so: ncatted -a units,{self.name},o,c,K {self.path.name}"
             )
-        read = _Frames(self.path, self.layout, self.order, stored, flags_of(self.dataset, self.name, self.path))
-        return FrameStack(self.path, read, shape, conversion, valid_kelvin)
+        return conversion
+
+    def stack(self, valid_kelvin: tuple[float, float]) -> FrameStack:
+        """Return the frames in the order of time, in kelvin; raises as `conversion`."""
+        conversion = self.conversion()
+        flags = flags_of(self.dataset, self.name, self.path)
+        read = _Frames(self.path, self.layout, self.order, self.stored, flags, conversion)
+        return FrameStack(self.path, read, self.layout.shape(self.stored), conversion, valid_kelvin)
 
     def close(self) -> None:
         """Close the file. One that stays open while it is opened twice more can crash the HDF5 library."""
@@ -250,10 +256,17 @@ def _times(da: xr.DataArray, dataset: xr.Dataset, time: str | None, path: Path, 
 class _Frames:
     """Frames of a variable by number, in the file's units; those of one chunk of the file are decoded together."""
 
-    def __init__(self, path: Path, layout: Layout, order: np.ndarray, da: xr.DataArray, flags: list[Flags]) -> None:
-        self.path, self.order, self.name = path, order, str(da.name)
+    def __init__(
+        self,
+        path: Path,
+        layout: Layout,
+        order: np.ndarray,
+        da: xr.DataArray,
+        flags: list[Flags],
+        conversion: Conversion,
+    ) -> None:
+        self.path, self.order = path, order
         self.layout, self.variable = layout, layout.image(da)
-        conversion = kelvin_conversion(da.attrs.get("units", "")) or KELVIN
         low, high = ((kelvin - conversion.offset) / conversion.scale for kelvin in PLAUSIBLE_KELVIN)
         self.decoding = Decoding.of(da.attrs, da.dtype, f"{path}: {da.name}", (low, high))
         self.flags = [(layout.image(flag), tests) for flag, tests in flags]

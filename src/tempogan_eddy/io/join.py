@@ -83,15 +83,17 @@ def adjoining(groups: list[list[Header]]) -> list[list[Header]]:
     the same storm.
     """
     joined: list[list[Header]] = []
+    alike: dict[tuple[Any, ...], list[list[Header]]] = {}  # of those in `joined`, by kind: an archive holds thousands
     for group in sorted(groups, key=lambda group: (group[0].times[0], group[0].path.name)):
-        for earlier in joined:
+        candidates = alike.setdefault(group[0].kind, []) if group[0].has_place else []
+        for earlier in candidates:
             apart = group[0].times[0] - max(header.times[-1] for header in earlier)
-            alike = earlier[0].kind == group[0].kind and group[0].has_place
-            if alike and np.timedelta64(0) < apart <= LONGEST_GAP:
+            if np.timedelta64(0) < apart <= LONGEST_GAP:
                 earlier += group
                 break
         else:
             joined.append(list(group))
+            candidates.append(joined[-1])
     return joined
 
 
@@ -151,7 +153,6 @@ def join_files(
     read = _JoinedFrames(headers, places, functools.partial(find_image, variable=variable, time_from=time_from))
     rows, columns = headers[0].kind[1:GRID]
     stack = FrameStack(headers[0].path.parent, read, (len(places), rows, columns), valid_kelvin=valid_kelvin)
-    read.masked = stack.masked
     names = dict.fromkeys(key for header in headers for key in header.coords)
     coords = {key: _coordinate(headers, places, key) for key in names}
     da = lazy_sequence(stack, {"time": ("time", times), **coords}, {**headers[0].attrs, "sequence": name})
@@ -218,9 +219,7 @@ def _tell_gaps(times: np.ndarray, name: str) -> None:
 
 
 class _JoinedFrames:
-    """Frames by number from many files, of which a few are held open."""
-
-    masked: Any = None
+    """Frames by number from many files, in kelvin and unmasked; a few of the files are held open."""
 
     def __init__(self, headers: list[Header], places: list[tuple[int, int]], find: Callable[[Path], Image]) -> None:
         self.paths, self.places, self.find = [header.path for header in headers], places, find
@@ -239,8 +238,6 @@ class _JoinedFrames:
                 _, (image, _) = self._held.popitem(last=False)
                 image.close()
             image = self.find(self.paths[file])
-            stack = image.stack(self.masked.valid_kelvin)
-            stack.masked = self.masked
-            self._held[file] = image, stack
+            self._held[file] = image, image.stack(EVERYTHING)
         self._held.move_to_end(file)
         return self._held[file][1]

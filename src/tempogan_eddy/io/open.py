@@ -85,7 +85,13 @@ def open_sequence(
     """
     found = find_sources(path, format, **options)
     if storm is None and 1 < len(found) <= FEW:
-        found = _with_temperatures(found, options)
+        opened = _with_temperatures(found, options)
+        if len(opened) == 1:
+            (only,) = opened.values()
+            if isinstance(only, InputError):
+                raise only
+            return only
+        found = {name: found[name] for name in opened or found}
     if len(found) == 1 and storm not in found:
         alone = open_source(*found.values(), **options)
         if storm in {None, alone.attrs["sequence"]}:
@@ -93,18 +99,17 @@ def open_sequence(
     return open_source(choose(found, storm, path), **options)
 
 
-def _with_temperatures(found: dict[str, Source], options: ReaderOptions) -> dict[str, Source]:
-    """Return the sources that hold brightness temperature: a table or a flow beside them is no choice."""
-    kept = {}
+def _with_temperatures(found: dict[str, Source], options: ReaderOptions) -> dict[str, xr.DataArray | InputError]:
+    """Open what holds brightness temperature, or say why it cannot: a table or a flow beside it is no choice."""
+    opened: dict[str, xr.DataArray | InputError] = {}
     for name, source in found.items():
         try:
-            open_source(source, **options)
-            kept[name] = source
+            opened[name] = open_source(source, **options)
         except NoSequenceError as error:
             log.warning("left out: %s", error)
-        except InputError:
-            kept[name] = source
-    return kept or found
+        except InputError as error:
+            opened[name] = error
+    return opened
 
 
 def open_sequences(

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.cf import stem_of
 from tempogan_eddy.io.choice import NoSequenceError
 from tempogan_eddy.io.container import ZARR_MARKS, is_zipped_zarr, zarr_groups
 from tempogan_eddy.io.digital_typhoon import FILE_NAME
@@ -167,7 +168,7 @@ def _walk(path: Path, parts: tuple[str, ...], seen: Seen) -> Iterator[Source]:
         return
     known = recognise(path)
     own = parts or (path.resolve().name,)
-    stem = (*own[:-1], _stem(path))
+    stem = (*own[:-1], stem_of(path))
     if known == "zarr":
         for group in zarr_groups(path):
             yield Source(path, known, (*stem, *filter(None, group.split("/"))), group or None)
@@ -191,39 +192,30 @@ def _walk(path: Path, parts: tuple[str, ...], seen: Seen) -> Iterator[Source]:
             yield from _walk(entry, (*parts, name), seen)
 
 
-def _stem(path: Path) -> str:
-    name = path.name.removesuffix(".zip")
-    return Path(name).stem if Path(name).suffix else name
-
-
 def _grouped(
     sources: list[Source], roots: list[Path], reader: HeaderReader, *, together: bool, unreadable: str
 ) -> Iterator[Source]:
     """Yield the sources, those joined that continue each other."""
     top = roots[0] if len(roots) == 1 and roots[0].is_dir() else None
-    alike: dict[str, list[Source]] = {}
+    alike: dict[tuple[str, str], list[Source]] = {}
     for source in sources:
         if source.format == "netcdf":
             folder = "" if together or top else source.path.parent
-            pattern = name_pattern(source.path, None if together else top)
-            alike.setdefault(f"netcdf {folder} {pattern}", []).append(source)
+            key = f"{folder} {name_pattern(source.path, None if together else top)}"
         else:  # frames that were named one by one are the sequence of their folder
-            alike.setdefault(f"{source.format} {source.path} {source.group}", []).append(source)
-    files = [members for key, members in alike.items() if key.startswith("netcdf ")]
-    for members in alike.values():
-        if members in files and (len(members) > 1 or (together and len(files) > 1)):
-            continue
-        if len(members) > 1 and all(member.files for member in members):
-            named = tuple(file for member in members for file in member.files)
-            yield Source(members[0].path, members[0].format, members[0].parts, files=named)
+            key = f"{source.path} {source.group}"
+        alike.setdefault((source.format, key), []).append(source)
+    related = together and sum(format == "netcdf" for format, _ in alike) > 1
+    compared = []
+    for (format, _), members in alike.items():
+        if format == "netcdf" and (len(members) > 1 or related):
+            compared.append(members)
+        elif len(members) > 1 and all(member.files for member in members):
+            files = tuple(file for member in members for file in member.files)
+            yield Source(members[0].path, format, members[0].parts, files=files)
         else:
             yield from members
-    yield from _continued(
-        [members for members in files if len(members) > 1 or (together and len(files) > 1)],
-        reader,
-        together,
-        unreadable,
-    )
+    yield from _continued(compared, reader, together, unreadable)
 
 
 def _continued(patterns: list[list[Source]], reader: HeaderReader, together: bool, unreadable: str) -> list[Source]:
@@ -237,14 +229,15 @@ def _continued(patterns: list[list[Source]], reader: HeaderReader, together: boo
         # Opened, each says what is wrong; where all files of an archive have one fault, one of them is enough.
         found += refused if headers or not stamped else refused[:1]
         groups += continuing(headers, stamped=stamped, together=together)
-    for group in adjoining(groups) if together else groups:
+    groups = adjoining(groups) if together else groups
+    names = Counter(_common_name(group[0].path) for group in groups if len(group) > 1)
+    for group in groups:
         first = by_path[group[0].path]
         if len(group) == 1:
             found.append(first)
             continue
         name = _common_name(first.path)
-        others = [other for other in groups if other[0] is not group[0] and len(other) > 1]
-        if any(_common_name(other[0].path) == name for other in others):
+        if names[name] > 1:
             name += "_" + np.datetime_as_string(group[0].times[0], unit="D").replace("-", "")
         found.append(Source(first.path, first.format, (*first.parts[:-1], name), headers=tuple(group)))
     return sorted(found, key=lambda source: source.path)
