@@ -23,6 +23,18 @@ def test_jittered_frames_follow_each_other_in_their_slots(step, jitter):
     np.testing.assert_array_equal(neighbours(times, step, tolerance_of(step)), [*range(1, len(times)), -1])
 
 
+@pytest.mark.parametrize("step", [10 * MINUTE, 30 * MINUTE, HOUR])
+def test_times_off_to_either_side_keep_their_cadence(step):
+    exact = START.astype("datetime64[D]") + np.arange(12) * step
+    off = np.where(np.arange(12) % 2, 1, -1) * (step * 9 // 100)
+    assert native_step(exact + off) == step
+    np.testing.assert_array_equal(nominal_times(exact + off), exact)
+
+
+def test_an_unusual_cadence_is_not_rounded():
+    assert native_step(START + np.arange(6) * 25 * MINUTE) == 25 * MINUTE
+
+
 def test_a_half_hourly_archive_serves_an_hour():
     times = START + np.arange(6) * 30 * MINUTE
     np.testing.assert_array_equal(neighbours(times, HOUR, tolerance_of(HOUR)), [2, 3, 4, 5, -1, -1])

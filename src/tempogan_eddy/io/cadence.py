@@ -120,10 +120,19 @@ def native_step(times: np.ndarray) -> np.timedelta64 | None:
     steps = steps[steps > DUPLICATE]
     if not steps.size:
         return None
+    values, counts = np.unique(_rounded(steps), return_counts=True)
+    step = values[counts.argmax()]
+    if step not in USUAL_STEPS:
+        # Two times off to either side are twice as far off from each other, but not on average.
+        mean = _rounded(steps.mean(keepdims=True))[0]
+        step = mean if mean in USUAL_STEPS else step
+    return step.astype("timedelta64[ns]")
+
+
+def _rounded(steps: np.ndarray) -> np.ndarray:
+    """Return steps rounded to a usual cadence where they are near one."""
     usual = USUAL_STEPS[np.abs(USUAL_STEPS[None] - steps[:, None]).argmin(axis=1)]
-    rounded = np.where(np.abs(usual - steps) * TOLERATED_SHARE <= usual, usual, steps)
-    values, counts = np.unique(rounded, return_counts=True)
-    return values[counts.argmax()].astype("timedelta64[ns]")
+    return np.where(np.abs(usual - steps) * TOLERATED_SHARE <= usual, usual, steps)
 
 
 def nominal_times(
