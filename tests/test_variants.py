@@ -86,7 +86,7 @@ def test_r1_flattens_the_discriminator_at_real_frames(monkeypatch, tmp_path, sto
     assert steepness(frames, 6 * functional.avg_pool2d(frames, 2)).item() == pytest.approx(4 * 1.5**2)
 
     def trained(gamma):
-        monkeypatch.setattr("variants.R1Steps.GAMMA", gamma)
+        monkeypatch.setattr("experiments.variants.R1Steps.GAMMA", gamma)
         with applied("r1"):
             run = trainer.TempoGANTrainer(
                 small_config(tmp_path / str(gamma), storms, pretrain_epochs=0, epochs=4, lr_d=1e-2)
