@@ -10,12 +10,22 @@ import torch
 import xarray as xr
 from PIL import Image
 
-import quality
 from evaluation_cases import SCALE, noisy, sequence
-from quality_curves import cold_shares, measure, profile
-from quality_methods import EDDY, FAITHFUL, LANCZOS, REGRESSION, interpolated, lanczos, load_dial, load_networks, order
-from quality_page import page_text, rewrite, verdicts
-from quality_storms import Centre, Storm, coldest_run, open_storm
+from experiments import quality
+from experiments.quality_curves import cold_shares, measure, profile
+from experiments.quality_methods import (
+    EDDY,
+    FAITHFUL,
+    LANCZOS,
+    REGRESSION,
+    interpolated,
+    lanczos,
+    load_dial,
+    load_networks,
+    order,
+)
+from experiments.quality_page import page_text, rewrite, verdicts
+from experiments.quality_storms import Centre, Storm, coldest_run, open_storm
 from tempogan_eddy.config import load_config
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import evaluate

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from quality_methods import EDDY, FAITHFUL, order
-from quality_scoring import Scored
-from quality_targets import TARGETS, Target
+from experiments.quality_methods import EDDY, FAITHFUL, order
+from experiments.quality_scoring import Scored
+from experiments.quality_targets import TARGETS, Target
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import Evaluation, Metric, Score
 from tempogan_eddy.io.aside import written_aside
