@@ -18,7 +18,7 @@ from tempogan_eddy.dataset.flow import estimate_flow
 from tempogan_eddy.evaluation import evaluate
 from tempogan_eddy.synthesis import simulate_storm
 from tempogan_eddy.training.trainer import TempoGANTrainer
-from training_cases import small_config, write_storms
+from training_cases import recorded, small_config, write_storms
 
 STORED = Path(__file__).parent / "stored"
 STRIDE = 5  # of the pixels that are stored: no multiple of the scale, so every place within a lowres pixel occurs
@@ -75,18 +75,14 @@ def losses(folder: Path, **changes) -> dict[str, list[float]]:
     The weights are large and differ, so that each loss moves the generator, and with it the losses that follow, by
     far more than rounding does.
     """
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
     training = {
         "epochs": 3, "batch_size": 2, "lr_g": 1e-3, "lr_d": 1e-3, "lambda_adv_s": 0.02, "lambda_adv_t": 0.3,
         "lambda_feature": 0.5, "lambda_spectral": 0.01, "grad_clip": 0, **changes,
     }  # fmt: skip
-    folder.mkdir(parents=True, exist_ok=True)
     config = small_config(folder, write_storms(folder / "storms"), **training)
     TempoGANTrainer(config).train()
-    events = EventAccumulator(config.training.log_dir).Reload()
-    tags = [tag for tag in events.Tags()["scalars"] if tag.startswith(("loss/", "validation/rmse", "validation/lsd"))]
-    return {tag: [event.value for event in events.Scalars(tag)] for tag in sorted(tags)}
+    wanted = ("loss/", "validation/rmse", "validation/lsd")
+    return {tag: values for tag, values in recorded(config).items() if tag.startswith(wanted)}
 
 
 def write() -> None:
