@@ -85,6 +85,11 @@ def test_the_number_of_workers_changes_nothing(tmp_path, storms):
     assert same(state(tmp_path / "none", 1)["generator"], state(tmp_path / "two", 1)["generator"])
 
 
+def first_batches(trainer):
+    """The batches of the first step."""
+    return next(step_batches(trainer.dataset, trainer.config.training, 0, 1))
+
+
 def gradients(folder, storms, **training):
     """Gradients of all three networks after one adversarial step."""
     config = small_config(folder, storms, pretrain_epochs=0, lambda_feature=0.1, **training)
@@ -92,7 +97,7 @@ def gradients(folder, storms, **training):
     for optimizer in (trainer.optimizers.generator, trainer.optimizers.discriminators):
         optimizer.step = lambda *_: None
         optimizer.zero_grad = lambda *_, **__: None
-    trainer.steps.run(next(step_batches(trainer.dataset, trainer.config.training, 0, 1)), adversarial=True)
+    trainer.steps.run(first_batches(trainer), adversarial=True)
     networks = trainer.networks
     return [
         p.grad for network in (networks.generator, networks.spatial, networks.temporal) for p in network.parameters()
@@ -166,7 +171,7 @@ def test_adversarial_losses_reach_all_three_networks(tmp_path, storms):
     trainer = TempoGANTrainer(small_config(tmp_path, storms, pretrain_epochs=0, lambda_content=0.0))
     networks = [trainer.networks.generator, trainer.networks.spatial, trainer.networks.temporal]
     before = [{key: value.clone() for key, value in network.state_dict().items()} for network in networks]
-    losses = trainer.steps.run(next(step_batches(trainer.dataset, trainer.config.training, 0, 1)), adversarial=True)
+    losses = trainer.steps.run(first_batches(trainer), adversarial=True)
     assert {"loss_d_spatial", "loss_d_temporal", "loss_g_spatial", "loss_g_temporal"} <= losses.keys()
     for old, network in zip(before, networks, strict=True):
         assert not same(old, dict(network.state_dict()))
@@ -174,7 +179,7 @@ def test_adversarial_losses_reach_all_three_networks(tmp_path, storms):
 
 def test_the_generators_step_leaves_no_gradient_in_the_discriminators(tmp_path, storms):
     trainer = TempoGANTrainer(small_config(tmp_path, storms, pretrain_epochs=0))
-    trainer.steps.run(next(step_batches(trainer.dataset, trainer.config.training, 0, 1)), adversarial=True)
+    trainer.steps.run(first_batches(trainer), adversarial=True)
     for network in (trainer.networks.spatial, trainer.networks.temporal):
         assert all(p.grad is None and p.requires_grad for p in network.parameters())
 
@@ -185,9 +190,7 @@ def test_learning_from_the_middle_frame_shows_the_discriminators_all_three(tmp_p
     for count in (3, 1):
         trainer = TempoGANTrainer(small_config(tmp_path, storms, pretrain_epochs=0, gradient_frames=count))
         torch.nn.init.normal_(trainer.networks.generator.module.tail.weight, std=0.01, generator=torch.manual_seed(0))
-        losses.append(
-            trainer.steps.run(next(step_batches(trainer.dataset, trainer.config.training, 0, 1)), adversarial=True)
-        )
+        losses.append(trainer.steps.run(first_batches(trainer), adversarial=True))
     for name in ("loss_d_spatial", "loss_d_temporal", "loss_g_spatial", "loss_g_temporal"):
         assert float(losses[0][name]) == pytest.approx(float(losses[1][name]), rel=1e-4)
     assert float(losses[0]["loss_content"]) != pytest.approx(float(losses[1]["loss_content"]), rel=1e-4)
@@ -197,7 +200,7 @@ def test_learning_from_the_middle_frame_is_the_gradient_of_its_loss(tmp_path, st
     config = small_config(tmp_path, storms, gradient_frames=1, grad_clip=0, batch_size=4, lr_g=1.0)
     trainer = TempoGANTrainer(config)
     generator = trainer.networks.generator.module
-    ((batch,),) = next(step_batches(trainer.dataset, trainer.config.training, 0, 1))
+    ((batch,),) = first_batches(trainer)
     fake = generator(from_kelvin(batch["lowres"][:, 1], (170, 320)))
     (fake - from_kelvin(batch["highres"][:, 1], (170, 320))).abs().mean().backward()
     wanted = generator.tail.weight.grad.clone()
@@ -246,7 +249,7 @@ def test_one_forward_pass_of_a_frame_serves_both_steps(tmp_path, storms, gradien
     trainer = TempoGANTrainer(small_config(tmp_path, storms, pretrain_epochs=0, **options))
     calls = []
     trainer.networks.generator.register_forward_hook(lambda _, frames, __: calls.append(len(frames[0])))
-    trainer.steps.run(next(step_batches(trainer.dataset, trainer.config.training, 0, 1)), adversarial=True)
+    trainer.steps.run(first_batches(trainer), adversarial=True)
     assert calls == seen
 
 
@@ -258,7 +261,7 @@ def test_dt_judges_its_share_of_the_windows_and_ds_all(tmp_path, storms, batch_s
     for name, counts in shown.items():
         network = getattr(trainer.networks, name)
         network.register_forward_pre_hook(lambda _, given, counts=counts: counts.append(len(given[0])))
-    trainer.steps.run(next(step_batches(trainer.dataset, trainer.config.training, 0, 1)), adversarial=True)
+    trainer.steps.run(first_batches(trainer), adversarial=True)
     # Real and generated in step A, generated in step B.
     assert shown == {"spatial": [2 * batch_size, batch_size], "temporal": [2 * judged, judged]}
 
@@ -267,7 +270,7 @@ def test_mixed_precision_leaves_the_kelvins_alone(tmp_path, storms):
     """Layers compute in bf16; what is measured and what the discriminators are shown is not rounded."""
     trainer = TempoGANTrainer(small_config(tmp_path, storms, precision="bf16", batch_size=4))
     torch.nn.init.normal_(trainer.networks.generator.module.tail.weight, std=0.01)
-    ((batch,),) = next(step_batches(trainer.dataset, trainer.config.training, 0, 1))
+    ((batch,),) = first_batches(trainer)
     lr = from_kelvin(batch["lowres"].flatten(0, 1), (170, 320))
     fake = trainer.networks.generator(lr)
     assert float((torch.nn.functional.avg_pool2d(fake, 4) - lr).abs().max()) * 150 < 0.001
@@ -284,14 +287,14 @@ def test_a_discriminators_gradient_that_is_not_finite_stops_before_the_optimiser
     layer.register_hook(lambda gradient: gradient * math.nan)
     before = {key: value.detach().clone() for key, value in trainer.networks.temporal.named_parameters()}
     with pytest.raises(TrainingError, match="discriminators' gradient"):
-        trainer.steps.run(next(step_batches(trainer.dataset, trainer.config.training, 0, 1)), adversarial=True)
+        trainer.steps.run(first_batches(trainer), adversarial=True)
     weights = dict(trainer.networks.temporal.named_parameters())
     assert all(torch.equal(value, before[name]) for name, value in weights.items())
 
 
 def test_the_spectral_loss_joins_the_generators_step(tmp_path, storms):
     trainer = TempoGANTrainer(small_config(tmp_path, storms, lambda_spectral=1e-3))
-    losses = trainer.steps.run(next(step_batches(trainer.dataset, trainer.config.training, 0, 1)), adversarial=False)
+    losses = trainer.steps.run(first_batches(trainer), adversarial=False)
     assert losses["loss_spectral"] > 0.1  # an untrained generator is far too smooth
     first = losses["loss_spectral"]
     for batches in step_batches(trainer.dataset, trainer.config.training, 1, 30):
@@ -309,7 +312,7 @@ def test_an_earlier_model_is_not_asked_for_on_resume(tmp_path, storms):
 
 def test_a_loss_that_is_not_finite_stops_before_the_optimiser_steps(tmp_path, storms):
     trainer = TempoGANTrainer(small_config(tmp_path, storms))
-    batches = next(step_batches(trainer.dataset, trainer.config.training, 0, 1))
+    batches = first_batches(trainer)
     batches[0][0]["highres"][0] = math.inf
     before = {key: value.clone() for key, value in trainer.networks.generator.state_dict().items()}
     with pytest.raises(TrainingError, match=r"lower training\.lr_g"):
@@ -349,7 +352,7 @@ def test_a_gradient_that_is_not_finite_changes_no_weight(tmp_path, storms):
     before = {key: value.clone() for key, value in trainer.networks.generator.state_dict().items()}
     next(trainer.networks.generator.parameters()).register_hook(lambda gradient: gradient * math.nan)
     with pytest.raises(TrainingError, match="gradient"):
-        trainer.steps.run(next(step_batches(trainer.dataset, trainer.config.training, 0, 1)), adversarial=False)
+        trainer.steps.run(first_batches(trainer), adversarial=False)
     assert same(before, dict(trainer.networks.generator.state_dict()))
 
 
@@ -363,7 +366,7 @@ def test_fp16_halves_its_scale_when_it_overflows_and_changes_no_weight(tmp_path,
     before = {key: value.clone() for key, value in trainer.networks.generator.state_dict().items()}
     scaler = trainer.fabric.strategy.precision.scaler
     scaler._init_scale = 2.0**120  # far beyond what a gradient in fp16 can hold
-    trainer.steps.run(next(step_batches(trainer.dataset, trainer.config.training, 0, 1)), adversarial=False)
+    trainer.steps.run(first_batches(trainer), adversarial=False)
     assert same(before, dict(trainer.networks.generator.state_dict()))
     assert scaler.get_scale() == 2.0**119
 

@@ -123,11 +123,12 @@ class Losses:
         )
 
     @property
-    def spatial(self) -> bool:
-        """Whether Ds takes part."""
-        return self.lambda_adv_s > 0 or self.lambda_feature > 0
-
-    @property
-    def temporal(self) -> bool:
-        """Whether Dt takes part."""
-        return self.lambda_adv_t > 0
+    def weights(self) -> dict[str, float]:
+        """The weight of each term of the generator's loss, by its name in the log."""
+        return {
+            "loss_content": self.lambda_content,
+            "loss_spectral": self.lambda_spectral,
+            "loss_g_spatial": self.lambda_adv_s,
+            "loss_feature": self.lambda_feature,
+            "loss_g_temporal": self.lambda_adv_t,
+        }

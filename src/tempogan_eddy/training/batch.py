@@ -35,8 +35,9 @@ class Batch:
     @classmethod
     def from_sample(cls, sample: Mapping[str, Tensor], config: Config) -> Batch:
         """Scale a batch of samples, as a `DataSource` develops them."""
-        training, scale = config.training, config.scale
-        lowres, highres = (from_kelvin(sample[name], config.data.kelvin_range) for name in ("lowres", "highres"))
+        training, scale, kelvin_range = config.training, config.scale, config.data.kelvin_range
+        lowres = from_kelvin(sample["lowres"], kelvin_range)
+        highres = from_kelvin(sample["highres"], kelvin_range)
         upsampled = upsample(lowres.flatten(0, 1), scale).unflatten(0, lowres.shape[:2])
         highres = torch.where(sample["valid"] > 0, highres, upsampled)
         flow = sample["flow"][: math.ceil(len(lowres) * training.temporal_share)]
@@ -55,7 +56,7 @@ class Batch:
         windows = torch.cat([self.highres, self.upsampled, self.valid], dim=2)[: len(self.flow)]
         truth, upsampled, valid = advect_window(windows, self.flow).split(1, dim=2)
         # A pixel counts where all three frames were seen; elsewhere all candidates show the same.
-        seen = torch.stack([seen_by_flow(self.flow[:, i]) for i in (0, 1)], dim=1).amin(dim=1)
+        seen = seen_by_flow(self.flow.flatten(0, 1)).unflatten(0, self.flow.shape[:2]).amin(dim=1)
         mask = seen * (valid.amin(dim=1) > 0.999)
         return torch.where(mask[:, None] > 0, truth, upsampled), upsampled, mask
 

@@ -177,7 +177,8 @@ class Journal:
         rate: float,
     ) -> None:
         """Note the end of an epoch: mean losses, validation metrics, whether it is a candidate, learning rate."""
-        for name, value in {**metrics, "score": candidate.score}.items():
+        scalars = {**metrics, "score": candidate.score, "missed_max_rmse": float(candidate.missed)}
+        for name, value in scalars.items():
             self._add(summary.scalar(f"validation/{name}", value), step)
         self._add(summary.scalar("learning_rate", rate), step)
         self.events.flush()
@@ -208,7 +209,7 @@ class Journal:
         left = spent / steps * (training.epochs * training.steps_per_epoch - step) if steps else math.inf
         if training.max_minutes:
             left = min(left, max(training.max_minutes * 60 - spent, 0))
-        return f"{text}, {_time_text(left)} left" if math.isfinite(left) else text
+        return f"{text}, {_time_text(left)} left" if 0 < left < math.inf else text
 
     def _read(self) -> dict[str, float]:
         """Write the losses of the last steps, all read from the device at once; return the latest."""

@@ -176,8 +176,7 @@ class Trainer:
 
     def _train_step(self, batches: Sequence[Sequence[Sample]]) -> dict[str, Tensor]:
         training = self.config.training
-        factor = learning_rate_factor(training.lr_schedule, self.step / self._last)
-        self.optimizers.set_rates(training, factor)
+        self.optimizers.set_rates(training, learning_rate_factor(training.lr_schedule, self.step / self._last))
         adversarial = self.step >= training.pretrain_epochs * training.steps_per_epoch
         losses = self.steps.run(batches, adversarial)
         self.average.update_parameters(bare(self.networks.generator))

@@ -46,8 +46,10 @@ class Steps:
         self, fabric: Fabric, networks: Networks, optimizers: Optimizers, losses: Losses, config: Config
     ) -> None:
         self.fabric, self.networks, self.optimizers = fabric, networks, optimizers
-        self.losses, self.config = losses, config
-        self.adversarial_on = losses.spatial or losses.temporal
+        self.losses, self.weights, self.config = losses, losses.weights, config
+        self.spatial_on = losses.lambda_adv_s > 0 or losses.lambda_feature > 0
+        self.temporal_on = losses.lambda_adv_t > 0
+        self.adversarial_on = self.spatial_on or self.temporal_on
         self.discriminator_steps = 0
 
     def run(self, batches: Sequence[Sequence[Mapping[str, Tensor]]], adversarial: bool) -> dict[str, Tensor]:
@@ -93,7 +95,7 @@ class Steps:
         else:
             middle = self._forward(batch.lowres[:, 1:2])
             around = batch.upsampled[:, ::2]
-            if adversarial and self.losses.temporal:
+            if adversarial and self.temporal_on:
                 judged = len(batch.lowres_flow)
                 with torch.no_grad():
                     around = torch.cat([self._forward(batch.lowres[:judged, ::2]), around[judged:]])
@@ -109,102 +111,96 @@ class Steps:
         """Step A: real to 1, generated to 0; the generator keeps its weights."""
         for network in (self.networks.spatial, self.networks.temporal):
             update_spectral_norm(network)
-        record = _Record(len(group))
+        record = _Record(self.weights, len(group), self.fabric.backward)
         for index, batch in enumerate(group):
             if shared:
                 fake = shared[index]
             else:
                 with torch.no_grad():
                     fake = self._generate(batch, adversarial=True)
-            record.backward(self._discriminator_loss(batch, fake, record), self.fabric.backward)
+            record.minimise(self._discriminator_losses(batch, fake))
         self.discriminator_steps += 1
         both = nn.ModuleList([self.networks.spatial, self.networks.temporal])
         self._update(both, self.optimizers.discriminators, math.inf, record, "discriminators'")
         return record.means()
 
-    def _discriminator_loss(self, batch: Batch, fake: Generated, record: _Record) -> Tensor:
-        losses, total = self.losses, torch.zeros((), device=batch.highres.device)
-        if losses.spatial:
-            (real, generated), weight, _ = self._judge_frames(batch, batch.highres, fake.frames.detach())
-            total = total + record.add("loss_d_spatial", losses.discriminator(real, generated, weight))
-        if losses.temporal:
-            (real, generated), weight = self._judge_windows(batch, batch.warped[0], fake.warped.detach())
-            total = total + record.add("loss_d_temporal", losses.discriminator(real, generated, weight))
-        if losses.penalty and self.discriminator_steps % losses.penalty_every == 0:
-            total = total + losses.penalty_every * record.add("loss_d_penalty", self._penalty(batch))
-        return total
+    def _discriminator_losses(self, batch: Batch, fake: Generated) -> dict[str, Tensor]:
+        losses, terms = self.losses, dict[str, Tensor]()
+        penalised = losses.penalty and self.discriminator_steps % losses.penalty_every == 0
+        if self.spatial_on:
+            (real, generated), mask, _ = self._judge_frames(batch, batch.highres, fake.frames.detach())
+            terms["loss_d_spatial"] = losses.discriminator(real, generated, mask)
+        if self.temporal_on:
+            (real, generated), mask = self._judge_windows(batch, batch.warped[0], fake.warped.detach())
+            terms["loss_d_temporal"] = losses.discriminator(real, generated, mask)
+        if penalised:
+            terms["loss_d_penalty"] = losses.penalty_every * self._penalty(batch)
+        return terms
 
     def _penalty(self, batch: Batch) -> Tensor:
         """Penalise the discriminators at real frames, below Fabric's wrapper and so in float32."""
         assert self.losses.penalty
         total = torch.zeros((), device=batch.highres.device)
-        if self.losses.spatial:
+        if self.spatial_on:
             judge = bare(self.networks.spatial)
             total = total + self.losses.penalty(judge, batch.highres[:, 1], batch.upsampled[:, 1])
-        if self.losses.temporal:
-            judge = bare(self.networks.temporal)
-            total = total + self.losses.penalty(judge, *batch.warped[:2])
+        if self.temporal_on:
+            total = total + self.losses.penalty(bare(self.networks.temporal), *batch.warped[:2])
         return total
 
     def _generator_step(
         self, group: Sequence[Batch], shared: Sequence[Generated], adversarial: bool
     ) -> dict[str, Tensor]:
         """Step B: near to the truth and taken for real; the discriminators keep their weights."""
-        record = _Record(len(group))
+        record = _Record(self.weights, len(group), self.fabric.backward)
         with _frozen(self.networks.spatial, self.networks.temporal):
             for index, batch in enumerate(group):
                 fake = shared[index] if shared else self._generate(batch, adversarial)
-                total = self._content_losses(batch, fake, record)
-                if adversarial:
-                    total = total + self._adversarial_losses(batch, fake, record)
-                record.backward(total, self.fabric.backward)
+                terms = self._content_losses(batch, fake)
+                record.minimise(terms | (self._adversarial_losses(batch, fake) if adversarial else {}))
             limit = self.config.training.grad_clip or math.inf
             self._update(self.networks.generator, self.optimizers.generator, limit, record, "generator's")
         return record.means()
 
-    def _content_losses(self, batch: Batch, fake: Generated, record: _Record) -> Tensor:
-        losses = self.losses
+    def _content_losses(self, batch: Batch, fake: Generated) -> dict[str, Tensor]:
         learning = slice(None) if self.config.training.gradient_frames == 3 else slice(1, 2)
-        frames, truth, valid = (part[:, learning] for part in (fake.frames, batch.highres, batch.valid))
+        frames, truth, valid = fake.frames[:, learning], batch.highres[:, learning], batch.valid[:, learning]
         if self.networks.teacher is not None:
             with torch.no_grad():
                 truth = self._forward(batch.lowres[:, learning], self.networks.teacher)
-        total = losses.lambda_content * record.add("loss_content", losses.content(frames, truth, valid))
-        if losses.lambda_spectral:
-            distance = losses.spectral(fake.frames[:, 1], batch.highres[:, 1])
-            total = total + losses.lambda_spectral * record.add("loss_spectral", distance)
-        return total
+        terms = {"loss_content": self.losses.content(frames, truth, valid)}
+        if self.losses.lambda_spectral:
+            terms["loss_spectral"] = self.losses.spectral(fake.frames[:, 1], batch.highres[:, 1])
+        return terms
 
-    def _adversarial_losses(self, batch: Batch, fake: Generated, record: _Record) -> Tensor:
-        losses, total = self.losses, torch.zeros((), device=batch.highres.device)
-        if losses.spatial:
+    def _adversarial_losses(self, batch: Batch, fake: Generated) -> dict[str, Tensor]:
+        losses, terms = self.losses, dict[str, Tensor]()
+        if self.spatial_on:
             wanted = losses.lambda_feature > 0
             candidates = (batch.highres, fake.frames) if wanted else (fake.frames,)
-            logits, weight, features = self._judge_frames(batch, *candidates, with_features=wanted)
-            spatial = record.add("loss_g_spatial", losses.adversarial(logits[-1], weight))
-            total = total + losses.lambda_adv_s * spatial
+            logits, mask, features = self._judge_frames(batch, *candidates, with_features=wanted)
+            terms["loss_g_spatial"] = losses.adversarial(logits[-1], mask)
             if wanted:
-                total = total + losses.lambda_feature * record.add("loss_feature", losses.feature(*features))
-        if losses.temporal:
-            logits, weight = self._judge_windows(batch, fake.warped)
-            temporal = record.add("loss_g_temporal", losses.adversarial(logits[-1], weight))
-            total = total + losses.lambda_adv_t * temporal
-        return total
+                terms["loss_feature"] = losses.feature(*features)
+        if self.temporal_on:
+            logits, mask = self._judge_windows(batch, fake.warped)
+            terms["loss_g_temporal"] = losses.adversarial(logits[-1], mask)
+        return terms
 
     def _judge_frames(
         self, batch: Batch, *candidates: Tensor, with_features: bool = False
     ) -> tuple[tuple[Tensor, ...], Tensor, list[list[Tensor]]]:
-        """Show Ds the middle frames of all candidates in one pass; return logits, weight and features."""
+        """Show Ds the middle frames of all candidates in one pass; return logits, mask and features."""
         count = len(candidates)
         frames = torch.cat([candidate[:, 1] for candidate in candidates])
         beside = batch.upsampled[:, 1].repeat(count, 1, 1, 1)
         logits, features = self.networks.spatial(frames, beside, with_features)
         parts = [feature.chunk(count) for feature in features]
-        weight = functional.adaptive_avg_pool2d(batch.valid[:, 1], logits.shape[-2:])
-        return logits.chunk(count), weight, [list(part) for part in zip(*parts, strict=True)]
+        mask = functional.adaptive_avg_pool2d(batch.valid[:, 1], logits.shape[-2:])
+        return logits.chunk(count), mask, [list(part) for part in zip(*parts, strict=True)]
 
     def _judge_windows(self, batch: Batch, *windows: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
-        """Show Dt warped windows in one pass; return logits and weight."""
+        """Show Dt warped windows in one pass; return logits and mask."""
         count = len(windows)
         _, upsampled, mask = batch.warped
         logits = self.networks.temporal(torch.cat(windows), upsampled.repeat(count, 1, 1, 1, 1))
@@ -225,21 +221,22 @@ class Steps:
 
 
 class _Record:
-    """Sums of losses over accumulated batches, on the device."""
+    """The terms of a loss: minimises their weighted sum and keeps the sum of each over accumulated batches."""
 
-    def __init__(self, parts: int) -> None:
-        self.parts, self.values, self.total = parts, dict[str, Tensor](), torch.zeros(())
+    def __init__(self, weights: Mapping[str, float], parts: int, backward: Callable[[Tensor], None]) -> None:
+        self.weights, self.parts, self.backward = weights, parts, backward
+        self.sums: dict[str, Tensor] = {}
+        self.total = torch.zeros(())
 
-    def add(self, name: str, loss: Tensor) -> Tensor:
-        self.values[name] = self.values.get(name, torch.zeros_like(loss)) + loss.detach()
-        return loss
-
-    def backward(self, loss: Tensor, backward: Callable[[Tensor], None]) -> None:
-        self.total = self.total.to(loss.device) + loss.detach()
-        backward(loss / self.parts)
+    def minimise(self, terms: Mapping[str, Tensor]) -> None:
+        total = sum((self.weights.get(name, 1.0) * value for name, value in terms.items()), torch.zeros(()))
+        self.backward(total / self.parts)
+        self.total = self.total.to(total.device) + total.detach()
+        for name, value in terms.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value.detach()
 
     def means(self) -> dict[str, Tensor]:
-        return {name: value / self.parts for name, value in self.values.items()}
+        return {name: value / self.parts for name, value in self.sums.items()}
 
 
 @contextmanager
