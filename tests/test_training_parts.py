@@ -120,33 +120,9 @@ def test_lr_schedule(schedule, factors):
     assert found == pytest.approx(factors, abs=1e-12)
 
 
-def test_lr_schedule_reaches_both_optimisers_before_every_step(tmp_path, storms):
-    config = small_config(tmp_path, storms, lr_schedule="linear", lr_g=1e-3, lr_d=2e-3, pretrain_epochs=0)
-    trainer = TempoGANTrainer(config)
-    run, rates = trainer.steps.run, []
-
-    def watch(*arguments):
-        both = (trainer.optimizers.generator, trainer.optimizers.discriminators)
-        rates.append([group["lr"] for optimizer in both for group in optimizer.param_groups])
-        return run(*arguments)
-
-    trainer.steps.run = watch
-    trainer.train()
-    factors = [1, 1, 1, 1, 2 / 3, 1 / 3]
-    assert rates == [pytest.approx([1e-3 * factor, 2e-3 * factor]) for factor in factors]
-
-
 def test_the_average_forgets_the_untrained_weights():
     assert average_decay(0.999, 0) == pytest.approx(0.1)
     assert average_decay(0.999, 10**6) == 0.999
-
-
-def test_max_minutes_ends_a_run_after_an_epoch(tmp_path, storms, caplog):
-    caplog.set_level(logging.INFO)
-    result = TempoGANTrainer(small_config(tmp_path, storms, epochs=5, max_minutes=1e-6)).train()
-    assert (result.epochs, result.interrupted) == (1, False)
-    assert result.checkpoint.name == "checkpoint_epoch_1.pth"
-    assert "max_minutes are over" in caplog.text
 
 
 # Which model is best

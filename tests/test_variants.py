@@ -8,13 +8,21 @@ import pytest
 import torch
 from torch.nn import functional
 
+from experiments.variants import (
+    VARIANTS,
+    TwoScales,
+    charbonnier_loss,
+    haar_energies,
+    r1_penalty,
+    steepness,
+    trainer,
+)
 from model_cases import detailed_model
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.model.losses import Losses, discriminator_loss
 from tempogan_eddy.training.trainer import TempoGANTrainer
 from tempogan_eddy.weights import NETWORKS, build_generator, load_model
 from training_cases import small_config, write_storms
-from variants import VARIANTS, TwoScales, charbonnier_loss, haar_energies, r1_penalty, steepness, trainer
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +42,7 @@ def test_a_grown_generator_starts_as_the_plain_model_that_it_loads(kind):
     grown.load_state_dict(plain.generator.state_dict())
     frames = torch.rand(2, 1, 24, 24)
     assert torch.equal(grown(frames), plain.generator(frames))
-    branches = [module for module in grown.modules() if type(module).__module__ == "variants"]
+    branches = [module for module in grown.modules() if type(module).__module__ == "experiments.variants"]
     for parameter in (parameter for branch in branches for parameter in branch.parameters()):
         parameter.data.add_(0.1)
     assert not torch.allclose(grown(frames), plain.generator(frames)), "the branches must be able to learn"

@@ -107,8 +107,7 @@ class Model:
     @property
     def sensor(self) -> SensorModel:
         """The sensor model whose frames it was trained on."""
-        sensor = self.specification.sensor
-        return SensorModel(sensor.kind, self.scale, sensor.sigma, sensor.noise_kelvin)
+        return SensorModel.from_config(self.specification)
 
 
 def build_generator(described: Config | Specification) -> Generator:
