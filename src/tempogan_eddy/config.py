@@ -190,6 +190,9 @@ class TrainingConfig(_Section):
     data_root: str | list[str] = Field(
         "./data/digital_typhoon", description="a folder, file or glob of raw data, a list of such, or a packed store"
     )
+    lowres_root: str | list[str] | None = Field(
+        None, description="lowres frames of your own, matched to data_root by name, time and grid; null: simulated"
+    )
     batch_size: int = Field(16, ge=1, description="windows a step")
     patch_size: int = Field(64, ge=8, description="patch side in HR pixels")
     sequence_length: Literal[3] = Field(3, description="frames a window: t-1, t, t+1")

@@ -76,8 +76,15 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
         self.source = source
         self.sensor = SensorModel.from_config(self.config)
         self.storms = open_storms(packed(source, self.config, on_frame))
+        if self.pairs:  # nothing is simulated, so nothing is seen beyond a patch and no noise is added
+            self.sensor = SensorModel("area", self.config.scale)
         self.resident = False
         self._choose(split)
+
+    @property
+    def pairs(self) -> bool:
+        """Whether the lowres frames are given and not simulated."""
+        return any(storm.lowres is not None for storm in self.storms.values())
 
     def other(self, split: str) -> TyphoonDataset:
         """Another split of the same storms, which are held once."""
@@ -135,7 +142,7 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
         for _ in range(TRIES):
             height, width = window.storm.size
             # Whole blocks give the coarse pixels of the full frame; any other place gives coarse pixels just as true.
-            step = 1 if self.config.training.shift_blocks else scale
+            step = 1 if self.config.training.shift_blocks and not self.pairs else scale
             top, left = (int(rng.integers((side - size) // step + 1)) * step for side in (height, width))
             noise_seed = int(rng.integers(1 << 62))
             raw = self._cut(window, top, left, size, size, noise_seed)
@@ -197,14 +204,17 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
         columns = slice(left // scale, (left + width) // scale)
         storm, frames = window.storm, window.frames
         kelvins = storm.cut(frames, top - margin, left - margin, height + 2 * margin, width + 2 * margin, scale)
+        lowres = {} if storm.lowres is None else {"lowres": storm.cut_lowres(frames, rows, columns)}
+        # Looked for only where it can be, to avoid a device sync.
+        holed = storm.may_miss(frames) and any(bool((part == MISSING).any()) for part in (kelvins, *lowres.values()))
         return {
             "kelvins": kelvins,
+            **lowres,
             "flow": storm.cut_flow(window.middle, rows, columns),
             "times": torch.from_numpy(storm.entry.times[list(frames)].astype(np.int64)),
             "symmetry": torch.tensor(0),
             "noise_seed": torch.tensor(noise_seed),
-            # Looked for only where it can be: on a GPU the answer has to be waited for.
-            "holed": torch.tensor(storm.may_miss(frames) and bool((kelvins == MISSING).any())),
+            "holed": torch.tensor(holed),
         }
 
     def _missing_share(self, raw: dict[str, Tensor]) -> float:

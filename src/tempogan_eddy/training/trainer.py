@@ -61,6 +61,11 @@ class TempoGANTrainer(Trainer):
     ) -> None:
         config = config if isinstance(config, Config) else load_config(config)
         dataset = TyphoonDataset(config.training.data_root, "train", config, on_frame)
+        if dataset.pairs and Specification.from_config(config).network.lr_consistency:
+            log.warning(
+                "The output keeps the block mean of the lowres frame, which pairs of two instruments need not; set "
+                "model.lr_consistency to false if theirs differ"
+            )
         built = networks(config)
         if config.training.teacher:
             built.teacher = _teacher(config.training.teacher, config)
