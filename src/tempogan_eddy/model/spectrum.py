@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import torch
@@ -37,7 +38,7 @@ def radial_power(frames: Tensor) -> Tensor:
     return total[:, 1:] / modes[1:]
 
 
-def spectral_loss(generated: Tensor, truth: Tensor) -> Tensor:
+def spectral_loss(generated: Tensor, truth: Tensor, power: Callable[[Tensor], Tensor] = radial_power) -> Tensor:
     """Generalised Kullback-Leibler divergence of each frame's radial spectrum from its truth's.
 
     A Bregman divergence, so the best guess at the spectrum of one frame is the mean of the spectra that fit its input:
@@ -48,13 +49,15 @@ def spectral_loss(generated: Tensor, truth: Tensor) -> Tensor:
     ----------
     generated, truth
         (..., H, W), scaled.
+    power
+        Maps frames to (N, K) powers, as `radial_power`.
 
     Returns
     -------
     Tensor
         A number; about half the squared relative error of the power, where that is small.
     """
-    ours, theirs = radial_power(generated) + FLOOR, radial_power(truth) + FLOOR
+    ours, theirs = power(generated) + FLOOR, power(truth) + FLOOR
     divergence = theirs * (theirs / ours).log() - theirs + ours
     return (divergence / theirs.mean(dim=0)).mean()
 
