@@ -102,3 +102,22 @@ def test_without_motion_alignment_changes_nothing(tmp_path):
         for choice in (True, False)
     )
     assert aligned["loss/d_temporal"] == pytest.approx(as_they_are["loss/d_temporal"], rel=1e-6)
+
+
+def gradient_norm(checkpoint, name):
+    """Of the first step: Adam's first moment is then the gradient times 1 - beta1."""
+    saved = checkpoint[f"optimizer_{name}"]
+    squares = sum(float(moments["exp_avg"].square().sum()) for moments in saved["state"].values())
+    return squares**0.5 / (1 - saved["param_groups"][0]["betas"][0])
+
+
+def test_the_generators_gradient_is_bounded_and_the_discriminators_is_not(tmp_path, storms):
+    def first_step(folder, **training):
+        config = small_config(folder, storms, epochs=1, steps_per_epoch=1, pretrain_epochs=0, **training)
+        checkpoint = torch.load(TempoGANTrainer(config).train().checkpoint, weights_only=True)
+        return {name: gradient_norm(checkpoint, name) for name in "gd"}
+
+    free = first_step(tmp_path / "free", grad_clip=0)
+    bound = first_step(tmp_path / "bound", grad_clip=free["g"] / 4)
+    assert bound["g"] == pytest.approx(free["g"] / 4, rel=1e-3)
+    assert bound["d"] == pytest.approx(free["d"])
