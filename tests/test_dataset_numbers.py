@@ -5,10 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
-from tempogan_eddy.config import SplitConfig
+from tempogan_eddy.config import SplitConfig, load_config
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.split import Entry, split_frames
-from tempogan_eddy.dataset.windows import Links, why_no_window
+from tempogan_eddy.dataset.windows import Links, link_frames, why_no_window
 from tempogan_eddy.errors import InputError
 
 HOUR = np.timedelta64(1, "h")
@@ -94,3 +94,28 @@ def test_steps_without_a_window_are_told_from_the_shortest_on():
     storms = {f"s{step}": entry(2).times[0] + np.arange(3) * step * HOUR for step in (10, 3, 4, 5)}
     told = why_no_window(storms, "1h")
     assert "their frames are 3h and 4h and 5h and more apart" in told
+
+
+@pytest.mark.parametrize("steps", [(3, 4, 5), (3, 4)])
+def test_few_steps_without_a_window_are_all_told(steps):
+    storms = {f"s{step}": entry(2).times[0] + np.arange(3) * step * HOUR for step in steps}
+    assert f"their frames are {' and '.join(f'{step}h' for step in steps)} apart" in why_no_window(storms, "1h")
+
+
+def test_a_configuration_gives_its_sensor_and_a_sensor_tells_itself(make_sequence):
+    config = load_config({"sensor": {"kind": "gaussian", "sigma": 1.5, "noise_kelvin": 0.25}})
+    sensor = SensorModel.from_config(config)
+    assert (sensor.kind, sensor.scale, sensor.sigma, sensor.noise_kelvin) == ("gaussian", 4, 1.5, 0.25)
+    attributes = sensor.coarsen(make_sequence(shape=(16, 16))).attrs
+    assert attributes["sensor_model_noise_kelvin"] == 0.25
+    assert attributes["sensor_model"] == "gaussian"
+
+
+def test_where_all_pixels_are_inside_the_edge_changes_nothing():
+    sensor, frames = SensorModel("gaussian", 4, sigma=2.0), torch.rand(3, 16, 16) + 280
+    assert torch.equal(sensor.see(frames, torch.ones_like(frames, dtype=torch.bool)), sensor.see(frames))
+
+
+def test_one_frame_is_linked_to_none(make_sequence):
+    links = link_frames(make_sequence(frames=1), "native")
+    assert links.previous.tolist() == links.following.tolist() == [-1]
