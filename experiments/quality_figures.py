@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image as Picture
 
-from quality_curves import THRESHOLDS, Curves, Profile
-from quality_methods import EDDY, FAITHFUL, REGRESSION
-from quality_storms import CREDIT
+from experiments.quality_curves import THRESHOLDS, Curves, Profile
+from experiments.quality_methods import EDDY, FAITHFUL, REGRESSION
+from experiments.quality_storms import CREDIT
 from tempogan_eddy.evaluation import Evaluation, error_by_kelvin
 from tempogan_eddy.evaluation.figures import coldest_area
 from tempogan_eddy.io.aside import written_aside
