@@ -8,9 +8,10 @@ import time
 import numpy as np
 import pytest
 
+from tempogan_eddy import interrupts
 from tempogan_eddy.io import pipeline, save_sequence
 from tempogan_eddy.io.aside import written_aside
-from tempogan_eddy.io.interrupts import Terminated, interrupt, signals_held
+from tempogan_eddy.interrupts import Interrupter, Terminated, signals_held
 from tempogan_eddy.io.pipeline import write_frames
 
 
@@ -21,10 +22,12 @@ def send(number=signal.SIGINT):
 @pytest.fixture
 def handlers():
     """The handlers of a program that ends with SIGINT and SIGTERM."""
-    previous = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in previous.items():
-        assert signal.signal(number, handler) == interrupt
+    handler, before = Interrupter(), signal.getsignal(signal.SIGINT)
+    handler.install()
+    yield handler
+    assert {signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)} == {handler}
+    handler.uninstall()
+    assert signal.getsignal(signal.SIGINT) == before
 
 
 @pytest.fixture
@@ -130,4 +133,26 @@ def test_other_threads_hold_nothing(handlers):
     thread = threading.Thread(target=hold)
     thread.start()
     thread.join()
-    assert found == [(None, interrupt)]
+    assert found == [(None, handlers)]
+
+
+def test_an_interrupt_that_a_library_swallows_is_repeated(handlers, monkeypatch):
+    monkeypatch.setattr(interrupts, "REPEAT", 0.05)
+    swallowed = []
+    with pytest.raises(Terminated):
+        try:
+            send(signal.SIGTERM)
+            time.sleep(1)
+        except:  # noqa: E722
+            swallowed.append(handlers.received)
+        time.sleep(5)
+    assert swallowed == [signal.SIGTERM]
+
+
+def test_an_interrupt_of_a_destructor_is_no_message(handlers, capsys):
+    class Library:
+        def __del__(self):
+            raise KeyboardInterrupt
+
+    Library()
+    assert capsys.readouterr().err == ""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.interrupts import signals_held
+from tempogan_eddy.interrupts import signals_held
 from tempogan_eddy.io.ownership import Kind, check_place
 
 __all__ = ["require_space", "unwritable", "written_aside"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 
@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from tempogan_eddy.io.frames import FrameReader, report_masked, stacks_of
-from tempogan_eddy.io.interrupts import HeldSignals, signals_held
+from tempogan_eddy.interrupts import HeldSignals, signals_held
 from tempogan_eddy.io.quality import EVERYTHING, VALID_KELVIN
 
 __all__ = ["write_frames"]
@@ -44,13 +44,12 @@ def write_frames(da: xr.DataArray, write: Callable[[int, np.ndarray], None], on_
         A signal ended the loop. The former handler of the signal runs first and may raise another exception.
     """
     something_seen = False
-    with signals_held() as signals:
-        with closing(_frames_ahead(FrameReader(da), signals)) as frames:
-            for number, frame in enumerate(frames):
-                signals.check()
-                something_seen = something_seen or not np.isnan(frame).all()
-                write(number, frame)
-                on_frame(number + 1)
+    with signals_held() as signals, closing(_frames_ahead(FrameReader(da), signals)) as frames:
+        for number, frame in enumerate(frames):
+            signals.check()
+            something_seen = something_seen or not np.isnan(frame).all()
+            write(number, frame)
+            on_frame(number + 1)
     report_masked(da)
     if not something_seen:
         log.warning(
@@ -61,7 +60,7 @@ def write_frames(da: xr.DataArray, write: Callable[[int, np.ndarray], None], on_
         )
 
 
-def _frames_ahead(reader: FrameReader, signals: HeldSignals) -> Iterator[np.ndarray]:
+def _frames_ahead(reader: FrameReader, signals: HeldSignals) -> Generator[np.ndarray]:
     """Yield the frames (y, x); each chunk is computed while the frames of the one before are in use."""
     worker = ThreadPoolExecutor(1)
     computed: Future[np.ndarray] | None = None
