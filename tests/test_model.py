@@ -79,8 +79,8 @@ def test_reach_bounds_what_an_output_pixel_sees():
     changed[..., 20, 20] += 1
     with torch.no_grad():
         rows = (generator(x) != generator(changed)).any(dim=-1).flatten().nonzero().flatten() // 4
-    assert 20 - rows.min() <= generator.reach
-    assert rows.max() - 20 <= generator.reach
+    assert 20 - rows.min() <= generator.halo
+    assert rows.max() - 20 <= generator.halo
 
 
 def test_output_is_not_clipped():
