@@ -19,7 +19,6 @@ from tempogan_eddy.evaluation.inputs import RECONSTRUCTED, comparable
 from tempogan_eddy.evaluation.mask import Mask
 from tempogan_eddy.evaluation.matching import TRUTH, Match, match
 from tempogan_eddy.evaluation.result import Evaluation, Spectra
-from tempogan_eddy.evaluation.spectra import wavenumbers
 from tempogan_eddy.evaluation.statistics import (
     DEFAULTS,
     Settings,
@@ -31,6 +30,7 @@ from tempogan_eddy.evaluation.statistics import (
 from tempogan_eddy.guards import warn_of_channels, warn_of_truth
 from tempogan_eddy.io.cadence import NATIVE, duration_text, native_step, nominal_times, parse_duration
 from tempogan_eddy.io.quality import VALID_KELVIN
+from tempogan_eddy.rapsd import wavenumbers
 
 __all__ = ["RECONSTRUCTED", "TRUTH", "evaluate"]
 

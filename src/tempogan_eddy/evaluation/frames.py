@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from tempogan_eddy.evaluation.mask import Mask
-from tempogan_eddy.evaluation.spectra import radial_spectrum
+from tempogan_eddy.rapsd import radial_power
 
 __all__ = ["FLOW_WINDOW", "Frame", "Pair", "cloud_fraction"]
 
@@ -43,7 +43,7 @@ class Frame:
     @cached_property
     def spectrum(self) -> NDArray[np.float64]:
         """RAPSD, K^2, at k = 1..Nyquist."""
-        return radial_spectrum(self.values, self.mask.weight)
+        return radial_power(self.values, self.mask.weight)
 
     @cached_property
     def eight_bit(self) -> NDArray[np.uint8]:
@@ -71,7 +71,7 @@ class Pair:
     @cached_property
     def spectrum(self) -> NDArray[np.float64]:
         """RAPSD of the later frame minus the earlier one."""
-        return radial_spectrum(self.later.values - self.earlier.values, self.mask.weight)
+        return radial_power(self.later.values - self.earlier.values, self.mask.weight)
 
     @cached_property
     def flow(self) -> NDArray[np.float32]:

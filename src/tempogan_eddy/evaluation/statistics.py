@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tempogan_eddy.evaluation.baselines import area_mean
 from tempogan_eddy.evaluation.frames import FLOW_WINDOW, Frame, Pair
-from tempogan_eddy.evaluation.spectra import energy_above, log_spectral_distance
+from tempogan_eddy.rapsd import energy_above, log_spectral_distance
 
 __all__ = [
     "DEFAULTS",
