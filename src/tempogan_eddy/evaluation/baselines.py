@@ -1,4 +1,4 @@
-"""What a reconstruction has to beat: interpolation of the low-resolution frame, one frame at a time."""
+"""What a reconstruction has to beat: interpolation of the lowres frame, one frame at a time."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -68,7 +68,7 @@ def bicubic(lowres: NDArray[np.floating], scale: int) -> NDArray[np.floating]:
 
 
 def back_projected(lowres: NDArray[np.floating], scale: int) -> NDArray[np.floating]:
-    """Bicubic, then shifted block by block until every block's mean equals the low-resolution pixel.
+    """Bicubic, then shifted block by block until every block's mean equals the lowres pixel.
 
     The strongest baseline that learns nothing: one step of iterative back-projection (Irani and Peleg
     1991) with the area-mean sensor, which is exact.
@@ -99,7 +99,7 @@ BASELINES: dict[str, Callable[[NDArray[np.floating], int], NDArray[np.floating]]
 
 @lru_cache(maxsize=16)
 def _cubic_matrix(size: int, scale: int) -> NDArray[np.float32]:
-    """Weights (size * scale, size) of every coarse pixel in every fine one, along one axis."""
+    """Return the weight (size * scale, size) of each lowres pixel in each highres one, along one axis."""
     position = (np.arange(size * scale) + 0.5) / scale - 0.5
     first = np.floor(position).astype(int)
     a = CUBIC_SHARPNESS
