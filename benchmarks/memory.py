@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from rich.console import Group
 
-from reconstruction import rebuild_file
-from report import table
+from benchmarks.reconstruction import rebuild_file
+from benchmarks.report import table
+from benchmarks.timing import peak_memory
+from benchmarks.workbench import Workbench, untrained
 from tempogan_eddy import save_sequence
 from tempogan_eddy.weights import save_model
-from timing import peak_memory
-from workbench import Workbench, untrained
 
 LENGTHS = (10, 100, 1000)
 SIDE = 128

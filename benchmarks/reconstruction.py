@@ -12,15 +12,15 @@ import numpy as np
 import torch
 from rich.console import Group
 
-from naive import KELVIN_RANGE, NaiveGenerator
-from report import table
+from benchmarks.naive import KELVIN_RANGE, NaiveGenerator
+from benchmarks.report import table
+from benchmarks.timing import Elsewhere, Task, count_flops, interleave, ratio, spread
+from benchmarks.workbench import Workbench, generator_sizes, untrained
 from tempogan_eddy import open_sequence, reconstruct, save_sequence
 from tempogan_eddy.device import computes_bf16
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.reconstruction.engines import ENGINES, detail_engine
 from tempogan_eddy.weights import Model
-from timing import Elsewhere, Task, count_flops, interleave, ratio, spread
-from workbench import Workbench, generator_sizes, untrained
 
 SIDE = 128
 FRAMES_IN_FILE = 60

@@ -12,13 +12,13 @@ import torch
 from rich.console import Group
 from torch import Tensor
 
-from naive import NaiveLoader, NaiveTraining
-from report import table
+from benchmarks.naive import NaiveLoader, NaiveTraining
+from benchmarks.report import table
+from benchmarks.timing import Elsewhere, Stopwatch, Task, count_flops, interleave, peak_memory, ratio, spread
+from benchmarks.workbench import Workbench
 from tempogan_eddy.config import Config
 from tempogan_eddy.training.batches import step_batches
 from tempogan_eddy.training.trainer import TempoGANTrainer
-from timing import Elsewhere, Stopwatch, Task, count_flops, interleave, peak_memory, ratio, spread
-from workbench import Workbench
 
 BATCH, PATCH = 8, 128
 VARIANTS = {

@@ -14,7 +14,7 @@ import torch
 import xarray as xr
 from torch import nn
 
-from machine import Probe
+from benchmarks.machine import Probe
 from tempogan_eddy.config import Config, load_config
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.io import open_sequence

@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch.nn import functional
 
+from experiments.variants import VARIANTS, TwoScales, applied, charbonnier_loss, haar_energies, steepness
 from model_cases import detailed_model
 from tempogan_eddy.model.losses import discriminator_loss
 from tempogan_eddy.model.spectrum import spectral_loss
 from tempogan_eddy.training import steps, trainer
 from tempogan_eddy.weights import load_model, save_model
 from training_cases import small_config, write_storms
-from variants import VARIANTS, TwoScales, applied, charbonnier_loss, haar_energies, steepness
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_a_grown_generator_starts_as_the_plain_model_that_it_loads(tmp_path, nam
         grown = load_model(path).generator
     frames = torch.rand(2, 1, 24, 24)
     assert torch.equal(grown(frames), plain.generator(frames))
-    branches = [module for module in grown.modules() if type(module).__module__ == "variants"]
+    branches = [module for module in grown.modules() if type(module).__module__ == "experiments.variants"]
     for parameter in (parameter for branch in branches for parameter in branch.parameters()):
         parameter.data.add_(0.1)
     assert not torch.allclose(grown(frames), plain.generator(frames)), "the branches must be able to learn"
@@ -86,7 +86,7 @@ def test_r1_flattens_the_discriminator_at_real_frames(monkeypatch, tmp_path, sto
     assert steepness(frames, 6 * functional.avg_pool2d(frames, 2)).item() == pytest.approx(4 * 1.5**2)
 
     def trained(gamma):
-        monkeypatch.setattr("variants.R1Steps.GAMMA", gamma)
+        monkeypatch.setattr("experiments.variants.R1Steps.GAMMA", gamma)
         with applied("r1"):
             run = trainer.TempoGANTrainer(
                 small_config(tmp_path / str(gamma), storms, pretrain_epochs=0, epochs=4, lr_d=1e-2)

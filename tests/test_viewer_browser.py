@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from browser import chromium, find_chromium, served, settle, wait_until_shown
+from benchmarks.browser import chromium, find_chromium, served, settle, wait_until_shown
 from tempogan_eddy.display.colours import COLOUR_TABLES
 from tempogan_eddy.rapsd import radial_power
 from tempogan_eddy.viewer.export import export_site

@@ -1,6 +1,6 @@
 """Train one configuration for a budget of processor time and write what it reached as one row.
 
-    python benchmarks/ablation.py NAME --data DATA --minutes 10 --set model.channels=32
+    python -m experiments.ablation NAME --data DATA --minutes 10 --set model.channels=32
 
 The budget counts processor seconds, not those on the wall, so that rows compare on a shared machine. A step's
 cost is measured first, and the number of steps chosen from it, so that the learning rate ends where it should.
@@ -18,12 +18,12 @@ from pathlib import Path
 
 import torch
 
-from places import DATA, ROOT
+from benchmarks.paths import DATA, ROOT
+from experiments.variants import VARIANTS, applied
 from tempogan_eddy.config import Config, load_config
 from tempogan_eddy.training.batches import step_batches
 from tempogan_eddy.training.trainer import TempoGANTrainer
 from tempogan_eddy.training.validation import score
-from variants import VARIANTS, applied
 
 EPOCHS = 8  # validations in a run
 
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10.0, help="processor minutes of optimiser steps")
     parser.add_argument("--set", dest="overrides", action="append", default=[])
     parser.add_argument("--variant", choices=VARIANTS, help="train by an idea that is not part of the package")
-    parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "results" / "ablation.json")
+    parser.add_argument("--output", type=Path, default=ROOT / "experiments" / "results" / "ablation.json")
     parser.add_argument("--keep", type=Path, help="folder to leave the run in")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")

@@ -64,7 +64,7 @@ def charbonnier_loss(generated: Tensor, truth: Tensor, valid: Tensor, distance: 
 
 
 def haar_energies(frames: Tensor) -> Tensor:
-    """Mean energy of each frame in the Haar subbands, in place of `model.spectrum.radial_power`.
+    """Mean energy of each frame in the Haar subbands, in place of `rapsd.radial_power`.
 
     Parameters
     ----------
