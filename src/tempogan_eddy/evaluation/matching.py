@@ -58,9 +58,7 @@ class Match:
         """The common times."""
         return self.truth["time"].values
 
-    def load(
-        self, index: int
-    ) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]], NDArray[np.float32]]:
+    def load(self, index: int) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]], NDArray[np.float32]]:
         """Read the truth, each reconstruction and the lowres frame at one time, float32 kelvin.
 
         An ensemble's frame is (member, y, x). Without a lowres sequence, its frame is the area mean of the truth.
