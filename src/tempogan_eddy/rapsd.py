@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from scipy import ndimage
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
 __all__ = ["TAPER", "energy_above", "log_spectral_distance", "radial_power", "taper", "wavenumbers"]
 
@@ -18,9 +19,6 @@ __all__ = ["TAPER", "energy_above", "log_spectral_distance", "radial_power", "ta
 ROUNDING_POWER = 1e-16
 # Pixels over which the weight rises from 0 at a missing pixel to 1.
 TAPER = 16
-
-# A numpy array, or a torch tensor, which gradients pass through.
-Frames = TypeVar("Frames", bound=Any)
 
 
 class _Rings(NamedTuple):
@@ -37,7 +35,11 @@ def wavenumbers(shape: tuple[int, ...]) -> NDArray[np.int_]:
     return np.arange(1, min(shape) // 2 + 1)
 
 
-def radial_power(frames: Frames, weight: NDArray[Any] | None = None) -> Frames:
+@overload
+def radial_power(frames: NDArray[np.floating], weight: NDArray[Any] | None = None) -> NDArray[np.float64]: ...
+@overload
+def radial_power(frames: Tensor, weight: NDArray[Any] | None = None) -> Tensor: ...
+def radial_power(frames: Any, weight: NDArray[Any] | None = None) -> Any:
     """Return the radially averaged power spectral density of each frame.
 
     Remove the (weighted) mean, apply a two-dimensional Hann window and the weights, and average the power of the
@@ -47,7 +49,8 @@ def radial_power(frames: Frames, weight: NDArray[Any] | None = None) -> Frames:
     Parameters
     ----------
     frames : (..., H, W) array or Tensor
-        May be NaN where the weight is 0. Arrays are computed in double precision, tensors in single precision.
+        May be NaN where the weight is 0. Arrays are computed in double precision; tensors in single precision, and
+        gradients pass through.
     weight : (H, W) array, optional
         0..1, 0 where missing; 1 everywhere by default. A bool mask of valid pixels gets soft edges (see `taper`).
 

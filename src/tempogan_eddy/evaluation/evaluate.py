@@ -143,7 +143,7 @@ def evaluate(
         scale=matched.scale,
         cadence=cadence,
         left_out=matched.left_out | {"empty": empty},
-        shape=matched.truth.shape[1:],
+        shape=(matched.truth.sizes["y"], matched.truth.sizes["x"]),
         example_time=example_time,
         time_tolerance=time_tolerance,
     )

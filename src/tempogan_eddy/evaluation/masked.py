@@ -138,8 +138,9 @@ class MaskedPair(_Derived):
         def estimate() -> NDArray[np.float32]:
             import cv2
 
-            images = (frame.eight_bit(flow_range) for frame in (self.earlier, self.later))
-            return np.asarray(cv2.calcOpticalFlowFarneback(*images, np.empty(0, np.float32), *FARNEBACK, 0), np.float32)
+            earlier, later = self.earlier.eight_bit(flow_range), self.later.eight_bit(flow_range)
+            flow = cv2.calcOpticalFlowFarneback(earlier, later, np.empty(0, np.float32), *FARNEBACK, 0)
+            return np.asarray(flow, np.float32)
 
         return self.once(("flow", flow_range), estimate)
 
