@@ -13,8 +13,8 @@ from tempogan_eddy.evaluation import (
     BASELINES,
     Mean,
     Metric,
-    PairStatistic,
     Settings,
+    Statistic,
     combine,
     error_by_kelvin,
     evaluate,
@@ -137,13 +137,13 @@ def test_few_frames_are_held_whatever_lies_between(truth):
     counted = []
 
     @dataclass(frozen=True)
-    class Seen(PairStatistic):
+    class Seen(Statistic):
         def compute(self, reconstructed, truth):
             counted.append((truth.earlier.values, truth.later.values))
             return Mean(1.0, 1.0)
 
     halves = every(truth, 30)
-    metric = Metric("seen", "Seen", "1", "higher", (Seen(),))
+    metric = Metric("seen", "Seen", "1", "higher", (Seen(pairs=True),))
     evaluate(halves, noisy(halves), baselines=False, metrics=[metric])
     assert len(counted) == 4
     for n, (earlier, later) in enumerate(counted):

@@ -13,13 +13,13 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import (
     Aggregation,
     Block,
-    FrameStatistic,
     MaskedFrame,
     MaskedPair,
     Maximum,
     Mean,
     Metric,
     Settings,
+    Statistic,
     combine,
     error_by_kelvin,
     evaluate,
@@ -63,11 +63,10 @@ def frame_values(reconstructed, truth, valid=None, settings=None):
     mask = Mask(np.isfinite(truth) & np.isfinite(reconstructed) if valid is None else valid)
     frames = [MaskedFrame(values, mask, lowres=np.full((1, 1), np.nan)) for values in (reconstructed, truth)]
     sums = Aggregation()
-    of_frames = [m for m in metrics(settings) if isinstance(m.statistics[0], FrameStatistic) and "cons" not in m.name]
+    of_frames = [m for m in metrics(settings) if not m.statistics[0].pairs and "cons" not in m.name]
     for statistic in {statistic for metric in of_frames for statistic in metric.statistics}:
-        aggregate = statistic.aggregate(frames[:1], frames[1])
-        if aggregate is not None:
-            sums.add(Block("storm", 0), "ours", statistic, aggregate)
+        if mask.share >= statistic.minimum_valid:
+            sums.add(Block("storm", 0), "ours", statistic, statistic.compute(*frames))
     return {metric.name: score(metric, sums, "ours", settings).value for metric in of_frames}
 
 
@@ -323,7 +322,7 @@ def test_an_evaluation_can_be_pickled(hourly):
 
 
 @dataclasses.dataclass(frozen=True)
-class WarmShare(FrameStatistic):
+class WarmShare(Statistic):
     kelvin: float
 
     def compute(self, reconstructed, truth):
@@ -405,7 +404,7 @@ def test_several_members_have_the_scores_of_an_average_one():
 
 
 @dataclasses.dataclass(frozen=True)
-class MemberSpread(FrameStatistic):
+class MemberSpread(Statistic):
     def compute(self, reconstructed, truth):
         raise AssertionError
 

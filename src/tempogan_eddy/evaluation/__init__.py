@@ -9,24 +9,23 @@ from tempogan_eddy.evaluation.masked import MaskedFrame, MaskedPair
 from tempogan_eddy.evaluation.metrics import Metric, metrics
 from tempogan_eddy.evaluation.result import Evaluation, Spectra, combine
 from tempogan_eddy.evaluation.settings import Settings
-from tempogan_eddy.evaluation.statistics import FrameStatistic, PairStatistic
+from tempogan_eddy.evaluation.statistics import Statistic
 
 __all__ = [
     "BASELINES",
     "Aggregation",
     "Block",
     "Evaluation",
-    "FrameStatistic",
     "KelvinBin",
     "MaskedFrame",
     "MaskedPair",
     "Maximum",
     "Mean",
     "Metric",
-    "PairStatistic",
     "Score",
     "Settings",
     "Spectra",
+    "Statistic",
     "combine",
     "error_by_kelvin",
     "evaluate",

@@ -88,10 +88,11 @@ class Aggregation:
     def __init__(self) -> None:
         self._blocks: defaultdict[Block, dict[tuple[str, Statistic], Aggregate]] = defaultdict(dict)
 
-    def add(self, block: Block, method: str, statistic: Statistic, aggregate: Aggregate) -> None:
-        """Add what a statistic computed for a method, in place."""
+    def add(self, block: Block, method: str, statistic: Statistic, aggregate: Aggregate | None) -> None:
+        """Add what a statistic computed for a method, if anything, in place."""
         sums, key = self._blocks[block], (method, statistic)
-        sums[key] = sums[key] + aggregate if key in sums else aggregate
+        if aggregate is not None:
+            sums[key] = sums[key] + aggregate if key in sums else aggregate
 
     def __add__(self, other: Aggregation) -> Aggregation:
         result = Aggregation()

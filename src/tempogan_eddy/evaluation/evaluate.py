@@ -20,7 +20,7 @@ from tempogan_eddy.evaluation.matching import LOWRES, RECONSTRUCTED, TRUTH, Matc
 from tempogan_eddy.evaluation.metrics import Metric, choose_metrics
 from tempogan_eddy.evaluation.result import Evaluation
 from tempogan_eddy.evaluation.settings import DEFAULTS, Settings
-from tempogan_eddy.evaluation.statistics import Coverage, FrameStatistic, PairCount, PairStatistic, Spectrum, Statistic
+from tempogan_eddy.evaluation.statistics import Coverage, Spectrum, Statistic
 from tempogan_eddy.guards import warn_of_channels, warn_of_truth
 from tempogan_eddy.io.cadence import NATIVE, duration_text, native_step, nominal_times, parse_duration
 from tempogan_eddy.io.quality import VALID_KELVIN
@@ -153,9 +153,9 @@ def _statistics(
     metrics: Iterable[Metric], settings: Settings, *, everything: bool
 ) -> tuple[list[Statistic], list[Statistic]]:
     """Return the statistics of every method, each once, and those of the truth."""
-    spectrum = Spectrum(settings.minimum_valid)
+    spectrum = Spectrum(minimum_valid=settings.minimum_valid)
     found = dict.fromkeys(statistic for metric in metrics for statistic in metric.statistics)
-    of_truth: list[Statistic] = [Coverage(), PairCount(settings.minimum_valid)]
+    of_truth: list[Statistic] = [Coverage(), Coverage(pairs=True, minimum_valid=settings.minimum_valid)]
     if not everything:
         return list(found), of_truth
     return [*found, *RMSE.statistics, *BIAS.statistics, spectrum], [*of_truth, spectrum]
@@ -189,13 +189,11 @@ def _add(
 ) -> None:
     """Add what the statistics of frames, or those of pairs, compute for every method."""
     truth = methods[TRUTH][0]
-    kind = FrameStatistic if isinstance(truth, MaskedFrame) else PairStatistic
+    of_pairs = isinstance(truth, MaskedPair)
     for method, members in methods.items():
         for statistic in of_truth if method == TRUTH else statistics:
-            if isinstance(statistic, kind):
-                aggregate = statistic.aggregate(members, truth)  # type: ignore[arg-type]
-                if aggregate is not None:
-                    sums.add(block, method, statistic, aggregate)
+            if statistic.pairs == of_pairs and truth.mask.share >= statistic.minimum_valid:
+                sums.add(block, method, statistic, statistic.compute_members(members, truth))
 
 
 def _nothing_valid(matched: Match, valid_kelvin: tuple[float, float]) -> str:

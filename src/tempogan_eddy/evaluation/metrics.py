@@ -19,7 +19,6 @@ from tempogan_eddy.evaluation.statistics import (
     FlowDifference,
     FractionsDifference,
     LogSpectralDistance,
-    LogSpectralDistanceOfChange,
     Statistic,
     StructuralSimilarity,
 )
@@ -71,7 +70,9 @@ def metrics(settings: Settings = DEFAULTS) -> tuple[Metric, ...]:
     """Return the metrics of this package, in the order of a report."""
     cold, enough = settings.cold_kelvin, settings.minimum_valid
     squared, cold_squared = Error(np.square), Error(np.square, cold)
-    motion = FlowDifference(enough, settings.flow_range)
+    distance, of_change = (LogSpectralDistance(pairs=pairs, minimum_valid=enough) for pairs in (False, True))
+    motion = FlowDifference(settings.flow_range, pairs=True, minimum_valid=enough)
+    energy = DetailEnergy(minimum_valid=enough)
     return (
         Metric("rmse", "RMSE", "K", "lower", (squared,), np.sqrt),
         Metric("mae", "MAE", "K", "lower", (Error(np.abs),)),
@@ -79,9 +80,9 @@ def metrics(settings: Settings = DEFAULTS) -> tuple[Metric, ...]:
         Metric("cold_rmse", f"Cold RMSE (< {cold:g} K)", "K", "lower", (cold_squared,), np.sqrt),
         Metric("psnr", "PSNR", "dB", "higher", (squared,), partial(_signal_to_noise, settings.data_range)),
         Metric("ssim", "SSIM", "1", "higher", (StructuralSimilarity(settings.kelvin_range),)),
-        Metric("lsd", "LSD of spectra", "dB", "lower", (LogSpectralDistance(enough),)),
-        Metric("detail_energy", "Energy > lowres Nyquist", "dB", "zero", (DetailEnergy(enough),), _decibel),
-        Metric("lsd_hourly", "LSD of time differences", "dB", "lower", (LogSpectralDistanceOfChange(enough),)),
+        Metric("lsd", "LSD of spectra", "dB", "lower", (distance,)),
+        Metric("detail_energy", "Energy > lowres Nyquist", "dB", "zero", (energy,), _decibel),
+        Metric("lsd_hourly", "LSD of time differences", "dB", "lower", (of_change,)),
         *(_fractions_skill(kelvin, settings.fss_neighbourhood) for kelvin in settings.fss_kelvin),
         Metric("tof", "tOF", "px", "lower", (motion,)),
         Metric("consistency_rms", "LR consistency, RMS", "K", "lower", (ConsistencySquare(),), np.sqrt),

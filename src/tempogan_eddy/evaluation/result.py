@@ -16,7 +16,7 @@ from tempogan_eddy.evaluation.bootstrap import Score, difference, score
 from tempogan_eddy.evaluation.matching import TRUTH
 from tempogan_eddy.evaluation.metrics import Metric
 from tempogan_eddy.evaluation.settings import Settings
-from tempogan_eddy.evaluation.statistics import Coverage, PairCount, Spectrum
+from tempogan_eddy.evaluation.statistics import Coverage, Spectrum
 from tempogan_eddy.rapsd import wavenumbers
 
 __all__ = ["Evaluation", "Spectra", "combine"]
@@ -114,7 +114,7 @@ class Evaluation:
     @property
     def pairs(self) -> int:
         """Pairs of frames one cadence apart."""
-        counted = self.sums.total(TRUTH, PairCount(self.settings.minimum_valid))
+        counted = self.sums.total(TRUTH, Coverage(pairs=True, minimum_valid=self.settings.minimum_valid))
         return int(counted.weight) if counted else 0
 
     @property
@@ -131,7 +131,7 @@ class Evaluation:
     @property
     def spectra(self) -> Spectra | None:
         """Mean spectra; None for several storms, where too much is missing, or if the metrics do not need them."""
-        statistic = Spectrum(self.settings.minimum_valid)
+        statistic = Spectrum(minimum_valid=self.settings.minimum_valid)
         found = {method: self.sums.total(method, statistic) for method in self.sums.methods} if self.shape else {}
         power = {method: mean.total / mean.weight for method, mean in found.items() if mean}
         if self.shape is None or not power:

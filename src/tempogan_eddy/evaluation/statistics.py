@@ -26,11 +26,7 @@ __all__ = [
     "ErrorByKelvin",
     "FlowDifference",
     "FractionsDifference",
-    "FrameStatistic",
     "LogSpectralDistance",
-    "LogSpectralDistanceOfChange",
-    "PairCount",
-    "PairStatistic",
     "Spectrum",
     "Statistic",
     "StructuralSimilarity",
@@ -41,18 +37,26 @@ KELVIN_BINS = tuple(float(kelvin) for kelvin in range(160, 350, 10))
 
 SSIM_SIGMA, SSIM_WINDOW = 1.5, 11  # the gaussian window of Wang et al. (2004)
 
-Seen = TypeVar("Seen", MaskedFrame, MaskedPair)
+Seen = TypeVar("Seen", bound=MaskedFrame | MaskedPair)
 Moment = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
-class _Statistic(ABC, Generic[Seen]):
-    """Reduces a frame or pair of a method, beside the truth's, to an aggregate.
+@dataclass(frozen=True, kw_only=True)
+class Statistic(ABC, Generic[Seen]):
+    """Reduces a frame of a method, or a pair of frames, beside the truth's, to an aggregate.
 
-    Statistics are keys: define them as frozen dataclasses whose fields are the parameters.
+    Statistics are keys: define them as frozen dataclasses.
+
+    Attributes
+    ----------
+    pairs : bool
+        Computed for pairs of frames one cadence apart, not for frames.
+    minimum_valid : float
+        Share of valid pixels that a frame or pair needs to be counted.
     """
 
+    pairs: bool = False
     minimum_valid: float = 0.0
-    """Share of valid pixels that a frame or pair needs to be counted."""
 
     @abstractmethod
     def compute(self, reconstructed: Seen, truth: Seen) -> Aggregate | None:
@@ -68,32 +72,17 @@ class _Statistic(ABC, Generic[Seen]):
         counted = [aggregate for aggregate in aggregates if aggregate is not None]
         return functools.reduce(operator.add, counted) if counted else None
 
-    def aggregate(self, members: Sequence[Seen], truth: Seen) -> Aggregate | None:
-        """Return the aggregate of a method, which has one member or several, if enough pixels are valid."""
-        return self.compute_members(members, truth) if truth.mask.share >= self.minimum_valid else None
-
-
-class FrameStatistic(_Statistic[MaskedFrame]):
-    """A statistic of single frames."""
-
-
-class PairStatistic(_Statistic[MaskedPair]):
-    """A statistic of pairs of frames one cadence apart."""
-
-
-Statistic = FrameStatistic | PairStatistic
-
 
 @dataclass(frozen=True)
-class Coverage(FrameStatistic):
-    """Share of valid pixels; its weight is the number of frames."""
+class Coverage(Statistic[MaskedFrame | MaskedPair]):
+    """Share of valid pixels; its weight is the number of frames or pairs."""
 
-    def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
+    def compute(self, reconstructed: MaskedFrame | MaskedPair, truth: MaskedFrame | MaskedPair) -> Mean:
         return Mean(truth.mask.share, 1.0)
 
 
 @dataclass(frozen=True)
-class Error(FrameStatistic):
+class Error(Statistic[MaskedFrame]):
     """Mean over the valid pixels of a function of reconstruction minus truth.
 
     Attributes
@@ -114,7 +103,7 @@ class Error(FrameStatistic):
 
 
 @dataclass(frozen=True)
-class ErrorByKelvin(FrameStatistic):
+class ErrorByKelvin(Statistic[MaskedFrame]):
     """As `Error`, in each bin of `KELVIN_BINS` of the truth."""
 
     moment: Moment
@@ -135,7 +124,7 @@ def _expected_and_error(
 
 
 @dataclass(frozen=True)
-class FractionsDifference(FrameStatistic):
+class FractionsDifference(Statistic[MaskedFrame]):
     """What the fractions skill score subtracts from 1 (Roberts and Lean 2008); nothing is counted without an event."""
 
     threshold: float
@@ -148,7 +137,7 @@ class FractionsDifference(FrameStatistic):
 
 
 @dataclass(frozen=True)
-class StructuralSimilarity(FrameStatistic):
+class StructuralSimilarity(Statistic[MaskedFrame]):
     """SSIM, the mean over windows inside the frame without a missing pixel, as scikit-image's own mean.
 
     Attributes
@@ -176,30 +165,24 @@ class StructuralSimilarity(FrameStatistic):
 
 
 @dataclass(frozen=True)
-class Spectrum(FrameStatistic):
+class Spectrum(Statistic[MaskedFrame]):
     """Mean RAPSD, (K,)."""
-
-    minimum_valid: float = 0.5
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
         return Mean(reconstructed.spectrum, np.ones(len(truth.spectrum)))
 
 
 @dataclass(frozen=True)
-class LogSpectralDistance(FrameStatistic):
-    """Mean log-spectral distance of the frames, dB."""
+class LogSpectralDistance(Statistic[MaskedFrame | MaskedPair]):
+    """Mean log-spectral distance of frames, or of the later frame of a pair minus the earlier one, dB."""
 
-    minimum_valid: float = 0.5
-
-    def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
+    def compute(self, reconstructed: MaskedFrame | MaskedPair, truth: MaskedFrame | MaskedPair) -> Mean:
         return Mean(log_spectral_distance(reconstructed.spectrum, truth.spectrum), 1.0)
 
 
 @dataclass(frozen=True)
-class DetailEnergy(FrameStatistic):
+class DetailEnergy(Statistic[MaskedFrame]):
     """Reconstructed over true power above the lowres Nyquist wavenumber, min(H, W) / (2 * scale)."""
-
-    minimum_valid: float = 0.5
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
         nyquist = min(truth.shape) / (2 * truth.scale)
@@ -207,33 +190,12 @@ class DetailEnergy(FrameStatistic):
 
 
 @dataclass(frozen=True)
-class PairCount(PairStatistic):
-    """Its weight is the number of pairs."""
-
-    minimum_valid: float = 0.5
-
-    def compute(self, reconstructed: MaskedPair, truth: MaskedPair) -> Mean:
-        return Mean(1.0, 1.0)
-
-
-@dataclass(frozen=True)
-class LogSpectralDistanceOfChange(PairStatistic):
-    """Mean log-spectral distance of the later frame minus the earlier one, dB."""
-
-    minimum_valid: float = 0.5
-
-    def compute(self, reconstructed: MaskedPair, truth: MaskedPair) -> Mean:
-        return Mean(log_spectral_distance(reconstructed.spectrum, truth.spectrum), 1.0)
-
-
-@dataclass(frozen=True)
-class FlowDifference(PairStatistic):
+class FlowDifference(Statistic[MaskedPair]):
     """Mean length of the difference of flow vectors: tOF of Chu et al. (2020), "Learning temporal coherence".
 
     Pixels within half a flow window of a missing one are not counted.
     """
 
-    minimum_valid: float = 0.5
     flow_range: tuple[float, float] = (170.0, 310.0)
 
     def compute(self, reconstructed: MaskedPair, truth: MaskedPair) -> Mean:
@@ -243,7 +205,7 @@ class FlowDifference(PairStatistic):
 
 
 @dataclass(frozen=True)
-class ConsistencySquare(FrameStatistic):
+class ConsistencySquare(Statistic[MaskedFrame]):
     """Mean square of the area mean of a reconstruction minus its input."""
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
@@ -252,7 +214,7 @@ class ConsistencySquare(FrameStatistic):
 
 
 @dataclass(frozen=True)
-class ConsistencyMaximum(FrameStatistic):
+class ConsistencyMaximum(Statistic[MaskedFrame]):
     """Largest size of the area mean of a reconstruction minus its input."""
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Maximum | None:
