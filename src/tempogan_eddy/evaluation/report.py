@@ -125,21 +125,24 @@ def to_csv(evaluations: Sequence[Evaluation], path: str | Path, *, overwrite: bo
 
 def caption(evaluation: Evaluation) -> str:
     """Return what the numbers of a table rest on, one sentence or two a line."""
-    settings = evaluation.settings
+    settings, metrics = evaluation.settings, " ".join(metric.name for metric in evaluation.metrics)
     left_out = ", ".join(f"{count} {name}" for name, count in evaluation.left_out.items() if count)
     low, high = settings.kelvin_range
-    side = settings.fss_neighbourhood
+    ranges = {
+        "psnr": f"PSNR and SSIM: data range {settings.data_range:g} K ({low:g}-{high:g} K).",
+        "fss": "FSS: {0}x{0} pixels.".format(settings.fss_neighbourhood),
+        "tof": "tOF: {:g}-{:g} K in 8 bits.".format(*settings.flow_range),
+    }
     lines = [
         f"{_count(evaluation.frames, 'frame')}, {_count(evaluation.pairs, 'pair')} {evaluation.cadence} apart; "
         f"{evaluation.missing:.1%} of the pixels missing; frames left out: {left_out or 'none'}.",
-        f"PSNR and SSIM: data range {settings.data_range:g} K ({low:g}-{high:g} K). "
-        f"FSS: {side}x{side} pixels. tOF: {settings.flow_range[0]:g}-{settings.flow_range[1]:g} K in 8 bits.",
+        " ".join(text for name, text in ranges.items() if name in metrics),
         _about_intervals(evaluation),
     ]
     shown = evaluation.informative_metrics
     if dead := [metric.label for metric in evaluation.metrics if metric not in shown]:
         lines.append(f"Not shown, as 0 wherever a reconstruction keeps its input: {'; '.join(dead)}.")
-    return "\n".join(lines)
+    return "\n".join(filter(None, lines))
 
 
 def _about_intervals(evaluation: Evaluation) -> str:
