@@ -26,7 +26,7 @@ def measure(bench: Workbench, lengths: tuple[int, ...] = LENGTHS, side: int = SI
     """One row for each number of frames, each in a process of its own."""
     model, source, target = (bench.scratch / name for name in ("small.safetensors", "long.nc", "fine.nc"))
     small = untrained(bench.training(*SMALL))
-    save_model(model, small.generator, small.config, {})
+    save_model(model, small)
     peaks = []
     for frames in lengths:
         save_sequence(bench.coarse(frames, side), source)

@@ -93,9 +93,9 @@ def _minutes(begun: float) -> float:
 
 
 def _described(model: Model) -> dict[str, Any]:
-    size = model.config.model
+    size = model.specification.network
     told = {key: model.metadata.get(key) for key in ("version", "step", "training_data")}
-    return {"size": f"{size.n_residual_blocks}x{size.channels}", **told}
+    return {"size": f"{size.blocks}x{size.channels}", **told}
 
 
 def _scores(

@@ -31,7 +31,7 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import evaluate
 from tempogan_eddy.evaluation.baselines import area_mean, bicubic
 from tempogan_eddy.synthesis import synthesize
-from tempogan_eddy.weights import build_generator, save_model
+from tempogan_eddy.weights import Model, build_generator, save_model
 
 FIGURES = ("crops", "dial", "errors", "profiles", "reliability", "spectra")
 
@@ -42,7 +42,7 @@ def write_model(path, seed, channels=8, **metadata):
     torch.manual_seed(seed)
     generator = build_generator(config)
     torch.nn.init.normal_(generator.tail.weight, std=1e-2)
-    save_model(path, generator, config, {"step": seed, **metadata})
+    save_model(path, Model.from_config(generator, config, metadata={"step": seed, **metadata}))
     return path
 
 

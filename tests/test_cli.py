@@ -374,7 +374,7 @@ def test_info_prints_the_configuration_that_trains_the_same_model(capsys, tmp_pa
     code, out, _ = run(capsys, "info", model, "--config")
     assert code == 0
     (tmp_path / "c.json").write_text(out)
-    assert load_config(tmp_path / "c.json") == load_model(model).config
+    assert load_config(tmp_path / "c.json").model_dump(mode="json") == load_model(model).config
     assert "no configuration" in refused(capsys, "info", storms, "--config")
 
 

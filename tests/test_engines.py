@@ -27,12 +27,12 @@ def model():
 def frames(model):
     """Scaled frames of two sizes."""
     sizes = ((2, 24, 37), (1, 40, 16))
-    return [from_kelvin(kelvin_frames(*size), model.config.data.kelvin_range) for size in sizes]
+    return [from_kelvin(kelvin_frames(*size), model.kelvin_range) for size in sizes]
 
 
 def difference(model, frames, detail):
     """Fine frames with ``detail`` less those of PyTorch in float32, kelvin."""
-    low, high = model.config.data.kelvin_range
+    low, high = model.kelvin_range
     return (model.generator.combine(frames, detail) - model.generator(frames)) * (high - low)
 
 

@@ -30,7 +30,7 @@ def make_model(scale=4, **settings) -> Model:
     generator = build_generator(config).eval().requires_grad_(False)
     for parameter in generator.parameters():
         parameter += torch.randn_like(parameter) * 0.01
-    return Model(generator, config, "test", {"version": "0", "step": 7})
+    return Model.from_config(generator, config, "test", {"version": "0", "step": 7})
 
 
 @pytest.fixture(scope="module")
@@ -129,9 +129,10 @@ def test_netcdf_of_a_reconstruction_reads_back(model, coarse, tmp_path):
 
 
 def test_a_model_file_gives_back_the_same_model(model, coarse, tmp_path):
-    save_model(tmp_path / "m.safetensors", model.generator, model.config, {"step": 7, "epoch": 1, "score": 0.5})
+    model.metadata["score"] = 0.5
+    save_model(tmp_path / "m.safetensors", model)
     loaded = load_model(tmp_path / "m.safetensors")
-    assert loaded.config == model.config
+    assert (loaded.specification, loaded.config) == (model.specification, model.config)
     assert loaded.metadata["score"] == 0.5
     np.testing.assert_array_equal(reconstruct(coarse, loaded).values, reconstruct(coarse, model).values)
 

@@ -180,7 +180,7 @@ def export_model(model: Model, path: str | Path, *, overwrite: bool = False) -> 
     check_place(path, ONNX, overwrite=overwrite)
     onnx = require("onnx", "export")
     graph = _Graph(onnx)
-    low, high = model.config.data.kelvin_range
+    low, high = model.kelvin_range
     offset, span = graph.weight(float(low)), graph.weight(float(high - low))
     frames = graph.node("Div", graph.node("Sub", "coarse", offset), span)
     fine = _add_combination(graph, model.generator, frames, _add_detail(graph, model.generator, frames))
@@ -200,13 +200,13 @@ def _describe(model: Model) -> dict[str, str]:
             f"fine: kelvin on the {model.scale} times finer grid. "
             "Detail finer than the input's pixels is plausible, not observed."
         ),
-        "kelvin_range": list(model.config.data.kelvin_range),
+        "kelvin_range": list(model.kelvin_range),
         "scale": model.scale,
         **model.sensor.attributes(),
         "lr_consistency": model.generator.lr_consistency,
         "training_data": "; ".join(model.metadata.get("training_data", [])) or "not recorded",
         "metadata": model.metadata,
-        "config": model.config.model_dump_json(),
+        "config": json.dumps(model.config),
     }
     return {
         key: value if isinstance(value, str) else json.dumps(_finite(value), allow_nan=False)

@@ -105,7 +105,7 @@ class ValueGuard:
     """
 
     def __init__(self, model: Model, grid_is_known: bool) -> None:
-        self.kelvin_range = model.config.data.kelvin_range
+        self.kelvin_range = model.kelvin_range
         self.may_be_fine = is_released(model.name) and not grid_is_known
         self.is_sharp = model.sensor.kind == "area"  # a wider footprint leaves little detail, rightly
         self.done = False

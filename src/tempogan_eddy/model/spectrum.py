@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor
 
 from tempogan_eddy.rapsd import radial_power
@@ -12,7 +14,7 @@ __all__ = ["spectral_loss"]
 FLOOR = 1e-12
 
 
-def spectral_loss(generated: Tensor, truth: Tensor) -> Tensor:
+def spectral_loss(generated: Tensor, truth: Tensor, power: Callable[[Tensor], Tensor] = radial_power) -> Tensor:
     """Return the generalised Kullback-Leibler divergence of each frame's radial spectrum from its truth's.
 
     It is a Bregman divergence: the best estimate of a frame's spectrum is the mean of the spectra that fit its input.
@@ -23,12 +25,14 @@ def spectral_loss(generated: Tensor, truth: Tensor) -> Tensor:
     ----------
     generated, truth
         (..., H, W), scaled.
+    power
+        Maps frames (N, H, W) to powers (N, K), as `radial_power`.
 
     Returns
     -------
     Tensor
         Scalar; about half the squared relative error of the power, where that is small.
     """
-    ours, theirs = (radial_power(frames.reshape(-1, *frames.shape[-2:])) + FLOOR for frames in (generated, truth))
+    ours, theirs = (power(frames.reshape(-1, *frames.shape[-2:])) + FLOOR for frames in (generated, truth))
     divergence = theirs * (theirs / ours).log() - theirs + ours
     return (divergence / theirs.mean(dim=0)).mean()

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations, parametrize
 
-from tempogan_eddy.config import ModelConfig
 from tempogan_eddy.device import exact_convolutions
 
 __all__ = [
@@ -102,6 +101,9 @@ class Generator(nn.Module):
         Project the output so that its block mean equals the input.
     """
 
+    kind = "residual"
+    """The name under which a model file names this architecture."""
+
     def __init__(
         self,
         in_channels: int = 1,
@@ -123,18 +125,6 @@ class Generator(nn.Module):
         kernel = interpolation_kernel(upsample_factor, lr_consistency).repeat(in_channels, 1, 1, 1)
         self.register_buffer("interpolation", kernel, persistent=False)
         self.interpolation: Tensor
-
-    @classmethod
-    def from_config(cls, config: ModelConfig, lr_consistency: bool) -> Generator:
-        """The generator that a configuration describes."""
-        return cls(
-            config.in_channels,
-            config.out_channels,
-            config.n_residual_blocks,
-            config.upsample_factor,
-            config.channels,
-            lr_consistency,
-        )
 
     @property
     def reach(self) -> int:

@@ -107,7 +107,7 @@ def bf16_error_kelvin(model: Model) -> float:
     The scene is the same at every call: 64 x 64 coarse pixels of sharp, cold cloud over a warm sea.
     """
     generator = model.generator
-    low, high = model.config.data.kelvin_range
+    low, high = model.kelvin_range
     frames = from_kelvin(_scene(), (low, high)).to(next(generator.parameters()).device)
     exact, rounded = (
         generator.combine(frames, _torch_engine(generator, precision)(frames)) for precision in ("fp32", "bf16")

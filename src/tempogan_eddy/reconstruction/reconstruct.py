@@ -143,7 +143,7 @@ def _rebuilt(
     device = choose_device(device) if isinstance(device, str) else device
     model = private_copy(model, device)
     detail = detail_engine(model, engine, device, precision)
-    generator, scale, kelvin_range = model.generator, model.scale, model.config.data.kelvin_range
+    generator, scale, kelvin_range = model.generator, model.scale, model.kelvin_range
     # dask would run several batches at once; the network already uses every core.
     lock = threading.Lock()
 
