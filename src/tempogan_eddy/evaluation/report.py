@@ -130,7 +130,7 @@ def caption(evaluation: Evaluation) -> str:
     low, high = settings.kelvin_range
     ranges = {
         "psnr": f"PSNR and SSIM: data range {settings.data_range:g} K ({low:g}-{high:g} K).",
-        "fss": "FSS: {0}x{0} pixels.".format(settings.fss_neighbourhood),
+        "fss": f"FSS: {settings.fss_neighbourhood}x{settings.fss_neighbourhood} pixels.",
         "tof": "tOF: {:g}-{:g} K in 8 bits.".format(*settings.flow_range),
     }
     lines = [
