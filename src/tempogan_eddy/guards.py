@@ -114,6 +114,7 @@ class ValueGuard:
         """Look at the first of some frames (T, y, x), if none was seen before."""
         if self.done or not len(frames):
             return
+        self.done = True  # for other threads, meanwhile
         self.done = self._look(frames[0])
 
     def _look(self, frame: NDArray[np.float32]) -> bool:
