@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from tempogan_eddy import interrupts
+from tempogan_eddy.interrupts import Interrupter, Terminated, signals_held
 from tempogan_eddy.io import pipeline, save_sequence
 from tempogan_eddy.io.aside import written_aside
-from tempogan_eddy.interrupts import Interrupter, Terminated, signals_held
 from tempogan_eddy.io.pipeline import write_frames
 
 

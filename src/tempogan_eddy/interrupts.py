@@ -36,7 +36,7 @@ class Interrupter:
 
     def __init__(self) -> None:
         self.received: int | None = None
-        self._previous: dict[int, Any] = {}
+        self._previous: dict[signal.Signals, Any] = {}
         self._unraisable = sys.unraisablehook
 
     def install(self) -> None:
@@ -95,7 +95,7 @@ def signals_held() -> Iterator[HeldSignals]:
     Handlers of other programs stay as they are. In other threads, where no signal arrives, this does nothing.
     """
     held = HeldSignals()
-    previous: dict[int, Any] = {}
+    previous: dict[signal.Signals, Any] = {}
     try:
         for number in STOPS + ALARM:
             handler = signal.getsignal(number)

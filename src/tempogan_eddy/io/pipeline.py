@@ -10,8 +10,8 @@ from contextlib import closing
 import numpy as np
 import xarray as xr
 
-from tempogan_eddy.io.frames import FrameReader, report_masked, stacks_of
 from tempogan_eddy.interrupts import HeldSignals, signals_held
+from tempogan_eddy.io.frames import FrameReader, report_masked, stacks_of
 from tempogan_eddy.io.quality import EVERYTHING, VALID_KELVIN
 
 __all__ = ["write_frames"]
