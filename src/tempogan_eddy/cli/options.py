@@ -132,11 +132,6 @@ def precision_name(packed: bool, exact: bool) -> str:
     return "packed" if packed else "exact" if exact else "rounded"
 
 
-def one_or_all(paths: list[Path]) -> Path | list[Path]:
-    """Return the inputs of a command as the readers take them."""
-    return paths[0] if len(paths) == 1 else paths
-
-
 def settings(
     config: Path | None,
     overrides: list[str] | None,
