@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tempogan_eddy.display.animation import Animation, undrawable
-from tempogan_eddy.display.colours import COLOUR_TABLES, ColourTable
 from tempogan_eddy.display.movie import save_animation
+from tempogan_eddy.display.palettes import PALETTES, Palette
 from tempogan_eddy.display.panels import match_panels, resample
 from tempogan_eddy.errors import InputError
 
-TABLES = pytest.mark.parametrize("table", COLOUR_TABLES.values(), ids=COLOUR_TABLES.keys())
+TABLES = pytest.mark.parametrize("table", PALETTES.values(), ids=PALETTES.keys())
 KELVINS = np.linspace(150, 340, 19001)
 
 
@@ -63,7 +63,7 @@ def test_colours_are_continuous_but_at_steps(table, kelvin, step):
 
 
 def test_grey_gets_darker_with_every_kelvin():
-    levels = COLOUR_TABLES["grey"].rgb(np.arange(170, 321))
+    levels = PALETTES["grey"].rgb(np.arange(170, 321))
     assert (np.diff(levels[:, 0].astype(int)) < 0).all() and np.ptp(levels, axis=-1).max() == 0
 
 
@@ -72,11 +72,11 @@ def test_grey_gets_darker_with_every_kelvin():
     [(-85, 0x55), (-78, 0x87), (-72, 255), (-66, 0), (-58, 0xA0), (-47, 0x6E), (-35, 0x3C), (-29.9, 0xC9), (35, 0)],
 )
 def test_bd_has_the_shades_that_analysts_count_by(celsius, level):
-    assert tuple(COLOUR_TABLES["bd"].rgb(np.array(celsius + 273.15))) == (level,) * 3
+    assert tuple(PALETTES["bd"].rgb(np.array(celsius + 273.15))) == (level,) * 3
 
 
 def test_bd_is_flat_where_the_curve_is_flat_and_rises_on_both_warm_ramps():
-    bd = COLOUR_TABLES["bd"]
+    bd = PALETTES["bd"]
     flat = bd.rgb(np.linspace(-62.9, -53.1, 50) + 273.15)
     assert (flat == flat[0]).all()
     for warm, cold in ((27.9, 9.1), (8.9, -29.9)):
@@ -85,7 +85,7 @@ def test_bd_is_flat_where_the_curve_is_flat_and_rises_on_both_warm_ramps():
 
 def test_infrared_is_orderly():
     """Lightness goes one way in every part, and no kelvin is invisible or glaring beside its neighbour."""
-    table = COLOUR_TABLES["infrared"]
+    table = PALETTES["infrared"]
     for cold, warm, sign in ((171, 189, -1), (192, 213, 1), (215, 239, -1), (241, 300, -1)):
         steps = sign * np.diff(lightness(table.rgb(np.arange(cold, warm + 1))))
         assert steps.min() > 0.2, (cold, warm)
@@ -94,7 +94,7 @@ def test_infrared_is_orderly():
 
 
 def test_a_table_of_two_colours_mixes_linearly():
-    table = ColourTable("t", "T", ((200.0, (0, 0, 0)), (300.0, (200, 100, 50))), (1, 2, 3))
+    table = Palette("t", "T", ((200.0, (0, 0, 0)), (300.0, (200, 100, 50))), (1, 2, 3))
     assert table.rgb(np.array([225.0, 250.0])).tolist() == [[50, 25, 12], [100, 50, 25]]
 
 
@@ -161,15 +161,15 @@ def test_sequences_that_do_not_belong_together_are_refused(make_sequence):
 
 
 def test_a_picture_shows_every_kelvin_in_the_colour_of_the_table(make_sequence):
-    animation = Animation(panels(make_sequence, missing=40), width=400, table=COLOUR_TABLES["bd"])
+    animation = Animation(panels(make_sequence, missing=40), width=400, palette=PALETTES["bd"])
     picture = np.asarray(animation.picture(2))
     assert picture.shape[:2] == animation.size[::-1] and max(animation.size) <= 400
     kelvin = animation.panels.panels[1].frame(2)
     left, top = animation._corner(1)
     shown = picture[top : top + animation.shown[0], left : left + animation.shown[1]]
     factor = animation.shown[0] // 48
-    assert (shown == np.kron(COLOUR_TABLES["bd"].rgb(kelvin), np.ones((factor, factor, 1), np.uint8))).all()
-    assert (shown == COLOUR_TABLES["bd"].missing).all(axis=-1).any()
+    assert (shown == np.kron(PALETTES["bd"].rgb(kelvin), np.ones((factor, factor, 1), np.uint8))).all()
+    assert (shown == PALETTES["bd"].missing).all(axis=-1).any()
     # Nothing but the time changes outside of the panels.
     other = np.asarray(animation.picture(0))
     assert (picture[top + animation.shown[0] :] == other[top + animation.shown[0] :]).all()
@@ -195,6 +195,15 @@ def test_every_format_plays_every_frame_at_its_speed(make_sequence, tmp_path, su
     assert film.info["duration"] == 200 and film.info["loop"] == 0
     error = np.abs(np.asarray(film.convert("RGB")) - wanted)
     assert error.max() == 0 if suffix != ".gif" else error.max() <= 24 and error.mean() < 2
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".gif", ".png"])
+def test_an_animation_of_one_frame_is_that_frame(make_sequence, tmp_path, suffix):
+    frame = make_sequence(frames=1, shape=(48, 64))
+    animation, drawn = Animation(match_panels([frame], ["truth"]), width=300), []
+    path = save_animation(animation, tmp_path / f"a{suffix}", quality=100, on_frame=drawn.append)
+    error = np.abs(np.asarray(Image.open(path).convert("RGB")).astype(int) - np.asarray(animation.picture(0)))
+    assert drawn == [1] and error.mean() < 2
 
 
 def test_memory_does_not_grow_with_the_frames(make_sequence, tmp_path):

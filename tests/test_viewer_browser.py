@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from browser import chromium, find_chromium, served, settle, wait_until_shown
-from tempogan_eddy.display.colours import COLOUR_TABLES
+from tempogan_eddy.display.palettes import PALETTES
 from tempogan_eddy.evaluation.spectra import radial_spectrum
 from tempogan_eddy.viewer.export import export_site
 from viewer_cases import SCALE, long_site, site_of, storm_files
@@ -137,7 +137,7 @@ def test_missing_pixels_say_so_and_have_their_colour(page):
     for panel in ("low-res", *FINE):
         area, (x, y) = box(page, panel), place_of(page, panel, 10, 18)
         shown = pixels(page, panel)[round(y - area["y"]), round(x - area["x"])]
-        assert tuple(shown) == COLOUR_TABLES["grey"].missing
+        assert tuple(shown) == PALETTES["grey"].missing
 
 
 def test_zoom_keeps_the_pixel_and_pan_moves_it(page, storm):
@@ -171,7 +171,7 @@ def test_enlarged_pixels_have_the_colours_of_the_tables(page, storm):
         area, (x, y) = box(page, "truth"), place_of(page, "truth", 150, 150)
         shown = pixels(page, "truth")[round(y - area["y"]), round(x - area["x"])]
         kelvin = np.round(storm[1]["truth"][0, 150, 150].astype(float), 2)
-        assert np.abs(shown.astype(int) - COLOUR_TABLES[name].rgb(np.array(kelvin))).max() <= 3
+        assert np.abs(shown.astype(int) - PALETTES[name].rgb(np.array(kelvin))).max() <= 3
 
 
 def test_the_swipe_moves_the_border_between_two_panels(page):

@@ -68,8 +68,8 @@ def animate(
 ) -> None:
     """Show sequences side by side and moving, with their times and a legend in kelvin."""
     from tempogan_eddy.display.animation import Animation
-    from tempogan_eddy.display.colours import COLOUR_TABLES
     from tempogan_eddy.display.movie import check_name, save_animation
+    from tempogan_eddy.display.palettes import PALETTES
     from tempogan_eddy.display.panels import match_panels
 
     check_name(output, overwrite=overwrite, sources=sources)
@@ -78,7 +78,7 @@ def animate(
     data = settings(config, overrides, variable=variable, time_from=time_from).data
     sequences = [_open(source, storm, time, input_format, data) for source in sources]
     panels = match_panels(sequences, names, every)
-    animation = Animation(panels, table=COLOUR_TABLES[colours], width=width, crop=window, credit=credit)
+    animation = Animation(panels, palette=PALETTES[colours], width=width, crop=window, credit=credit)
     with frame_progress("animating", len(animation)) as advance:
         save_animation(animation, output, fps=fps, quality=quality, overwrite=overwrite, on_frame=advance)
     size = output.stat().st_size / 1e6

@@ -7,7 +7,7 @@ from math import ceil
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from tempogan_eddy.display.colours import COLOUR_TABLES, Colour, ColourTable
+from tempogan_eddy.display.palettes import PALETTES, Colour, Palette
 from tempogan_eddy.display.panels import Panel, Panels, resample
 from tempogan_eddy.errors import InputError
 
@@ -29,7 +29,7 @@ class Animation:
     ----------
     panels
         What is shown.
-    table
+    palette
         Colours of the kelvins.
     width
         Of a picture at most, pixels; where pixels are enlarged, each by a whole number, a picture may be narrower.
@@ -49,12 +49,12 @@ class Animation:
         self,
         panels: Panels,
         *,
-        table: ColourTable = COLOUR_TABLES["infrared"],
+        palette: Palette = PALETTES["infrared"],
         width: int = 1200,
         crop: tuple[int, int, int, int] | None = None,
         credit: str = "",
     ) -> None:
-        self.panels, self.table, self.credit = panels, table, credit
+        self.panels, self.palette, self.credit = panels, palette, credit
         self.window = crop or (0, 0, *panels.size)
         _check_window(self.window, panels.size)
         for text in (*(panel.label for panel in panels.panels), credit):
@@ -88,7 +88,7 @@ class Animation:
         draw = ImageDraw.Draw(picture)
         for index, panel in enumerate(self.panels.panels):
             kelvin = resample(panel.frame(number), self.panels.size, self.window, self.shown)
-            picture.paste(Image.fromarray(self.table.rgb(kelvin)), self._corner(index))
+            picture.paste(Image.fromarray(self.palette.rgb(kelvin)), self._corner(index))
         self._draw_time(draw, number)
         return picture
 
@@ -124,14 +124,14 @@ class Animation:
         draw.line((margin, y, margin + (right - margin) * (number + 1) // len(self), y), FAINT)
 
     def _draw_legend(self, picture: Image.Image, draw: ImageDraw.ImageDraw) -> None:
-        low, high = self.table.limits
+        low, high = self.palette.limits
         margin, small = self._px(MARGIN), _font(self._px(13))
         width = min(self.size[0] - 2 * margin - self._px(100), self._px(520))
         left, top = self.size[0] - margin - width, self.size[1] - self._foot + self._px(16)
         unit = "K"
         bar = width - round(draw.textlength(unit, small)) - self._px(20)
         kelvin = np.linspace(low, high, bar)
-        band = np.broadcast_to(self.table.rgb(kelvin), (self._px(12), bar, 3))
+        band = np.broadcast_to(self.palette.rgb(kelvin), (self._px(12), bar, 3))
         picture.paste(Image.fromarray(np.ascontiguousarray(band)), (left, top))
         below = top + self._px(12)
         for tick in range(ceil(low / LEGEND_STEP) * LEGEND_STEP, int(high) + 1, LEGEND_STEP):
@@ -144,7 +144,7 @@ class Animation:
     def _draw_foot(self, draw: ImageDraw.ImageDraw, top: int, font: ImageFont.FreeTypeFont) -> None:
         """At the left of the legend the colour of missing pixels; below it whom the data are from."""
         margin, side = self._px(MARGIN), self._px(12)
-        draw.rectangle((margin, top, margin + side - 1, top + side - 1), self.table.missing)
+        draw.rectangle((margin, top, margin + side - 1, top + side - 1), self.palette.missing)
         draw.text((margin + side + self._px(7), top + side - 1), "missing", FAINT, font, anchor="ls")
         if self.credit:
             text = _shortened(self.credit, font, self.size[0] - 2 * margin)

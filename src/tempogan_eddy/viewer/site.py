@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tempogan_eddy import __version__
-from tempogan_eddy.display.colours import COLOUR_TABLES, ColourTable
+from tempogan_eddy.display.palettes import DIFFERENCE_ON_DARK, PALETTES, Palette
 from tempogan_eddy.io.cadence import minutes
 from tempogan_eddy.viewer.catalog import Catalog
 from tempogan_eddy.viewer.origin import describe_origin
@@ -69,14 +69,15 @@ class Site:
         self.cache = cache or PyramidCache()
 
     def index(self) -> bytes:
-        """The scenes' names, the colour tables and the command, as JSON."""
+        """The scenes' names, the palettes and the command, as JSON."""
         return _json(
             {
                 "maker": MAKER,
                 "version": __version__,
                 "command": self.command,
                 "scenes": self.catalog.names,
-                "colours": [_colours(table) for table in COLOUR_TABLES.values()],
+                "colours": [_palette(palette) for palette in PALETTES.values()],
+                "differences": DIFFERENCE_ON_DARK.stops,
             }
         )
 
@@ -146,8 +147,8 @@ def _panel(panel: Panel) -> dict[str, Any]:
     }
 
 
-def _colours(table: ColourTable) -> dict[str, Any]:
-    return {"name": table.name, "title": table.title, "stops": table.stops, "missing": table.missing}
+def _palette(palette: Palette) -> dict[str, Any]:
+    return {"name": palette.name, "title": palette.title, "stops": palette.stops, "missing": palette.missing}
 
 
 def _json(value: Any) -> bytes:

@@ -1,5 +1,6 @@
 // Opens a scene and tells every part when to draw.
 
+import { setDifferences } from "./colours.js";
 import { attachControls, modes, offerModes, updateControls } from "./controls.js";
 import { updateFacts } from "./facts.js";
 import { drawLegend } from "./legend.js";
@@ -92,6 +93,7 @@ function sidesChanged() {
 async function start() {
   try {
     const index = await fetchJson("data/index.json");
+    setDifferences(index.differences);
     change({ index, table: index.colours[0].name, analysis: innerWidth >= WIDE });
     listen(
       () => change({ arrivals: state.arrivals + 1 }),

@@ -1,7 +1,7 @@
 // What the page shows now. Parts that draw subscribe and are called once a screen frame with what changed.
 
 export const state = {
-  index: null, // scenes, colour tables
+  index: null, // scenes, palettes
   number: 0, // of the scene
   scene: null, // its description
   frame: 0, // asked for
@@ -13,7 +13,7 @@ export const state = {
   swipe: { left: null, right: null, at: 0.5 },
   hidden: new Set(), // keys of panels
   mode: "kelvin", // or the role of the panel to subtract: "truth", "bicubic"
-  table: null, // name of the colour table
+  table: null, // name of the palette
   size: { width: 0, height: 0 }, // of every panel, CSS pixels
   view: { x: 0, y: 0, zoom: 1, fitted: true }, // centre in fine pixels, CSS pixels a fine pixel
   cursor: null, // {x, y} in fine pixels
