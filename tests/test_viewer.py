@@ -25,7 +25,7 @@ from tempogan_eddy.viewer.server import listen
 from tempogan_eddy.viewer.site import Site, TileAddress, page_files
 from tempogan_eddy.viewer.tiles import SIDE, PyramidCache, cut, level_count, pyramid
 from tempogan_eddy.viewer.track import describe_grid, describe_track
-from viewer_cases import SCALE, Scenes, as_frames, ask, kelvins, site_of, storm_arrays, storm_files
+from viewer_cases import SCALE, Scenes, as_frames, ask, ensemble, kelvins, site_of, storm_arrays, storm_files
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,7 @@ def test_the_page_is_whole_and_names_nothing_elsewhere(address):
 def test_a_scene_is_described(address):
     index = ask(address, "/data/index.json").json()
     assert index["scenes"] == ["200101"]
-    assert [table["name"] for table in index["colours"]] == ["grey", "bd", "infrared"]
+    assert [table["name"] for table in index["colours"]] == ["grey", "bd", "infrared", "viridis"]
     scene = ask(address, "/data/0/scene.json").json()
     assert [panel["key"] for panel in scene["panels"]] == ["low-res", "bicubic", "reconstructed", "truth"]
     assert [panel["scale"] for panel in scene["panels"]] == [4, 1, 1, 1]
@@ -194,7 +194,7 @@ def roles(scene):
 
 
 def read(scene, key, time=0):
-    return scene.panel(key).read(time)
+    return scene.find(key)[0].read(time, 0)
 
 
 def test_the_low_resolution_of_a_reconstruction_is_its_block_mean(files):
@@ -227,7 +227,7 @@ def test_files_of_one_storm_are_seen_together_by_what_they_say_of_themselves(fil
     folder, _ = files
     scene = Catalog(Request([folder / "coarse.nc", folder / "fine.nc", folder / "truth.nc"])).scene(0)
     assert roles(scene) == ["low-res", "bicubic", "reconstructed", "sequence"]
-    assert scene.panel("sequence").title == "truth"
+    assert scene.find("sequence")[0].title == "truth"
 
 
 def test_two_models_beside_each_other(files, tmp_path):
@@ -245,9 +245,9 @@ def test_panels_are_matched_by_time():
     fine = as_frames(arrays["reconstructed"], super_resolution_software="x", scale=4)
     truth = as_frames(arrays["truth"]).isel(time=[1, 2, 5])
     scene = build_scene("storm", {"fine": fine}, truth=truth)
-    panel = scene.panel("truth")
+    panel = scene.find("truth")[0]
     assert panel.present.tolist() == [False, True, True, False, False, True]
-    np.testing.assert_array_equal(panel.read(5), arrays["truth"][5])
+    np.testing.assert_array_equal(panel.read(5, 0), arrays["truth"][5])
     described = json.loads(Site(Scenes(scene)).scene(0))
     assert described["panels"][-1]["absent"] == [0, 3, 4]
     assert Site(Scenes(scene)).tile(TileAddress(0, "truth", 0, 0, 0, 0)) is None
@@ -339,6 +339,34 @@ def test_an_export_is_what_the_server_answers(site, address, tmp_path):
         assert answer.status == 200 and answer.content == path.read_bytes()
 
 
+def test_every_member_has_the_values_of_its_plain_sequence(tmp_path):
+    together, plain, truth = ensemble()
+    site = Site(Scenes(build_scene("storm", {"storm": together}, truth=truth)))
+    described = {panel["key"]: panel for panel in json.loads(site.scene(0))["panels"]}
+    assert list(described["reconstructed"]["members"]) == ["3", "7"] and not described["truth"]["members"]
+    for number, one in enumerate(plain):
+        alone = Site(Scenes(build_scene("storm", {"storm": one}, truth=truth)))
+        for frame, level in ((0, 0), (2, 1)):
+            wanted = alone.tile(TileAddress(0, "reconstructed", frame, level, 0, 0))
+            assert site.tile(TileAddress(0, f"reconstructed.{number}", frame, level, 0, 0)) == wanted
+        assert site.tile(TileAddress(0, "bicubic", 1, 0, 0, 0)) == alone.tile(TileAddress(0, "bicubic", 1, 0, 0, 0))
+    for unknown in ("reconstructed", "reconstructed.2", "truth.0"):
+        assert site.tile(TileAddress(0, unknown, 0, 0, 0, 0)) is None
+    export_site(site, tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out/data/0").iterdir()} == {
+        "scene.json", "low-res", "bicubic", "truth", "reconstructed.0", "reconstructed.1",
+    }  # fmt: skip
+
+
+def test_members_of_the_input_are_interpolated_one_by_one():
+    together, plain, _ = ensemble()
+    coarse = together.coarsen(y=SCALE, x=SCALE).mean().assign_attrs(together.attrs)
+    scene = build_scene("storm", {"storm": together}, low_res=coarse)
+    panel, number = scene.find("bicubic.1")
+    alone = build_scene("storm", {"storm": plain[1]}, low_res=coarse[1])
+    np.testing.assert_array_equal(panel.read(2, number), read(alone, "bicubic", 2))
+
+
 def test_an_export_replaces_only_an_export(site, tmp_path):
     (tmp_path / "precious.txt").write_text("mine")
     with pytest.raises(InputError, match="an exported page"):
@@ -373,7 +401,7 @@ def test_a_server_that_ends_while_it_reads_says_nothing(capsys):
     scene = build_scene("storm", {"storm": as_frames(kelvins(1, 32))})
     begun, over = threading.Event(), threading.Event()
 
-    def read(time):
+    def read(time, member):
         begun.set()
         over.wait(20)
         return np.zeros((32, 32), np.float32)

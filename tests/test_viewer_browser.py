@@ -16,7 +16,9 @@ from browser import chromium, find_chromium, served, settle, wait_until_shown
 from tempogan_eddy.display.palettes import PALETTES
 from tempogan_eddy.evaluation.spectra import radial_spectrum
 from tempogan_eddy.viewer.export import export_site
-from viewer_cases import SCALE, long_site, site_of, storm_files
+from tempogan_eddy.viewer.scene import build_scene
+from tempogan_eddy.viewer.site import Site
+from viewer_cases import SCALE, Scenes, ensemble, long_site, site_of, storm_files
 
 pytestmark = pytest.mark.skipif(
     find_chromium() is None, reason="no chromium on the PATH, or playwright is not installed"
@@ -165,7 +167,7 @@ def test_enlarged_pixels_have_the_colours_of_the_tables(page, storm):
     for _ in range(7):
         page.mouse.wheel(0, -240)
     settle(page)
-    for name in ("bd", "infrared", "grey"):
+    for name in ("bd", "infrared", "viridis", "grey"):
         page.keyboard.press("c")
         settle(page)
         area, (x, y) = box(page, "truth"), place_of(page, "truth", 150, 150)
@@ -326,6 +328,24 @@ def test_a_thousand_large_frames_load_only_what_is_shown(browser):
             page.mouse.wheel(0, -240)
         settle(page)
         assert len(page.requests) - before <= 40
+
+
+def test_a_member_is_chosen_by_menu_and_by_key(browser):
+    together, plain, truth = ensemble()
+    site = Site(Scenes(build_scene("storm", {"storm": together}, truth=truth)))
+    with served(site) as address, opened(browser, address) as page:
+        assert page.get_by_label("Member").locator("option").all_inner_texts() == ["Member 3", "Member 7"]
+        page.mouse.move(*place_of(page, "reconstructed", 170, 99))
+        expect_kelvin(page, "reconstructed", float(plain[0][0, 170, 99]))
+        page.get_by_label("Member").select_option("Member 7")
+        expect_kelvin(page, "reconstructed", float(plain[1][0, 170, 99]))
+        page.keyboard.press("m")
+        expect_kelvin(page, "reconstructed", float(plain[0][0, 170, 99]))
+        expect_kelvin(page, "truth", float(truth[0, 170, 99]))
+
+
+def test_a_plain_sequence_has_no_menu_of_members(page):
+    assert page.get_by_label("Member").is_hidden()
 
 
 def test_an_exported_page_works_from_any_web_server(browser, storm, tmp_path):

@@ -111,6 +111,15 @@ def storm_files(folder, frames=5, side=320):
     return arrays
 
 
+def ensemble():
+    """Members 3 and 7 of a reconstruction in one array, as plain sequences, and the truth."""
+    arrays = storm_arrays(frames=3)
+    made = {"super_resolution_software": "TempoGAN-Eddy", "scale": SCALE, "sensor_model": "area"}
+    plain = [as_frames(arrays["reconstructed"] + shift, **made) for shift in (0, 1)]
+    together = xr.concat(plain, "member").assign_coords(member=[3, 7])
+    return together, plain, as_frames(arrays["truth"])
+
+
 def site_of(folder):
     """What `view fine.nc --truth truth.nc --low-res coarse.nc` shows."""
     request = Request([folder / "fine.nc"], folder / "truth.nc", folder / "coarse.nc")

@@ -1,4 +1,4 @@
-"""Panels side by side as pictures: labels, the time, a legend in kelvin. One picture at a time, whatever the length."""
+"""Film side by side as pictures: labels, the time, a legend in kelvin. One picture at a time, whatever the length."""
 
 from collections.abc import Iterator
 from functools import cache, cached_property
@@ -7,8 +7,8 @@ from math import ceil
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from tempogan_eddy.display.film import Film, FilmPanel, resample
 from tempogan_eddy.display.palettes import PALETTES, Colour, Palette
-from tempogan_eddy.display.panels import Panel, Panels, resample
 from tempogan_eddy.errors import InputError
 
 __all__ = ["Animation", "undrawable"]
@@ -23,11 +23,11 @@ MARGIN, GAP, HEADER, LABEL, FOOTER, CREDIT = 22, 12, 54, 28, 62, 24
 
 
 class Animation:
-    """Pictures of panels over time.
+    """Pictures of a film over time.
 
     Parameters
     ----------
-    panels
+    film
         What is shown.
     palette
         Colours of the kelvins.
@@ -47,20 +47,20 @@ class Animation:
 
     def __init__(
         self,
-        panels: Panels,
+        film: Film,
         *,
         palette: Palette = PALETTES["infrared"],
         width: int = 1200,
         crop: tuple[int, int, int, int] | None = None,
         credit: str = "",
     ) -> None:
-        self.panels, self.palette, self.credit = panels, palette, credit
-        self.window = crop or (0, 0, *panels.size)
-        _check_window(self.window, panels.size)
-        for text in (*(panel.label for panel in panels.panels), credit):
+        self.film, self.palette, self.credit = film, palette, credit
+        self.window = crop or (0, 0, *film.size)
+        _check_window(self.window, film.size)
+        for text in (*(panel.label for panel in film.panels), credit):
             _check_text(text)
         self.unit = min(1.6, max(0.7, width / 1200))
-        count = len(panels.panels)
+        count = len(film.panels)
         # As many columns as rows where one row would be too long.
         self.columns = count if count <= MOST_COLUMNS else ceil(count**0.5)
         self.rows = ceil(count / self.columns)
@@ -77,7 +77,7 @@ class Animation:
         )
 
     def __len__(self) -> int:
-        return len(self.panels.times)
+        return len(self.film.times)
 
     def __iter__(self) -> Iterator[Image.Image]:
         return (self.picture(number) for number in range(len(self)))
@@ -86,8 +86,8 @@ class Animation:
         """Draw one time, as RGB."""
         picture = self._background.copy()
         draw = ImageDraw.Draw(picture)
-        for index, panel in enumerate(self.panels.panels):
-            kelvin = resample(panel.frame(number), self.panels.size, self.window, self.shown)
+        for index, panel in enumerate(self.film.panels):
+            kelvin = resample(panel.frame(number), self.film.size, self.window, self.shown)
             picture.paste(Image.fromarray(self.palette.rgb(kelvin)), self._corner(index))
         self._draw_time(draw, number)
         return picture
@@ -97,13 +97,13 @@ class Animation:
         """Everything that stays the same."""
         picture = Image.new("RGB", self.size, GROUND)
         draw = ImageDraw.Draw(picture)
-        for index, panel in enumerate(self.panels.panels):
+        for index, panel in enumerate(self.film.panels):
             left, top = self._corner(index)
             self._draw_label(draw, panel, left, top)
         self._draw_legend(picture, draw)
         return picture
 
-    def _draw_label(self, draw: ImageDraw.ImageDraw, panel: Panel, left: int, top: int) -> None:
+    def _draw_label(self, draw: ImageDraw.ImageDraw, panel: FilmPanel, left: int, top: int) -> None:
         size = self._px(16)
         text = _shortened(panel.label, _font(size), self.shown[1])
         draw.text((left, top - self._px(8)), text, TEXT, _font(size), anchor="ls")
@@ -111,13 +111,13 @@ class Animation:
     def _draw_time(self, draw: ImageDraw.ImageDraw, number: int) -> None:
         """The time large at the left, the storm at the right, and between them and the panels how far it is."""
         margin, line = self._px(MARGIN), self._px(HEADER) - self._px(16)
-        day, clock = np.datetime_as_string(self.panels.times[number], unit="m").split("T")
+        day, clock = np.datetime_as_string(self.film.times[number], unit="m").split("T")
         large, small = _font(self._px(23)), _font(self._px(15))
         draw.text((margin, line), f"{day}  {clock}", TEXT, large, anchor="ls")
         after = margin + draw.textlength(f"{day}  {clock}", large)
         draw.text((after + self._px(7), line), "UTC", FAINT, small, anchor="ls")
-        note = self.panels.notes[number] if self.panels.notes else ""
-        words = "  ·  ".join(filter(None, (self.panels.title, note)))
+        note = self.film.notes[number] if self.film.notes else ""
+        words = "  ·  ".join(filter(None, (self.film.title, note)))
         draw.text((self.size[0] - margin, line), words, FAINT, small, anchor="rs")
         y, right = line + self._px(10), self.size[0] - margin
         draw.line((margin, y, right, y), LINE)

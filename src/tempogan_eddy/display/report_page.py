@@ -21,9 +21,9 @@ from tempogan_eddy.display.report_parts import SCORES_ID, same_file, scores_elem
 from tempogan_eddy.display.report_storm import (
     Look,
     Part,
+    animation_part,
     crops,
     error_charts,
-    film,
     headline,
     score_table,
     spectrum_chart,
@@ -111,7 +111,7 @@ class ReportPage:
         part = _storm(result) | {"overlap": sentence, "held_out": overlap == 0, "spectra": spectrum_chart(result)}
         if len(self.results) < PICTURED:
             part["crops"], closeups = crops(matched, result, look)
-            part["film"] = film(matched, result, closeups[0], look, on_frame)
+            part["film"] = animation_part(matched, result, closeups[0], look, on_frame)
         self.results.append(result)
         self.storms.append(part)
         self._note_inputs(result, matched.times, truth, reconstructed, lowres)

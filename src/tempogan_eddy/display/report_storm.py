@@ -18,16 +18,16 @@ from tempogan_eddy.display.animation import Animation, undrawable
 from tempogan_eddy.display.chart import draw_errors, draw_spectra, page_axes, svg_of
 from tempogan_eddy.display.closeups import Closeup, choose_closeups
 from tempogan_eddy.display.figures import rmse_label
+from tempogan_eddy.display.film import Film, FilmPanel, best_track_notes
 from tempogan_eddy.display.movie import save_animation
 from tempogan_eddy.display.palettes import DIFFERENCE, Palette
-from tempogan_eddy.display.panels import Panel, Panels, best_track_notes
 from tempogan_eddy.evaluation import Evaluation, error_by_kelvin
 from tempogan_eddy.evaluation.baselines import bicubic, nearest
 from tempogan_eddy.evaluation.evaluate import RECONSTRUCTED, TRUTH
 from tempogan_eddy.evaluation.matching import Match
 from tempogan_eddy.evaluation.report import best, caption, number
 
-__all__ = ["Look", "crops", "error_charts", "film", "headline", "score_table", "spectrum_chart"]
+__all__ = ["Look", "Part", "animation_part", "crops", "error_charts", "headline", "score_table", "spectrum_chart"]
 
 FILM_FRAMES, FILM_SIDE, FILM_WIDTH = 48, 224, 1000
 
@@ -150,7 +150,7 @@ def crops(matched: Match, evaluation: Evaluation, look: Look) -> tuple[Part, lis
     return part, closeups
 
 
-def film(
+def animation_part(
     matched: Match, evaluation: Evaluation, closeup: Closeup, look: Look, on_frame: Callable[[int, int], None]
 ) -> Part:
     """Return the hours around the example, moving, and one picture for paper and readers who want no motion."""
@@ -166,14 +166,14 @@ def film(
         return loaded[number]
 
     panels = [
-        Panel("input", lambda number: load(number)[2]),
-        Panel("bicubic", lambda number: bicubic(load(number)[2], matched.scale)),
-        Panel(RECONSTRUCTED, lambda number: load(number)[1]),
-        Panel(TRUTH, lambda number: load(number)[0]),
+        FilmPanel("input", lambda number: load(number)[2]),
+        FilmPanel("bicubic", lambda number: bicubic(load(number)[2], matched.scale)),
+        FilmPanel(RECONSTRUCTED, lambda number: load(number)[1]),
+        FilmPanel(TRUTH, lambda number: load(number)[0]),
     ]
     height, width = matched.truth.shape[-2:]
     animation = Animation(
-        Panels(panels, chosen, (height, width), evaluation.storm, best_track_notes([matched.truth], chosen)),
+        Film(panels, chosen, (height, width), evaluation.storm, best_track_notes([matched.truth], chosen)),
         palette=look.palette,
         width=FILM_WIDTH,
         crop=_around(closeup, (height, width)),

@@ -12,13 +12,14 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.align import align_grid, pair_times, refinement, tolerance_between
+from tempogan_eddy.io.align import align_grids, pair_times, tolerance_between
 from tempogan_eddy.io.frames import FrameReader
 from tempogan_eddy.io.history import MADE
+from tempogan_eddy.io.member import MEMBER, member_names
 
 __all__ = ["Panel", "Scene", "build_scene"]
 
-Frame = NDArray[np.float32]
+Kelvins = NDArray[np.float32]
 
 # Attributes that this package writes: what made a file, and how a coarse one was seen.
 RECONSTRUCTED = f"{MADE}software"
@@ -46,9 +47,12 @@ class Panel:
     present : (T,) array of bool
         At which times of the scene it has a frame.
     read : callable
-        Gives the frame (y, x), float32 kelvin, at a time of the scene by its number; for several threads.
+        Returns the frame (y, x), float32 kelvin, at a time of the scene and of a member, both by number; for several
+        threads.
+    members : tuple of str
+        Names of the members of an ensemble; empty for a plain sequence.
     attrs : dict
-        What its file says of itself; empty where there is no file.
+        Attributes of its file; empty where there is no file.
     """
 
     key: str
@@ -58,8 +62,14 @@ class Panel:
     shape: tuple[int, int]
     scale: int
     present: NDArray[np.bool_]
-    read: Callable[[int], Frame]
+    read: Callable[[int, int], Kelvins]
+    members: tuple[str, ...] = ()
     attrs: dict[Any, Any] = field(default_factory=dict)
+
+    @property
+    def addresses(self) -> list[str]:
+        """What addresses call each of its members: ``key.0``, ``key.1``, ...; the key alone for a plain sequence."""
+        return [f"{self.key}.{number}" for number in range(len(self.members))] or [self.key]
 
 
 @dataclass(frozen=True)
@@ -71,9 +81,12 @@ class Scene:
     shape: tuple[int, int]
     panels: tuple[Panel, ...]
 
-    def panel(self, key: str) -> Panel | None:
-        """The panel of this key, if there is one."""
-        return next((panel for panel in self.panels if panel.key == key), None)
+    def find(self, address: str) -> tuple[Panel, int] | None:
+        """Return the panel and the number of the member at an address, as `Panel.addresses` has them."""
+        return next(
+            ((panel, number) for panel in self.panels for number, own in enumerate(panel.addresses) if own == address),
+            None,
+        )
 
 
 def build_scene(
@@ -84,7 +97,7 @@ def build_scene(
     low_res: xr.DataArray | None = None,
     scale: int | None = None,
 ) -> Scene:
-    """Tell what each sequence is, and make what can be made from them.
+    """Assign each sequence its role, and compute what can be computed from them.
 
     A file that this package reconstructed or coarsened says so. Beside a truth or a low-resolution sequence any
     other file is a reconstruction; alone with a scale it is the truth. Without a low-resolution sequence the
@@ -94,10 +107,10 @@ def build_scene(
     ----------
     name : str
         The storm's.
-    files : mapping of DataArray (time, y, x)
+    files : mapping of DataArray ([member, ]time, y, x)
         Sequences by the titles they have where several are of a kind. The first that is a reconstruction, else
         the first, gives the times; the others are matched to it by time.
-    truth, low_res : DataArray (time, y, x), optional
+    truth, low_res : DataArray ([member, ]time, y, x), optional
         What is known to be such.
     scale : int, optional
         How many times finer than the low resolution, where no file tells.
@@ -119,22 +132,22 @@ def build_scene(
         made, rest = rest, {}
     elif not made and scale and len(rest) == 1:
         (truth,), rest = rest.values(), {}
-    members = [
+    inputs = [
         *(
-            _Member("reconstructed", "Reconstructed" if len(made) == 1 else title, _made_by(da), da)
+            _Input("reconstructed", "Reconstructed" if len(made) == 1 else title, _made_by(da), da)
             for title, da in made.items()
         ),
-        *(_Member("sequence", title, str(da.attrs.get("source", "")), da) for title, da in rest.items()),
-        *([_Member("truth", "Truth", "the file given", truth)] if truth is not None else []),
+        *(_Input("sequence", title, str(da.attrs.get("source", "")), da) for title, da in rest.items()),
+        *([_Input("truth", "Truth", "the file given", truth)] if truth is not None else []),
     ]
-    scale = _scale(name, [member.data for member in members], low_res, scale)
+    scale = _scale(name, [one.data for one in inputs], low_res, scale)
     if low_res is not None:
-        members.append(_Member("low-res", "Low-res", "the file given", low_res))
-    members, shape = _placed(name, members, scale)
-    main = members[0].data
+        inputs.append(_Input("low-res", "Low-res", "the file given", low_res))
+    inputs, shape = _aligned(name, inputs, scale)
+    main = inputs[0].data
     stack = _Stack(name, main["time"].values, shape)
-    for member in members:
-        stack.add(member)
+    for one in inputs:
+        stack.add(one)
     if scale and low_res is None:
         _add_seen(stack, next(iter(made.values())).attrs if made else {}, scale)
     if scale:
@@ -144,7 +157,7 @@ def build_scene(
 
 
 @dataclass(frozen=True)
-class _Member:
+class _Input:
     """A sequence of a scene, and how many times coarser than the finest one it is."""
 
     role: str
@@ -154,30 +167,18 @@ class _Member:
     factor: int = 1
 
 
-def _placed(name: str, members: list[_Member], scale: int | None) -> tuple[list[_Member], tuple[int, int]]:
+def _aligned(name: str, inputs: list[_Input], scale: int | None) -> tuple[list[_Input], tuple[int, int]]:
     """Bring all sequences to the directions and the corner of the finest; also return the shape of the fine grid."""
-    fine = [member.data.shape[1:] for member in members if member.role != "low-res"]
-    if not fine:
-        height, width = members[0].data.shape[1:]
-        times = scale or 1
-        return [replace(members[0], factor=times)], (height * times, width * times)
-    finest = fine.index(max(fine))
-    placed = list(members)
-    for place, member in enumerate(members):
-        rows, columns = member.data.shape[1:]
-        factor = refinement(fine[finest], (rows, columns), scale)
-        if factor is None:
-            raise InputError(
-                f"{name}: {member.title} has {rows}x{columns} pixels, which do not fit the "
-                f"{fine[finest][0]}x{fine[finest][1]} of the others; view it by itself."
-            )
-        if place != finest:
-            titles = (members[finest].title, member.title)
-            reference, aligned = align_grid(placed[finest].data, member.data, factor, titles)
-            placed[finest] = replace(placed[finest], data=reference)
-            placed[place] = replace(member, data=aligned, factor=factor)
-    height, width = placed[finest].data.shape[1:]
-    return placed, (height, width)
+    try:
+        aligned, factors = align_grids([one.data for one in inputs], [one.title for one in inputs], scale)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+    rows, columns = max(da.shape[-2:] for da, factor in zip(aligned, factors, strict=True) if factor == 1)
+    finer = scale or 1 if all(one.role == "low-res" for one in inputs) else 1  # than the finest sequence is the grid
+    placed = [
+        replace(one, data=da, factor=factor * finer) for one, da, factor in zip(inputs, aligned, factors, strict=True)
+    ]
+    return placed, (rows * finer, columns * finer)
 
 
 class _Stack:
@@ -187,28 +188,27 @@ class _Stack:
         self.name, self.times, self.shape = name, times, shape
         self.panels: list[Panel] = []
 
-    def add(self, member: _Member) -> None:
+    def add(self, one: _Input) -> None:
         """Add a sequence, matched by time; of frames with equal times the first counts."""
-        da, role = member.data, member.role
+        da, role = one.data, one.role
         numbers = self._numbers(da["time"].values)
         present = numbers >= 0
         if role in ("truth", "low-res") and not present.any():
             raise InputError(
-                f"{self.name}: {member.title} has no frame at the times of the other files; name the same hours."
+                f"{self.name}: {one.title} has no frame at the times of the other files; name the same hours."
             )
-        reader, lock = FrameReader(da), threading.Lock()
+        members = tuple(member_names(da))
+        plain = [da.isel({MEMBER: number}) for number in range(len(members))] or [da]
+        readers, lock = [FrameReader(each) for each in plain], threading.Lock()
 
-        def read(number: int) -> Frame:
+        def read(time: int, member: int) -> Kelvins:
             with lock:
-                return np.asarray(reader.frame(int(numbers[number])), np.float32)
+                return np.asarray(readers[member].frame(int(numbers[time])), np.float32)
 
-        rows, columns = da.sizes["y"], da.sizes["x"]
+        shape = (da.sizes["y"], da.sizes["x"])
         self.panels.append(
-            Panel(
-                self._key(role), role, member.title, member.note, (rows, columns), member.factor, present, read,
-                dict(da.attrs),
-            )
-        )  # fmt: skip
+            Panel(self._key(role), role, one.title, one.note, shape, one.factor, present, read, members, dict(da.attrs))
+        )
 
     def _numbers(self, own: NDArray[np.datetime64]) -> NDArray[np.intp]:
         """Which of a sequence's frames belong to the times of the scene; -1 where none does."""
@@ -221,13 +221,15 @@ class _Stack:
         _, first = np.unique(self.times, return_index=True)
         return numbers[first[np.searchsorted(self.times[first], self.times)]]
 
-    def add_seen(self, role: str, note: str, see: Callable[[Frame], Frame], scale: int) -> None:
+    def add_seen(self, role: str, note: str, see: Callable[[Kelvins], Kelvins], scale: int) -> None:
         """Add what a coarse instrument makes of the first panel of a role."""
         fine = next(panel for panel in self.panels if panel.role == role)
         shape = (fine.shape[0] // scale, fine.shape[1] // scale)
-        self.panels.append(
-            Panel("low-res", "low-res", "Low-res", note, shape, scale, fine.present, lambda time: see(fine.read(time)))
-        )
+
+        def read(time: int, member: int) -> Kelvins:
+            return see(fine.read(time, member))
+
+        self.panels.append(Panel("low-res", "low-res", "Low-res", note, shape, scale, fine.present, read))
 
     def add_bicubic(self, scale: int) -> None:
         """Add what interpolation makes of the low resolution, if there is one."""
@@ -236,11 +238,13 @@ class _Stack:
         low = next((panel for panel in self.panels if panel.role == "low-res"), None)
         if low is None:
             return
-        read, shape = low.read, (low.shape[0] * scale, low.shape[1] * scale)
+        shape = (low.shape[0] * scale, low.shape[1] * scale)
         note = f"interpolated from the low-res, {scale} times finer"
-        self.panels.append(
-            Panel("bicubic", "bicubic", "Bicubic", note, shape, 1, low.present, lambda time: bicubic(read(time), scale))
-        )
+
+        def read(time: int, member: int) -> Kelvins:
+            return bicubic(low.read(time, member), scale)
+
+        self.panels.append(Panel("bicubic", "bicubic", "Bicubic", note, shape, 1, low.present, read, low.members))
 
     def _key(self, role: str) -> str:
         same = sum(panel.role == role for panel in self.panels)
@@ -269,7 +273,7 @@ def _scale(name: str, fine: list[xr.DataArray], low_res: xr.DataArray | None, as
     return scale if scale > 1 else None
 
 
-def _sensor(attrs: Mapping[str, object], scale: int) -> Callable[[Frame], Frame]:
+def _sensor(attrs: Mapping[str, object], scale: int) -> Callable[[Kelvins], Kelvins]:
     """What sees a fine frame as the attributes of a reconstruction say, without noise; the area mean by default."""
     kind = str(attrs.get(SENSOR, "area"))
     if kind == "area":
@@ -283,7 +287,7 @@ def _sensor(attrs: Mapping[str, object], scale: int) -> Callable[[Frame], Frame]
 
     sensor = SensorModel(kind, scale, float(str(attrs.get("sensor_model_sigma") or 2.0)))
 
-    def see(frame: Frame) -> Frame:
+    def see(frame: Kelvins) -> Kelvins:
         rows, columns = (side // scale * scale for side in frame.shape)
         return sensor.see(torch.from_numpy(np.array(frame[:rows, :columns]))).numpy()
 

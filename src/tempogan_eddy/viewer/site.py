@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ MEDIA_TYPES = {"html": "text/html; charset=utf-8", "css": "text/css", "js": "tex
 
 @dataclass(frozen=True)
 class TileAddress:
-    """Which tile of which frame of which panel of which scene."""
+    """Which tile of which frame of which panel, or of one of its members, of which scene."""
 
     scene: int
     panel: str
@@ -103,14 +104,16 @@ class Site:
         """A tile's little-endian 16-bit values, row by row; None where there is none."""
         if not 0 <= address.scene < len(self.catalog.names):
             return None
-        scene = self.catalog.scene(address.scene)
-        panel = scene.panel(address.panel)
-        if panel is None or not 0 <= address.frame < len(panel.present) or not panel.present[address.frame]:
+        found = self.catalog.scene(address.scene).find(address.panel)
+        if found is None:
+            return None
+        panel, member = found
+        if not 0 <= address.frame < len(panel.present) or not panel.present[address.frame]:
             return None
         if not 0 <= address.level < level_count(panel.shape):
             return None
         key = (address.scene, address.panel, address.frame)
-        levels = self.cache.get(key, lambda: panel.read(address.frame))
+        levels = self.cache.get(key, lambda: panel.read(address.frame, member))
         tile = cut(levels[address.level], address.row, address.column)
         return None if tile is None else tile.tobytes()
 
@@ -128,9 +131,8 @@ class Site:
                 continue
             for level in range(level_count(panel.shape)):
                 rows, columns = (math.ceil(math.ceil(side / 2**level) / SIDE) for side in panel.shape)
-                for row in range(rows):
-                    for column in range(columns):
-                        yield TileAddress(number, panel.key, frame, level, row, column)
+                for own, row, column in itertools.product(panel.addresses, range(rows), range(columns)):
+                    yield TileAddress(number, own, frame, level, row, column)
 
 
 def _panel(panel: Panel) -> dict[str, Any]:
@@ -143,6 +145,7 @@ def _panel(panel: Panel) -> dict[str, Any]:
         "width": panel.shape[1],
         "scale": panel.scale,
         "levels": level_count(panel.shape),
+        "members": panel.members,
         "absent": np.flatnonzero(~panel.present).tolist(),
     }
 

@@ -3,6 +3,7 @@
 export const state = {
   index: null, // scenes, palettes
   number: 0, // of the scene
+  member: 0, // of panels that have members, by number
   scene: null, // its description
   frame: 0, // asked for
   shown: -1, // drawn: the last frame asked for whose tiles were all there
@@ -61,5 +62,9 @@ export function referenceOf(panel) {
   const reference = state.mode === "kelvin" ? null : panelOfRole(state.mode);
   return reference && reference !== panel ? reference : null;
 }
+
+// What addresses call a panel, or its member.
+export const pathOf = ({ key, members }) =>
+  members.length ? `${key}.${Math.min(state.member, members.length - 1)}` : key;
 
 export const isAbsent = (panel, frame) => panel.absent.has(frame);
