@@ -18,22 +18,13 @@ from markupsafe import Markup
 from tempogan_eddy import __version__
 from tempogan_eddy.display.palettes import PALETTES
 from tempogan_eddy.display.report_parts import SCORES_ID, same_file, scores_element, training_record, wrapped
-from tempogan_eddy.display.report_storm import (
-    Look,
-    Part,
-    animation_part,
-    crops,
-    error_charts,
-    headline,
-    score_table,
-    spectrum_chart,
-)
+from tempogan_eddy.display.report_storm import Part, animation_part, crops, error_charts, minus, spectrum_chart
 from tempogan_eddy.display.words import summary, training_overlap
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import Evaluation
 from tempogan_eddy.evaluation.evaluate import RECONSTRUCTED
 from tempogan_eddy.evaluation.matching import match
-from tempogan_eddy.evaluation.report import as_json
+from tempogan_eddy.evaluation.report import as_json, best, caption, number
 from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.history import MADE, commands_of
 from tempogan_eddy.io.ownership import Kind, check_place
@@ -58,6 +49,9 @@ TEMPLATES = jinja2.Environment(
     lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,
 )
+
+TEMPLATES.filters["minus"] = minus
+TEMPLATES.globals |= {"best": best, "caption": caption, "number": number}
 
 # Pages of the viewer carry another mark.
 REPORT = Kind("a report", lambda path: MAKER.encode() in path.read_bytes()[:2000])
@@ -105,13 +99,13 @@ class ReportPage:
             Called with (frames drawn, frames to draw).
         """
         matched = match(truth, {RECONSTRUCTED: reconstructed}, lowres, result.scale, result.time_tolerance)
-        look = Look(PALETTES[self.colours], self.credit)
         record = training_record(self.model, reconstructed.attrs)
         overlap, sentence = training_overlap(record, result.storm, matched.times)
         part = _storm(result) | {"overlap": sentence, "held_out": overlap == 0, "spectra": spectrum_chart(result)}
         if len(self.results) < PICTURED:
-            part["crops"], closeups = crops(matched, result, look)
-            part["film"] = animation_part(matched, result, closeups[0], look, on_frame)
+            palette = PALETTES[self.colours]
+            part["crops"], closeups = crops(matched, result, palette)
+            part["film"] = animation_part(matched, result, closeups[0], palette, self.credit, on_frame)
         self.results.append(result)
         self.storms.append(part)
         self._note_inputs(result, matched.times, truth, reconstructed, lowres)
@@ -217,10 +211,8 @@ def check_name(path: Path, *, overwrite: bool = False, sources: Iterable[Path] =
 def _storm(result: Evaluation) -> Part:
     """What the page shows of one storm, or of all together, whichever it is."""
     return {
-        "name": result.storm,
         "anchor": "storm-" + re.sub(r"[^A-Za-z0-9_-]+", "-", result.storm),
-        "headline": headline(result),
-        "table": score_table(result),
+        "result": result,
         "errors": error_charts(result),
     }
 

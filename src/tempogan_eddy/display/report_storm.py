@@ -3,7 +3,6 @@
 import base64
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,70 +24,13 @@ from tempogan_eddy.evaluation import Evaluation, error_by_kelvin
 from tempogan_eddy.evaluation.baselines import bicubic, nearest
 from tempogan_eddy.evaluation.evaluate import RECONSTRUCTED, TRUTH
 from tempogan_eddy.evaluation.matching import Match
-from tempogan_eddy.evaluation.report import best, caption, number
 
-__all__ = ["Look", "Part", "animation_part", "crops", "error_charts", "headline", "score_table", "spectrum_chart"]
+__all__ = ["Part", "animation_part", "crops", "error_charts", "minus", "spectrum_chart"]
 
 FILM_FRAMES, FILM_SIDE, FILM_WIDTH = 48, 224, 1000
 
-HEADLINE = {
-    "rmse": "RMSE, K",
-    "cold_rmse": "RMSE of cold cloud, K",
-    "lsd": "distance of spectra, dB",
-    "detail_energy": "energy of fine detail, dB",
-    "tof": "difference of motion, px",
-}
-
 Part = dict[str, Any]
 """What one part of the template fills in."""
-
-
-@dataclass(frozen=True)
-class Look:
-    """How pictures are coloured, and whom the data are from."""
-
-    palette: Palette
-    credit: str = ""
-
-
-def headline(evaluation: Evaluation) -> list[Part]:
-    """Return a few numbers to print large, each with those of interpolation."""
-    shown = [metric for metric in evaluation.metrics if metric.name in HEADLINE]
-    others = [method for method in evaluation.scores if method in ("bicubic", "back-projected bicubic")]
-
-    def text(method: str, metric: Any) -> str:
-        return _minus(number(evaluation.scores[method][metric.name].value, metric))
-
-    return [
-        {
-            "value": text(RECONSTRUCTED, metric),
-            "label": HEADLINE[metric.name],
-            "others": {method.removesuffix(" bicubic"): text(method, metric) for method in others},
-        }
-        for metric in shown
-        if not np.isnan(evaluation.scores[RECONSTRUCTED][metric.name].value)
-    ]
-
-
-def score_table(evaluation: Evaluation) -> Part:
-    """Return metrics down and methods across: values, intervals, and which is the best of a row."""
-    methods, rows = list(evaluation.scores), []
-    for metric in evaluation.metrics:
-        scores = [evaluation.scores[method][metric.name] for method in methods]
-        winners = best(metric, scores)
-        cells = [
-            {
-                "value": _minus(number(score.value, metric)),
-                "interval": ""
-                if np.isnan(score.low)
-                else f"{_minus(number(score.low, metric))} … {_minus(number(score.high, metric))}",
-                "best": index in winners,
-            }
-            for index, score in enumerate(scores)
-        ]
-        unit = "" if metric.unit == "1" else f"{metric.unit} "
-        rows.append({"label": metric.label, "unit": f"{unit}{metric.arrow}", "cells": cells})
-    return {"methods": methods, "rows": rows, "notes": caption(evaluation).splitlines()}
 
 
 def spectrum_chart(evaluation: Evaluation) -> Markup | None:
@@ -111,29 +53,29 @@ def error_charts(evaluation: Evaluation) -> list[Markup]:
     return charts
 
 
-def crops(matched: Match, evaluation: Evaluation, look: Look) -> tuple[Part, list[Closeup]]:
+def crops(matched: Match, evaluation: Evaluation, palette: Palette) -> tuple[Part, list[Closeup]]:
     """Return three squares of the frame with the most cold cloud in every method, and where they lie."""
     index = _example(matched, evaluation)
     truth, ours, coarse = _frames(matched, index)
     closeups = choose_closeups(truth, ours, matched.scale)
     frames = {"input": nearest(coarse, matched.scale), "bicubic": bicubic(coarse, matched.scale), RECONSTRUCTED: ours}
 
-    def picture(name: str, kelvin: NDArray[np.floating], palette: Palette, score: str = "") -> Part:
-        return {"name": name, "uri": _png_uri(Image.fromarray(palette.rgb(kelvin))), "score": score}
+    def picture(name: str, kelvin: NDArray[np.floating], colours: Palette = palette, score: str = "") -> Part:
+        return {"name": name, "uri": _png_uri(Image.fromarray(colours.rgb(kelvin))), "score": score}
 
     rows = []
     for closeup in closeups:
         real, made = closeup.cut(truth), closeup.cut(ours)
         pictures = [
             *(
-                picture(name, cut, look.palette, rmse_label(cut, real))
+                picture(name, cut, score=rmse_label(cut, real))
                 for name, cut in ((name, closeup.cut(frame)) for name, frame in frames.items())
             ),
-            picture(TRUTH, real, look.palette),
+            picture(TRUTH, real),
             picture("reconstructed − truth", made - real, DIFFERENCE),
         ]
         rows.append({"closeup": closeup, "crops": pictures})
-    overview = Image.fromarray(look.palette.rgb(truth))
+    overview = Image.fromarray(palette.rgb(truth))
     overview.thumbnail((360, 360), Image.Resampling.BOX)
     part = {
         "time": _minute(matched.times[index]),
@@ -143,7 +85,7 @@ def crops(matched: Match, evaluation: Evaluation, look: Look) -> tuple[Part, lis
         "overview": _png_uri(overview),
         "rows": rows,
         "legends": [
-            _legend(look.palette, look.palette.title, 20),
+            _legend(palette, palette.title, 20),
             _legend(DIFFERENCE, "Reconstructed minus truth", 5, signed=True),
         ],
     }
@@ -151,7 +93,12 @@ def crops(matched: Match, evaluation: Evaluation, look: Look) -> tuple[Part, lis
 
 
 def animation_part(
-    matched: Match, evaluation: Evaluation, closeup: Closeup, look: Look, on_frame: Callable[[int, int], None]
+    matched: Match,
+    evaluation: Evaluation,
+    closeup: Closeup,
+    palette: Palette,
+    credit: str,
+    on_frame: Callable[[int, int], None],
 ) -> Part:
     """Return the hours around the example, moving, and one picture for paper and readers who want no motion."""
     times = matched.times
@@ -174,10 +121,10 @@ def animation_part(
     height, width = matched.truth.shape[-2:]
     animation = Animation(
         Film(panels, chosen, (height, width), evaluation.storm, best_track_notes([matched.truth], chosen)),
-        palette=look.palette,
+        palette=palette,
         width=FILM_WIDTH,
         crop=_around(closeup, (height, width)),
-        credit="" if undrawable(look.credit) else look.credit,  # which the page prints too
+        credit="" if undrawable(credit) else credit,  # which the page prints too
     )
     with TemporaryDirectory() as folder:
         path = Path(folder) / "film.webp"
@@ -209,7 +156,7 @@ def _legend(palette: Palette, title: str, step: int, *, signed: bool = False) ->
         "gradient": ", ".join(f"rgb{colour} {percent(kelvin)}" for kelvin, colour in palette.stops),
         "ticks": [
             {
-                "text": _minus(f"{tick:+d}" if signed and tick else str(tick)),
+                "text": minus(f"{tick:+d}" if signed and tick else str(tick)),
                 "left": percent(tick),
                 "kind": {low: "first", high: "last"}.get(tick, "inner"),  # those at the ends stay within
             }
@@ -255,5 +202,6 @@ def _minute(time: np.datetime64) -> str:
     return str(np.datetime_as_string(time, unit="m")).replace("T", " ")
 
 
-def _minus(text: str) -> str:
+def minus(text: str) -> str:
+    """Return a number as it is printed, with a minus sign for a hyphen."""
     return "−" + text[1:] if text.startswith("-") else text

@@ -143,121 +143,94 @@ def build_scene(
     scale = _scale(name, [one.data for one in inputs], low_res, scale)
     if low_res is not None:
         inputs.append(_Input("low-res", "Low-res", "the file given", low_res))
-    inputs, shape = _aligned(name, inputs, scale)
-    main = inputs[0].data
-    stack = _Stack(name, main["time"].values, shape)
-    for one in inputs:
-        stack.add(one)
-    if scale and low_res is None:
-        _add_seen(stack, next(iter(made.values())).attrs if made else {}, scale)
-    if scale:
-        stack.add_bicubic(scale)
-    panels = sorted(stack.panels, key=lambda panel: ORDER.index(panel.role))
-    return Scene(name, main, stack.shape, tuple(panels))
-
-
-@dataclass(frozen=True)
-class _Input:
-    """A sequence of a scene, and how many times coarser than the finest one it is."""
-
-    role: str
-    title: str
-    note: str
-    data: xr.DataArray
-    factor: int = 1
-
-
-def _aligned(name: str, inputs: list[_Input], scale: int | None) -> tuple[list[_Input], tuple[int, int]]:
-    """Bring all sequences to the directions and the corner of the finest; also return the shape of the fine grid."""
     try:
         aligned, factors = align_grids([one.data for one in inputs], [one.title for one in inputs], scale)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
     rows, columns = max(da.shape[-2:] for da, factor in zip(aligned, factors, strict=True) if factor == 1)
     finer = scale or 1 if all(one.role == "low-res" for one in inputs) else 1  # than the finest sequence is the grid
-    placed = [
-        replace(one, data=da, factor=factor * finer) for one, da, factor in zip(inputs, aligned, factors, strict=True)
-    ]
-    return placed, (rows * finer, columns * finer)
+    main, panels = aligned[0], list[Panel]()
+    for one, da, factor in zip(inputs, aligned, factors, strict=True):
+        same = sum(panel.role == one.role for panel in panels)
+        key = f"{one.role}-{same + 1}" if same else one.role
+        panel = _panel(key, replace(one, data=da), factor * finer, main["time"].values)
+        if one.role in ("truth", "low-res") and not panel.present.any():
+            raise InputError(f"{name}: {one.title} has no frame at the times of the other files; name the same hours.")
+        panels.append(panel)
+    if scale:
+        panels += _computed(panels, next(iter(made.values())).attrs if made else {}, scale)
+    panels.sort(key=lambda panel: ORDER.index(panel.role))
+    return Scene(name, main, (rows * finer, columns * finer), tuple(panels))
 
 
-class _Stack:
-    """The panels of a scene as they are put together."""
+@dataclass(frozen=True)
+class _Input:
+    """A sequence, what it is, and what people call it."""
 
-    def __init__(self, name: str, times: NDArray[np.datetime64], shape: tuple[int, int]) -> None:
-        self.name, self.times, self.shape = name, times, shape
-        self.panels: list[Panel] = []
+    role: str
+    title: str
+    note: str
+    data: xr.DataArray
 
-    def add(self, one: _Input) -> None:
-        """Add a sequence, matched by time; of frames with equal times the first counts."""
-        da, role = one.data, one.role
-        numbers = self._numbers(da["time"].values)
-        present = numbers >= 0
-        if role in ("truth", "low-res") and not present.any():
-            raise InputError(
-                f"{self.name}: {one.title} has no frame at the times of the other files; name the same hours."
-            )
-        members = tuple(member_names(da))
-        plain = [da.isel({MEMBER: number}) for number in range(len(members))] or [da]
-        readers, lock = [FrameReader(each) for each in plain], threading.Lock()
 
-        def read(time: int, member: int) -> Kelvins:
-            with lock:
-                return np.asarray(readers[member].frame(int(numbers[time])), np.float32)
+def _panel(key: str, one: _Input, scale: int, times: NDArray[np.datetime64]) -> Panel:
+    """A sequence as a panel, matched by time; of frames with equal times the first counts."""
+    da = one.data
+    numbers = _numbers(times, da["time"].values)
+    members = tuple(member_names(da))
+    plain = [da.isel({MEMBER: number}) for number in range(len(members))] or [da]
+    readers, lock = [FrameReader(each) for each in plain], threading.Lock()
 
-        shape = (da.sizes["y"], da.sizes["x"])
-        self.panels.append(
-            Panel(self._key(role), role, one.title, one.note, shape, one.factor, present, read, members, dict(da.attrs))
-        )
+    def read(time: int, member: int) -> Kelvins:
+        with lock:
+            return np.asarray(readers[member].frame(int(numbers[time])), np.float32)
 
-    def _numbers(self, own: NDArray[np.datetime64]) -> NDArray[np.intp]:
-        """Which of a sequence's frames belong to the times of the scene; -1 where none does."""
-        if np.array_equal(own, self.times):
-            return np.arange(len(own))
-        numbers = np.full(len(self.times), -1)
-        times, frames = pair_times(self.times, own, tolerance_between([self.times, own]))
-        numbers[times] = frames
-        # Every frame of the scene that has a time twice shows what the first of them shows.
-        _, first = np.unique(self.times, return_index=True)
-        return numbers[first[np.searchsorted(self.times[first], self.times)]]
+    shape = (da.sizes["y"], da.sizes["x"])
+    return Panel(key, one.role, one.title, one.note, shape, scale, numbers >= 0, read, members, dict(da.attrs))
 
-    def add_seen(self, role: str, note: str, see: Callable[[Kelvins], Kelvins], scale: int) -> None:
-        """Add what a coarse instrument makes of the first panel of a role."""
-        fine = next(panel for panel in self.panels if panel.role == role)
-        shape = (fine.shape[0] // scale, fine.shape[1] // scale)
 
-        def read(time: int, member: int) -> Kelvins:
-            return see(fine.read(time, member))
+def _numbers(times: NDArray[np.datetime64], own: NDArray[np.datetime64]) -> NDArray[np.intp]:
+    """Which of a sequence's frames belong to the times of the scene; -1 where none does."""
+    if np.array_equal(own, times):
+        return np.arange(len(own))
+    numbers = np.full(len(times), -1)
+    matched, frames = pair_times(times, own, tolerance_between([times, own]))
+    numbers[matched] = frames
+    # Every frame of the scene that has a time twice shows what the first of them shows.
+    _, first = np.unique(times, return_index=True)
+    return numbers[first[np.searchsorted(times[first], times)]]
 
-        self.panels.append(Panel("low-res", "low-res", "Low-res", note, shape, scale, fine.present, read))
 
-    def add_bicubic(self, scale: int) -> None:
-        """Add what interpolation makes of the low resolution, if there is one."""
-        from tempogan_eddy.evaluation.baselines import bicubic
+def _computed(panels: list[Panel], sensor: Mapping[Any, Any], scale: int) -> list[Panel]:
+    """The low resolution, if no file holds it and the sensor is known, and what interpolation makes of it."""
+    from tempogan_eddy.evaluation.baselines import bicubic
 
-        low = next((panel for panel in self.panels if panel.role == "low-res"), None)
-        if low is None:
-            return
-        shape = (low.shape[0] * scale, low.shape[1] * scale)
+    first = {panel.role: panel for panel in reversed(panels)}
+    computed, low, kind = list[Panel](), first.get("low-res"), sensor.get(SENSOR)
+    if low is None and "truth" in first:
+        computed.append(_seen(first["truth"], f"{kind or 'area'} sensor on the truth", sensor, scale))
+    elif low is None and "reconstructed" in first and kind == "area" and not sensor.get("sensor_model_noise_kelvin"):
+        computed.append(_seen(first["reconstructed"], "block mean of the reconstruction", sensor, scale))
+    low = low or next(iter(computed), None)
+    if low is not None:
+        see, shape = low.read, (low.shape[0] * scale, low.shape[1] * scale)
         note = f"interpolated from the low-res, {scale} times finer"
+        computed.append(
+            Panel(
+                *("bicubic", "bicubic", "Bicubic", note, shape, 1, low.present),
+                lambda time, member: bicubic(see(time, member), scale),
+                low.members,
+            )
+        )
+    return computed
 
-        def read(time: int, member: int) -> Kelvins:
-            return bicubic(low.read(time, member), scale)
 
-        self.panels.append(Panel("bicubic", "bicubic", "Bicubic", note, shape, 1, low.present, read, low.members))
-
-    def _key(self, role: str) -> str:
-        same = sum(panel.role == role for panel in self.panels)
-        return f"{role}-{same + 1}" if same else role
-
-
-def _add_seen(stack: _Stack, sensor: Mapping[Any, Any], scale: int) -> None:
-    """Add the low resolution that no file holds: what the sensor sees of the truth, else of a reconstruction."""
-    roles = {panel.role for panel in stack.panels}
-    if "truth" in roles:
-        stack.add_seen("truth", f"{sensor.get(SENSOR, 'area')} sensor on the truth", _sensor(sensor, scale), scale)
-    elif "reconstructed" in roles and sensor.get(SENSOR) == "area" and not sensor.get("sensor_model_noise_kelvin"):
-        stack.add_seen("reconstructed", "block mean of the reconstruction", _sensor(sensor, scale), scale)
+def _seen(fine: Panel, note: str, sensor: Mapping[Any, Any], scale: int) -> Panel:
+    """What a sensor sees of the first member of a panel."""
+    see, shape = _sensor(sensor, scale), (fine.shape[0] // scale, fine.shape[1] // scale)
+    return Panel(
+        *("low-res", "low-res", "Low-res", note, shape, scale, fine.present), lambda time, _: see(fine.read(time, 0))
+    )
 
 
 def _scale(name: str, fine: list[xr.DataArray], low_res: xr.DataArray | None, asked: int | None) -> int | None:

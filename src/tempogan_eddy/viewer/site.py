@@ -6,14 +6,14 @@ import itertools
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import resources
 from typing import Any
 
 import numpy as np
 
 from tempogan_eddy import __version__
-from tempogan_eddy.display.palettes import DIFFERENCE_ON_DARK, PALETTES, Palette
+from tempogan_eddy.display.palettes import DIFFERENCE_ON_DARK, PALETTES
 from tempogan_eddy.io.cadence import minutes
 from tempogan_eddy.viewer.catalog import Catalog
 from tempogan_eddy.viewer.origin import describe_origin
@@ -77,7 +77,7 @@ class Site:
                 "version": __version__,
                 "command": self.command,
                 "scenes": self.catalog.names,
-                "colours": [_palette(palette) for palette in PALETTES.values()],
+                "colours": [asdict(palette) for palette in PALETTES.values()],
                 "differences": DIFFERENCE_ON_DARK.stops,
             }
         )
@@ -148,10 +148,6 @@ def _panel(panel: Panel) -> dict[str, Any]:
         "members": panel.members,
         "absent": np.flatnonzero(~panel.present).tolist(),
     }
-
-
-def _palette(palette: Palette) -> dict[str, Any]:
-    return {"name": palette.name, "title": palette.title, "stops": palette.stops, "missing": palette.missing}
 
 
 def _json(value: Any) -> bytes:
