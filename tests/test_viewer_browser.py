@@ -126,7 +126,7 @@ def test_the_kelvin_under_the_cursor_is_that_of_the_array(page, storm):
         page.mouse.move(*place_of(page, "reconstructed", row, column))
         for panel in ("truth", "reconstructed"):
             expect_kelvin(page, panel, arrays[panel][1, row, column])
-        expect_kelvin(page, "low-res", arrays["low-res"][1, row // SCALE, column // SCALE])
+        expect_kelvin(page, "lowres", arrays["lowres"][1, row // SCALE, column // SCALE])
         sign = "+" if (row + column) % 2 == 0 else "−"
         assert re.fullmatch(rf"Δ \{sign}(1\.00|0\.99|1\.01)", readout(page, "reconstructed", "difference").inner_text())
         assert f"row {row}, column {column}" in page.locator("#place").inner_text()
@@ -134,9 +134,9 @@ def test_the_kelvin_under_the_cursor_is_that_of_the_array(page, storm):
 
 def test_missing_pixels_say_so_and_have_their_colour(page):
     page.mouse.move(*place_of(page, "truth", 5, 5))
-    for panel in ("low-res", *FINE):
+    for panel in ("lowres", *FINE):
         expect_kelvin(page, panel, np.nan)
-    for panel in ("low-res", *FINE):
+    for panel in ("lowres", *FINE):
         area, (x, y) = box(page, panel), place_of(page, panel, 10, 18)
         shown = pixels(page, panel)[round(y - area["y"]), round(x - area["x"])]
         assert tuple(shown) == PALETTES["grey"].missing
@@ -179,7 +179,7 @@ def test_enlarged_pixels_have_the_colours_of_the_tables(page, storm):
 def test_the_swipe_moves_the_border_between_two_panels(page):
     page.keyboard.press("w")
     handle = page.get_by_role("slider", name="Border")
-    page.get_by_label("Left panel").select_option("low-res")
+    page.get_by_label("Left panel").select_option("lowres")
     page.get_by_label("Right panel").select_option("truth")
     settle(page)
     middle = pixels(page, "truth")
@@ -270,7 +270,7 @@ def test_a_tap_reads_and_a_finger_moves(browser, address, storm):
     with opened(browser, address, has_touch=True, is_mobile=True) as page:
         page.touchscreen.tap(*place_of(page, "truth", 200, 123))
         expect_kelvin(page, "truth", storm[1]["truth"][0, 200, 123])
-        page.touchscreen.tap(*place_of(page, "low-res", 40, 250))
+        page.touchscreen.tap(*place_of(page, "lowres", 40, 250))
         expect_kelvin(page, "truth", storm[1]["truth"][0, 40, 250])
 
 

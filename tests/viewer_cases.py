@@ -91,7 +91,7 @@ def storm_arrays(frames=5, side=320):
     truth[:, :24, :40] = np.nan
     added = np.tile([[1, -1], [-1, 1]], (side // 2, side // 2)).astype(np.float32)
     coarse = np.stack([area_mean(frame, SCALE) for frame in truth])
-    return {"truth": truth, "low-res": coarse, "reconstructed": truth + added}
+    return {"truth": truth, "lowres": coarse, "reconstructed": truth + added}
 
 
 def storm_files(folder, frames=5, side=320):
@@ -105,7 +105,7 @@ def storm_files(folder, frames=5, side=320):
         "super_resolution_comment": "Detail finer than the input's pixels is plausible, not observed.",
     }
     save_sequence(as_frames(arrays["truth"]), folder / "truth.nc", precision="exact")
-    save_sequence(as_frames(arrays["low-res"], sensor_model="area"), folder / "coarse.nc", precision="exact")
+    save_sequence(as_frames(arrays["lowres"], sensor_model="area"), folder / "coarse.nc", precision="exact")
     command = "tempogan-eddy reconstruct coarse.nc -o fine.nc"
     save_sequence(as_frames(arrays["reconstructed"], **made), folder / "fine.nc", history=command, precision="exact")
     return arrays

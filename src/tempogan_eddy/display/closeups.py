@@ -15,7 +15,7 @@ Kelvins = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Closeup:
-    """A square of a frame, aligned with coarse pixels.
+    """A square of a frame, aligned with lowres pixels.
 
     Attributes
     ----------

@@ -63,11 +63,11 @@ def save_crops(
         if not found.size:
             raise InputError(f"The sequences have no common frame at {time}; choose one of their common times.")
         index = int(found[0])
-    fine, ours, coarse = matched.load(index)
+    fine, ours, lowres_frame = matched.load(index)
     panels = {
-        f"input ({matched.scale}x coarser)": nearest(coarse, matched.scale),
-        "bicubic": bicubic(coarse, matched.scale),
-        "back-projected bicubic": back_projected(coarse, matched.scale),
+        f"input ({matched.scale}x coarser)": nearest(lowres_frame, matched.scale),
+        "bicubic": bicubic(lowres_frame, matched.scale),
+        "back-projected bicubic": back_projected(lowres_frame, matched.scale),
         **ours,
         TRUTH: fine,
     }
@@ -95,7 +95,7 @@ def save_spectra(evaluation: Evaluation, path: str | Path, *, overwrite: bool = 
 
 
 def coldest_area(frame: NDArray[np.floating], side: int, scale: int) -> tuple[int, int, int, int]:
-    """Top, left, height and width of the crop with the coldest middle, aligned with coarse pixels."""
+    """Top, left, height and width of the crop with the coldest middle, aligned with lowres pixels."""
     filled = np.where(np.isfinite(frame), frame, INFRARED_KELVIN[1])
     smooth = ndimage.uniform_filter(filled, max(1, side // 3), mode="nearest")
     middle = np.unravel_index(int(np.argmin(smooth)), frame.shape)

@@ -56,9 +56,9 @@ def error_charts(evaluation: Evaluation) -> list[Markup]:
 def crops(matched: Match, evaluation: Evaluation, palette: Palette) -> tuple[Part, list[Closeup]]:
     """Return three squares of the frame with the most cold cloud in every method, and where they lie."""
     index = _example(matched, evaluation)
-    truth, ours, coarse = _frames(matched, index)
+    truth, ours, lowres = _frames(matched, index)
     closeups = choose_closeups(truth, ours, matched.scale)
-    frames = {"input": nearest(coarse, matched.scale), "bicubic": bicubic(coarse, matched.scale), RECONSTRUCTED: ours}
+    frames = {"input": nearest(lowres, matched.scale), "bicubic": bicubic(lowres, matched.scale), RECONSTRUCTED: ours}
 
     def picture(name: str, kelvin: NDArray[np.floating], colours: Palette = palette, score: str = "") -> Part:
         return {"name": name, "uri": _png_uri(Image.fromarray(colours.rgb(kelvin))), "score": score}
@@ -167,8 +167,8 @@ def _legend(palette: Palette, title: str, step: int, *, signed: bool = False) ->
 
 def _frames(matched: Match, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """The truth, the one reconstruction and its input at one time."""
-    truth, reconstructed, coarse = matched.load(index)
-    return truth, reconstructed[RECONSTRUCTED], coarse
+    truth, reconstructed, lowres = matched.load(index)
+    return truth, reconstructed[RECONSTRUCTED], lowres
 
 
 def _example(matched: Match, evaluation: Evaluation) -> int:

@@ -27,10 +27,10 @@ class Request:
     ----------
     files : sequence of Path
         Reconstructions, or any sequences; files of the same storm are seen together.
-    truth, low_res : Path, optional
+    truth, lowres : Path, optional
         May hold many storms; those of the files' names are taken.
     scale : int, optional
-        How many times finer than the low resolution, where no file tells.
+        How many times finer than the lowres, where no file tells.
     storm, time, time_tolerance : str, optional
         One storm of several, and an interval and a tolerance as for `select_time`.
     options : ReaderOptions
@@ -39,7 +39,7 @@ class Request:
 
     files: Sequence[Path]
     truth: Path | None = None
-    low_res: Path | None = None
+    lowres: Path | None = None
     scale: int | None = None
     storm: str | None = None
     time: str | None = None
@@ -115,7 +115,7 @@ class Catalog:
             name,
             {title: opener() for title, opener in self._groups[name].items()},
             truth=self._companion(request.truth, name, named=True),
-            low_res=self._companion(request.low_res, name, named=False),
+            lowres=self._companion(request.lowres, name, named=False),
             scale=request.scale,
         )
 

@@ -25,7 +25,7 @@ Kelvins = NDArray[np.float32]
 RECONSTRUCTED = f"{MADE}software"
 SENSOR = "sensor_model"
 
-ORDER = ("low-res", "bicubic", "reconstructed", "sequence", "truth")
+ORDER = ("lowres", "bicubic", "reconstructed", "sequence", "truth")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Panel:
     ----------
     key : str
         Its name in addresses.
-    role : {"low-res", "bicubic", "reconstructed", "truth", "sequence"}
+    role : {"lowres", "bicubic", "reconstructed", "truth", "sequence"}
         What it is.
     title, note : str
         For people: its name, and where it comes from.
@@ -94,13 +94,13 @@ def build_scene(
     files: Mapping[str, xr.DataArray],
     *,
     truth: xr.DataArray | None = None,
-    low_res: xr.DataArray | None = None,
+    lowres: xr.DataArray | None = None,
     scale: int | None = None,
 ) -> Scene:
     """Assign each sequence its role, and compute what can be computed from them.
 
-    A file that this package reconstructed or coarsened says so. Beside a truth or a low-resolution sequence any
-    other file is a reconstruction; alone with a scale it is the truth. Without a low-resolution sequence the
+    A file that this package reconstructed or coarsened says so. Beside a truth or a lowres sequence any
+    other file is a reconstruction; alone with a scale it is the truth. Without a lowres sequence the
     sensor model sees the truth, or else, where it is the area mean, the reconstruction, which keeps it.
 
     Parameters
@@ -110,10 +110,10 @@ def build_scene(
     files : mapping of DataArray ([member, ]time, y, x)
         Sequences by the titles they have where several are of a kind. The first that is a reconstruction, else
         the first, gives the times; the others are matched to it by time.
-    truth, low_res : DataArray ([member, ]time, y, x), optional
+    truth, lowres : DataArray ([member, ]time, y, x), optional
         What is known to be such.
     scale : int, optional
-        How many times finer than the low resolution, where no file tells.
+        How many times finer than the lowres, where no file tells.
 
     Raises
     ------
@@ -126,9 +126,9 @@ def build_scene(
     coarse = [
         title for title, da in rest.items() if SENSOR in da.attrs and (len(files) > 1 or truth is not None or scale)
     ]
-    if low_res is None and coarse:
-        low_res = rest.pop(coarse[0])
-    if not made and (truth is not None or low_res is not None):
+    if lowres is None and coarse:
+        lowres = rest.pop(coarse[0])
+    if not made and (truth is not None or lowres is not None):
         made, rest = rest, {}
     elif not made and scale and len(rest) == 1:
         (truth,), rest = rest.values(), {}
@@ -140,21 +140,21 @@ def build_scene(
         *(_Input("sequence", title, str(da.attrs.get("source", "")), da) for title, da in rest.items()),
         *([_Input("truth", "Truth", "the file given", truth)] if truth is not None else []),
     ]
-    scale = _scale(name, [one.data for one in inputs], low_res, scale)
-    if low_res is not None:
-        inputs.append(_Input("low-res", "Low-res", "the file given", low_res))
+    scale = _scale(name, [one.data for one in inputs], lowres, scale)
+    if lowres is not None:
+        inputs.append(_Input("lowres", "Lowres", "the file given", lowres))
     try:
         aligned, factors = align_grids([one.data for one in inputs], [one.title for one in inputs], scale)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
     rows, columns = max(da.shape[-2:] for da, factor in zip(aligned, factors, strict=True) if factor == 1)
-    finer = scale or 1 if all(one.role == "low-res" for one in inputs) else 1  # than the finest sequence is the grid
+    finer = scale or 1 if all(one.role == "lowres" for one in inputs) else 1  # than the finest sequence is the grid
     main, panels = aligned[0], list[Panel]()
     for one, da, factor in zip(inputs, aligned, factors, strict=True):
         same = sum(panel.role == one.role for panel in panels)
         key = f"{one.role}-{same + 1}" if same else one.role
         panel = _panel(key, replace(one, data=da), factor * finer, main["time"].values)
-        if one.role in ("truth", "low-res") and not panel.present.any():
+        if one.role in ("truth", "lowres") and not panel.present.any():
             raise InputError(f"{name}: {one.title} has no frame at the times of the other files; name the same hours.")
         panels.append(panel)
     if scale:
@@ -202,11 +202,11 @@ def _numbers(times: NDArray[np.datetime64], own: NDArray[np.datetime64]) -> NDAr
 
 
 def _computed(panels: list[Panel], sensor: Mapping[Any, Any], scale: int) -> list[Panel]:
-    """The low resolution, if no file holds it and the sensor is known, and what interpolation makes of it."""
+    """The lowres, if no file holds it and the sensor is known, and what interpolation makes of it."""
     from tempogan_eddy.evaluation.baselines import bicubic
 
     first = {panel.role: panel for panel in reversed(panels)}
-    computed, low, kind = list[Panel](), first.get("low-res"), sensor.get(SENSOR)
+    computed, low, kind = list[Panel](), first.get("lowres"), sensor.get(SENSOR)
     if low is None and "truth" in first:
         computed.append(_seen(first["truth"], f"{kind or 'area'} sensor on the truth", sensor, scale))
     elif low is None and "reconstructed" in first and kind == "area" and not sensor.get("sensor_model_noise_kelvin"):
@@ -214,7 +214,7 @@ def _computed(panels: list[Panel], sensor: Mapping[Any, Any], scale: int) -> lis
     low = low or next(iter(computed), None)
     if low is not None:
         see, shape = low.read, (low.shape[0] * scale, low.shape[1] * scale)
-        note = f"interpolated from the low-res, {scale} times finer"
+        note = f"interpolated from the lowres, {scale} times finer"
         computed.append(
             Panel(
                 *("bicubic", "bicubic", "Bicubic", note, shape, 1, low.present),
@@ -229,19 +229,19 @@ def _seen(fine: Panel, note: str, sensor: Mapping[Any, Any], scale: int) -> Pane
     """What a sensor sees of the first member of a panel."""
     see, shape = _sensor(sensor, scale), (fine.shape[0] // scale, fine.shape[1] // scale)
     return Panel(
-        *("low-res", "low-res", "Low-res", note, shape, scale, fine.present), lambda time, _: see(fine.read(time, 0))
+        *("lowres", "lowres", "Lowres", note, shape, scale, fine.present), lambda time, _: see(fine.read(time, 0))
     )
 
 
-def _scale(name: str, fine: list[xr.DataArray], low_res: xr.DataArray | None, asked: int | None) -> int | None:
-    """How many times finer than the low resolution the fine grid is; None where nothing tells."""
+def _scale(name: str, fine: list[xr.DataArray], lowres: xr.DataArray | None, asked: int | None) -> int | None:
+    """How many times finer than the lowres the fine grid is; None where nothing tells."""
     told = fine[0].attrs.get("scale") if fine and RECONSTRUCTED in fine[0].attrs else None
-    if fine and low_res is not None:
-        told = round(fine[0].sizes["y"] / low_res.sizes["y"])
+    if fine and lowres is not None:
+        told = round(fine[0].sizes["y"] / lowres.sizes["y"])
         if told < 2:
-            raise InputError(f"{name}: the low-res has as many pixels as the other files; name a coarser one.")
+            raise InputError(f"{name}: the lowres has as many pixels as the other files; name a coarser one.")
     if asked and told and asked != int(told):
-        raise InputError(f"{name} is {int(told)} times finer than its low-res, not {asked}; leave out --scale.")
+        raise InputError(f"{name} is {int(told)} times finer than its lowres, not {asked}; leave out --scale.")
     scale = int(told or asked or 0)
     return scale if scale > 1 else None
 

@@ -43,7 +43,7 @@ async function openScene(number) {
 function show(number, scene) {
   const keys = scene.panels.map(({ key }) => key);
   const preferred = (...wanted) => wanted.find((key) => keys.includes(key));
-  const left = preferred("bicubic", "low-res") ?? keys[0];
+  const left = preferred("bicubic", "lowres") ?? keys[0];
   const { width, height } = scene;
   document.title = `${scene.name} · TempoGAN-Eddy`;
   change({
