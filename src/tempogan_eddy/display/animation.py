@@ -1,4 +1,4 @@
-"""Film side by side as pictures: labels, the time, a legend in kelvin. One picture at a time, whatever the length."""
+"""Pictures of a film: panels with labels, the time, a legend in kelvin. It draws one picture at a time."""
 
 from collections.abc import Iterator
 from functools import cache, cached_property
@@ -36,7 +36,7 @@ class Animation:
     crop
         (top, left, height, width) in pixels of the finest panel; default the whole frame.
     credit
-        Whom the data are from; printed at the foot.
+        Source of the data; printed at the foot.
 
     Raises
     ------
@@ -109,7 +109,7 @@ class Animation:
         draw.text((left, top - self._px(8)), text, TEXT, _font(size), anchor="ls")
 
     def _draw_time(self, draw: ImageDraw.ImageDraw, number: int) -> None:
-        """The time large at the left, the storm at the right, and between them and the panels how far it is."""
+        """The time large at the left, the storm at the right, and below them a bar of progress."""
         margin, line = self._px(MARGIN), self._px(HEADER) - self._px(16)
         day, clock = np.datetime_as_string(self.film.times[number], unit="m").split("T")
         large, small = _font(self._px(23)), _font(self._px(15))
@@ -185,7 +185,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 
 def undrawable(text: str) -> str:
-    """The characters of a text that the built-in font, which has little but Latin letters, cannot draw."""
+    """Return the characters of a text that the built-in font, which has few but Latin letters, cannot draw."""
     nothing = _drawn("\uffff")
     return "".join(sorted({letter for letter in text if not letter.isspace() and _drawn(letter) == nothing}))
 
@@ -226,6 +226,6 @@ def _even(length: int) -> int:
 
 
 def colours_of_text() -> tuple[Colour, ...]:
-    """Shades that text and lines need besides the table's colours."""
+    """Return the shades of text and lines, which a palette does not have."""
     ramp = np.linspace(GROUND, TEXT, 16).round().astype(int)
     return tuple((int(r), int(g), int(b)) for r, g, b in ramp)

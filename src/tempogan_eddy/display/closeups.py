@@ -1,4 +1,4 @@
-"""Where to look closely: three squares of a frame, chosen by rule and not by eye."""
+"""Three squares of a frame for close-ups, chosen by rule and not by eye."""
 
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ class Closeup:
     side: int
 
     def cut(self, frame: Kelvins) -> Kelvins:
-        """The part of a fine frame (H, W) that lies here."""
+        """Return this part of a fine frame (H, W)."""
         return frame[self.top : self.top + self.side, self.left : self.left + self.side]
 
 

@@ -119,7 +119,7 @@ def _sums(values: Kelvins, rows: NDArray[np.intp], columns: NDArray[np.intp]) ->
 
 
 def _bands(length: int, parts: int) -> NDArray[np.intp]:
-    """Where each of so many equal parts of a stretch begins; a part shorter than a pixel is that pixel."""
+    """First pixel of each of `parts` equal parts of a length; a part shorter than a pixel is that pixel."""
     return (np.arange(parts) * length) // parts
 
 

@@ -90,7 +90,7 @@ def _moving_picture(animation: Animation, on_frame: Callable[[int], None], colou
 
 
 def check_name(path: Path, *, overwrite: bool = False, sources: Iterable[Path] = ()) -> str:
-    """The suffix of a file to write an animation to, where `check_place` allows it."""
+    """Return the suffix of a file to write an animation to, if `check_place` allows it."""
     suffix = path.suffix.lower()
     if suffix not in MOVIE_SUFFIXES:
         raise InputError(f"{path} does not end in {', '.join(MOVIE_SUFFIXES)}; give the animation such a name.")
@@ -99,7 +99,7 @@ def check_name(path: Path, *, overwrite: bool = False, sources: Iterable[Path] =
 
 
 def opencv() -> Any:
-    """OpenCV for films, which prints nothing by itself about what it meets in one."""
+    """Return OpenCV with its own messages about damaged films switched off."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # of the FFmpeg in it, which reads this once
     import cv2
 
@@ -108,7 +108,7 @@ def opencv() -> Any:
 
 
 def is_film(path: Path) -> bool:
-    """Whether a file begins as MP4 does."""
+    """Return whether a file begins like MP4."""
     with path.open("rb") as file:
         return file.read(8)[4:] == b"ftyp"
 
@@ -124,7 +124,7 @@ def _is_animation(path: Path) -> bool:
 
 ANIMATION = Kind("an animation", _is_animation)
 
-# Where each format keeps a text, by pillow's names.
+# Pillow's name of the text that each format can hold.
 _MARKS: dict[str | None, str] = {"GIF": "comment", "PNG": "Software", "WEBP": "xmp"}
 
 
@@ -158,7 +158,7 @@ def _gif_colours(animation: Animation) -> Image.Image:
 def _write_video(animation: Animation, path: Path, fps: float, on_frame: Callable[[int], None]) -> None:
     cv2 = opencv()
 
-    # OpenCV tells the container from the name.
+    # OpenCV selects the container by the name.
     named = path.with_name(f"{path.name}.mp4")
     writer = cv2.VideoWriter(str(named), cv2.VideoWriter.fourcc(*"mp4v"), fps, animation.size)
     try:
@@ -167,7 +167,7 @@ def _write_video(animation: Animation, path: Path, fps: float, on_frame: Callabl
             raise InputError("This OpenCV cannot write MP4; write .webp instead.")
         for number, picture in enumerate(animation):
             pixels = np.asarray(picture)[..., ::-1].copy()
-            # OpenCV does not tell of a write that failed; a frame never takes more than its colours.
+            # OpenCV does not report a failed write; a frame never takes more space than its colours.
             require_space(named, pixels.nbytes // 2)
             writer.write(pixels)
             on_frame(number + 1)
@@ -183,7 +183,7 @@ def _write_video(animation: Animation, path: Path, fps: float, on_frame: Callabl
 
 
 def _check_film(path: Path, frames: int) -> None:
-    """Read a film again, for OpenCV says nothing where writing it failed."""
+    """Read a film again, because OpenCV does not report a failed write."""
     cv2 = opencv()
 
     film = cv2.VideoCapture(str(path))

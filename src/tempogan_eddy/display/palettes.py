@@ -135,7 +135,7 @@ VIRIDIS = Palette(
 with any colour vision can read."""
 
 PALETTES: dict[str, Palette] = {palette.name: palette for palette in (GREY, BD, INFRARED, VIRIDIS)}
-"""What a user can choose, by name."""
+"""The palettes that a user can select, by name."""
 
 DIFFERENCE = Palette(
     "difference",

@@ -31,7 +31,7 @@ from tempogan_eddy.io.ownership import Kind, check_place
 
 __all__ = ["REPORT", "ReportPage", "check_name"]
 
-PICTURED = 3  # storms with pictures: with more, nobody would open the page
+PICTURED = 3  # storms with pictures: each takes some megabytes
 MAKER = '<meta name="generator" content="TempoGAN-Eddy'
 MARK = f'{MAKER} {__version__}">'
 
@@ -66,11 +66,11 @@ class ReportPage:
     command
         The command line that makes the page.
     model
-        Facts of the model, from `inspection.model_facts`, where its file was given.
+        Facts of the model, from `inspection.model_facts`, if its file is given.
     colours
         Name of the palette of pictures.
     credit
-        Whom the data are from.
+        Source of the data.
     """
 
     command: str
@@ -209,7 +209,7 @@ def check_name(path: Path, *, overwrite: bool = False, sources: Iterable[Path] =
 
 
 def _storm(result: Evaluation) -> Part:
-    """What the page shows of one storm, or of all together, whichever it is."""
+    """The data of one section of the template: one storm, or all together."""
     return {
         "anchor": "storm-" + re.sub(r"[^A-Za-z0-9_-]+", "-", result.storm),
         "result": result,

@@ -1,4 +1,4 @@
-"""What the page of an evaluation shows of one storm: scores, spectra, error by temperature, crops, an animation."""
+"""Charts, crops and the animation of one storm, as data for the template of the page."""
 
 import base64
 import io
@@ -30,7 +30,7 @@ __all__ = ["Part", "animation_part", "crops", "error_charts", "minus", "spectrum
 FILM_FRAMES, FILM_SIDE, FILM_WIDTH = 48, 224, 1000
 
 Part = dict[str, Any]
-"""What one part of the template fills in."""
+"""Data of one part of the template, by the names that it uses."""
 
 
 def spectrum_chart(evaluation: Evaluation) -> Markup | None:

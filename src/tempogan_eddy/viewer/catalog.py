@@ -21,7 +21,7 @@ Opener = Callable[[], xr.DataArray]
 
 @dataclass(frozen=True)
 class Request:
-    """What a person asks to see.
+    """Files to view and how to read them.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Catalog:
     Raises
     ------
     InputError
-        A file is missing or no sequence. What is wrong with a scene, of several, is told when it is opened.
+        A file is missing or no sequence. Of several scenes, each reports its own errors when it is opened.
     """
 
     def __init__(self, request: Request) -> None:
@@ -78,7 +78,7 @@ class Catalog:
             return self._scenes[number]
 
     def _find(self) -> dict[str, dict[str, Opener]]:
-        """Openers by title, by storm. What lies in a folder of many is a storm of its folder's name."""
+        """Openers by title, by storm. In a folder of many sequences each is a storm of its own name."""
         groups: dict[str, dict[str, Opener]] = {}
         files = self.request.files
         for path in files:

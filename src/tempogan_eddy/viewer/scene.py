@@ -68,7 +68,7 @@ class Panel:
 
     @property
     def addresses(self) -> list[str]:
-        """What addresses call each of its members: ``key.0``, ``key.1``, ...; the key alone for a plain sequence."""
+        """Names of its members in addresses: ``key.0``, ``key.1``, ...; the key alone for a plain sequence."""
         return [f"{self.key}.{number}" for number in range(len(self.members))] or [self.key]
 
 
@@ -111,9 +111,9 @@ def build_scene(
         Sequences by the titles they have where several are of a kind. The first that is a reconstruction, else
         the first, gives the times; the others are matched to it by time.
     truth, lowres : DataArray ([member, ]time, y, x), optional
-        What is known to be such.
+        Given as such by the user.
     scale : int, optional
-        How many times finer than the lowres, where no file tells.
+        How many times finer than the lowres, if no file states it.
 
     Raises
     ------
@@ -202,7 +202,7 @@ def _numbers(times: NDArray[np.datetime64], own: NDArray[np.datetime64]) -> NDAr
 
 
 def _computed(panels: list[Panel], sensor: Mapping[Any, Any], scale: int) -> list[Panel]:
-    """The lowres, if no file holds it and the sensor is known, and what interpolation makes of it."""
+    """The lowres panel, if no file holds it and the sensor is known, and the bicubic interpolation of it."""
     from tempogan_eddy.evaluation.baselines import bicubic
 
     first = {panel.role: panel for panel in reversed(panels)}
@@ -226,7 +226,7 @@ def _computed(panels: list[Panel], sensor: Mapping[Any, Any], scale: int) -> lis
 
 
 def _seen(fine: Panel, note: str, sensor: Mapping[Any, Any], scale: int) -> Panel:
-    """What a sensor sees of the first member of a panel."""
+    """A lowres panel: the first member of a panel through the sensor model."""
     see, shape = _sensor(sensor, scale), (fine.shape[0] // scale, fine.shape[1] // scale)
     return Panel(
         *("lowres", "lowres", "Lowres", note, shape, scale, fine.present), lambda time, _: see(fine.read(time, 0))
@@ -234,7 +234,7 @@ def _seen(fine: Panel, note: str, sensor: Mapping[Any, Any], scale: int) -> Pane
 
 
 def _scale(name: str, fine: list[xr.DataArray], lowres: xr.DataArray | None, asked: int | None) -> int | None:
-    """How many times finer than the lowres the fine grid is; None where nothing tells."""
+    """The scale between the lowres and the fine grid; None if neither a file nor the user states it."""
     told = fine[0].attrs.get("scale") if fine and RECONSTRUCTED in fine[0].attrs else None
     if fine and lowres is not None:
         told = round(fine[0].sizes["y"] / lowres.sizes["y"])
@@ -247,7 +247,7 @@ def _scale(name: str, fine: list[xr.DataArray], lowres: xr.DataArray | None, ask
 
 
 def _sensor(attrs: Mapping[str, object], scale: int) -> Callable[[Kelvins], Kelvins]:
-    """What sees a fine frame as the attributes of a reconstruction say, without noise; the area mean by default."""
+    """The sensor model that the attributes of a reconstruction record, without noise; by default the area mean."""
     kind = str(attrs.get(SENSOR, "area"))
     if kind == "area":
         from tempogan_eddy.evaluation.baselines import area_mean

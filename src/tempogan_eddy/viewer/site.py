@@ -83,7 +83,7 @@ class Site:
         )
 
     def scene(self, number: int) -> bytes:
-        """What a scene holds, as JSON; IndexError where there is none."""
+        """Return the description of a scene as JSON; IndexError if there is none."""
         scene = self.catalog.scene(number)
         times = scene.main["time"].values
         storm_name = scene.main.attrs.get("storm_name")
