@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -22,6 +23,9 @@ from tempogan_eddy.device import exact_convolutions
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import coarsen_grid
 from tempogan_eddy.io.resolution import rescaled
+
+if TYPE_CHECKING:
+    from tempogan_eddy.specification import Specification
 
 __all__ = ["SensorModel"]
 
@@ -49,8 +53,8 @@ class SensorModel:
     noise_kelvin: float = 0.0
 
     @classmethod
-    def from_config(cls, config: Config) -> SensorModel:
-        """The sensor that a configuration describes."""
+    def from_config(cls, config: Config | Specification) -> SensorModel:
+        """The sensor that a configuration or the specification of a model file describes."""
         sensor = config.sensor
         return cls(sensor.kind, config.scale, sensor.sigma, sensor.noise_kelvin)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tempogan_eddy.display.palettes import METHOD_COLOURS
 from tempogan_eddy.evaluation import KelvinBin, Score, Spectra
-from tempogan_eddy.evaluation.evaluate import RECONSTRUCTED, TRUTH
+from tempogan_eddy.evaluation.matching import RECONSTRUCTED, TRUTH
 
 __all__ = ["draw_errors", "draw_spectra", "page_axes", "svg_of"]
 
@@ -84,7 +84,7 @@ def svg_of(axes: Axes, title: str) -> Markup:
 
 
 def draw_spectra(axes: Axes, spectra: Spectra) -> None:
-    """Draw the mean radial spectra of the truth and of every method, with the coarse Nyquist marked."""
+    """Draw the mean radial spectra of the truth and of every method, with the lowres Nyquist marked."""
     truth = spectra.power[TRUTH]
     others = [name for name in spectra.power if name not in (TRUTH, RECONSTRUCTED)]
     for name in [*others, TRUTH, *({RECONSTRUCTED} & spectra.power.keys())]:
@@ -96,10 +96,10 @@ def draw_spectra(axes: Axes, spectra: Spectra) -> None:
             color=METHOD_COLOURS.get(name),
             linewidth=WIDE.get(name, 1.7),
         )
-    axes.axvline(spectra.coarse_nyquist, color=QUIET, linestyle=(0, (3, 4)), linewidth=1)
+    axes.axvline(spectra.lowres_nyquist, color=QUIET, linestyle=(0, (3, 4)), linewidth=1)
     axes.annotate(
-        "coarse Nyquist",
-        (spectra.coarse_nyquist, 1),
+        "lowres Nyquist",
+        (spectra.lowres_nyquist, 1),
         (-6, -4),
         xycoords=("data", "axes fraction"),
         textcoords="offset points",

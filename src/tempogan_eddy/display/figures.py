@@ -15,8 +15,7 @@ from tempogan_eddy.display.chart import draw_spectra
 from tempogan_eddy.display.palettes import PALETTES
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation.baselines import back_projected, bicubic, nearest
-from tempogan_eddy.evaluation.evaluate import RECONSTRUCTED
-from tempogan_eddy.evaluation.matching import TRUTH, match
+from tempogan_eddy.evaluation.matching import RECONSTRUCTED, TRUTH, match
 from tempogan_eddy.evaluation.result import Evaluation
 from tempogan_eddy.io.align import pair_times, tolerance_between
 from tempogan_eddy.io.aside import written_aside
@@ -63,22 +62,22 @@ def save_crops(
         if not found.size:
             raise InputError(f"The sequences have no common frame at {time}; choose one of their common times.")
         index = int(found[0])
-    fine, ours, lowres_frame = matched.load(index)
+    highres, ours, lowres_frame = matched.load(index)
     panels = {
         f"input ({matched.scale}x coarser)": nearest(lowres_frame, matched.scale),
         "bicubic": bicubic(lowres_frame, matched.scale),
         "back-projected bicubic": back_projected(lowres_frame, matched.scale),
         **ours,
-        TRUTH: fine,
+        TRUTH: highres,
     }
-    top, left, height, width = coldest_area(fine, side, matched.scale)
+    top, left, height, width = coldest_area(highres, side, matched.scale)
     crops = {name: frame[top : top + height, left : left + width] for name, frame in panels.items()}
     moment = str(minutes(times[index : index + 1])[0]).replace("T", " ")
     return _draw_crops(crops, f"{matched.truth.attrs.get('sequence', '')}  {moment} UTC", Path(path), overwrite)
 
 
 def save_spectra(evaluation: Evaluation, path: str | Path, *, overwrite: bool = False) -> Path:
-    """Draw the mean radial spectra of the truth and of every method, with the coarse Nyquist marked.
+    """Draw the mean radial spectra of the truth and of every method, with the lowres Nyquist marked.
 
     ``overwrite`` allows a file that this package did not write to be replaced.
     """
@@ -95,7 +94,7 @@ def save_spectra(evaluation: Evaluation, path: str | Path, *, overwrite: bool = 
 
 
 def coldest_area(frame: NDArray[np.floating], side: int, scale: int) -> tuple[int, int, int, int]:
-    """Top, left, height and width of the crop with the coldest middle, aligned with lowres pixels."""
+    """Return top, left, height and width of the crop with the coldest middle, aligned with lowres pixels."""
     filled = np.where(np.isfinite(frame), frame, INFRARED_KELVIN[1])
     smooth = ndimage.uniform_filter(filled, max(1, side // 3), mode="nearest")
     middle = np.unravel_index(int(np.argmin(smooth)), frame.shape)

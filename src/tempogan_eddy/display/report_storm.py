@@ -22,8 +22,7 @@ from tempogan_eddy.display.movie import save_animation
 from tempogan_eddy.display.palettes import DIFFERENCE, Palette
 from tempogan_eddy.evaluation import Evaluation, error_by_kelvin
 from tempogan_eddy.evaluation.baselines import bicubic, nearest
-from tempogan_eddy.evaluation.evaluate import RECONSTRUCTED, TRUTH
-from tempogan_eddy.evaluation.matching import Match
+from tempogan_eddy.evaluation.matching import RECONSTRUCTED, TRUTH, Match
 
 __all__ = ["Part", "animation_part", "crops", "error_charts", "minus", "spectrum_chart"]
 
