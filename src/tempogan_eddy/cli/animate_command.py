@@ -60,6 +60,9 @@ def animate(
         typer.Option(help="TOP,LEFT,HEIGHT,WIDTH in pixels of the finest input.", show_default=False),
     ] = None,
     every: Annotated[int, typer.Option(min=1, help="Show each n-th frame only.")] = 1,
+    member: Annotated[
+        str | None, typer.Option(help="Member of an ensemble; else the first.", show_default=False)
+    ] = None,
     quality: Annotated[int, typer.Option(min=1, max=100, help="Of WebP; 100 keeps every colour exactly.")] = 80,
     credit: Credit = "",
     input_format: InputFormat = None,
@@ -69,17 +72,17 @@ def animate(
 ) -> None:
     """Show sequences side by side and moving, with their times and a legend in kelvin."""
     from tempogan_eddy.display.animation import Animation
-    from tempogan_eddy.display.colours import COLOUR_TABLES
+    from tempogan_eddy.display.film import film_of
     from tempogan_eddy.display.movie import check_name, save_animation
-    from tempogan_eddy.display.panels import match_panels
+    from tempogan_eddy.display.palettes import PALETTES
 
     check_name(output, overwrite=overwrite, sources=sources)
     window = _window(crop)
     names = _labels(labels, sources)
     data = settings(config, overrides, variable=variable, time_from=time_from).data
     sequences = [read_one_of(source, storm, time, input_format, data) for source in sources]
-    panels = match_panels(sequences, names, every)
-    animation = Animation(panels, table=COLOUR_TABLES[colours], width=width, crop=window, credit=credit)
+    film = film_of(sequences, names, every, member)
+    animation = Animation(film, palette=PALETTES[colours], width=width, crop=window, credit=credit)
     with frame_progress("animating", len(animation)) as advance:
         save_animation(animation, output, fps=fps, quality=quality, overwrite=overwrite, on_frame=advance)
     size = output.stat().st_size / 1e6

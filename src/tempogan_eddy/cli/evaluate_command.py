@@ -200,7 +200,7 @@ class _Drawings:
 
     def places(self, storm: str) -> tuple[Path, Path]:
         """The files for the crops and the spectra of a storm."""
-        from tempogan_eddy.evaluation.figures import FIGURE
+        from tempogan_eddy.display.figures import FIGURE
         from tempogan_eddy.io.names import safe_name
         from tempogan_eddy.io.ownership import check_place
 
@@ -215,7 +215,7 @@ class _Drawings:
 def _draw(
     places: tuple[Path, Path], overwrite: bool, result: Any, truth: Any, ours: Any, lowres: Any, people: TextIO
 ) -> None:
-    from tempogan_eddy.evaluation.figures import save_crops, save_spectra
+    from tempogan_eddy.display.figures import save_crops, save_spectra
 
     crops, spectra = places
     shown = {"time": result.example_time, "time_tolerance": result.time_tolerance}

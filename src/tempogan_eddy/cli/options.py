@@ -77,10 +77,10 @@ TimeFrom = Annotated[
         "--time-from", help="Where a single frame has its time from; else as configured (auto).", show_default=False
     ),
 ]
-ColourName = Literal["grey", "bd", "infrared"]
+ColourName = Literal["grey", "bd", "infrared", "viridis"]
 Colours = Annotated[
     ColourName,
-    typer.Option("--colours", "--colors", help="Colour table: grey, bd (the Dvorak BD curve), infrared."),
+    typer.Option("--colours", "--colors", help="Palette: grey, bd (the Dvorak BD curve), infrared, viridis."),
 ]
 Credit = Annotated[
     str, typer.Option("--credit", help="Whom the data are from, printed at the foot.", show_default=False)
