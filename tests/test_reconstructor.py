@@ -90,7 +90,7 @@ def test_what_a_network_computes_decides_what_is_equal(model):
     plain = Reconstructor(model)
     assert Reconstructor(detailed_model(lr_consistency=False)) != plain
     other = detailed_model()
-    other.config.data.kelvin_range = (160.0, 330.0)
+    other.specification = other.specification.model_copy(update={"kelvin_range": (160.0, 330.0)})
     assert Reconstructor(other) != plain
     assert plain != "eddy"
 
