@@ -12,9 +12,10 @@ import numpy as np
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.fingerprint import model_file, sha256
+from tempogan_eddy.io.finding import Paths
 from tempogan_eddy.io.foreign import foreign_format
+from tempogan_eddy.io.format import recognise
 from tempogan_eddy.io.json_text import parse_json, read_bounded
-from tempogan_eddy.io.sources import Paths, is_netcdf
 from tempogan_eddy.io.walk import refuse_special, walk
 from tempogan_eddy.released import is_released
 
@@ -123,16 +124,15 @@ def _window_facts(sequence: xr.DataArray) -> Facts:
 
 def _sequences(name: Paths, options: Mapping[str, Any]) -> dict[str, Facts]:
     from tempogan_eddy.dataset.pack import is_pack
-    from tempogan_eddy.io import open_sequences
-    from tempogan_eddy.io.open import find_sources
+    from tempogan_eddy.io.open import find_sequences, open_found
 
     path = Path(name) if isinstance(name, str | Path) else None
     try:
-        sources = find_sources(name, **options)
-        sequences = open_sequences(name, **options)
+        stored = find_sequences(name, **options)
+        sequences = open_found(stored, name, **options)
     except InputError as error:
         foreign = foreign_format(path) if path is not None else None
-        if path is None or not path.is_file() or is_netcdf(path) or (foreign and foreign.format != "text"):
+        if path is None or not path.is_file() or recognise(path) or (foreign and foreign.format != "text"):
             raise
         raise InputError(
             f"{path} is nothing that TempoGAN-Eddy reads or writes: data (NetCDF, Zarr, PNG folder, Digital Typhoon), "
@@ -141,7 +141,7 @@ def _sequences(name: Paths, options: Mapping[str, Any]) -> dict[str, Facts]:
     packed = {"packed store": f"made for training, {_size(path)}"} if path is not None and is_pack(path) else {}
     return {
         name: {
-            "what": "packed store" if packed else f"sequence, {sources[name].format}",
+            "what": "packed store" if packed else f"sequence, {stored[name].format.name}",
             **packed,
             **data_facts(sequence),
         }

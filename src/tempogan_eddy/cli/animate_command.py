@@ -88,10 +88,10 @@ def animate(
 def _open(source: Path, storm: str | None, time: str | None, input_format: str | None, data: Any) -> Any:
     """One input; the storm's name is needed only where it holds several."""
     from tempogan_eddy.io import select_time
-    from tempogan_eddy.io.open import choose, find_sources, open_source
+    from tempogan_eddy.io.open import choose, find_sequences
 
-    found = find_sources(source, input_format, **data.reader_options())
-    sequence = open_source(choose(found, storm if len(found) > 1 else None, source), **data.reader_options())
+    found = find_sequences(source, input_format, **data.reader_options())
+    sequence = choose(found, storm if len(found) > 1 else None, source).open(**data.reader_options())
     return select_time(sequence, time, data.time_tolerance)
 
 

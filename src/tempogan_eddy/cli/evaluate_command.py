@@ -204,21 +204,21 @@ def _pairs(
 ) -> Iterator[tuple[str, Any, Any, Any]]:
     """Name, truth, reconstruction and coarse input of every storm that was reconstructed."""
     from tempogan_eddy.io import open_sequences, select_time
-    from tempogan_eddy.io.open import choose, find_sources, open_source
+    from tempogan_eddy.io.open import choose, find_sequences
 
     # The variable's name is the truth's; what this package wrote is found without it.
     ours = data.model_copy(update={"variable": None})
     fines = open_sequences(one_or_all(reconstructed), **ours.reader_options())
     coarses = open_sequences(one_or_all(lowres), **ours.reader_options()) if lowres else None
     # Only those storms of the truth are opened that were reconstructed; it may hold a thousand more.
-    truths = find_sources(one_or_all(truth), truth_format, **data.reader_options())
+    truths = find_sequences(one_or_all(truth), truth_format, **data.reader_options())
     alone = len(fines) == 1
     for name in [storm] if storm and not alone else fines:
         fine = choose(fines, name, one_or_all(reconstructed))
         label = storm or str(fine.attrs.get("sequence", name))
         # A truth of one storm needs no name; one of several is found by the name the reconstruction kept.
         wanted = storm or (None if len(truths) == 1 else label)
-        whole = open_source(choose(truths, wanted, one_or_all(truth)), **data.reader_options())
+        whole = choose(truths, wanted, one_or_all(truth)).open(**data.reader_options())
         coarse = choose(coarses, None if alone else name, lowres or "") if coarses else None
         whole, fine = (select_time(part, time, data.time_tolerance) for part in (whole, fine))
         yield label, whole, fine, None if coarse is None else select_time(coarse, time, data.time_tolerance)

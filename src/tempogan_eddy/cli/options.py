@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from tempogan_eddy.registry import FORMATS
+
 if TYPE_CHECKING:
     from tempogan_eddy.config import Config
 
@@ -36,7 +38,10 @@ __all__ = [
 
 DEFAULT_CONFIG = Path("configs/config.json")
 
-FormatName = Literal["netcdf", "zarr", "png", "digital-typhoon"]
+if TYPE_CHECKING:
+    FormatName = str
+else:  # what the user has installed; typer takes the choices from the type
+    FormatName = Literal[tuple(FORMATS)]
 
 Input = Annotated[
     list[Path],

@@ -26,8 +26,8 @@ from tempogan_eddy.dataset.split import storm_of
 from tempogan_eddy.dataset.windows import Links, link_frames
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
+from tempogan_eddy.io.formats.zarr import holds_only_zarr
 from tempogan_eddy.io.json_text import parse_json, read_bounded
-from tempogan_eddy.io.kinds import holds_only_zarr
 from tempogan_eddy.io.names import safe_name
 from tempogan_eddy.io.ownership import Kind, check_place
 

@@ -16,7 +16,7 @@ from tempogan_eddy.dataset.split import SPLITS
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import open_sequences
 from tempogan_eddy.io.channel import channel_of
-from tempogan_eddy.io.sources import Paths, expand
+from tempogan_eddy.io.finding import Paths, expand
 from tempogan_eddy.io.walk import walk
 
 __all__ = ["Paths", "fingerprint", "open_source", "paths_of", "source_name"]

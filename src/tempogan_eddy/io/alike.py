@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import h5py
 import numpy as np
@@ -31,7 +31,7 @@ SAMPLED = 32  # places along each side of a large coordinate that are compared
 FAULTS = (InputError, OSError, RuntimeError, KeyError, ValueError, TypeError)
 """What reading raises where a file has to be opened in full: that says what is wrong."""
 
-Named = h5py.h5g.GroupID | h5py.h5d.DatasetID
+Named: TypeAlias = h5py.h5g.GroupID | h5py.h5d.DatasetID
 
 
 class Example:
@@ -63,7 +63,7 @@ class Example:
         self.kept, self.telling = list(kept), telling
         group = self._group(file)
         links = _links(group)
-        if any(links[name.encode()] != h5py.h5l.TYPE_HARD for name in {self.name, *kept, self.time} - {None}):
+        if any(links[name.encode()] != h5py.h5l.TYPE_HARD for name in filter(None, (self.name, *kept, self.time))):
             raise ValueError("a variable is a link")
         self._shared = list(self._parts(file, group, h5py.h5d.open(group, self.name.encode()), image.path))
 

@@ -9,15 +9,14 @@ import xarray as xr
 
 from tempogan_eddy.io.attributes import merge
 from tempogan_eddy.io.channel import channel_of
-from tempogan_eddy.io.choice import NoSequenceError
 from tempogan_eddy.io.companions import STORED_ATTRIBUTES, place_coordinates, tell_left_out
-from tempogan_eddy.io.container import zarr_groups
+from tempogan_eddy.io.container import stem_of
 from tempogan_eddy.io.frames import lazy_sequence
 from tempogan_eddy.io.image import Image, find_image
 from tempogan_eddy.io.quality import EVERYTHING, VALID_KELVIN
 from tempogan_eddy.io.sequence import as_sequence
 
-__all__ = ["NoSequenceError", "attributes_of", "coordinates_of", "open_cf", "stem_of", "zarr_groups"]
+__all__ = ["attributes_of", "coordinates_of", "open_cf"]
 
 
 def open_cf(
@@ -84,8 +83,3 @@ def coordinates_of(image: Image) -> dict[str, xr.Variable]:
     places = place_coordinates(image.dataset, image.stored, image.path, kept=dims, time=image.time)
     tell_left_out(image.dataset, {*places, image.time}, image.path)
     return image.layout.coordinates(places, image.times, image.order)
-
-
-def stem_of(path: Path) -> str:
-    """Return the name of a file or store without its suffix, ``.zarr.zip`` being one."""
-    return path.name.removesuffix(".zip").rsplit(".", 1)[0] or path.name

@@ -21,7 +21,7 @@ from tempogan_eddy.io.alike import FAULTS, Example
 from tempogan_eddy.io.axes import role_of
 from tempogan_eddy.io.cf import attributes_of, coordinates_of
 from tempogan_eddy.io.channel import channel_of
-from tempogan_eddy.io.container import is_hdf5
+from tempogan_eddy.io.file_kind import file_kind
 from tempogan_eddy.io.hdf5_guard import opened
 from tempogan_eddy.io.image import Image, find_image
 from tempogan_eddy.io.units import text_of
@@ -116,7 +116,7 @@ class HeaderReader:
         return None
 
     def _keep_as_example(self, image: Image, header: Header) -> None:
-        if is_hdf5(image.path) and len(self._examples) < MOST_EXAMPLES:
+        if len(self._examples) < MOST_EXAMPLES and file_kind(image.path) == "hdf5":
             with suppress(*FAULTS), opened(image.path) as file:
                 self._examples.append((Example(image, file, header.coords.keys(), SENSORS | STORMS), header))
 
