@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +11,13 @@ import h5py
 import numpy as np
 import pytest
 
+import tempogan_eddy
 from tempogan_eddy.checking import check
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.inspection import inspect
 from tempogan_eddy.io import open_sequence, save_sequence
-from tempogan_eddy.registry import FORMATS, Registry
+from tempogan_eddy.registry import FORMATS, SENSORS, Registry
+from training_cases import small_config, write_storms
 
 TOY_FORMAT = '''
 """Sequences as .toy files: NumPy's archives with the times beside the kelvins."""
@@ -57,18 +60,43 @@ TOY = Format(
 '''
 
 
+TOY_SENSOR = '''
+"""A box that is wider than a block."""
+
+from dataclasses import dataclass
+
+import torch
+
+from tempogan_eddy.dataset.separable_sensors import SeparableSensor
+
+
+@dataclass(frozen=True)
+class BoxSensor(SeparableSensor):
+    extra: float = 1.0
+
+    def kernel(self):
+        width = self.scale + 2 * int(self.extra)
+        return torch.full((width,), 1.0 / width)
+'''
+
+
 @pytest.fixture
 def plugins(tmp_path, monkeypatch):
-    """Return a folder as pip fills it, with a package that adds a format."""
+    """Return a folder as pip fills it, with a package that adds a format and a sensor."""
     folder = tmp_path / "site"
     (folder / "toy-1.0.dist-info").mkdir(parents=True)
     (folder / "toy_format.py").write_text(TOY_FORMAT)
+    (folder / "toy_sensor.py").write_text(TOY_SENSOR)
     (folder / "toy-1.0.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: toy\nVersion: 1.0\n")
-    (folder / "toy-1.0.dist-info/entry_points.txt").write_text("[tempogan_eddy.formats]\ntoy = toy_format:TOY\n")
+    (folder / "toy-1.0.dist-info/entry_points.txt").write_text(
+        "[tempogan_eddy.formats]\ntoy = toy_format:TOY\n[tempogan_eddy.sensors]\nbox = toy_sensor:BoxSensor\n"
+    )
     monkeypatch.syspath_prepend(folder)
-    FORMATS.__dict__.pop("_unloaded", None)  # what was installed before
+    for registry in (FORMATS, SENSORS):
+        registry.__dict__.pop("_unloaded", None)  # what was installed before
     yield folder
-    FORMATS.__dict__.pop("_unloaded", None)
+    for registry in (FORMATS, SENSORS):
+        registry.__dict__.pop("_unloaded", None)
 
 
 def test_a_format_from_outside_is_written_read_told_and_checked(plugins, tmp_path, make_sequence):
@@ -96,19 +124,30 @@ def test_outputs_of_a_format_from_outside_are_guarded_like_ours(plugins, tmp_pat
         save_sequence(make_sequence(), tmp_path / "new.toy", precision="packed")
 
 
-def test_the_command_line_knows_an_installed_format(plugins, tmp_path, make_sequence):
-    save_sequence(make_sequence(), tmp_path / "storm.nc")
+def test_a_sensor_from_outside_coarsens(plugins, make_sequence):
+    sequence = make_sequence(shape=(16, 16))
+    coarse = tempogan_eddy.coarsen(sequence, 4, sensor="box")
+    np.testing.assert_allclose(coarse.values[0, 1, 1], sequence.values[0, 3:9, 3:9].mean(), atol=1e-3)
+    assert coarse.attrs["sensor_model"] == "box" and coarse.attrs["sensor_model_extra"] == 1.0
+
+
+def test_the_command_line_knows_an_installed_format_and_sensor(plugins, tmp_path):
+    data = write_storms(tmp_path / "data")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(plugins), os.environ.get("PYTHONPATH", "")))}
+    config = small_config(tmp_path, data, epochs=1, steps_per_epoch=1).model_dump(mode="json")
+    config["sensor"] |= {"kind": "box", "parameters": {"extra": 2}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
     commands = [
-        ["coarsen", "storm.nc", "-o", "coarse", "--format", "toy", "--scale", "2"],
-        ["coarsen", "storm.nc", "-o", "coarse.toy", "--scale", "2"],
+        ["coarsen", "data/storm0.nc", "-o", "coarse.toy", "--format", "toy", "--sensor", "box"],
         ["info", "coarse.toy", "--json"],
+        ["train", "--config", "config.json"],
+        ["info", "checkpoints/best_model.safetensors", "--json"],
     ]
     script = (
         "import json, sys; from tempogan_eddy.cli import main\n"
         "for command in json.loads(sys.argv[1]):\n"
         "    try: main(command)\n"
-        "    except SystemExit as end: assert not end.code\n"
+        "    except SystemExit as end: assert not end.code, command\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, json.dumps(commands)],
@@ -116,9 +155,10 @@ def test_the_command_line_knows_an_installed_format(plugins, tmp_path, make_sequ
         env=environment,
         capture_output=True,
         text=True,
-        check=True,
     )
+    assert done.returncode == 0, done.stderr
     assert '"what": "sequence, toy"' in done.stdout
+    assert re.search(r'"kind": "box",\s+"extra": 2', done.stdout)
 
 
 def test_a_name_is_taken_once_and_an_unknown_one_refused():

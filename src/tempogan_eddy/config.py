@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
 from pydantic import (
@@ -25,6 +25,7 @@ from tempogan_eddy.config_text import describe_problems
 from tempogan_eddy.config_yaml import parse_yaml
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.json_text import read_bounded
+from tempogan_eddy.registry import SENSORS
 
 __all__ = [
     "Config",
@@ -37,6 +38,11 @@ __all__ = [
 ]
 
 KelvinRange = tuple[float, float]
+
+if TYPE_CHECKING:
+    SensorKind = str
+else:  # what the user has installed
+    SensorKind = Literal[tuple(SENSORS)]
 
 LARGEST_FILE = 4 << 20  # bytes; a configuration has some thousand
 
@@ -88,11 +94,14 @@ class ModelConfig(_Section):
 class SensorConfig(_Section):
     """How a high-resolution frame becomes the low-resolution frame of a coarser instrument."""
 
-    kind: Literal["area", "bicubic", "gaussian"] = Field(
+    kind: SensorKind = Field(
         "area", description="area mean, antialiased bicubic, or gaussian modulation transfer function"
     )
     sigma: float = Field(2.0, gt=0, le=32, description="gaussian only: standard deviation in HR pixels")
     noise_kelvin: float = Field(0.0, ge=0, le=20, description="standard deviation of added noise, K")
+    parameters: dict[str, float | str] = Field(
+        default_factory=dict, description="of a sensor from another package, by name"
+    )
 
 
 class SplitConfig(_Section):

@@ -90,8 +90,7 @@ def model_facts(path: Path) -> Facts:
 
 def _sensor(model: Model) -> Facts:
     """The coarser instrument that the model undoes, without what its kind does not use."""
-    sensor = model.config.sensor.model_dump()
-    return {key: value for key, value in sensor.items() if key != "sigma" or sensor["kind"] == "gaussian"}
+    return {"kind": model.sensor.kind, **model.sensor.parameters, "noise_kelvin": model.sensor.noise_kelvin}
 
 
 def data_facts(sequence: xr.DataArray) -> Facts:

@@ -15,9 +15,10 @@ from tempogan_eddy.errors import InputError
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+    from tempogan_eddy.dataset.sensor import SensorModel
     from tempogan_eddy.io.format import Format
 
-__all__ = ["FORMATS", "Registry"]
+__all__ = ["FORMATS", "SENSORS", "Registry"]
 
 Part = TypeVar("Part")
 
@@ -89,3 +90,14 @@ FORMATS: Registry[Format] = Registry(
     },
 )
 """Formats by name; the first that recognises a file opens it."""
+
+SENSORS: Registry[type[SensorModel]] = Registry(
+    "sensor",
+    "tempogan_eddy.sensors",
+    {
+        "area": "tempogan_eddy.dataset.separable_sensors:AreaSensor",
+        "bicubic": "tempogan_eddy.dataset.separable_sensors:BicubicSensor",
+        "gaussian": "tempogan_eddy.dataset.separable_sensors:GaussianSensor",
+    },
+)
+"""Classes of sensor models by kind."""

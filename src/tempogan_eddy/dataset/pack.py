@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def pack(
         raise InputError(f"A packed store is a Zarr store: call the output {output}.zarr instead of {output}.")
     check_place(output, PACK, overwrite=overwrite, sources=paths_of(source))
     sequences = open_source(source, config)
-    sensor = SensorModel(config.sensor.kind, config.scale, config.sensor.sigma)
+    sensor = replace(SensorModel.from_config(config), noise_kelvin=0.0)
     with written_aside(output, PACK, overwrite=overwrite) as partial:
         zarr.open_group(partial, mode="w", zarr_format=3, attributes=_attributes(config))
         taken: set[str] = set()
@@ -135,7 +136,8 @@ def _attributes(config: Config) -> dict[str, Any]:
         "format_version": 2,
         "scale": config.scale,
         "sensor": config.sensor.kind,
-        "sensor_sigma": config.sensor.sigma if config.sensor.kind == "gaussian" else 0.0,
+        "sensor_sigma": 0.0,
+        **{f"sensor_{name}": value for name, value in SensorModel.from_config(config).parameters.items()},
         "cadence": config.data.cadence,
         "time_tolerance": config.data.time_tolerance,
     }

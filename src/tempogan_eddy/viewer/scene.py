@@ -281,7 +281,7 @@ def _sensor(attrs: Mapping[str, object], scale: int) -> Callable[[Frame], Frame]
 
     from tempogan_eddy.dataset.sensor import SensorModel
 
-    sensor = SensorModel(kind, scale, float(str(attrs.get("sensor_model_sigma") or 2.0)))
+    sensor = SensorModel.from_attributes(attrs, scale)
 
     def see(frame: Frame) -> Frame:
         rows, columns = (side // scale * scale for side in frame.shape)
