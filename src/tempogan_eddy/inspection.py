@@ -16,6 +16,7 @@ from tempogan_eddy.io.finding import Paths
 from tempogan_eddy.io.foreign import foreign_format
 from tempogan_eddy.io.format import recognise
 from tempogan_eddy.io.json_text import parse_json, read_bounded
+from tempogan_eddy.io.sequence import MEMBER
 from tempogan_eddy.io.walk import refuse_special, walk
 from tempogan_eddy.released import is_released
 
@@ -102,6 +103,7 @@ def data_facts(sequence: xr.DataArray) -> Facts:
     times = sequence["time"].values.astype("datetime64[m]")
     return {
         "frames": f"{sequence.sizes['time']} of {sequence.sizes['y']}x{sequence.sizes['x']}",
+        **({"members": sequence.sizes[MEMBER]} if MEMBER in sequence.dims else {}),
         "times": f"{times[0]} to {times[-1]}",
         **_kelvin_facts(sequence),
         **_window_facts(sequence),

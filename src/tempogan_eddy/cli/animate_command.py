@@ -89,9 +89,11 @@ def _open(source: Path, storm: str | None, time: str | None, input_format: str |
     """One input; the storm's name is needed only where it holds several."""
     from tempogan_eddy.io import select_time
     from tempogan_eddy.io.open import choose, find_sequences
+    from tempogan_eddy.io.sequence import refuse_ensemble
 
     found = find_sequences(source, input_format, **data.reader_options())
     sequence = choose(found, storm if len(found) > 1 else None, source).open(**data.reader_options())
+    refuse_ensemble(sequence)
     return select_time(sequence, time, data.time_tolerance)
 
 

@@ -44,10 +44,10 @@ def read(paths: list[Path], storm: str | None, time: str | None, input_format: s
 
     options = {"storm": storm, "format": input_format, **data.reader_options()}
     sequence = select_time(open_sequence(one_or_all(paths), **options), time, data.time_tolerance)
-    if sequence[0].isnull().all():
+    if sequence.isel(time=0).isnull().all():
         options["valid_kelvin"] = EVERYTHING
         as_it_came = select_time(open_sequence(one_or_all(paths), **options), time, data.time_tolerance)
-        refuse_celsius(as_it_came[0].values, paths[0])
+        refuse_celsius(as_it_came.isel(time=0).values, paths[0])
     return sequence
 
 

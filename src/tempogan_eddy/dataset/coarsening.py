@@ -64,7 +64,7 @@ def coarsen(
     Parameters
     ----------
     sequence : DataArray, Dataset, array, str or Path
-        Brightness temperature, as for `reconstruct`.
+        Brightness temperature, as for `reconstruct`, or an ensemble with a dimension ``member``.
     scale : int
         How many times coarser, 2 to 64.
     sensor : str
@@ -94,5 +94,5 @@ def coarsen(
     if not sigma > 0 or not noise_kelvin >= 0:
         raise InputError(f"sigma must be above 0 and noise_kelvin at least 0, not {sigma!r} and {noise_kelvin!r}.")
     model = SensorModel(sensor, int(scale), sigma, noise_kelvin)
-    held = adapt(sequence, kelvin=kelvin, variable=variable, valid_kelvin=valid_kelvin)
+    held = adapt(sequence, kelvin=kelvin, variable=variable, valid_kelvin=valid_kelvin, ensembles=True)
     return held.restore(model.coarsen(held.sequence, seed), scale)

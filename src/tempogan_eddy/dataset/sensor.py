@@ -179,11 +179,11 @@ class SensorModel:
         Parameters
         ----------
         sequence
-            (time, y, x) in kelvin.
+            (time, y, x) or (member, time, y, x) in kelvin.
         seed
             Decides the noise, frame by frame.
         """
-        frames, height, width = sequence.shape
+        height, width = sequence.shape[-2:]
         rows, columns = height // self.scale, width // self.scale
         if not rows or not columns:
             raise InputError(
@@ -192,17 +192,18 @@ class SensorModel:
             )
 
         def see(block: np.ndarray, block_info: dict | None = None) -> np.ndarray:
-            index = block_info[0]["chunk-location"][0] if block_info else 0
+            index = block_info[0]["chunk-location"][-3] if block_info else 0
             generator = torch.Generator().manual_seed((seed << 20) + index)
             fine = torch.from_numpy(np.array(block[..., : rows * self.scale, : columns * self.scale], np.float32))
             return self.apply(fine, generator).numpy()
 
-        lazy = sequence.chunk({"time": 1, "y": height, "x": width}).data
+        # One member at a time, so that it has the noise of the sequence alone.
+        lazy = sequence.chunk(dict.fromkeys(sequence.dims[:-2], 1) | {"y": height, "x": width}).data
         coarse = lazy.map_blocks(
             see,
             dtype=np.float32,
-            chunks=((1,) * frames, (rows,), (columns,)),
-            meta=np.empty((0, 0, 0), np.float32),
+            chunks=(*lazy.chunks[:-2], (rows,), (columns,)),
+            meta=np.empty((0,) * sequence.ndim, np.float32),
         )
         attributes = {**rescaled(sequence.attrs, 1 / self.scale), **self.attributes()}
         return xr.DataArray(

@@ -20,7 +20,7 @@ from tempogan_eddy.io.layout import Layout, layout_of, times_of
 from tempogan_eddy.io.open import open_sequence
 from tempogan_eddy.io.quality import VALID_KELVIN, refuse_celsius
 from tempogan_eddy.io.restoring import OF_NUMBERS, is_object, restored
-from tempogan_eddy.io.sequence import DIMS, as_sequence, label_of, order_of_times
+from tempogan_eddy.io.sequence import DIMS, MEMBER, as_sequence, label_of, order_of_times, refuse_ensemble
 from tempogan_eddy.io.units import kelvin_conversion, text_of
 
 __all__ = ["Adapted", "adapt", "choose_variable"]
@@ -73,6 +73,7 @@ def adapt(
     kelvin: bool = False,
     variable: str | None = None,
     valid_kelvin: tuple[float, float] = VALID_KELVIN,
+    ensembles: bool = False,
 ) -> Adapted:
     """Make a sequence of what somebody holds.
 
@@ -88,6 +89,8 @@ def adapt(
         Which variable of a Dataset or file.
     valid_kelvin : tuple of float
         Values outside these kelvins become NaN.
+    ensembles : bool
+        Whether an array may have several members; the sequence then has the dimension ``member`` in front.
 
     Returns
     -------
@@ -100,16 +103,18 @@ def adapt(
     """
     if isinstance(held, str | Path):
         sequence = open_sequence(held, variable=variable, valid_kelvin=valid_kelvin)
+        if not ensembles:
+            refuse_ensemble(sequence)
         return Adapted(sequence, lambda changed, pixel: changed)
     if isinstance(held, xr.Dataset):
-        return _adapt_dataset(held, kelvin, variable, valid_kelvin)
+        return _adapt_dataset(held, kelvin, variable, valid_kelvin, ensembles)
     if isinstance(held, xr.DataArray):
-        return _adapt_array(held, kelvin, valid_kelvin)
+        return _adapt_array(held, kelvin, valid_kelvin, ensembles)
     return _adapt_numbers(held, kelvin, valid_kelvin)
 
 
 def _adapt_dataset(
-    dataset: xr.Dataset, kelvin: bool, variable: str | None, valid_kelvin: tuple[float, float]
+    dataset: xr.Dataset, kelvin: bool, variable: str | None, valid_kelvin: tuple[float, float], ensembles: bool
 ) -> Adapted:
     name = choose_variable(dataset, variable, kelvin)
     places = [other for other, var in dataset.data_vars.items() if other != name and _is_place(other, var)]
@@ -121,7 +126,7 @@ def _adapt_dataset(
     da = dataset.set_coords(places)[name]
     # The Dataset's attributes belong to what it holds, and are refreshed with it.
     shared = {f"{FILE}{key}" if key in da.attrs else key: value for key, value in dataset.attrs.items()}
-    adapted = _adapt_array(da.assign_attrs({**shared, **da.attrs}), kelvin, valid_kelvin)
+    adapted = _adapt_array(da.assign_attrs({**shared, **da.attrs}), kelvin, valid_kelvin, ensembles)
 
     def restore(changed: xr.DataArray, pixel: float) -> xr.Dataset:
         result = adapted.restore(changed, pixel)
@@ -220,12 +225,12 @@ def _adapt_numbers(held: Any, kelvin: bool, valid_kelvin: tuple[float, float]) -
     return Adapted(adapted.sequence, restore, adapted.timed)
 
 
-def _adapt_array(da: xr.DataArray, kelvin: bool, valid_kelvin: tuple[float, float]) -> Adapted:
+def _adapt_array(da: xr.DataArray, kelvin: bool, valid_kelvin: tuple[float, float], ensembles: bool = False) -> Adapted:
     label = label_of(da)
     _refuse_other_quantities(da, label)
     if da.dtype.kind not in "iuf":
         raise InputError(f"{label} holds {da.dtype} values; brightness temperatures are real numbers, in kelvin.")
-    layout = layout_of(da, label)
+    layout = layout_of(da, label, ensembles=ensembles)
     da = _readable(da, layout, label)
     times, timed_by = times_of(da, layout, label)
     order = None if times is None else order_of_times(times, label)
@@ -234,15 +239,16 @@ def _adapt_array(da: xr.DataArray, kelvin: bool, valid_kelvin: tuple[float, floa
     units = _units(da, kelvin, label)
     flat = da.isel(dict.fromkeys(layout.extras, 0)).transpose(*layout.names).assign_attrs(units=units)
     coords, names = _inner_coordinates(flat, layout, timed_by)
-    frames = flat.data if layout.time is not None else flat.data[np.newaxis]
-    count = len(frames)
+    frames = flat.data if layout.time is not None else flat.data[..., np.newaxis, :, :]
+    count = frames.shape[-3]
     coords["time"] = xr.Variable(
         "time", NO_TIME + np.arange(count) * np.timedelta64(1, "h") if times is None else times
     )
-    inner = xr.DataArray(frames, dims=DIMS, coords=coords, name=da.name, attrs=_inner_attributes(flat.attrs))
+    dims = DIMS if layout.member is None else (MEMBER, *DIMS)
+    inner = xr.DataArray(frames, dims=dims, coords=coords, name=da.name, attrs=_inner_attributes(flat.attrs))
     inner = _without_fill(inner, da.attrs)
     if not flat.chunks and getattr(kelvin_conversion(units), "is_kelvin", False):
-        refuse_celsius(inner[0].values, label)
+        refuse_celsius(inner.isel(time=0).values, label)
     sequence = as_sequence(inner, valid_kelvin=valid_kelvin)
 
     def restore(changed: xr.DataArray, pixel: float) -> xr.DataArray:

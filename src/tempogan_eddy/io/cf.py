@@ -45,9 +45,9 @@ def open_cf(
 
     Returns
     -------
-    DataArray (time, y, x)
-        A sequence in the order of its times; coordinates, grid mapping and attributes (the file's and the
-        variable's) are kept. Missing are pixels outside the valid range, equal to a fill value, or flagged as no
+    DataArray (time, y, x) or (member, time, y, x)
+        A sequence or an ensemble in the order of its times; coordinates, grid mapping and attributes (the file's and
+        the variable's) are kept. Missing are pixels outside the valid range, equal to a fill value, or flagged as no
         measurement by a CF flag variable.
 
     Raises
@@ -58,11 +58,13 @@ def open_cf(
         If the file cannot be read, several variables fit, or the one that fits has no times or too many dimensions.
     """
     image = find_image(path, group, variable, time_from)
-    stack = image.stack(valid_kelvin)
+    stacks = image.stacks(valid_kelvin)
     attrs = attributes_of(image)
     named = image.group.rsplit("/", 1)[-1] if image.group and path.is_dir() else stem_of(path)
     attrs["sequence"] = str(attrs.get("sequence", named))
-    return as_sequence(lazy_sequence(stack, coordinates_of(image), attrs), valid_kelvin=EVERYTHING)
+    return as_sequence(
+        lazy_sequence(stacks if image.members else stacks[0], coordinates_of(image), attrs), valid_kelvin=EVERYTHING
+    )
 
 
 def attributes_of(image: Image) -> dict[str, Any]:

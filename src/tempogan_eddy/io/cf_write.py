@@ -81,11 +81,11 @@ def _write_netcdf(
     dataset: xr.Dataset, path: Path, da: xr.DataArray, precision: Precision, on_frame: Callable[[int], None]
 ) -> None:
     encoding = _encoding(dataset)
-    chunks = (1, *chunk_sides(da.sizes["y"], da.sizes["x"]))
+    chunks = (1,) * (da.ndim - 2) + chunk_sides(da.sizes["y"], da.sizes["x"])
     encoding[NAME] = precision.encoding | {"zlib": True, "complevel": 1, "shuffle": True, "chunksizes": chunks}
     # HDF5 may crash the process where a write fails, so the space for it is asked for first.
     require_space(path, sum(coord.nbytes for coord in dataset.coords.values()))
-    dataset.to_netcdf(path, compute=False, unlimited_dims=[dataset[NAME].dims[0]], encoding=encoding, engine="netcdf4")
+    dataset.to_netcdf(path, compute=False, unlimited_dims=[dataset[NAME].dims[-3]], encoding=encoding, engine="netcdf4")
     with netCDF4.Dataset(path, "a") as file:
         file.set_auto_maskandscale(False)
         # Frames are written once and never asked for again.
@@ -95,7 +95,7 @@ def _write_netcdf(
             require_space(path, stored.nbytes)
             # The library is not for several threads, and the next frame is being read in another.
             with NETCDF4_PYTHON_LOCK:
-                file[NAME][number] = stored
+                file[NAME][..., number, :, :] = stored
             on_frame(number + 1)
 
 
@@ -107,7 +107,7 @@ def _write_zarr(
     # Bits that rounding made zero lie beside each other after shuffling.
     compressor = BloscCodec(typesize=itemsize, cname="zstd", clevel=3, shuffle="bitshuffle")
     encoding[NAME] = precision.encoding | {
-        "chunks": (1, *chunk_sides(da.sizes["y"], da.sizes["x"])),
+        "chunks": (1,) * (da.ndim - 2) + chunk_sides(da.sizes["y"], da.sizes["x"]),
         "compressors": [compressor],
     }
     with warnings.catch_warnings():
@@ -116,7 +116,7 @@ def _write_zarr(
         dataset.to_zarr(path, compute=False, zarr_format=3, consolidated=False, encoding=encoding)
     array = zarr.open_group(path, mode="r+")[NAME]
     for number, frame in enumerate(iterate_frames(da)):
-        array[number] = precision.stored(frame)  # type: ignore[index]
+        array[..., number, :, :] = precision.stored(frame)  # type: ignore[index]
         on_frame(number + 1)
     with warnings.catch_warnings():
         # Not in the Zarr v3 specification either, but what xarray looks for first.

@@ -144,6 +144,8 @@ class Format:
         Of the frames, if a sequence is a folder of files with one frame each.
     precisions : tuple of str
         Which it can store.
+    holds_ensembles : bool
+        Whether it can hold several members.
     groups : callable, optional
         Given a store, the names of the groups that each hold a sequence.
     header_reader : callable, optional
@@ -164,6 +166,7 @@ class Format:
     also_reads: tuple[str, ...] = ()
     frame_suffix: str = ""
     precisions: tuple[str, ...] = tuple(PRECISIONS)
+    holds_ensembles: bool = False
     groups: Callable[[Path], Iterable[str]] | None = None
     header_reader: Callable[[Reading], Callable[[Path], Header]] | None = None
     check_place: Callable[[xr.DataArray, Path, bool, Iterable[Path]], None] | None = None

@@ -49,7 +49,7 @@ class Header:
     times : (T,) datetime64[ns]
         Of its frames, in order.
     kind : tuple
-        Variable, rows, columns, grid, sensor, channel and storm: files of one sequence agree in all.
+        Variable, rows, columns, grid, sensor, channel, storm and number of members: files of one sequence agree in all.
     coords : dict of Variable
         All coordinates but the times, decoded.
     attrs : dict
@@ -131,7 +131,7 @@ class HeaderReader:
         channel = channel_of(image.name, attrs, {name: xr.DataArray(v) for name, v in coords.items() if v.size == 1})
         sensor = tuple(sorted(f"{key.lower()}={text_of(attrs[key])}" for key in attrs if key.lower() in SENSORS))
         storm = tuple(sorted(text_of(attrs[key]) for key in attrs if key.lower().removeprefix("file:") in STORMS))
-        kind = (image.name, rows, columns, digest, sensor, (channel.kind, channel.wavelength), storm)
+        kind = (image.name, rows, columns, digest, sensor, (channel.kind, channel.wavelength), storm, image.members)
         return Header(image.path, times, kind, coords, attrs)
 
 

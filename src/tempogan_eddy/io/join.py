@@ -152,10 +152,17 @@ def join_files(
     _tell_gaps(times, name)
     read = _JoinedFrames(headers, places, functools.partial(find_image, variable=variable, time_from=time_from))
     rows, columns = headers[0].kind[1:GRID]
-    stack = FrameStack(headers[0].path.parent, read, (len(places), rows, columns), valid_kelvin=valid_kelvin)
+    members: int | None = headers[0].kind[-1]
+    folder, shape, paths = headers[0].path.parent, (len(places), rows, columns), [header.path for header in headers]
+    stacks = [
+        FrameStack(folder, functools.partial(read, member), shape, valid_kelvin=valid_kelvin, paths=paths)
+        for member in range(members or 1)
+    ]
     names = dict.fromkeys(key for header in headers for key in header.coords)
     coords = {key: _coordinate(headers, places, key) for key in names}
-    da = lazy_sequence(stack, {"time": ("time", times), **coords}, {**headers[0].attrs, "sequence": name})
+    da = lazy_sequence(
+        stacks if members else stacks[0], {"time": ("time", times), **coords}, {**headers[0].attrs, "sequence": name}
+    )
     return as_sequence(da, valid_kelvin=EVERYTHING)
 
 
@@ -223,21 +230,20 @@ class _JoinedFrames:
 
     def __init__(self, headers: list[Header], places: list[tuple[int, int]], find: Callable[[Path], Image]) -> None:
         self.paths, self.places, self.find = [header.path for header in headers], places, find
-        self._held: OrderedDict[int, tuple[Image, FrameStack]] = OrderedDict()
+        self._held: OrderedDict[int, tuple[Image, list[FrameStack]]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def __call__(self, number: int) -> np.ndarray:
+    def __call__(self, member: int, number: int) -> np.ndarray:
         file, frame = self.places[number]
         with self._lock:
-            stack = self._stack(file)
-            return stack[frame, slice(None), slice(None)]
+            return self._stacks(file)[member][frame, slice(None), slice(None)]
 
-    def _stack(self, file: int) -> FrameStack:
+    def _stacks(self, file: int) -> list[FrameStack]:
         if file not in self._held:
             while len(self._held) >= FILES_OPEN:
                 _, (image, _) = self._held.popitem(last=False)
                 image.close()
             image = self.find(self.paths[file])
-            self._held[file] = image, image.stack(EVERYTHING)
+            self._held[file] = image, image.stacks(EVERYTHING)
         self._held.move_to_end(file)
         return self._held[file][1]

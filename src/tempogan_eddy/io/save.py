@@ -17,7 +17,7 @@ from tempogan_eddy.io.history import with_line
 from tempogan_eddy.io.ownership import check_place
 from tempogan_eddy.io.precision import precision_of
 from tempogan_eddy.io.quality import EVERYTHING
-from tempogan_eddy.io.sequence import DIMS, as_sequence
+from tempogan_eddy.io.sequence import MEMBER, as_sequence, has_dims
 from tempogan_eddy.registry import FORMATS
 
 __all__ = ["check_output", "save_sequence"]
@@ -41,8 +41,8 @@ def save_sequence(
 
     Parameters
     ----------
-    da : DataArray (time, y, x)
-        A sequence; other arrays are taken as `reconstruct` takes them, if they say when they were seen.
+    da : DataArray (time, y, x) or (member, time, y, x)
+        A sequence or an ensemble; other arrays are taken as `reconstruct` takes them, if they say when they were seen.
     path : str or Path
         ``*.nc`` (CF NetCDF), ``*.zarr`` (Zarr v3), a folder of 16-bit PNG frames, or the folder of a Digital
         Typhoon basin, to which the sequence is added under its ``attrs["sequence"]``.
@@ -84,9 +84,9 @@ def save_sequence(
 
 def _sequence(held: Any) -> xr.DataArray:
     """Return what people hold, as `adapt` takes it, as a sequence with times."""
-    if isinstance(held, xr.DataArray) and set(held.dims) == set(DIMS):
+    if isinstance(held, xr.DataArray) and has_dims(held):
         return held
-    adapted = adapt(held)
+    adapted = adapt(held, ensembles=True)
     if not adapted.timed:
         raise InputError("The frames have no time to be written; give them one (da.assign_coords(time=...)).")
     return adapted.sequence
@@ -111,6 +111,11 @@ def check_output(
     known = _format(path, format, inputs)
     if precision_of(precision).name not in known.precisions:
         raise InputError(f"The format {known.name} holds no {precision} values; write NetCDF or Zarr.")
+    if MEMBER in da.dims and not known.holds_ensembles:
+        raise InputError(
+            f"The format {known.name} holds one member, not {da.sizes[MEMBER]}; write NetCDF or Zarr, or one member "
+            "at a time (da.isel(member=0))."
+        )
     if inputs & set(Path(os.path.realpath(path)).parents):
         raise InputError(f"{path} lies in what the input is read from; write to another place.")
     if known.check_place is not None:

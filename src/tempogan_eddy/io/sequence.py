@@ -1,8 +1,9 @@
 """The one data type between all parts: a sequence, stated and checked in one place.
 
-A sequence is an ``xarray.DataArray`` named ``brightness_temperature`` with dims exactly ``(time, y, x)``:
-float32 kelvin, NaN where missing, lazy (dask, whole frames, one or several a chunk), with a ``time`` coordinate
-that never decreases. ``attrs["sequence"]`` names the storm. All other coordinates and attributes are the file's own.
+A sequence is an ``xarray.DataArray`` named ``brightness_temperature`` with dims exactly ``(time, y, x)``, or
+``(member, time, y, x)`` for an ensemble: float32 kelvin, NaN where missing, lazy (dask, whole frames, one or several a
+chunk), with a ``time`` coordinate that never decreases. ``attrs["sequence"]`` names the storm. All other coordinates
+and attributes are the file's own.
 """
 
 import functools
@@ -22,12 +23,25 @@ from tempogan_eddy.io.cadence import nominal_times, parse_duration
 from tempogan_eddy.io.quality import VALID_KELVIN, mask_impossible
 from tempogan_eddy.io.units import Conversion, kelvin_conversion, text_of
 
-__all__ = ["DIMS", "NAME", "as_dates", "as_sequence", "label_of", "order_of_times", "select_time"]
+__all__ = [
+    "DIMS",
+    "MEMBER",
+    "NAME",
+    "as_dates",
+    "as_sequence",
+    "has_dims",
+    "label_of",
+    "order_of_times",
+    "refuse_ensemble",
+    "select_time",
+]
 
 log = logging.getLogger(__name__)
 
 NAME = "brightness_temperature"
 DIMS = ("time", "y", "x")
+MEMBER = "member"
+"""The dimension in front of an ensemble's others."""
 HALF_SECOND, MINUTE = np.timedelta64(5 * 10**8, "ns"), np.timedelta64(60 * 10**9, "ns")
 
 # Calendars of cftime whose dates are those of numpy since 1582.
@@ -42,8 +56,8 @@ def as_sequence(
     Parameters
     ----------
     da : DataArray
-        Dims ``time``, ``y``, ``x`` in any order; ``attrs["units"]`` in kelvin or degrees Celsius; any real numeric
-        type; frames in any order of time.
+        Dims ``time``, ``y``, ``x`` and perhaps ``member`` in any order; ``attrs["units"]`` in kelvin or degrees
+        Celsius; any real numeric type; frames in any order of time.
     sequence : str, optional
         The storm's name, used where ``attrs`` holds none.
     valid_kelvin : tuple of float
@@ -51,7 +65,7 @@ def as_sequence(
 
     Returns
     -------
-    DataArray (time, y, x)
+    DataArray (time, y, x) or (member, time, y, x)
         Lazy float32 kelvin, in the order of time, in the chunks along time that it came in; coordinates and
         attributes kept.
 
@@ -61,7 +75,7 @@ def as_sequence(
         For other dims, units, types or times than a sequence can have.
     """
     label = label_of(da, sequence)
-    if set(da.dims) != set(DIMS):
+    if not has_dims(da):
         raise InputError(
             f"{label} has the dimensions {tuple(da.dims)}; a sequence has exactly {DIMS}: rename them "
             f"(da.rename({_first_other(da.dims)}=...)) or choose one of the others (da.isel)."
@@ -77,20 +91,39 @@ def as_sequence(
             f"{label} has {told}; its attribute units must say K or degrees_Celsius "
             "(xarray: attrs['units']; a NetCDF file: ncatted -a units,VARIABLE,o,c,K FILE)."
         )
-    da = da.transpose(*DIMS).assign_coords(time=check_times(da, label))
+    da = da.transpose(..., *DIMS).assign_coords(time=check_times(da, label))
     order = order_of_times(da["time"].values, label)
     if order is not None:
         da = da.isel(time=order)
     # Frames that are computed together stay together: one alone would have its whole chunk computed for it.
     data = da.chunk({"y": -1, "x": -1} if da.chunks else {"time": 1, "y": -1, "x": -1}).data
     clean = functools.partial(_to_kelvin, conversion=conversion, valid_kelvin=valid_kelvin)
-    data = dask.array.map_blocks(clean, data, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32))
+    data = dask.array.map_blocks(clean, data, dtype=np.float32, meta=np.empty((0,) * da.ndim, np.float32))
     attrs = {str(key): _plain(value) for key, value in da.attrs.items()} | {
         "units": "K",
         "standard_name": NAME,
     }
     attrs["sequence"] = str(attrs.get("sequence", label))
     return da.copy(data=data).rename(NAME).assign_attrs(attrs)
+
+
+def has_dims(da: xr.DataArray) -> bool:
+    """Return whether a DataArray has the dimensions of a sequence, in any order."""
+    return set(da.dims) in ({*DIMS}, {MEMBER, *DIMS})
+
+
+def refuse_ensemble(da: xr.DataArray) -> None:
+    """Refuse a sequence of several members.
+
+    Raises
+    ------
+    InputError
+        It has the dimension ``member``.
+    """
+    if MEMBER in da.dims:
+        raise InputError(
+            f"{label_of(da)} is an ensemble of {da.sizes[MEMBER]} members; take one at a time (da.isel(member=0))."
+        )
 
 
 def label_of(da: xr.DataArray, sequence: str | None = None) -> str:

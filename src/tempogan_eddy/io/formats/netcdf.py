@@ -39,6 +39,7 @@ NETCDF = Format(
     open=_open,
     write=lambda da, path, writing: write_cf(da, path, "netcdf", writing.precision, writing.on_frame),
     owns=Kind("a NetCDF sequence", lambda path: hdf5_is_ours(path, "sequence")),
+    holds_ensembles=True,
     suffixes=(".nc", ".nc4", ".nc3", ".cdf", ".netcdf"),
     also_reads=(".h5", ".he5", ".hdf5"),
     header_reader=lambda reading: HeaderReader(reading.variable, reading.time_from),

@@ -57,6 +57,7 @@ ZARR = Format(
     open=_open,
     write=lambda da, path, writing: write_cf(da, path, "zarr", writing.precision, writing.on_frame),
     owns=Kind("a Zarr sequence", _is_ours, holds_only_zarr),
+    holds_ensembles=True,
     suffixes=(".zarr",),
     also_reads=(".zarr.zip",),
     groups=zarr_groups,
