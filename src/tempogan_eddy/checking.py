@@ -20,6 +20,7 @@ from tempogan_eddy.io.finding import expand
 from tempogan_eddy.io.foreign import foreign_format
 from tempogan_eddy.io.format import StoredSequence, named_like_data, recognise
 from tempogan_eddy.io.frames import report_masked
+from tempogan_eddy.io.names import listed
 from tempogan_eddy.io.open import search
 from tempogan_eddy.io.spacing import grid_spacing
 from tempogan_eddy.io.walk import Seen, entries, walk
@@ -197,7 +198,7 @@ def _checked(
     said: list[str],
 ) -> SequenceCheck:
     unreadable = [*broken, *seen.broken]
-    problems = [f"{_count(unreadable, 'frame')} cannot be read: {_some(unreadable)}"] if unreadable else []
+    problems = [f"{_count(unreadable, 'frame')} cannot be read: {listed(unreadable, TOLD, '; ')}"] if unreadable else []
     if seen.looked and seen.kelvins is None:
         problems.append(f"none of {seen.looked} frames has a valid pixel: are the units right?")
     return SequenceCheck(
@@ -219,13 +220,13 @@ def _checked(
 
 def _notes(times: Timing, seen: Survey) -> list[str]:
     notes = [
-        f"{_count(listed, what)}{where}: {_some(listed)}"
-        for listed, what, where in (
+        f"{_count(lines, what)}{where}: {_some(lines)}"
+        for lines, what, where in (
             (times.gaps, "gap", ""),
             (times.duplicates, "frame", " at the time of the one before"),
             (times.changes, "change", " of satellite"),
         )
-        if listed
+        if lines
     ]
     if seen.blank and seen.kelvins is not None:
         notes.append(f"{seen.blank} of {seen.looked} frames have no valid pixel")
@@ -302,10 +303,9 @@ def _messages() -> Iterator[list[str]]:
         logger.handlers, logger.propagate = handlers, propagate
 
 
-def _count(listed: Sequence[str], what: str) -> str:
-    return f"{len(listed)} {what}{'' if len(listed) == 1 else 's'}"
+def _count(lines: Sequence[str], what: str) -> str:
+    return f"{len(lines)} {what}{'' if len(lines) == 1 else 's'}"
 
 
 def _some(lines: Sequence[str]) -> str:
-    more = f" and {len(lines) - TOLD} more" if len(lines) > TOLD else ""
-    return "; ".join(lines[:TOLD]) + more
+    return listed(lines, TOLD, "; ")

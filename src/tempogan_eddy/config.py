@@ -25,6 +25,7 @@ from tempogan_eddy.config_text import describe_problems
 from tempogan_eddy.config_yaml import parse_yaml
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.json_text import read_bounded
+from tempogan_eddy.io.quality import GREY_KELVIN, VALID_KELVIN
 from tempogan_eddy.registry import SENSORS
 
 __all__ = [
@@ -131,7 +132,7 @@ class SplitConfig(_Section):
 class DataConfig(_Section):
     """How files become kelvin and windows."""
 
-    kelvin_range: KelvinRange = Field((170.0, 320.0), description="the kelvins that scale to 0 and 1; never per frame")
+    kelvin_range: KelvinRange = Field(GREY_KELVIN, description="the kelvins that scale to 0 and 1; never per frame")
     cadence: str = Field(
         "1h", description="time between the frames of a window, e.g. 1h, 30min; native: each sequence's own"
     )
@@ -139,14 +140,14 @@ class DataConfig(_Section):
         None, description="how far two times may differ and still be the same, e.g. 30s; a tenth of the cadence if null"
     )
     grey_kelvin: KelvinRange = Field(
-        (170.0, 320.0), description="PNG only: kelvin at black and at white (swap them where cold is white)"
+        GREY_KELVIN, description="PNG only: kelvin at black and at white (swap them where cold is white)"
     )
     variable: str | None = Field(None, description="NetCDF and Zarr: the variable, where CF attributes do not tell")
     time_from: Literal["auto", "attributes", "name"] = Field(
         "auto", description="NetCDF and Zarr: where a frame without a time coordinate has its time from"
     )
     valid_kelvin: KelvinRange = Field(
-        (160.0, 330.0), description="values from the first on and below the second are valid, all others missing"
+        VALID_KELVIN, description="values from the first on and below the second are valid, all others missing"
     )
     unreadable: Literal["error", "gap"] = Field(
         "error", description="a frame, or a file of many, that cannot be read: an error, or a gap in time"

@@ -14,7 +14,8 @@ import numpy as np
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.companions import STORED_ATTRIBUTES, decoded_times
+from tempogan_eddy.io.attributes import STORED
+from tempogan_eddy.io.companions import decoded_times
 from tempogan_eddy.io.hdf5_guard import check_dataset, check_storage
 from tempogan_eddy.io.image import Image
 from tempogan_eddy.io.time_axis import frame_time
@@ -101,7 +102,7 @@ class Example:
             yield _attributes(holder, {name for name in _names(holder) if name.lower() in self.telling})
         yield tuple(size for axis, size in enumerate(image.shape) if axis != self.frames_axis)
         # Packing may differ from file to file: it is read anew with each.
-        yield _attributes(image, _names(image) - STORED_ATTRIBUTES)
+        yield _attributes(image, _names(image) - STORED)
         for name in self.kept:
             coordinate = h5py.h5d.open(group, name.encode())
             check_storage(coordinate, name, path)
@@ -114,7 +115,7 @@ class Example:
         self, file: h5py.h5f.FileID, group: h5py.h5g.GroupID, image: h5py.h5d.DatasetID, path: Path, time_from: str
     ) -> np.ndarray:
         if self.time is None:
-            stated = [_attributes(holder, _names(holder) - STORED_ATTRIBUTES) for holder in (image, file)]
+            stated = [_attributes(holder, _names(holder) - STORED) for holder in (image, file)]
             told = frame_time(path, (stated[0], stated[1]), time_from)
             return np.array([] if told is None else [told[0]], "datetime64[ns]")
         stored = h5py.h5d.open(group, self.time.encode())

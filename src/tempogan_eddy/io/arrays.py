@@ -16,19 +16,19 @@ import xarray as xr
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.attributes import FILE
 from tempogan_eddy.io.axes import role_of
+from tempogan_eddy.io.channel import preferred
+from tempogan_eddy.io.choice import likeliest
 from tempogan_eddy.io.layout import Layout, layout_of, times_of
+from tempogan_eddy.io.names import listed
 from tempogan_eddy.io.open import open_sequence
 from tempogan_eddy.io.quality import VALID_KELVIN, refuse_celsius
 from tempogan_eddy.io.restoring import OF_NUMBERS, is_object, restored
 from tempogan_eddy.io.sequence import DIMS, MEMBER, as_sequence, label_of, order_of_times, refuse_ensemble
 from tempogan_eddy.io.units import kelvin_conversion, text_of
 
-__all__ = ["Adapted", "adapt", "choose_variable"]
+__all__ = ["Adapted", "adapt"]
 
 log = logging.getLogger(__name__)
-
-TEMPERATURES = {"brightness_temperature", "toa_brightness_temperature"}
-"""Standard names of CF; satpy's calibration is called like the first."""
 
 PACKING = ("scale_factor", "add_offset")
 
@@ -116,14 +116,14 @@ def adapt(
 def _adapt_dataset(
     dataset: xr.Dataset, kelvin: bool, variable: str | None, valid_kelvin: tuple[float, float], ensembles: bool
 ) -> Adapted:
-    name = choose_variable(dataset, variable, kelvin)
-    places = [other for other, var in dataset.data_vars.items() if other != name and _is_place(other, var)]
+    name = _choose_variable(dataset, variable, kelvin)
+    coordinates = [other for other, var in dataset.data_vars.items() if other != name and _is_place(other, var)]
     mapping = text_of(dataset[name].attrs.get("grid_mapping", dataset[name].encoding.get("grid_mapping")))
-    places += [other for other in dataset.data_vars if other == mapping]
-    left = [str(other) for other in dataset.data_vars if other != name and other not in places]
+    coordinates += [other for other in dataset.data_vars if other == mapping]
+    left = [str(other) for other in dataset.data_vars if other != name and other not in coordinates]
     if left:
         log.info("Only the variable %s is used, not %s", name, ", ".join(left))
-    da = dataset.set_coords(places)[name]
+    da = dataset.set_coords(coordinates)[name]
     # The Dataset's attributes belong to what it holds, and are refreshed with it.
     shared = {f"{FILE}{key}" if key in da.attrs else key: value for key, value in dataset.attrs.items()}
     adapted = _adapt_array(da.assign_attrs({**shared, **da.attrs}), kelvin, valid_kelvin, ensembles)
@@ -146,48 +146,32 @@ def _is_place(name: Hashable, var: xr.DataArray) -> bool:
     return role_of(name, var.attrs) is not None and var.ndim <= 2 and var.dtype.kind in "iufM"
 
 
-def choose_variable(dataset: xr.Dataset, variable: str | None = None, kelvin: bool = False) -> Hashable:
-    """Return the name of the one brightness temperature in a Dataset.
-
-    Raises
-    ------
-    InputError
-        There is none, or there are several and none was named.
-    """
+def _choose_variable(dataset: xr.Dataset, variable: str | None, kelvin: bool) -> Hashable:
+    """Return the name of the one brightness temperature in a Dataset; refuse none, and several if none was named."""
+    names = sorted(map(str, dataset.data_vars))
     if variable is not None:
         if variable not in dataset.data_vars:
-            listed = ", ".join(sorted(map(str, dataset.data_vars))) or "none"
-            raise InputError(f"The Dataset has no variable {variable!r}; it has {listed}.")
+            raise InputError(f"The Dataset has no variable {variable!r}; it has {listed(names) or 'none'}.")
         return variable
     frames = {
-        name: da
+        str(name): da
         for name, da in dataset.data_vars.items()
         if da.ndim >= 2 and da.dtype.kind in "iuf" and not _is_place(name, da)
     }
-    told = [name for name, da in frames.items() if _says_temperature(da)]
-    in_kelvin = [name for name, da in frames.items() if getattr(_conversion(da), "is_kelvin", False)]
-    found = told or in_kelvin or (list(frames) if kelvin else [])
-    if len(found) == 1:
-        return found[0]
+    found = likeliest(frames) or (list(frames) if kelvin else [])
+    best = found[0] if len(found) == 1 else preferred({name: frames[name] for name in found}) if found else None
+    if best is not None:
+        return next(name for name in dataset.data_vars if str(name) == best)
     if found:
-        listed = ", ".join(sorted(map(str, found)))
         raise InputError(
-            f"The Dataset has several candidates, {listed}; choose one, for example dataset[{str(found[0])!r}] or "
-            f"variable={str(found[0])!r}."
+            f"The Dataset has several candidates, {listed(sorted(found))}; choose one, for example "
+            f"dataset[{found[0]!r}] or variable={found[0]!r}."
         )
-    listed = ", ".join(sorted(map(str, dataset.data_vars))) or "no variable"
     raise InputError(
-        f"The Dataset holds {listed}, but nothing with a standard_name of brightness temperature or the units K; "
-        "choose one (dataset[NAME] or variable=NAME), and add kelvin=True if its units are not stated."
+        f"The Dataset holds {listed(names) or 'no variable'}, but nothing with a standard_name of brightness "
+        "temperature or the units K; choose one (dataset[NAME] or variable=NAME), and add kelvin=True if its units are "
+        "not stated."
     )
-
-
-def _says_temperature(da: xr.DataArray) -> bool:
-    return bool({text_of(da.attrs.get(key, "")) for key in ("standard_name", "calibration")} & TEMPERATURES)
-
-
-def _conversion(da: xr.DataArray) -> Any:
-    return kelvin_conversion(da.attrs.get("units", ""))
 
 
 def _adapt_numbers(held: Any, kelvin: bool, valid_kelvin: tuple[float, float]) -> Adapted:

@@ -7,41 +7,30 @@ from typing import Any
 
 import xarray as xr
 
-from tempogan_eddy.io.attributes import merge
+from tempogan_eddy.io.attributes import STORED, merge
 from tempogan_eddy.io.channel import channel_of
-from tempogan_eddy.io.companions import STORED_ATTRIBUTES, place_coordinates, tell_left_out
+from tempogan_eddy.io.companions import place_coordinates, tell_left_out
 from tempogan_eddy.io.container import stem_of
 from tempogan_eddy.io.frames import lazy_sequence
 from tempogan_eddy.io.image import Image, find_image
-from tempogan_eddy.io.quality import EVERYTHING, VALID_KELVIN
+from tempogan_eddy.io.quality import EVERYTHING
+from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.sequence import as_sequence
 
 __all__ = ["attributes_of", "coordinates_of", "open_cf"]
 
 
-def open_cf(
-    path: Path,
-    *,
-    group: str | None = None,
-    variable: str | None = None,
-    valid_kelvin: tuple[float, float] = VALID_KELVIN,
-    time_from: str = "auto",
-) -> xr.DataArray:
+def open_cf(path: Path, reading: Reading | None = None, group: str | None = None) -> xr.DataArray:
     """Open the brightness temperature of a NetCDF or HDF5 file, a Zarr store, or one group of it.
 
     Parameters
     ----------
     path : Path
         The file or store; a Zarr store may be a zip archive.
+    reading : Reading, optional
+        How it is read.
     group : str, optional
         A group in it; without one the groups of a NetCDF-4 file are looked through where its root has none.
-    variable : str, optional
-        The variable's name; see `choose_variable`.
-    valid_kelvin : tuple of float
-        Values outside these kelvins are missing; the log says how many there were.
-    time_from : {"auto", "attributes", "name"}
-        Where a single frame has its time from: its time variable, else attributes, else the file's name; or one of the
-        last two alone.
 
     Returns
     -------
@@ -57,8 +46,9 @@ def open_cf(
     InputError
         If the file cannot be read, several variables fit, or the one that fits has no times or too many dimensions.
     """
-    image = find_image(path, group, variable, time_from)
-    stacks = image.stacks(valid_kelvin)
+    reading = reading or Reading()
+    image = find_image(path, reading, group)
+    stacks = image.stacks(reading.valid_kelvin)
     attrs = attributes_of(image)
     named = image.group.rsplit("/", 1)[-1] if image.group and path.is_dir() else stem_of(path)
     attrs["sequence"] = str(attrs.get("sequence", named))
@@ -73,7 +63,7 @@ def attributes_of(image: Image) -> dict[str, Any]:
     attrs = merge(image.dataset.attrs, stored.attrs)
     if grid_mapping := stored.encoding.get("grid_mapping"):
         attrs["grid_mapping"] = grid_mapping
-    attrs = {key: value for key, value in attrs.items() if key not in STORED_ATTRIBUTES} | {"units": "K"}
+    attrs = {key: value for key, value in attrs.items() if key not in STORED} | {"units": "K"}
     if channel_of(image.name).kind and not channel_of("", attrs).kind:
         attrs.setdefault("original_name", image.name)  # all that tells the channel
     return attrs

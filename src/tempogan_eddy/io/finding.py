@@ -16,9 +16,11 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.choice import NoSequenceError
 from tempogan_eddy.io.container import stem_of
 from tempogan_eddy.io.foreign import foreign_format
-from tempogan_eddy.io.format import Format, Reading, StoredSequence, named_like_data, recognise
+from tempogan_eddy.io.format import Format, StoredSequence, named_like_data, recognise
 from tempogan_eddy.io.headers import Header
 from tempogan_eddy.io.join import adjoining, continuing, name_pattern
+from tempogan_eddy.io.names import listed
+from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.stamps import time_in_name
 from tempogan_eddy.io.walk import Seen, entries, refuse_special
 from tempogan_eddy.registry import FORMATS
@@ -236,6 +238,5 @@ def _nothing(roots: list[Path], wanted: Format | None) -> str:
     foreign = next((known for known in map(foreign_format, files) if known), None) if wanted is None else None
     if foreign:
         return str(foreign)
-    listed = ", ".join(map(str, roots[:3])) + (" and more" if len(roots) > 3 else "")
     *titles, last = [known.title for known in ([wanted] if wanted else FORMATS.values())]
-    return f"{listed} holds no sequence of frames in {', '.join(titles)}{' or ' if titles else ''}{last}."
+    return f"{listed(roots, 3)} holds no sequence of frames in {', '.join(titles)}{' or ' if titles else ''}{last}."

@@ -5,49 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.ownership import Kind
 from tempogan_eddy.io.precision import PRECISIONS, Precision
-from tempogan_eddy.io.quality import VALID_KELVIN
-from tempogan_eddy.io.time_axis import TIME_FROM
+from tempogan_eddy.io.reading import ReaderOptions, Reading
 from tempogan_eddy.registry import FORMATS
 
 if TYPE_CHECKING:
     from tempogan_eddy.io.headers import Header
 
-__all__ = ["Format", "ReaderOptions", "Reading", "StoredSequence", "Writing", "named_like_data", "recognise"]
-
-
-class ReaderOptions(TypedDict, total=False):
-    """How files are read; `open_sequence` describes each option."""
-
-    variable: str | None
-    grey_kelvin: tuple[float, float]
-    cadence: str
-    valid_kelvin: tuple[float, float]
-    unreadable: str
-    time_from: str
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How files are read, complete; `open_sequence` describes each option."""
-
-    variable: str | None = None
-    grey_kelvin: tuple[float, float] = (170.0, 320.0)
-    cadence: str = "1h"
-    valid_kelvin: tuple[float, float] = VALID_KELVIN
-    unreadable: str = "error"
-    time_from: str = "auto"
-
-    def __post_init__(self) -> None:
-        """Refuse an unknown `time_from`."""
-        if self.time_from not in TIME_FROM:
-            raise InputError(f"Unknown time_from {self.time_from!r}; use one of {', '.join(TIME_FROM)}.")
+__all__ = ["Format", "StoredSequence", "Writing", "named_like_data", "recognise"]
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from tempogan_eddy.io.channel import channel_of
 from tempogan_eddy.io.file_kind import file_kind
 from tempogan_eddy.io.hdf5_guard import opened
 from tempogan_eddy.io.image import Image, find_image
+from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.units import text_of
 
 __all__ = ["GRID", "Header", "HeaderReader"]
@@ -69,16 +70,10 @@ class Header:
 
 
 class HeaderReader:
-    """Reads headers of files that are mostly alike.
+    """Reads headers of files that are mostly alike."""
 
-    Parameters
-    ----------
-    variable, time_from
-        As for `open_cf`.
-    """
-
-    def __init__(self, variable: str | None = None, time_from: str = "auto") -> None:
-        self.variable, self.time_from = variable, time_from
+    def __init__(self, reading: Reading | None = None) -> None:
+        self.reading = reading or Reading()
         self._examples: list[tuple[Example, Header]] = []
         self._grids: dict[str, dict[str, xr.Variable]] = {}
 
@@ -92,7 +87,7 @@ class HeaderReader:
         """
         if header := self._alike(path):
             return header
-        image = find_image(path, None, self.variable, self.time_from)
+        image = find_image(path, self.reading)
         try:
             image.conversion()  # refuses units that are no temperature, and claims beyond the file
             header = self._header(image)
@@ -108,7 +103,7 @@ class HeaderReader:
         try:
             with opened(path) as file:
                 for example, header in self._examples:
-                    times = example.times_if_alike(file, path, self.time_from)
+                    times = example.times_if_alike(file, path, self.reading.time_from)
                     if times is not None:
                         return replace(header, path=path, times=times)
         except OSError:  # no HDF5

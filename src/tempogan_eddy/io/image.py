@@ -21,6 +21,7 @@ from tempogan_eddy.io.frames import FrameStack
 from tempogan_eddy.io.hdf5_guard import check_claim
 from tempogan_eddy.io.layout import is_member
 from tempogan_eddy.io.once import tell_once
+from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.time_axis import find_time, frame_time
 from tempogan_eddy.io.units import Conversion, kelvin_conversion, text_of
 from tempogan_eddy.io.validity import Decoding, flagged
@@ -118,8 +119,8 @@ class Image:
         self.dataset.close()
 
 
-def find_image(path: Path, group: str | None = None, variable: str | None = None, time_from: str = "auto") -> Image:
-    """Open a file and find its brightness temperature; the options are those of `open_cf`.
+def find_image(path: Path, reading: Reading, group: str | None = None) -> Image:
+    """Open a file, or one group of it, and find its brightness temperature.
 
     Raises
     ------
@@ -128,7 +129,8 @@ def find_image(path: Path, group: str | None = None, variable: str | None = None
     InputError
         If the file cannot be read, several variables fit, or the one that fits has too many dimensions.
     """
-    group, name, dataset = _choose(path, group, variable)
+    group, name, dataset = _choose(path, group, reading.variable)
+    time_from = reading.time_from
     try:
         time, layout = _lay_out(dataset, dataset[name], path, time_from)
         image = Image(path, group, name, dataset, time, layout, _times(dataset[name], dataset, time, path, time_from))

@@ -19,6 +19,7 @@ from tempogan_eddy.io.frames import FrameStack, lazy_sequence
 from tempogan_eddy.io.headers import GRID, Header
 from tempogan_eddy.io.image import Image, find_image
 from tempogan_eddy.io.quality import EVERYTHING
+from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.sequence import as_sequence
 from tempogan_eddy.io.stamps import name_without_time
 
@@ -130,13 +131,11 @@ def _split_at_gaps(members: list[Header], stamped: bool) -> list[list[Header]]:
     return groups
 
 
-def join_files(
-    headers: list[Header], name: str, *, variable: str | None, valid_kelvin: tuple[float, float], time_from: str
-) -> xr.DataArray:
+def join_files(headers: list[Header], name: str, reading: Reading) -> xr.DataArray:
     """Return the frames of several files as one lazy sequence in the order of time.
 
-    Frames at a time that an earlier file has are left out; overlaps and gaps are told in a line each. A coordinate
-    that differs from file to file lies along time.
+    If two files have frames of one time, the frame of the earlier file is kept. The log reports overlaps and gaps. A
+    coordinate that differs from file to file lies along time.
 
     Parameters
     ----------
@@ -144,18 +143,18 @@ def join_files(
         Of one kind, or of one but for the grid, in the order of their times.
     name : str
         Of the sequence.
-    variable, valid_kelvin, time_from
-        As for `open_cf`.
+    reading : Reading
+        How the files are read.
     """
     places = _places(headers)
     times = np.array([headers[file].times[frame] for file, frame in places])
     _tell_gaps(times, name)
-    read = _JoinedFrames(headers, places, functools.partial(find_image, variable=variable, time_from=time_from))
+    read = _JoinedFrames(headers, places, functools.partial(find_image, reading=reading))
     rows, columns = headers[0].kind[1:GRID]
     members: int | None = headers[0].kind[-1]
     folder, shape, paths = headers[0].path.parent, (len(places), rows, columns), [header.path for header in headers]
     stacks = [
-        FrameStack(folder, functools.partial(read, member), shape, valid_kelvin=valid_kelvin, paths=paths)
+        FrameStack(folder, functools.partial(read, member), shape, valid_kelvin=reading.valid_kelvin, paths=paths)
         for member in range(members or 1)
     ]
     names = dict.fromkeys(key for header in headers for key in header.coords)

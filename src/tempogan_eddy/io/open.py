@@ -13,7 +13,9 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import finding
 from tempogan_eddy.io.choice import NoSequenceError
 from tempogan_eddy.io.finding import Paths
-from tempogan_eddy.io.format import ReaderOptions, Reading, StoredSequence
+from tempogan_eddy.io.format import StoredSequence
+from tempogan_eddy.io.names import listed
+from tempogan_eddy.io.reading import ReaderOptions, Reading
 
 __all__ = ["choose", "find_sequences", "open_found", "open_sequence", "open_sequences", "search"]
 
@@ -143,7 +145,7 @@ def open_found(
                 raise
             log.warning("left out: %s", error)
     if not opened:
-        raise InputError(f"{_shown(path)} holds no sequence of brightness temperature in {_listed(found)}.")
+        raise InputError(f"{_shown(path)} holds no sequence of brightness temperature in {listed(found)}.")
     return opened
 
 
@@ -180,19 +182,12 @@ def choose(found: Mapping[str, Found], name: str | None, path: Paths) -> Found:
     """
     if name is None and len(found) > 1:
         raise InputError(
-            f"{_shown(path)} holds {len(found)} sequences ({_listed(found)}); name one (storm, or --storm)."
+            f"{_shown(path)} holds {len(found)} sequences ({listed(found)}); name one (storm, or --storm)."
         )
     if name is not None and name not in found:
-        raise InputError(f"{_shown(path)} holds no sequence {name!r}; it holds {_listed(found)}.")
+        raise InputError(f"{_shown(path)} holds no sequence {name!r}; it holds {listed(found)}.")
     return found[name or next(iter(found))]
 
 
 def _shown(path: Paths) -> str:
-    if isinstance(path, str | Path):
-        return str(path)
-    return ", ".join(map(str, path[:3])) + (f" and {len(path) - 3} more" if len(path) > 3 else "")
-
-
-def _listed(names: Mapping[str, object]) -> str:
-    shown = list(names)[:12]
-    return ", ".join(shown) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+    return str(path) if isinstance(path, str | Path) else listed(path, 3)

@@ -11,7 +11,6 @@ import logging
 import re
 from collections.abc import Hashable, Iterable
 from datetime import datetime
-from typing import Any
 
 import dask.array
 import numpy as np
@@ -19,6 +18,7 @@ import pandas as pd
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.attributes import plain
 from tempogan_eddy.io.cadence import nominal_times, parse_duration
 from tempogan_eddy.io.quality import VALID_KELVIN, mask_impossible
 from tempogan_eddy.io.units import Conversion, kelvin_conversion, text_of
@@ -99,7 +99,7 @@ def as_sequence(
     data = da.chunk({"y": -1, "x": -1} if da.chunks else {"time": 1, "y": -1, "x": -1}).data
     clean = functools.partial(_to_kelvin, conversion=conversion, valid_kelvin=valid_kelvin)
     data = dask.array.map_blocks(clean, data, dtype=np.float32, meta=np.empty((0,) * da.ndim, np.float32))
-    attrs = {str(key): _plain(value) for key, value in da.attrs.items()} | {
+    attrs = {str(key): plain(value) for key, value in da.attrs.items()} | {
         "units": "K",
         "standard_name": NAME,
     }
@@ -135,17 +135,6 @@ def label_of(da: xr.DataArray, sequence: str | None = None) -> str:
 
 def _first_other(dims: Iterable[Hashable]) -> str:
     return next((str(dim) for dim in dims if dim not in DIMS), "band")
-
-
-def _plain(value: Any) -> str | int | float | list[Any]:
-    """Return an attribute as text, a number or a list of such, which every format can hold."""
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    if isinstance(value, np.generic | np.ndarray):
-        value = value.tolist()
-    if isinstance(value, list | tuple) and all(isinstance(item, str | int | float) for item in value):
-        return list(value)
-    return int(value) if isinstance(value, bool) else value if isinstance(value, str | int | float) else str(value)
 
 
 def _to_kelvin(block: np.ndarray, conversion: Conversion, valid_kelvin: tuple[float, float]) -> np.ndarray:

@@ -11,8 +11,9 @@ import xarray as xr
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import select_time
-from tempogan_eddy.io.format import ReaderOptions, StoredSequence
+from tempogan_eddy.io.format import StoredSequence
 from tempogan_eddy.io.open import choose, find_sequences
+from tempogan_eddy.io.reading import ReaderOptions
 from tempogan_eddy.viewer.scene import Scene, build_scene
 
 __all__ = ["Catalog", "Request"]

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import xarray as xr
-
 from tempogan_eddy.io.digital_typhoon import FILE_NAME, open_digital_typhoon
 from tempogan_eddy.io.digital_typhoon_write import KIND, check_basin, write_digital_typhoon
-from tempogan_eddy.io.format import Format, Reading, StoredSequence
+from tempogan_eddy.io.format import Format
 from tempogan_eddy.io.walk import names_in
 
 __all__ = ["DIGITAL_TYPHOON"]
@@ -18,17 +16,11 @@ def _recognise(path: Path) -> bool:
     return any(FILE_NAME.fullmatch(name) for name in (names_in(path) if path.is_dir() else [path.name]))
 
 
-def _open(stored: StoredSequence, reading: Reading) -> xr.DataArray:
-    return open_digital_typhoon(
-        stored.path, files=stored.files, valid_kelvin=reading.valid_kelvin, unreadable=reading.unreadable
-    )
-
-
 DIGITAL_TYPHOON = Format(
     "digital-typhoon",
     "Digital Typhoon HDF5",
     recognise=_recognise,
-    open=_open,
+    open=lambda stored, reading: open_digital_typhoon(stored.path, reading, stored.files),
     write=lambda da, path, writing: write_digital_typhoon(da, path, writing.on_frame, overwrite=writing.overwrite),
     owns=KIND,
     frame_suffix=".h5",

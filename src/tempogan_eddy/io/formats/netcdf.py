@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import xarray as xr
-
 from tempogan_eddy.io.cf import open_cf
 from tempogan_eddy.io.cf_write import write_cf
 from tempogan_eddy.io.file_kind import file_kind
-from tempogan_eddy.io.format import Format, Reading, StoredSequence
+from tempogan_eddy.io.format import Format
 from tempogan_eddy.io.headers import HeaderReader
 from tempogan_eddy.io.join import join_files
 from tempogan_eddy.io.ownership import Kind, hdf5_is_ours
@@ -24,23 +22,17 @@ def is_netcdf(path: Path) -> bool:
     return path.is_file() and (known or file_kind(path) in ("hdf5", "classic", "cdf5"))
 
 
-def _open(stored: StoredSequence, reading: Reading) -> xr.DataArray:
-    variable, valid_kelvin, time_from = reading.variable, reading.valid_kelvin, reading.time_from
-    if not stored.headers:
-        return open_cf(stored.path, variable=variable, valid_kelvin=valid_kelvin, time_from=time_from)
-    headers = list(stored.headers)
-    return join_files(headers, stored.name, variable=variable, valid_kelvin=valid_kelvin, time_from=time_from)
-
-
 NETCDF = Format(
     "netcdf",
     "NetCDF",
     recognise=is_netcdf,
-    open=_open,
+    open=lambda stored, reading: (
+        join_files(list(stored.headers), stored.name, reading) if stored.headers else open_cf(stored.path, reading)
+    ),
     write=lambda da, path, writing: write_cf(da, path, "netcdf", writing.precision, writing.on_frame),
     owns=Kind("a NetCDF sequence", lambda path: hdf5_is_ours(path, "sequence")),
     holds_ensembles=True,
     suffixes=(".nc", ".nc4", ".nc3", ".cdf", ".netcdf"),
     also_reads=(".h5", ".he5", ".hdf5"),
-    header_reader=lambda reading: HeaderReader(reading.variable, reading.time_from),
+    header_reader=HeaderReader,
 )

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import xarray as xr
 from PIL import Image
 
-from tempogan_eddy.io.format import Format, Reading, StoredSequence, named_like_data
+from tempogan_eddy.io.format import Format, named_like_data
 from tempogan_eddy.io.ownership import Kind
 from tempogan_eddy.io.png import TEXT_KEY, open_png, write_png
 from tempogan_eddy.io.walk import names_in
@@ -24,17 +23,6 @@ def _recognise(path: Path) -> bool:
     return any(name.lower().endswith(".png") for name in names) and not any(map(named_like_data, names))
 
 
-def _open(stored: StoredSequence, reading: Reading) -> xr.DataArray:
-    return open_png(
-        stored.path,
-        files=stored.files,
-        grey_kelvin=reading.grey_kelvin,
-        cadence=reading.cadence,
-        valid_kelvin=reading.valid_kelvin,
-        unreadable=reading.unreadable,
-    )
-
-
 def _is_ours(path: Path) -> bool:
     with Image.open(path, formats=["PNG"]) as image:
         return "mapping" in json.loads(image.info[TEXT_KEY])
@@ -44,7 +32,7 @@ PNG = Format(
     "png",
     "PNG",
     recognise=_recognise,
-    open=_open,
+    open=lambda stored, reading: open_png(stored.path, reading, stored.files),
     write=lambda da, path, writing: write_png(da, path, writing.on_frame),
     owns=Kind.of_frames("a folder of PNG frames", ".png", _is_ours),
     frame_suffix=".png",

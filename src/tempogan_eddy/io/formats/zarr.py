@@ -6,12 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import xarray as xr
-
 from tempogan_eddy.io.cf import open_cf
 from tempogan_eddy.io.cf_write import write_cf
 from tempogan_eddy.io.container import ZARR_MARKS, is_zipped_zarr, zarr_groups
-from tempogan_eddy.io.format import Format, Reading, StoredSequence
+from tempogan_eddy.io.format import Format
 from tempogan_eddy.io.ownership import Kind, attributes_are_ours
 
 __all__ = ["ZARR", "holds_only_zarr", "zarr_attributes"]
@@ -40,21 +38,11 @@ def _recognise(path: Path) -> bool:
     return is_zipped_zarr(path) or (path.is_dir() and any((path / mark).exists() for mark in ZARR_MARKS))
 
 
-def _open(stored: StoredSequence, reading: Reading) -> xr.DataArray:
-    return open_cf(
-        stored.path,
-        group=stored.group,
-        variable=reading.variable,
-        valid_kelvin=reading.valid_kelvin,
-        time_from=reading.time_from,
-    )
-
-
 ZARR = Format(
     "zarr",
     "Zarr",
     recognise=_recognise,
-    open=_open,
+    open=lambda stored, reading: open_cf(stored.path, reading, stored.group),
     write=lambda da, path, writing: write_cf(da, path, "zarr", writing.precision, writing.on_frame),
     owns=Kind("a Zarr sequence", _is_ours, holds_only_zarr),
     holds_ensembles=True,
