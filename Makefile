@@ -6,7 +6,7 @@ DATA ?=
 BENCH ?=
 QUALITY ?=
 
-.PHONY: demo test chromium lint bench benchmark-quality benchmark-flow weights wheel clean help
+.PHONY: demo test chromium lint bench quality flow weights wheel clean help
 
 help:
 	@echo "make demo             simulate storms, train, reconstruct, evaluate (about 5 minutes on two cores)"
@@ -14,8 +14,8 @@ help:
 	@echo "make test             run the tests"
 	@echo "make lint             ruff and mypy"
 	@echo "make bench            measure speed and memory (about 8 minutes on two cores)"
-	@echo "make benchmark-quality  score the released models on real storms (about 5 minutes on two cores)"
-	@echo "make benchmark-flow   compare flow estimators"
+	@echo "make quality          score the released models on real storms (about 5 minutes on two cores)"
+	@echo "make flow             compare flow estimators"
 	@echo "make weights          train the released models anew (about 70 minutes on two cores; goes on where it was stopped)"
 	@echo "make wheel            build the wheel into dist/"
 	@echo "make clean            remove what make made"
@@ -53,13 +53,13 @@ lint: $(VENV)/.installed
 	$(BIN)/mypy
 
 bench: $(VENV)/.bench chromium
-	$(BIN)/python benchmarks/bench.py $(BENCH)
+	$(BIN)/python -m benchmarks.bench $(BENCH)
 
-benchmark-quality: $(VENV)/.installed
-	$(BIN)/python benchmarks/quality.py $(QUALITY)
+quality: $(VENV)/.installed
+	$(BIN)/python -m experiments.quality $(QUALITY)
 
-benchmark-flow: $(VENV)/.installed
-	$(BIN)/python benchmarks/flow.py
+flow: $(VENV)/.installed
+	$(BIN)/python -m experiments.flow
 
 # Where a run was stopped it goes on; what it was trained with stays as it was.
 weights: $(VENV)/.installed

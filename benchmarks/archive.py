@@ -1,6 +1,6 @@
 """How long an archive of hourly files takes to open as one sequence, beside opening each file in full.
 
-python benchmarks/archive.py [FILES]
+python -m benchmarks.archive [FILES]
 """
 
 import json

@@ -1,6 +1,6 @@
 """How fast training and reconstruction are, beside the naive reference and beside what the machine can do.
 
-    python benchmarks/bench.py [--only training,memory] [--repeats 5] [--threads 2] [--device cpu]
+    python -m benchmarks.bench [--only training,memory] [--repeats 5] [--threads 2] [--device cpu]
 
 Prints tables and writes all numbers as JSON. docs/performance.md says what the columns mean.
 """
@@ -19,17 +19,11 @@ from typing import Any
 
 import torch
 
-import loader
-import machine
-import memory
-import reconstruction
-import scaling
-import training
-import viewer
-from places import DATA, ROOT
-from report import console, rounded
+from benchmarks import loader, machine, memory, reconstruction, scaling, training, viewer
+from benchmarks.paths import DATA, ROOT
+from benchmarks.report import console, rounded
+from benchmarks.workbench import Workbench, find_frames
 from tempogan_eddy.device import choose_device
-from workbench import Workbench, find_frames
 
 RESULTS = ROOT / "benchmarks" / "results"
 SECTIONS = {

@@ -8,10 +8,10 @@ from typing import Any
 
 from rich.console import Group
 
-from report import table
-from timing import interleave, ratio
-from training import BATCH, PATCH, Naive, Ours
-from workbench import Workbench
+from benchmarks.report import table
+from benchmarks.timing import interleave, ratio
+from benchmarks.training import BATCH, PATCH, Naive, Ours
+from benchmarks.workbench import Workbench
 
 SIZES = ((BATCH, PATCH), (16, 64))
 

@@ -14,9 +14,9 @@ import torch
 from rich.console import Group
 from torch import nn
 
-from report import table
+from benchmarks.report import table
+from benchmarks.timing import Task, interleave, ratio
 from tempogan_eddy.device import computes_bf16
-from timing import Task, interleave, ratio
 
 # (images, side) of the convolutions, and the side of the matrices. A GPU needs more to be full.
 CONVOLUTIONS = {"cpu": [(1, 128), (1, 256), (24, 32)], "cuda": [(128, 128), (32, 256), (1024, 32)]}

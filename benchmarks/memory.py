@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from rich.console import Group
 
-from reconstruction import rebuild_file
-from report import table
+from benchmarks.reconstruction import rebuild_file
+from benchmarks.report import table
+from benchmarks.timing import peak_memory
+from benchmarks.workbench import Workbench, untrained
 from tempogan_eddy import save_sequence
 from tempogan_eddy.weights import save_model
-from timing import peak_memory
-from workbench import Workbench, untrained
 
 LENGTHS = (10, 100, 1000)
 SIDE = 128
@@ -26,7 +26,7 @@ def measure(bench: Workbench, lengths: tuple[int, ...] = LENGTHS, side: int = SI
     """One row for each number of frames, each in a process of its own."""
     model, source, target = (bench.scratch / name for name in ("small.safetensors", "long.nc", "fine.nc"))
     small = untrained(bench.training(*SMALL))
-    save_model(model, small.generator, small.config, {})
+    save_model(model, small)
     peaks = []
     for frames in lengths:
         save_sequence(bench.coarse(frames, side), source)

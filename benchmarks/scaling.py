@@ -8,11 +8,11 @@ from typing import Any
 
 from rich.console import Group
 
-from report import table
+from benchmarks.report import table
+from benchmarks.timing import Task, interleave
+from benchmarks.training import Ours
+from benchmarks.workbench import Workbench, untrained
 from tempogan_eddy import reconstruct
-from timing import Task, interleave
-from training import Ours
-from workbench import Workbench, untrained
 
 FRAME_SIZES = ((1, 64), (1, 128), (1, 256), (1, 512), (4, 128), (16, 128))  # frames, side in LR pixels
 STEP_SIZES = ((2, 64), (4, 64), (8, 64), (16, 64), (8, 32), (8, 128))  # batch, patch

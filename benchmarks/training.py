@@ -12,13 +12,14 @@ import torch
 from rich.console import Group
 from torch import Tensor
 
-from naive import NaiveLoader, NaiveTraining
-from report import table
+from benchmarks.naive import NaiveLoader, NaiveTraining
+from benchmarks.report import table
+from benchmarks.timing import Elsewhere, Stopwatch, Task, count_flops, interleave, peak_memory, ratio, spread
+from benchmarks.workbench import Workbench
 from tempogan_eddy.config import Config
 from tempogan_eddy.training.batches import step_batches
+from tempogan_eddy.training.networks import bare
 from tempogan_eddy.training.trainer import TempoGANTrainer
-from timing import Elsewhere, Stopwatch, Task, count_flops, interleave, peak_memory, ratio, spread
-from workbench import Workbench
 
 BATCH, PATCH = 8, 128
 VARIANTS = {
@@ -68,7 +69,7 @@ class Ours:
         self.device = self.trainer.fabric.device
         # From the first adversarial step on, the batches are those of d_steps discriminator steps.
         first = config.training.pretrain_epochs * config.training.steps_per_epoch
-        self.batches = step_batches(self.trainer.dataset, first, 1 << 40, self.device)
+        self.batches = step_batches(self.trainer.dataset, config.training, first, 1 << 40, self.device)
         self.stopwatch = Stopwatch(self.device)
         for method, part in PARTS.items():
             self.stopwatch.watch(self.trainer.steps, method, part)
@@ -78,14 +79,14 @@ class Ours:
         with self.stopwatch.part("data"):
             return next(self.batches)
 
-    def train(self, batches: Any) -> dict[str, float]:
+    def train(self, batches: Any) -> dict[str, Tensor]:
         """Train once."""
         losses = self.trainer.steps.run(batches, self.adversarial)
         with self.stopwatch.part("average"):
-            self.trainer.ema.update_parameters(self.trainer._bare_generator())
+            self.trainer.average.update_parameters(bare(self.trainer.networks.generator))
         return losses
 
-    def step(self) -> dict[str, float]:
+    def step(self) -> dict[str, Tensor]:
         """Load and train once."""
         return self.train(self.load())
 

@@ -12,13 +12,13 @@ import numpy as np
 import xarray as xr
 from rich.console import Group
 
-from browser import chromium, find_chromium, served, wait_until_shown
-from report import table
+from benchmarks.browser import chromium, find_chromium, served, wait_until_shown
+from benchmarks.report import table
+from benchmarks.workbench import SCALE, Workbench
 from tempogan_eddy.io import open_sequence
 from tempogan_eddy.viewer.catalog import Catalog, Request
 from tempogan_eddy.viewer.scene import Scene, build_scene
 from tempogan_eddy.viewer.site import Site
-from workbench import SCALE, Workbench
 
 LARGE = (1000, 2048)  # frames and side
 VIEWPORT = {"width": 1440, "height": 900}

@@ -14,7 +14,7 @@ import torch
 import xarray as xr
 from torch import nn
 
-from machine import Probe
+from benchmarks.machine import Probe
 from tempogan_eddy.config import Config, load_config
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.io import open_sequence
@@ -117,4 +117,4 @@ def untrained(config: Config) -> Model:
     torch.manual_seed(0)
     generator = build_generator(config)
     nn.init.normal_(generator.tail.weight, std=1e-3)
-    return Model(generator.eval().requires_grad_(False), config, "untrained")
+    return Model.from_config(generator.eval().requires_grad_(False), config, "untrained")

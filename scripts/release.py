@@ -2,8 +2,9 @@
 
     python scripts/release.py [--runs weights] [--detail 0.91]
 
-Takes ``RUNS/faithful`` and ``RUNS/eddy`` as `make weights` leaves them, writes the package's
-``src/tempogan_eddy/released/*.safetensors`` and ``docs/training/*.csv`` (one row an epoch). Paths of the machine
+Takes the best models of ``RUNS/faithful`` and ``RUNS/eddy`` as `make weights` leaves them, writes the package's
+``src/tempogan_eddy/released/*.safetensors`` and ``docs/training/*.csv`` (one row an epoch, with
+``missed_max_rmse`` 1 where its RMSE was above the bound). Paths of the machine
 they were trained on are left out.
 """
 
@@ -11,11 +12,13 @@ from __future__ import annotations
 
 import argparse
 import csv
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tempogan_eddy.config import Config, TrainingConfig
+from tempogan_eddy.config import DataConfig, TrainingConfig
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.released import RELEASED
 from tempogan_eddy.training.checkpoint import best_path
@@ -39,42 +42,32 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=ROOT / "weights")
     parser.add_argument("--detail", type=float, default=0.91, help="the dial of eddy where the user sets none")
     options = parser.parse_args()
-    faithful, best_eddy = (load_model(best_path(options.runs / name / "checkpoints")) for name in RELEASED)
-    # The last epoch, sharpest and settled: how much of it there is to be is the dial's to say.
-    eddy = load_model(last_checkpoint(options.runs / "eddy" / "checkpoints"))
-    eddy.metadata["training_data"] = best_eddy.metadata["training_data"]
-    for section in ("model", "sensor"):
-        if getattr(faithful.config, section) != getattr(eddy.config, section):
-            raise InputError(f"The two runs differ in their section {section}; the dial needs one family.")
-    for name, model in zip(RELEASED, (faithful, eddy), strict=True):
+    models = {name: load_model(best_path(options.runs / name / "checkpoints")) for name in RELEASED}
+    if models["faithful"].specification != models["eddy"].specification:
+        raise InputError("The two runs differ in network or sensor; their weights cannot be interpolated.")
+    for name, model in models.items():
+        if model.metadata["missed_max_rmse"]:
+            raise InputError(f"No epoch of the run {name} is within training.max_rmse; train on, or raise the bound.")
         release(name, model, options.detail)
         write_log(options.runs / name / "logs", ROOT / "docs" / "training" / f"{name}.csv")
 
 
-def last_checkpoint(folder: Path) -> Path:
-    """The checkpoint of the latest epoch."""
-    found = sorted(folder.glob("checkpoint_epoch_*.pth"), key=lambda path: int(path.stem.rpartition("_")[2]))
-    if not found:
-        raise InputError(f"{folder} holds no checkpoint_epoch_N.pth; train first, with `make weights`.")
-    return found[-1]
-
-
 def release(name: str, model: Model, detail: float) -> None:
     """Write one model file of the package."""
-    kept = ("step", "epoch", "score", "training_data")
+    kept = ("step", "epoch", "score", "score_kind", "training_data")
     metadata = {key: model.metadata[key] for key in kept if key in model.metadata}
     metadata |= {"trained_on": TRAINED_ON, "use": USE} | ({"detail": detail} if name == "eddy" else {})
     path = ROOT / "src" / "tempogan_eddy" / "released" / f"{name}.safetensors"
-    save_model(path, model.generator, without_paths(model.config), metadata)
+    save_model(path, replace(model, config=without_paths(model.config), metadata=metadata))
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 
 
-def without_paths(config: Config) -> Config:
-    """The same configuration with the places of files as they are by default."""
-    default = TrainingConfig()
-    places = {key: getattr(default, key) for key in ("data_root", "start_from", "teacher", "checkpoint_dir", "log_dir")}
-    data = config.data.model_copy(update={"cache_dir": type(config.data)().cache_dir})
-    return config.model_copy(update={"training": config.training.model_copy(update=places), "data": data})
+def without_paths(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the same configuration with the places of files as they are by default."""
+    training, data = TrainingConfig().model_dump(), DataConfig().model_dump()
+    places = {key: training[key] for key in ("data_root", "start_from", "teacher", "checkpoint_dir", "log_dir")}
+    changed = {"training": config["training"] | places, "data": config["data"] | {"cache_dir": data["cache_dir"]}}
+    return config | changed
 
 
 def write_log(folder: Path, path: Path) -> None:

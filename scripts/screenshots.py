@@ -19,9 +19,9 @@ from PIL import Image
 
 from commands import ENVIRONMENT, ROOT, command, rebuilt, words_given
 
-sys.path.insert(0, str(ROOT / "benchmarks"))
+sys.path.insert(0, str(ROOT))
 
-from browser import chromium, settle, wait_until_shown
+from benchmarks.browser import chromium, settle, wait_until_shown
 
 IMAGES = ROOT / "docs" / "images"
 STORM, HOURS = (

@@ -184,10 +184,10 @@ METADATA = {"training_data": ["a storm"], "epoch": 1, "step": 3, "score": 1.5}
 
 
 def _make_model(folder: Path) -> Sample:
-    from tempogan_eddy.weights import save_model
+    from tempogan_eddy.weights import Model, save_model
 
     path = folder / "model.safetensors"
-    save_model(path, _generator(), _config(), METADATA)
+    save_model(path, Model.from_config(_generator(), _config(), "small", METADATA))
     return Sample(path, _inspected(path))
 
 
@@ -215,7 +215,7 @@ def _make_onnx(folder: Path) -> Sample:
     from tempogan_eddy.weights import Model
 
     path = folder / "model.onnx"
-    export_model(Model(_generator(), _config(), "small", METADATA), path)
+    export_model(Model.from_config(_generator(), _config(), "small", METADATA), path)
     return Sample(path, _inspected(path))
 
 

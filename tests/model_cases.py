@@ -27,7 +27,9 @@ def detailed_model(scale=4, detail_kelvin=4.0, **settings) -> Model:
     size = detail.square().mean().sqrt() * (high - low)
     for parameter in generator.tail.parameters():
         parameter *= detail_kelvin / size
-    return Model(generator, config, "test", {"version": "0", "step": 7, "training_data": ["clouds", "more clouds"]})
+    return Model.from_config(
+        generator, config, "test", {"version": "0", "step": 7, "training_data": ["clouds", "more clouds"]}
+    )
 
 
 def tf32_is_allowed() -> bool:

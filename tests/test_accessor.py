@@ -24,7 +24,9 @@ PACKAGE = Path(tempogan_eddy.__file__).parent
 def model():
     config = load_config({"model": {"n_residual_blocks": 1, "channels": 4, "upsample_factor": 4}})
     torch.manual_seed(0)
-    return Model(build_generator(config).eval().requires_grad_(False), config, "test", {"version": "0", "step": 1})
+    return Model.from_config(
+        build_generator(config).eval().requires_grad_(False), config, "test", {"version": "0", "step": 1}
+    )
 
 
 @pytest.fixture

@@ -35,7 +35,9 @@ COARSE = VALUES.reshape(FRAMES, ROWS // 4, 4, COLUMNS // 4, 4).mean((2, 4))
 def model():
     config = load_config({"model": {"n_residual_blocks": 1, "channels": 4, "upsample_factor": 4}})
     torch.manual_seed(0)
-    return Model(build_generator(config).eval().requires_grad_(False), config, "test", {"version": "0", "step": 1})
+    return Model.from_config(
+        build_generator(config).eval().requires_grad_(False), config, "test", {"version": "0", "step": 1}
+    )
 
 
 def plain(**changes):
@@ -580,7 +582,7 @@ def test_two_single_frames_are_matched_whatever_they_are():
 def test_files_can_be_compared_without_being_opened(tmp_path, model):
     save_sequence(frames(sequence="hagibis"), tmp_path / "truth.nc")
     save_sequence(coarsen(frames(), 4), tmp_path / "coarse.nc")
-    save_model(tmp_path / "m.safetensors", model.generator, model.config, {"step": 1})
+    save_model(tmp_path / "m.safetensors", model)
     fine = reconstruct(tmp_path / "coarse.nc", str(tmp_path / "m.safetensors"))
     np.testing.assert_array_equal(fine, reconstruct(open_sequence(tmp_path / "coarse.nc"), model))
     result = evaluate(str(tmp_path / "truth.nc"), {"ours": fine}, tmp_path / "coarse.nc", settings=QUICK)

@@ -6,18 +6,12 @@ import os
 import pytest
 import torch
 
-import bench
-import loader
-import machine
-import reconstruction
-import scaling
-import training
-import viewer
-from browser import find_chromium
-from report import console, rounded
+from benchmarks import bench, loader, machine, reconstruction, scaling, training, viewer
+from benchmarks.browser import find_chromium
+from benchmarks.report import console, rounded
+from benchmarks.timing import Elsewhere, Stopwatch, count_flops, interleave, process_peak, ratio, spread
+from benchmarks.workbench import Workbench, find_frames, generator_sizes, untrained
 from tempogan_eddy.config import load_config
-from timing import Elsewhere, Stopwatch, count_flops, interleave, process_peak, ratio, spread
-from workbench import Workbench, find_frames, generator_sizes, untrained
 
 CPU = torch.device("cpu")
 SMALL = ("model.n_residual_blocks=1", "model.channels=8", "model.discriminator_channels=8", "training.precision=fp32")

@@ -10,18 +10,28 @@ import torch
 import xarray as xr
 from PIL import Image
 
-import quality
 from evaluation_cases import SCALE, noisy, sequence
-from quality_curves import cold_shares, measure, profile
-from quality_methods import EDDY, FAITHFUL, LANCZOS, REGRESSION, interpolated, lanczos, load_dial, load_networks, order
-from quality_page import page_text, rewrite, verdicts
-from quality_storms import Centre, Storm, coldest_run, open_storm
+from experiments import quality
+from experiments.quality_curves import cold_shares, measure, profile
+from experiments.quality_methods import (
+    EDDY,
+    FAITHFUL,
+    LANCZOS,
+    REGRESSION,
+    interpolated,
+    lanczos,
+    load_dial,
+    load_networks,
+    order,
+)
+from experiments.quality_page import page_text, rewrite, verdicts
+from experiments.quality_storms import Centre, Storm, coldest_run, open_storm
 from tempogan_eddy.config import load_config
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import evaluate
 from tempogan_eddy.evaluation.baselines import area_mean, bicubic
 from tempogan_eddy.synthesis import synthesize
-from tempogan_eddy.weights import build_generator, save_model
+from tempogan_eddy.weights import Model, build_generator, save_model
 
 FIGURES = ("crops", "dial", "errors", "profiles", "reliability", "spectra")
 
@@ -32,7 +42,7 @@ def write_model(path, seed, channels=8, **metadata):
     torch.manual_seed(seed)
     generator = build_generator(config)
     torch.nn.init.normal_(generator.tail.weight, std=1e-2)
-    save_model(path, generator, config, {"step": seed, **metadata})
+    save_model(path, Model.from_config(generator, config, metadata={"step": seed, **metadata}))
     return path
 
 
@@ -103,8 +113,10 @@ def test_figures_and_page_are_written(written, folder, storms):
     assert page.startswith("# Page\n\n<!-- tables -->\n\nMeasured on")
     assert page.endswith("<!-- end -->\n\nAfter.\n")
     assert "\nold\n" not in page
-    assert all(f"### {storm.title}" in page for storm in storms)
-    assert f"\n| {LANCZOS} | {written['scores'][0]['scores'][LANCZOS]['rmse']['value']:.2f} |" in page
+    assert f"\n| nearest | {written['scores'][-1]['scores']['nearest']['rmse']['value']:.2f}" in page
+    full = (folder / "scores.md").read_text()
+    assert all(f"## {storm.title}" in full for storm in storms)
+    assert f"\n| {LANCZOS} | {written['scores'][0]['scores'][LANCZOS]['rmse']['value']:.2f}" in full
 
 
 def test_without_data_or_with_an_unusable_dial_there_is_one_sentence(folder, monkeypatch, capsys):
@@ -228,8 +240,8 @@ def test_targets_tell_the_exact_from_the_merely_smooth(judged):
 def test_the_page_says_plainly_what_is_not_met(judged):
     text = page_text([], [judged], {EDDY: 0.5}, {"date": "2001-01-01", "minutes": 1.0, "models": {}})
     assert "8 of 9 targets are met. **Not met:** faithful gain over bicubic, dB." in text
-    lines = [line for line in text.splitlines() if line.startswith("| **eddy** (detail 0.5)")]
-    assert len(lines) == 1 and lines[0].count("**") > 6
+    lines = [line for line in text.splitlines() if line.startswith("| **eddy** (interpolation weight 0.5)")]
+    assert len(lines) == 1 and lines[0].count("**") > 4
     assert all(line.count("|") == lines[0].count("|") for line in text.split("### All")[1].splitlines() if "|" in line)
 
 

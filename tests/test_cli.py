@@ -150,6 +150,17 @@ def test_json_of_an_evaluation_is_alone_on_standard_output(capsys, triplet, tmp_
     assert "RMSE" in error and "s.csv" in error
 
 
+def test_only_chosen_metrics_are_scored(capsys, triplet, tmp_path):
+    words = ("evaluate", "--truth", triplet[0], "--reconstructed", triplet[2])
+    code, out, _ = run(capsys, *words, "--metrics", "lsd, rmse", "--metrics", "psnr", "--json", tmp_path / "s.json")
+    assert code == 0 and "PSNR" in out and "tOF" not in out
+    stored = json.loads((tmp_path / "s.json").read_text())["storms"][0]
+    assert list(stored["metrics"]) == list(stored["scores"]["bicubic"]) == ["lsd", "rmse", "psnr"]
+    assert stored["error_by_kelvin"] == [] and stored["spectra"] is None
+    assert "metric 'crps' is unknown; use rmse" in refused(capsys, *words, "--metrics", "crps")
+    assert "leave out --metrics" in refused(capsys, *words, "--metrics", "rmse", "--report", tmp_path / "r.html")
+
+
 def test_an_animation_of_what_was_read_and_rebuilt(capsys, tmp_path, storms, triplet):
     truth, coarse, fine = triplet
     words = ("animate", coarse, fine, storms, "--storm", "storm1", "--labels", "input,ours,truth", "--colours", "bd")
@@ -363,7 +374,7 @@ def test_info_prints_the_configuration_that_trains_the_same_model(capsys, tmp_pa
     code, out, _ = run(capsys, "info", model, "--config")
     assert code == 0
     (tmp_path / "c.json").write_text(out)
-    assert load_config(tmp_path / "c.json") == load_model(model).config
+    assert load_config(tmp_path / "c.json").model_dump(mode="json") == load_model(model).config
     assert "no configuration" in refused(capsys, "info", storms, "--config")
 
 

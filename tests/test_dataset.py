@@ -116,18 +116,18 @@ def test_a_broken_pack_leaves_nothing_behind(tmp_path):
 
 def test_a_sample_is_three_frames_their_coarse_frames_and_flow(config, storms):
     sample = TyphoonDataset(storms, "train", config)[0]
-    assert sample["hr"].shape == (3, 1, 32, 32)
-    assert sample["lr"].shape == (3, 1, 8, 8)
+    assert sample["highres"].shape == (3, 1, 32, 32)
+    assert sample["lowres"].shape == (3, 1, 8, 8)
     assert sample["flow"].shape == (2, 2, 8, 8)
-    assert 180 < float(sample["hr"].min()) < float(sample["hr"].max()) < 320
-    torch.testing.assert_close(torch.nn.functional.avg_pool2d(sample["hr"], 4), sample["lr"])
+    assert 180 < float(sample["highres"].min()) < float(sample["highres"].max()) < 320
+    torch.testing.assert_close(torch.nn.functional.avg_pool2d(sample["highres"], 4), sample["lowres"])
 
 
 def test_frames_of_a_window_are_cut_and_turned_alike(config, storms):
     """The clouds drift by two pixels, whatever the augmentation: rolling one frame gives the next."""
     dataset = TyphoonDataset(storms, "train", config)
     for index in range(16):
-        before, middle, after = dataset[index]["hr"][:, 0].numpy()
+        before, middle, after = dataset[index]["highres"][:, 0].numpy()
         shifts = [(0, 2), (0, -2), (2, 0), (-2, 0)]
         fits = [
             all(
@@ -142,7 +142,7 @@ def test_frames_of_a_window_are_cut_and_turned_alike(config, storms):
 def test_samples_repeat_by_number_and_vary_between_numbers(config, storms):
     first, second = (TyphoonDataset(storms, "train", config) for _ in range(2))
     assert all(torch.equal(first[7][key], second[7][key]) for key in first[7])
-    assert not torch.equal(first[7]["hr"], first[8]["hr"])
+    assert not torch.equal(first[7]["highres"], first[8]["highres"])
 
 
 def test_a_store_too_large_for_memory_gives_the_same_samples(config, storms, monkeypatch):
@@ -173,7 +173,7 @@ def test_blocks_lie_as_in_the_full_frame_or_anywhere(tmp_path, storms, shift_blo
     dataset = TyphoonDataset(storms, "train", config)
     on_blocks = 0
     for index in range(16):
-        patch, window = dataset[index]["hr"][1, 0], dataset._window(index)
+        patch, window = dataset[index]["highres"][1, 0], dataset._window(index)
         full = window.storm.cut(window.frames, 0, 0, 48, 48)[1] * KELVIN_QUANTUM + KELVIN_OFFSET
         places = full.unfold(0, 32, 1).unfold(1, 32, 1)
         top, left = ((places - patch).abs().amax(dim=(2, 3)) < 0.01).nonzero()[0].tolist()
@@ -252,7 +252,7 @@ def test_archives_of_several_cadences_train_together(tmp_path, cadence, between)
     found = {name: [w.frames for w in windows if w.storm.name == name] for name in ("ten", "half", "hourly", "slow")}
     expected = {name: [(m - n, m, m + n) for m in range(n, 14 - n)] for name, n in between.items()}
     assert {name: frames for name, frames in found.items() if frames} == expected
-    assert torch.isfinite(dataset[0]["lr"]).all()
+    assert torch.isfinite(dataset[0]["lowres"]).all()
 
 
 def test_flow_in_the_pack_leads_to_the_frame_one_cadence_away(tmp_path):
@@ -401,7 +401,7 @@ def test_a_batch_is_its_samples(tmp_path, kind):
     config.data.split.by, config.data.split.guard_hours, config.sensor.kind = "time", 0, kind
     config.sensor.noise_kelvin = 0.5
     dataset = TyphoonDataset(tmp_path / "storm.nc", "train", config)
-    ((batch,),) = next(step_batches(dataset, 0, 1))
+    ((batch,),) = next(step_batches(dataset, dataset.config.training, 0, 1))
     alone = [dataset[index] for index in range(8)]
     assert (batch["valid"] == 0).any()
     for name in batch:
@@ -421,7 +421,7 @@ def test_coarse_patches_are_cut_from_coarse_frames(tmp_path, kind, size):
         sample = dataset[index]
         window = dataset._window(index)
         coarse = sensor.apply(window.storm.cut(window.frames, 0, 0, 48, 48) * 0.01 + 250)
-        patch = sample["lr"][:, 0]
+        patch = sample["lowres"][:, 0]
         places = coarse.unfold(1, 8, 1).unfold(2, 8, 1)
         distance = (places - patch[:, None, None]).abs().amax(dim=(0, 3, 4))
         assert distance.min() < 1e-3

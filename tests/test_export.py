@@ -15,7 +15,6 @@ import torch
 from model_cases import detailed_model, kelvin_frames
 from tempogan_eddy import load_model, open_sequence, reconstruct, save_sequence
 from tempogan_eddy.cli import main
-from tempogan_eddy.config import load_config
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.export import export_model
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
@@ -39,7 +38,7 @@ def test_the_file_computes_what_pytorch_computes_at_any_size(tmp_path, scale, lr
     model = detailed_model(scale, lr_consistency=lr_consistency)
     export_model(model, tmp_path / "model.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
-    span = model.config.data.kelvin_range
+    span = model.kelvin_range
     for count, height, width in ((1, 24, 37), (3, 40, 16), (1, 1, 1)):
         coarse = kelvin_frames(count, height, width)
         scaled = from_kelvin(coarse, span)
@@ -82,7 +81,7 @@ def test_the_file_says_what_its_numbers_mean(tmp_path):
     assert json.loads(said["sensor_model_noise_kelvin"]) == 0
     assert said["training_data"] == "clouds; more clouds"
     assert json.loads(said["metadata"])["step"] == 7
-    assert load_config(json.loads(said["config"])) == model.config
+    assert json.loads(said["config"]) == model.config
     assert "kelvin" in said["use"]
     assert "not observed" in said["use"]
 
@@ -108,7 +107,7 @@ def test_the_command_writes_a_file_that_loads(tmp_path, capsys, monkeypatch):
     for name in ("handlers", "propagate", "level"):
         monkeypatch.setattr(logger, name, getattr(logger, name))
     model = detailed_model()
-    save_model(tmp_path / "model.safetensors", model.generator, model.config, model.metadata)
+    save_model(tmp_path / "model.safetensors", model)
     main_exits(0, "export", tmp_path / "model.safetensors", "-o", tmp_path / "model.onnx")
     assert "(N, 1, 4h, 4w)" in capsys.readouterr().out
     assert [value.name for value in onnx.load(tmp_path / "model.onnx").graph.output] == ["fine"]

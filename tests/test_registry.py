@@ -27,8 +27,9 @@ import functools
 import numpy as np
 
 from tempogan_eddy.io.format import Format
-from tempogan_eddy.io.frames import FrameStack, iterate_frames, lazy_sequence
+from tempogan_eddy.io.frames import FrameStack, lazy_sequence
 from tempogan_eddy.io.ownership import Kind
+from tempogan_eddy.io.pipeline import write_frames
 from tempogan_eddy.io.sequence import as_sequence
 
 
@@ -40,9 +41,7 @@ def open_toy(stored, reading):
 
 def write_toy(da, path, writing):
     frames = []
-    for number, frame in enumerate(iterate_frames(da)):
-        frames.append(frame)
-        writing.on_frame(number + 1)
+    write_frames(da, lambda number, frame: frames.append(frame), writing.on_frame)
     with path.open("wb") as file:
         np.savez(file, kelvin=frames, time=da["time"].values)
 

@@ -17,7 +17,7 @@ from tempogan_eddy.display.report_page import ReportPage
 from tempogan_eddy.display.report_parts import SCORES_START, read_scores, wrapped
 from tempogan_eddy.display.words import summary, training_overlap
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.evaluation import combine, evaluate
+from tempogan_eddy.evaluation import Settings, combine, evaluate
 
 COMMAND = "tempogan-eddy evaluate --truth <truth> --report page.html"
 ATTRIBUTES = {
@@ -62,7 +62,7 @@ def truth():
 
 @pytest.fixture(scope="module")
 def result(truth):
-    return evaluate(truth, noisy(truth))
+    return evaluate(truth, noisy(truth), settings=Settings(block="1h"))
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +187,7 @@ def test_the_summary_says_what_the_scores_say(truth, result):
     # White noise has far more fine energy than the truth.
     share = int(re.search(r"it has (\d+)\s%", sentences[1]).group(1))
     assert share > 100 and "bicubic" in sentences[1]
-    better = summary(evaluate(truth, noisy(truth, 0.05)))[0]
+    better = summary(evaluate(truth, noisy(truth, 0.05), settings=Settings(block="1h")))[0]
     assert re.search(r"K less than bicubic \(\d\.\d\d to", better) and "K more than" not in better
 
 

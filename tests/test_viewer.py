@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from browser import served
+from benchmarks.browser import served
 from tempogan_eddy import InputError, open_sequence, save_sequence
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.evaluation.baselines import bicubic

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from browser import chromium, find_chromium, served, settle, wait_until_shown
+from benchmarks.browser import chromium, find_chromium, served, settle, wait_until_shown
 from tempogan_eddy.display.colours import COLOUR_TABLES
-from tempogan_eddy.evaluation.spectra import radial_spectrum
+from tempogan_eddy.rapsd import radial_power
 from tempogan_eddy.viewer.export import export_site
 from viewer_cases import SCALE, long_site, site_of, storm_files
 
@@ -278,7 +278,7 @@ def test_the_spectrum_is_that_of_the_evaluation(page, storm):
         "async field => Array.from((await import('./fourier.js')).radialSpectrum(Float64Array.from(field), 256))",
         field.ravel().tolist(),
     )
-    np.testing.assert_allclose(found, radial_spectrum(field), rtol=1e-6)
+    np.testing.assert_allclose(found, radial_power(field), rtol=1e-6)
     # Of this frame, 256 pixels in the middle are in view in every panel.
     page.wait_for_selector('#spectrum[data-lines="4"]')
     assert page.locator("#spectrum-note").inner_text() == "256×256 px"

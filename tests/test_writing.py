@@ -113,7 +113,7 @@ def write_checkpoint(made, path, overwrite):
 
 
 def write_model(made, path, overwrite):
-    save_model(path, made.model.generator, made.config, {"step": 1})
+    save_model(path, made.model)
 
 
 OUTPUTS = {

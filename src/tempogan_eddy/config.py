@@ -6,6 +6,7 @@ The file is JSON in which ``#`` comments are allowed. Unknown keys are refused b
 from __future__ import annotations
 
 import copy
+import logging
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -37,6 +38,8 @@ __all__ = [
     "TrainingConfig",
     "load_config",
 ]
+
+log = logging.getLogger(__name__)
 
 KelvinRange = tuple[float, float]
 
@@ -197,6 +200,9 @@ class TrainingConfig(_Section):
     data_root: str | list[str] = Field(
         "./data/digital_typhoon", description="a folder, file or glob of raw data, a list of such, or a packed store"
     )
+    lowres_root: str | list[str] | None = Field(
+        None, description="lowres frames of your own, matched to data_root by name, time and grid; null: simulated"
+    )
     batch_size: int = Field(16, ge=1, description="windows a step")
     patch_size: int = Field(64, ge=8, description="patch side in HR pixels")
     sequence_length: Literal[3] = Field(3, description="frames a window: t-1, t, t+1")
@@ -259,15 +265,27 @@ class TrainingConfig(_Section):
     num_workers: int = Field(0, ge=0, description="processes that load data beside the training")
     seed: int = Field(0, ge=0)
     validation_frames: int = Field(4, ge=1, description="fixed full frames scored after every epoch")
-    score: Literal["balanced", "rmse", "lsd"] = Field(
-        "balanced",
-        description="what 'best' means: RMSE/bicubic's + LSD/bicubic's, or one of the two; lower is better",
+    score: Literal["lsd_within_rmse", "rmse", "lsd"] = Field(
+        "lsd_within_rmse",
+        description="what 'best' means: the least LSD of the models within max_rmse (while there is none, the least "
+        "RMSE), the least RMSE, or the least LSD",
+    )
+    max_rmse: float = Field(
+        1.15, gt=0, description="lsd_within_rmse: the largest RMSE of a best model, in units of bicubic's RMSE"
     )
     early_stopping_patience: int = Field(0, ge=0, description="epochs without a better score; 0 never stops")
     checkpoint_every: int = Field(10, ge=1, description="epochs between checkpoint_epoch_N.pth")
     checkpoint_dir: str = "./checkpoints"
     log_dir: str = "./logs"
-    image_every: int = Field(5, ge=1, description="epochs between LR/SR/HR pictures in TensorBoard")
+    image_every: int = Field(5, ge=1, description="epochs between lowres, generated and true pictures in TensorBoard")
+
+    @field_validator("score", mode="before")
+    @classmethod
+    def _replaces_balanced(cls, value: Any) -> Any:
+        if value != "balanced":
+            return value
+        log.warning("training.score = balanced no longer exists; lsd_within_rmse takes its place")
+        return "lsd_within_rmse"
 
 
 class Config(_Section):

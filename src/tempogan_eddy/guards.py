@@ -105,7 +105,7 @@ class ValueGuard:
     """
 
     def __init__(self, model: Model, grid_is_known: bool) -> None:
-        self.kelvin_range = model.config.data.kelvin_range
+        self.kelvin_range = model.kelvin_range
         self.may_be_fine = is_released(model.name) and not grid_is_known
         self.is_sharp = not model.sensor.margin  # a wider footprint leaves little detail, rightly
         self.done = False
@@ -114,6 +114,7 @@ class ValueGuard:
         """Look at the first of some frames (T, y, x), if none was seen before."""
         if self.done or not len(frames):
             return
+        self.done = True  # for other threads, meanwhile
         self.done = self._look(frames[0])
 
     def _look(self, frame: NDArray[np.float32]) -> bool:

@@ -73,18 +73,18 @@ def model_facts(path: Path) -> Facts:
 
     model = load_model(path)
     file = model_file(str(path))
-    low, high = model.config.data.kelvin_range
-    network = model.config.model
+    low, high = model.kelvin_range
+    network = model.specification.network
     facts = {
         "file": file and f"{file.name}, {_size(file)}",
         "sha256": file and sha256(file),
-        "generator": f"{network.n_residual_blocks} residual blocks of {network.channels} channels",
+        "generator": f"{network.blocks} residual blocks of {network.channels} channels",
         "weights": f"{sum(parameter.numel() for parameter in model.generator.parameters()):,}",
         "scale": f"x{model.scale}",
         "sensor model": _sensor(model),
         "kelvin range": f"{low:g} to {high:g} K",
         "LR consistency": model.generator.lr_consistency,
-        "cadence": model.config.data.cadence,
+        "cadence": model.config.get("data", {}).get("cadence", "not recorded"),
     }
     return facts | model.metadata
 

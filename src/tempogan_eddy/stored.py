@@ -41,8 +41,8 @@ CHECKPOINT_TYPES: dict[str, type | tuple[type, ...]] = {
 }
 
 
-def read_model_file(path: Path) -> tuple[Any, dict[str, torch.Tensor], dict[str, Any]]:
-    """Read a model file: configuration as stored, weights, metadata.
+def read_model_file(path: Path) -> tuple[Any, Any, dict[str, torch.Tensor], dict[str, Any]]:
+    """Read a model file: its specification (None in files of the first releases), configuration, weights and metadata.
 
     Raises
     ------
@@ -61,10 +61,11 @@ def read_model_file(path: Path) -> tuple[Any, dict[str, torch.Tensor], dict[str,
     try:
         metadata = {"version": header["version"], **parse_json(header["metadata"])}
         config = parse_json(header["config"])
+        specification = parse_json(header["specification"]) if "specification" in header else None
     except (KeyError, ValueError, TypeError):
         raise InputError(f"The header of the model {path} is damaged; fetch the file again.") from None
     _check_metadata(metadata, path)
-    return config, weights, metadata
+    return specification, config, weights, metadata
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

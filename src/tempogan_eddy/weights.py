@@ -1,9 +1,9 @@
-"""The model file for release: safetensors with everything that inference needs in its metadata."""
+"""Model files: safetensors with a specification and, as provenance, the training configuration in the metadata."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,20 +13,23 @@ from safetensors import safe_open
 from safetensors.torch import save
 
 from tempogan_eddy import __version__
-from tempogan_eddy.config import Config, load_config
+from tempogan_eddy.config import Config
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.ownership import Kind
 from tempogan_eddy.model.tempogan import Generator
 from tempogan_eddy.released import RELEASED, RELEASES, is_released
+from tempogan_eddy.specification import Specification, read_specification, specification_of_config
 from tempogan_eddy.stored import CHECKPOINT_FORMAT, MODEL_FORMAT, read_checkpoint, read_model_file
 
 __all__ = [
     "CHECKPOINT_FORMAT",
     "MODEL",
     "MODEL_FORMAT",
+    "NETWORKS",
     "Model",
+    "Specification",
     "build_generator",
     "load_model",
     "read_checkpoint",
@@ -41,8 +44,20 @@ def _is_model(path: Path) -> bool:
 
 
 MODEL = Kind("a model", _is_model)
-LARGEST_GROWTH = 4
-"""A network of more weights than so many times those of its file is not what the file was saved from."""
+
+
+def _residual(specification: Specification) -> Generator:
+    network = specification.network
+    return Generator(
+        n_residual_blocks=network.blocks,
+        upsample_factor=specification.scale,
+        channels=network.channels,
+        lr_consistency=network.lr_consistency,
+    )
+
+
+NETWORKS: dict[str, Callable[[Specification], Generator]] = {Generator.kind: _residual}
+"""What builds the generator of each kind that a model file can name; add to it for a kind of your own."""
 
 
 @dataclass
@@ -53,50 +68,75 @@ class Model:
     ----------
     generator
         In evaluation mode, on the CPU, float32.
-    config
-        The configuration it was trained with: kelvin range, sensor model, scale.
+    specification
+        Network, scale, sensor model and kelvin range.
     name
         The file it came from.
     metadata
         ``version``, ``step``, ``epoch``, ``score`` and whatever else the file says of itself.
+    config
+        The training configuration as the file holds it. It is provenance and never checked: other releases have
+        other keys.
     """
 
     generator: Generator
-    config: Config
-    name: str
+    specification: Specification
+    name: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_config(
+        cls, generator: torch.nn.Module, config: Config, name: str = "", metadata: dict[str, Any] | None = None
+    ) -> Model:
+        """Return the model that a generator trained with this configuration makes."""
+        kind = getattr(generator, "kind", type(generator).__name__)
+        specification, provenance = Specification.from_config(config, kind), config.model_dump(mode="json")
+        return cls(generator, specification, name, metadata or {}, provenance)  # type: ignore[arg-type]
 
     @property
     def scale(self) -> int:
         """How many times finer the output grid is."""
-        return self.config.scale
+        return self.specification.scale
+
+    @property
+    def kelvin_range(self) -> tuple[float, float]:
+        """The kelvins that scale to 0 and 1."""
+        return self.specification.kelvin_range
 
     @property
     def sensor(self) -> SensorModel:
         """The sensor model whose frames it was trained on."""
-        return SensorModel.from_config(self.config)
+        return SensorModel.from_config(self.specification)
 
 
-def build_generator(config: Config) -> Generator:
-    """The untrained generator of a configuration; LR consistency holds for the area sensor only."""
-    keeps_mean = SensorModel.from_config(config).keeps_block_mean
-    return Generator.from_config(config.model, config.model.lr_consistency and keeps_mean)
+def build_generator(described: Config | Specification) -> Generator:
+    """Build the untrained generator of a configuration or of a model file's specification."""
+    specification = described if isinstance(described, Specification) else Specification.from_config(described)
+    return NETWORKS[specification.network.kind](specification)
 
 
-def save_model(path: Path, generator: torch.nn.Module, config: Config, metadata: dict[str, Any]) -> None:
+def save_model(path: Path, model: Model) -> None:
     """Write a model file, aside and then renamed.
 
     Parameters
     ----------
     path
         Ends in ``.safetensors``.
-    metadata
-        JSON values beside the configuration.
+    model
+        Its metadata are JSON values.
     """
-    tensors = {name: value.detach().float().contiguous().cpu() for name, value in generator.state_dict().items()}
-    header = {"format": MODEL_FORMAT, "version": __version__, "config": config.model_dump_json()}
+    state = model.generator.state_dict()
+    tensors = {name: value.detach().float().contiguous().cpu() for name, value in state.items()}
+    header = {
+        "format": MODEL_FORMAT,
+        "version": __version__,
+        "specification": model.specification.model_dump_json(),
+        "config": json.dumps(model.config),
+        "metadata": json.dumps(model.metadata),
+    }
     with written_aside(path, MODEL) as partial:
-        partial.write_bytes(save(tensors, header | {"metadata": json.dumps(metadata)}))
+        partial.write_bytes(save(tensors, header))
 
 
 def load_model(source: str | Path = "eddy", detail: float | None = None) -> Model:
@@ -159,33 +199,26 @@ def _load_file(path: Path) -> Model:
         raise InputError(f"{path} is an export for other programs; give the model that it was made from.")
     if path.suffix == ".pth":
         checkpoint = read_checkpoint(path)
-        stored, weights = checkpoint["config"], checkpoint["ema"] or checkpoint["generator"]
+        weights = checkpoint["ema"] or checkpoint["generator"]
         metadata = {key: checkpoint[key] for key in ("version", "epoch", "step", "best_score")}
+        stored, config = checkpoint.get("specification"), checkpoint["config"]
     else:
-        stored, weights, metadata = read_model_file(path)
-    config = _read_config(stored, path)
-    _check_fit(weights, config, path)
-    generator = build_generator(config)
-    try:
-        generator.load_state_dict(weights)
-    except RuntimeError:
-        raise _misfit(path) from None
-    return Model(generator.eval().requires_grad_(False), config, str(path), metadata)
+        stored, config, weights, metadata = read_model_file(path)
+    specification = specification_of_config(config, path) if stored is None else read_specification(stored, path)
+    if specification.network.kind not in NETWORKS:
+        raise InputError(
+            f"The model {path} has a network of kind '{specification.network.kind}', which is not known here; import "
+            "the module that adds it to tempogan_eddy.weights.NETWORKS, or update TempoGAN-Eddy."
+        )
+    _check_fit(weights, specification, path)
+    generator = build_generator(specification)
+    generator.load_state_dict(weights)
+    provenance = config if isinstance(config, dict) else {}
+    return Model(generator.eval().requires_grad_(False), specification, str(path), metadata, provenance)
 
 
-def _read_config(stored: Any, path: Path) -> Config:
-    try:
-        return load_config(stored if isinstance(stored, dict) else {"": stored})
-    except InputError as error:
-        raise InputError(f"{path} holds a configuration that cannot be used: {error}") from None
-
-
-def _misfit(path: Path) -> InputError:
-    return InputError(f"The weights in {path} do not fit the configuration stored with them; the file is damaged.")
-
-
-def _check_fit(weights: Mapping[str, Any], config: Config, path: Path) -> None:
-    """Refuse weights that are not those of the configured network, before that network takes memory.
+def _check_fit(weights: Mapping[str, Any], specification: Specification, path: Path) -> None:
+    """Refuse weights that are not those of the specified network, before that network takes memory.
 
     Raises
     ------
@@ -193,12 +226,9 @@ def _check_fit(weights: Mapping[str, Any], config: Config, path: Path) -> None:
         Names, shapes or types differ, or a weight is not finite.
     """
     with torch.device("meta"):  # shapes alone, no memory
-        wanted = {name: value.shape for name, value in build_generator(config).state_dict().items()}
-    held = {name: getattr(value, "shape", None) for name, value in weights.items()}
-    # A network may have layers beside those of the file, which start without an effect, but not be of another size.
-    size = sum(shape.numel() for shape in held.values() if shape is not None)
-    if not held.items() <= wanted.items() or sum(shape.numel() for shape in wanted.values()) > LARGEST_GROWTH * size:
-        raise _misfit(path)
+        wanted = {name: value.shape for name, value in build_generator(specification).state_dict().items()}
+    if {name: getattr(value, "shape", None) for name, value in weights.items()} != wanted:
+        raise InputError(f"The weights in {path} do not fit the configuration stored with them; the file is damaged.")
     # A sum is finite where all its terms are.
     if not all(value.is_floating_point() and value.sum(dtype=torch.float64).isfinite() for value in weights.values()):
         raise InputError(f"The weights in {path} are not all finite numbers; the file is damaged.")

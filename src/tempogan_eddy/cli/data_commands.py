@@ -243,7 +243,7 @@ def info(
             raise InputError(f"{path} holds no configuration; give a .safetensors model or a .pth checkpoint.")
         from tempogan_eddy.weights import load_model
 
-        print(load_model(path).config.to_json())
+        print(json.dumps(load_model(path).config, indent=4))
         return
     data = settings(None, None, variable=variable, time_from=time_from).data
     facts = inspect(one_or_all(paths), data.reader_options())

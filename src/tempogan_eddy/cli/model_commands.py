@@ -46,6 +46,7 @@ def train(
     overrides: Overrides = None,
 ) -> None:
     """Train G, Ds and Dt."""
+    from tempogan_eddy.device import keep_freed_memory
     from tempogan_eddy.training.checkpoint import find_checkpoint, load_checkpoint, refuse_earlier_run
     from tempogan_eddy.training.trainer import TempoGANTrainer
 
@@ -56,6 +57,7 @@ def train(
         load_checkpoint(find_checkpoint(resume, folder), checked)
     else:
         refuse_earlier_run(folder)
+    keep_freed_memory()
     with storm_progress("packing") as advance:
         trainer = TempoGANTrainer(checked, advance)
     result = trainer.train(resume_from=resume)

@@ -1,7 +1,7 @@
 """Motion between low-resolution frames, which is all that inference has.
 
 The flow is backward, in pixels of the grid that it lies on: ``frame(p) ~ neighbour(p + flow(p))``,
-component 0 along x (right), component 1 along y (down). ``docs/flow.md`` holds the measurements.
+component 0 along x (right), component 1 along y (down). ``experiments/flow.md`` holds the measurements.
 """
 
 from collections.abc import Iterator

@@ -21,6 +21,7 @@ import zarr
 
 from tempogan_eddy.config import Config
 from tempogan_eddy.dataset.flow import estimate_flow
+from tempogan_eddy.dataset.pairs import open_pairs
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.source import Paths, fingerprint, open_source, paths_of, source_name
 from tempogan_eddy.dataset.split import storm_of
@@ -37,6 +38,7 @@ __all__ = [
     "FORMAT",
     "KELVIN_OFFSET",
     "KELVIN_QUANTUM",
+    "LOWRES",
     "MISSING",
     "NEIGHBOURS",
     "OUTSIDE",
@@ -53,6 +55,8 @@ KELVIN_QUANTUM, KELVIN_OFFSET, MISSING = 0.01, 250.0, -32768
 OUTSIDE = -32767
 FLOW_QUANTUM = 0.01
 LARGEST_HEADER = 16 << 20  # bytes of the JSON that begins a store
+LOWRES = "lowres_brightness_temperature"
+"""Holds the lowres frames of own pairs; a store without it has its lowres frames simulated."""
 NEIGHBOURS = ("previous", "next")
 
 
@@ -98,14 +102,19 @@ def pack(
         raise InputError(f"A packed store is a Zarr store: call the output {output}.zarr instead of {output}.")
     check_place(output, PACK, overwrite=overwrite, sources=paths_of(source))
     sequences = open_source(source, config)
+    pairs: dict[str, tuple[xr.DataArray, xr.DataArray | None, str]] = (
+        {**open_pairs(sequences, config)}
+        if config.training.lowres_root
+        else {name: (sequence, None, folder) for name, (sequence, folder) in sequences.items()}
+    )
     sensor = replace(SensorModel.from_config(config), noise_kelvin=0.0)
     with written_aside(output, PACK, overwrite=overwrite) as partial:
         zarr.open_group(partial, mode="w", zarr_format=3, attributes=_attributes(config))
         taken: set[str] = set()
-        for name, (sequence, folder) in sequences.items():
+        for name, (sequence, lowres, folder) in pairs.items():
             group = safe_name(name, taken)
             taken.add(group.lower())
-            _pack_sequence(partial, group, sequence, folder, sensor, config, on_frame)
+            _pack_sequence(partial, group, sequence, lowres, folder, sensor, config, on_frame)
     return output
 
 
@@ -122,7 +131,10 @@ def packed(source: Paths, config: Config, on_frame: Callable[[str, int, int], No
         _check(paths[0], config)
         return paths[0]
     name = paths[0].resolve().name if len(paths) == 1 else ""
-    cached = Path(config.data.cache_dir) / f"{name or 'data'}-{fingerprint(source, config, _attributes(config))}.zarr"
+    settings, lowres = _attributes(config), config.training.lowres_root
+    if lowres:
+        settings["lowres"] = fingerprint(lowres, config, {})
+    cached = Path(config.data.cache_dir) / f"{name or 'data'}-{fingerprint(source, config, settings)}.zarr"
     if not is_pack(cached):
         log.info("Packing %s into %s (once)", source_name(source), cached)
         pack(source, cached, config, on_frame)
@@ -163,6 +175,7 @@ def _pack_sequence(
     store: Path,
     name: str,
     sequence: xr.DataArray,
+    lowres: xr.DataArray | None,
     folder: str,
     sensor: SensorModel,
     config: Config,
@@ -182,17 +195,21 @@ def _pack_sequence(
         coordinates.to_zarr(store, group=name, mode="a", zarr_format=3, consolidated=False)
     group = zarr.open_group(store, path=name, mode="r+")
     kelvins = _kelvin_array(group, sequence)
+    given = None
+    if lowres is not None:
+        what = {"long_name": "the same frames as another instrument saw them"}
+        given = _frames_array(group, LOWRES, lowres, ["time", "y_low", "x_low"], what)
     _write_links(group, links)
     flows = [_flow_array(group, which, frames, rows, columns) for which in NEIGHBOURS]
     waiting: dict[int, np.ndarray] = {}  # what the sensor sees of frames whose following one is still to come
     for index, frame in enumerate(_frames(sequence)):
-        kelvins[index] = np.where(
-            np.isnan(frame),
-            MISSING,
-            np.rint((np.nan_to_num(frame, nan=0.0) - KELVIN_OFFSET) / KELVIN_QUANTUM),
-        ).astype(np.int16)
-        fine = torch.from_numpy(frame[: rows * sensor.scale, : columns * sensor.scale])
-        seen = sensor.apply(fine).numpy()
+        kelvins[index] = _quantise_kelvin(frame)
+        if lowres is None or given is None:
+            highres = torch.from_numpy(frame[: rows * sensor.scale, : columns * sensor.scale])
+            seen = sensor.apply(highres).numpy()
+        else:
+            seen = np.ascontiguousarray(lowres.isel(time=index).values, np.float32)
+            given[index] = _quantise_kelvin(seen)
         previous = int(links.previous[index])
         if previous >= 0:
             seen_before = waiting.pop(previous)
@@ -209,29 +226,40 @@ def _frames(sequence: xr.DataArray) -> Iterator[np.ndarray]:
         yield np.ascontiguousarray(sequence.isel(time=index).values, np.float32)
 
 
+def _quantise_kelvin(frame: np.ndarray) -> np.ndarray:
+    counts = np.rint((np.nan_to_num(frame, nan=0.0) - KELVIN_OFFSET) / KELVIN_QUANTUM)
+    return np.where(np.isnan(frame), MISSING, counts).astype(np.int16)
+
+
 def _quantise_flow(flow: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(flow / FLOW_QUANTUM), -32767, 32767).astype(np.int16)
 
 
 def _kelvin_array(group: zarr.Group, sequence: xr.DataArray) -> zarr.Array:
     spatial = [name for name in sequence.coords if name != "time" and {"y", "x"} & set(sequence[name].dims)]
-    attributes: dict[str, Any] = {
-        "units": "K",
-        "standard_name": "brightness_temperature",
-        "scale_factor": KELVIN_QUANTUM,
-        "add_offset": KELVIN_OFFSET,
-        "_FillValue": MISSING,
-    }
+    attributes = {"standard_name": "brightness_temperature"}
     if spatial:
         attributes["coordinates"] = " ".join(str(name) for name in spatial)
+    return _frames_array(group, "brightness_temperature", sequence, ["time", "y", "x"], attributes)
+
+
+def _frames_array(
+    group: zarr.Group, name: str, sequence: xr.DataArray, dimensions: list[str], attributes: dict[str, str]
+) -> zarr.Array:
     return group.create_array(
-        "brightness_temperature",
+        name,
         shape=sequence.shape,
         chunks=(1, *sequence.shape[1:]),
         dtype="int16",
         fill_value=MISSING,
-        dimension_names=["time", "y", "x"],
-        attributes=attributes,
+        dimension_names=dimensions,
+        attributes={
+            "units": "K",
+            "scale_factor": KELVIN_QUANTUM,
+            "add_offset": KELVIN_OFFSET,
+            "_FillValue": MISSING,
+            **attributes,
+        },
         overwrite=True,
     )
 

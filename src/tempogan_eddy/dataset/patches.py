@@ -14,11 +14,10 @@ from torch import Tensor
 from tempogan_eddy.dataset.augment import augment_flow, augment_frames
 from tempogan_eddy.dataset.missing import fill_missing
 from tempogan_eddy.dataset.pack import FLOW_QUANTUM, KELVIN_OFFSET, KELVIN_QUANTUM, OUTSIDE
+from tempogan_eddy.dataset.protocol import Sample
 from tempogan_eddy.dataset.sensor import SensorModel
 
-__all__ = ["Sample", "develop"]
-
-Sample = dict[str, Tensor]
+__all__ = ["develop"]
 
 
 def develop(raw: Mapping[str, Tensor], sensor: SensorModel, device: torch.device | str = "cpu") -> Sample:
@@ -27,50 +26,50 @@ def develop(raw: Mapping[str, Tensor], sensor: SensorModel, device: torch.device
     Parameters
     ----------
     raw
-        ``kelvins`` (B, 3, H + 2 m, W + 2 m) int16, with the sensor's margin m around the patch; ``flow``
-        (B, 2, 2, h, w) int16; ``symmetry``, ``noise_seed`` (B,) integers; ``holed`` (B,) bool, whether anything
-        is missing; these three on the CPU, where asking costs no wait for the device.
+        ``kelvins`` (B, 3, H + 2 m, W + 2 m) int16, with the sensor's margin m around the patch; of own pairs
+        ``lowres`` (B, 3, h, w) int16; ``flow`` (B, 2, 2, h, w) int16; ``times`` (B, 3) int64; ``symmetry``,
+        ``noise_seed`` (B,) integers; ``holed`` (B,) bool, whether anything is missing; these three are kept on the
+        CPU to avoid a device sync.
     sensor
-        What makes the coarse frames.
+        Simulates the lowres frames where there are none.
     device
         Where to compute.
-
-    Returns
-    -------
-    dict
-        ``hr`` (B, 3, 1, H, W) and ``lr`` (B, 3, 1, h, w) in kelvin, finite; ``valid`` (B, 3, 1, H, W), 1 where
-        ``hr`` was observed; ``flow`` (B, 2, 2, h, w) in LR pixels.
     """
     symmetry, holed = raw["symmetry"], bool(raw["holed"].any())
     # Towards the CPU such a copy would be read before it has ended.
     ahead = torch.device(device).type != "cpu"
-    packed, flow = (raw[name].to(device, non_blocking=ahead) for name in ("kelvins", "flow"))
-    packed, flow = augment_frames(packed, symmetry), augment_flow(flow, symmetry)
+    moved = {name: raw[name].to(device, non_blocking=ahead) for name in ("kelvins", "flow", "lowres") if name in raw}
+    packed, flow = augment_frames(moved["kelvins"], symmetry), augment_flow(moved["flow"], symmetry)
     missing = packed <= OUTSIDE  # MISSING is below
-    fine = packed.float() * KELVIN_QUANTUM + KELVIN_OFFSET
+    highres = packed.float() * KELVIN_QUANTUM + KELVIN_OFFSET
     if holed or sensor.margin:
-        fine = fine.masked_fill(missing, torch.nan)
-    coarse = sensor.see(fine, inside=packed != OUTSIDE)
+        highres = highres.masked_fill(missing, torch.nan)
+    if "lowres" in moved:
+        seen = augment_frames(moved["lowres"], symmetry)
+        lowres = (seen.float() * KELVIN_QUANTUM + KELVIN_OFFSET).masked_fill(seen <= OUTSIDE, torch.nan)
+    else:
+        lowres = sensor.see(highres, inside=packed != OUTSIDE)
     margin, scale = sensor.margin, sensor.scale
     if margin:
-        fine = fine[..., margin:-margin, margin:-margin]
+        highres = highres[..., margin:-margin, margin:-margin]
         low = margin // scale
-        coarse = coarse[..., low:-low, low:-low]
-    coarse = sensor.add_noise(coarse, raw["noise_seed"].tolist())
+        lowres = lowres[..., low:-low, low:-low]
+    lowres = sensor.add_noise(lowres, raw["noise_seed"].tolist())
     if not holed:
-        valid = torch.ones_like(fine)
+        valid = torch.ones_like(highres)
     else:
-        # Where the coarse instrument saw nothing there is nothing to rebuild from, and nothing is scored.
-        seen = ~(fine.isnan() | _repeat(coarse, scale).isnan())
-        coarse = torch.from_numpy(fill_missing(coarse.cpu().numpy())).to(device)
-        fine, valid = torch.where(seen, fine, _repeat(coarse, scale)), seen.float()
+        # Where the lowres frame has no value there is nothing to rebuild from, and nothing is scored.
+        seen = ~(highres.isnan() | _repeat(lowres, scale).isnan())
+        lowres = torch.from_numpy(fill_missing(lowres.cpu().numpy())).to(device)
+        highres, valid = torch.where(seen, highres, _repeat(lowres, scale)), seen.float()
     return {
-        "hr": fine.unsqueeze(2),
-        "lr": coarse.unsqueeze(2),
+        "highres": highres.unsqueeze(2),
+        "lowres": lowres.unsqueeze(2),
         "valid": valid.unsqueeze(2),
         "flow": flow.float() * FLOW_QUANTUM,
+        "times": raw["times"],
     }
 
 
-def _repeat(coarse: Tensor, scale: int) -> Tensor:
-    return coarse.repeat_interleave(scale, -2).repeat_interleave(scale, -1)
+def _repeat(lowres: Tensor, scale: int) -> Tensor:
+    return lowres.repeat_interleave(scale, -2).repeat_interleave(scale, -1)

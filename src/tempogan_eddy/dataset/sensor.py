@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -16,6 +16,9 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import coarsen_grid
 from tempogan_eddy.io.resolution import rescaled
 from tempogan_eddy.registry import SENSORS
+
+if TYPE_CHECKING:
+    from tempogan_eddy.specification import Specification
 
 __all__ = ["SensorModel"]
 
@@ -65,8 +68,8 @@ class SensorModel:
         return made
 
     @classmethod
-    def from_config(cls, config: Config) -> SensorModel:
-        """Return the sensor that a configuration describes."""
+    def from_config(cls, config: Config | Specification) -> SensorModel:
+        """Return the sensor that a configuration or the specification of a model file describes."""
         sensor = config.sensor
         return SensorModel(sensor.kind, config.scale, sensor.sigma, sensor.noise_kelvin, **sensor.parameters)
 

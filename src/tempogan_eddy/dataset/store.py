@@ -13,7 +13,7 @@ import zarr
 from torch import Tensor
 from torch.nn import functional
 
-from tempogan_eddy.dataset.pack import MISSING, NEIGHBOURS, OUTSIDE
+from tempogan_eddy.dataset.pack import LOWRES, MISSING, NEIGHBOURS, OUTSIDE
 from tempogan_eddy.dataset.split import Entry
 from tempogan_eddy.dataset.windows import Links, find_windows
 from tempogan_eddy.errors import InputError
@@ -24,6 +24,8 @@ __all__ = ["PackedStorm", "Window", "open_storms"]
 
 Window = tuple[int, int, int]
 """The numbers of three frames: one cadence before the middle one, the middle one, and one cadence after it."""
+
+KEYS = ("brightness_temperature", "flow_previous", "flow_next")
 
 # A store that decodes to less than this is kept in memory.
 IN_MEMORY_BYTES = 4 << 30
@@ -47,6 +49,8 @@ class PackedStorm:
         (T, 2, h, w) int16, LR pixels.
     holed
         (T,) of bool, whether anything is missing in a frame; None where that was not looked up.
+    lowres
+        (T, h, w) int16, the lowres frames of own pairs; None where they are simulated.
     """
 
     name: str
@@ -56,6 +60,7 @@ class PackedStorm:
     flow_previous: Tensor | zarr.Array
     flow_next: Tensor | zarr.Array
     holed: np.ndarray | None
+    lowres: Tensor | zarr.Array | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -86,6 +91,11 @@ class PackedStorm:
         """Flow from ``middle`` to the frames before and after it: (2, 2, rows, columns) int16."""
         return torch.stack([_tensor(flow[middle, :, rows, columns]) for flow in (self.flow_previous, self.flow_next)])
 
+    def cut_lowres(self, frames: Window, rows: slice, columns: slice) -> Tensor:
+        """A part of three lowres frames of own pairs: (3, rows, columns) int16."""
+        assert self.lowres is not None
+        return torch.stack([_tensor(self.lowres[number, rows, columns]) for number in frames])
+
     def may_miss(self, frames: Window) -> bool:
         """Whether anything can be missing in one of three frames."""
         return self.holed is None or any(bool(self.holed[number]) for number in frames)
@@ -93,14 +103,18 @@ class PackedStorm:
     @property
     def nbytes(self) -> int | None:
         """What the storm takes in memory, bytes; None where it is not held there."""
-        held = (self.kelvins, self.flow_previous, self.flow_next)
-        return sum(array.nbytes for array in held) if isinstance(self.kelvins, Tensor) else None
+        held = [array for array in self._held if isinstance(array, Tensor)]
+        return sum(array.nbytes for array in held) if held else None
+
+    @property
+    def _held(self) -> tuple[Any, ...]:
+        return self.kelvins, self.flow_previous, self.flow_next, self.lowres
 
     def to(self, device: torch.device) -> PackedStorm:
         """The same storm with its frames and flow, which must be in memory, on a device."""
-        held = (self.kelvins, self.flow_previous, self.flow_next)
-        kelvins, before, after = (torch.as_tensor(array).to(device) for array in held)
-        return replace(self, kelvins=kelvins, flow_previous=before, flow_next=after)
+        moved: list[Any] = [None if array is None else array.to(device) for array in self._held]
+        kelvins, before, after, lowres = moved
+        return replace(self, kelvins=kelvins, flow_previous=before, flow_next=after, lowres=lowres)
 
 
 def open_storms(store: Path) -> dict[str, PackedStorm]:
@@ -123,13 +137,13 @@ def open_storms(store: Path) -> dict[str, PackedStorm]:
 def _read_storms(store: Path) -> dict[str, PackedStorm]:
     root = zarr.open_group(store, mode="r")
     arrays: dict[str, list[Any]] = {
-        name: [group[key] for key in ("brightness_temperature", "flow_previous", "flow_next")]
+        name: [group[key] for key in (*KEYS, *([LOWRES] if LOWRES in group else []))]
         for name, group in sorted(root.groups())
     }
     if not arrays:
         raise InputError(f"The packed store {store} holds no storm; pack it again.")
     for name, members in arrays.items():
-        _check_shapes(name, *(array.shape for array in members))
+        _check_shapes(name, *(array.shape for array in members[: len(KEYS)]))
     total = sum(array.nbytes for members in arrays.values() for array in members)
     in_memory = total <= IN_MEMORY_BYTES
     if in_memory:
@@ -142,9 +156,11 @@ def _read_storms(store: Path) -> dict[str, PackedStorm]:
         times = sequence["time"].values.astype("datetime64[ns]")
         storm = str(root[name].attrs.get("storm", ""))
         entry = Entry(times, folder or None, find_windows(links).size > 0, storm)
-        kelvins, before, after = arrays[name]
-        holed = (kelvins == MISSING).flatten(1).any(dim=1).numpy() if in_memory else None
-        storms[name] = PackedStorm(name, entry, links, kelvins, before, after, holed)
+        kelvins, before, after, *lowres = arrays[name]
+        holed = None
+        if in_memory:
+            holed = np.any([(frames == MISSING).flatten(1).any(dim=1).numpy() for frames in (kelvins, *lowres)], axis=0)
+        storms[name] = PackedStorm(name, entry, links, kelvins, before, after, holed, *lowres)
     return storms
 
 

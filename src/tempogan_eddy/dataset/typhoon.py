@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,8 @@ from torch.utils.data import Dataset
 
 from tempogan_eddy.config import Config, load_config
 from tempogan_eddy.dataset.pack import MISSING, packed
-from tempogan_eddy.dataset.patches import Sample, develop
+from tempogan_eddy.dataset.patches import develop
+from tempogan_eddy.dataset.protocol import DataSource, Sample
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.source import Paths, source_name
 from tempogan_eddy.dataset.split import describe_split, split_frames
@@ -41,7 +42,7 @@ class _Window:
         return self.frames[1]
 
 
-class TyphoonDataset(Dataset[Sample]):
+class TyphoonDataset(DataSource, Dataset[Sample]):
     """Windows of three frames one cadence apart, within one storm and sensor.
 
     Sample ``i`` depends on the seed and ``i`` alone, so a run that stops after any sample goes on exactly.
@@ -75,8 +76,15 @@ class TyphoonDataset(Dataset[Sample]):
         self.source = source
         self.sensor = SensorModel.from_config(self.config)
         self.storms = open_storms(packed(source, self.config, on_frame))
+        if self.pairs:  # nothing is simulated, so nothing is seen beyond a patch and no noise is added
+            self.sensor = SensorModel("area", self.config.scale)
         self.resident = False
         self._choose(split)
+
+    @property
+    def pairs(self) -> bool:
+        """Whether the lowres frames are given and not simulated."""
+        return any(storm.lowres is not None for storm in self.storms.values())
 
     def other(self, split: str) -> TyphoonDataset:
         """Another split of the same storms, which are held once."""
@@ -123,25 +131,18 @@ class TyphoonDataset(Dataset[Sample]):
         return len(self.windows)
 
     def __getitem__(self, index: int) -> Sample:
-        """One random patch of one window.
+        """Return one random patch of one window."""
+        return self._develop_one(self.draw(index))
 
-        Returns
-        -------
-        dict
-            ``hr`` (3, 1, P, P) and ``lr`` (3, 1, p, p) in kelvin, finite; ``valid`` (3, 1, P, P), 1 where ``hr``
-            was observed; ``flow`` (2, 2, p, p), LR pixels from the middle frame to the one before and after.
-        """
-        return self._develop_one(self.raw(index))
-
-    def raw(self, index: int) -> dict[str, Tensor]:
-        """The same patch as it lies in the store, for `develop` to make a whole batch of such into samples."""
+    def draw(self, index: int) -> dict[str, Tensor]:
+        """Return the same patch as it lies in the store."""
         rng = np.random.default_rng((self.config.training.seed, index))
         size, scale = self.config.training.patch_size, self.sensor.scale
         window = self._window(index)
         for _ in range(TRIES):
             height, width = window.storm.size
             # Whole blocks give the coarse pixels of the full frame; any other place gives coarse pixels just as true.
-            step = 1 if self.config.training.shift_blocks else scale
+            step = 1 if self.config.training.shift_blocks and not self.pairs else scale
             top, left = (int(rng.integers((side - size) // step + 1)) * step for side in (height, width))
             noise_seed = int(rng.integers(1 << 62))
             raw = self._cut(window, top, left, size, size, noise_seed)
@@ -177,9 +178,17 @@ class TyphoonDataset(Dataset[Sample]):
         dataset.resident = True
         return dataset
 
-    def spread(self, count: int) -> list[int]:
-        """Positions of up to ``count`` windows, evenly over all."""
-        return np.unique(np.linspace(0, len(self) - 1, min(count, len(self))).round().astype(int)).tolist()
+    def develop(self, drawn: Mapping[str, Tensor], device: torch.device) -> Sample:
+        """Turn a batch of patches into samples on a device."""
+        return develop(drawn, self.sensor, device)
+
+    def describe(self) -> list[str]:
+        """Return what every split takes of every storm, a line each."""
+        return [str(part) for part in self.parts]
+
+    def intervals(self) -> list[str]:
+        """Return the storms of this split with their first and last time."""
+        return [part.interval for part in self.parts if part.split == self.split]
 
     def _window(self, index: int) -> _Window:
         turn, place = divmod(index, len(self.windows))
@@ -195,13 +204,17 @@ class TyphoonDataset(Dataset[Sample]):
         columns = slice(left // scale, (left + width) // scale)
         storm, frames = window.storm, window.frames
         kelvins = storm.cut(frames, top - margin, left - margin, height + 2 * margin, width + 2 * margin, scale)
+        lowres = {} if storm.lowres is None else {"lowres": storm.cut_lowres(frames, rows, columns)}
+        # Looked for only where it can be, to avoid a device sync.
+        holed = storm.may_miss(frames) and any(bool((part == MISSING).any()) for part in (kelvins, *lowres.values()))
         return {
             "kelvins": kelvins,
+            **lowres,
             "flow": storm.cut_flow(window.middle, rows, columns),
+            "times": torch.from_numpy(storm.entry.times[list(frames)].astype(np.int64)),
             "symmetry": torch.tensor(0),
             "noise_seed": torch.tensor(noise_seed),
-            # Looked for only where it can be: on a GPU the answer has to be waited for.
-            "holed": torch.tensor(storm.may_miss(frames) and bool((kelvins == MISSING).any())),
+            "holed": torch.tensor(holed),
         }
 
     def _missing_share(self, raw: dict[str, Tensor]) -> float:

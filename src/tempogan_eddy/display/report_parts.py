@@ -36,7 +36,7 @@ GLOSSARY = {
     "PSNR, SSIM": "Of kelvins with a fixed data range, never a range per frame.",
     "LSD of spectra": "Log-spectral distance: how far the radial power spectra lie apart, root mean square over "
     "wavenumbers.",
-    "Energy > coarse Nyquist": "Power in detail that the input’s pixels cannot hold, over the truth’s. 0 dB is as much "
+    "Energy > lowres Nyquist": "Power in detail that the input’s pixels cannot hold, over the truth’s. 0 dB is as much "
     "as the truth, −3 dB half of it.",
     "LSD of time differences": "The same distance, of each frame minus the one a cadence before: whether detail lasts "
     "and moves as it should.",

@@ -82,7 +82,7 @@ def score_table(evaluation: Evaluation) -> str:
     methods = list(evaluation.scores)
     head = "".join(f"<th{_ours(method)}>{escape(method)}</th>" for method in methods)
     rows = []
-    for metric in evaluation.metrics:
+    for metric in evaluation.informative_metrics:
         scores = [evaluation.scores[method][metric.name] for method in methods]
         winners = best(metric, scores)
         cells = "".join(
@@ -112,7 +112,7 @@ def spectrum_chart(evaluation: Evaluation) -> str:
         Axis("radial wavenumber, cycles per shorter side of the frame", 1, float(wavenumber[-1]), log=True),
         Axis("mean power of a mode, K²", float(truth.min()) * SMALLEST_POWER, float(truth.max()) * 3, log=True),
         title=f"Radially averaged power spectra of {evaluation.storm}",
-        marker=(spectra.coarse_nyquist, "coarse Nyquist"),
+        marker=(spectra.lowres_nyquist, "lowres Nyquist"),
         size=(1000, 430),
     )
     return f"<figure>{keys([TRUTH, *evaluation.scores])}{drawing}</figure>"

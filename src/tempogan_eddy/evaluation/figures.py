@@ -13,8 +13,7 @@ from scipy import ndimage
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation.baselines import BASELINES, back_projected, bicubic, nearest
-from tempogan_eddy.evaluation.evaluate import RECONSTRUCTED
-from tempogan_eddy.evaluation.matching import TRUTH, match
+from tempogan_eddy.evaluation.matching import RECONSTRUCTED, TRUTH, match
 from tempogan_eddy.evaluation.result import Evaluation
 from tempogan_eddy.io.align import pair_times, tolerance_between
 from tempogan_eddy.io.aside import written_aside
@@ -91,22 +90,22 @@ def save_crops(
         if not found.size:
             raise InputError(f"The sequences have no common frame at {time}; choose one of their common times.")
         index = int(found[0])
-    fine, ours, coarse = matched.load(index)
+    highres, ours, lowres_frame = matched.load(index)
     panels = {
-        f"input ({matched.scale}x coarser)": nearest(coarse, matched.scale),
-        "bicubic": bicubic(coarse, matched.scale),
-        "back-projected bicubic": back_projected(coarse, matched.scale),
+        f"input ({matched.scale}x coarser)": nearest(lowres_frame, matched.scale),
+        "bicubic": bicubic(lowres_frame, matched.scale),
+        "back-projected bicubic": back_projected(lowres_frame, matched.scale),
         **ours,
-        TRUTH: fine,
+        TRUTH: highres,
     }
-    top, left, height, width = coldest_area(fine, side, matched.scale)
+    top, left, height, width = coldest_area(highres, side, matched.scale)
     crops = {name: frame[top : top + height, left : left + width] for name, frame in panels.items()}
     moment = str(minutes(times[index : index + 1])[0]).replace("T", " ")
     return _draw_crops(crops, f"{matched.truth.attrs.get('sequence', '')}  {moment} UTC", Path(path), overwrite)
 
 
 def save_spectra(evaluation: Evaluation, path: str | Path, *, overwrite: bool = False) -> Path:
-    """Draw the mean radial spectra of the truth and of every method, with the coarse Nyquist marked.
+    """Draw the mean radial spectra of the truth and of every method, with the lowres Nyquist marked.
 
     ``overwrite`` allows a file that this package did not write to be replaced.
     """
@@ -121,10 +120,10 @@ def save_spectra(evaluation: Evaluation, path: str | Path, *, overwrite: bool = 
     for name in sorted(spectra.power, key=lambda name: (name in STYLES, name != TRUTH)):
         style = STYLES.get(name, {"color": greys.get(name), "linewidth": 1.2})
         axes.loglog(spectra.wavenumber, spectra.power[name], label=name, **style)
-    axes.axvline(spectra.coarse_nyquist, color="black", linestyle=":", linewidth=1)
+    axes.axvline(spectra.lowres_nyquist, color="black", linestyle=":", linewidth=1)
     axes.annotate(
-        "coarse Nyquist",
-        (spectra.coarse_nyquist, 1),
+        "lowres Nyquist",
+        (spectra.lowres_nyquist, 1),
         (-4, -6),
         xycoords=("data", "axes fraction"),
         textcoords="offset points",
@@ -144,7 +143,7 @@ def save_spectra(evaluation: Evaluation, path: str | Path, *, overwrite: bool = 
 
 
 def coldest_area(frame: NDArray[np.floating], side: int, scale: int) -> tuple[int, int, int, int]:
-    """Top, left, height and width of the crop with the coldest middle, aligned with coarse pixels."""
+    """Return top, left, height and width of the crop with the coldest middle, aligned with lowres pixels."""
     filled = np.where(np.isfinite(frame), frame, KELVIN_SHOWN[1])
     smooth = ndimage.uniform_filter(filled, max(1, side // 3), mode="nearest")
     middle = np.unravel_index(int(np.argmin(smooth)), frame.shape)

@@ -1,8 +1,7 @@
 """Frames that stay in their files until they are asked for."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +10,14 @@ import dask.array
 import numpy as np
 import xarray as xr
 
-from tempogan_eddy.io.quality import EVERYTHING, VALID_KELVIN, mask_impossible
+from tempogan_eddy.io.quality import EVERYTHING, mask_impossible
 from tempogan_eddy.io.units import KELVIN, Conversion
 
-__all__ = ["FrameReader", "FrameStack", "iterate_frames", "lazy_sequence", "report_masked", "source_paths", "stacks_of"]
+__all__ = ["FrameReader", "FrameStack", "lazy_sequence", "report_masked", "source_paths", "stacks_of"]
 
 log = logging.getLogger(__name__)
 
-# Chunks whose part of the graph is cut out at once. That searches the whole graph, and is seldom done so; what is
-# cut out is searched for every chunk, and is short.
+# Slicing a dask graph costs time in proportion to its length, so slice so many chunks at once.
 CUT_AT_ONCE = 256
 
 
@@ -159,10 +157,10 @@ def stacks_of(da: xr.DataArray) -> list[FrameStack]:
 
 
 class FrameReader:
-    """Frames of a sequence by number, of any length in the same time each.
+    """Read the frames of a sequence by number, in a time that does not grow with its length.
 
-    dask searches the whole graph for what a chunk needs. So a part of it is cut out first, and the chunk out of
-    that. One object is for one thread at a time.
+    dask searches the whole graph for the tasks of a chunk, so a part of the graph is sliced first and each chunk from
+    that. One object serves one thread at a time.
 
     Parameters
     ----------
@@ -195,40 +193,3 @@ class FrameReader:
         if self._chunk[0] != chunk:
             self._chunk = chunk, self.chunk(chunk)
         return self._chunk[1][number - self.ends[chunk]]
-
-
-def iterate_frames(da: xr.DataArray) -> Iterator[np.ndarray]:
-    """Yield the frames, (y, x) or (member, y, x), of a sequence one at a time, holding two chunks of them at most.
-
-    While one chunk is used, written say, the next is read and computed. Warns at the end where not a single
-    pixel was valid: a lazy sequence shows wrong units nowhere else.
-    """
-    something_seen = False
-    for chunk in _computed_ahead(da):
-        for frame in chunk:
-            something_seen = something_seen or not np.isnan(frame).all()
-            yield frame
-    report_masked(da)
-    if not something_seen:
-        log.warning(
-            "Every pixel of %s is missing. Values outside %g-%g K are read as missing: are the input's units right "
-            "(degrees Celsius called K, say)?",
-            da.attrs.get("sequence", "the sequence"),
-            *next((s.masked.valid_kelvin for s in stacks_of(da) if s.masked.valid_kelvin != EVERYTHING), VALID_KELVIN),
-        )
-
-
-def _computed_ahead(da: xr.DataArray) -> Iterator[np.ndarray]:
-    """Yield the chunks along time (frames, y, x), each computed while the one before is in use."""
-    reader = FrameReader(da)
-    worker = ThreadPoolExecutor(1)
-    pending = None
-    try:
-        for number in range(len(reader.ends) + 1):
-            computed = pending
-            pending = worker.submit(reader.chunk, number) if number < len(reader.ends) else None
-            if computed is not None:
-                yield computed.result()
-    finally:
-        # Nobody will ask for what is queued still, after an error or Ctrl-C; what runs is waited for.
-        worker.shutdown(cancel_futures=True)

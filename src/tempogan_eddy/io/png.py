@@ -20,7 +20,8 @@ from PIL import Image, PngImagePlugin
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.blank import mask_blank
 from tempogan_eddy.io.digital_typhoon import FILE_NAME
-from tempogan_eddy.io.frames import FrameStack, iterate_frames, lazy_sequence
+from tempogan_eddy.io.frames import FrameStack, lazy_sequence
+from tempogan_eddy.io.pipeline import write_frames
 from tempogan_eddy.io.png_pixels import read_header, read_pixels
 from tempogan_eddy.io.png_record import WRITTEN, WRITTEN_KELVIN, Mapping, Record, read_record
 from tempogan_eddy.io.png_times import frame_times, natural_key
@@ -180,7 +181,8 @@ def write_png(da: xr.DataArray, folder: Path, on_frame: Callable[[int], None]) -
     held = [c for name, c in da.coords.items() if c.dims == ("time",) and name != "time" and c.dtype.kind in "iufU"]
     if left_out := sorted({str(name) for name in da.coords} - {"time"} - {str(coord.name) for coord in held}):
         log.warning("PNG frames hold no %s; left out.", ", ".join(left_out))
-    for number, frame in enumerate(iterate_frames(da)):
+
+    def add(number: int, frame: np.ndarray) -> None:
         if ((frame < low) | (frame > high)).any():
             extremes = f"{np.nanmin(frame):.1f} to {np.nanmax(frame):.1f} K"
             raise InputError(f"Frame {number} has {extremes}; PNG holds {low:g} to {high:g} K: write NetCDF.")
@@ -194,7 +196,8 @@ def write_png(da: xr.DataArray, folder: Path, on_frame: Callable[[int], None]) -
         text.add_itxt(TEXT_KEY, json.dumps(record))
         image = Image.fromarray(WRITTEN.to_level(frame))
         image.save(folder / f"frame_{number + 1:0{width}d}.png", pnginfo=text)
-        on_frame(number + 1)
+
+    write_frames(da, add, on_frame)
 
 
 def _plain(value: np.generic) -> Any:

@@ -1,18 +1,30 @@
-"""Losses, as pure functions.
+"""Losses as pure functions, and `Losses`, the set of them that a run trains with.
 
-Each is masked and divided by the number of all pixels, missing ones included: every pixel then
+Each loss is masked and divided by the number of all pixels, missing ones included: every pixel then
 counts the same whichever batch it comes in, and accumulated small batches equal the big one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["CONTENT_UNIT", "content_loss", "discriminator_loss", "feature_loss", "generator_adversarial_loss"]
+from tempogan_eddy.config import TrainingConfig
+from tempogan_eddy.model.spectrum import spectral_loss
+
+__all__ = [
+    "CONTENT_UNIT",
+    "Losses",
+    "content_loss",
+    "discriminator_loss",
+    "feature_loss",
+    "generator_adversarial_loss",
+]
 
 # 3 K of the default range, what reconstruction usually errs by.
 CONTENT_UNIT = 0.02
@@ -62,3 +74,61 @@ def feature_loss(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
     """
     distances = [functional.mse_loss(f.float(), r.detach().float()) for r, f in zip(real, fake, strict=True)]
     return torch.stack(distances).mean()
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What a training step minimises: functions and their weights.
+
+    Replace any of them, e.g. ``dataclasses.replace(Losses.from_config(config.training), content=my_loss)``.
+
+    Attributes
+    ----------
+    content, spectral : callable
+        Distance of generated from true frames, as `content_loss` and `spectral_loss`.
+    adversarial, discriminator, feature : callable
+        As `generator_adversarial_loss`, `discriminator_loss` and `feature_loss`.
+    penalty : callable, optional
+        Maps (discriminator, real frames, their upsampled lowres frames) to a penalty that is added to the
+        discriminators' loss, e.g. R1. Computed in float32.
+    penalty_every : int
+        Discriminator steps from one penalty to the next; it counts that many times as much.
+    lambda_content, lambda_adv_s, lambda_adv_t, lambda_feature, lambda_spectral : float
+        Weights in the generator's loss; a loss of weight 0 is not computed.
+    """
+
+    content: Callable[[Tensor, Tensor, Tensor], Tensor] = content_loss
+    spectral: Callable[[Tensor, Tensor], Tensor] = spectral_loss
+    adversarial: Callable[[Tensor, Tensor], Tensor] = generator_adversarial_loss
+    discriminator: Callable[[Tensor, Tensor, Tensor], Tensor] = discriminator_loss
+    feature: Callable[[Sequence[Tensor], Sequence[Tensor]], Tensor] = feature_loss
+    penalty: Callable[[nn.Module, Tensor, Tensor], Tensor] | None = None
+    penalty_every: int = 1
+    lambda_content: float = 1.0
+    lambda_adv_s: float = 0.0
+    lambda_adv_t: float = 0.0
+    lambda_feature: float = 0.0
+    lambda_spectral: float = 0.0
+
+    @classmethod
+    def from_config(cls, config: TrainingConfig) -> Losses:
+        """Return the losses that a configuration describes."""
+        return cls(
+            content=partial(content_loss, distance=config.content_distance),
+            lambda_content=config.lambda_content,
+            lambda_adv_s=config.lambda_adv_s,
+            lambda_adv_t=config.lambda_adv_t,
+            lambda_feature=config.lambda_feature,
+            lambda_spectral=config.lambda_spectral,
+        )
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weight of each term of the generator's loss, by its name in the log."""
+        return {
+            "loss_content": self.lambda_content,
+            "loss_spectral": self.lambda_spectral,
+            "loss_g_spatial": self.lambda_adv_s,
+            "loss_feature": self.lambda_feature,
+            "loss_g_temporal": self.lambda_adv_t,
+        }

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations, parametrize
 
-from tempogan_eddy.config import ModelConfig
 from tempogan_eddy.device import exact_convolutions
 
 __all__ = [
@@ -102,6 +101,9 @@ class Generator(nn.Module):
         Project the output so that its block mean equals the input.
     """
 
+    kind = "residual"
+    """The name under which a model file names this architecture."""
+
     def __init__(
         self,
         in_channels: int = 1,
@@ -124,21 +126,9 @@ class Generator(nn.Module):
         self.register_buffer("interpolation", kernel, persistent=False)
         self.interpolation: Tensor
 
-    @classmethod
-    def from_config(cls, config: ModelConfig, lr_consistency: bool) -> Generator:
-        """The generator that a configuration describes."""
-        return cls(
-            config.in_channels,
-            config.out_channels,
-            config.n_residual_blocks,
-            config.upsample_factor,
-            config.channels,
-            lr_consistency,
-        )
-
     @property
-    def reach(self) -> int:
-        """How far, in LR pixels, an output pixel looks: what a tile needs around it."""
+    def halo(self) -> int:
+        """Radius of the receptive field in lowres pixels: what a tile needs around it."""
         convolutions = 2 * len(self.blocks) + 3
         return convolutions + 1  # interpolation sees two pixels, fewer than this
 

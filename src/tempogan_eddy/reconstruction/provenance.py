@@ -13,7 +13,7 @@ __all__ = ["provenance"]
 
 def provenance(model: Model) -> dict[str, object]:
     """The attributes of a reconstruction that tell its model, and what the model may be used for."""
-    low, high = model.config.data.kelvin_range
+    low, high = model.kelvin_range
     file = model_file(model.name)
     return {
         "super_resolution_software": f"TempoGAN-Eddy {__version__}",

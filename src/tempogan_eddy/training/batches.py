@@ -11,8 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from tempogan_eddy.config import TrainingConfig
-from tempogan_eddy.dataset.patches import Sample, develop
-from tempogan_eddy.dataset.typhoon import TyphoonDataset
+from tempogan_eddy.dataset.protocol import DataSource, Sample
 from tempogan_eddy.errors import InputError
 
 __all__ = ["step_batches"]
@@ -33,39 +32,41 @@ class _StepSampler(Sampler[list[int]]):
                 yield list(range(start, start + size))
 
 
-class _Raw(Dataset[dict[str, Tensor]]):
-    """The patches as they lie in the store; what becomes of them is done for a batch at once."""
+class _Drawn(Dataset[dict[str, Tensor]]):
+    """Patches as the source draws them, which worker processes fetch."""
 
-    def __init__(self, dataset: TyphoonDataset) -> None:
-        self.dataset = dataset
+    def __init__(self, source: DataSource) -> None:
+        self.source = source
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        return self.dataset.raw(index)
+        return self.source.draw(index)
 
 
 def step_batches(
-    dataset: TyphoonDataset, first: int, last: int, device: torch.device | str = "cpu"
+    source: DataSource, config: TrainingConfig, first: int, last: int, device: torch.device | str = "cpu"
 ) -> Iterator[Sequence[Sequence[Sample]]]:
     """Yield, for each step, one list of batches for each discriminator step.
 
     Parameters
     ----------
-    dataset
-        The training split.
+    source
+        The training data.
+    config
+        What makes a step.
     first, last
         Steps from ``first`` up to, not including, ``last``.
     device
         Where the samples are made and left.
     """
-    config = dataset.config.training
+    device = torch.device(device)
     loader: DataLoader[dict[str, Tensor]] = DataLoader(
-        _Raw(dataset),
+        _Drawn(source),
         batch_sampler=_StepSampler(config, first, last),
         num_workers=config.num_workers,
         worker_init_fn=_leave_signals_to_the_trainer,
-        pin_memory=torch.device(device).type == "cuda" and not dataset.resident,
+        pin_memory=device.type == "cuda" and not source.resident,
     )
-    batches = (develop(raw, dataset.sensor, device) for raw in loader)
+    batches = (source.develop(drawn, device) for drawn in loader)
     for step in range(first, last):
         try:
             yield [list(islice(batches, config.accumulate)) for _ in range(_passes(config, step))]

@@ -20,6 +20,7 @@ from tempogan_eddy.io.ownership import Kind, check_place
 from tempogan_eddy.weights import CHECKPOINT_FORMAT, MODEL, read_checkpoint
 
 __all__ = [
+    "best_checkpoint_path",
     "best_path",
     "epoch_path",
     "find_checkpoint",
@@ -51,6 +52,11 @@ CHECKPOINT = Kind("a checkpoint", _is_checkpoint)
 def best_path(folder: Path) -> Path:
     """Where the model of the best epoch lies."""
     return folder / "best_model.safetensors"
+
+
+def best_checkpoint_path(folder: Path) -> Path:
+    """Where the checkpoint of the best epoch lies, from which a run goes on that is killed before a periodic one."""
+    return folder / "checkpoint_best.pth"
 
 
 def epoch_path(folder: Path, epoch: int) -> Path:

@@ -1,8 +1,9 @@
-"""What a person sees of a run: a progress bar, one line an epoch, TensorBoard."""
+"""What a person sees of a run: progress, one line an epoch, TensorBoard."""
 
 from __future__ import annotations
 
 import logging
+import math
 import os
 import socket
 import time
@@ -12,13 +13,18 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+import torch
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
+from rich.table import Column
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.summary.writer.record_writer import RecordWriter
+from torch import Tensor
 from torch.utils.tensorboard import summary
 
+from tempogan_eddy.config import TrainingConfig
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.terminal import messages
+from tempogan_eddy.training.selection import Rank
 
 __all__ = ["Journal"]
 
@@ -28,14 +34,18 @@ SHORT = {
     "loss_content": "content",
     "loss_d_spatial": "Ds",
     "loss_d_temporal": "Dt",
+    "loss_d_penalty": "penalty",
     "loss_g_spatial": "G/s",
     "loss_g_temporal": "G/t",
     "loss_feature": "feat",
     "loss_spectral": "spec",
 }
 
-
 FLUSH_SECONDS = 30.0
+SECONDS_A_LINE = 60.0
+STEPS_A_READ = 10
+"""Reading a loss waits for the device, so several steps are read at once."""
+WIDE = 80  # columns of a terminal that has room for more than the epoch and the time left
 
 
 class EventFile:
@@ -102,35 +112,30 @@ class EventFile:
 
 
 class Journal:
-    """Writes what happens, and shows it on a terminal.
+    """Writes what happens, and shows it on a terminal or in a log.
 
     Parameters
     ----------
-    folder
-        Where TensorBoard's files go.
-    total, done
-        Steps of the whole run, and those already taken.
-    windows_per_step
-        Patches that the generator learns from in a step, for the rate.
+    training
+        Length and log folder of the run.
+    done
+        Steps taken before this run began.
     """
 
-    def __init__(self, folder: Path, total: int, done: int, windows_per_step: int) -> None:
+    def __init__(self, training: TrainingConfig, done: int) -> None:
+        self.training, self.first, self.done = training, done, done
         # purge_step hides what a run wrote after the checkpoint that this one goes on from.
-        self.events = EventFile(folder, done + 1 if done else None)
-        self.windows_per_step = windows_per_step
-        self.progress = Progress(
-            TextColumn("epoch {task.fields[epoch]}"),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]} patches/s"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[losses]}"),
-            console=messages(),
-            disable=not messages().is_terminal,
-        )
-        self.task = self.progress.add_task("", total=total, completed=done, epoch="-", rate="-", losses="")
-        self.sums: dict[str, float] = {}
-        self.steps = 0
+        self.events = EventFile(Path(training.log_dir), done + 1 if done else None)
+        console = messages()
+        columns: list[ProgressColumn] = [TextColumn("{task.description}", table_column=Column(no_wrap=True))]
+        if console.width >= WIDE:
+            columns += [BarColumn(bar_width=20), TextColumn("{task.fields[losses]}", table_column=Column(no_wrap=True))]
+        self.progress = Progress(*columns, console=console, disable=not console.is_terminal)
+        total = training.epochs * training.steps_per_epoch
+        self.task = self.progress.add_task("", total=total, completed=done, losses="")
+        self.unread: list[tuple[int, dict[str, Tensor]]] = []
+        self.losses: dict[str, list[float]] = {}
+        self.started = self.told = time.monotonic()
 
     def __enter__(self) -> Self:
         self.progress.start()
@@ -141,46 +146,83 @@ class Journal:
     ) -> None:
         self.progress.stop()
         try:
+            if error is None:
+                self._read()
             self.events.close()
         except InputError:
             if error is None:  # else the run ended for a reason of its own, the same one maybe
                 raise
 
-    def step(self, step: int, epoch: int, losses: Mapping[str, float]) -> None:
-        """Note one step's losses."""
-        for name, value in losses.items():
-            self._add(summary.scalar(f"loss/{name.removeprefix('loss_')}", value), step)
-            self.sums[name] = self.sums.get(name, 0.0) + value
-        self.steps += 1
-        speed = self.progress.tasks[self.task].speed
-        self.progress.update(
-            self.task,
-            advance=1,
-            epoch=epoch,
-            rate=f"{speed * self.windows_per_step:.0f}" if speed else "-",
-            losses=_losses(losses),
-        )
+    def step(self, step: int, losses: Mapping[str, Tensor]) -> None:
+        """Note one step's losses, numbers on any device; they are read every few steps."""
+        self.done = step
+        self.unread.append((step, dict(losses)))
+        if len(self.unread) >= STEPS_A_READ or step % self.training.steps_per_epoch == 0:
+            latest = self._read()
+            self.progress.update(self.task, completed=step, description=self._where(step), losses=_losses(latest))
+        if not self.progress.disable:
+            return
+        if time.monotonic() - self.told > SECONDS_A_LINE:
+            self.told = time.monotonic()
+            within = (step - 1) % self.training.steps_per_epoch + 1
+            log.info("%s: step %d of %d", self._where(step), within, self.training.steps_per_epoch)
 
-    def epoch(self, epoch: int, step: int, metrics: Mapping[str, float], score: float, best: bool, rate: float) -> None:
-        """Note the end of an epoch: mean losses, validation metrics, learning rate."""
-        for name, value in {**metrics, "score": score}.items():
+    def epoch(
+        self,
+        step: int,
+        metrics: Mapping[str, float],
+        bicubic: Mapping[str, float],
+        candidate: Rank,
+        best: bool,
+        rate: float,
+    ) -> None:
+        """Note the end of an epoch: mean losses, validation metrics, whether it is a candidate, learning rate."""
+        scalars = {**metrics, "score": candidate.score, "missed_max_rmse": float(candidate.missed)}
+        for name, value in scalars.items():
             self._add(summary.scalar(f"validation/{name}", value), step)
         self._add(summary.scalar("learning_rate", rate), step)
         self.events.flush()
-        losses = _losses({name: value / max(self.steps, 1) for name, value in self.sums.items()})
+        losses = _losses({name: sum(values) / len(values) for name, values in self.losses.items()})
+        bound = ""
+        if self.training.score == "lsd_within_rmse":
+            bound = f", {'above' if candidate.missed else 'within'} {self.training.max_rmse:g}"
         log.info(
-            "epoch %d: %s | RMSE %.3f K, bias %+.3f K, LSD %.1f dB, hourly LSD %.1f dB, energy %+.1f dB | score %.4f%s",
-            epoch, losses, metrics["rmse"], metrics["bias"], metrics["lsd"], metrics["lsd_hourly"], metrics["energy"],
-            score, " (best)" if best else "",
+            "%s: %s | RMSE %.3f K (%.2f of bicubic's%s), LSD %.1f dB, hourly LSD %.1f dB, energy %+.1f dB%s",
+            self._where(step), losses, metrics["rmse"], metrics["rmse"] / bicubic["rmse"], bound, metrics["lsd"],
+            metrics["lsd_hourly"], metrics["energy"], " (best)" if best else "",
         )  # fmt: skip
-        self.sums, self.steps = {}, 0
+        self.losses = {}
+        self.told = time.monotonic()
 
     def pictures(self, step: int, kelvin_range: tuple[float, float], **frames: np.ndarray) -> None:
-        """Add frames (H, W) in kelvin as pictures, cold white as the trade has it, on the fixed range."""
+        """Add frames (H, W) in kelvin as pictures on the fixed range, cold white."""
         low, high = kelvin_range
         for name, frame in frames.items():
             grey = np.clip((high - frame) / (high - low), 0, 1)
             self._add(summary.image(f"frames/{name}", (grey * 255).astype(np.uint8)[None], dataformats="CHW"), step)
+
+    def _where(self, step: int) -> str:
+        """Say which epoch a step belongs to and how long the run has still to go."""
+        training = self.training
+        text = f"epoch {math.ceil(step / training.steps_per_epoch)} of {training.epochs}"
+        spent, steps = time.monotonic() - self.started, step - self.first
+        left = spent / steps * (training.epochs * training.steps_per_epoch - step) if steps else math.inf
+        if training.max_minutes:
+            left = min(left, max(training.max_minutes * 60 - spent, 0))
+        return f"{text}, {_time_text(left)} left" if 0 < left < math.inf else text
+
+    def _read(self) -> dict[str, float]:
+        """Write the losses of the last steps, all read from the device at once; return the latest."""
+        latest: dict[str, float] = {}
+        if self.unread:
+            values = iter(torch.stack([loss for _, losses in self.unread for loss in losses.values()]).tolist())
+            for step, losses in self.unread:
+                latest = dict(zip(losses, values, strict=False))
+                for name, value in latest.items():
+                    self._add(summary.scalar(f"loss/{name.removeprefix('loss_')}", value), step)
+                    self.losses.setdefault(name, []).append(value)
+        self.unread = []
+        return latest
 
     def _add(self, value: object, step: int) -> None:
         self.events.add(Event(step=step, summary=value))
@@ -188,3 +230,11 @@ class Journal:
 
 def _losses(losses: Mapping[str, float]) -> str:
     return " ".join(f"{SHORT.get(name, name)} {value:.4f}" for name, value in losses.items())
+
+
+def _time_text(seconds: float) -> str:
+    """Return a time as people say it: ``40 s``, ``14 min``, ``2 h 5 min``."""
+    minutes = round(seconds / 60)
+    if seconds < 60:
+        return f"{round(seconds)} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

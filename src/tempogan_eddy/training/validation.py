@@ -1,35 +1,26 @@
-"""Validation on fixed full frames, and the score that decides which model is best."""
+"""Validation on fixed full frames."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tempogan_eddy.dataset.typhoon import TyphoonDataset
+from tempogan_eddy.config import Config
+from tempogan_eddy.dataset.protocol import DataSource, Sample
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.evaluation.spectra import energy_above, log_spectral_distance, radial_spectrum
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
 from tempogan_eddy.model.tempogan import upsample
+from tempogan_eddy.rapsd import energy_above, log_spectral_distance, radial_power
 
-__all__ = ["Validation", "score"]
+__all__ = ["Validation"]
 
 # Maps (N, 1, h, w) to (N, 1, H, W), both scaled.
 Reconstruct = Callable[[Tensor], Tensor]
-
-
-def score(kind: str, metrics: Mapping[str, float], bicubic: Mapping[str, float]) -> float:
-    """What 'best' means; lower is better, and 1 (``balanced``: 2) is bicubic interpolation.
-
-    ``rmse``: RMSE over bicubic's. ``lsd``: LSD over bicubic's. ``balanced``: their sum, because either axis alone
-    is won by a model that nobody wants, a blurred one or one that invents.
-    """
-    rmse = metrics["rmse"] / bicubic["rmse"]
-    lsd = metrics["lsd"] / bicubic["lsd"]
-    return {"rmse": rmse, "lsd": lsd, "balanced": rmse + lsd}[kind]
 
 
 class Validation:
@@ -37,23 +28,42 @@ class Validation:
 
     Parameters
     ----------
-    dataset
-        The validation split.
+    data
+        The validation windows.
+    config
+        How many of them are scored, scale and kelvin range.
     """
 
-    def __init__(self, dataset: TyphoonDataset) -> None:
-        config = dataset.config
+    def __init__(self, data: DataSource, config: Config) -> None:
+        self.data, self.count = data, config.training.validation_frames
         self.kelvin_range, self.scale = config.data.kelvin_range, config.scale
-        samples = (dataset.full_frame(position) for position in dataset.spread(config.training.validation_frames))
-        self.samples = [sample for sample in samples if sample["valid"].mean() >= 0.5]
-        if not self.samples:
+
+    @cached_property
+    def samples(self) -> list[Sample]:
+        """Windows spread evenly over the data, of which most was observed.
+
+        Raises
+        ------
+        InputError
+            There is none.
+        """
+        last = len(self.data) - 1
+        positions = np.unique(np.linspace(0, last, min(self.count, last + 1)).round().astype(int)).tolist()
+        samples = [self.data.full_frame(position) for position in positions]
+        samples = [sample for sample in samples if sample["valid"].mean() >= 0.5]
+        if not samples:
             raise InputError(
                 "More than half of every validation frame is missing; choose other data.split hours or storms."
             )
-        self.bicubic = self.measure(lambda frames: upsample(frames, self.scale))
+        return samples
+
+    @cached_property
+    def bicubic(self) -> dict[str, float]:
+        """What `measure` gives for bicubic interpolation."""
+        return self.measure(lambda frames: upsample(frames, self.scale))
 
     def measure(self, reconstruct: Reconstruct, device: torch.device | str = "cpu") -> dict[str, float]:
-        """RMSE, bias (K), LSD, LSD of hourly differences, energy above the coarse Nyquist (dB).
+        """Return RMSE and bias (K), LSD, LSD of hourly differences, energy above the lowres Nyquist (dB).
 
         Spectra are means over the frames; everything counts valid pixels only.
         """
@@ -62,7 +72,7 @@ class Validation:
         energy = np.zeros(2)
         for sample in self.samples:
             frames = self.frames(sample, reconstruct, device)
-            truth, valid = sample["hr"][:, 0].numpy(), sample["valid"][:, 0].numpy() > 0
+            truth, valid = sample["highres"][:, 0].numpy(), sample["valid"][:, 0].numpy() > 0
             error = (frames - truth)[valid]
             totals += [len(error), error.sum(dtype=np.float64), np.square(error, dtype=np.float64).sum()]
             pairs = [("still", frames[1], truth[1], valid[1])]
@@ -70,7 +80,7 @@ class Validation:
                 ("motion", frames[i + 1] - frames[i], truth[i + 1] - truth[i], valid[i] & valid[i + 1]) for i in (0, 1)
             ]
             for kind, ours, theirs, seen in pairs:
-                powers = radial_spectrum(ours, seen), radial_spectrum(theirs, seen)
+                powers = radial_power(ours, seen), radial_power(theirs, seen)
                 spectra.setdefault(kind, []).append(np.stack(powers))
                 if kind == "still":
                     cutoff = min(ours.shape) / self.scale / 2
@@ -80,16 +90,23 @@ class Validation:
         still, motion = (_distance(spectra[kind]) for kind in ("still", "motion"))
         return {
             "rmse": math.sqrt(square / count),
-            "bias": total / count,
+            "bias": float(total / count),
             "lsd": still,
             "lsd_hourly": motion,
             "energy": 10 * math.log10(max(energy[0], 1e-12) / max(energy[1], 1e-12)),
         }
 
+    def pictures(self, reconstruct: Reconstruct, device: torch.device | str) -> dict[str, np.ndarray]:
+        """Return the middle frame of the first window, lowres repeated, generated and true: (H, W) kelvin each."""
+        sample = self.samples[0]
+        lowres = sample["lowres"][1, 0].numpy().repeat(self.scale, 0).repeat(self.scale, 1)
+        generated = self.frames(sample, reconstruct, device)[1]
+        return {"lowres": lowres, "generated": generated, "highres": sample["highres"][1, 0].numpy()}
+
     def frames(self, sample: Mapping[str, Tensor], reconstruct: Reconstruct, device: torch.device | str) -> np.ndarray:
         """Reconstruct the three frames of one sample: (3, H, W) kelvin."""
         with torch.no_grad():
-            scaled = reconstruct(from_kelvin(sample["lr"], self.kelvin_range).to(device))
+            scaled = reconstruct(from_kelvin(sample["lowres"], self.kelvin_range).to(device))
         return to_kelvin(scaled.float().cpu(), self.kelvin_range)[:, 0].numpy()
 
 

@@ -1,6 +1,6 @@
 """How well the released models rebuild storms that they were not trained on, beside interpolation.
 
-    python benchmarks/quality.py [--frames 24] [--docs] [--faithful PATH] [--eddy PATH] [--regression PATH]
+    python -m experiments.quality [--frames 24] [--docs] [--faithful PATH] [--eddy PATH] [--regression PATH]
 
 Prints the scores, writes all of them as JSON and draws the figures. docs/quality.md says what they mean.
 """
@@ -16,13 +16,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import quality_figures as figures
-from places import DATA, ROOT
-from quality_methods import EDDY, FAITHFUL, load_dial, load_networks
-from quality_page import VERDICTS, page_text, rewrite, rows, verdicts
-from quality_scoring import Scored, hour, score
-from quality_storms import STORMS, Storm
-from report import console, rounded, table
+from benchmarks.paths import DATA, ROOT
+from benchmarks.report import console, rounded, table
+from experiments import quality_figures as figures
+from experiments.quality_methods import EDDY, FAITHFUL, load_dial, load_networks
+from experiments.quality_page import VERDICTS, full_text, page_text, rewrite, rows, verdicts
+from experiments.quality_scoring import Scored, hour, score
+from experiments.quality_storms import STORMS, Storm
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import Evaluation, combine
 from tempogan_eddy.evaluation.report import as_dict
@@ -60,6 +60,8 @@ def run(storms: Sequence[Storm], options: argparse.Namespace) -> None:
     write(result | rounded(_scores(scored, evaluations, networks.details)), options.output)
     if options.docs:
         rewrite(options.page, page_text(scored, evaluations, networks.details, result))
+        with written_aside(options.output.with_suffix(".md"), None) as aside:
+            aside.write_text(full_text(scored, evaluations, networks.details, result), encoding="utf-8")
     screen.print(f"{result['minutes']} minutes; written to {options.output} and {options.images}", soft_wrap=True)
 
 
@@ -91,9 +93,9 @@ def _minutes(begun: float) -> float:
 
 
 def _described(model: Model) -> dict[str, Any]:
-    size = model.config.model
+    size = model.specification.network
     told = {key: model.metadata.get(key) for key in ("version", "step", "training_data")}
-    return {"size": f"{size.n_residual_blocks}x{size.channels}", **told}
+    return {"size": f"{size.blocks}x{size.channels}", **told}
 
 
 def _scores(
@@ -117,9 +119,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--detail", type=float, help="default of eddy on the dial; what its file says, if not given")
     parser.add_argument("--regression", type=Path, help="a plain regression network to score beside them")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
-    parser.add_argument("--docs", action="store_true", help="put the tables into the page")
+    parser.add_argument("--docs", action="store_true", help="put short tables into the page, full ones beside the JSON")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the real frames")
-    parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "results" / "quality.json")
+    parser.add_argument("--output", type=Path, default=ROOT / "experiments" / "results" / "quality.json")
     parser.add_argument("--images", type=Path, default=ROOT / "docs" / "images", help="folder of the figures")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "quality.md", help="where --docs writes")
     return parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""Compare estimators of the motion between low-resolution frames: ``python benchmarks/flow.py [--data DIR]``.
+"""Compare estimators of the motion between low-resolution frames: ``python -m experiments.flow [--data DIR]``.
 
 Every estimator sees 4x4 area means only. Its flow is judged against the true flow of simulated storms, and by
 how well it moves a neighbour onto a frame, in simulated storms and, where the data are there, in real ones.
@@ -19,7 +19,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from places import DATA
+from benchmarks.paths import DATA
 from tempogan_eddy.dataset.flow import estimate_flow, kelvin_to_bytes
 from tempogan_eddy.io import open_sequence
 from tempogan_eddy.synthesis import simulate_storm

@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image as Picture
 
-from quality_curves import THRESHOLDS, Curves, Profile
-from quality_methods import EDDY, FAITHFUL, REGRESSION
-from quality_storms import CREDIT
+from experiments.quality_curves import THRESHOLDS, Curves, Profile
+from experiments.quality_methods import EDDY, FAITHFUL, REGRESSION
+from experiments.quality_storms import CREDIT
 from tempogan_eddy.evaluation import Evaluation, error_by_kelvin
 from tempogan_eddy.evaluation.figures import coldest_area
 from tempogan_eddy.io.aside import written_aside
@@ -93,8 +93,8 @@ def spectra(evaluations: Sequence[Evaluation], path: Path) -> None:
             column[0].loglog(spectrum.wavenumber, spectrum.power[name], label=name, **STYLES[name])
             column[1].semilogx(spectrum.wavenumber, 10 * np.log10(spectrum.power[name] / truth), **STYLES[name])
         for axes in column:
-            axes.axvline(spectrum.coarse_nyquist, color="0.4", linestyle=":", linewidth=1)
-        _note(column[0], spectrum.coarse_nyquist, "coarse Nyquist")
+            axes.axvline(spectrum.lowres_nyquist, color="0.4", linestyle=":", linewidth=1)
+        _note(column[0], spectrum.lowres_nyquist, "lowres Nyquist")
         column[0].set_title(evaluation.storm)
         column[0].set_xlim(LARGEST_SHOWN, spectrum.wavenumber[-1])
         column[1].set_ylim(-21, 3)

@@ -1,6 +1,6 @@
 """Score several models on the same real hours, each with its difference from the first.
 
-    python benchmarks/compare.py none=A.safetensors aligned=B.safetensors [--metrics rmse lsd_hourly tof] [--frames 24]
+    python -m experiments.compare none=A.safetensors aligned=B.safetensors [--metrics rmse lsd_hourly tof] [--frames 24]
 
 For ablations: a difference counts where its 95 % interval, from blocks of hours resampled alike, leaves out zero.
 """
@@ -12,9 +12,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from places import DATA
-from quality_storms import STORMS, Storm, open_storm
-from report import Row, console, table
+from benchmarks.paths import DATA
+from benchmarks.report import Row, console, table
+from experiments.quality_storms import STORMS, Storm, open_storm
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import Evaluation, combine, evaluate
 from tempogan_eddy.evaluation.metrics import metrics

@@ -1,29 +1,29 @@
 """Ideas from other work on super-resolution, tried on this model but not part of it.
 
-Each replaces, for as long as `applied` lasts, what training looks up: a loss, a network, or the step. A generator
-that grows starts as the plain one, so that it can go on from a plain model; what it saves loads within `applied` only.
+Each is a generator, a Ds or losses of its own, given to the trainer in place of those of the package. A generator that
+grows starts as the plain one, so that it can go on from a plain model. Import this module to load what it saved.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
-from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tempogan_eddy import weights
 from tempogan_eddy.config import Config
-from tempogan_eddy.model import spectrum
+from tempogan_eddy.model.losses import Losses
+from tempogan_eddy.model.spectrum import spectral_loss
 from tempogan_eddy.model.tempogan import Generator, SpatialDiscriminator
-from tempogan_eddy.training import steps, trainer
-from tempogan_eddy.weights import build_generator
+from tempogan_eddy.training.networks import Networks, build_networks
+from tempogan_eddy.training.trainer import TempoGANTrainer
+from tempogan_eddy.weights import NETWORKS, Specification, build_generator
 
-__all__ = ["VARIANTS", "Variant", "applied"]
+__all__ = ["VARIANTS", "Variant", "trainer"]
 
 
 @dataclass(frozen=True)
@@ -34,37 +34,51 @@ class Variant:
     ----------
     source
         Where it was proposed.
-    replaced
-        What stands for what: (module, name in it, replacement).
+    kind
+        The generator's kind in `weights.NETWORKS`.
+    spatial
+        Builds Ds from (channels, detail gain, spectral norm).
+    losses
+        Changes the losses of a configuration.
     settings
         Settings of the configuration that it needs, as ``section.key=value``.
     """
 
     source: str
-    replaced: tuple[tuple[Any, str, Any], ...]
+    kind: str = Generator.kind
+    spatial: Callable[[int, float, bool], nn.Module] = SpatialDiscriminator
+    losses: Callable[[Losses], Losses] = lambda losses: losses
     settings: tuple[str, ...] = ()
 
+    def networks(self, config: Config) -> Networks:
+        """Build the networks of this variant."""
+        plain, model = build_networks(config), config.model
+        if self.kind != Generator.kind:
+            torch.manual_seed(config.training.seed)
+            plain.generator = build_generator(Specification.from_config(config, self.kind))
+        if self.spatial is not SpatialDiscriminator:
+            plain.spatial = self.spatial(model.discriminator_channels, model.detail_gain, model.spectral_norm)
+        return plain
 
-@contextmanager
-def applied(name: str | None) -> Iterator[None]:
-    """Train by a variant of `VARIANTS` within this context; by None as ever."""
-    with ExitStack() as stack:
-        for module, attribute, replacement in VARIANTS[name].replaced if name else ():
-            stack.enter_context(patch.object(module, attribute, replacement))
-        yield
+
+def trainer(config: Config, name: str | None = None) -> TempoGANTrainer:
+    """Return the trainer of a variant of `VARIANTS`, or of the package where there is no name."""
+    variant = VARIANTS[name] if name else Variant("the package")
+    losses = variant.losses(Losses.from_config(config.training))
+    return TempoGANTrainer(config, networks=variant.networks, losses=losses)
 
 
 CHARBONNIER_EPSILON = 0.005  # scaled, 0.75 K of the default range: below it a square, above it a distance
 
 
-def charbonnier_loss(generated: Tensor, truth: Tensor, valid: Tensor, distance: str = "l1") -> Tensor:
-    """A smooth L1 in place of `model.losses.content_loss`, whatever the ``distance``."""
+def charbonnier_loss(generated: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+    """Return a smooth L1, in place of `model.losses.content_loss`."""
     difference = generated.float() - truth.float()
     return ((difference.square() + CHARBONNIER_EPSILON**2).sqrt() * valid).mean()
 
 
 def haar_energies(frames: Tensor) -> Tensor:
-    """Mean energy of each frame in the Haar subbands, in place of `model.spectrum.radial_power`.
+    """Return the mean energy of each frame in the Haar subbands, in place of `rapsd.radial_power`.
 
     Parameters
     ----------
@@ -89,11 +103,11 @@ def haar_energies(frames: Tensor) -> Tensor:
     return torch.cat(energies, dim=1)
 
 
-def wide_kernels(config: Config) -> Generator:
-    """The generator with 5x5 in place of 3x3 as the first convolution of each residual block."""
-    generator = build_generator(config)
+def wide_kernels(specification: Specification) -> Generator:
+    """Build the generator with 5x5 in place of 3x3 as the first convolution of each residual block."""
+    generator, channels = _plain(specification), specification.network.channels
     for block in generator.blocks:
-        block.first = nn.Conv2d(config.model.channels, config.model.channels, 5, padding=2)
+        block.first = nn.Conv2d(channels, channels, 5, padding=2)
     return generator
 
 
@@ -134,16 +148,23 @@ class Noise(_Branch):
         return features + torch.randn_like(features[:, :1]) * self.weight.to(features.dtype)
 
 
-def with_attention(config: Config) -> Generator:
-    """The generator with large-kernel attention after every second residual block."""
-    generator = build_generator(config)
+def with_attention(specification: Specification) -> Generator:
+    """Build the generator with large-kernel attention after every second residual block."""
+    generator = _plain(specification)
     return _grow(generator, [*generator.blocks][1::2], LargeKernelAttention)
 
 
-def with_noise(config: Config) -> Generator:
-    """The generator with noise added after the head and after every second residual block."""
-    generator = build_generator(config)
+def with_noise(specification: Specification) -> Generator:
+    """Build the generator with noise added after the head and after every second residual block."""
+    generator = _plain(specification)
     return _grow(generator, [generator.head, *[*generator.blocks][1::2]], Noise)
+
+
+def _plain(specification: Specification) -> Generator:
+    """Build the package's generator, which bears the kind of the specification from now on."""
+    generator = NETWORKS[Generator.kind](specification)
+    generator.kind = specification.network.kind
+    return generator
 
 
 def _grow(generator: Generator, layers: Sequence[nn.Module], kind: type[_Branch]) -> Generator:
@@ -176,42 +197,20 @@ class TwoScales(nn.Module):
         return torch.cat([fine, functional.interpolate(coarse, fine.shape[-2:])], dim=1), features + coarse_features
 
 
-class R1Steps(steps.Steps):
-    """Steps that keep Ds and Dt flat around real frames, every `EVERY` discriminator steps by as much more.
+# After forty steps Ds was still near chance by 0.1 (loss 1.38, steepness 0.2) and steep and steeper by 0.001
+# (loss 1.28, steepness 77); by 0.01 it learned (1.33, 7) and stayed so steep for as many again (1.32, 11).
+GAMMA = 0.01
+
+
+def r1_penalty(judge: nn.Module, real: Tensor, upsampled: Tensor, gamma: float = GAMMA) -> Tensor:
+    """Return what keeps Ds and Dt flat around real frames.
 
     The gradient is by the frames themselves, amplified detail included, and its square counts for each logit, so that
-    `GAMMA` serves patches of any size.
+    ``gamma`` serves patches of any size.
     """
-
-    # After forty steps Ds was still near chance by 0.1 (loss 1.38, steepness 0.2) and steep and steeper by 0.001
-    # (loss 1.28, steepness 77); by 0.01 it learned (1.33, 7) and stayed so steep for as many again (1.32, 11).
-    GAMMA = 0.01
-    EVERY = 8
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.discriminator_steps = 0
-
-    def _discriminator_step(self, group: Sequence[Any], shared: Sequence[Any]) -> dict[str, float]:
-        penalised = self.discriminator_steps % self.EVERY == 0
-        self.discriminator_steps += 1
-        # Gradients add up to those of the loss, which are not cleared before the optimiser has stepped.
-        for batch in group if penalised else ():
-            self._backward(self.GAMMA / 2 * self.EVERY * self._steepness(batch), "discriminator", len(group))
-        return super()._discriminator_step(group, shared)
-
-    def _steepness(self, batch: Any) -> Tensor:
-        """E |grad D|^2 at the real frames of a batch, of Ds and Dt together."""
-        total = torch.zeros((), device=batch.hr.device)
-        # Below Fabric's wrapper, which means in float32.
-        judges: list[Any] = [self.networks.spatial.module, self.networks.temporal.module]
-        if self.spatial_on:
-            frames = batch.hr[:, 1].detach().requires_grad_()
-            total = total + steepness(frames, judges[0](frames, batch.upsampled[:, 1])[0])
-        if self.temporal_on:
-            windows = batch.moved[0].detach().requires_grad_()
-            total = total + steepness(windows, judges[1](windows, batch.moved[1]))
-        return total
+    real = real.detach().requires_grad_()
+    judged = judge(real, upsampled)
+    return gamma / 2 * steepness(real, judged[0] if isinstance(judged, tuple) else judged)
 
 
 def steepness(seen: Tensor, logits: Tensor) -> Tensor:
@@ -220,26 +219,25 @@ def steepness(seen: Tensor, logits: Tensor) -> Tensor:
     return gradient.square().sum() / logits.numel()
 
 
-def _generator(build: Any) -> tuple[tuple[Any, str, Any], ...]:
-    """Another generator, for training and for what it starts from."""
-    return (trainer, "build_generator", build), (weights, "build_generator", build)
-
+NETWORKS.update({"wide kernels": wide_kernels, "attention": with_attention, "noise": with_noise})
 
 VARIANTS = {
     "charbonnier": Variant(
-        "Lai et al. 2017, LapSRN, after Charbonnier et al. 1994", ((steps, "content_loss", charbonnier_loss),)
+        "Lai et al. 2017, LapSRN, after Charbonnier et al. 1994",
+        losses=partial(replace, content=charbonnier_loss),
     ),
-    "wide-kernels": Variant("the 5x5 kernels of Xie et al. 2018, tempoGAN", _generator(wide_kernels)),
-    "attention": Variant("Guo et al. 2022, Visual Attention Network", _generator(with_attention)),
+    "wide-kernels": Variant("the 5x5 kernels of Xie et al. 2018, tempoGAN", kind="wide kernels"),
+    "attention": Variant("Guo et al. 2022, Visual Attention Network", kind="attention"),
     "r1": Variant(
         "Mescheder et al. 2018, lazily as in Karras et al. 2020, StyleGAN2",
-        ((trainer, "Steps", R1Steps),),
-        ("model.spectral_norm=false",),
+        losses=partial(replace, penalty=r1_penalty, penalty_every=8),
+        settings=("model.spectral_norm=false",),
     ),
-    "scales": Variant("Wang et al. 2018, pix2pixHD", ((trainer, "SpatialDiscriminator", TwoScales),)),
-    "noise": Variant("Karras et al. 2019, StyleGAN", _generator(with_noise)),
+    "scales": Variant("Wang et al. 2018, pix2pixHD", spatial=TwoScales),
+    "noise": Variant("Karras et al. 2019, StyleGAN", kind="noise"),
     # The divergence stays, of other energies; training.lambda_spectral is its weight.
     "wavelet": Variant(
-        "Haar subbands, as in Huang et al. 2017, Wavelet-SRNet", ((spectrum, "radial_power", haar_energies),)
+        "Haar subbands, as in Huang et al. 2017, Wavelet-SRNet",
+        losses=partial(replace, spectral=partial(spectral_loss, power=haar_energies)),
     ),
 }

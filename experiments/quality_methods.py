@@ -97,7 +97,7 @@ def load_dial(faithful: Path | None, eddy: Path | None, detail: float | None) ->
     default = stated.metadata.get("detail", DEFAULT_DETAIL) if detail is None else detail
     if not 0 < default <= 1:
         raise InputError(f"The detail of eddy must lie above 0 (that is faithful) and up to 1, not at {default}.")
-    if plain.config.model != full.config.model or plain.sensor != full.sensor:
+    if plain.specification != full.specification:
         raise InputError(f"{plain.name} and {full.name} differ in size or sensor; no weights lie between them.")
     return Dial(plain, full, float(default))
 

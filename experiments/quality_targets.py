@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from quality_methods import EDDY, FAITHFUL
+from experiments.quality_methods import EDDY, FAITHFUL
 from tempogan_eddy.evaluation import Evaluation, Score
 
 __all__ = ["TARGETS", "Target"]

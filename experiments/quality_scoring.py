@@ -9,9 +9,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from quality_curves import Curves, Profile, measure, profile
-from quality_methods import EDDY, FAITHFUL, LANCZOS, Networks, interpolated, lanczos
-from quality_storms import Storm, open_storm, sequence_of
+from experiments.quality_curves import Curves, Profile, measure, profile
+from experiments.quality_methods import EDDY, FAITHFUL, LANCZOS, Networks, interpolated, lanczos
+from experiments.quality_storms import Storm, open_storm, sequence_of
 from tempogan_eddy.evaluation import BASELINES, Evaluation, evaluate
 
 __all__ = ["Scored", "hour", "score"]

@@ -1,4 +1,4 @@
-"""Where the benchmarks find this checkout and the real frames."""
+"""Where benchmarks and experiments find this checkout and the real frames."""
 
 import os
 from pathlib import Path

@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from quality_methods import EDDY, FAITHFUL, order
-from quality_scoring import Scored
-from quality_targets import TARGETS, Target
+from experiments.quality_methods import EDDY, FAITHFUL, order
+from experiments.quality_scoring import Scored
+from experiments.quality_targets import TARGETS, Target
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import Evaluation, Metric, Score
 from tempogan_eddy.io.aside import written_aside
 
-__all__ = ["VERDICTS", "page_text", "rewrite", "rows", "verdicts"]
+__all__ = ["VERDICTS", "full_text", "page_text", "rewrite", "rows", "verdicts"]
 
 BLOCK = re.compile(r"(<!-- tables -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -32,6 +32,10 @@ COLUMNS = {
     "tof": ("tOF, px", ".2f"),
     "consistency_max": ("LR max, K", ".0e"),
 }
+
+# What the user's page shows; the full tables show everything.
+PAGE_COLUMNS = ("rmse", "cold_rmse", "lsd", "detail_energy", "lsd_hourly", "fss_225", "tof")
+PAGE_METHODS = ("nearest", "bicubic", "back-projected bicubic", FAITHFUL, EDDY)
 
 VERDICTS = {
     "model": ("", ""),
@@ -66,28 +70,43 @@ def page_text(
     details: Mapping[str, float],
     result: Mapping[str, Any],
 ) -> str:
-    """Everything between the markers of the page.
+    """Return the short tables for the user's page: the targets by storm, and the main methods over all storms.
 
     Parameters
     ----------
     evaluations
         The storms, and last all of them together.
     details
-        Places of methods on the dial.
+        Interpolation weights of the methods.
     result
         With `date`, `minutes` and the description of the `models`.
     """
-    sizes = " and ".join(f"{name} ({model['size']}, step {model['step']})" for name, model in result["models"].items())
-    parts = [f"Measured on {result['date']} in {result['minutes']:g} minutes with {sizes}."]
-    parts += ["### Targets", _targets(evaluations)]
+    pooled = evaluations[-1]
+    parts = [_measured(result), "### Targets", _targets(evaluations), "### All sequences together"]
+    parts += [f"{_counts(pooled).capitalize()}.", _scores(pooled, details, PAGE_COLUMNS, PAGE_METHODS)]
+    return "\n\n".join(parts)
+
+
+def full_text(
+    scored: Sequence[Scored],
+    evaluations: Sequence[Evaluation],
+    details: Mapping[str, float],
+    result: Mapping[str, Any],
+) -> str:
+    """Return every score of every storm as tables; parameters as for `page_text`."""
+    parts = ["# Scores of the released models", _measured(result)]
     for one in scored:
         first, last = one.hours
-        told = f"{first} to {last}: {_counts(one.evaluation)}. Seen in {one.storm.seen}."
-        parts += [f"### {one.storm.title}", told, _scores(one.evaluation, details)]
+        told = f"{first} to {last}: {_counts(one.evaluation)}. The models saw {one.storm.seen}."
+        parts += [f"## {one.storm.title}", told, _scores(one.evaluation, details, tuple(COLUMNS))]
     pooled = evaluations[-1]
-    few = "Three storms are few, and only one of them was kept from validation."
-    parts += ["### All storms together", f"{_counts(pooled).capitalize()}. {few}", _scores(pooled, details)]
-    return "\n\n".join(parts)
+    parts += ["## All sequences together", f"{_counts(pooled).capitalize()}.", _scores(pooled, details, tuple(COLUMNS))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _measured(result: Mapping[str, Any]) -> str:
+    sizes = " and ".join(f"{name} ({model['size']}, step {model['step']})" for name, model in result["models"].items())
+    return f"Measured on {result['date']} in {result['minutes']:g} minutes with {sizes}."
 
 
 def rewrite(page: Path, text: str) -> None:
@@ -133,21 +152,27 @@ def _verdict(target: Target, score: Score) -> str:
     return f"{_cell(score, target.form)}<br>{'met' if target.met(score.value) else '**not met**'}"
 
 
-def _scores(evaluation: Evaluation, details: Mapping[str, float]) -> str:
-    """All methods of one storm, a row each; the best as printed is bold."""
+def _scores(
+    evaluation: Evaluation,
+    details: Mapping[str, float],
+    columns: Sequence[str],
+    methods: Sequence[str] | None = None,
+) -> str:
+    """Methods of one storm, a row each; the best as printed is bold."""
     metrics = {metric.name: metric for metric in evaluation.metrics}
-    best = {name: _best(evaluation, metrics[name], form) for name, (_, form) in COLUMNS.items()}
-    lines = [["", *(f"{heading} {metrics[name].arrow}" for name, (heading, _) in COLUMNS.items())]]
-    for method in order(evaluation.scores):
+    shown = [method for method in order(evaluation.scores) if methods is None or method in methods]
+    best = {name: _best(evaluation, metrics[name], COLUMNS[name][1], shown) for name in columns}
+    lines = [["", *(f"{COLUMNS[name][0]} {metrics[name].arrow}" for name in columns)]]
+    for method in shown:
         scores = evaluation.scores[method]
-        cells = [_cell(scores[name], form, best[name]) for name, (_, form) in COLUMNS.items()]
+        cells = [_cell(scores[name], COLUMNS[name][1], best[name]) for name in columns]
         lines.append([_named(method, details), *cells])
     return _table(lines)
 
 
-def _best(evaluation: Evaluation, metric: Metric, form: str) -> set[str]:
-    """How the best score is printed; nothing where all print alike."""
-    values = [by_metric[metric.name].value for by_metric in evaluation.scores.values()]
+def _best(evaluation: Evaluation, metric: Metric, form: str, methods: Sequence[str]) -> set[str]:
+    """Return how the best score is printed; nothing if all print alike."""
+    values = [evaluation.scores[method][metric.name].value for method in methods]
     costs = {_text(value, form): metric.cost(float(_text(value, form))) for value in values if math.isfinite(value)}
     return {text for text, cost in costs.items() if cost == min(costs.values())} if len(costs) > 1 else set()
 
@@ -168,7 +193,7 @@ def _text(value: float, form: str) -> str:
 
 def _named(method: str, details: Mapping[str, float]) -> str:
     if method == EDDY:
-        return f"**{EDDY}** (detail {details[EDDY]:g})"
+        return f"**{EDDY}** (interpolation weight {details[EDDY]:g})"
     return f"**{method}**" if method == FAITHFUL else method
 
 

@@ -1,0 +1,65 @@
+"""What training and validation need of data: the seam for simulated lowres frames, own pairs and anything else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol, Self
+
+import torch
+from torch import Tensor
+
+__all__ = ["DataSource", "Sample"]
+
+Sample = dict[str, Tensor]
+"""Frames of one window or of a batch of windows, with B in front of every shape then.
+
+``highres`` (3, 1, H, W) and ``lowres`` (3, 1, h, w)
+    In kelvin, finite everywhere.
+``valid`` (3, 1, H, W)
+    The mask: 1 where ``highres`` was observed, else 0.
+``flow`` (2, 2, h, w)
+    From the middle frame to the one before and the one after, in lowres pixels, x right, y down.
+``times`` (3,)
+    Of the frames, int64 nanoseconds since 1970-01-01.
+"""
+
+
+class DataSource(Protocol):
+    """Windows of three (lowres, highres) frames with times, flow and validity.
+
+    Subclass it, or provide the same methods. The last four have defaults.
+    """
+
+    resident: bool = False
+    """Whether the frames lie on the training device already."""
+
+    def __len__(self) -> int:
+        """Return the number of windows."""
+        ...
+
+    def draw(self, index: int) -> dict[str, Tensor]:
+        """Return one random patch of one window, decided by ``index`` alone so that a resumed run goes on exactly.
+
+        Indices beyond the number of windows begin further passes. Worker processes call this.
+        """
+        ...
+
+    def full_frame(self, position: int) -> Sample:
+        """Return the whole frames of window ``position``, not augmented, for validation."""
+        ...
+
+    def develop(self, drawn: Mapping[str, Tensor], device: torch.device) -> Sample:
+        """Turn a batch of what `draw` returned into samples on a device. Default: they are samples already."""
+        return {name: value.to(device) for name, value in drawn.items()}
+
+    def to(self, device: torch.device) -> Self:
+        """Return the same data with the frames on a device, if they fit. Default: where they are."""
+        return self
+
+    def describe(self) -> list[str]:
+        """Return the lines that a run's log begins with."""
+        return []
+
+    def intervals(self) -> list[str]:
+        """Return each sequence with its first and last time, e.g. ``198702 1987-04-07T00:00/1987-04-13T11:00``."""
+        return []

@@ -1,0 +1,127 @@
+"""The specification in a model file: all that its weights need to be used, apart from how they were trained."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tempogan_eddy.config import Config, DataConfig, SensorConfig, load_config
+from tempogan_eddy.config_text import describe_problems
+from tempogan_eddy.dataset.sensor import SensorModel
+from tempogan_eddy.errors import InputError
+
+__all__ = ["NetworkSpecification", "Specification", "read_specification", "specification_of_config"]
+
+VERSION = 1
+"""Raised only when an earlier release would misread a file. Further keys do not raise it: readers skip unknown keys."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+
+class NetworkSpecification(_Part):
+    """The generator.
+
+    Attributes
+    ----------
+    kind
+        Its name in `weights.NETWORKS`.
+    blocks, channels
+        Residual blocks and feature channels.
+    lr_consistency
+        Whether the output is projected so that its block mean is the input.
+    """
+
+    kind: str = "residual"
+    blocks: int = Field(ge=1, le=128)
+    channels: int = Field(ge=4, le=1024)
+    lr_consistency: bool
+
+
+class Specification(_Part):
+    """What the numbers of a model mean.
+
+    Attributes
+    ----------
+    version
+        Of this layout.
+    network
+        The generator.
+    scale
+        How many times finer the output grid is.
+    sensor
+        The sensor model whose frames the model was trained on.
+    kelvin_range
+        The kelvins that scale to 0 and 1.
+    """
+
+    version: int = Field(VERSION, ge=1)
+    network: NetworkSpecification
+    scale: Literal[2, 4, 8]
+    sensor: SensorConfig
+    kelvin_range: tuple[float, float]
+
+    @classmethod
+    def from_config(cls, config: Config, kind: str = "residual") -> Specification:
+        """Return the specification of a model that a configuration trains; ``kind`` names its generator."""
+        model = config.model
+        # LR consistency holds for the area sensor only.
+        consistent = model.lr_consistency and SensorModel.from_config(config).keeps_block_mean
+        network = NetworkSpecification(
+            kind=kind, blocks=model.n_residual_blocks, channels=model.channels, lr_consistency=consistent
+        )
+        return cls(network=network, scale=config.scale, sensor=config.sensor, kelvin_range=config.data.kelvin_range)
+
+
+def read_specification(stored: Any, path: object) -> Specification:
+    """Check a stored specification; unknown keys are skipped.
+
+    Raises
+    ------
+    InputError
+        A value is missing or wrong, or a later release wrote the file in a way that this one would misread.
+    """
+    if isinstance(stored, dict):
+        version = stored.get("version")
+        if isinstance(version, int) and version > VERSION:
+            raise InputError(
+                f"The model {path} has specification version {version}, which this release cannot read; update "
+                "TempoGAN-Eddy."
+            )
+        stored = stored | {"sensor": _known(stored.get("sensor"), SensorConfig)}
+    try:
+        specification = Specification.model_validate(stored)
+        DataConfig(kelvin_range=specification.kelvin_range)  # the range must rise
+    except ValidationError as error:
+        raise InputError(describe_problems(error, Specification, f"The specification of {path}")) from None
+    return specification
+
+
+def specification_of_config(stored: Any, path: object) -> Specification:
+    """Derive the specification of a file that holds only the training configuration, as the first releases wrote it.
+
+    Raises
+    ------
+    InputError
+        A value that the specification needs is wrong.
+    """
+    values: Any = {"": stored}
+    if isinstance(stored, dict):
+        wanted = {"model": None, "sensor": None, "data": ("kelvin_range",)}
+        values = {
+            section: _known(stored.get(section, {}), Config.model_fields[section].annotation, keys)
+            for section, keys in wanted.items()
+        }
+    try:
+        return Specification.from_config(load_config(values))
+    except InputError as error:
+        raise InputError(f"The model {path} holds a configuration that cannot be used: {error}") from None
+
+
+def _known(section: Any, model: Any, keys: tuple[str, ...] | None = None) -> Any:
+    """The keys of a stored section that this release knows; what is no section is left to be refused."""
+    if not isinstance(section, dict):
+        return section
+    return {key: value for key, value in section.items() if key in (keys or model.model_fields)}

@@ -1,0 +1,79 @@
+"""One batch on the device: scaled frames, and the windows that Dt judges."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from tempogan_eddy.config import Config
+from tempogan_eddy.model.advection import advect_window, seen_by_flow, upsample_flow
+from tempogan_eddy.model.scaling import from_kelvin
+from tempogan_eddy.model.tempogan import upsample
+
+__all__ = ["Batch", "Generated"]
+
+
+@dataclass
+class Batch:
+    """Scaled windows; missing pixels of every frame hold the upsampled lowres frame.
+
+    Dt judges the first W of the B windows.
+    """
+
+    lowres: Tensor  # (B, 3, 1, h, w)
+    highres: Tensor  # (B, 3, 1, H, W)
+    upsampled: Tensor  # (B, 3, 1, H, W)
+    valid: Tensor  # (B, 3, 1, H, W)
+    lowres_flow: Tensor  # (W, 2, 2, h, w)
+    scale: int
+
+    @classmethod
+    def from_sample(cls, sample: Mapping[str, Tensor], config: Config) -> Batch:
+        """Scale a batch of samples, as a `DataSource` develops them."""
+        training, scale, kelvin_range = config.training, config.scale, config.data.kelvin_range
+        lowres = from_kelvin(sample["lowres"], kelvin_range)
+        highres = from_kelvin(sample["highres"], kelvin_range)
+        upsampled = upsample(lowres.flatten(0, 1), scale).unflatten(0, lowres.shape[:2])
+        highres = torch.where(sample["valid"] > 0, highres, upsampled)
+        flow = sample["flow"][: math.ceil(len(lowres) * training.temporal_share)]
+        # A zero flow leaves every frame where it is.
+        flow = flow if training.align_windows else torch.zeros_like(flow)
+        return cls(lowres, highres, upsampled, sample["valid"], flow, scale)
+
+    @cached_property
+    def flow(self) -> Tensor:
+        """The flow on the highres grid, (W, 2, 2, H, W)."""
+        return upsample_flow(self.lowres_flow.flatten(0, 1), self.scale).unflatten(0, self.lowres_flow.shape[:2])
+
+    @cached_property
+    def warped(self) -> tuple[Tensor, Tensor, Tensor]:
+        """True and upsampled frames (W, 3, 1, H, W), warped onto the middle frame, and their mask (W, 1, H, W)."""
+        windows = torch.cat([self.highres, self.upsampled, self.valid], dim=2)[: len(self.flow)]
+        truth, upsampled, valid = advect_window(windows, self.flow).split(1, dim=2)
+        # A pixel counts where all three frames were seen; elsewhere all candidates show the same.
+        seen = seen_by_flow(self.flow.flatten(0, 1)).unflatten(0, self.flow.shape[:2]).amin(dim=1)
+        mask = seen * (valid.amin(dim=1) > 0.999)
+        return torch.where(mask[:, None] > 0, truth, upsampled), upsampled, mask
+
+    def warp(self, frames: Tensor) -> Tensor:
+        """Warp generated frames (B, 3, 1, H, W) by the same flow and mask: (W, 3, 1, H, W)."""
+        _, upsampled, mask = self.warped
+        return torch.where(mask[:, None] > 0, advect_window(frames[: len(self.flow)], self.flow), upsampled)
+
+
+@dataclass
+class Generated:
+    """Generated frames (B, 3, 1, H, W) of a batch."""
+
+    frames: Tensor
+    batch: Batch
+
+    @cached_property
+    def warped(self) -> Tensor:
+        """The windows that Dt judges, warped onto the middle frame: (W, 3, 1, H, W)."""
+        return self.batch.warp(self.frames)

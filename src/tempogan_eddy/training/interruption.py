@@ -1,0 +1,39 @@
+"""Ctrl-C and SIGTERM end a run after the current step."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["Interruption"]
+
+log = logging.getLogger(__name__)
+
+
+class Interruption:
+    """Whether a signal has asked the run to stop."""
+
+    asked = False
+
+    @contextmanager
+    def listen(self) -> Iterator[None]:
+        """Take note of signals; a second one raises KeyboardInterrupt."""
+        self.asked = False
+
+        def ask(number: int, frame: object) -> None:
+            if self.asked:
+                raise KeyboardInterrupt
+            self.asked = True
+            log.warning("Stopping after this step")
+
+        try:
+            previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        except ValueError:  # only the main thread can handle signals
+            previous = {}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)

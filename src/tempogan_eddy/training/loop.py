@@ -1,0 +1,289 @@
+"""The training loop, from top to bottom."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
+
+from tempogan_eddy.config import Config
+from tempogan_eddy.dataset.protocol import DataSource, Sample
+from tempogan_eddy.model.losses import Losses
+from tempogan_eddy.training.batches import step_batches
+from tempogan_eddy.training.checkpoint import (
+    best_checkpoint_path,
+    best_path,
+    epoch_path,
+    find_checkpoint,
+    interrupted_path,
+    load_checkpoint,
+    refuse_earlier_run,
+    save_checkpoint,
+    state_of,
+)
+from tempogan_eddy.training.fabric import make_fabric
+from tempogan_eddy.training.interruption import Interruption
+from tempogan_eddy.training.journal import Journal
+from tempogan_eddy.training.networks import Networks, Optimizers, bare, build_optimizers
+from tempogan_eddy.training.schedule import average_decay, learning_rate_factor
+from tempogan_eddy.training.selection import Selection, rank
+from tempogan_eddy.training.steps import Steps
+from tempogan_eddy.training.validation import Validation
+from tempogan_eddy.weights import Model, save_model
+
+__all__ = ["Trainer", "TrainingData", "TrainingResult"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What to train on, and what to score every epoch on."""
+
+    train: DataSource
+    validation: DataSource
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """How a run ended.
+
+    Attributes
+    ----------
+    epochs
+        Finished epochs.
+    best_score, best_model
+        The best validation score and its model file (None where no epoch finished).
+    checkpoint
+        The last checkpoint written.
+    interrupted
+        Whether a signal ended the run.
+    """
+
+    epochs: int
+    best_score: float
+    best_model: Path | None
+    checkpoint: Path | None
+    interrupted: bool
+
+
+class Trainer:
+    """Trains G, Ds and Dt.
+
+    Parameters
+    ----------
+    config
+        The section ``training`` says how; the others describe the model that is saved.
+    data
+        Windows to train and to validate on.
+    networks
+        What is trained, on the CPU.
+    losses
+        What is minimised; those of the configuration by default.
+    """
+
+    def __init__(self, config: Config, data: TrainingData, networks: Networks, losses: Losses | None = None) -> None:
+        training = config.training
+        self.config, self.folder = config, Path(training.checkpoint_dir)
+        self.fabric: Fabric = make_fabric(training.device, training.precision)
+        self.dataset = data.train.to(self.fabric.device)
+        self.validation = Validation(data.validation, config)
+        self.networks, self.optimizers = self._set_up(networks)
+        losses = losses or Losses.from_config(training)
+        self.steps = Steps(self.fabric, self.networks, self.optimizers, losses, config)
+        # An average over the last 1 / (1 - decay) steps.
+        self.average = AveragedModel(
+            bare(self.networks.generator),
+            multi_avg_fn=lambda averages, new, count: torch._foreach_lerp_(
+                averages, new, 1 - average_decay(training.ema_decay, int(count))
+            ),
+        )
+        self.selection, self.interruption = Selection(training), Interruption()
+        self.step = 0
+
+    def train(self, resume_from: str | Path | None = None) -> TrainingResult:
+        """Train until ``epochs`` are done, nothing gets better, time is over, or a signal asks to stop.
+
+        Parameters
+        ----------
+        resume_from
+            A checkpoint, or ``auto`` for the newest one in ``checkpoint_dir``; None starts anew.
+
+        Raises
+        ------
+        InputError
+            The checkpoint is not usable.
+        TrainingError
+            A loss is not finite.
+        """
+        training, started = self.config.training, time.monotonic()
+        if resume_from is not None:
+            self._resume(find_checkpoint(resume_from, self.folder))
+        else:
+            refuse_earlier_run(self.folder)
+            self._start()
+        self._announce()
+        checkpoint: Path | None = None
+        with Journal(training, self.step) as journal, self.interruption.listen():
+            for batches in step_batches(self.dataset, training, self.step, self._last, self.fabric.device):
+                journal.step(self.step + 1, self._train_step(batches))
+                self.step += 1
+                if self.step % training.steps_per_epoch == 0:
+                    checkpoint = self._end_epoch(journal) or checkpoint
+                    if self._out_of_patience() or self._out_of_time(started):
+                        break
+                if self.interruption.asked:
+                    break
+        interrupted = self.interruption.asked and self.step < self._last
+        if interrupted:
+            checkpoint = self._save(interrupted_path(self.folder))
+            log.warning("Stopped in epoch %d; go on with --resume %s (or --resume auto)", self.epoch + 1, checkpoint)
+        elif self.step:
+            checkpoint = self._save(epoch_path(self.folder, self.epoch))
+            interrupted_path(self.folder).unlink(missing_ok=True)
+        best = best_path(self.folder) if self.selection.details else None
+        return TrainingResult(self.epoch, self.selection.best.score, best, checkpoint, interrupted)
+
+    @property
+    def epoch(self) -> int:
+        """Finished epochs."""
+        return self.step // self.config.training.steps_per_epoch
+
+    @property
+    def _last(self) -> int:
+        return self.config.training.epochs * self.config.training.steps_per_epoch
+
+    def _set_up(self, networks: Networks) -> tuple[Networks, Optimizers]:
+        """Move the networks to the device and wrap them for its precision."""
+        networks.channels_last()
+        optimizers = build_optimizers(networks, self.config.training, self.fabric)
+        generator, optimizer_g = self.fabric.setup(networks.generator, optimizers.generator)
+        spatial, temporal = (self.fabric.setup_module(part) for part in (networks.spatial, networks.temporal))
+        optimizer_d: Any = self.fabric.setup_optimizers(optimizers.discriminators)
+        teacher = self.fabric.setup_module(networks.teacher) if networks.teacher else None
+        return Networks(generator, spatial, temporal, teacher), Optimizers(optimizer_g, optimizer_d)
+
+    def _start(self) -> None:
+        """Prepare a run that does not resume another; nothing is left to do here."""
+
+    def _train_step(self, batches: Sequence[Sequence[Sample]]) -> dict[str, Tensor]:
+        training = self.config.training
+        self.optimizers.set_rates(training, learning_rate_factor(training.lr_schedule, self.step / self._last))
+        adversarial = self.step >= training.pretrain_epochs * training.steps_per_epoch
+        losses = self.steps.run(batches, adversarial)
+        self.average.update_parameters(bare(self.networks.generator))
+        return losses
+
+    def _announce(self) -> None:
+        training, bicubic = self.config.training, self.validation.bicubic
+        for line in self.dataset.describe():
+            log.info("%s", line)
+        count = sum(parameter.numel() for parameter in self.networks.generator.parameters())
+        log.info(
+            "%d training windows; generator of %.2f million weights; on %s, %s; bicubic RMSE %.3f K, LSD %.1f dB",
+            len(self.dataset), count / 1e6, self.fabric.device, self.fabric.strategy.precision.precision,
+            bicubic["rmse"], bicubic["lsd"],
+        )  # fmt: skip
+        if self.steps.adversarial_on and training.epochs <= training.pretrain_epochs:
+            log.warning(
+                "The discriminators never join: training.epochs is %d and training.pretrain_epochs %d; this trains the "
+                "content loss alone", training.epochs, training.pretrain_epochs,
+            )  # fmt: skip
+        if self.step >= self._last:
+            log.info("All %d epochs are done already; raise training.epochs to go on", training.epochs)
+        elif self.step:
+            log.info("Resuming after step %d, in epoch %d of %d", self.step, self.epoch + 1, training.epochs)
+
+    def reconstruct(self, frames: Tensor) -> Tensor:
+        """Reconstruct scaled frames (N, 1, h, w) with the averaged generator, one at a time to save memory."""
+        averaged = self.average.module.eval()
+        with self.fabric.autocast():
+            return torch.cat([averaged(frame[None]).float() for frame in frames])
+
+    def _end_epoch(self, journal: Journal) -> Path | None:
+        """Validate, and keep what is due: the best model and its checkpoint, pictures, a periodic checkpoint."""
+        training, epoch = self.config.training, self.epoch
+        metrics = self.validation.measure(self.reconstruct, self.fabric.device)
+        candidate = rank(training, metrics, self.validation.bicubic)
+        adversarial = self.steps.adversarial_on
+        if adversarial and epoch == training.pretrain_epochs + 1:
+            # What content alone had reached was a start, not a candidate: its block edges flatter a spectrum.
+            self.selection.restart()
+        details = {
+            "training_data": self.dataset.intervals(), "epoch": epoch, "step": self.step, "score": candidate.score,
+            "score_kind": training.score, "missed_max_rmse": candidate.missed, **metrics,
+        }  # fmt: skip
+        starting = adversarial and epoch <= training.pretrain_epochs
+        better = self.selection.offer(candidate, details, counts=not starting)
+        journal.epoch(self.step, metrics, self.validation.bicubic, candidate, better, self.optimizers.rate)
+        if better:
+            # First the checkpoint: a run that is killed in between writes the model when it resumes.
+            self._save(best_checkpoint_path(self.folder))
+            save_model(best_path(self.folder), self._model())
+        if epoch % training.image_every == 0:
+            pictures = self.validation.pictures(self.reconstruct, self.fabric.device)
+            journal.pictures(self.step, self.config.data.kelvin_range, **pictures)
+        return None if epoch % training.checkpoint_every else self._save(epoch_path(self.folder, epoch))
+
+    def _model(self) -> Model:
+        return Model.from_config(self.average.module, self.config, metadata=self.selection.details)
+
+    def _out_of_patience(self) -> bool:
+        patience = self.config.training.early_stopping_patience
+        if patience and self.selection.stale >= patience:
+            log.info("No better score for %d epochs; stopping early", self.selection.stale)
+            return True
+        return False
+
+    def _out_of_time(self, started: float) -> bool:
+        limit = self.config.training.max_minutes
+        if limit and time.monotonic() - started >= limit * 60:
+            log.info("The %g minutes of training.max_minutes are over", limit)
+            return True
+        return False
+
+    def _save(self, path: Path) -> Path:
+        save_checkpoint(path, self._state(), self.config)
+        return path
+
+    def _stateful(self) -> dict[str, Any]:
+        """The parts of a checkpoint that have a state of their own."""
+        return {
+            "generator": self.networks.generator,
+            "spatial_discriminator": self.networks.spatial,
+            "temporal_discriminator": self.networks.temporal,
+            "optimizer_g": self.optimizers.generator,
+            "optimizer_d": self.optimizers.discriminators,
+            "scaler": self.fabric.strategy.precision,
+        }
+
+    def _state(self) -> dict[str, Any]:
+        return {name: part.state_dict() for name, part in self._stateful().items()} | {
+            "ema": self.average.module.state_dict() if self.config.training.ema_decay else {},
+            "ema_updates": int(self.average.n_averaged),
+            "specification": self._model().specification.model_dump(mode="json"),
+            "step": self.step,
+            "epoch": self.epoch,
+            **self.selection.state(),
+        }
+
+    def _resume(self, path: Path) -> None:
+        state = load_checkpoint(path, self.config)
+        with state_of(path):
+            for name, part in self._stateful().items():
+                part.load_state_dict(state[name])
+            self.average.module.load_state_dict(state["ema"] or state["generator"])
+            self.average.n_averaged.fill_(state["ema_updates"])
+            self.step = state["step"]
+            if not self.selection.restore(state):
+                log.warning("%s followed another training.score: the selection of the best model begins anew", path)
+        if self.selection.details.get("step") == self.step:
+            save_model(best_path(self.folder), self._model())

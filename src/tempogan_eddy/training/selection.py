@@ -1,0 +1,97 @@
+"""Which of a run's models is the best one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tempogan_eddy.config import TrainingConfig
+
+__all__ = ["Rank", "Selection", "rank"]
+
+
+@dataclass(frozen=True, order=True)
+class Rank:
+    """A candidate's place: smaller is better.
+
+    Attributes
+    ----------
+    missed
+        Whether its RMSE is above the bound; such a candidate comes after all others.
+    score
+        What is compared among candidates of one kind: RMSE or LSD over bicubic's.
+    """
+
+    missed: bool = True
+    score: float = math.inf
+
+
+def rank(config: TrainingConfig, metrics: Mapping[str, float], bicubic: Mapping[str, float]) -> Rank:
+    """Rank a candidate by ``training.score`` and ``training.max_rmse``.
+
+    ``rmse`` and ``lsd`` compare that one metric. ``lsd_within_rmse`` takes the least LSD of the candidates whose RMSE
+    is at most ``max_rmse`` times bicubic's, and the least RMSE while there is none.
+    """
+    ratios = {name: metrics[name] / bicubic[name] for name in ("rmse", "lsd")}
+    if config.score != "lsd_within_rmse":
+        return Rank(False, ratios[config.score])
+    missed = ratios["rmse"] > config.max_rmse
+    return Rank(missed, ratios["rmse" if missed else "lsd"])
+
+
+class Selection:
+    """The best candidate so far, and for how many epochs none was better.
+
+    Parameters
+    ----------
+    config
+        The rule.
+    """
+
+    def __init__(self, config: TrainingConfig) -> None:
+        self.rule = f"{config.score} {config.max_rmse}" if config.score == "lsd_within_rmse" else config.score
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget all candidates."""
+        self.best, self.stale = Rank(), 0
+        self.details: dict[str, Any] = {}
+
+    def offer(self, candidate: Rank, details: dict[str, Any], *, counts: bool = True) -> bool:
+        """Return whether a candidate is the best so far.
+
+        Parameters
+        ----------
+        candidate
+            Its rank.
+        details
+            What its model file says of it.
+        counts
+            Whether an epoch without a better candidate counts towards early stopping.
+        """
+        if candidate < self.best:
+            self.best, self.stale, self.details = candidate, 0, details
+            return True
+        self.stale += counts
+        return False
+
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint holds of the selection."""
+        return {
+            "best_score": self.best.score,
+            "best_missed": self.best.missed,
+            "best_rule": self.rule,
+            "best_details": self.details,
+            "epochs_without_improvement": self.stale,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> bool:
+        """Go on from a checkpoint; return False, and begin anew, where it followed another rule."""
+        self.restart()
+        if state.get("best_rule") != self.rule:
+            return False
+        self.best, self.details = Rank(bool(state["best_missed"]), state["best_score"]), dict(state["best_details"])
+        self.stale = state["epochs_without_improvement"]
+        return True

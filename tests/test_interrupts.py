@@ -1,0 +1,89 @@
+"""The command `reconstruct` ends at any moment: one line, an exit code, nothing left.
+
+Few random moments by default; TEMPOGAN_EDDY_INTERRUPTS=50 tries so many.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tempogan_eddy import open_sequence, save_sequence
+from training_cases import moving_clouds
+
+MOMENTS = int(os.environ.get("TEMPOGAN_EDDY_INTERRUPTS") or 3)
+FRAMES = 80
+SECONDS_TO_END = 5
+
+# A test that was started in the background may have been told to ignore SIGINT, and hands that on.
+PROGRAM = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from tempogan_eddy.cli import main
+print("begun", flush=True)
+main()
+"""
+
+
+def start(folder):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    words = ["reconstruct", folder / "low.nc", "-o", folder / "high.nc", "--engine", "torch"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *map(str, words)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+    )  # fmt: skip
+    assert process.stdout.readline() == "begun\n"
+    return process
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A folder with a lowres file, and the seconds that an undisturbed reconstruction takes from `main` on."""
+    folder = tmp_path_factory.mktemp("interrupts")
+    save_sequence(moving_clouds(frames=FRAMES, size=48), folder / "low.nc")
+    started = time.monotonic()
+    process = start(folder)
+    process.communicate(timeout=300)
+    seconds = time.monotonic() - started
+    assert process.returncode == 0
+    (folder / "high.nc").unlink()
+    return folder, seconds
+
+
+@pytest.mark.parametrize("moment", range(MOMENTS))
+def test_a_signal_ends_the_command_at_any_moment(run, moment):
+    folder, seconds = run
+    part = (moment + random.random()) / MOMENTS
+    stop = (signal.SIGINT, signal.SIGTERM)[moment % 2]
+    process = start(folder)
+    time.sleep(part * seconds)
+    process.send_signal(stop)
+    if moment % 3 == 2:  # impatient people
+        time.sleep(0.05)
+        process.send_signal(stop)
+    sent = time.monotonic()
+    try:
+        _, said = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    finally:
+        left = {path.name for path in folder.iterdir()}
+    took = time.monotonic() - sent
+    told = f"{stop.name} at {part:.0%}: code {process.returncode} after {took:.1f} s, {left}: {said}"
+    print(told)
+    if "high.nc" in left:  # it was done
+        assert process.returncode in (0, -stop), told
+        assert open_sequence(folder / "high.nc").sizes["time"] == FRAMES
+        (folder / "high.nc").unlink()
+    else:
+        assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[stop], told
+        last = said.strip().splitlines()[-1]
+        assert last.endswith("nothing unfinished was left behind."), told
+        assert "Traceback" not in said and "Exception" not in said, told
+    assert left <= {"low.nc", "high.nc"}, told
+    assert took < SECONDS_TO_END, told
