@@ -72,6 +72,6 @@ def attributes_of(image: Image) -> dict[str, Any]:
 def coordinates_of(image: Image) -> dict[str, xr.Variable]:
     """Return times and all else that lies on (time, y, x), decoded, frames in the order of time."""
     dims = image.layout.dims
-    places = place_coordinates(image.dataset, image.stored, image.path, kept=dims, time=image.time)
-    tell_left_out(image.dataset, {*places, image.time}, image.path)
-    return image.layout.coordinates(places, image.times, image.order)
+    held = place_coordinates(image.dataset, image.stored, image.path, kept=dims, time=image.time)
+    tell_left_out(image.dataset, {*held, image.time}, image.path)
+    return image.layout.coordinates(held, image.times, image.order)

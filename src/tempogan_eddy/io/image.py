@@ -51,7 +51,7 @@ class Image:
         The group, as stored.
     time : str or None
         The variable of the frames' times; None where attributes or the file's name tell them.
-    layout : Layout
+    layout : StoredLayout
         Which dimensions are frames, rows and columns.
     times : (T,) datetime64[ns]
         Of the frames as stored.
@@ -62,7 +62,7 @@ class Image:
     name: str
     dataset: xr.Dataset
     time: str | None
-    layout: Layout
+    layout: StoredLayout
     times: np.ndarray
 
     @property
@@ -160,7 +160,7 @@ def _choose(path: Path, group: str | None, variable: str | None) -> tuple[str, s
 
 
 @dataclass(frozen=True)
-class Layout:
+class StoredLayout:
     """Where the frames, rows and columns of a stored variable lie.
 
     Parameters
@@ -222,7 +222,7 @@ class Layout:
         return kept
 
 
-def _lay_out(dataset: xr.Dataset, da: xr.DataArray, path: Path, time_from: str) -> tuple[str | None, Layout]:
+def _lay_out(dataset: xr.Dataset, da: xr.DataArray, path: Path, time_from: str) -> tuple[str | None, StoredLayout]:
     """Return the variable of the times, if there is one, and how the image is laid out."""
     where = f"{path}: {da.name}"
     if 0 in da.shape:
@@ -248,7 +248,7 @@ def _lay_out(dataset: xr.Dataset, da: xr.DataArray, path: Path, time_from: str) 
         )
     horizontal = [dim for dim in left if dim not in (frames, members)]
     rows, columns = horizontal_axes(_skeleton(dataset, da), (horizontal[0], horizontal[1]))
-    return time, Layout(frames, rows, columns, members)
+    return time, StoredLayout(frames, rows, columns, members)
 
 
 def _skeleton(dataset: xr.Dataset, da: xr.DataArray) -> xr.DataArray:
@@ -281,7 +281,7 @@ class _Frames:
     def __init__(
         self,
         path: Path,
-        layout: Layout,
+        layout: StoredLayout,
         order: np.ndarray,
         da: xr.DataArray,
         flags: list[Flags],
@@ -316,7 +316,7 @@ class _Frames:
         return np.asarray(values, dtype=np.float32)
 
 
-def _frames_a_chunk(da: xr.DataArray, layout: Layout) -> int:
+def _frames_a_chunk(da: xr.DataArray, layout: StoredLayout) -> int:
     """Return how many frames the file packs into one chunk: 1 where it tells nothing or they are many."""
     chunks = da.encoding.get("chunksizes") or da.encoding.get("chunks")
     if not chunks or layout.frames is None:

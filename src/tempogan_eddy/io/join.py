@@ -146,26 +146,26 @@ def join_files(headers: list[Header], name: str, reading: Reading) -> xr.DataArr
     reading : Reading
         How the files are read.
     """
-    places = _places(headers)
-    times = np.array([headers[file].times[frame] for file, frame in places])
+    order = _frames_in_order(headers)
+    times = np.array([headers[file].times[frame] for file, frame in order])
     _tell_gaps(times, name)
-    read = _JoinedFrames(headers, places, functools.partial(find_image, reading=reading))
+    read = _JoinedFrames(headers, order, functools.partial(find_image, reading=reading))
     rows, columns = headers[0].kind[1:GRID]
     members: int | None = headers[0].kind[-1]
-    folder, shape, paths = headers[0].path.parent, (len(places), rows, columns), [header.path for header in headers]
+    folder, shape = headers[0].path.parent, (len(order), rows, columns)
     stacks = [
-        FrameStack(folder, functools.partial(read, member), shape, valid_kelvin=reading.valid_kelvin, paths=paths)
+        FrameStack(folder, functools.partial(read, member), shape, valid_kelvin=reading.valid_kelvin, paths=read.paths)
         for member in range(members or 1)
     ]
     names = dict.fromkeys(key for header in headers for key in header.coords)
-    coords = {key: _coordinate(headers, places, key) for key in names}
+    coords = {key: _coordinate(headers, order, key) for key in names}
     da = lazy_sequence(
         stacks if members else stacks[0], {"time": ("time", times), **coords}, {**headers[0].attrs, "sequence": name}
     )
     return as_sequence(da, valid_kelvin=EVERYTHING)
 
 
-def _coordinate(headers: list[Header], places: list[tuple[int, int]], name: str) -> xr.Variable:
+def _coordinate(headers: list[Header], order: list[tuple[int, int]], name: str) -> xr.Variable:
     """Return a coordinate of all files: as it is where it is the same in all, else along time, missing where absent."""
     held = [header.coords.get(name) for header in headers]
     known = [variable for variable in held if variable is not None]
@@ -181,14 +181,14 @@ def _coordinate(headers: list[Header], places: list[tuple[int, int]], name: str)
         log.warning("%s has other dimensions from file to file; missing where it differs", name)
     empty = np.full(first.isel(time=0).shape if "time" in first.dims else first.shape, missing)
     values = []
-    for file, frame in places:
+    for file, frame in order:
         variable = fitting[file]
         one = empty if variable is None else variable.isel(time=frame) if "time" in variable.dims else variable
         values.append(np.asarray(one))
     return xr.Variable(("time", *dims), np.stack(values), first.attrs)
 
 
-def _places(headers: list[Header]) -> list[tuple[int, int]]:
+def _frames_in_order(headers: list[Header]) -> list[tuple[int, int]]:
     """Return file and frame of each frame of the whole, in the order of time, each time once."""
     every = [(time, file, frame) for file, header in enumerate(headers) for frame, time in enumerate(header.times)]
     every.sort()
@@ -227,13 +227,13 @@ def _tell_gaps(times: np.ndarray, name: str) -> None:
 class _JoinedFrames:
     """Frames by number from many files, in kelvin and unmasked; a few of the files are held open."""
 
-    def __init__(self, headers: list[Header], places: list[tuple[int, int]], find: Callable[[Path], Image]) -> None:
-        self.paths, self.places, self.find = [header.path for header in headers], places, find
+    def __init__(self, headers: list[Header], order: list[tuple[int, int]], find: Callable[[Path], Image]) -> None:
+        self.paths, self.order, self.find = [header.path for header in headers], order, find
         self._held: OrderedDict[int, tuple[Image, list[FrameStack]]] = OrderedDict()
         self._lock = threading.Lock()
 
     def __call__(self, member: int, number: int) -> np.ndarray:
-        file, frame = self.places[number]
+        file, frame = self.order[number]
         with self._lock:
             return self._stacks(file)[member][frame, slice(None), slice(None)]
 
