@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from tempogan_eddy.errors import InputError
 
@@ -39,6 +39,7 @@ class Registry(Mapping[str, Part], Generic[Part]):
     def __init__(self, kind: str, group: str, built_in: Mapping[str, str]) -> None:
         self.kind, self.group, self._built_in = kind, group, built_in
         self._registered: dict[str, Part] = {}
+        self._loaded: dict[str, Part] = {}
 
     @cached_property
     def _unloaded(self) -> dict[str, EntryPoint]:
@@ -66,8 +67,9 @@ class Registry(Mapping[str, Part], Generic[Part]):
             return self._registered[name]
         if name not in self._unloaded:
             raise InputError(f"Unknown {self.kind} {name!r}; use one of {', '.join(self)}.")
-        part: Any = self._unloaded[name].load()
-        return part
+        if name not in self._loaded:
+            self._loaded[name] = self._unloaded[name].load()
+        return self._loaded[name]
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names, those that other packages added first."""
