@@ -9,10 +9,10 @@ from PIL import Image
 from rich.console import Console
 
 from evaluation_cases import noisy, sequence
+from tempogan_eddy.display.figures import save_crops, save_spectra
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import Settings, combine, evaluate
 from tempogan_eddy.evaluation.baselines import area_mean, back_projected
-from tempogan_eddy.evaluation.figures import save_crops, save_spectra
 from tempogan_eddy.evaluation.report import SCORES, TABLE, table, to_csv, to_json
 from tempogan_eddy.io.ownership import owns
 

@@ -16,7 +16,7 @@ from tempogan_eddy import open_sequence, save_sequence
 from training_cases import moving_clouds
 
 MOMENTS = int(os.environ.get("TEMPOGAN_EDDY_INTERRUPTS") or 3)
-FRAMES = 80
+FRAMES = 60
 SECONDS_TO_END = 5
 
 # A test that was started in the background may have been told to ignore SIGINT, and hands that on.

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -147,6 +149,25 @@ def test_an_interrupt_that_a_library_swallows_is_repeated(handlers, monkeypatch)
             swallowed.append(handlers.received)
         time.sleep(5)
     assert swallowed == [signal.SIGTERM]
+
+
+def test_a_program_with_nothing_to_clean_up_ends_in_the_handler():
+    code = """if True:
+        import os, signal, sys, tempfile
+        from tempogan_eddy.interrupts import Interrupter, cleaned_up
+        Interrupter(at_once=True).install()
+        try:
+            with cleaned_up():
+                os.kill(os.getpid(), signal.SIGTERM)
+        except KeyboardInterrupt as error:
+            print(type(error).__name__, flush=True)
+        os.kill(os.getpid(), signal.SIGINT)
+        print("not reached")
+    """
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    said = "Error: Terminated; nothing unfinished was left behind.\n"  # the first signal decides
+    assert (result.returncode, result.stdout, result.stderr) == (143, "Terminated\n", said)
 
 
 def test_an_interrupt_of_a_destructor_is_no_message(handlers, capsys):

@@ -25,13 +25,13 @@ from tempogan_eddy import open_sequence, save_sequence
 from tempogan_eddy.cli import main
 from tempogan_eddy.dataset.pack import PACK, pack
 from tempogan_eddy.display.animation import Animation
-from tempogan_eddy.display.colours import COLOUR_TABLES
+from tempogan_eddy.display.figures import FIGURE, save_crops
+from tempogan_eddy.display.film import film_of
 from tempogan_eddy.display.movie import ANIMATION, save_animation
-from tempogan_eddy.display.panels import match_panels
+from tempogan_eddy.display.palettes import PALETTES
 from tempogan_eddy.display.report_page import REPORT, ReportPage
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import evaluate
-from tempogan_eddy.evaluation.figures import FIGURE, save_crops
 from tempogan_eddy.evaluation.report import SCORES, TABLE, to_csv, to_json
 from tempogan_eddy.export import ONNX, export_model
 from tempogan_eddy.io.aside import require_space, written_aside
@@ -71,13 +71,13 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
     fine = sequence(frames=3, shape=(64, 64))
     save_sequence(fine, folder / "source.nc")
-    panels = match_panels([fine], ["truth"], 1)
+    panels = film_of([fine], ["truth"], 1)
     model = detailed_model(2)
     config = small_config(folder, folder / "source.nc")
     return Made(
         fine=fine,
         evaluation=evaluate(fine, noisy(fine)),
-        animation=Animation(panels, table=COLOUR_TABLES["infrared"], width=160),
+        animation=Animation(panels, palette=PALETTES["infrared"], width=160),
         model=model,
         config=config,
         site=Site(

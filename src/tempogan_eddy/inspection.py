@@ -16,7 +16,7 @@ from tempogan_eddy.io.finding import Paths
 from tempogan_eddy.io.foreign import foreign_format
 from tempogan_eddy.io.format import recognise
 from tempogan_eddy.io.json_text import parse_json, read_bounded
-from tempogan_eddy.io.sequence import MEMBER
+from tempogan_eddy.io.member import MEMBER
 from tempogan_eddy.io.walk import refuse_special, walk
 from tempogan_eddy.released import is_released
 

@@ -6,6 +6,7 @@ nobody releases the lock, and the next thread that wants it waits for good.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-__all__ = ["HeldSignals", "Interrupter", "Terminated", "signals_held"]
+__all__ = ["HeldSignals", "Interrupter", "Terminated", "cleaned_up", "farewell", "signals_held"]
 
 STOPS = (signal.SIGINT, signal.SIGTERM)
 # Repeats an interrupt; Windows has no such signal.
@@ -27,16 +28,46 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM, which ends a program as Ctrl-C does, with another exit code."""
 
 
-class Interrupter:
-    """The handler of a program that ends with SIGINT and SIGTERM: raises KeyboardInterrupt or `Terminated`.
+def farewell(error: KeyboardInterrupt) -> tuple[str, int]:
+    """Return the sentence and the exit code with which a program ends."""
+    if isinstance(error, Terminated):
+        return "Terminated; nothing unfinished was left behind.", 128 + signal.SIGTERM
+    return "Interrupted; nothing unfinished was left behind.", 128 + signal.SIGINT
 
-    A bare ``except`` or a destructor of some library may swallow the exception, so it is raised again every second
-    until the handler is uninstalled.
+
+class _Unfinished:
+    """How many blocks of this process would leave something unfinished if the process ended now."""
+
+    blocks = 0
+
+
+@contextmanager
+def cleaned_up() -> Iterator[None]:
+    """Mark a block that must be unwound before the program may end."""
+    _Unfinished.blocks += 1
+    try:
+        yield
+    finally:
+        _Unfinished.blocks -= 1
+
+
+class Interrupter:
+    """The handler of a program that ends with SIGINT and SIGTERM.
+
+    Within `cleaned_up` blocks it raises KeyboardInterrupt or `Terminated`. A bare ``except`` or a destructor of some
+    library may swallow the exception, so it is raised again every second until the handler is uninstalled.
+
+    Parameters
+    ----------
+    at_once
+        Outside such blocks, end the process without raising: an exception within the import of a C++ library, say,
+        aborts the process.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: bool = False) -> None:
+        self.at_once = at_once
         self.received: int | None = None
-        self._previous: dict[int, Any] = {}
+        self._previous: dict[signal.Signals, Any] = {}
         self._unraisable = sys.unraisablehook
 
     def install(self) -> None:
@@ -56,6 +87,11 @@ class Interrupter:
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal."""
         self.received = self.received or number
+        if self.at_once and not _Unfinished.blocks:
+            sentence, code = farewell(self.error)
+            cursor = "\r\033[K\033[?25h" if os.isatty(2) else ""  # a progress bar hides it
+            os.write(2, f"{cursor}Error: {sentence}\n".encode())
+            os._exit(code)
         self._repeat(REPEAT)
         raise self.error
 
@@ -95,7 +131,7 @@ def signals_held() -> Iterator[HeldSignals]:
     Handlers of other programs stay as they are. In other threads, where no signal arrives, this does nothing.
     """
     held = HeldSignals()
-    previous: dict[int, Any] = {}
+    previous: dict[signal.Signals, Any] = {}
     try:
         for number in STOPS + ALARM:
             handler = signal.getsignal(number)

@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arguments
         The words after the name of the program; those of this process by default.
     """
-    interrupter = Interrupter()
+    interrupter = Interrupter(at_once=arguments is None)
     interrupter.install()
     try:
         from tempogan_eddy.cli.application import run

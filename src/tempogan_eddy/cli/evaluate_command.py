@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 import typer
 
+from tempogan_eddy.cli.files import read_pairs
 from tempogan_eddy.cli.invocation import history
 from tempogan_eddy.cli.options import (
     Colours,
@@ -22,7 +22,6 @@ from tempogan_eddy.cli.options import (
     TimeFrom,
     Variable,
     model_names,
-    one_or_all,
     settings,
 )
 from tempogan_eddy.cli.progress import frame_progress
@@ -111,7 +110,9 @@ def evaluate(
     data = settings(config, overrides, variable=variable, time_from=time_from).data
     cadence = _stated_cadence(data, config, overrides)
     results = []
-    for name, truth_part, ours, lowres_part in _pairs(truth, reconstructed, lowres, storm, time, input_format, data):
+    for name, truth_part, ours, lowres_part in read_pairs(
+        truth, reconstructed, lowres, storm, time, input_format, data
+    ):
         places = drawings.places(str(truth_part.attrs.get("sequence", name))) if drawings else None
         with frame_progress(f"evaluating {name}") as advance:
             result = score(
@@ -199,7 +200,7 @@ class _Drawings:
 
     def places(self, storm: str) -> tuple[Path, Path]:
         """The files for the crops and the spectra of a storm."""
-        from tempogan_eddy.evaluation.figures import FIGURE
+        from tempogan_eddy.display.figures import FIGURE
         from tempogan_eddy.io.names import safe_name
         from tempogan_eddy.io.ownership import check_place
 
@@ -211,41 +212,10 @@ class _Drawings:
         return crops, spectra
 
 
-def _pairs(
-    truth: list[Path],
-    reconstructed: list[Path],
-    lowres: list[Path] | None,
-    storm: str | None,
-    time: str | None,
-    truth_format: str | None,
-    data: Any,
-) -> Iterator[tuple[str, Any, Any, Any]]:
-    """Yield name, truth, reconstruction and lowres input of every storm that was reconstructed."""
-    from tempogan_eddy.io import open_sequences, select_time
-    from tempogan_eddy.io.open import choose, find_sequences
-
-    # The variable's name is the truth's; what this package wrote is found without it.
-    ours = data.model_copy(update={"variable": None})
-    reconstructions = open_sequences(one_or_all(reconstructed), **ours.reader_options())
-    inputs = open_sequences(one_or_all(lowres), **ours.reader_options()) if lowres else None
-    # Only those storms of the truth are opened that were reconstructed; it may hold a thousand more.
-    truths = find_sequences(one_or_all(truth), truth_format, **data.reader_options())
-    alone = len(reconstructions) == 1
-    for name in [storm] if storm and not alone else reconstructions:
-        ours = choose(reconstructions, name, one_or_all(reconstructed))
-        label = storm or str(ours.attrs.get("sequence", name))
-        # A truth of one storm needs no name; one of several is found by the name the reconstruction kept.
-        wanted = storm or (None if len(truths) == 1 else label)
-        whole = choose(truths, wanted, one_or_all(truth)).open(**data.reader_options())
-        given = choose(inputs, None if alone else name, lowres or "") if inputs else None
-        whole, ours = (select_time(part, time, data.time_tolerance) for part in (whole, ours))
-        yield label, whole, ours, None if given is None else select_time(given, time, data.time_tolerance)
-
-
 def _draw(
     places: tuple[Path, Path], overwrite: bool, result: Any, truth: Any, ours: Any, lowres: Any, people: TextIO
 ) -> None:
-    from tempogan_eddy.evaluation.figures import save_crops, save_spectra
+    from tempogan_eddy.display.figures import save_crops, save_spectra
 
     crops, spectra = places
     shown = {"time": result.example_time, "time_tolerance": result.time_tolerance}

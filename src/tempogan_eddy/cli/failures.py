@@ -12,12 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from tempogan_eddy.errors import InputError, TrainingError
-from tempogan_eddy.interrupts import Terminated
+from tempogan_eddy.interrupts import farewell
 from tempogan_eddy.terminal import messages, printable
 
-__all__ = ["FAILED", "INPUT", "INTERRUPTED", "PIPE_CLOSED", "TERMINATED", "end"]
+__all__ = ["FAILED", "INPUT", "PIPE_CLOSED", "end"]
 
-FAILED, INPUT, INTERRUPTED, PIPE_CLOSED, TERMINATED = 1, 2, 130, 141, 143
+FAILED, INPUT, PIPE_CLOSED = 1, 2, 141
 
 # What torch says of memory in a RuntimeError, on the CPU and on devices.
 NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
@@ -46,10 +46,8 @@ def _sentence(error: BaseException) -> tuple[str, int]:
             return str(error), INPUT
         case TrainingError():
             return str(error), FAILED
-        case Terminated():
-            return "Terminated; nothing unfinished was left behind.", TERMINATED
         case KeyboardInterrupt():
-            return "Interrupted; nothing unfinished was left behind.", INTERRUPTED
+            return farewell(error)
         case RecursionError():
             return "Something in the input is nested too deeply to be read.", INPUT
         case UnicodeEncodeError():

@@ -84,10 +84,10 @@ TimeFrom = Annotated[
         "--time-from", help="Where a single frame has its time from; else as configured (auto).", show_default=False
     ),
 ]
-ColourName = Literal["grey", "bd", "infrared"]
+ColourName = Literal["grey", "bd", "infrared", "viridis"]
 Colours = Annotated[
     ColourName,
-    typer.Option("--colours", "--colors", help="Colour table: grey, bd (the Dvorak BD curve), infrared."),
+    typer.Option("--colours", "--colors", help="Palette: grey, bd (the Dvorak BD curve), infrared, viridis."),
 ]
 Credit = Annotated[
     str, typer.Option("--credit", help="Whom the data are from, printed at the foot.", show_default=False)
@@ -137,11 +137,6 @@ def precision_name(packed: bool, exact: bool) -> str:
     if packed and exact:
         raise InputError("Values are either packed or exact; give --packed or --exact.")
     return "packed" if packed else "exact" if exact else "rounded"
-
-
-def one_or_all(paths: list[Path]) -> Path | list[Path]:
-    """Return the inputs of a command as the readers take them."""
-    return paths[0] if len(paths) == 1 else paths
 
 
 def settings(

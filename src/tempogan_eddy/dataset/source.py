@@ -17,7 +17,7 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import open_sequences
 from tempogan_eddy.io.channel import channel_of
 from tempogan_eddy.io.finding import Paths, expand
-from tempogan_eddy.io.sequence import refuse_ensemble
+from tempogan_eddy.io.member import refuse_ensemble
 from tempogan_eddy.io.walk import walk
 
 __all__ = ["Paths", "fingerprint", "open_source", "paths_of", "source_name"]

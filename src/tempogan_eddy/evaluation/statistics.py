@@ -111,8 +111,9 @@ class ErrorByKelvin(Statistic[MaskedFrame]):
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
         expected, error = _expected_and_error(reconstructed, truth)
         bins = len(KELVIN_BINS) - 1
-        place = np.clip(np.digitize(expected, KELVIN_BINS) - 1, 0, bins - 1)
-        return Mean(np.bincount(place, self.moment(error), bins), np.bincount(place, minlength=bins).astype(np.float64))
+        place = truth.once("bins", lambda: np.clip(np.digitize(expected, KELVIN_BINS) - 1, 0, bins - 1))
+        count = truth.once("pixels of bins", lambda: np.bincount(place, minlength=bins).astype(np.float64))
+        return Mean(np.bincount(place, self.moment(error), bins), count)
 
 
 def _expected_and_error(

@@ -19,11 +19,12 @@ from tempogan_eddy.io.axes import role_of
 from tempogan_eddy.io.channel import preferred
 from tempogan_eddy.io.choice import likeliest
 from tempogan_eddy.io.layout import Layout, layout_of, times_of
+from tempogan_eddy.io.member import MEMBER, refuse_ensemble
 from tempogan_eddy.io.names import listed
 from tempogan_eddy.io.open import open_sequence
 from tempogan_eddy.io.quality import VALID_KELVIN, refuse_celsius
 from tempogan_eddy.io.restoring import OF_NUMBERS, is_object, restored
-from tempogan_eddy.io.sequence import DIMS, MEMBER, as_sequence, label_of, order_of_times, refuse_ensemble
+from tempogan_eddy.io.sequence import DIMS, as_sequence, label_of, order_of_times
 from tempogan_eddy.io.units import kelvin_conversion, text_of
 
 __all__ = ["Adapted", "adapt"]

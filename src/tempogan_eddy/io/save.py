@@ -14,10 +14,11 @@ from tempogan_eddy.io.coverage import covered
 from tempogan_eddy.io.format import Format, Writing, recognise
 from tempogan_eddy.io.frames import source_paths
 from tempogan_eddy.io.history import with_line
+from tempogan_eddy.io.member import MEMBER
 from tempogan_eddy.io.ownership import check_place
 from tempogan_eddy.io.precision import precision_of
 from tempogan_eddy.io.quality import EVERYTHING
-from tempogan_eddy.io.sequence import MEMBER, as_sequence, has_dims
+from tempogan_eddy.io.sequence import as_sequence, has_dims
 from tempogan_eddy.registry import FORMATS
 
 __all__ = ["check_output", "save_sequence"]

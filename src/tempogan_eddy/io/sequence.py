@@ -20,19 +20,18 @@ import xarray as xr
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.attributes import plain
 from tempogan_eddy.io.cadence import nominal_times, parse_duration
+from tempogan_eddy.io.member import MEMBER
 from tempogan_eddy.io.quality import VALID_KELVIN, mask_impossible
 from tempogan_eddy.io.units import Conversion, kelvin_conversion, text_of
 
 __all__ = [
     "DIMS",
-    "MEMBER",
     "NAME",
     "as_dates",
     "as_sequence",
     "has_dims",
     "label_of",
     "order_of_times",
-    "refuse_ensemble",
     "select_time",
 ]
 
@@ -40,8 +39,6 @@ log = logging.getLogger(__name__)
 
 NAME = "brightness_temperature"
 DIMS = ("time", "y", "x")
-MEMBER = "member"
-"""The dimension in front of an ensemble's others."""
 HALF_SECOND, MINUTE = np.timedelta64(5 * 10**8, "ns"), np.timedelta64(60 * 10**9, "ns")
 
 # Calendars of cftime whose dates are those of numpy since 1582.
@@ -110,20 +107,6 @@ def as_sequence(
 def has_dims(da: xr.DataArray) -> bool:
     """Return whether a DataArray has the dimensions of a sequence, in any order."""
     return set(da.dims) in ({*DIMS}, {MEMBER, *DIMS})
-
-
-def refuse_ensemble(da: xr.DataArray) -> None:
-    """Refuse a sequence of several members.
-
-    Raises
-    ------
-    InputError
-        It has the dimension ``member``.
-    """
-    if MEMBER in da.dims:
-        raise InputError(
-            f"{label_of(da)} is an ensemble of {da.sizes[MEMBER]} members; take one at a time (da.isel(member=0))."
-        )
 
 
 def label_of(da: xr.DataArray, sequence: str | None = None) -> str:

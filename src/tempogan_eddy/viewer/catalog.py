@@ -23,16 +23,16 @@ Opener = Callable[[], xr.DataArray]
 
 @dataclass(frozen=True)
 class Request:
-    """What a person asks to see.
+    """Files to view and how to read them.
 
     Attributes
     ----------
     files : sequence of Path
         Reconstructions, or any sequences; files of the same storm are seen together.
-    truth, low_res : Path, optional
+    truth, lowres : Path, optional
         May hold many storms; those of the files' names are taken.
     scale : int, optional
-        How many times finer than the low resolution, where no file tells.
+        How many times finer than the lowres, where no file tells.
     storm, time, time_tolerance : str, optional
         One storm of several, and an interval and a tolerance as for `select_time`.
     options : ReaderOptions
@@ -41,7 +41,7 @@ class Request:
 
     files: Sequence[Path]
     truth: Path | None = None
-    low_res: Path | None = None
+    lowres: Path | None = None
     scale: int | None = None
     storm: str | None = None
     time: str | None = None
@@ -55,7 +55,7 @@ class Catalog:
     Raises
     ------
     InputError
-        A file is missing or no sequence. What is wrong with a scene, of several, is told when it is opened.
+        A file is missing or no sequence. Of several scenes, each reports its own errors when it is opened.
     """
 
     def __init__(self, request: Request) -> None:
@@ -80,7 +80,7 @@ class Catalog:
             return self._scenes[number]
 
     def _find(self) -> dict[str, dict[str, Opener]]:
-        """Openers by title, by storm. What lies in a folder of many is a storm of its folder's name."""
+        """Openers by title, by storm. In a folder of many sequences each is a storm of its own name."""
         groups: dict[str, dict[str, Opener]] = {}
         files = self.request.files
         for path in files:
@@ -117,7 +117,7 @@ class Catalog:
             name,
             {title: opener() for title, opener in self._groups[name].items()},
             truth=self._companion(request.truth, name, named=True),
-            low_res=self._companion(request.low_res, name, named=False),
+            lowres=self._companion(request.lowres, name, named=False),
             scale=request.scale,
         )
 
