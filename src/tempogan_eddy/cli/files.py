@@ -43,12 +43,10 @@ def read_one_of(
 ) -> xr.DataArray:
     """Open one of the inputs of a command; only an input of several storms needs the name of the storm."""
     from tempogan_eddy.io import select_time
-    from tempogan_eddy.io.member import refuse_ensemble
     from tempogan_eddy.io.open import choose, find_sequences
 
     found = find_sequences(source, input_format, **data.reader_options())
     sequence = choose(found, storm if len(found) > 1 else None, source).open(**data.reader_options())
-    refuse_ensemble(sequence)
     return select_time(sequence, time, data.time_tolerance)
 
 
