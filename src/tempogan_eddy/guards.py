@@ -107,7 +107,7 @@ class ValueGuard:
     def __init__(self, model: Model, grid_is_known: bool) -> None:
         self.kelvin_range = model.kelvin_range
         self.may_be_fine = is_released(model.name) and not grid_is_known
-        self.is_sharp = model.sensor.kind == "area"  # a wider footprint leaves little detail, rightly
+        self.is_sharp = not model.sensor.margin  # a wider footprint leaves little detail, rightly
         self.done = False
 
     def __call__(self, frames: NDArray[np.float32]) -> None:
