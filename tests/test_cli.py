@@ -117,6 +117,24 @@ def triplet(tmp_path_factory, storms, model):
     return truth, coarse, fine
 
 
+def test_several_reconstructions_stand_in_one_table(capsys, tmp_path, triplet, model):
+    truth, coarse, fine = triplet
+    plain, scores, page = tmp_path / "plain.nc", tmp_path / "s.json", tmp_path / "page.html"
+    assert run(capsys, "reconstruct", coarse, "-o", plain, "--model", model, "--packed")[0] == 0
+    words = ("evaluate", "--truth", truth, "--reconstructed", fine, "--lowres", coarse, "--json", scores)
+    code, out, _ = run(capsys, *words, "--compare", f"plain={plain}", "--report", page)
+    assert code == 0
+    assert "plain" in out
+    by_method = json.loads(scores.read_text())["storms"][0]["scores"]
+    assert {"reconstructed", "plain", "bicubic"} <= by_method.keys()
+    assert by_method["plain"]["rmse"]["value"] == pytest.approx(by_method["reconstructed"]["rmse"]["value"], abs=0.01)
+    assert "plain" in page.read_text()
+    for wrong in (str(plain), f"={plain}", "plain="):
+        code, _, err = run(capsys, *words, "--compare", wrong)
+        assert code == 2
+        assert "NAME=PATH" in err
+
+
 @pytest.fixture(scope="module")
 def report(triplet, model):
     """The page of an evaluation."""

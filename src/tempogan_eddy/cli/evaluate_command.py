@@ -8,7 +8,7 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from tempogan_eddy.cli.files import read_pairs
+from tempogan_eddy.cli.files import read_one_of, read_pairs
 from tempogan_eddy.cli.invocation import history
 from tempogan_eddy.cli.options import (
     Colours,
@@ -46,6 +46,15 @@ def evaluate(
         typer.Option(
             "--lowres",
             help="The lowres input (may be repeated); made from the truth where left out.",
+            show_default=False,
+        ),
+    ] = None,
+    compared: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--compare",
+            metavar="NAME=PATH",
+            help="Score another reconstruction beside it, under a name (may be repeated).",
             show_default=False,
         ),
     ] = None,
@@ -98,9 +107,11 @@ def evaluate(
     """Score a reconstruction against the truth, beside simple interpolation."""
     from tempogan_eddy.evaluation import Settings, combine
     from tempogan_eddy.evaluation import evaluate as score
+    from tempogan_eddy.evaluation.matching import RECONSTRUCTED
     from tempogan_eddy.evaluation.report import as_json, table, to_csv, to_json
 
-    sources = [*truth, *reconstructed, *(lowres or []), *([model] if model else [])]
+    others = _named_paths(compared)
+    sources = [*truth, *reconstructed, *others.values(), *(lowres or []), *([model] if model else [])]
     _check_outputs(json_file, csv_file, report, overwrite, sources)
     metrics = _named_metrics(chosen, report)
     page = _page(model, colours, credit) if report else None
@@ -113,11 +124,12 @@ def evaluate(
     for name, truth_part, ours, lowres_part in read_pairs(
         truth, reconstructed, lowres, storm, time, input_format, data
     ):
+        beside = {other: read_one_of(path, name, time, None, data) for other, path in others.items()}
         places = drawings.places(str(truth_part.attrs.get("sequence", name))) if drawings else None
         with frame_progress(f"evaluating {name}") as advance:
             result = score(
                 truth_part,
-                ours,
+                {RECONSTRUCTED: ours, **beside},
                 lowres_part,
                 sensor_scale=scale,
                 baselines=baselines,
@@ -148,6 +160,17 @@ def evaluate(
         print(to_csv(results, csv_file, overwrite=overwrite), file=people)
     if page and report:
         print(page.save(report, overwrite=overwrite), file=people)
+
+
+def _named_paths(texts: list[str] | None) -> dict[str, Path]:
+    """Return the paths of texts such as ``faithful=plain.nc`` by name."""
+    named: dict[str, Path] = {}
+    for text in texts or []:
+        name, equals, path = text.partition("=")
+        if not (name and equals and path) or name in named:
+            raise InputError(f"--compare {text} is not NAME=PATH with a name of its own, such as faithful=plain.nc.")
+        named[name] = Path(path)
+    return named
 
 
 def _named_metrics(chosen: list[str] | None, report: Path | None) -> list[str] | None:
