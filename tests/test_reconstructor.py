@@ -13,6 +13,7 @@ from model_cases import detailed_model, kelvin_frames
 from tempogan_eddy import load_model, reconstruct
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.reconstruction import Reconstructor, reconstructor
+from tracing import traced
 from training_cases import moving_clouds
 
 
@@ -153,3 +154,17 @@ def test_what_is_no_model_or_tile_is_refused(model):
         Reconstructor(model, tile=0)
     with pytest.raises(InputError, match="Unknown engine 'tensorrt'"):
         Reconstructor(model, engine="tensorrt")(np.zeros((1, 4, 4), np.float32))
+
+
+def test_whoever_follows_one_frame_opens_few_files(model):
+    lowres = moving_clouds(frames=1, size=24).drop_vars(["lat", "lon"])
+    with dask.config.set(scheduler="synchronous"):
+        reconstruct(lowres, "faithful").compute()  # imports
+        lazy = reconstruct(lowres, model)
+        with traced() as frame:
+            lazy.compute()
+        reconstructor._open.cache_clear()
+        with traced() as whole:
+            reconstruct(lowres, model).compute()
+    assert frame.switches <= 20, "\n".join(*frame.visits())
+    assert whole.switches <= 80, "\n".join(*whole.visits())

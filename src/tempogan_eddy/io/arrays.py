@@ -330,8 +330,9 @@ def _inner_coordinates(
     """Return the coordinates as those of a sequence, and what the original calls each of them."""
     coords: dict[Hashable, xr.Variable] = {}
     names: dict[Hashable, Hashable] = {}
+    inner_dims = layout.names
     for name, coord in flat.coords.items():
-        dims = tuple(layout.names[dim] for dim in coord.dims)
+        dims = tuple([inner_dims[dim] for dim in coord.dims])
         if name == timed_by or (not dims and is_object(coord)):
             continue
         if {"y", "x"} & set(dims) and coord.dtype.kind not in "iuf":  # a label of pixels that will be no more

@@ -13,7 +13,7 @@ import xarray as xr
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.axes import direction_of, horizontal_axes, role_of
-from tempogan_eddy.io.sequence import as_dates
+from tempogan_eddy.io.sequence import DIMS, as_dates
 
 __all__ = ["Layout", "is_member", "layout_of", "times_of"]
 
@@ -76,6 +76,8 @@ def layout_of(da: xr.DataArray, label: str, *, ensembles: bool = False) -> Layou
         raise InputError(f"{label} has the dimensions {da.dims}; a frame has two, along y and x.")
     if 0 in da.shape:
         raise InputError(f"{label} is empty: its shape is {dict(da.sizes)}.")
+    if da.dims == DIMS[-da.ndim :] and set(da.coords) <= {"time"}:
+        return Layout("time" if da.ndim == 3 else None, "y", "x", ())
     if da.ndim <= 3 and all(UNNAMED.fullmatch(str(dim)) for dim in da.dims):
         return Layout(da.dims[0] if da.ndim == 3 else None, da.dims[-2], da.dims[-1], ())
     time = _time_dimension(da, label)

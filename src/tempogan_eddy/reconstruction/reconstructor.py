@@ -53,6 +53,15 @@ class Reconstructor:
     precision
         ``fp32``, ``bf16``, or ``auto``; see `open_engine`.
 
+    Attributes
+    ----------
+    scale
+        Highres pixels along the side of one lowres pixel.
+    halo
+        Lowres pixels around a tile on which its highres pixels depend.
+    kelvin_range
+        The kelvins that the network sees as 0 and 1.
+
     Raises
     ------
     InputError
@@ -74,24 +83,12 @@ class Reconstructor:
             raise InputError(
                 f"{type(model).__name__} is no model; give a name such as eddy, a path, or from load_model."
             )
-        self.model = private_copy(model if isinstance(model, Model) else load_model(model), torch.device("cpu"))
+        model = model if isinstance(model, Model) else load_model(model)
+        self.model = private_copy(model, torch.device("cpu"))
         self.tile, self.device, self.engine, self.precision = tile, device, engine, precision
+        self.scale, self.kelvin_range = model.specification.scale, model.specification.kelvin_range
+        self.halo = model.generator.halo
         self._key = (network_digest(self.model.generator), self.kelvin_range, tile, str(device), engine, precision)
-
-    @property
-    def scale(self) -> int:
-        """Highres pixels along the side of one lowres pixel."""
-        return self.model.scale
-
-    @property
-    def halo(self) -> int:
-        """Lowres pixels around a tile on which its highres pixels depend."""
-        return self.model.generator.halo
-
-    @property
-    def kelvin_range(self) -> tuple[float, float]:
-        """The kelvins that the network sees as 0 and 1."""
-        return self.model.kelvin_range
 
     @property
     def opened(self) -> Engine:
