@@ -19,7 +19,7 @@ from benchmarks.workbench import Workbench, generator_sizes, untrained
 from tempogan_eddy import open_sequence, reconstruct, save_sequence
 from tempogan_eddy.device import computes_bf16
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.reconstruction.engines import ENGINES, detail_engine
+from tempogan_eddy.reconstruction.engines import ENGINES, open_engine
 from tempogan_eddy.weights import Model
 
 SIDE = 128
@@ -57,7 +57,7 @@ def engines(model: Model, device: torch.device) -> list[tuple[str, str]]:
     for engine in ENGINES:
         for precision in ("fp32", "bf16") if computes_bf16(device) else ("fp32",):
             try:
-                detail_engine(model, engine, device, precision)
+                open_engine(model, engine, device, precision)
             except InputError:
                 continue
             found.append((engine, precision))
@@ -82,7 +82,7 @@ def _in_memory(bench: Workbench, size: str, model: Model, side: int) -> list[dic
         # Lazy: every call computes anew, with the engine that was made ready once.
         tasks[engine, precision] = fine.compute
         tasks[engine, precision, "detail"] = partial(
-            detail_engine(model, engine, bench.device, precision).compute, scaled
+            open_engine(model, engine, bench.device, precision).compute, scaled
         )
         frames[engine, precision], frames[engine, precision, "detail"] = count, len(scaled)
     turns = interleave({**tasks, ("peak",): bench.probe.run}, bench.repeats, bench.device)

@@ -9,7 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image as Picture
@@ -17,8 +17,9 @@ from PIL import Image as Picture
 from experiments.quality_curves import THRESHOLDS, Curves, Profile
 from experiments.quality_methods import EDDY, FAITHFUL, REGRESSION
 from experiments.quality_storms import CREDIT
+from tempogan_eddy.display.figures import coldest_area
+from tempogan_eddy.display.palettes import PALETTES
 from tempogan_eddy.evaluation import Evaluation, error_by_kelvin
-from tempogan_eddy.evaluation.figures import coldest_area
 from tempogan_eddy.io.aside import written_aside
 
 __all__ = ["crops", "dial", "errors", "profiles", "reliability", "spectra"]
@@ -37,8 +38,7 @@ STYLES = {
 MARKERS = {"bicubic": "o", "back-projected bicubic": "D", REGRESSION: "P"}
 STORM_STYLES = (((0, (1, 1)), "o"), ((0, (4, 1.5)), "s"), ((0, (6, 1, 1, 1)), "^"))
 
-KELVIN_SHOWN = (190.0, 305.0)
-COLD_SHOWN = 241.0  # colder cloud is coloured
+PALETTE = PALETTES["viridis"]
 SIDE = 128  # of a crop, fine pixels
 DPI = 200
 COLOURS = 200  # of the palette, so that a PNG of 256 holds all of them
@@ -61,7 +61,7 @@ def crops(panels: Mapping[str, Mapping[str, Image]], scale: int, path: Path) -> 
     columns = len(next(iter(panels.values())))
     figure = _figure(2.1 * columns + 0.7, 2.3 * len(panels) + 0.35)
     grid = figure.subplots(len(panels), columns, squeeze=False)
-    norm, palette = Normalize(*KELVIN_SHOWN), _palette()
+    norm, palette = Normalize(*PALETTE.limits), PALETTE.colormap(COLOURS)
     for row, (title, images) in zip(grid, panels.items(), strict=True):
         top, left, height, width = coldest_area(images["truth"], SIDE, scale)
         cut = {name: image[top : top + height, left : left + width] for name, image in images.items()}
@@ -93,8 +93,8 @@ def spectra(evaluations: Sequence[Evaluation], path: Path) -> None:
             column[0].loglog(spectrum.wavenumber, spectrum.power[name], label=name, **STYLES[name])
             column[1].semilogx(spectrum.wavenumber, 10 * np.log10(spectrum.power[name] / truth), **STYLES[name])
         for axes in column:
-            axes.axvline(spectrum.coarse_nyquist, color="0.4", linestyle=":", linewidth=1)
-        _note(column[0], spectrum.coarse_nyquist, "coarse Nyquist")
+            axes.axvline(spectrum.lowres_nyquist, color="0.4", linestyle=":", linewidth=1)
+        _note(column[0], spectrum.lowres_nyquist, "lowres Nyquist")
         column[0].set_title(evaluation.storm)
         column[0].set_xlim(LARGEST_SHOWN, spectrum.wavenumber[-1])
         column[1].set_ylim(-21, 3)
@@ -240,15 +240,6 @@ def _rmse_ratio(evaluation: Evaluation, name: str) -> float:
 def _known(names: Mapping[str, object]) -> list[str]:
     """The methods that have a style, the truth first so that the others lie over it."""
     return [name for name in STYLES if name in names]
-
-
-def _palette() -> Colormap:
-    """Grey for sea and low cloud; what is colder than `COLD_SHOWN` in colours whose lightness rises with the cold."""
-    low, high = KELVIN_SHOWN
-    knee = (COLD_SHOWN - low) / (high - low)
-    cold = [(knee * step, mpl.colormaps["viridis"](1 - step)) for step in np.linspace(0, 1, 32)]
-    grey = [(knee, "0.85"), (1.0, "0.05")]
-    return LinearSegmentedColormap.from_list("cold", [*cold, *grey], N=COLOURS).with_extremes(bad="#f2dfce")
 
 
 def _note(axes: Axes, place: float, text: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.paths import DATA
 from tempogan_eddy import load_model, open_sequence, reconstruct
 from tempogan_eddy.dataset.sensor import SensorModel
-from tempogan_eddy.evaluation.spectra import log_spectral_distance, radial_spectrum
+from tempogan_eddy.rapsd import log_spectral_distance, radial_power
 
 HOURS = {"200717": ("2007-10-07T19", "2007-10-08T18"), "198702": ("1987-04-14T05", "1987-04-15T04")}
 HIGHEST = (185, 256)  # wavenumbers, cycles per frame
@@ -25,7 +25,7 @@ def main() -> None:
         power = np.abs(np.fft.rfft2(truth.values * window)) ** 2
         ratio = power[:, 240:257, :60].mean() / power[:, :60, 240:257].mean()
         highres = reconstruct(SensorModel("area", 4).coarsen(truth), load_model("eddy"))
-        ours, true = ([radial_spectrum(x, np.isfinite(x)) for x in frames.values] for frames in (highres, truth))
+        ours, true = ([radial_power(x, np.isfinite(x)) for x in frames.values] for frames in (highres, truth))
         distances = [
             np.mean([log_spectral_distance(a[:highest], b[:highest]) for a, b in zip(ours, true, strict=True)])
             for highest in HIGHEST

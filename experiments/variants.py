@@ -78,7 +78,7 @@ def charbonnier_loss(generated: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
 
 
 def haar_energies(frames: Tensor) -> Tensor:
-    """Return the mean energy of each frame in the Haar subbands, in place of `model.spectrum.radial_power`.
+    """Return the mean energy of each frame in the Haar subbands, in place of `rapsd.radial_power`.
 
     Parameters
     ----------

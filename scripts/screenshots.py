@@ -90,9 +90,9 @@ def pictures(browser: Any, address: str) -> None:
     page.keyboard.press("0")
     page.get_by_label("Colours", exact=True).select_option("bd")
     page.keyboard.press("w")
-    page.get_by_label("Left panel").select_option("low-res")
+    page.get_by_label("Left panel").select_option("lowres")
     settle(page)
-    point(page, "low-res", 0.6, 0.42)
+    point(page, "lowres", 0.6, 0.42)
     shoot(page, "viewer-swipe")
     page.close()
 

@@ -27,6 +27,14 @@ def data_dir():
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_the_tests(tmp_path_factory):
+    """A cache of the user that ends with the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def make_sequence():
     """A function that builds a small sequence of smooth moving kelvins with times and coordinates."""

@@ -117,6 +117,24 @@ def triplet(tmp_path_factory, storms, model):
     return truth, coarse, fine
 
 
+def test_several_reconstructions_stand_in_one_table(capsys, tmp_path, triplet, model):
+    truth, coarse, fine = triplet
+    plain, scores, page = tmp_path / "plain.nc", tmp_path / "s.json", tmp_path / "page.html"
+    assert run(capsys, "reconstruct", coarse, "-o", plain, "--model", model, "--packed")[0] == 0
+    words = ("evaluate", "--truth", truth, "--reconstructed", fine, "--lowres", coarse, "--json", scores)
+    code, out, _ = run(capsys, *words, "--compare", f"plain={plain}", "--report", page)
+    assert code == 0
+    assert "plain" in out
+    by_method = json.loads(scores.read_text())["storms"][0]["scores"]
+    assert {"reconstructed", "plain", "bicubic"} <= by_method.keys()
+    assert by_method["plain"]["rmse"]["value"] == pytest.approx(by_method["reconstructed"]["rmse"]["value"], abs=0.01)
+    assert "plain" in page.read_text()
+    for wrong in (str(plain), f"={plain}", "plain="):
+        code, _, err = run(capsys, *words, "--compare", wrong)
+        assert code == 2
+        assert "NAME=PATH" in err
+
+
 @pytest.fixture(scope="module")
 def report(triplet, model):
     """The page of an evaluation."""
@@ -148,6 +166,17 @@ def test_json_of_an_evaluation_is_alone_on_standard_output(capsys, triplet, tmp_
     code, out, error = run(capsys, "evaluate", *words, "--json", "-")
     assert code == 0 and json.loads(out)["storms"][0]["frames"] == 12
     assert "RMSE" in error and "s.csv" in error
+
+
+def test_only_chosen_metrics_are_scored(capsys, triplet, tmp_path):
+    words = ("evaluate", "--truth", triplet[0], "--reconstructed", triplet[2])
+    code, out, _ = run(capsys, *words, "--metrics", "lsd, rmse", "--metrics", "psnr", "--json", tmp_path / "s.json")
+    assert code == 0 and "PSNR" in out and "tOF" not in out
+    stored = json.loads((tmp_path / "s.json").read_text())["storms"][0]
+    assert list(stored["metrics"]) == list(stored["scores"]["bicubic"]) == ["lsd", "rmse", "psnr"]
+    assert stored["error_by_kelvin"] == [] and stored["spectra"] is None
+    assert "metric 'crps' is unknown; use rmse" in refused(capsys, *words, "--metrics", "crps")
+    assert "leave out --metrics" in refused(capsys, *words, "--metrics", "rmse", "--report", tmp_path / "r.html")
 
 
 def test_an_animation_of_what_was_read_and_rebuilt(capsys, tmp_path, storms, triplet):
@@ -218,7 +247,7 @@ def test_info_on_what_nobody_knows_is_one_sentence(capfd, tmp_path, name, conten
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        ("animate --colours ", {"grey", "bd", "infrared"}),
+        ("animate --colours ", {"grey", "bd", "infrared", "viridis"}),
         ("reconstruct x.nc --model ", {"faithful", "eddy"}),
         ("reconstruct x.nc --engine o", {"onnxruntime", "openvino"}),
         ("an", {"animate"}),

@@ -41,14 +41,12 @@ def test_a_device_that_is_not_there_is_told(two_gpus, monkeypatch):
         choose_device("cuda:0")
 
 
-def test_the_setting_returns_after_the_last_user_whatever_the_order():
+def test_the_setting_returns_after_the_outermost_block():
     assert tf32_is_allowed()
-    first, second = exact_convolutions(), exact_convolutions()
-    first.__enter__()
-    second.__enter__()
-    first.__exit__(None, None, None)
-    assert not tf32_is_allowed()
-    second.__exit__(None, None, None)
+    with exact_convolutions():
+        with exact_convolutions():
+            assert not tf32_is_allowed()
+        assert not tf32_is_allowed()
     assert tf32_is_allowed()
     with pytest.raises(KeyError), exact_convolutions():
         raise KeyError

@@ -6,17 +6,18 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from tempogan_eddy.display.animation import Animation, undrawable
-from tempogan_eddy.display.colours import COLOUR_TABLES, ColourTable
+from tempogan_eddy.display.film import film_of, resample
 from tempogan_eddy.display.movie import save_animation
-from tempogan_eddy.display.panels import match_panels, resample
+from tempogan_eddy.display.palettes import PALETTES, Palette
 from tempogan_eddy.errors import InputError
 
-TABLES = pytest.mark.parametrize("table", COLOUR_TABLES.values(), ids=COLOUR_TABLES.keys())
+TABLES = pytest.mark.parametrize("table", PALETTES.values(), ids=PALETTES.keys())
 KELVINS = np.linspace(150, 340, 19001)
 
 
@@ -63,7 +64,7 @@ def test_colours_are_continuous_but_at_steps(table, kelvin, step):
 
 
 def test_grey_gets_darker_with_every_kelvin():
-    levels = COLOUR_TABLES["grey"].rgb(np.arange(170, 321))
+    levels = PALETTES["grey"].rgb(np.arange(170, 321))
     assert (np.diff(levels[:, 0].astype(int)) < 0).all() and np.ptp(levels, axis=-1).max() == 0
 
 
@@ -72,11 +73,11 @@ def test_grey_gets_darker_with_every_kelvin():
     [(-85, 0x55), (-78, 0x87), (-72, 255), (-66, 0), (-58, 0xA0), (-47, 0x6E), (-35, 0x3C), (-29.9, 0xC9), (35, 0)],
 )
 def test_bd_has_the_shades_that_analysts_count_by(celsius, level):
-    assert tuple(COLOUR_TABLES["bd"].rgb(np.array(celsius + 273.15))) == (level,) * 3
+    assert tuple(PALETTES["bd"].rgb(np.array(celsius + 273.15))) == (level,) * 3
 
 
 def test_bd_is_flat_where_the_curve_is_flat_and_rises_on_both_warm_ramps():
-    bd = COLOUR_TABLES["bd"]
+    bd = PALETTES["bd"]
     flat = bd.rgb(np.linspace(-62.9, -53.1, 50) + 273.15)
     assert (flat == flat[0]).all()
     for warm, cold in ((27.9, 9.1), (8.9, -29.9)):
@@ -85,7 +86,7 @@ def test_bd_is_flat_where_the_curve_is_flat_and_rises_on_both_warm_ramps():
 
 def test_infrared_is_orderly():
     """Lightness goes one way in every part, and no kelvin is invisible or glaring beside its neighbour."""
-    table = COLOUR_TABLES["infrared"]
+    table = PALETTES["infrared"]
     for cold, warm, sign in ((171, 189, -1), (192, 213, 1), (215, 239, -1), (241, 300, -1)):
         steps = sign * np.diff(lightness(table.rgb(np.arange(cold, warm + 1))))
         assert steps.min() > 0.2, (cold, warm)
@@ -94,7 +95,7 @@ def test_infrared_is_orderly():
 
 
 def test_a_table_of_two_colours_mixes_linearly():
-    table = ColourTable("t", "T", ((200.0, (0, 0, 0)), (300.0, (200, 100, 50))), (1, 2, 3))
+    table = Palette("t", "T", ((200.0, (0, 0, 0)), (300.0, (200, 100, 50))), (1, 2, 3))
     assert table.rgb(np.array([225.0, 250.0])).tolist() == [[50, 25, 12], [100, 50, 25]]
 
 
@@ -104,7 +105,7 @@ def test_a_table_of_two_colours_mixes_linearly():
 def panels(make_sequence, **options):
     fine = make_sequence(frames=5, shape=(48, 64), **options)
     coarse = fine.coarsen(y=4, x=4).mean().isel(time=slice(1, None))
-    return match_panels([coarse, fine], ["input", "truth"])
+    return film_of([coarse, fine], ["input", "truth"])
 
 
 def test_panels_share_times_and_cover_the_same_area(make_sequence):
@@ -129,7 +130,7 @@ def test_reducing_passes_over_what_is_missing():
 
 def test_every_takes_the_same_times_of_sequences_that_start_apart(make_sequence):
     late = make_sequence(frames=5, start="2001-07-01T01")
-    matched = match_panels([make_sequence(frames=6), late], ["a", "b"], every=2)
+    matched = film_of([make_sequence(frames=6), late], ["a", "b"], every=2)
     assert (matched.times == late["time"].values[[0, 2, 4]]).all()
     assert (matched.panels[1].frame(1) == late.values[2]).all()
 
@@ -137,7 +138,7 @@ def test_every_takes_the_same_times_of_sequences_that_start_apart(make_sequence)
 def test_panels_share_times_that_differ_by_seconds_and_the_first_ones_count(make_sequence):
     sequence = make_sequence(frames=5)
     late = sequence.assign_coords(time=sequence["time"].values + np.timedelta64(21, "s"))[1:]
-    matched = match_panels([late, sequence], ["a", "b"])
+    matched = film_of([late, sequence], ["a", "b"])
     assert (matched.times == late["time"].values).all()
     assert (matched.panels[0].frame(2) == matched.panels[1].frame(2)).all()
     assert len(matched.notes) == 4
@@ -146,30 +147,43 @@ def test_panels_share_times_that_differ_by_seconds_and_the_first_ones_count(make
 def test_panels_show_the_same_place_whichever_way_their_rows_run(make_sequence):
     fine = make_sequence(frames=2, shape=(50, 65))
     coarse = fine[:, :48, :64].coarsen(y=4, x=4).mean()[:, ::-1]
-    matched = match_panels([coarse, fine], ["input", "truth"])
+    matched = film_of([coarse, fine], ["input", "truth"])
     shown = [resample(panel.frame(1), matched.size, (0, 0, 48, 64), (12, 16)) for panel in matched.panels]
     assert shown[0] == pytest.approx(shown[1], abs=1e-3)
     with pytest.raises(InputError, match=r"b lies .* beside a"):
-        match_panels([fine, fine.assign_coords(lon=fine["lon"] + 1)], ["a", "b"])
+        film_of([fine, fine.assign_coords(lon=fine["lon"] + 1)], ["a", "b"])
+
+
+def test_a_member_is_shown_as_its_plain_sequence(make_sequence):
+    plain = make_sequence(frames=3)
+    together = xr.concat([plain, plain + 5], "member").assign_coords(member=["a", "b"])
+    for member, shift in ((None, 0), ("a", 0), ("b", 5)):
+        film = film_of([plain, together], ["truth", "ensemble"], member=member)
+        assert (film.panels[1].frame(2) == (plain + shift).values[2]).all()
+        assert (film.panels[0].frame(2) == plain.values[2]).all()
+    with pytest.raises(InputError, match="There is no member 'c'; the members are a, b"):
+        film_of([together], ["ensemble"], member="c")
+    with pytest.raises(InputError, match="No input has members"):
+        film_of([plain], ["truth"], member="a")
 
 
 def test_sequences_that_do_not_belong_together_are_refused(make_sequence):
     with pytest.raises(InputError, match="no time in common"):
-        match_panels([make_sequence(), make_sequence(start="1999-01-01T00")], ["a", "b"])
+        film_of([make_sequence(), make_sequence(start="1999-01-01T00")], ["a", "b"])
     with pytest.raises(InputError, match="b has 12x30 pixels"):
-        match_panels([make_sequence(shape=(40, 40)), make_sequence(shape=(12, 30))], ["a", "b"])
+        film_of([make_sequence(shape=(40, 40)), make_sequence(shape=(12, 30))], ["a", "b"])
 
 
 def test_a_picture_shows_every_kelvin_in_the_colour_of_the_table(make_sequence):
-    animation = Animation(panels(make_sequence, missing=40), width=400, table=COLOUR_TABLES["bd"])
+    animation = Animation(panels(make_sequence, missing=40), width=400, palette=PALETTES["bd"])
     picture = np.asarray(animation.picture(2))
     assert picture.shape[:2] == animation.size[::-1] and max(animation.size) <= 400
-    kelvin = animation.panels.panels[1].frame(2)
+    kelvin = animation.film.panels[1].frame(2)
     left, top = animation._corner(1)
     shown = picture[top : top + animation.shown[0], left : left + animation.shown[1]]
     factor = animation.shown[0] // 48
-    assert (shown == np.kron(COLOUR_TABLES["bd"].rgb(kelvin), np.ones((factor, factor, 1), np.uint8))).all()
-    assert (shown == COLOUR_TABLES["bd"].missing).all(axis=-1).any()
+    assert (shown == np.kron(PALETTES["bd"].rgb(kelvin), np.ones((factor, factor, 1), np.uint8))).all()
+    assert (shown == PALETTES["bd"].missing).all(axis=-1).any()
     # Nothing but the time changes outside of the panels.
     other = np.asarray(animation.picture(0))
     assert (picture[top + animation.shown[0] :] == other[top + animation.shown[0] :]).all()
@@ -197,6 +211,15 @@ def test_every_format_plays_every_frame_at_its_speed(make_sequence, tmp_path, su
     assert error.max() == 0 if suffix != ".gif" else error.max() <= 24 and error.mean() < 2
 
 
+@pytest.mark.parametrize("suffix", [".webp", ".gif", ".png"])
+def test_an_animation_of_one_frame_is_that_frame(make_sequence, tmp_path, suffix):
+    frame = make_sequence(frames=1, shape=(48, 64))
+    animation, drawn = Animation(film_of([frame], ["truth"]), width=300), []
+    path = save_animation(animation, tmp_path / f"a{suffix}", quality=100, on_frame=drawn.append)
+    error = np.abs(np.asarray(Image.open(path).convert("RGB")).astype(int) - np.asarray(animation.picture(0)))
+    assert drawn == [1] and error.mean() < 2
+
+
 def test_memory_does_not_grow_with_the_frames(make_sequence, tmp_path):
     """Of all pictures that were drawn, only one or two are alive at any time."""
     animation, alive, most = Animation(panels(make_sequence), width=300), [], []
@@ -209,7 +232,7 @@ def test_memory_does_not_grow_with_the_frames(make_sequence, tmp_path):
         return drawn
 
     animation.picture = picture
-    animation.panels = replace(animation.panels, times=np.resize(animation.panels.times, 30))
+    animation.film = replace(animation.film, times=np.resize(animation.film.times, 30))
     save_animation(animation, tmp_path / "a.webp")
     assert len(most) >= 30 and max(most) <= 2
 

@@ -12,7 +12,7 @@ from tempogan_eddy.device import computes_bf16
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.model.scaling import from_kelvin
 from tempogan_eddy.reconstruction import engines
-from tempogan_eddy.reconstruction.engines import BF16_LIMIT_KELVIN, ENGINES, bf16_error_kelvin, detail_engine
+from tempogan_eddy.reconstruction.engines import BF16_LIMIT_KELVIN, ENGINES, bf16_error_kelvin, open_engine
 
 CPU = torch.device("cpu")
 needs_bf16 = pytest.mark.skipif(not computes_bf16(CPU), reason="this CPU has no bfloat16 instructions")
@@ -40,7 +40,7 @@ def make(model, name, precision="fp32"):
     for library in (name, "onnx"):
         if name != "torch":
             pytest.importorskip(library, reason=f"{library} is not installed")
-    return detail_engine(model, name, precision=precision)
+    return open_engine(model, name, precision=precision)
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -91,7 +91,7 @@ def test_the_fastest_installed_engine_is_chosen(model, monkeypatch, caplog):
     with caplog.at_level(logging.INFO, "tempogan_eddy"):
         for installed in ({"onnx"}, {"onnxruntime", "onnx"}, {"openvino"}, {"openvino", "onnxruntime", "onnx"}):
             present = installed
-            choices.append(detail_engine(model, precision="fp32").name)
+            choices.append(open_engine(model, precision="fp32").name)
     assert choices == ["torch", "onnxruntime", "torch", "openvino"]
     assert "The network computes with openvino in fp32 on cpu" in caplog.text
     # onnxruntime has no bf16, and is slower than torch that has.
@@ -105,19 +105,19 @@ def test_bf16_is_used_only_where_it_is_harmless(model, monkeypatch):
     assert 0 < bf16_error_kelvin(model) < BF16_LIMIT_KELVIN < bf16_error_kelvin(rough)
     assert bf16_error_kelvin(model) == bf16_error_kelvin(model)
     monkeypatch.setattr(engines, "computes_bf16", lambda device: True)
-    assert detail_engine(model, "torch").precision == "bf16"
-    assert detail_engine(rough, "torch").precision == "fp32"
+    assert open_engine(model, "torch").precision == "bf16"
+    assert open_engine(rough, "torch").precision == "fp32"
     monkeypatch.setattr(engines, "computes_bf16", lambda device: False)
-    assert detail_engine(model, "torch").precision == "fp32"
+    assert open_engine(model, "torch").precision == "fp32"
     with pytest.raises(InputError, match="cpu does not compute in bf16"):
-        detail_engine(model, "torch", precision="bf16")
+        open_engine(model, "torch", precision="bf16")
 
 
 def test_a_folder_with_the_name_of_a_library_is_none(tmp_path, monkeypatch, model):
     monkeypatch.setattr(engines, "find_spec", lambda name: ModuleSpec(name, None, is_package=True))
-    assert detail_engine(model, precision="fp32").name == "torch"
+    assert open_engine(model, precision="fp32").name == "torch"
     with pytest.raises(InputError, match="onnxruntime is not installed"):
-        detail_engine(model, "onnxruntime")
+        open_engine(model, "onnxruntime")
 
 
 def test_a_library_that_does_not_work_is_passed_over(model, monkeypatch, caplog):
@@ -127,43 +127,43 @@ def test_a_library_that_does_not_work_is_passed_over(model, monkeypatch, caplog)
     monkeypatch.setattr(engines, "_missing", lambda engine: [])
     monkeypatch.setitem(engines._BUILDERS, "openvino", broken)
     monkeypatch.setitem(engines._BUILDERS, "onnxruntime", broken)
-    assert detail_engine(model, precision="fp32").name == "torch"
+    assert open_engine(model, precision="fp32").name == "torch"
     assert "openvino is installed but does not work (libfoo.so: cannot open)" in caplog.text
     with pytest.raises(
         InputError, match=r"openvino does not work here \(libfoo.so: cannot open\); use another"
     ) as error:
-        detail_engine(model, "openvino", precision="fp32")
+        open_engine(model, "openvino", precision="fp32")
     assert "\n" not in str(error.value)
 
 
 def test_the_callers_model_is_left_as_it_is(frames):
     model = detailed_model()
     model.generator.double()
-    engine = detail_engine(model, "torch", precision="fp32")
+    engine = open_engine(model, "torch", precision="fp32")
     assert engine(frames[0]).dtype == torch.float32
     assert all(weight.dtype == torch.float64 for weight in model.generator.state_dict().values())
-    detail_engine(model, "torch", "meta", "fp32")
+    open_engine(model, "torch", "meta", "fp32")
     assert all(weight.device.type == "cpu" for weight in (*model.generator.parameters(), *model.generator.buffers()))
 
 
 def test_fp32_is_no_less_than_float32(model, frames, monkeypatch):
     seen = watch_convolutions(monkeypatch)
-    detail_engine(model, "torch", precision="fp32")(frames[0])
+    open_engine(model, "torch", precision="fp32")(frames[0])
     assert seen == {"exact"}
     if computes_bf16(CPU):
         seen = watch_convolutions(monkeypatch)
-        detail_engine(model, "torch", precision="bf16")(frames[0])
+        open_engine(model, "torch", precision="bf16")(frames[0])
         assert seen == {"as set"}
 
 
 def test_what_cannot_be_had_is_told(model, monkeypatch):
     with pytest.raises(InputError, match=r"Unknown engine 'tensorrt'; use auto, torch, onnxruntime, openvino\."):
-        detail_engine(model, "tensorrt")
+        open_engine(model, "tensorrt")
     with pytest.raises(InputError, match="Unknown precision 'fp8'"):
-        detail_engine(model, precision="fp8")
+        open_engine(model, precision="fp8")
     with pytest.raises(InputError, match="openvino computes on the CPU, not on cuda"):
-        detail_engine(model, "openvino", "cuda:0")
+        open_engine(model, "openvino", "cuda:0")
     monkeypatch.setattr(engines, "find_spec", lambda name: None)
     for name in ("onnxruntime", "openvino"):
         with pytest.raises(InputError, match=rf"{name} is not installed; run: pip install 'tempogan-eddy\[{name}\]'"):
-            detail_engine(model, name)
+            open_engine(model, name)

@@ -1,6 +1,6 @@
-import importlib
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import dask.array
 import numpy as np
@@ -9,7 +9,16 @@ import xarray as xr
 
 from evaluation_cases import SCALE, noisy, sequence
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.evaluation import BASELINES, Settings, combine, error_by_kelvin, evaluate
+from tempogan_eddy.evaluation import (
+    BASELINES,
+    Mean,
+    Metric,
+    Settings,
+    Statistic,
+    combine,
+    error_by_kelvin,
+    evaluate,
+)
 from tempogan_eddy.evaluation.baselines import area_mean, bicubic
 from tempogan_eddy.evaluation.matching import match
 
@@ -123,17 +132,23 @@ def test_the_cadence_is_the_datas_own_where_nobody_asks_and_no_hours_follow(
     assert word in caplog.text and (bool(word) or not caplog.text)
 
 
-def test_few_frames_are_held_whatever_lies_between(truth, monkeypatch):
+def test_few_frames_are_held_whatever_lies_between(truth):
     """Half-hourly frames at a cadence of an hour: two wait for the one an hour later, not all."""
     counted = []
-    result = importlib.import_module("tempogan_eddy.evaluation.evaluate")
-    score = result._score_pair
-    monkeypatch.setattr(result, "_score_pair", lambda row, a, b, s: counted.append((a, b)) or score(row, a, b, s))
+
+    @dataclass(frozen=True)
+    class Seen(Statistic):
+        def compute(self, reconstructed, truth):
+            counted.append((truth.earlier.values, truth.later.values))
+            return Mean(1.0, 1.0)
+
     halves = every(truth, 30)
-    evaluate(halves, noisy(halves), baselines=False)
+    metric = Metric("seen", "Seen", "1", "higher", (Seen(pairs=True),))
+    evaluate(halves, noisy(halves), baselines=False, metrics=[metric])
+    assert len(counted) == 4
     for n, (earlier, later) in enumerate(counted):
-        np.testing.assert_array_equal(earlier["truth"].values, halves.values[n])
-        np.testing.assert_array_equal(later["truth"].values, halves.values[n + 2])
+        np.testing.assert_array_equal(earlier, halves.values[n])
+        np.testing.assert_array_equal(later, halves.values[n + 2])
 
 
 @pytest.mark.parametrize("seconds", [[21, 20, 21, 22, 21, 20], [-42, 42, 7, -7, 0, 30], [1e-5, -2e-5, 0, 0, 1e-5, 0]])
@@ -221,6 +236,12 @@ def test_a_shifted_input_is_refused(truth):
         evaluate(placed, noisy(placed), lowres.assign_coords(x=np.arange(24) * 4 + 9.5), baselines=False)
 
 
+def pixels(evaluation):
+    """How many pixels the RMSE of each method counts."""
+    statistic = evaluation.metrics[0].statistics[0]
+    return {evaluation.sums.total(method, statistic).weight for method in evaluation.scores}
+
+
 def test_all_methods_share_one_mask(truth):
     ours = noisy(truth)
     gap = coarse(truth)
@@ -229,8 +250,7 @@ def test_all_methods_share_one_mask(truth):
     evaluation = evaluate(truth, ours, gap)
     assert evaluation.frames == 5
     assert evaluation.left_out["empty"] == 1
-    pixels = {method: blocks["pixels"].sum() for method, blocks in evaluation.blocks.items()}
-    assert set(pixels.values()) == {5 * 96**2 - 16}
+    assert pixels(evaluation) == {5 * 96**2 - 16}
     assert evaluation.missing == pytest.approx(16 / (5 * 96**2))
     assert evaluation.pairs == 3
 
@@ -338,7 +358,7 @@ def test_several_reconstructions_share_times_and_mask(truth):
     gap[1, 3, 4] = np.nan
     together = evaluate(truth, {"short": noisy(truth)[:4], "gap": gap}, baselines=False)
     assert together.left_out == {"truth": 2, "short": 0, "gap": 2, "empty": 0}
-    assert {blocks["pixels"].sum() for blocks in together.blocks.values()} == {4 * 96**2 - 1}
+    assert pixels(together) == {4 * 96**2 - 1}
 
 
 @pytest.mark.parametrize(
@@ -358,7 +378,7 @@ def test_reconstructions_that_cannot_be_scored_together_are_named(truth, named, 
 
 def test_error_by_kelvin_adds_up_to_the_whole():
     truth = sequence(frames=14, shape=(48, 48))
-    result = evaluate(truth, noisy(truth, 2.0))
+    result = evaluate(truth, noisy(truth, 2.0), settings=Settings(block="1h"))
     bins = error_by_kelvin(result)
     assert sum(part.share for part in bins) == pytest.approx(1, abs=1e-3)
     for method, scores in result.scores.items():
@@ -369,5 +389,25 @@ def test_error_by_kelvin_adds_up_to_the_whole():
     assert middle.share == pytest.approx(inside.size / truth.size)
     score = middle.rmse["reconstructed"]
     assert score.low < score.value < score.high and score.value == pytest.approx(2, abs=0.1)
+    # No interval of a bin rests on fewer than eight blocks that have such pixels.
+    for part in bins:
+        for found in (part.rmse["bicubic"], part.bias["bicubic"]):
+            assert np.isfinite(found.low) == (found.blocks >= 8)
     # The smooth one is too warm where the truth is coldest.
     assert bins[0].bias["bicubic"].value > 0 > bins[-1].bias["bicubic"].value
+
+
+def test_metrics_that_are_zero_by_construction_are_not_informative(truth):
+    lowres = coarse(truth)
+    exact = truth.copy(data=np.stack([BASELINES["back-projected bicubic"](f, SCALE) for f in lowres.values]))
+
+    def dead(evaluation):
+        shown = evaluation.informative_metrics
+        return [metric.name for metric in evaluation.metrics if metric not in shown]
+
+    assert dead(evaluate(truth, exact, lowres)) == ["bias", "consistency_rms"]
+    assert dead(evaluate(truth, noisy(truth), lowres)) == []
+    assert dead(evaluate(truth, {"exact": exact, "noisy": noisy(truth)}, lowres)) == []
+    # An input that is warmer than the truth gives every reconstruction its bias.
+    assert dead(evaluate(truth, exact + 0.5, lowres + 0.5)) == ["consistency_rms"]
+    assert dead(evaluate(truth, exact, lowres, metrics=["bias", "rmse"])) == []

@@ -1,13 +1,39 @@
+import dataclasses
+import pickle
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 from skimage.metrics import structural_similarity
 
 from evaluation_cases import cloud, noisy, sequence
-from tempogan_eddy.evaluation import Settings, evaluate, metrics
-from tempogan_eddy.evaluation.bootstrap import block_sums, difference, score
-from tempogan_eddy.evaluation.frames import Frame, Pair, cloud_fraction
-from tempogan_eddy.evaluation.mask import Mask
-from tempogan_eddy.evaluation.statistics import consistency_statistics, frame_statistics, pair_statistics
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.evaluation import (
+    Aggregation,
+    Block,
+    MaskedFrame,
+    MaskedPair,
+    Maximum,
+    Mean,
+    Metric,
+    Settings,
+    Statistic,
+    combine,
+    error_by_kelvin,
+    evaluate,
+    metrics,
+)
+from tempogan_eddy.evaluation.bootstrap import difference, score
+from tempogan_eddy.evaluation.masked import Mask, cloud_fraction
+from tempogan_eddy.evaluation.statistics import (
+    ConsistencyMaximum,
+    ConsistencySquare,
+    Error,
+    FlowDifference,
+    StructuralSimilarity,
+)
 
 PERFECT = {
     "rmse": 0,
@@ -35,9 +61,21 @@ def frame_values(reconstructed, truth, valid=None, settings=None):
     """Metrics of one frame by name."""
     settings = settings or Settings()
     mask = Mask(np.isfinite(truth) & np.isfinite(reconstructed) if valid is None else valid)
-    statistics = frame_statistics(Frame(reconstructed, mask), Frame(truth, mask), 4, settings)
-    blocks = block_sums([statistics], [0])
-    return {metric.name: score(metric, blocks, settings).value for metric in metrics(settings)}
+    frames = [MaskedFrame(values, mask, lowres=np.full((1, 1), np.nan)) for values in (reconstructed, truth)]
+    sums = Aggregation()
+    of_frames = [m for m in metrics(settings) if not m.statistics[0].pairs and "cons" not in m.name]
+    for statistic in {statistic for metric in of_frames for statistic in metric.statistics}:
+        if mask.share >= statistic.minimum_valid:
+            sums.add(Block("storm", 0), "ours", statistic, statistic.compute(*frames))
+    return {metric.name: score(metric, sums, "ours", settings).value for metric in of_frames}
+
+
+def sums_of(aggregates, statistic, method="ours", blocks=None):
+    """Sums of one statistic, a block each."""
+    sums = Aggregation()
+    for number, aggregate in zip(blocks or range(len(aggregates)), aggregates, strict=True):
+        sums.add(Block("storm", number), method, statistic, aggregate)
+    return sums
 
 
 @pytest.mark.parametrize("missing", [0, 0.25])
@@ -156,63 +194,237 @@ def test_flow_difference_finds_a_wrong_motion():
     moved = np.roll(still, 3, axis=1)
 
     def pair(earlier, later):
-        return Pair(Frame(earlier, mask), Frame(later, mask), mask)
+        return MaskedPair(MaskedFrame(earlier, mask), MaskedFrame(later, mask), mask)
 
-    statistics = pair_statistics(pair(still, still), pair(still, moved))
-    assert statistics["flow_difference"] / statistics["flow_pixels"] == pytest.approx(3, abs=0.5)
-    right = pair_statistics(pair(still + 1, moved + 1), pair(still, moved))
-    assert right["flow_difference"] / right["flow_pixels"] < 0.2
+    wrong = FlowDifference().compute(pair(still, still), pair(still, moved))
+    assert wrong.total / wrong.weight == pytest.approx(3, abs=0.5)
+    right = FlowDifference().compute(pair(still + 1, moved + 1), pair(still, moved))
+    assert right.total / right.weight < 0.2
 
 
 def test_flow_near_missing_pixels_is_not_counted():
     valid = np.ones((96, 96), bool)
     valid[40:44, 40:44] = False
     mask = Mask(valid)
-    pair = Pair(Frame(cloud(), mask), Frame(cloud(), mask), mask)
-    assert pair_statistics(pair, pair)["flow_pixels"] == 96**2 - (4 + 14) ** 2
+    pair = MaskedPair(MaskedFrame(cloud(), mask), MaskedFrame(cloud(), mask), mask)
+    assert FlowDifference().compute(pair, pair).weight == 96**2 - (4 + 14) ** 2
 
 
 def test_consistency_counts_whole_blocks_only():
     lowres = np.full((4, 4), 250.0, np.float32)
-    fine = np.repeat(np.repeat(lowres, 4, 0), 4, 1)
-    fine[0, 0] = np.nan
-    fine[4:8, 4:8] += 0.5
-    statistics = consistency_statistics(fine, lowres, 4)
-    assert statistics["consistency_max"] == pytest.approx(0.5)
-    assert statistics["consistency_squared"] == pytest.approx(0.25)
-    assert statistics["consistency_pixels"] == 15
+    highres = np.repeat(np.repeat(lowres, 4, 0), 4, 1)
+    highres[0, 0] = np.nan
+    highres[4:8, 4:8] += 0.5
+    frame = MaskedFrame(highres, Mask(np.isfinite(highres)), lowres, 4)
+    assert ConsistencyMaximum().compute(frame, frame).value == pytest.approx(0.5)
+    square = ConsistencySquare().compute(frame, frame)
+    assert (square.total, square.weight) == (pytest.approx(0.25), 15)
 
 
 def test_an_interval_holds_the_value_and_widens_with_the_spread():
     truth = sequence(frames=60)
     steady = evaluate(truth[:, :48, :48], noisy(truth[:, :48, :48]), baselines=False)
-    for name, result in steady.scores["reconstructed"].items():
-        if np.isfinite(result.low):
-            assert result.low <= result.value <= result.high, name
+    found = [result for result in steady.scores["reconstructed"].values() if np.isfinite(result.low)]
+    assert len(found) > 8
+    for result in found:
+        assert result.low <= result.value <= result.high
     rmse = steady.scores["reconstructed"]["rmse"]
     assert 0 < rmse.high - rmse.low < 0.1
 
 
+RMSE = metrics()[0]
+SQUARED = RMSE.statistics[0]
+
+
 def test_an_interval_of_constant_statistics_is_a_point():
-    metric = metrics()[0]
-    blocks = block_sums([{"squared_error": 8.0, "pixels": 2.0}] * 12, np.arange(12) // 3)
-    result = score(metric, blocks)
-    assert (result.value, result.low, result.high) == pytest.approx((2, 2, 2))
+    result = score(RMSE, sums_of([Mean(8.0, 2.0)] * 24, SQUARED, blocks=[n // 3 for n in range(24)]), "ours")
+    assert (result.value, result.low, result.high, result.blocks) == pytest.approx((2, 2, 2, 8))
 
 
 def test_the_interval_of_a_difference_is_paired():
-    rng = np.random.default_rng(0)
-    hard = rng.uniform(1, 100, 40)
-    ours, theirs = (block_sums([{"squared_error": f * h, "pixels": 1.0} for h in hard], range(40)) for f in (0.8, 1.0))
-    rmse = metrics()[0]
-    assert score(rmse, ours).high > score(rmse, theirs).low  # apart, the intervals overlap
-    assert difference(rmse, ours, theirs).high < 0
+    hard = np.random.default_rng(0).uniform(1, 100, 40)
+    sums = sums_of([Mean(0.8 * h, 1.0) for h in hard], SQUARED) + sums_of(
+        [Mean(h, 1.0) for h in hard], SQUARED, "other"
+    )
+    assert score(RMSE, sums, "ours").high > score(RMSE, sums, "other").low  # apart, the intervals overlap
+    assert difference(RMSE, sums, "ours", "other").high < 0
 
 
-def test_one_block_has_no_interval():
-    result = score(metrics()[0], block_sums([{"squared_error": 8.0, "pixels": 2.0}], [0]))
-    assert result.value == 2
-    assert np.isnan([result.low, result.high]).all()
+@pytest.mark.parametrize(("blocks", "has_interval"), [(1, False), (7, False), (8, True)])
+def test_no_interval_rests_on_fewer_than_eight_blocks(blocks, has_interval):
+    sums = sums_of([Mean(8.0 + n, 2.0) for n in range(blocks)], SQUARED)
+    for number in range(blocks, 12):  # blocks without a pixel to count are none
+        sums.add(Block("storm", number), "ours", SQUARED, Mean(0.0, 0.0))
+    result = score(RMSE, sums, "ours")
+    assert result.value == pytest.approx(np.sqrt(4 + (blocks - 1) / 4))
+    assert np.isfinite([result.low, result.high]).all() == has_interval
+    assert result.blocks == blocks
+    other = difference(RMSE, sums + sums_of([Mean(1.0, 1.0)] * 12, SQUARED, "other"), "ours", "other")
+    assert np.isfinite(other.low) == has_interval
+
+
+def test_a_maximum_is_that_of_the_blocks_drawn():
+    metric = next(metric for metric in metrics() if metric.name == "consistency_max")
+    sums = sums_of([Maximum(float(n)) for n in range(10)], metric.statistics[0])
+    result = score(metric, sums, "ours")
+    assert (result.value, result.high) == (9, 9) and 6 <= result.low < 9
+    assert np.isnan(score(metric, sums, "nobody").value)
+
+
+# --- sums add up, whoever computes them
+
+
+def by_frame(evaluation):
+    """The sums of each block of an evaluation apart, as workers would hand them over."""
+    parts = []
+    for block in evaluation.sums.blocks:
+        part = Aggregation()
+        for (method, statistic), aggregate in evaluation.sums._blocks[block].items():
+            part.add(Block(block.storm, block.number // 3), method, statistic, aggregate)
+        parts.append(part)
+    return parts
+
+
+@pytest.fixture(scope="module")
+def hourly():
+    truth = sequence(frames=14, shape=(32, 32))
+    truth[4, :20] = np.nan
+    truth[7] = np.nan
+    return evaluate(truth, noisy(truth), baselines=["bicubic"], settings=Settings(block="1h", resamples=20))
+
+
+@given(st.data())
+@examples(max_examples=15, deadline=None)
+def test_frames_split_among_workers_in_any_way_give_the_same_metrics(hourly, data):
+    parts = by_frame(hourly)
+    order = data.draw(st.permutations(range(len(parts))))
+    owner = data.draw(st.lists(st.integers(0, 3), min_size=len(parts), max_size=len(parts)))
+    workers = [Aggregation() for _ in range(4)]
+    for number in order:
+        workers[owner[number]] += parts[number]
+    first, second, third, fourth = (pickle.loads(pickle.dumps(worker)) for worker in workers)
+    ways = [(first + second) + (third + fourth), fourth + (first + (third + second))]
+    sums = data.draw(st.sampled_from(ways))
+    together = dataclasses.replace(hourly, sums=sum(parts[1:], start=parts[0]))
+    result = dataclasses.replace(hourly, sums=sums)
+    assert (result.frames, result.pairs, result.missing) == pytest.approx((13, 9, hourly.missing))
+    assert result.scores.keys() == together.scores.keys()
+    for method, scores in together.scores.items():
+        for name, expected in scores.items():
+            found = result.scores[method][name]
+            assert dataclasses.astuple(found) == pytest.approx(dataclasses.astuple(expected), nan_ok=True), name
+            assert found.value == pytest.approx(hourly.scores[method][name].value, nan_ok=True)
+    np.testing.assert_allclose(result.spectra.power["truth"], hourly.spectra.power["truth"])
+
+
+def test_an_evaluation_can_be_pickled(hourly):
+    assert pickle.loads(pickle.dumps(hourly)).scores == hourly.scores
+
+
+@dataclasses.dataclass(frozen=True)
+class WarmShare(Statistic):
+    kelvin: float
+
+    def compute(self, reconstructed, truth):
+        valid = truth.mask.valid
+        return Mean(float((reconstructed.values[valid] > self.kelvin).sum()), float(valid.sum()))
+
+
+def double(value, other):
+    return 2 * value + 0 * other
+
+
+def test_a_metric_from_outside_is_one_object():
+    truth = sequence()
+    ours = noisy(truth)
+    toy = Metric("warm", "Warm share, twice", "%", "higher", (WarmShare(250.0), Error(np.abs)), double)
+    evaluation = evaluate(truth, ours, baselines=False, metrics=[toy, "mae"])
+    assert list(evaluation.scores["reconstructed"]) == ["warm", "mae"]
+    assert evaluation.scores["reconstructed"]["warm"].value == pytest.approx(2 * (ours.values > 250).mean())
+    both = combine([evaluation, evaluate(truth[:2], ours[:2], baselines=False, metrics=[toy, "mae"])])
+    assert both.scores["reconstructed"]["warm"].blocks == 2
+
+
+def test_only_the_statistics_of_the_chosen_metrics_are_computed(monkeypatch):
+    def fail(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(StructuralSimilarity, "compute", fail)
+    monkeypatch.setattr(FlowDifference, "compute", fail)
+    truth = sequence(frames=3)
+    evaluation = evaluate(truth, noisy(truth), metrics=["psnr", "rmse"])
+    assert list(evaluation.scores["bicubic"]) == ["psnr", "rmse"]
+    assert (evaluation.frames, evaluation.pairs) == (3, 2)
+    assert evaluation.spectra is None and error_by_kelvin(evaluation) == []
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        (["rmse", "crps"], "metric 'crps' is unknown; use rmse, mae"),
+        ([], "No metric is chosen"),
+        (["mae", Metric("mae", "MAE", "K", "lower", (Error(np.square),))], "Two metrics are named 'mae'"),
+    ],
+)
+def test_a_choice_that_makes_no_sense_is_refused(chosen, message):
+    truth = sequence(frames=2)
+    with pytest.raises(InputError, match=message):
+        evaluate(truth, noisy(truth), metrics=chosen)
+
+
+# --- members of an ensemble
+
+
+def ensemble(truth, members):
+    """Members (member, time, y, x), each with noise of its own."""
+    import xarray as xr
+
+    return xr.concat([noisy(truth, 2.0, seed) for seed in range(members)], "member", combine_attrs="override")
+
+
+def test_one_member_scores_like_the_plain_sequence():
+    truth = sequence(frames=4)
+    truth[1, 10:30] = np.nan
+    plain = evaluate(truth, noisy(truth, 2.0, 0))
+    assert evaluate(truth, ensemble(truth, 1)).scores == plain.scores
+
+
+def test_several_members_have_the_scores_of_an_average_one():
+    truth = sequence(frames=4)
+    members = ensemble(truth, 3)
+    one_by_one = [evaluate(truth, members.isel(member=n), baselines=False).scores for n in range(3)]
+    together = evaluate(truth, members)
+    assert (together.frames, together.pairs) == (4, 3)
+    assert together.left_out == {"truth": 0, "reconstructed": 0, "empty": 0}
+    found = together.scores["reconstructed"]
+    for name in ("mae", "ssim", "lsd", "tof"):
+        assert found[name].value == pytest.approx(np.mean([s["reconstructed"][name].value for s in one_by_one])), name
+    largest = max(scores["reconstructed"]["consistency_max"].value for scores in one_by_one)
+    assert found["consistency_max"].value == largest
+
+
+@dataclasses.dataclass(frozen=True)
+class MemberSpread(Statistic):
+    def compute(self, reconstructed, truth):
+        raise AssertionError
+
+    def compute_members(self, members, truth):
+        return Mean(float(np.var([member.values for member in members], axis=0, ddof=1).mean()), 1.0)
+
+
+def test_a_statistic_can_see_all_members():
+    truth = sequence(frames=2)
+    spread = Metric("spread", "Spread", "K", "higher", (MemberSpread(),), np.sqrt)
+    result = evaluate(truth, ensemble(truth, 5), baselines=False, metrics=[spread])
+    assert result.scores["reconstructed"]["spread"].value == pytest.approx(2, abs=0.05)
+
+
+def test_a_gap_in_one_member_is_a_gap_for_all():
+    truth = sequence(frames=2)
+    members = ensemble(truth, 2)
+    members[1, 0, 3, 4] = np.nan
+    result = evaluate(truth, members, baselines=False)
+    assert result.missing == pytest.approx(1 / (2 * 96**2))
 
 
 def test_the_bootstrap_is_repeatable():

@@ -9,9 +9,10 @@ from PIL import Image
 from rich.console import Console
 
 from evaluation_cases import noisy, sequence
+from tempogan_eddy.display.figures import save_crops, save_spectra
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.evaluation import combine, evaluate
-from tempogan_eddy.evaluation.figures import save_crops, save_spectra
+from tempogan_eddy.evaluation import Settings, combine, evaluate
+from tempogan_eddy.evaluation.baselines import area_mean, back_projected
 from tempogan_eddy.evaluation.report import SCORES, TABLE, table, to_csv, to_json
 from tempogan_eddy.io.ownership import owns
 
@@ -26,7 +27,7 @@ def warm():
 @pytest.fixture(scope="module")
 def evaluation():
     truth = sequence(frames=14, shape=(64, 64))
-    return evaluate(truth, noisy(truth))
+    return evaluate(truth, noisy(truth), settings=Settings(block="1h"))
 
 
 def printed(evaluation, width=100):
@@ -123,6 +124,41 @@ def test_without_intervals_the_footer_says_why_and_counts_in_the_singular():
     assert "2 frames, 1 pair 1h apart" in text
     assert "No intervals: all frames lie within one block of 6h" in text
     assert "resamples of" not in text
+
+
+def test_no_interval_rests_on_fewer_than_eight_blocks(evaluation, tmp_path):
+    truth = sequence(frames=14, shape=(64, 64))
+    few = evaluate(truth, noisy(truth), settings=Settings(block="2h"))
+    text = " ".join(printed(few).split())
+    assert "No intervals: all frames lie within 7 blocks of 2h, and an interval needs 8." in text
+    assert text.count("interval") == 2 and "…" not in text
+    stored = json.loads(to_json([few], tmp_path / "few.json").read_text())["storms"][0]
+    rmse = stored["scores"]["bicubic"]["rmse"]
+    assert rmse["low"] is None and rmse["high"] is None and rmse["value"] > 0
+    assert rmse["reason"] == "no interval: 7 blocks of time, and 8 are needed"
+    assert stored["error_by_kelvin"][0]["rmse"]["bicubic"]["low"] is None
+    rows = list(csv.DictReader(to_csv([few], tmp_path / "few.csv").open()))
+    assert {row["low"] for row in rows} == {row["high"] for row in rows} == {""}
+    stored = json.loads(to_json([evaluation], tmp_path / "many.json").read_text())["storms"][0]
+    assert stored["scores"]["bicubic"]["rmse"].keys() == {"value", "low", "high"}
+
+
+def test_a_table_says_once_that_some_scores_have_no_interval():
+    truth = sequence(frames=14, shape=(64, 64))
+    truth = truth.copy(data=np.where(np.arange(14)[:, None, None] < 3, truth.values, np.maximum(truth.values, 230)))
+    mixed = evaluate(truth, noisy(truth, 0.01), settings=Settings(block="1h"))
+    assert mixed.scores["bicubic"]["cold_rmse"].blocks == 3
+    assert "14 blocks of 1h; none that rests on fewer than 8 of them." in " ".join(printed(mixed).split())
+
+
+def test_what_is_zero_by_construction_has_no_row():
+    truth = sequence(frames=2, shape=(64, 64))
+    exact = truth.copy(data=np.stack([back_projected(area_mean(frame, 4), 4) for frame in truth.values]))
+    text = printed(evaluate(truth, exact.assign_attrs(scale=4)))
+    rows = [line.split()[0] for line in text.splitlines() if line.strip()]
+    assert "Bias" not in rows
+    assert "LR consistency, max" in text
+    assert "Not shown, as 0 wherever a reconstruction keeps its input: Bias; LR consistency, RMS." in text
 
 
 def test_files_of_scores_are_told_from_others(evaluation, tmp_path):

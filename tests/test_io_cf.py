@@ -4,9 +4,9 @@ import pytest
 import xarray as xr
 import zarr
 
+from io_cases import all_frames
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import image, open_sequence, open_sequences, save_sequence
-from tempogan_eddy.io.frames import iterate_frames
 
 TIMES = np.datetime64("2019-12-25", "ns") + np.arange(3) * np.timedelta64(1, "h")
 KELVIN = np.random.default_rng(0).uniform(200, 300, (3, 4, 5)).astype("f4")
@@ -329,7 +329,7 @@ def test_what_the_valid_range_masks_is_counted_aloud(write, caplog):
     hot = KELVIN.copy()
     hot[0, 0, :2] = 338.0
     path = write(dataset(Tb=variable(values=hot)))
-    frames = list(iterate_frames(open_sequence(path)))
+    frames = all_frames(open_sequence(path))
     assert np.isnan(frames[0][0, :2]).all()
     assert "2 pixels (3.3 %, 338.0 to 338.0 K) lie outside 160-330 K" in caplog.text
     np.testing.assert_array_equal(open_sequence(path, valid_kelvin=(160.0, 345.0)).values, hot)

@@ -9,10 +9,10 @@ import netCDF4
 import numpy as np
 import pytest
 
+from io_cases import all_frames
 from tempogan_eddy.dataset.windows import find_windows, link_frames
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import headers, open_sequence, open_sequences
-from tempogan_eddy.io.frames import iterate_frames
 
 START = np.datetime64("2019-12-25T00:00", "ns")
 HOUR = np.timedelta64(1, "h")
@@ -46,7 +46,7 @@ def hourly(folder, hours, pattern="merg_20191225{:02d}_4km-pixel.nc4", **options
 
 
 def values(sequence):
-    return [float(frame[0, 0]) for frame in iterate_frames(sequence)]
+    return [float(frame[0, 0]) for frame in all_frames(sequence)]
 
 
 @pytest.mark.parametrize("how", ["folder", "glob", "list"])
@@ -331,7 +331,7 @@ def test_coordinates_that_differ_from_file_to_file_lie_along_time(tmp_path, make
     assert sequence.satellite.values.tolist() == ["GMS5", "GMS5", "MTS1", "MTS1"]
     assert sequence.height.values.tolist() == [30.0, 31.0, 32.0, 33.0]
     assert sequence.lat.dims == ("y",)
-    assert len(list(iterate_frames(sequence))) == 4
+    assert len(all_frames(sequence)) == 4
 
 
 def test_a_box_that_follows_its_storm_is_one_sequence(tmp_path):

@@ -1,7 +1,5 @@
 import subprocess
 import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
@@ -12,10 +10,11 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from io_cases import all_frames
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import as_sequence, open_sequence, select_time
 from tempogan_eddy.io import frames as io_frames
-from tempogan_eddy.io.frames import FrameReader, FrameStack, iterate_frames, lazy_sequence, source_paths
+from tempogan_eddy.io.frames import FrameReader, FrameStack, lazy_sequence, source_paths
 from tempogan_eddy.io.quality import FLAT_SHARE, mask_calibration_bars, mask_impossible
 
 
@@ -350,49 +349,9 @@ def test_a_frame_takes_no_longer_to_find_in_a_long_sequence(make_sequence, monke
             return compute(array, **options)
 
         monkeypatch.setattr(io_frames.dask, "compute", count)
-        assert len(list(iterate_frames(as_sequence(make_sequence(frames=frames, shape=(2, 2)))))) == frames
+        assert len(all_frames(as_sequence(make_sequence(frames=frames, shape=(2, 2))))) == frames
         assert len(sizes) == frames
         return max(sizes)
 
     # The same in a sequence of any length, and no more than a few for each of the eight chunks.
     assert tasks(24) == tasks(48) <= 5 * 8
-
-
-def test_what_is_queued_is_not_computed_after_an_interruption(make_sequence, monkeypatch):
-    computed, ended = [], threading.Event()
-
-    class InterruptedPool(ThreadPoolExecutor):
-        """Ctrl-C comes while the first chunk is computed, which takes until the pool is told to end."""
-
-        def submit(self, *work, **options):
-            future = super().submit(*work, **options)
-            monkeypatch.setattr(future, "result", interrupt)
-            return future
-
-        def shutdown(self, wait=True, *, cancel_futures=False):
-            super().shutdown(wait=False, cancel_futures=cancel_futures)
-            ended.set()
-            super().shutdown(wait=wait)
-
-    def interrupt():
-        raise KeyboardInterrupt
-
-    def block(block, block_info=None):
-        computed.append(block_info[0]["chunk-location"][0])
-        ended.wait(60)
-        return block
-
-    sequence = make_sequence(frames=5)
-    data = sequence.data.map_blocks(block, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32))
-    monkeypatch.setattr(io_frames, "ThreadPoolExecutor", InterruptedPool)
-    with pytest.raises(KeyboardInterrupt):
-        next(iterate_frames(sequence.copy(data=data)))
-    assert computed in ([], [0])
-
-
-def test_at_most_one_chunk_more_is_computed_after_an_early_end(make_sequence, in_chunks):
-    lazy, computed = in_chunks(make_sequence(frames=9), 1)
-    frames = iterate_frames(lazy)
-    next(frames)
-    frames.close()
-    assert computed in ([0], [0, 1])

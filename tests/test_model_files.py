@@ -16,7 +16,9 @@ from safetensors.torch import save_file
 
 from model_cases import detailed_model
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.weights import load_model, save_model
+from tempogan_eddy.training.trainer import TempoGANTrainer
+from tempogan_eddy.weights import load_model, read_checkpoint, save_model
+from training_cases import small_config, write_storms
 
 STORED = Path(__file__).parent / "stored_models"
 
@@ -36,6 +38,18 @@ def test_unknown_keys_are_kept_as_provenance():
     assert model.config["ensemble"] == {"members": 8}
     assert model.config["training"]["warm_up_steps"] == 100
     assert (model.scale, model.kelvin_range, model.sensor.kind) == (4, (170.0, 320.0), "area")
+
+
+def test_a_checkpoint_of_an_earlier_release_can_be_resumed(tmp_path, caplog):
+    settings = read_checkpoint(STORED / "november_2026.pth")["config"]["training"]
+    data = write_storms(tmp_path / "storms")
+    config = small_config(tmp_path, data, **{key: settings[key] for key in ("epochs", "steps_per_epoch")})
+    config.model.channels = config.model.discriminator_channels = 4
+    trainer = TempoGANTrainer(config)
+    assert trainer.train(STORED / "november_2026.pth").epochs == 1
+    assert "selection of the best model begins anew" in caplog.text
+    weights = load_model(STORED / "november_2026.pth").generator.state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in trainer.average.module.state_dict().items())
 
 
 def rewritten(path, **values):

@@ -1,7 +1,5 @@
 """Tiles without seams, kelvin, NaN, coordinates, provenance, bounded memory."""
 
-import importlib
-
 import dask.array
 import numpy as np
 import pytest
@@ -14,13 +12,10 @@ from tempogan_eddy import load_model, open_sequence, save_sequence
 from tempogan_eddy.config import load_config
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.reconstruction import reconstruct
+from tempogan_eddy.reconstruction import Reconstructor, reconstruct, reconstructor
 from tempogan_eddy.reconstruction.tiles import plan_tiles
 from tempogan_eddy.weights import Model, build_generator, save_model
 from training_cases import moving_clouds
-
-# The package holds the function by the module's name.
-module = importlib.import_module("tempogan_eddy.reconstruction.reconstruct")
 
 
 def make_model(scale=4, **settings) -> Model:
@@ -43,10 +38,10 @@ def coarse():
     return SensorModel("area", 4).coarsen(moving_clouds(frames=3, size=96)).compute()
 
 
-@given(height=st.integers(1, 40), width=st.integers(1, 40), tile=st.integers(1, 15), overlap=st.integers(0, 9))
-def test_kept_parts_of_tiles_cover_a_frame_exactly_once(height, width, tile, overlap):
+@given(height=st.integers(1, 40), width=st.integers(1, 40), tile=st.integers(1, 15), halo=st.integers(0, 9))
+def test_kept_parts_of_tiles_cover_a_frame_exactly_once(height, width, tile, halo):
     count = np.zeros((height, width), int)
-    for part in plan_tiles(height, width, tile, overlap):
+    for part in plan_tiles(height, width, tile, halo):
         count[part.rows, part.columns][part.inner_rows, part.inner_columns] += 1
     assert (count == 1).all()
 
@@ -87,8 +82,8 @@ def test_missing_stays_missing_and_harms_nothing_far_away(model, coarse):
     whole, fine = reconstruct(coarse, model).values, reconstruct(holed, model).values
     assert (np.isnan(fine) == np.isnan(holed.values).repeat(4, 1).repeat(4, 2)).all()
     np.testing.assert_array_equal(whole[0], fine[0])
-    reach = model.generator.reach
-    np.testing.assert_allclose(whole[1, (4 + reach) * 4 :], fine[1, (4 + reach) * 4 :], atol=1e-3)
+    halo = model.generator.halo
+    np.testing.assert_allclose(whole[1, (4 + halo) * 4 :], fine[1, (4 + halo) * 4 :], atol=1e-3)
 
 
 def test_a_frame_without_a_pixel_stays_empty(model, coarse):
@@ -190,7 +185,7 @@ def test_frames_in_batches_are_the_frames_one_by_one(model, tile, monkeypatch):
     holed[3, :, :20] = np.nan
     holed[4] = np.nan
     one_by_one = reconstruct(holed, model, tile=tile)
-    monkeypatch.setitem(module.PIXELS_AT_ONCE, "cpu", 3 * 24 * 24)
+    monkeypatch.setitem(reconstructor.PIXELS_AT_ONCE, "cpu", 3 * 24 * 24)
     batches = reconstruct(holed, model, tile=tile)
     assert one_by_one.chunks[0] == (1,) * 7
     assert batches.chunks[0] == (3, 3, 1)
@@ -200,7 +195,7 @@ def test_frames_in_batches_are_the_frames_one_by_one(model, tile, monkeypatch):
 
 def test_a_batch_is_written_and_read_once(model, tmp_path, monkeypatch, in_chunks):
     sequence = SensorModel("area", 4).coarsen(moving_clouds(frames=7, size=96)).compute()
-    monkeypatch.setitem(module.PIXELS_AT_ONCE, "cpu", 3 * 24 * 24)
+    monkeypatch.setitem(reconstructor.PIXELS_AT_ONCE, "cpu", 3 * 24 * 24)
     lazy, computed = in_chunks(sequence, 1)
     fine = reconstruct(lazy, model)
     save_sequence(fine, tmp_path / "fine.nc", precision="exact")
@@ -212,16 +207,19 @@ def test_a_batch_is_written_and_read_once(model, tmp_path, monkeypatch, in_chunk
     ("height", "width", "tile", "frames"),
     [(128, 128, 256, 64), (512, 512, 256, 11), (2000, 2000, 64, 1), (4000, 4000, 256, 1), (4, 4, 256, 65536)],
 )
-def test_a_batch_fills_a_gpu_and_no_more(height, width, tile, frames):
-    assert module._frames_at_once(height, width, tile + 2 * 20, 64 * 128 * 128) == frames
+def test_a_batch_fills_a_gpu_and_no_more(height, width, tile, frames, monkeypatch):
+    monkeypatch.setitem(reconstructor.PIXELS_AT_ONCE, "cpu", 64 * 128 * 128)
+    eddy = Reconstructor("eddy", tile=tile, engine="torch")
+    assert eddy.halo == 20
+    assert eddy.frames_at_once(height, width) == frames
 
 
 def test_no_more_than_tiles_are_on_the_device(model, monkeypatch):
     """Whatever the frame's size, the network is given tiles, and a tile is in kelvin when it leaves the device."""
     sizes = []
-    run_tiled = module.run_tiled
+    run_tiled = reconstructor.run_tiled
 
-    def watched(network, frames, scale, tile, overlap):
+    def watched(network, frames, scale, tile, halo):
         def watch(part):
             sizes.append(part.shape[-1])
             result = network(part)
@@ -229,12 +227,12 @@ def test_no_more_than_tiles_are_on_the_device(model, monkeypatch):
             return result
 
         assert frames.device.type == "cpu"
-        return run_tiled(watch, frames, scale, tile, overlap)
+        return run_tiled(watch, frames, scale, tile, halo)
 
-    monkeypatch.setattr(module, "run_tiled", watched)
+    monkeypatch.setattr(reconstructor, "run_tiled", watched)
     coarse = SensorModel("area", 4).coarsen(moving_clouds(frames=1, size=256))
     reconstruct(coarse, model, tile=16).compute()
-    assert max(sizes) == 16 + 2 * model.generator.reach
+    assert max(sizes) == 16 + 2 * model.generator.halo
     assert len(sizes) == 16
 
 

@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 
 from evaluation_cases import SCALE, noisy, sequence
-from tempogan_eddy.display.chart import Axis, Line, chart
-from tempogan_eddy.display.places import choose_places
+from tempogan_eddy.display.chart import draw_errors, draw_spectra, page_axes, svg_of
+from tempogan_eddy.display.closeups import choose_closeups
 from tempogan_eddy.display.report_page import ReportPage
 from tempogan_eddy.display.report_parts import SCORES_START, read_scores, wrapped
 from tempogan_eddy.display.words import summary, training_overlap
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.evaluation import combine, evaluate
+from tempogan_eddy.evaluation import Settings, Spectra, combine, error_by_kelvin, evaluate
 
 COMMAND = "tempogan-eddy evaluate --truth <truth> --report page.html"
 ATTRIBUTES = {
@@ -62,7 +62,7 @@ def truth():
 
 @pytest.fixture(scope="module")
 def result(truth):
-    return evaluate(truth, noisy(truth))
+    return evaluate(truth, noisy(truth), settings=Settings(block="1h"))
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,8 @@ def test_the_page_is_whole_and_needs_no_other_file(html):
             address = attrs.get(key)
             if address is not None:
                 assert address.startswith("data:") or (address[0] == "#" and address[1:] in identifiers), (tag, address)
-    assert "url(" not in html and "@import" not in html
+    assert all(name in identifiers for name in re.findall(r"url\(#(\w+)\)", html))
+    assert not re.findall(r"url\((?!#)", html) and "@import" not in html
     assert [attrs.get("type") for tag, attrs in elements.found if tag == "script"] == ["application/json"]
     assert ("a", {"href": "#reproduce"}) in elements.found
 
@@ -144,7 +145,7 @@ def test_several_storms_begin_with_all_of_them_and_only_the_first_have_pictures(
     html = report.save(tmp_path / "page.html").read_text()
     elements = Elements(html)
     assert sum(tag == "img" for tag, _ in elements.found) == 3 * 16
-    assert "Pictures are drawn of the first 3 storms only" in elements.text
+    assert "Only the first 3 storms have pictures" in elements.text
     assert [part["storm"] for part in read_scores(tmp_path / "page.html")][:2] == ["all storms", "storm 0"]
     assert elements.text.index("all storms: 4×") < elements.text.index("Storm storm 0")
     assert "The reconstruction records no command" in elements.text
@@ -187,7 +188,7 @@ def test_the_summary_says_what_the_scores_say(truth, result):
     # White noise has far more fine energy than the truth.
     share = int(re.search(r"it has (\d+)\s%", sentences[1]).group(1))
     assert share > 100 and "bicubic" in sentences[1]
-    better = summary(evaluate(truth, noisy(truth, 0.05)))[0]
+    better = summary(evaluate(truth, noisy(truth, 0.05), settings=Settings(block="1h")))[0]
     assert re.search(r"K less than bicubic \(\d\.\d\d to", better) and "K more than" not in better
 
 
@@ -219,14 +220,14 @@ def test_places_are_where_their_reasons_say():
     truth[60:76:2, 8:24] += 12  # fine
     made = truth.copy()
     made[64:80, 64:80] += 9  # wrong
-    cold, fine, wrong = choose_places(truth, made, 4, side=16)
+    cold, fine, wrong = choose_closeups(truth, made, 4, side=16)
     assert (cold.top, cold.left) == (8, 60) and (fine.top, fine.left) == (60, 8)
     assert (wrong.top, wrong.left, wrong.side) == (64, 64, 16)
     assert (cold.cut(truth) == 200).all()
 
 
 def test_places_do_not_overlap_and_lie_on_coarse_pixels(truth):
-    places = choose_places(truth.values[0], noisy(truth).values[0], SCALE, side=30)
+    places = choose_closeups(truth.values[0], noisy(truth).values[0], SCALE, side=30)
     seen = np.zeros(truth.shape[1:], int)
     for place in places:
         assert place.side == 28 and place.top % SCALE == place.left % SCALE == 0
@@ -234,15 +235,40 @@ def test_places_do_not_overlap_and_lie_on_coarse_pixels(truth):
     assert seen.max() == 1 and seen.sum() == 3 * 28**2
 
 
-def test_a_chart_puts_values_where_its_ticks_say():
-    x, y = Axis("k", 1, 1000, log=True), Axis("K", -2, 8)
-    assert x.place(np.array([1.0, 10.0, 1000.0])) == pytest.approx([0, 1 / 3, 1])
-    assert y.ticks()[0] == (-2, "−2") and y.ticks()[-1] == (8, "8")
-    assert [text for _, text in x.ticks()] == ["1", "10", "100", "1000"]
-    drawing = chart([Line("truth", np.array([1.0, 10, 100]), np.array([0.0, np.nan, 8]))], x, y, title="a < b")
-    assert "a &lt; b" in drawing and Elements(drawing).open == []
-    path = next(attrs["d"] for tag, attrs in Elements(drawing).found if attrs.get("class") == "line truth")
-    assert path.count("M") == 2 and "nan" not in path  # broken where a value is missing
+def test_a_chart_has_its_values_its_ticks_and_the_colours_of_the_page():
+    wavenumber = np.arange(1, 33)
+    power = {"truth": wavenumber**-3.0, "bicubic": 10.0 ** -(3 + wavenumber), "reconstructed": wavenumber**-3.1}
+    power["bicubic"][3] = np.nan
+    axes = page_axes(500, 320)
+    draw_spectra(axes, Spectra(wavenumber, 8.0, power))
+    assert axes.lines[-2].get_label() == "reconstructed"  # on top, below nothing but the mark of the Nyquist
+    assert np.array_equal(axes.lines[0].get_ydata(), power["bicubic"], equal_nan=True)
+    drawing = svg_of(axes, "a < b")
+    elements = Elements(str(drawing))
+    assert elements.open == [] and "a &lt; b" in drawing
+    assert {"1", "10", "10⁻⁴", "lowres Nyquist", "mean power of a mode, K²"} <= set(
+        map(str.strip, elements.text.split("\n"))
+    )
+    paths = {attrs["style"]: attrs["d"] for tag, attrs in elements.found if tag == "path" and "style" in attrs}
+    bicubic = next(path for style, path in paths.items() if "stroke: var(--bicubic)" in style)
+    assert bicubic.count("M") == 2 and "nan" not in bicubic  # broken where a value is missing
+    assert not re.findall("#[0-9a-f]{6}", drawing)  # every colour is the page's
+
+
+def test_errors_are_drawn_with_their_intervals_over_the_share_of_pixels(result):
+    bins = error_by_kelvin(result)
+    axes = page_axes(500, 320)
+    draw_errors(axes, bins, "rmse")
+    ours = axes.lines[-1]
+    assert (ours.get_xdata() == [(part.low + part.high) / 2 for part in bins]).all()
+    assert (ours.get_ydata() == [part.rmse["reconstructed"].value for part in bins]).all()
+    assert len(axes.collections) == len(result.scores) and len(axes.patches) == len(bins)
+    band = axes.collections[-1].get_paths()[0].vertices
+    assert band[:, 1].max() == pytest.approx(max(part.rmse["reconstructed"].high for part in bins))
+    assert axes.get_ylim()[0] == 0 and axes.get_ylim()[1] >= max(line.get_ydata().max() for line in axes.lines)
+    mirrored = page_axes(500, 320)
+    draw_errors(mirrored, bins, "bias")
+    assert mirrored.get_ylim()[0] == -mirrored.get_ylim()[1]
 
 
 def test_the_scores_in_the_page_cannot_end_their_element(truth, tmp_path):

@@ -16,7 +16,7 @@ from stored_cases import RELEASES, STORED, rebuilt, scene, sparse
 from tempogan_eddy import load_model
 from tempogan_eddy.dataset import flow
 from tempogan_eddy.device import computes_bf16
-from tempogan_eddy.evaluation import frames
+from tempogan_eddy.evaluation import masked
 from tempogan_eddy.released import RELEASES as RELEASED_FILES
 
 # By engine and precision: the largest and the root mean square difference, kelvin. Engines differ in fp32 by 5e-5 K, in
@@ -125,6 +125,6 @@ def test_scores_are_what_they_were():
     "constants", [(0.6, 3, 15, 3, 5, 1.2), (0.5, 2, 15, 3, 5, 1.2), (0.5, 3, 13, 3, 5, 1.2), (0.5, 3, 15, 3, 7, 1.5)]
 )
 def test_other_constants_of_the_scored_motion_would_be_noticed(monkeypatch, constants):
-    monkeypatch.setattr(frames, "FARNEBACK", constants)
+    monkeypatch.setattr(masked, "FARNEBACK", constants)
     with pytest.raises(AssertionError):
         check_scores(stored_cases.scores())

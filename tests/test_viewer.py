@@ -25,7 +25,7 @@ from tempogan_eddy.viewer.server import listen
 from tempogan_eddy.viewer.site import Site, TileAddress, page_files
 from tempogan_eddy.viewer.tiles import SIDE, PyramidCache, cut, level_count, pyramid
 from tempogan_eddy.viewer.track import describe_grid, describe_track
-from viewer_cases import SCALE, Scenes, as_frames, ask, kelvins, site_of, storm_arrays, storm_files
+from viewer_cases import SCALE, Scenes, as_frames, ask, ensemble, kelvins, site_of, storm_arrays, storm_files
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +59,10 @@ def whole(address, panel, frame, shape):
 
 def test_tiles_hold_the_kelvins_of_the_arrays(address, files):
     arrays = files[1]
-    for panel in ("truth", "reconstructed", "low-res"):
+    for panel in ("truth", "reconstructed", "lowres"):
         expected = arrays[panel][3]
         np.testing.assert_allclose(whole(address, panel, 3, expected.shape), expected, atol=0.0051)
-    smooth = bicubic(arrays["low-res"][3], SCALE)
+    smooth = bicubic(arrays["lowres"][3], SCALE)
     np.testing.assert_allclose(whole(address, "bicubic", 3, smooth.shape), smooth, atol=0.0051)
     assert np.isnan(whole(address, "truth", 3, (320, 320))[:24, :40]).all()
 
@@ -171,9 +171,9 @@ def test_the_page_is_whole_and_names_nothing_elsewhere(address):
 def test_a_scene_is_described(address):
     index = ask(address, "/data/index.json").json()
     assert index["scenes"] == ["200101"]
-    assert [table["name"] for table in index["colours"]] == ["grey", "bd", "infrared"]
+    assert [table["name"] for table in index["colours"]] == ["grey", "bd", "infrared", "viridis"]
     scene = ask(address, "/data/0/scene.json").json()
-    assert [panel["key"] for panel in scene["panels"]] == ["low-res", "bicubic", "reconstructed", "truth"]
+    assert [panel["key"] for panel in scene["panels"]] == ["lowres", "bicubic", "reconstructed", "truth"]
     assert [panel["scale"] for panel in scene["panels"]] == [4, 1, 1, 1]
     assert scene["times"][:2] == ["2001-07-01T00:00Z", "2001-07-01T01:00Z"]
     assert scene["track"]["wind"] == [None, 10, 20, 30, 40]  # 0 is how JMA says that none is known
@@ -194,21 +194,21 @@ def roles(scene):
 
 
 def read(scene, key, time=0):
-    return scene.panel(key).read(time)
+    return scene.find(key)[0].read(time, 0)
 
 
-def test_the_low_resolution_of_a_reconstruction_is_its_block_mean(files):
+def test_the_lowresolution_of_a_reconstruction_is_its_block_mean(files):
     folder, arrays = files
     scene = Catalog(Request([folder / "fine.nc"])).scene(0)
-    assert roles(scene) == ["low-res", "bicubic", "reconstructed"]
-    np.testing.assert_allclose(read(scene, "low-res", 2), arrays["low-res"][2], atol=1e-3)
+    assert roles(scene) == ["lowres", "bicubic", "reconstructed"]
+    np.testing.assert_allclose(read(scene, "lowres", 2), arrays["lowres"][2], atol=1e-3)
 
 
 def test_a_truth_alone_with_a_scale_is_seen_by_the_sensor(files):
     folder, arrays = files
     scene = Catalog(Request([folder / "truth.nc"], scale=SCALE)).scene(0)
-    assert roles(scene) == ["low-res", "bicubic", "truth"]
-    np.testing.assert_allclose(read(scene, "low-res"), arrays["low-res"][0], atol=1e-3)
+    assert roles(scene) == ["lowres", "bicubic", "truth"]
+    np.testing.assert_allclose(read(scene, "lowres"), arrays["lowres"][0], atol=1e-3)
     assert roles(Catalog(Request([folder / "truth.nc"])).scene(0)) == ["sequence"]
 
 
@@ -218,7 +218,7 @@ def test_another_sensor_sees_the_truth_as_it_saw_for_the_model():
     fine = truth.assign_attrs(told)
     scene = build_scene("storm", {"fine": fine}, truth=truth)
     expected = SensorModel("gaussian", 4, 3.0).coarsen(truth).values[1]
-    np.testing.assert_allclose(read(scene, "low-res", 1), expected, atol=1e-4)
+    np.testing.assert_allclose(read(scene, "lowres", 1), expected, atol=1e-4)
     # The block mean of such a reconstruction is not what the sensor saw.
     assert roles(build_scene("storm", {"fine": fine})) == ["reconstructed"]
 
@@ -226,15 +226,15 @@ def test_another_sensor_sees_the_truth_as_it_saw_for_the_model():
 def test_files_of_one_storm_are_seen_together_by_what_they_say_of_themselves(files):
     folder, _ = files
     scene = Catalog(Request([folder / "coarse.nc", folder / "fine.nc", folder / "truth.nc"])).scene(0)
-    assert roles(scene) == ["low-res", "bicubic", "reconstructed", "sequence"]
-    assert scene.panel("sequence").title == "truth"
+    assert roles(scene) == ["lowres", "bicubic", "reconstructed", "sequence"]
+    assert scene.find("sequence")[0].title == "truth"
 
 
 def test_two_models_beside_each_other(files, tmp_path):
     folder, _ = files
     save_sequence(open_sequence(folder / "fine.nc") + 1, tmp_path / "other.nc")
     scene = Catalog(Request([folder / "fine.nc", tmp_path / "other.nc"], truth=folder / "truth.nc")).scene(0)
-    assert [panel.key for panel in scene.panels] == ["low-res", "bicubic", "reconstructed", "reconstructed-2", "truth"]
+    assert [panel.key for panel in scene.panels] == ["lowres", "bicubic", "reconstructed", "reconstructed-2", "truth"]
     assert [panel.title for panel in scene.panels][2:4] == ["fine", "other"]
     difference = read(scene, "reconstructed-2") - read(scene, "reconstructed")
     assert np.nanmax(np.abs(difference - 1)) < 1e-3
@@ -245,9 +245,9 @@ def test_panels_are_matched_by_time():
     fine = as_frames(arrays["reconstructed"], super_resolution_software="x", scale=4)
     truth = as_frames(arrays["truth"]).isel(time=[1, 2, 5])
     scene = build_scene("storm", {"fine": fine}, truth=truth)
-    panel = scene.panel("truth")
+    panel = scene.find("truth")[0]
     assert panel.present.tolist() == [False, True, True, False, False, True]
-    np.testing.assert_array_equal(panel.read(5), arrays["truth"][5])
+    np.testing.assert_array_equal(panel.read(5, 0), arrays["truth"][5])
     described = json.loads(Site(Scenes(scene)).scene(0))
     assert described["panels"][-1]["absent"] == [0, 3, 4]
     assert Site(Scenes(scene)).tile(TileAddress(0, "truth", 0, 0, 0, 0)) is None
@@ -277,8 +277,8 @@ def test_of_frames_with_equal_times_each_file_shows_its_own():
     [
         ({"truth": as_frames(kelvins(5, 96))}, "do not fit"),
         ({"truth": as_frames(kelvins(5, 64), start="2010-01-01T00")}, "no frame at the times"),
-        ({"low_res": as_frames(kelvins(5, 16)), "scale": 2}, "4 times finer"),
-        ({"low_res": as_frames(kelvins(5, 64))}, "name a coarser one"),
+        ({"lowres": as_frames(kelvins(5, 16)), "scale": 2}, "4 times finer"),
+        ({"lowres": as_frames(kelvins(5, 64))}, "name a coarser one"),
     ],
 )
 def test_what_does_not_fit_is_refused(change, complaint):
@@ -317,7 +317,7 @@ def test_storms_of_a_folder_are_opened_when_asked_for(tmp_path, monkeypatch):
         save_sequence(as_frames(kelvins(2, 64) + 1, name=name), tmp_path / "fine" / f"{name}.nc")
     catalog = Catalog(Request([tmp_path / "fine"], truth=tmp_path / "truth", scale=4))
     assert catalog.names == ["a", "b"] and not catalog._scenes
-    assert roles(catalog.scene(1)) == ["low-res", "bicubic", "reconstructed", "truth"]
+    assert roles(catalog.scene(1)) == ["lowres", "bicubic", "reconstructed", "truth"]
     assert list(catalog._scenes) == [1]
     assert Catalog(Request([tmp_path / "fine"], storm="b")).names == ["b"]
     (tmp_path / "truth" / "a.nc").write_bytes(b"not NetCDF")
@@ -337,6 +337,34 @@ def test_an_export_is_what_the_server_answers(site, address, tmp_path):
     for path in written:
         answer = ask(address, "/" + path.relative_to(tmp_path / "out").as_posix())
         assert answer.status == 200 and answer.content == path.read_bytes()
+
+
+def test_every_member_has_the_values_of_its_plain_sequence(tmp_path):
+    together, plain, truth = ensemble()
+    site = Site(Scenes(build_scene("storm", {"storm": together}, truth=truth)))
+    described = {panel["key"]: panel for panel in json.loads(site.scene(0))["panels"]}
+    assert list(described["reconstructed"]["members"]) == ["3", "7"] and not described["truth"]["members"]
+    for number, one in enumerate(plain):
+        alone = Site(Scenes(build_scene("storm", {"storm": one}, truth=truth)))
+        for frame, level in ((0, 0), (2, 1)):
+            wanted = alone.tile(TileAddress(0, "reconstructed", frame, level, 0, 0))
+            assert site.tile(TileAddress(0, f"reconstructed.{number}", frame, level, 0, 0)) == wanted
+        assert site.tile(TileAddress(0, "bicubic", 1, 0, 0, 0)) == alone.tile(TileAddress(0, "bicubic", 1, 0, 0, 0))
+    for unknown in ("reconstructed", "reconstructed.2", "truth.0"):
+        assert site.tile(TileAddress(0, unknown, 0, 0, 0, 0)) is None
+    export_site(site, tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out/data/0").iterdir()} == {
+        "scene.json", "lowres", "bicubic", "truth", "reconstructed.0", "reconstructed.1",
+    }  # fmt: skip
+
+
+def test_members_of_the_input_are_interpolated_one_by_one():
+    together, plain, _ = ensemble()
+    coarse = together.coarsen(y=SCALE, x=SCALE).mean().assign_attrs(together.attrs)
+    scene = build_scene("storm", {"storm": together}, lowres=coarse)
+    panel, number = scene.find("bicubic.1")
+    alone = build_scene("storm", {"storm": plain[1]}, lowres=coarse[1])
+    np.testing.assert_array_equal(panel.read(2, number), read(alone, "bicubic", 2))
 
 
 def test_an_export_replaces_only_an_export(site, tmp_path):
@@ -373,7 +401,7 @@ def test_a_server_that_ends_while_it_reads_says_nothing(capsys):
     scene = build_scene("storm", {"storm": as_frames(kelvins(1, 32))})
     begun, over = threading.Event(), threading.Event()
 
-    def read(time):
+    def read(time, member):
         begun.set()
         over.wait(20)
         return np.zeros((32, 32), np.float32)

@@ -13,10 +13,12 @@ import pytest
 from PIL import Image
 
 from benchmarks.browser import chromium, find_chromium, served, settle, wait_until_shown
-from tempogan_eddy.display.colours import COLOUR_TABLES
-from tempogan_eddy.evaluation.spectra import radial_spectrum
+from tempogan_eddy.display.palettes import PALETTES
+from tempogan_eddy.rapsd import radial_power
 from tempogan_eddy.viewer.export import export_site
-from viewer_cases import SCALE, long_site, site_of, storm_files
+from tempogan_eddy.viewer.scene import build_scene
+from tempogan_eddy.viewer.site import Site
+from viewer_cases import SCALE, Scenes, ensemble, long_site, site_of, storm_files
 
 pytestmark = pytest.mark.skipif(
     find_chromium() is None, reason="no chromium on the PATH, or playwright is not installed"
@@ -124,7 +126,7 @@ def test_the_kelvin_under_the_cursor_is_that_of_the_array(page, storm):
         page.mouse.move(*place_of(page, "reconstructed", row, column))
         for panel in ("truth", "reconstructed"):
             expect_kelvin(page, panel, arrays[panel][1, row, column])
-        expect_kelvin(page, "low-res", arrays["low-res"][1, row // SCALE, column // SCALE])
+        expect_kelvin(page, "lowres", arrays["lowres"][1, row // SCALE, column // SCALE])
         sign = "+" if (row + column) % 2 == 0 else "−"
         assert re.fullmatch(rf"Δ \{sign}(1\.00|0\.99|1\.01)", readout(page, "reconstructed", "difference").inner_text())
         assert f"row {row}, column {column}" in page.locator("#place").inner_text()
@@ -132,12 +134,12 @@ def test_the_kelvin_under_the_cursor_is_that_of_the_array(page, storm):
 
 def test_missing_pixels_say_so_and_have_their_colour(page):
     page.mouse.move(*place_of(page, "truth", 5, 5))
-    for panel in ("low-res", *FINE):
+    for panel in ("lowres", *FINE):
         expect_kelvin(page, panel, np.nan)
-    for panel in ("low-res", *FINE):
+    for panel in ("lowres", *FINE):
         area, (x, y) = box(page, panel), place_of(page, panel, 10, 18)
         shown = pixels(page, panel)[round(y - area["y"]), round(x - area["x"])]
-        assert tuple(shown) == COLOUR_TABLES["grey"].missing
+        assert tuple(shown) == PALETTES["grey"].missing
 
 
 def test_zoom_keeps_the_pixel_and_pan_moves_it(page, storm):
@@ -165,19 +167,19 @@ def test_enlarged_pixels_have_the_colours_of_the_tables(page, storm):
     for _ in range(7):
         page.mouse.wheel(0, -240)
     settle(page)
-    for name in ("bd", "infrared", "grey"):
+    for name in ("bd", "infrared", "viridis", "grey"):
         page.keyboard.press("c")
         settle(page)
         area, (x, y) = box(page, "truth"), place_of(page, "truth", 150, 150)
         shown = pixels(page, "truth")[round(y - area["y"]), round(x - area["x"])]
         kelvin = np.round(storm[1]["truth"][0, 150, 150].astype(float), 2)
-        assert np.abs(shown.astype(int) - COLOUR_TABLES[name].rgb(np.array(kelvin))).max() <= 3
+        assert np.abs(shown.astype(int) - PALETTES[name].rgb(np.array(kelvin))).max() <= 3
 
 
 def test_the_swipe_moves_the_border_between_two_panels(page):
     page.keyboard.press("w")
     handle = page.get_by_role("slider", name="Border")
-    page.get_by_label("Left panel").select_option("low-res")
+    page.get_by_label("Left panel").select_option("lowres")
     page.get_by_label("Right panel").select_option("truth")
     settle(page)
     middle = pixels(page, "truth")
@@ -268,7 +270,7 @@ def test_a_tap_reads_and_a_finger_moves(browser, address, storm):
     with opened(browser, address, has_touch=True, is_mobile=True) as page:
         page.touchscreen.tap(*place_of(page, "truth", 200, 123))
         expect_kelvin(page, "truth", storm[1]["truth"][0, 200, 123])
-        page.touchscreen.tap(*place_of(page, "low-res", 40, 250))
+        page.touchscreen.tap(*place_of(page, "lowres", 40, 250))
         expect_kelvin(page, "truth", storm[1]["truth"][0, 40, 250])
 
 
@@ -278,7 +280,7 @@ def test_the_spectrum_is_that_of_the_evaluation(page, storm):
         "async field => Array.from((await import('./fourier.js')).radialSpectrum(Float64Array.from(field), 256))",
         field.ravel().tolist(),
     )
-    np.testing.assert_allclose(found, radial_spectrum(field), rtol=1e-6)
+    np.testing.assert_allclose(found, radial_power(field), rtol=1e-6)
     # Of this frame, 256 pixels in the middle are in view in every panel.
     page.wait_for_selector('#spectrum[data-lines="4"]')
     assert page.locator("#spectrum-note").inner_text() == "256×256 px"
@@ -326,6 +328,24 @@ def test_a_thousand_large_frames_load_only_what_is_shown(browser):
             page.mouse.wheel(0, -240)
         settle(page)
         assert len(page.requests) - before <= 40
+
+
+def test_a_member_is_chosen_by_menu_and_by_key(browser):
+    together, plain, truth = ensemble()
+    site = Site(Scenes(build_scene("storm", {"storm": together}, truth=truth)))
+    with served(site) as address, opened(browser, address) as page:
+        assert page.get_by_label("Member").locator("option").all_inner_texts() == ["Member 3", "Member 7"]
+        page.mouse.move(*place_of(page, "reconstructed", 170, 99))
+        expect_kelvin(page, "reconstructed", float(plain[0][0, 170, 99]))
+        page.get_by_label("Member").select_option("Member 7")
+        expect_kelvin(page, "reconstructed", float(plain[1][0, 170, 99]))
+        page.keyboard.press("m")
+        expect_kelvin(page, "reconstructed", float(plain[0][0, 170, 99]))
+        expect_kelvin(page, "truth", float(truth[0, 170, 99]))
+
+
+def test_a_plain_sequence_has_no_menu_of_members(page):
+    assert page.get_by_label("Member").is_hidden()
 
 
 def test_an_exported_page_works_from_any_web_server(browser, storm, tmp_path):

@@ -91,7 +91,7 @@ def storm_arrays(frames=5, side=320):
     truth[:, :24, :40] = np.nan
     added = np.tile([[1, -1], [-1, 1]], (side // 2, side // 2)).astype(np.float32)
     coarse = np.stack([area_mean(frame, SCALE) for frame in truth])
-    return {"truth": truth, "low-res": coarse, "reconstructed": truth + added}
+    return {"truth": truth, "lowres": coarse, "reconstructed": truth + added}
 
 
 def storm_files(folder, frames=5, side=320):
@@ -105,10 +105,19 @@ def storm_files(folder, frames=5, side=320):
         "super_resolution_comment": "Detail finer than the input's pixels is plausible, not observed.",
     }
     save_sequence(as_frames(arrays["truth"]), folder / "truth.nc", precision="exact")
-    save_sequence(as_frames(arrays["low-res"], sensor_model="area"), folder / "coarse.nc", precision="exact")
+    save_sequence(as_frames(arrays["lowres"], sensor_model="area"), folder / "coarse.nc", precision="exact")
     command = "tempogan-eddy reconstruct coarse.nc -o fine.nc"
     save_sequence(as_frames(arrays["reconstructed"], **made), folder / "fine.nc", history=command, precision="exact")
     return arrays
+
+
+def ensemble():
+    """Members 3 and 7 of a reconstruction in one array, as plain sequences, and the truth."""
+    arrays = storm_arrays(frames=3)
+    made = {"super_resolution_software": "TempoGAN-Eddy", "scale": SCALE, "sensor_model": "area"}
+    plain = [as_frames(arrays["reconstructed"] + shift, **made) for shift in (0, 1)]
+    together = xr.concat(plain, "member").assign_coords(member=[3, 7])
+    return together, plain, as_frames(arrays["truth"])
 
 
 def site_of(folder):

@@ -68,32 +68,23 @@ def keep_freed_memory() -> bool:
     return bool(library.mallopt(mmap_max, 0) and library.mallopt(trim_threshold, -1))
 
 
-class _Exact:
-    """The one setting of the process that `exact_convolutions` changes, and who needs it changed now."""
-
-    # The older setting cannot be read any more once somebody has used the newer, which torch 2.8 has not.
-    place: Any = getattr(torch.backends.cudnn, "conv", torch.backends.cudnn)
-    name, value = ("fp32_precision", "ieee") if hasattr(torch.backends.cudnn, "conv") else ("allow_tf32", False)
-    lock = threading.Lock()
-    users = 0
-    before: Any = None
+# TF32 in the convolutions of cuDNN; torch has no setting for one call or thread. The older setting cannot be read any
+# more once somebody has used the newer, which torch 2.8 has not.
+_CUDNN: Any = getattr(torch.backends.cudnn, "conv", torch.backends.cudnn)
+_TF32, _EXACT = ("fp32_precision", "ieee") if _CUDNN is not torch.backends.cudnn else ("allow_tf32", False)
+_ONE_THREAD = threading.RLock()
 
 
 @contextmanager
 def exact_convolutions() -> Iterator[None]:
-    """Keep float32 in the convolutions of a GPU, whose default rounds what goes in to 11 bits (TF32): up to 0.05 K.
+    """Keep float32 in the convolutions of a GPU, which rounds their input to 11 bits (TF32) by default: up to 0.05 K.
 
-    Blocks may be nested and run in several threads; the setting returns to what it was after the last of them.
+    Blocks may be nested. Threads wait for each other, so that none restores the setting under another.
     """
-    with _Exact.lock:
-        if not _Exact.users:
-            _Exact.before = getattr(_Exact.place, _Exact.name)
-            setattr(_Exact.place, _Exact.name, _Exact.value)
-        _Exact.users += 1
-    try:
-        yield
-    finally:
-        with _Exact.lock:
-            _Exact.users -= 1
-            if not _Exact.users:
-                setattr(_Exact.place, _Exact.name, _Exact.before)
+    with _ONE_THREAD:
+        before = getattr(_CUDNN, _TF32)
+        setattr(_CUDNN, _TF32, _EXACT)
+        try:
+            yield
+        finally:
+            setattr(_CUDNN, _TF32, before)

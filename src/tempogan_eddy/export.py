@@ -1,37 +1,34 @@
-"""The generator as ONNX, for programs without PyTorch: kelvin in, kelvin out, frames of any size.
-
-The graph is written down node by node, beside the two methods of `Generator` that it repeats; tests hold it
-against them. torch.onnx takes 6 s for the same graph, needs two more libraries, and leaves the paths of this
-machine's source files in it.
-"""
+"""The generator as ONNX, for programs without PyTorch: kelvin in, kelvin out, frames of any size."""
 
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import math
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tempogan_eddy import __version__
+from tempogan_eddy.cache import cached
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.fingerprint import network_digest
 from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.ownership import Kind, check_place
+from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
 from tempogan_eddy.model.tempogan import Generator
 from tempogan_eddy.weights import Model
 
-if TYPE_CHECKING:
-    import onnx
-
-__all__ = ["ONNX", "ONNX_FORMAT", "detail_to_onnx", "export_model", "not_installed", "require"]
+__all__ = ["ONNX", "ONNX_FORMAT", "export_model", "not_installed", "require", "residual_to_onnx"]
 
 ONNX_FORMAT = "tempogan-eddy-onnx"
 
-# The newest operators needed are those of 18 (2022); runtimes read every older file, but no newer one.
-OPSET, IR_VERSION = 18, 8
+# The networks need no newer operators than those of 18 (2022); runtimes read every older file, but no newer one.
+OPSET = 18
 
 PRODUCER = "tempogan-eddy"
 
@@ -64,96 +61,70 @@ def not_installed(library: str, extra: str) -> InputError:
     return InputError(f"The library {library} is not installed; run: pip install 'tempogan-eddy[{extra}]'.")
 
 
-class _Graph:
-    """ONNX nodes in the order in which they are computed, and the weights they read."""
+class _Residual(nn.Module):
+    """`Generator.detail` as the forward pass."""
 
-    def __init__(self, onnx: Any) -> None:
-        self.onnx = onnx
-        self.nodes: list[onnx.NodeProto] = []
-        self.weights: list[onnx.TensorProto] = []
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self.generator = generator
+        self.channels = generator.head.weight.shape[1]
 
-    def weight(self, value: Tensor | float | list[int]) -> str:
-        """The name of a constant."""
-        name = f"weight{len(self.weights)}"
-        numbers = torch.as_tensor(value).detach().cpu().contiguous().numpy()
-        self.weights.append(self.onnx.numpy_helper.from_array(numbers, name))
-        return name
-
-    def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
-        """The name of what ``operator`` makes of the inputs."""
-        name = f"{operator.lower()}{len(self.nodes)}"
-        self.nodes.append(self.onnx.helper.make_node(operator, inputs, [name], **attributes))
-        return name
-
-    def convolve(self, features: str, layer: Any) -> str:
-        """A 3x3 convolution that sees zero beyond the edge."""
-        weight, bias = self.weight(layer.weight), self.weight(layer.bias)
-        return self.node("Conv", features, weight, bias, pads=[1, 1, 1, 1])
-
-    def to_model(self, source: str, target: str, channels: tuple[int, int], sizes: list[str]) -> onnx.ModelProto:
-        """The checked graph from ``source``, (N, C, height, width), to the last node, (N, C', *sizes)."""
-        helper, float32 = self.onnx.helper, self.onnx.TensorProto.FLOAT
-        self.nodes[-1].output[0] = target
-        graph = helper.make_graph(
-            self.nodes,
-            "generator",
-            [helper.make_tensor_value_info(source, float32, ["batch", channels[0], "height", "width"])],
-            [helper.make_tensor_value_info(target, float32, ["batch", channels[1], *sizes])],
-            self.weights,
-        )
-        model = helper.make_model(
-            graph,
-            opset_imports=[helper.make_opsetid("", OPSET)],
-            ir_version=IR_VERSION,
-            producer_name=PRODUCER,
-            producer_version=__version__,
-        )
-        self.onnx.checker.check_model(model, full_check=True)
-        return model
+    def forward(self, frames: Tensor) -> Tensor:
+        return self.generator.detail(frames)
 
 
-def _add_detail(graph: _Graph, generator: Generator, frames: str) -> str:
-    """`Generator.detail` in ONNX."""
-    shallow = graph.convolve(graph.node("Sub", frames, graph.weight(0.5)), generator.head)
-    deep = shallow
-    block: Any
-    for block in generator.blocks:
-        inner = graph.node("Relu", graph.convolve(deep, block.first))
-        deep = graph.node("Add", deep, graph.convolve(inner, block.second))
-    deep = graph.node("Add", shallow, graph.convolve(deep, generator.body))
-    return graph.convolve(deep, generator.tail)
+class _InKelvin(_Residual):
+    """The whole generator, kelvin in and kelvin out."""
+
+    def __init__(self, generator: Generator, kelvin_range: tuple[float, float]) -> None:
+        super().__init__(generator)
+        self.kelvin_range = kelvin_range
+
+    def forward(self, frames: Tensor) -> Tensor:
+        return to_kelvin(self.generator(from_kelvin(frames, self.kelvin_range)), self.kelvin_range)
 
 
-def _add_combination(graph: _Graph, generator: Generator, frames: str, detail: str) -> str:
-    """`Generator.combine` in ONNX, of frames with one channel."""
-    if generator.lr_consistency:
-        mean = graph.node("ReduceMean", detail, graph.weight([1]), keepdims=1)
-        detail = graph.node("Sub", detail, mean)
-    padded = graph.node("Pad", frames, graph.weight([0, 0, 2, 2, 0, 0, 2, 2]), mode="edge")
-    coarse = graph.node("Conv", padded, graph.weight(generator.interpolation))
-    places = graph.node("Add", coarse, detail)
-    return graph.node("DepthToSpace", places, blocksize=generator.upsample_factor, mode="CRD")
-
-
-def detail_to_onnx(generator: Generator) -> bytes:
-    """The learned branch alone, as an ONNX file in memory.
+def residual_to_onnx(generator: Generator) -> bytes:
+    """Export the residual of a generator as an ONNX file in memory; the user's cache keeps it for the next time.
 
     Returns
     -------
     bytes
-        ``frames`` (N, C, h, w), scaled, to ``detail`` (N, scale ** 2, h, w): float32, every size free. C is
-        what the first convolution takes: 1, or 2 for frames in two parts.
+        ``frames`` (N, C, h, w), scaled, to ``residual`` (N, scale ** 2, h, w): float32, every size free. C is the
+        number of input channels of the first convolution: 1, or 2 for frames in two parts.
 
     Raises
     ------
     InputError
         onnx is not installed.
     """
-    graph = _Graph(require("onnx", "export"))
-    _add_detail(graph, generator, "frames")
-    channels = generator.head.weight.shape[1], generator.upsample_factor**2
-    model = graph.to_model("frames", "detail", channels, ["height", "width"])
-    return model.SerializeToString()
+    onnx = require("onnx", "export")
+    key = f"{network_digest(generator)} {__version__} {torch.__version__} {onnx.__version__}"
+    network = _Residual(generator)
+    return cached("residual.onnx", key, lambda: _export(network, "frames", "residual", ["height", "width"]))
+
+
+def _export(network: _Residual, source: str, target: str, sizes: list[str]) -> bytes:
+    """Export a network from ``source``, (N, C, height, width), to ``target``, (N, C', *sizes)."""
+    content = io.BytesIO()  # no file that a full disk could refuse
+    with warnings.catch_warnings():
+        # The newer exporter (dynamo=True) takes 7 s for the same graph where this one takes 0.5 s (CPU time of one
+        # core, torch 2.13), needs onnxscript, and stores the paths of source files of this machine.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network.eval(),
+            (torch.zeros(1, network.channels, 8, 8),),
+            content,  # type: ignore[arg-type]
+            input_names=[source],
+            output_names=[target],
+            dynamic_axes={
+                source: {0: "batch", 2: "height", 3: "width"},
+                target: {0: "batch", 2: sizes[0], 3: sizes[1]},
+            },
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    return content.getvalue()
 
 
 def export_model(model: Model, path: str | Path, *, overwrite: bool = False) -> None:
@@ -179,16 +150,13 @@ def export_model(model: Model, path: str | Path, *, overwrite: bool = False) -> 
         raise InputError(f"{path} does not end in .onnx; give the exported model a name that does.")
     check_place(path, ONNX, overwrite=overwrite)
     onnx = require("onnx", "export")
-    graph = _Graph(onnx)
-    low, high = model.kelvin_range
-    offset, span = graph.weight(float(low)), graph.weight(float(high - low))
-    frames = graph.node("Div", graph.node("Sub", "coarse", offset), span)
-    fine = _add_combination(graph, model.generator, frames, _add_detail(graph, model.generator, frames))
-    graph.node("Add", graph.node("Mul", fine, span), offset)
-    proto = graph.to_model("coarse", "fine", (1, 1), ["fine_height", "fine_width"])
-    onnx.helper.set_model_props(proto, _describe(model))
+    network = _InKelvin(model.generator, model.kelvin_range)
+    exported = onnx.load_from_string(_export(network, "coarse", "fine", ["fine_height", "fine_width"]))
+    exported.producer_name, exported.producer_version = PRODUCER, __version__
+    onnx.helper.set_model_props(exported, _describe(model))
+    onnx.checker.check_model(exported, full_check=True)
     with written_aside(path, ONNX, overwrite=overwrite) as partial:
-        partial.write_bytes(proto.SerializeToString())
+        partial.write_bytes(exported.SerializeToString())
 
 
 def _describe(model: Model) -> dict[str, str]:

@@ -1,23 +1,27 @@
-"""Files by their content: which model file a name means, and its fingerprint."""
+"""Files and networks by their content: the model file that a name means, and fingerprints."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tempogan_eddy.io.walk import refuse_special
 from tempogan_eddy.released import RELEASES, is_released
 
-__all__ = ["model_file", "sha256"]
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["model_file", "network_digest", "sha256"]
 
 
 def sha256(path: Path) -> str:
-    """The fingerprint of a file, as ``sha256sum`` prints it.
+    """Return the fingerprint of a file, as ``sha256sum`` prints it.
 
     Raises
     ------
     InputError
-        It is no file, or cannot be read.
+        The path is no file, or cannot be read.
     """
     refuse_special(path)  # a device may have no end
     with path.open("rb") as file:
@@ -25,8 +29,18 @@ def sha256(path: Path) -> str:
 
 
 def model_file(name: str) -> Path | None:
-    """The file of a model named on the command line, released or one's own; None where there is none."""
+    """Return the file of a model as the command line names it, released or not; None if it does not exist."""
     path = Path(name)
     if is_released(name):
         path = RELEASES / f"{name}.safetensors"
     return path if path.is_file() else None
+
+
+def network_digest(network: nn.Module) -> str:
+    """Return the fingerprint of what a network computes: its class, its layers and settings, its weights."""
+    settings = {key: value for key, value in vars(network).items() if isinstance(value, bool | int | float | str)}
+    digest = hashlib.sha256(f"{type(network)} {network} {sorted(settings.items())}".encode())
+    for name, values in network.state_dict().items():
+        digest.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
+        digest.update(values.detach().cpu().contiguous().numpy())
+    return digest.hexdigest()

@@ -64,10 +64,12 @@ def warn_of_input(sequence: xr.DataArray, model: Model) -> ValueGuard:
     if repeated:
         log.warning("Frames of the input at the time of the one before: %d; keep one of each time", repeated)
     spacing = grid_spacing(sequence)
-    if is_released(model.name):
+    released = is_released(model.name)
+    if released:
         _warn_of_channel(sequence)
         _warn_of_spacing(spacing)
-    guard = ValueGuard(model, spacing is not None or "sensor_model" in sequence.attrs)
+    may_be_fine = released and spacing is None and "sensor_model" not in sequence.attrs
+    guard = ValueGuard(model, may_be_fine)
     guard.done = is_made  # its texture is the model's
     return guard
 
@@ -98,22 +100,23 @@ class ValueGuard:
     Parameters
     ----------
     model : Model
-        What the frames are given to.
-    grid_is_known : bool
-        Whether the grid spacing, or the sensor model that made the input, is known; then only they tell whether the
-        input is already fine.
+        The model that gets the frames.
+    may_be_fine : bool
+        Whether only the values can tell that the input is already fine: for a released model, whose grid is known, if
+        neither the grid spacing of the input nor its sensor model is.
     """
 
-    def __init__(self, model: Model, grid_is_known: bool) -> None:
+    def __init__(self, model: Model, may_be_fine: bool) -> None:
         self.kelvin_range = model.kelvin_range
-        self.may_be_fine = is_released(model.name) and not grid_is_known
-        self.is_sharp = model.sensor.kind == "area"  # a wider footprint leaves little detail, rightly
+        self.may_be_fine = may_be_fine
+        self.is_sharp = not model.sensor.margin  # a wider footprint leaves little detail, rightly
         self.done = False
 
     def __call__(self, frames: NDArray[np.float32]) -> None:
         """Look at the first of some frames (T, y, x), if none was seen before."""
         if self.done or not len(frames):
             return
+        self.done = True  # for other threads, meanwhile
         self.done = self._look(frames[0])
 
     def _look(self, frame: NDArray[np.float32]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -11,10 +12,20 @@ from tempogan_eddy.config_text import describe_problems
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.errors import InputError
 
-__all__ = ["NetworkSpecification", "Specification", "read_specification", "specification_of_config"]
+__all__ = ["NetworkSpecification", "Specification", "differences", "read_specification"]
 
 VERSION = 1
 """Raised only when an earlier release would misread a file. Further keys do not raise it: readers skip unknown keys."""
+
+KEYS = {
+    "model.n_residual_blocks": "network.blocks",
+    "model.channels": "network.channels",
+    "model.lr_consistency": "network.lr_consistency",
+    "model.upsample_factor": "scale",
+    "sensor": "sensor",
+    "data.kelvin_range": "kelvin_range",
+}
+"""The keys of the configuration that decide the parts of a specification."""
 
 
 class _Part(BaseModel):
@@ -75,14 +86,25 @@ class Specification(_Part):
         return cls(network=network, scale=config.scale, sensor=config.sensor, kelvin_range=config.data.kelvin_range)
 
 
-def read_specification(stored: Any, path: object) -> Specification:
+def read_specification(stored: Any, config: Any, path: object) -> Specification:
     """Check a stored specification; unknown keys are skipped.
+
+    Parameters
+    ----------
+    stored
+        As the file holds it, or None: the first releases wrote only the training configuration.
+    config
+        The training configuration in the file, of which only what the specification needs is read.
+    path
+        The file, for messages.
 
     Raises
     ------
     InputError
         A value is missing or wrong, or a later release wrote the file in a way that this one would misread.
     """
+    if stored is None:
+        return _from_stored_config(config, path)
     if isinstance(stored, dict):
         version = stored.get("version")
         if isinstance(version, int) and version > VERSION:
@@ -99,19 +121,21 @@ def read_specification(stored: Any, path: object) -> Specification:
     return specification
 
 
-def specification_of_config(stored: Any, path: object) -> Specification:
-    """Derive the specification of a file that holds only the training configuration, as the first releases wrote it.
+def differences(theirs: Specification, ours: Specification) -> dict[str, tuple[Any, Any]]:
+    """Return what differs between two specifications, by the key of the configuration that decides it."""
+    return {
+        key: values
+        for key, part in KEYS.items()
+        if (values := (attrgetter(part)(theirs), attrgetter(part)(ours)))[0] != values[1]
+    }
 
-    Raises
-    ------
-    InputError
-        A value that the specification needs is wrong.
-    """
-    values: Any = {"": stored}
-    if isinstance(stored, dict):
+
+def _from_stored_config(config: Any, path: object) -> Specification:
+    values: Any = {"": config}
+    if isinstance(config, dict):
         wanted = {"model": None, "sensor": None, "data": ("kelvin_range",)}
         values = {
-            section: _known(stored.get(section, {}), Config.model_fields[section].annotation, keys)
+            section: _known(config.get(section, {}), Config.model_fields[section].annotation, keys)
             for section, keys in wanted.items()
         }
     try:

@@ -20,7 +20,7 @@ from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.ownership import Kind
 from tempogan_eddy.model.tempogan import Generator
 from tempogan_eddy.released import RELEASED, RELEASES, is_released
-from tempogan_eddy.specification import Specification, read_specification, specification_of_config
+from tempogan_eddy.specification import Specification, read_specification
 from tempogan_eddy.stored import CHECKPOINT_FORMAT, MODEL_FORMAT, read_checkpoint, read_model_file
 
 __all__ = [
@@ -204,7 +204,7 @@ def _load_file(path: Path) -> Model:
         stored, config = checkpoint.get("specification"), checkpoint["config"]
     else:
         stored, config, weights, metadata = read_model_file(path)
-    specification = specification_of_config(config, path) if stored is None else read_specification(stored, path)
+    specification = read_specification(stored, config, path)
     if specification.network.kind not in NETWORKS:
         raise InputError(
             f"The model {path} has a network of kind '{specification.network.kind}', which is not known here; import "

@@ -1,5 +1,47 @@
 """The command line: parses and calls, nothing else. Heavy imports wait until a command runs."""
 
-from tempogan_eddy.cli.main import main
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from tempogan_eddy.interrupts import Interrupter
 
 __all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit.
+
+    The exit code is 0 when done, 1 for a failure, 2 for bad input, 130 after Ctrl-C, 143 after SIGTERM, and 141 when
+    nobody reads the output. After a signal the process ends at once: a thread that still computes would keep Python
+    from ending.
+
+    Parameters
+    ----------
+    arguments
+        The words after the name of the program; those of this process by default.
+    """
+    interrupter = Interrupter(at_once=arguments is None)
+    interrupter.install()
+    try:
+        from tempogan_eddy.cli.application import run
+
+        run(list(sys.argv[1:] if arguments is None else arguments))
+    except BaseException as error:
+        # Typer has a code of its own for an interrupt before the command starts.
+        if isinstance(error, SystemExit) and not (error.code and interrupter.received):
+            raise
+        interrupter.uninstall(signal.SIG_IGN)
+        from tempogan_eddy.cli.failures import end
+
+        code = end(interrupter.error if interrupter.received else error)
+        if interrupter.received and arguments is None:
+            sys.stdout.flush()
+            os._exit(code)
+        sys.exit(code)
+    finally:
+        # Python's own end has nothing left to clean up.
+        interrupter.uninstall(signal.SIG_DFL if arguments is None else None)

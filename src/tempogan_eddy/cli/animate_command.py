@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from tempogan_eddy.cli.files import read_one_of
 from tempogan_eddy.cli.options import (
     Colours,
     ConfigPath,
@@ -59,6 +60,9 @@ def animate(
         typer.Option(help="TOP,LEFT,HEIGHT,WIDTH in pixels of the finest input.", show_default=False),
     ] = None,
     every: Annotated[int, typer.Option(min=1, help="Show each n-th frame only.")] = 1,
+    member: Annotated[
+        str | None, typer.Option(help="Member of an ensemble; else the first.", show_default=False)
+    ] = None,
     quality: Annotated[int, typer.Option(min=1, max=100, help="Of WebP; 100 keeps every colour exactly.")] = 80,
     credit: Credit = "",
     input_format: InputFormat = None,
@@ -68,31 +72,21 @@ def animate(
 ) -> None:
     """Show sequences side by side and moving, with their times and a legend in kelvin."""
     from tempogan_eddy.display.animation import Animation
-    from tempogan_eddy.display.colours import COLOUR_TABLES
+    from tempogan_eddy.display.film import film_of
     from tempogan_eddy.display.movie import check_name, save_animation
-    from tempogan_eddy.display.panels import match_panels
+    from tempogan_eddy.display.palettes import PALETTES
 
     check_name(output, overwrite=overwrite, sources=sources)
     window = _window(crop)
     names = _labels(labels, sources)
     data = settings(config, overrides, variable=variable, time_from=time_from).data
-    sequences = [_open(source, storm, time, input_format, data) for source in sources]
-    panels = match_panels(sequences, names, every)
-    animation = Animation(panels, table=COLOUR_TABLES[colours], width=width, crop=window, credit=credit)
+    sequences = [read_one_of(source, storm, time, input_format, data) for source in sources]
+    film = film_of(sequences, names, every, member)
+    animation = Animation(film, palette=PALETTES[colours], width=width, crop=window, credit=credit)
     with frame_progress("animating", len(animation)) as advance:
         save_animation(animation, output, fps=fps, quality=quality, overwrite=overwrite, on_frame=advance)
     size = output.stat().st_size / 1e6
     print(f"{output}: {len(animation)} frames of {animation.size[0]}x{animation.size[1]}, {size:.1f} MB")
-
-
-def _open(source: Path, storm: str | None, time: str | None, input_format: str | None, data: Any) -> Any:
-    """One input; the storm's name is needed only where it holds several."""
-    from tempogan_eddy.io import select_time
-    from tempogan_eddy.io.open import choose, find_sources, open_source
-
-    found = find_sources(source, input_format, **data.reader_options())
-    sequence = open_source(choose(found, storm if len(found) > 1 else None, source), **data.reader_options())
-    return select_time(sequence, time, data.time_tolerance)
 
 
 def _labels(text: str | None, sources: list[Path]) -> list[str]:

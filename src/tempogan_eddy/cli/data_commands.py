@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
-from tempogan_eddy.cli.invocation import history
+from tempogan_eddy.cli.files import one_or_all, read, write
 from tempogan_eddy.cli.options import (
     ConfigPath,
     Exact,
@@ -20,52 +20,20 @@ from tempogan_eddy.cli.options import (
     Overrides,
     Overwrite,
     Packed,
+    SensorName,
     Storm,
     Time,
     TimeFrom,
     Variable,
     model_names,
-    one_or_all,
     precision_name,
     settings,
 )
-from tempogan_eddy.cli.progress import frame_progress, storm_progress
+from tempogan_eddy.cli.progress import storm_progress
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.terminal import printable
 
-__all__ = ["coarsen", "config", "info", "pack", "read", "split", "synthesize", "write"]
-
-
-def read(paths: list[Path], storm: str | None, time: str | None, input_format: str | None, data: Any) -> Any:
-    """Open a sequence as a command asks for it; ``data`` is the configuration's data section."""
-    from tempogan_eddy.io import open_sequence, select_time
-    from tempogan_eddy.io.quality import EVERYTHING, refuse_celsius
-
-    options = {"storm": storm, "format": input_format, **data.reader_options()}
-    sequence = select_time(open_sequence(one_or_all(paths), **options), time, data.time_tolerance)
-    if sequence[0].isnull().all():
-        options["valid_kelvin"] = EVERYTHING
-        as_it_came = select_time(open_sequence(one_or_all(paths), **options), time, data.time_tolerance)
-        refuse_celsius(as_it_came[0].values, paths[0])
-    return sequence
-
-
-def write(
-    sequence: Any, output: Path, output_format: str | None, verb: str, *, precision: str, overwrite: bool
-) -> None:
-    """Save a sequence with a progress bar; a suffix-less output takes the format of the input."""
-    from tempogan_eddy.io import save_sequence
-
-    with frame_progress(verb, sequence.sizes["time"]) as advance:
-        save_sequence(
-            sequence,
-            output,
-            format=output_format,
-            history=history(),
-            precision=precision,
-            overwrite=overwrite,
-            on_frame=advance,
-        )
+__all__ = ["coarsen", "config", "info", "pack", "split", "synthesize"]
 
 
 def coarsen(
@@ -75,7 +43,7 @@ def coarsen(
         int | None, typer.Option(min=2, max=64, help="How many times coarser; else as configured.", show_default=False)
     ] = None,
     sensor: Annotated[
-        Literal["area", "bicubic", "gaussian"] | None,
+        SensorName | None,
         typer.Option(help="How the coarse instrument sees; else as configured.", show_default=False),
     ] = None,
     sigma: Annotated[
@@ -110,10 +78,10 @@ def coarsen(
         checked.scale if scale is None else scale,
         configured.sigma if sigma is None else sigma,
         configured.noise_kelvin if noise is None else noise,
+        **(configured.parameters if sensor in (None, configured.kind) else {}),
     )
-    coarse = model.coarsen(sequence, seed)
-    write(coarse, output, format, "coarsening", precision=precision, overwrite=overwrite)
-    print(f"{output}: {coarse.sizes['time']} frames of {coarse.sizes['y']}x{coarse.sizes['x']}")
+    lowres = model.coarsen(sequence, seed)
+    write(lowres, output, format, "coarsening", precision=precision, overwrite=overwrite)
 
 
 def pack(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 import typer
 
+from tempogan_eddy.cli.files import read_one_of, read_pairs
 from tempogan_eddy.cli.invocation import history
 from tempogan_eddy.cli.options import (
     Colours,
@@ -22,10 +22,10 @@ from tempogan_eddy.cli.options import (
     TimeFrom,
     Variable,
     model_names,
-    one_or_all,
     settings,
 )
 from tempogan_eddy.cli.progress import frame_progress
+from tempogan_eddy.errors import InputError
 
 __all__ = ["evaluate"]
 
@@ -35,7 +35,7 @@ STANDARD_OUTPUT = Path("-")
 def evaluate(
     truth: Annotated[
         list[Path],
-        typer.Option("--truth", help="The true fine sequence, or a pattern (may be repeated).", show_default=False),
+        typer.Option("--truth", help="The true highres sequence, or a pattern (may be repeated).", show_default=False),
     ],
     reconstructed: Annotated[
         list[Path],
@@ -45,7 +45,16 @@ def evaluate(
         list[Path] | None,
         typer.Option(
             "--lowres",
-            help="The coarse input (may be repeated); made from the truth where left out.",
+            help="The lowres input (may be repeated); made from the truth where left out.",
+            show_default=False,
+        ),
+    ] = None,
+    compared: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--compare",
+            metavar="NAME=PATH",
+            help="Score another reconstruction beside it, under a name (may be repeated).",
             show_default=False,
         ),
     ] = None,
@@ -87,6 +96,10 @@ def evaluate(
     colours: Colours = "infrared",
     credit: Credit = "",
     baselines: Annotated[bool, typer.Option(help="Score nearest, bicubic and back-projected bicubic too.")] = True,
+    chosen: Annotated[
+        list[str] | None,
+        typer.Option("--metrics", help="Score only these, such as rmse,lsd (may be repeated).", show_default=False),
+    ] = None,
     overwrite: Overwrite = False,
     config: ConfigPath = None,
     overrides: Overrides = None,
@@ -94,10 +107,13 @@ def evaluate(
     """Score a reconstruction against the truth, beside simple interpolation."""
     from tempogan_eddy.evaluation import Settings, combine
     from tempogan_eddy.evaluation import evaluate as score
+    from tempogan_eddy.evaluation.matching import RECONSTRUCTED
     from tempogan_eddy.evaluation.report import as_json, table, to_csv, to_json
 
-    sources = [*truth, *reconstructed, *(lowres or []), *([model] if model else [])]
+    others = _named_paths(compared)
+    sources = [*truth, *reconstructed, *others.values(), *(lowres or []), *([model] if model else [])]
     _check_outputs(json_file, csv_file, report, overwrite, sources)
+    metrics = _named_metrics(chosen, report)
     page = _page(model, colours, credit) if report else None
     drawings = _Drawings(figures, overwrite, sources) if figures else None
     # A program that reads the scores reads nothing else.
@@ -105,28 +121,32 @@ def evaluate(
     data = settings(config, overrides, variable=variable, time_from=time_from).data
     cadence = _stated_cadence(data, config, overrides)
     results = []
-    for name, truth_part, fine, coarse in _pairs(truth, reconstructed, lowres, storm, time, input_format, data):
+    for name, truth_part, ours, lowres_part in read_pairs(
+        truth, reconstructed, lowres, storm, time, input_format, data
+    ):
+        beside = {other: read_one_of(path, name, time, None, data) for other, path in others.items()}
         places = drawings.places(str(truth_part.attrs.get("sequence", name))) if drawings else None
         with frame_progress(f"evaluating {name}") as advance:
             result = score(
                 truth_part,
-                fine,
-                coarse,
+                {RECONSTRUCTED: ours, **beside},
+                lowres_part,
                 sensor_scale=scale,
                 baselines=baselines,
                 cadence=cadence,
                 time_tolerance=data.time_tolerance,
                 settings=Settings(kelvin_range=data.kelvin_range),
+                metrics=metrics,
                 valid_kelvin=data.valid_kelvin,
                 progress=advance,
             )
         results.append(result)
         _print(table(result), people)
         if places:
-            _draw(places, overwrite, result, truth_part, fine, coarse, people)
+            _draw(places, overwrite, result, truth_part, ours, lowres_part, people)
         if page:
             with frame_progress(f"drawing {name}") as advance:
-                page.add(result, truth_part, fine, coarse, advance)
+                page.add(result, truth_part, ours, lowres_part, advance)
     if len(results) > 1:
         results.append(combine(results))
         _print(table(results[-1]), people)
@@ -140,6 +160,28 @@ def evaluate(
         print(to_csv(results, csv_file, overwrite=overwrite), file=people)
     if page and report:
         print(page.save(report, overwrite=overwrite), file=people)
+
+
+def _named_paths(texts: list[str] | None) -> dict[str, Path]:
+    """Return the paths of texts such as ``faithful=plain.nc`` by name."""
+    named: dict[str, Path] = {}
+    for text in texts or []:
+        name, equals, path = text.partition("=")
+        if not (name and equals and path) or name in named:
+            raise InputError(f"--compare {text} is not NAME=PATH with a name of its own, such as faithful=plain.nc.")
+        named[name] = Path(path)
+    return named
+
+
+def _named_metrics(chosen: list[str] | None, report: Path | None) -> list[str] | None:
+    """Return the names of a list such as ``rmse,lsd``; what is wrong with them shows before hours of scoring."""
+    from tempogan_eddy.evaluation.metrics import choose_metrics
+
+    if not chosen:
+        return None
+    if report is not None:
+        raise InputError("The report shows all metrics; leave out --metrics or --report.")
+    return [metric.name for metric in choose_metrics(name.strip() for text in chosen for name in text.split(","))]
 
 
 def _stated_cadence(data: Any, config: Path | None, overrides: list[str] | None) -> str | None:
@@ -181,7 +223,7 @@ class _Drawings:
 
     def places(self, storm: str) -> tuple[Path, Path]:
         """The files for the crops and the spectra of a storm."""
-        from tempogan_eddy.evaluation.figures import FIGURE
+        from tempogan_eddy.display.figures import FIGURE
         from tempogan_eddy.io.names import safe_name
         from tempogan_eddy.io.ownership import check_place
 
@@ -193,45 +235,14 @@ class _Drawings:
         return crops, spectra
 
 
-def _pairs(
-    truth: list[Path],
-    reconstructed: list[Path],
-    lowres: list[Path] | None,
-    storm: str | None,
-    time: str | None,
-    truth_format: str | None,
-    data: Any,
-) -> Iterator[tuple[str, Any, Any, Any]]:
-    """Name, truth, reconstruction and coarse input of every storm that was reconstructed."""
-    from tempogan_eddy.io import open_sequences, select_time
-    from tempogan_eddy.io.open import choose, find_sources, open_source
-
-    # The variable's name is the truth's; what this package wrote is found without it.
-    ours = data.model_copy(update={"variable": None})
-    fines = open_sequences(one_or_all(reconstructed), **ours.reader_options())
-    coarses = open_sequences(one_or_all(lowres), **ours.reader_options()) if lowres else None
-    # Only those storms of the truth are opened that were reconstructed; it may hold a thousand more.
-    truths = find_sources(one_or_all(truth), truth_format, **data.reader_options())
-    alone = len(fines) == 1
-    for name in [storm] if storm and not alone else fines:
-        fine = choose(fines, name, one_or_all(reconstructed))
-        label = storm or str(fine.attrs.get("sequence", name))
-        # A truth of one storm needs no name; one of several is found by the name the reconstruction kept.
-        wanted = storm or (None if len(truths) == 1 else label)
-        whole = open_source(choose(truths, wanted, one_or_all(truth)), **data.reader_options())
-        coarse = choose(coarses, None if alone else name, lowres or "") if coarses else None
-        whole, fine = (select_time(part, time, data.time_tolerance) for part in (whole, fine))
-        yield label, whole, fine, None if coarse is None else select_time(coarse, time, data.time_tolerance)
-
-
 def _draw(
-    places: tuple[Path, Path], overwrite: bool, result: Any, truth: Any, fine: Any, coarse: Any, people: TextIO
+    places: tuple[Path, Path], overwrite: bool, result: Any, truth: Any, ours: Any, lowres: Any, people: TextIO
 ) -> None:
-    from tempogan_eddy.evaluation.figures import save_crops, save_spectra
+    from tempogan_eddy.display.figures import save_crops, save_spectra
 
     crops, spectra = places
     shown = {"time": result.example_time, "time_tolerance": result.time_tolerance}
-    print(save_crops(truth, fine, crops, lowres=coarse, overwrite=overwrite, **shown), file=people)
+    print(save_crops(truth, ours, crops, lowres=lowres, overwrite=overwrite, **shown), file=people)
     if result.spectra is not None:
         print(save_spectra(result, spectra, overwrite=overwrite), file=people)
 

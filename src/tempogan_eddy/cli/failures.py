@@ -12,11 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from tempogan_eddy.errors import InputError, TrainingError
+from tempogan_eddy.interrupts import farewell
 from tempogan_eddy.terminal import messages, printable
 
-__all__ = ["FAILED", "INPUT", "INTERRUPTED", "PIPE_CLOSED", "end"]
+__all__ = ["FAILED", "INPUT", "PIPE_CLOSED", "end"]
 
-FAILED, INPUT, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
+FAILED, INPUT, PIPE_CLOSED = 1, 2, 141
 
 # What torch says of memory in a RuntimeError, on the CPU and on devices.
 NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
@@ -25,14 +26,14 @@ NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 def end(error: BaseException) -> int:
     """Print one sentence about an error, and return the exit code of the command.
 
-    What is nobody's mistake but ours asks for a report; its traceback goes to a file in the temporary folder, and
-    with ``--verbose`` to the terminal too.
+    For an error of this package the sentence asks for a report. Its traceback goes to a file in the temporary folder
+    and, with ``--verbose``, to the terminal.
     """
     if isinstance(error, BrokenPipeError):  # as in `tempogan-eddy info FILE | head`: nobody reads on
         _close_output()
         return PIPE_CLOSED
     sentence, code = _sentence(error)
-    if logging.getLogger("tempogan_eddy").isEnabledFor(logging.DEBUG) and code != INTERRUPTED:
+    if logging.getLogger("tempogan_eddy").isEnabledFor(logging.DEBUG) and not isinstance(error, KeyboardInterrupt):
         traceback.print_exception(error)
     with suppress(BrokenPipeError):
         messages().print(f"Error: {printable(sentence)}", markup=False, highlight=False, soft_wrap=True, style="red")
@@ -46,7 +47,7 @@ def _sentence(error: BaseException) -> tuple[str, int]:
         case TrainingError():
             return str(error), FAILED
         case KeyboardInterrupt():
-            return "Interrupted; nothing unfinished was left behind.", INTERRUPTED
+            return farewell(error)
         case RecursionError():
             return "Something in the input is nested too deeply to be read.", INPUT
         case UnicodeEncodeError():

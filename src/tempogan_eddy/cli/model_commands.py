@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tempogan_eddy.cli.data_commands import read, write
+from tempogan_eddy.cli.files import read, write
 from tempogan_eddy.cli.options import (
     ConfigPath,
     Exact,
@@ -95,7 +95,7 @@ def reconstruct(
     time_from: TimeFrom = None,
     format: Format = None,
     input_format: InputFormat = None,
-    tile: Annotated[int, typer.Option(min=1, help="Side of a tile in coarse pixels; smaller takes less memory.")] = 256,
+    tile: Annotated[int, typer.Option(min=1, help="Side of a tile in lowres pixels; smaller takes less memory.")] = 256,
     device: Annotated[
         str, typer.Option(help="auto, cpu, cuda, mps.", autocompletion=one_of("auto", "cpu", "cuda", "mps"))
     ] = "auto",
@@ -119,8 +119,7 @@ def reconstruct(
     config: ConfigPath = None,
     overrides: Overrides = None,
 ) -> None:
-    """Rebuild the fine detail of a coarse sequence."""
-    from tempogan_eddy.device import choose_device
+    """Reconstruct a lowres sequence at high resolution."""
     from tempogan_eddy.io import check_output
     from tempogan_eddy.reconstruction import reconstruct as rebuild
     from tempogan_eddy.weights import load_model
@@ -130,14 +129,13 @@ def reconstruct(
     stored = precision_name(packed, exact)
     check_output(sequence, output, format, precision=stored, overwrite=overwrite)
     loaded = load_model(model, detail)
-    fine = rebuild(
+    highres = rebuild(
         sequence,
         loaded,
         valid_kelvin=data.valid_kelvin,
         tile=tile,
-        device=choose_device(device),
+        device=device,
         engine=engine,
         precision=precision,
     )
-    write(fine, output, format, "reconstructing", precision=stored, overwrite=overwrite)
-    print(f"{output}: {fine.sizes['time']} frames of {fine.sizes['y']}x{fine.sizes['x']}")
+    write(highres, output, format, "reconstructing", precision=stored, overwrite=overwrite)

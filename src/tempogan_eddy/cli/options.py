@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
+
+from tempogan_eddy.registry import FORMATS, SENSORS
 
 if TYPE_CHECKING:
     from tempogan_eddy.config import Config
@@ -26,6 +28,7 @@ __all__ = [
     "Overrides",
     "Overwrite",
     "Packed",
+    "SensorName",
     "Storm",
     "Time",
     "model_names",
@@ -36,7 +39,11 @@ __all__ = [
 
 DEFAULT_CONFIG = Path("configs/config.json")
 
-FormatName = Literal["netcdf", "zarr", "png", "digital-typhoon"]
+if TYPE_CHECKING:
+    FormatName: TypeAlias = str
+    SensorName: TypeAlias = str
+else:  # what the user has installed; typer takes the choices from the type
+    FormatName, SensorName = Literal[tuple(FORMATS)], Literal[tuple(SENSORS)]
 
 Input = Annotated[
     list[Path],
@@ -77,10 +84,10 @@ TimeFrom = Annotated[
         "--time-from", help="Where a single frame has its time from; else as configured (auto).", show_default=False
     ),
 ]
-ColourName = Literal["grey", "bd", "infrared"]
+ColourName = Literal["grey", "bd", "infrared", "viridis"]
 Colours = Annotated[
     ColourName,
-    typer.Option("--colours", "--colors", help="Colour table: grey, bd (the Dvorak BD curve), infrared."),
+    typer.Option("--colours", "--colors", help="Palette: grey, bd (the Dvorak BD curve), infrared, viridis."),
 ]
 Credit = Annotated[
     str, typer.Option("--credit", help="Whom the data are from, printed at the foot.", show_default=False)
@@ -130,11 +137,6 @@ def precision_name(packed: bool, exact: bool) -> str:
     if packed and exact:
         raise InputError("Values are either packed or exact; give --packed or --exact.")
     return "packed" if packed else "exact" if exact else "rounded"
-
-
-def one_or_all(paths: list[Path]) -> Path | list[Path]:
-    """Return the inputs of a command as the readers take them."""
-    return paths[0] if len(paths) == 1 else paths
 
 
 def settings(

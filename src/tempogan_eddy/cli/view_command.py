@@ -20,7 +20,7 @@ def view(
         typer.Argument(help="Reconstructions, or any sequences; of one storm, side by side.", show_default=False),
     ],
     truth: Annotated[Path | None, typer.Option("--truth", help="The true fine sequence.", show_default=False)] = None,
-    low_res: Annotated[
+    lowres: Annotated[
         Path | None,
         typer.Option(
             "--low-res",
@@ -55,11 +55,11 @@ def view(
     from tempogan_eddy.viewer.site import Site
 
     if export is not None:
-        sources = [path for path in (*files, truth, low_res) if path is not None]
+        sources = [path for path in (*files, truth, lowres) if path is not None]
         check_place(export, SITE, overwrite=overwrite, sources=sources)
     data = settings(config, overrides, variable=variable, time_from=time_from).data
     options: Any = data.reader_options()
-    site = Site(Catalog(Request(files, truth, low_res, scale, storm, time, data.time_tolerance, options)), history())
+    site = Site(Catalog(Request(files, truth, lowres, scale, storm, time, data.time_tolerance, options)), history())
     if export is not None:
         with frame_progress("exporting") as advance:
             export_site(site, export, advance, overwrite=overwrite)

@@ -1,1 +1,1 @@
-"""What people look at: colour tables, animations and the page that reports an evaluation."""
+"""What people look at: palettes, figures, animations and the page that reports an evaluation."""

@@ -1,4 +1,4 @@
-"""Panels side by side as pictures: labels, the time, a legend in kelvin. One picture at a time, whatever the length."""
+"""Pictures of a film: panels with labels, the time, a legend in kelvin. It draws one picture at a time."""
 
 from collections.abc import Iterator
 from functools import cache, cached_property
@@ -7,8 +7,8 @@ from math import ceil
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from tempogan_eddy.display.colours import COLOUR_TABLES, Colour, ColourTable
-from tempogan_eddy.display.panels import Panel, Panels, resample
+from tempogan_eddy.display.film import Film, FilmPanel, resample
+from tempogan_eddy.display.palettes import PALETTES, Colour, Palette
 from tempogan_eddy.errors import InputError
 
 __all__ = ["Animation", "undrawable"]
@@ -23,20 +23,20 @@ MARGIN, GAP, HEADER, LABEL, FOOTER, CREDIT = 22, 12, 54, 28, 62, 24
 
 
 class Animation:
-    """Pictures of panels over time.
+    """Pictures of a film over time.
 
     Parameters
     ----------
-    panels
+    film
         What is shown.
-    table
+    palette
         Colours of the kelvins.
     width
         Of a picture at most, pixels; where pixels are enlarged, each by a whole number, a picture may be narrower.
     crop
         (top, left, height, width) in pixels of the finest panel; default the whole frame.
     credit
-        Whom the data are from; printed at the foot.
+        Source of the data; printed at the foot.
 
     Raises
     ------
@@ -47,20 +47,20 @@ class Animation:
 
     def __init__(
         self,
-        panels: Panels,
+        film: Film,
         *,
-        table: ColourTable = COLOUR_TABLES["infrared"],
+        palette: Palette = PALETTES["infrared"],
         width: int = 1200,
         crop: tuple[int, int, int, int] | None = None,
         credit: str = "",
     ) -> None:
-        self.panels, self.table, self.credit = panels, table, credit
-        self.window = crop or (0, 0, *panels.size)
-        _check_window(self.window, panels.size)
-        for text in (*(panel.label for panel in panels.panels), credit):
+        self.film, self.palette, self.credit = film, palette, credit
+        self.window = crop or (0, 0, *film.size)
+        _check_window(self.window, film.size)
+        for text in (*(panel.label for panel in film.panels), credit):
             _check_text(text)
         self.unit = min(1.6, max(0.7, width / 1200))
-        count = len(panels.panels)
+        count = len(film.panels)
         # As many columns as rows where one row would be too long.
         self.columns = count if count <= MOST_COLUMNS else ceil(count**0.5)
         self.rows = ceil(count / self.columns)
@@ -77,7 +77,7 @@ class Animation:
         )
 
     def __len__(self) -> int:
-        return len(self.panels.times)
+        return len(self.film.times)
 
     def __iter__(self) -> Iterator[Image.Image]:
         return (self.picture(number) for number in range(len(self)))
@@ -86,9 +86,9 @@ class Animation:
         """Draw one time, as RGB."""
         picture = self._background.copy()
         draw = ImageDraw.Draw(picture)
-        for index, panel in enumerate(self.panels.panels):
-            kelvin = resample(panel.frame(number), self.panels.size, self.window, self.shown)
-            picture.paste(Image.fromarray(self.table.rgb(kelvin)), self._corner(index))
+        for index, panel in enumerate(self.film.panels):
+            kelvin = resample(panel.frame(number), self.film.size, self.window, self.shown)
+            picture.paste(Image.fromarray(self.palette.rgb(kelvin)), self._corner(index))
         self._draw_time(draw, number)
         return picture
 
@@ -97,41 +97,41 @@ class Animation:
         """Everything that stays the same."""
         picture = Image.new("RGB", self.size, GROUND)
         draw = ImageDraw.Draw(picture)
-        for index, panel in enumerate(self.panels.panels):
+        for index, panel in enumerate(self.film.panels):
             left, top = self._corner(index)
             self._draw_label(draw, panel, left, top)
         self._draw_legend(picture, draw)
         return picture
 
-    def _draw_label(self, draw: ImageDraw.ImageDraw, panel: Panel, left: int, top: int) -> None:
+    def _draw_label(self, draw: ImageDraw.ImageDraw, panel: FilmPanel, left: int, top: int) -> None:
         size = self._px(16)
         text = _shortened(panel.label, _font(size), self.shown[1])
         draw.text((left, top - self._px(8)), text, TEXT, _font(size), anchor="ls")
 
     def _draw_time(self, draw: ImageDraw.ImageDraw, number: int) -> None:
-        """The time large at the left, the storm at the right, and between them and the panels how far it is."""
+        """The time large at the left, the storm at the right, and below them a bar of progress."""
         margin, line = self._px(MARGIN), self._px(HEADER) - self._px(16)
-        day, clock = np.datetime_as_string(self.panels.times[number], unit="m").split("T")
+        day, clock = np.datetime_as_string(self.film.times[number], unit="m").split("T")
         large, small = _font(self._px(23)), _font(self._px(15))
         draw.text((margin, line), f"{day}  {clock}", TEXT, large, anchor="ls")
         after = margin + draw.textlength(f"{day}  {clock}", large)
         draw.text((after + self._px(7), line), "UTC", FAINT, small, anchor="ls")
-        note = self.panels.notes[number] if self.panels.notes else ""
-        words = "  ·  ".join(filter(None, (self.panels.title, note)))
+        note = self.film.notes[number] if self.film.notes else ""
+        words = "  ·  ".join(filter(None, (self.film.title, note)))
         draw.text((self.size[0] - margin, line), words, FAINT, small, anchor="rs")
         y, right = line + self._px(10), self.size[0] - margin
         draw.line((margin, y, right, y), LINE)
         draw.line((margin, y, margin + (right - margin) * (number + 1) // len(self), y), FAINT)
 
     def _draw_legend(self, picture: Image.Image, draw: ImageDraw.ImageDraw) -> None:
-        low, high = self.table.limits
+        low, high = self.palette.limits
         margin, small = self._px(MARGIN), _font(self._px(13))
         width = min(self.size[0] - 2 * margin - self._px(100), self._px(520))
         left, top = self.size[0] - margin - width, self.size[1] - self._foot + self._px(16)
         unit = "K"
         bar = width - round(draw.textlength(unit, small)) - self._px(20)
         kelvin = np.linspace(low, high, bar)
-        band = np.broadcast_to(self.table.rgb(kelvin), (self._px(12), bar, 3))
+        band = np.broadcast_to(self.palette.rgb(kelvin), (self._px(12), bar, 3))
         picture.paste(Image.fromarray(np.ascontiguousarray(band)), (left, top))
         below = top + self._px(12)
         for tick in range(ceil(low / LEGEND_STEP) * LEGEND_STEP, int(high) + 1, LEGEND_STEP):
@@ -144,7 +144,7 @@ class Animation:
     def _draw_foot(self, draw: ImageDraw.ImageDraw, top: int, font: ImageFont.FreeTypeFont) -> None:
         """At the left of the legend the colour of missing pixels; below it whom the data are from."""
         margin, side = self._px(MARGIN), self._px(12)
-        draw.rectangle((margin, top, margin + side - 1, top + side - 1), self.table.missing)
+        draw.rectangle((margin, top, margin + side - 1, top + side - 1), self.palette.missing)
         draw.text((margin + side + self._px(7), top + side - 1), "missing", FAINT, font, anchor="ls")
         if self.credit:
             text = _shortened(self.credit, font, self.size[0] - 2 * margin)
@@ -185,7 +185,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 
 def undrawable(text: str) -> str:
-    """The characters of a text that the built-in font, which has little but Latin letters, cannot draw."""
+    """Return the characters of a text that the built-in font, which has few but Latin letters, cannot draw."""
     nothing = _drawn("\uffff")
     return "".join(sorted({letter for letter in text if not letter.isspace() and _drawn(letter) == nothing}))
 
@@ -226,6 +226,6 @@ def _even(length: int) -> int:
 
 
 def colours_of_text() -> tuple[Colour, ...]:
-    """Shades that text and lines need besides the table's colours."""
+    """Return the shades of text and lines, which a palette does not have."""
     ramp = np.linspace(GROUND, TEXT, 16).round().astype(int)
     return tuple((int(r), int(g), int(b)) for r, g, b in ramp)

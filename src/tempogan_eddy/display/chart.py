@@ -1,207 +1,170 @@
-"""Charts as SVG for a page: colours come from the page's style sheet, so that one chart suits light, dark and paper."""
+"""Charts of an evaluation by matplotlib: on axes of a figure, or as SVG that takes its colours from a page."""
 
+from __future__ import annotations
+
+import io
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from html import escape
-from math import ceil, floor, log10
+from typing import Any
 
+import matplotlib as mpl
 import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator
 from numpy.typing import NDArray
 
-__all__ = ["Axis", "Line", "chart"]
+from tempogan_eddy.display.palettes import METHOD_COLOURS
+from tempogan_eddy.evaluation import KelvinBin, Score, Spectra
+from tempogan_eddy.evaluation.matching import RECONSTRUCTED, TRUTH
 
-LEFT, RIGHT, TOP, BOTTOM = 58, 14, 12, 46
+__all__ = ["draw_errors", "draw_spectra", "page_axes", "svg_of"]
 
-Values = NDArray[np.floating]
+SMALLEST_POWER = 1e-3  # of the truth's smallest: interpolation leaves next to nothing there
+TALLEST_BAR = 0.25  # of the height of the axes
+WIDE = {TRUTH: 2.3, RECONSTRUCTED: 2.3, "nearest": 1.3}
 
-
-@dataclass(frozen=True)
-class Line:
-    """A line with, if known, its interval as a band.
-
-    Attributes
-    ----------
-    style : str
-        Class of the style sheet: the method.
-    x, y : (N,) arrays
-        Where y is not finite the line is broken.
-    low, high : (N,) arrays, optional
-    """
-
-    style: str
-    x: Values
-    y: Values
-    low: Values | None = None
-    high: Values | None = None
-
-
-@dataclass(frozen=True)
-class Axis:
-    """What an axis shows, from and to where; `log` for decades."""
-
-    label: str
-    low: float
-    high: float
-    log: bool = False
-
-    def place(self, values: Values | float) -> Values:
-        """Where values lie, 0 to 1."""
-        values = np.asarray(values, dtype=np.float64)
-        if self.log:
-            values = np.log10(np.maximum(values, 1e-300))
-            return (values - log10(self.low)) / (log10(self.high) - log10(self.low))
-        return (values - self.low) / (self.high - self.low)
-
-    def ticks(self) -> list[tuple[float, str]]:
-        """Round values and how they are written."""
-        if self.log:
-            powers = range(ceil(log10(self.low) - 1e-9), floor(log10(self.high) + 1e-9) + 1)
-            thinned = max(1, len(powers) // 6)
-            return [(10.0**power, _power(power)) for power in powers if power % thinned == 0]
-        raw = (self.high - self.low) / 6
-        scale = 10.0 ** floor(log10(raw))
-        step = next(scale * factor for factor in (1.0, 2.0, 5.0, 10.0) if scale * factor >= raw)
-        first = ceil(self.low / step - 1e-9)
-        count = floor(self.high / step + 1e-9) - first + 1
-        values = [(first + n) * step + 0.0 for n in range(count)]
-        return [(value, f"{value:.10g}".replace("-", "−")) for value in values]
+# A colour of a chart and the variable of the page's style sheet that takes its place.
+QUIET, FAINT = "#5d6773", "#dfe4ea"
+VARIABLES = {
+    **{colour: f"--{method.replace(' ', '-')}" for method, colour in METHOD_COLOURS.items()},
+    QUIET: "--quiet",
+    FAINT: "--line",
+}
+STYLE: Any = {
+    "svg.fonttype": "none",  # text stays text
+    "font.size": 12,
+    "axes.edgecolor": QUIET,
+    "axes.linewidth": 1,
+    "axes.labelcolor": QUIET,
+    "axes.labelsize": 12.5,
+    "lines.solid_capstyle": "butt",
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": FAINT,
+    "grid.linewidth": 1,
+    "xtick.labelcolor": QUIET,
+    "ytick.labelcolor": QUIET,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "xtick.minor.size": 0,
+    "ytick.minor.size": 0,
+    "axes.labelpad": 6,
+    "xtick.major.pad": 8,
+    "ytick.major.pad": 6,
+}
+LEFT, RIGHT, TOP, BOTTOM = 58, 14, 12, 46  # around the axes, px
 
 
-def chart(
-    lines: Sequence[Line],
-    x: Axis,
-    y: Axis,
-    *,
-    title: str,
-    marker: tuple[float, str] | None = None,
-    bars: Sequence[tuple[float, float, float]] = (),
-    size: tuple[int, int] = (500, 320),
-) -> str:
-    """Draw lines over a common pair of axes.
+def page_axes(width: int, height: int) -> Axes:
+    """Return axes of a new figure of this size in px of the page."""
+    inside = (width - LEFT - RIGHT) / width, (height - TOP - BOTTOM) / height
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(width / 72, height / 72))
+        return figure.add_axes((LEFT / width, BOTTOM / height, *inside))
+
+
+def svg_of(axes: Axes, title: str) -> Markup:
+    """Return the figure of axes as an ``<svg>`` element; the title is for people who do not see it."""
+    buffer, figure = io.StringIO(), axes.figure
+    assert isinstance(figure, Figure)
+    with mpl.rc_context(STYLE | {"svg.hashsalt": title}):
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Title": title, **nothing})
+    text = buffer.getvalue()
+    text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|font-family: [^;]*; ", "", text, flags=re.DOTALL)
+    text = re.sub(r' id="[\w.]+_\d+"', "", text[text.index("<svg") :])  # names of parts, equal in all charts
+    text = re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r'\1 class="chart" role="img"', text, count=1)
+    for colour, variable in VARIABLES.items():
+        text = text.replace(colour, f"var({variable})")
+    return Markup(text)
+
+
+def draw_spectra(axes: Axes, spectra: Spectra) -> None:
+    """Draw the mean radial spectra of the truth and of every method, with the lowres Nyquist marked."""
+    truth = spectra.power[TRUTH]
+    others = [name for name in spectra.power if name not in (TRUTH, RECONSTRUCTED)]
+    for name in [*others, TRUTH, *({RECONSTRUCTED} & spectra.power.keys())]:
+        # Reconstructions with names of their own take matplotlib's next colour.
+        axes.loglog(
+            spectra.wavenumber,
+            spectra.power[name],
+            label=name,
+            color=METHOD_COLOURS.get(name),
+            linewidth=WIDE.get(name, 1.7),
+        )
+    axes.axvline(spectra.lowres_nyquist, color=QUIET, linestyle=(0, (3, 4)), linewidth=1)
+    axes.annotate(
+        "lowres Nyquist",
+        (spectra.lowres_nyquist, 1),
+        (-6, -4),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        ha="right",
+        va="top",
+        color=QUIET,
+        fontsize=axes.xaxis.label.get_fontsize(),
+    )
+    axes.set_xlim(1, float(spectra.wavenumber[-1]))
+    axes.set_ylim(float(truth.min()) * SMALLEST_POWER, float(truth.max()) * 3)
+    axes.set_xlabel("radial wavenumber, cycles per shorter side of the frame")
+    axes.set_ylabel("mean power of a mode, K²")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(numticks=12))
+        axis.set_major_formatter(FuncFormatter(_power))
+        axis.set_minor_locator(LogLocator(subs=()))
+
+
+def draw_errors(axes: Axes, bins: Sequence[KelvinBin], quantity: str) -> None:
+    """Draw a quantity of every method by the true brightness temperature, with intervals, over the share of pixels.
 
     Parameters
     ----------
-    lines : sequence of Line
-        The last one lies on top.
-    x, y : Axis
-    title : str
-        For people who do not see it.
-    marker : (x, text), optional
-        A vertical line with a word beside it.
-    bars : sequence of (from, to, height)
-        Grey bars from the foot; height 0 to 1 of the whole.
-    size : (width, height)
-
-    Returns
-    -------
-    str
-        An ``<svg>`` element.
+    axes
+        Where to draw.
+    bins
+        From `error_by_kelvin`.
+    quantity : {"rmse", "bias"}
+        Which attribute of a bin.
     """
-    width, height = size
-    frame = _Frame(x, y, LEFT, TOP, width - LEFT - RIGHT, height - TOP - BOTTOM)
-    parts = [f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">']
-    parts += [f"<title>{escape(title)}</title>"]
-    parts += frame.bars(bars) + frame.grid()
-    if marker:
-        parts += frame.marker(*marker)
-    parts.append(frame.inside())
-    parts += [frame.band(line) for line in lines if line.low is not None and line.high is not None]
-    parts += [frame.line(line) for line in lines]
-    parts.append("</svg>")
-    return "\n".join([*parts, "</svg>"])
-
-
-@dataclass(frozen=True)
-class _Frame:
-    """The rectangle that the axes span, in pixels."""
-
-    x: Axis
-    y: Axis
-    left: int
-    top: int
-    width: int
-    height: int
-
-    def points(self, x: Values, y: Values) -> NDArray[np.float64]:
-        """Pixels (N, 2); far outside values are held near, so that nothing overflows."""
-        across = self.left + self.x.place(x) * self.width
-        down = self.top + (1 - np.clip(self.y.place(y), -0.5, 1.5)) * self.height
-        return np.stack([across, down], axis=-1)
-
-    def grid(self) -> list[str]:
-        """Lines, numbers and words of both axes."""
-        bottom, right = self.top + self.height, self.left + self.width
-        parts = []
-        for value, text in self.x.ticks():
-            at = self.points(np.array([value]), np.array([self.y.low]))[0, 0]
-            parts.append(f'<path class="grid" d="M{at:.1f} {self.top}V{bottom}"/>')
-            parts.append(f'<text x="{at:.1f}" y="{bottom + 17}" text-anchor="middle">{text}</text>')
-        for value, text in self.y.ticks():
-            at = self.points(np.array([self.x.low]), np.array([value]))[0, 1]
-            parts.append(f'<path class="grid" d="M{self.left} {at:.1f}H{right}"/>')
-            parts.append(f'<text x="{self.left - 7}" y="{at + 4:.1f}" text-anchor="end">{text}</text>')
-        middle = self.top + self.height / 2
-        parts.append(f'<path class="axis" d="M{self.left} {self.top}V{bottom}H{right}"/>')
-        parts.append(
-            f'<text class="label" x="{self.left + self.width / 2}" y="{bottom + 37}" text-anchor="middle">'
-            f"{escape(self.x.label)}</text>"
+    edges = [part.low for part in bins]
+    tallest = max(part.share for part in bins)
+    heights = [TALLEST_BAR * part.share / tallest for part in bins]
+    widths = [0.975 * (part.high - part.low) for part in bins]
+    axes.bar(
+        edges, heights, widths, align="edge", color=FAINT, transform=axes.get_xaxis_transform(), linewidth=0, zorder=1
+    )
+    middle = np.array([(part.low + part.high) / 2 for part in bins])
+    scores: dict[str, list[Score]] = {
+        method: [getattr(part, quantity)[method] for part in bins] for method in getattr(bins[0], quantity)
+    }
+    for order, (method, row) in enumerate(reversed(scores.items())):  # the reconstruction on top
+        colour = METHOD_COLOURS.get(method)
+        (line,) = axes.plot(
+            middle, _values(row, "value"), color=colour, linewidth=WIDE.get(method, 1.7), zorder=3 + order
         )
-        parts.append(
-            f'<text class="label" transform="translate(13 {middle}) rotate(-90)" text-anchor="middle">'
-            f"{escape(self.y.label)}</text>"
+        axes.fill_between(
+            middle, _values(row, "low"), _values(row, "high"), color=line.get_color(), alpha=0.15, linewidth=0, zorder=2
         )
-        return parts
-
-    def line(self, line: Line) -> str:
-        """One path; a new piece after each gap."""
-        path, pen = [], "M"
-        for (across, down), value in zip(self.points(line.x, line.y), line.y, strict=True):
-            if not np.isfinite(value):
-                pen = "M"
-                continue
-            path.append(f"{pen}{across:.1f} {down:.1f}")
-            pen = "L"
-        return f'<path class="line {line.style}" d="{"".join(path)}"/>'
-
-    def band(self, line: Line) -> str:
-        """The area between low and high."""
-        assert line.low is not None and line.high is not None
-        known = np.isfinite(line.low) & np.isfinite(line.high)
-        upper = self.points(line.x[known], line.high[known])
-        lower = self.points(line.x[known], line.low[known])[::-1]
-        corners = " ".join(f"{across:.1f},{down:.1f}" for across, down in np.concatenate([upper, lower]))
-        return f'<polygon class="band {line.style}" points="{corners}"/>'
-
-    def bars(self, bars: Sequence[tuple[float, float, float]]) -> list[str]:
-        """Bars from the foot."""
-        parts, bottom = [], self.top + self.height
-        for low, high, share in bars:
-            first, last = (self.left + float(self.x.place(edge)) * self.width for edge in (low, high))
-            tall = share * self.height
-            parts.append(
-                f'<rect class="bar" x="{first:.1f}" y="{bottom - tall:.1f}" '
-                f'width="{max(0.5, last - first - 1):.1f}" height="{tall:.1f}"/>'
-            )
-        return parts
-
-    def marker(self, value: float, text: str) -> list[str]:
-        """A dashed line with a word at its top."""
-        at = self.left + float(self.x.place(value)) * self.width
-        return [
-            f'<path class="marker" d="M{at:.1f} {self.top}V{self.top + self.height}"/>',
-            f'<text class="label" x="{at - 6:.1f}" y="{self.top + 13}" text-anchor="end">{escape(text)}</text>',
-        ]
-
-    def inside(self) -> str:
-        """Begin a picture in the picture, beyond whose sides nothing is drawn."""
-        place = f"{self.left} {self.top} {self.width} {self.height}"
-        x, y, width, height = place.split()
-        return f'<svg x="{x}" y="{y}" width="{width}" height="{height}" viewBox="{place}">'
+    parts = [_values(row, part) for row in scores.values() for part in ("value", "low", "high")]
+    top = 1.04 * float(np.nanmax(np.abs(parts)))
+    axes.set_xlim(bins[0].low, bins[-1].high)
+    axes.set_ylim(0 if quantity == "rmse" else -top, top)
+    axes.set_xlabel("true brightness temperature, K")
+    axes.set_ylabel("RMSE, K" if quantity == "rmse" else f"{quantity}, K")
+    axes.locator_params(nbins=6)
 
 
-def _power(power: int) -> str:
+def _values(scores: Sequence[Score], part: str) -> NDArray[np.float64]:
+    return np.array([getattr(score, part) for score in scores])
+
+
+def _power(value: float, _: int | None = None) -> str:
     """A power of ten as it is written."""
+    power = round(np.log10(value))
     if -1 <= power <= 3:
         return f"{10.0**power:g}"
-    digits = str(power).replace("-", "−").translate(str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"10{digits}"
+    return f"10{str(power).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"

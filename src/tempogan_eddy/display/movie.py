@@ -20,39 +20,6 @@ MOVIE_SUFFIXES = (".webp", ".gif", ".png", ".mp4")
 LOSSLESS = 100
 
 
-class _Pictures(Image.Image):
-    """An animation as pillow reads one from a file: each picture is drawn when it is sought, and none is kept."""
-
-    def __init__(self, animation: Animation, on_frame: Callable[[int], None], palette: Image.Image | None) -> None:
-        super().__init__()
-        self.animation, self.on_frame, self.palette_picture = animation, on_frame, palette
-        self.n_frames = len(animation)
-        self.is_animated = self.n_frames > 1
-        self._at, self._told = -1, 0
-        self.seek(0)
-
-    def seek(self, frame: int) -> None:
-        """Draw a picture."""
-        if frame >= self.n_frames:
-            raise EOFError
-        if frame == self._at:
-            return
-        drawn = self.animation.picture(frame)
-        if self.palette_picture is not None:
-            drawn = drawn.quantize(palette=self.palette_picture, dither=Image.Dither.NONE)
-            self.palette = drawn.palette
-        # What pillow keeps of a picture: its pixels, mode and size.
-        self.im, self._mode, self._size, self._at = drawn.im, drawn.mode, drawn.size, frame
-        # Pillow returns to the first one at the end, and looks twice at all before it writes a PNG.
-        if frame >= self._told:
-            self._told = frame + 1
-            self.on_frame(self._told)
-
-    def tell(self) -> int:
-        """The number of the picture that is drawn."""
-        return self._at
-
-
 def save_animation(
     animation: Animation,
     path: str | Path,
@@ -91,14 +58,39 @@ def save_animation(
         if suffix == ".mp4":
             _write_video(animation, partial, fps, on_frame)
         else:
-            palette = _palette(animation) if suffix == ".gif" else None
-            pictures = _Pictures(animation, on_frame, palette)
-            pictures.save(partial, save_all=True, duration=round(1000 / fps), loop=0, **_options(suffix, quality))
+            picture = _moving_picture(animation, on_frame, _gif_colours(animation) if suffix == ".gif" else None)
+            picture.save(partial, save_all=True, duration=round(1000 / fps), loop=0, **_options(suffix, quality))
     return path
 
 
+def _moving_picture(animation: Animation, on_frame: Callable[[int], None], colours: Image.Image | None) -> Image.Image:
+    """Return a picture that pillow saves frame by frame: `seek` draws a frame over the one before.
+
+    Pillow's own way, a list of pictures, would hold all of them in memory.
+    """
+    picture = Image.new("RGB", animation.size) if colours is None else colours.resize(animation.size)
+    at, told = -1, 0
+
+    def seek(frame: int) -> None:
+        nonlocal at, told
+        if frame >= len(animation):
+            raise EOFError
+        if frame == at:
+            return
+        at, drawn = frame, animation.picture(frame)
+        picture.paste(drawn if colours is None else drawn.quantize(palette=colours, dither=Image.Dither.NONE))
+        # Pillow returns to the first frame at the end, and passes twice over all before it writes a PNG.
+        if frame >= told:
+            told = frame + 1
+            on_frame(told)
+
+    vars(picture).update(n_frames=len(animation), is_animated=len(animation) > 1, seek=seek, tell=lambda: at)
+    seek(0)
+    return picture
+
+
 def check_name(path: Path, *, overwrite: bool = False, sources: Iterable[Path] = ()) -> str:
-    """The suffix of a file to write an animation to, where `check_place` allows it."""
+    """Return the suffix of a file to write an animation to, if `check_place` allows it."""
     suffix = path.suffix.lower()
     if suffix not in MOVIE_SUFFIXES:
         raise InputError(f"{path} does not end in {', '.join(MOVIE_SUFFIXES)}; give the animation such a name.")
@@ -107,7 +99,7 @@ def check_name(path: Path, *, overwrite: bool = False, sources: Iterable[Path] =
 
 
 def opencv() -> Any:
-    """OpenCV for films, which prints nothing by itself about what it meets in one."""
+    """Return OpenCV with its own messages about damaged films switched off."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # of the FFmpeg in it, which reads this once
     import cv2
 
@@ -116,7 +108,7 @@ def opencv() -> Any:
 
 
 def is_film(path: Path) -> bool:
-    """Whether a file begins as MP4 does."""
+    """Return whether a file begins like MP4."""
     with path.open("rb") as file:
         return file.read(8)[4:] == b"ftyp"
 
@@ -132,7 +124,7 @@ def _is_animation(path: Path) -> bool:
 
 ANIMATION = Kind("an animation", _is_animation)
 
-# Where each format keeps a text, by pillow's names.
+# Pillow's name of the text that each format can hold.
 _MARKS: dict[str | None, str] = {"GIF": "comment", "PNG": "Software", "WEBP": "xmp"}
 
 
@@ -154,20 +146,19 @@ def _options(suffix: str, quality: int) -> dict[str, Any]:
     return {"format": "PNG", "pnginfo": text}
 
 
-def _palette(animation: Animation) -> Image.Image:
-    """One palette for the whole GIF, from the colour table: colours adapted to each picture would flicker."""
-    table, text = animation.table, colours_of_text()
-    ramp = table.rgb(np.linspace(*table.limits, 255 - len(text)))
-    colours = [tuple(map(int, colour)) for colour in ramp] + list(text) + [table.missing]
-    palette = Image.new("P", (1, 1))
-    palette.putpalette([level for colour in colours for level in colour])
-    return palette
+def _gif_colours(animation: Animation) -> Image.Image:
+    """Return one palette for the whole GIF: colours adapted to each picture would flicker."""
+    palette, text = animation.palette, colours_of_text()
+    ramp = palette.rgb(np.linspace(*palette.limits, 255 - len(text)))
+    picture = Image.new("P", (1, 1))
+    picture.putpalette(np.concatenate([ramp, text, [palette.missing]]).astype(np.uint8).tobytes())
+    return picture
 
 
 def _write_video(animation: Animation, path: Path, fps: float, on_frame: Callable[[int], None]) -> None:
     cv2 = opencv()
 
-    # OpenCV tells the container from the name.
+    # OpenCV selects the container by the name.
     named = path.with_name(f"{path.name}.mp4")
     writer = cv2.VideoWriter(str(named), cv2.VideoWriter.fourcc(*"mp4v"), fps, animation.size)
     try:
@@ -176,7 +167,7 @@ def _write_video(animation: Animation, path: Path, fps: float, on_frame: Callabl
             raise InputError("This OpenCV cannot write MP4; write .webp instead.")
         for number, picture in enumerate(animation):
             pixels = np.asarray(picture)[..., ::-1].copy()
-            # OpenCV does not tell of a write that failed; a frame never takes more than its colours.
+            # OpenCV does not report a failed write; a frame never takes more space than its colours.
             require_space(named, pixels.nbytes // 2)
             writer.write(pixels)
             on_frame(number + 1)
@@ -192,7 +183,7 @@ def _write_video(animation: Animation, path: Path, fps: float, on_frame: Callabl
 
 
 def _check_film(path: Path, frames: int) -> None:
-    """Read a film again, for OpenCV says nothing where writing it failed."""
+    """Read a film again, because OpenCV does not report a failed write."""
     cv2 = opencv()
 
     film = cv2.VideoCapture(str(path))

@@ -2,51 +2,56 @@
 
 from __future__ import annotations
 
+import platform
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from html import escape
-from importlib import resources
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import numpy as np
 import xarray as xr
+from markupsafe import Markup
 
 from tempogan_eddy import __version__
-from tempogan_eddy.display.colours import COLOUR_TABLES
-from tempogan_eddy.display.report_parts import (
-    glossary,
-    model_section,
-    reproduce_section,
-    run_section,
-    scores_element,
-    training_record,
-)
-from tempogan_eddy.display.report_storm import (
-    Look,
-    crops,
-    error_charts,
-    film,
-    headline,
-    score_table,
-    spectrum_chart,
-)
+from tempogan_eddy.display.palettes import PALETTES
+from tempogan_eddy.display.report_parts import SCORES_ID, same_file, scores_element, training_record, wrapped
+from tempogan_eddy.display.report_storm import Part, animation_part, crops, error_charts, minus, spectrum_chart
 from tempogan_eddy.display.words import summary, training_overlap
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import Evaluation
 from tempogan_eddy.evaluation.evaluate import RECONSTRUCTED
 from tempogan_eddy.evaluation.matching import match
-from tempogan_eddy.evaluation.report import as_json
+from tempogan_eddy.evaluation.report import as_json, best, caption, number
 from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.history import MADE, commands_of
 from tempogan_eddy.io.ownership import Kind, check_place
 
 __all__ = ["REPORT", "ReportPage", "check_name"]
 
-PICTURED = 3  # storms with pictures: with more, nobody would open the page
+PICTURED = 3  # storms with pictures: each takes some megabytes
 MAKER = '<meta name="generator" content="TempoGAN-Eddy'
 MARK = f'{MAKER} {__version__}">'
+
+PARTS = {
+    "scores": "Scores",
+    "spectra": "Spectra",
+    "temperature": "Error by temperature",
+    "crops": "Crops",
+    "animation": "Animation",
+}
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("tempogan_eddy.display"),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
+)
+
+TEMPLATES.filters["minus"] = minus
+TEMPLATES.globals |= {"best": best, "caption": caption, "number": number}
 
 # Pages of the viewer carry another mark.
 REPORT = Kind("a report", lambda path: MAKER.encode() in path.read_bytes()[:2000])
@@ -54,18 +59,18 @@ REPORT = Kind("a report", lambda path: MAKER.encode() in path.read_bytes()[:2000
 
 @dataclass
 class ReportPage:
-    """Collects storms one by one, keeping the text of each and none of its frames.
+    """Collect storms one by one, keeping what the page shows of each and none of its frames.
 
     Parameters
     ----------
     command
         The command line that makes the page.
     model
-        Facts of the model, from `inspection.model_facts`, where its file was given.
+        Facts of the model, from `inspection.model_facts`, if its file is given.
     colours
-        Which colour table pictures have.
+        Name of the palette of pictures.
     credit
-        Whom the data are from.
+        Source of the data.
     """
 
     command: str
@@ -73,8 +78,7 @@ class ReportPage:
     colours: str = "infrared"
     credit: str = ""
     results: list[Evaluation] = field(default_factory=list)
-    sections: list[str] = field(default_factory=list)
-    overlaps: list[str] = field(default_factory=list)
+    storms: list[Part] = field(default_factory=list)
     inputs: dict[str, object] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     histories: list[str] = field(default_factory=list)
@@ -95,33 +99,21 @@ class ReportPage:
             Called with (frames drawn, frames to draw).
         """
         matched = match(truth, {RECONSTRUCTED: reconstructed}, lowres, result.scale, result.time_tolerance)
-        look = Look(COLOUR_TABLES[self.colours], self.credit)
-        _, sentence = training_overlap(training_record(self.model, reconstructed.attrs), result.storm, matched.times)
-        section = _Section(result)
-        section.add(f'<p class="tag {_mood(sentence)}">{escape(sentence)}</p>')
-        section.add(f"{headline(result)}")
-        section.add(score_table(result), "Scores", "scores")
-        section.add(spectrum_chart(result), "Spectra (RAPSD)", "spectra")
-        section.add(error_charts(result), "Error by brightness temperature", "temperature")
+        record = training_record(self.model, reconstructed.attrs)
+        overlap, sentence = training_overlap(record, result.storm, matched.times)
+        part = _storm(result) | {"overlap": sentence, "held_out": overlap == 0, "spectra": spectrum_chart(result)}
         if len(self.results) < PICTURED:
-            pictures, places = crops(matched, result, look)
-            section.add(pictures, "Crops", "crops")
-            section.add(film(matched, result, places, look, on_frame), "Animation", "animation")
-        else:
-            section.add(f'<p class="quiet">Pictures are drawn of the first {PICTURED} storms only.</p>')
+            palette = PALETTES[self.colours]
+            part["crops"], closeups = crops(matched, result, palette)
+            part["film"] = animation_part(matched, result, closeups[0], palette, self.credit, on_frame)
         self.results.append(result)
-        self.sections.append(section.text())
-        self.overlaps.append(sentence)
+        self.storms.append(part)
         self._note_inputs(result, matched.times, truth, reconstructed, lowres)
 
     def add_combined(self, result: Evaluation) -> None:
         """Add several storms together; the page begins with them."""
-        section = _Section(result)
-        section.add(headline(result))
-        section.add(score_table(result), "Scores", "scores")
-        section.add(error_charts(result), "Error by brightness temperature", "temperature")
         self.results.insert(0, result)
-        self.sections.insert(0, section.text())
+        self.storms.insert(0, _storm(result))
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the page, aside and then renamed.
@@ -145,39 +137,42 @@ class ReportPage:
         return path
 
     def html(self) -> str:
-        """The whole page; it needs nothing but itself."""
+        """Return the whole page; it needs nothing but itself."""
         first = self.results[0]
-        title = f"{first.storm}: {first.scale}× reconstruction against the truth"
-        style = resources.files("tempogan_eddy.display").joinpath("report.css").read_text(encoding="utf-8")
-        many = len(self.results) > 1
-        anchors = _anchors(self.results) if many else _parts(first)
-        anchors |= {
-            "run": "What was run",
-            "model": "Model",
-            "reproduce": "How to reproduce it",
-            "words": "What the numbers mean",
+        overlaps = sorted({storm["overlap"] for storm in self.storms if "overlap" in storm})
+        run = {
+            "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+            "by": f"TempoGAN-Eddy {__version__}, Python {platform.python_version()}, {platform.system()}",
+            **self.inputs,
+            "held out": overlaps,
+            "data": self.credit,
         }
-        links = "".join(f'<a href="#{name}">{escape(text)}</a>' for name, text in anchors.items())
-        lead, *details = summary(first)
-        body = [
-            '<header><p class="kind">Evaluation of a super-resolution of infrared brightness temperature</p>'
-            f"<h1>{escape(title)}</h1>",
-            f'<p class="lead">{escape(lead)}</p><p>{escape(" ".join(details))}</p>',
-            f"<nav>{links}</nav></header><main>",
-            *self.sections,
-            run_section(self.command, {**self.inputs, "held out": sorted(set(self.overlaps)), "data": self.credit}),
-            model_section(self.provenance, self.model),
-            reproduce_section([*self.histories, self.command]),
-            glossary(),
-            f"</main><footer>{self._foot()}</footer>",
-            scores_element(as_json(self.results)),
-        ]
         return (
-            f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n{MARK}\n'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
-            + "\n".join(body)
-            + "\n</body>\n</html>\n"
+            TEMPLATES.get_template("report.html")
+            .render(
+                mark=Markup(MARK),
+                version=__version__,
+                title=f"{first.storm}: {first.scale}× reconstruction against the truth",
+                summary=summary(first),
+                storms=self.storms,
+                parts=PARTS,
+                ours=RECONSTRUCTED,
+                pictured=PICTURED,
+                command=wrapped(self.command),
+                run=run,
+                recorded={
+                    _spaced(key.removeprefix(MADE)): value.split("; ") if isinstance(value, str) else value
+                    for key, value in self.provenance.items()
+                },
+                model={_spaced(key): value for key, value in self.model.items()},
+                same_file=same_file(self.provenance, self.model),
+                commands=[wrapped(command) for command in (*self.histories, self.command)],
+                credit=self.credit,
+                scores_id=SCORES_ID,
+                scores_element=scores_element(as_json(self.results)),
+            )
+            .strip()
+            + "\n"
         )
 
     def _note_inputs(
@@ -205,26 +200,6 @@ class ReportPage:
         }
         self.histories = list(dict.fromkeys([*self.histories, *commands_of(reconstructed.attrs)]))
 
-    def _foot(self) -> str:
-        credit = f"Data: {escape(self.credit)}<br>" if self.credit else ""
-        link = '<a href="#reproduce">How to reproduce it</a>.'
-        return f"{credit}Made by TempoGAN-Eddy {__version__}. This page needs no network. {link}"
-
-
-class _Section:
-    """The parts of one storm, each with a heading that can be linked to."""
-
-    def __init__(self, result: Evaluation) -> None:
-        self.name = _anchor(result)
-        self.parts = [f'<section id="{self.name}"><h2>Storm {escape(result.storm)}</h2>']
-
-    def add(self, content: str, heading: str = "", part: str = "") -> None:
-        title = f'<h3 id="{self.name}-{part}">{escape(heading)}</h3>' if heading else ""
-        self.parts.append(title + content)
-
-    def text(self) -> str:
-        return "\n".join([*self.parts, "</section>"])
-
 
 def check_name(path: Path, *, overwrite: bool = False, sources: Iterable[Path] = ()) -> None:
     """Refuse to write where the name is no page's, or where `check_place` does."""
@@ -233,24 +208,14 @@ def check_name(path: Path, *, overwrite: bool = False, sources: Iterable[Path] =
     check_place(path, REPORT, overwrite=overwrite, sources=sources)
 
 
-def _mood(sentence: str) -> str:
-    return "good" if sentence.startswith("Held out") else "warn"
-
-
-def _anchor(result: Evaluation) -> str:
-    return "storm-" + re.sub(r"[^A-Za-z0-9_-]+", "-", result.storm)
-
-
-def _anchors(results: Sequence[Evaluation]) -> dict[str, str]:
-    return {_anchor(result): result.storm for result in results}
-
-
-def _parts(result: Evaluation) -> dict[str, str]:
-    words = {
-        "scores": "Scores",
-        "spectra": "Spectra",
-        "temperature": "Error by temperature",
-        "crops": "Crops",
-        "animation": "Animation",
+def _storm(result: Evaluation) -> Part:
+    """The data of one section of the template: one storm, or all together."""
+    return {
+        "anchor": "storm-" + re.sub(r"[^A-Za-z0-9_-]+", "-", result.storm),
+        "result": result,
+        "errors": error_charts(result),
     }
-    return {f"{_anchor(result)}-{part}": text for part, text in words.items()}
+
+
+def _spaced(key: str) -> str:
+    return key.replace("_", " ")

@@ -16,7 +16,7 @@ Times = NDArray[np.datetime64]
 
 
 def summary(evaluation: Evaluation) -> list[str]:
-    """What the scores say, one sentence each: error, detail, motion, agreement with the input."""
+    """Return the scores as sentences: error, detail, motion, agreement with the input."""
     scores = evaluation.scores[RECONSTRUCTED]
     frames = f"{evaluation.frames} frame{'' if evaluation.frames == 1 else 's'}"
     rmse = scores["rmse"]
@@ -45,7 +45,7 @@ def summary(evaluation: Evaluation) -> list[str]:
 
 
 def training_overlap(record: Sequence[str], storm: str, times: Times) -> tuple[int | None, str]:
-    """How many of the frames the model was trained on, and a sentence that says so.
+    """Return how many of the frames the model was trained on, and a sentence that says so.
 
     Parameters
     ----------

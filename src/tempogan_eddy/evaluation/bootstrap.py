@@ -1,96 +1,95 @@
-"""Intervals by a bootstrap over blocks of hours: what neighbouring hours share is resampled together."""
+"""Values with intervals, by a bootstrap over blocks of time: what neighbouring hours share is resampled together."""
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tempogan_eddy.evaluation.aggregation import Aggregation
 from tempogan_eddy.evaluation.metrics import Metric
-from tempogan_eddy.evaluation.statistics import DEFAULTS, MAXIMA, Settings
+from tempogan_eddy.evaluation.settings import DEFAULTS, Settings
 
-__all__ = ["Blocks", "Score", "block_sums", "difference", "score"]
+__all__ = ["MINIMUM_BLOCKS", "Score", "difference", "score", "scores"]
 
-Blocks = dict[str, NDArray[np.float64]]
-"""Statistics by name, each an array with one entry a block of hours."""
-
-
-class _Sums(Blocks):
-    """Sums by name; what was never counted is zero."""
-
-    def __missing__(self, name: str) -> NDArray[np.float64]:
-        return np.zeros(len(next(iter(self.values()))))
+MINIMUM_BLOCKS = 8
+"""An interval that rests on fewer blocks says little about how a storm's hours differ, so there is none."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """A metric's value and its interval; NaN where it cannot be computed (an interval needs two blocks)."""
+    """A metric's value and its interval.
+
+    Attributes
+    ----------
+    value : float
+        NaN where the metric cannot be computed.
+    low, high : float
+        NaN where the interval would rest on fewer than `MINIMUM_BLOCKS` blocks.
+    blocks : int
+        How many blocks have something to count.
+    """
 
     value: float
     low: float
     high: float
+    blocks: int = 0
 
 
-def block_sums(statistics: Sequence[Mapping[str, float]], block: Sequence[int]) -> Blocks:
-    """Add up the statistics of frames and pairs by block; maxima are kept as maxima.
-
-    Parameters
-    ----------
-    statistics : sequence of dict
-        One a frame; names absent from a frame count as 0.
-    block : sequence of int
-        The block each belongs to.
-    """
-    names = sorted({name for frame in statistics for name in frame})
-    order = {number: index for index, number in enumerate(sorted(set(block)))}
-    sums = {name: np.zeros(len(order)) for name in names}
-    for frame, number in zip(statistics, block, strict=True):
-        index = order[number]
-        for name, value in frame.items():
-            total = sums[name][index]
-            sums[name][index] = max(total, value) if name in MAXIMA else total + value
-    return sums
-
-
-def score(metric: Metric, blocks: Blocks, settings: Settings = DEFAULTS) -> Score:
+def score(metric: Metric, sums: Aggregation, method: str, settings: Settings = DEFAULTS) -> Score:
     """Compute a metric over all blocks with its percentile interval."""
-    return _interval(metric.compute(_sums(blocks, settings)), _size(blocks), settings)
+    return scores(metric, sums, method, settings)[0]
 
 
-def difference(metric: Metric, blocks: Blocks, others: Blocks, settings: Settings = DEFAULTS) -> Score:
+def scores(metric: Metric, sums: Aggregation, method: str, settings: Settings = DEFAULTS) -> list[Score]:
+    """Compute a metric of a statistic that has several entries, such as bins: a score each."""
+    return _scores(*_resampled(metric, sums, method, settings), settings)
+
+
+def difference(metric: Metric, sums: Aggregation, method: str, other: str, settings: Settings = DEFAULTS) -> Score:
     """Compute a metric minus that of another method on the same blocks, both resampled alike.
 
-    An interval without zero says that the methods differ, which separate intervals that overlap do not
-    deny: the storm's hard hours are hard for both.
+    If the interval excludes 0 the methods differ, even where separate intervals overlap: the storm's hard hours are
+    hard for both.
     """
-    values = metric.compute(_sums(blocks, settings)) - metric.compute(_sums(others, settings))
-    return _interval(values, _size(blocks), settings)
+    (ours, blocks), (theirs, others) = (_resampled(metric, sums, name, settings) for name in (method, other))
+    return _scores(ours - theirs, np.minimum(blocks, others), settings)[0]
 
 
-def _interval(values: NDArray[np.float64], blocks: int, settings: Settings) -> Score:
+def _resampled(
+    metric: Metric, sums: Aggregation, method: str, settings: Settings
+) -> tuple[NDArray[np.float64], NDArray[np.int_]]:
+    """Return a metric's values (1 + R, n), of all blocks and of each resample, and how many blocks each rests on."""
+    draws = _draws(len(sums.blocks), settings.resamples, settings.seed)
+    values, counts = [], []
+    for statistic in metric.statistics:
+        found = list(sums.found(method, statistic))
+        if not found:
+            return np.full((len(draws), 1), np.nan), np.zeros(1, int)
+        places, aggregates = zip(*found, strict=True)
+        values.append(type(aggregates[0]).resample(aggregates, draws[:, list(places)]))
+        counts.append(np.sum([aggregate.counted for aggregate in aggregates], axis=0))
+    result = np.asarray(metric.compute(*values), np.float64).reshape(len(draws), -1)
+    return result, np.broadcast_to(np.min(np.broadcast_arrays(*counts), axis=0), result.shape[1:])
+
+
+def _scores(values: NDArray[np.float64], blocks: NDArray[np.int_], settings: Settings) -> list[Score]:
     """Split off the first entry (all blocks, once) from the resamples after it."""
-    finite = values[1:][np.isfinite(values[1:])]
-    if blocks < 2 or not finite.size or not np.isfinite(values[0]):
-        return Score(float(values[0]), np.nan, np.nan)
     tail = (1 - settings.confidence) / 2
-    low, high = np.quantile(finite, (tail, 1 - tail))
-    return Score(float(values[0]), float(low), float(high))
+    result = []
+    for column, count in zip(values.T, blocks, strict=True):
+        value, resamples = float(column[0]), column[1:][np.isfinite(column[1:])]
+        low = high = np.nan
+        if count >= MINIMUM_BLOCKS and resamples.size and np.isfinite(value):
+            low, high = np.quantile(resamples, (tail, 1 - tail))
+        result.append(Score(value, float(low), float(high), int(count)))
+    return result
 
 
-def _sums(blocks: Blocks, settings: Settings) -> _Sums:
-    """Sum the statistics over all blocks (first entry) and over each resample of blocks."""
-    weights = _weights(_size(blocks), settings.resamples, settings.seed)
-    return _Sums(
-        (name, np.where(weights > 0, values, 0.0).max(axis=1) if name in MAXIMA else weights @ values)
-        for name, values in blocks.items()
-    )
-
-
-def _size(blocks: Blocks) -> int:
-    return len(next(iter(blocks.values())))
-
-
-def _weights(blocks: int, resamples: int, seed: int) -> NDArray[np.float64]:
-    """How often each resample draws each block, (1 + resamples, blocks); the first row draws all once."""
+@lru_cache(maxsize=8)
+def _draws(blocks: int, resamples: int, seed: int) -> NDArray[np.float64]:
+    """Return how often each resample draws each block, (1 + resamples, blocks); the first row draws all once."""
     draws = np.random.default_rng(seed).multinomial(blocks, np.full(blocks, 1 / blocks), size=resamples)
     return np.vstack([np.ones(blocks), draws]).astype(np.float64)

@@ -2,9 +2,8 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -12,22 +11,16 @@ from numpy.typing import NDArray
 
 from tempogan_eddy.dataset.windows import Links, link_frames
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.evaluation.aggregation import Aggregation, Block
 from tempogan_eddy.evaluation.baselines import BASELINES
-from tempogan_eddy.evaluation.bootstrap import block_sums
-from tempogan_eddy.evaluation.frames import Frame, Pair
-from tempogan_eddy.evaluation.inputs import RECONSTRUCTED, comparable
-from tempogan_eddy.evaluation.mask import Mask
-from tempogan_eddy.evaluation.matching import TRUTH, Match, match
-from tempogan_eddy.evaluation.result import Evaluation, Spectra
-from tempogan_eddy.evaluation.spectra import wavenumbers
-from tempogan_eddy.evaluation.statistics import (
-    DEFAULTS,
-    Settings,
-    Statistics,
-    consistency_statistics,
-    frame_statistics,
-    pair_statistics,
-)
+from tempogan_eddy.evaluation.by_kelvin import BIAS, RMSE
+from tempogan_eddy.evaluation.inputs import comparable
+from tempogan_eddy.evaluation.masked import Mask, MaskedFrame, MaskedPair
+from tempogan_eddy.evaluation.matching import LOWRES, RECONSTRUCTED, TRUTH, Match, called, match
+from tempogan_eddy.evaluation.metrics import Metric, choose_metrics
+from tempogan_eddy.evaluation.result import Evaluation
+from tempogan_eddy.evaluation.settings import DEFAULTS, Settings
+from tempogan_eddy.evaluation.statistics import Coverage, Spectrum, Statistic
 from tempogan_eddy.guards import warn_of_channels, warn_of_truth
 from tempogan_eddy.io.cadence import NATIVE, duration_text, native_step, nominal_times, parse_duration
 from tempogan_eddy.io.quality import VALID_KELVIN
@@ -36,21 +29,12 @@ __all__ = ["RECONSTRUCTED", "TRUTH", "evaluate"]
 
 Held = xr.DataArray | xr.Dataset | NDArray[Any] | str | Path
 
+Seen = TypeVar("Seen", MaskedFrame, MaskedPair)
+Methods = dict[str, list[Seen]]  # the members of the truth (one) and of every method
+
 USUAL_CADENCE = "1h"
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class _Tally:
-    """What is kept of the frames seen so far: statistics, never images."""
-
-    rows: list[dict[str, Statistics]] = field(default_factory=list)  # by method, one a frame
-    times: list[np.datetime64] = field(default_factory=list)
-    power: dict[str, NDArray[np.float64]] = field(default_factory=dict)
-    spectra: int = 0
-    valid: int = 0
-    pairs: int = 0
 
 
 def evaluate(
@@ -63,43 +47,47 @@ def evaluate(
     cadence: str | None = None,
     time_tolerance: str | None = None,
     settings: Settings = DEFAULTS,
+    metrics: Iterable[str | Metric] | None = None,
     kelvin: bool = False,
     valid_kelvin: tuple[float, float] = VALID_KELVIN,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Score one storm's reconstruction, or several, beside nearest, bicubic and back-projected bicubic.
 
-    Frames are matched by time, or in order where nothing says when they were seen. Every method is scored on the
-    pixels valid in the truth, the reconstructions and all baselines, so the numbers compare. Memory does not grow with
-    the frames.
+    Match frames by time, or in order where they have no times. Every method is scored on the pixels valid in the truth,
+    the reconstructions and all baselines, so the numbers compare. Memory does not grow with the frames.
 
     Parameters
     ----------
     truth : DataArray, Dataset, array, str or Path
-        High-resolution brightness temperature, NaN where missing, as for `reconstruct`.
+        Highres brightness temperature, NaN where missing, as for `reconstruct`.
     reconstructed : the same, or a mapping of such by name
         On the truth's grid, which may have up to `scale` - 1 more rows and columns at its end. Without a name it is
-        called "reconstructed". Several are scored in one pass, which prepares the truth only once.
+        called "reconstructed". Several are scored in one pass, which prepares the truth only once. A DataArray with a
+        dimension ``member`` is an ensemble; its scores are those of an average member.
     lowres : the same, optional
         What they were reconstructed from; default the area mean of the truth.
     sensor_scale : int, optional
-        Refinement of the grid, where neither `lowres` nor `reconstructed.attrs["scale"]` tells it.
+        Refinement of the grid, where neither `lowres` nor `reconstructed.attrs["scale"]` has it.
     baselines : bool or iterable of str
         Which of `BASELINES` to score beside it.
     cadence : str, optional
-        Change in time and motion are scored between frames this far apart, be they neighbours or not; ``native``: the
+        Score change in time and motion between frames this far apart, whether neighbours or not; ``native``: the
         truth's own step. By default an hour, or the truth's own step where no two frames are an hour apart.
     time_tolerance : str, optional
         How far a time may be off, in matching and from one cadence to the next; by default a tenth of the smallest step
         and of the cadence.
     settings : Settings
         Ranges, thresholds and the bootstrap.
+    metrics : iterable of str or Metric, optional
+        Names of this package's metrics, or metrics of your own; by default all of this package. Only the statistics
+        that they need are computed, so without the default there are no spectra and no error by kelvin.
     kelvin : bool
-        The values are kelvin, although nothing says so.
+        The values are kelvin, although no attribute says so.
     valid_kelvin : tuple of float
         Values outside these kelvins are missing.
     progress : callable, optional
-        Called with (frames done, frames in all).
+        Called with (frames done, all frames).
 
     Returns
     -------
@@ -113,30 +101,99 @@ def evaluate(
     truth, named, lowres = comparable(
         truth, reconstructed, lowres, cadence=cadence, kelvin=kelvin, valid_kelvin=valid_kelvin
     )
-    chosen = _baselines(baselines, named)
-    block = parse_duration(settings.block, "block")
+    chosen = choose_metrics(metrics, settings)
+    baselines = _baselines(baselines, named)
+    length = parse_duration(settings.block, "block")
     matched = match(truth, named, lowres, sensor_scale, time_tolerance)
     warn_of_channels(truth, named)
     links, cadence = _links(matched, cadence, time_tolerance)
-    tally = _Tally()
-    waiting: dict[int, dict[str, Frame]] = {}  # frames whose following one is still to come
+    storm = str(matched.truth.attrs.get("sequence", "storm"))
+    slots = nominal_times(matched.times)
+    statistics, of_truth = _statistics(chosen, settings, everything=metrics is None)
+    sums = Aggregation()
+    coldest, example_time, empty = -1, None, 0
+    waiting: dict[int, Methods[MaskedFrame]] = {}  # frames whose following one is still to come
     for index, time in enumerate(matched.times):
-        frames, lowres_frame = _read(matched, index, chosen, settings)
+        frames = _read(matched, index, baselines)
         earlier = waiting.pop(int(links.previous[index]), None)
-        if frames[TRUTH].mask.valid.any():
-            if not tally.rows:
-                warn_of_truth(frames[TRUTH].values)
-            row = _score_frame(frames, lowres_frame, matched.scale, settings)
+        shown = frames[TRUTH][0]
+        if shown.mask.valid.any():
+            if coldest < 0:
+                warn_of_truth(shown.values)
+            block = Block(storm, int((slots[index] - slots[0]) // length))
+            _add(sums, block, frames, statistics, of_truth)
             if earlier:
-                _score_pair(row, earlier, frames, settings)
-            _count(tally, row, frames, time, settings)
+                _add(sums, block, _pairs(earlier, frames), statistics, of_truth)
+            cold = int((shown.values[shown.mask.valid] < settings.cold_kelvin).sum())
+            if cold > coldest:
+                coldest, example_time = cold, time
             if links.following[index] >= 0:
                 waiting[index] = frames
+        else:
+            empty += 1
         if progress:
             progress(index + 1, len(matched.times))
-    if not tally.rows:
+    if example_time is None:
         raise InputError(_nothing_valid(matched, valid_kelvin))
-    return _result(tally, matched, block, cadence, time_tolerance, settings)
+    return Evaluation(
+        storm=storm,
+        sums=sums,
+        metrics=chosen,
+        settings=settings,
+        scale=matched.scale,
+        cadence=cadence,
+        left_out=matched.left_out | {"empty": empty},
+        shape=(matched.truth.sizes["y"], matched.truth.sizes["x"]),
+        example_time=example_time,
+        time_tolerance=time_tolerance,
+    )
+
+
+def _statistics(
+    metrics: Iterable[Metric], settings: Settings, *, everything: bool
+) -> tuple[list[Statistic], list[Statistic]]:
+    """Return the statistics of every method, each once, and those of the truth."""
+    spectrum = Spectrum(minimum_valid=settings.minimum_valid)
+    found = dict.fromkeys(statistic for metric in metrics for statistic in metric.statistics)
+    of_truth: list[Statistic] = [Coverage(), Coverage(pairs=True, minimum_valid=settings.minimum_valid)]
+    if not everything:
+        return list(found), of_truth
+    return [*found, *RMSE.statistics, *BIAS.statistics, spectrum], [*of_truth, spectrum]
+
+
+def _read(matched: Match, index: int, baselines: Iterable[str]) -> Methods[MaskedFrame]:
+    """Load one time: the truth and every member of every method under their common mask."""
+    truth, reconstructed, lowres = matched.load(index)
+    values = {TRUTH: truth, **reconstructed}
+    values |= {name: BASELINES[name](lowres, matched.scale) for name in baselines}
+    members = {name: frames.reshape(-1, *truth.shape) for name, frames in values.items()}
+    mask = Mask(np.logical_and.reduce([np.isfinite(frames).all(axis=0) for frames in members.values()]))
+    return {
+        name: [MaskedFrame(frame, mask, lowres, matched.scale) for frame in frames] for name, frames in members.items()
+    }
+
+
+def _pairs(earlier: Methods[MaskedFrame], later: Methods[MaskedFrame]) -> Methods[MaskedPair]:
+    mask = Mask(earlier[TRUTH][0].mask.valid & later[TRUTH][0].mask.valid)
+    return {
+        name: [MaskedPair(*frames, mask) for frames in zip(earlier[name], later[name], strict=True)] for name in later
+    }
+
+
+def _add(
+    sums: Aggregation,
+    block: Block,
+    methods: Methods[MaskedFrame] | Methods[MaskedPair],
+    statistics: Iterable[Statistic],
+    of_truth: Iterable[Statistic],
+) -> None:
+    """Add what the statistics of frames, or those of pairs, compute for every method."""
+    truth = methods[TRUTH][0]
+    of_pairs = isinstance(truth, MaskedPair)
+    for method, members in methods.items():
+        for statistic in of_truth if method == TRUTH else statistics:
+            if statistic.pairs == of_pairs and truth.mask.share >= statistic.minimum_valid:
+                sums.add(block, method, statistic, statistic.compute_members(members, truth))
 
 
 def _nothing_valid(matched: Match, valid_kelvin: tuple[float, float]) -> str:
@@ -145,102 +202,15 @@ def _nothing_valid(matched: Match, valid_kelvin: tuple[float, float]) -> str:
     seen: dict[str, bool] = {}
     for index in range(len(matched.times)):
         truth, reconstructed, lowres = matched.load(index)
-        frames = {"truth": truth} | {_called(name): frame for name, frame in reconstructed.items()}
-        for name, frame in (frames | {"low-resolution input": lowres}).items():
+        for name, frame in {TRUTH: truth, **reconstructed, LOWRES: lowres}.items():
             seen[name] = seen.get(name, False) or bool(np.isfinite(frame).any())
     for name, anything in seen.items():
         if not anything:
             return (
-                f"Every pixel of the {name} is missing. Values outside {low:g}-{high:g} K are read as missing: "
+                f"Every pixel of the {called(name)} is missing. Values outside {low:g}-{high:g} K are read as missing: "
                 "check its units."
             )
     return "No pixel is valid in the truth and the reconstruction alike; check that they are the same storm."
-
-
-def _read(
-    matched: Match, index: int, baselines: Iterable[str], settings: Settings
-) -> tuple[dict[str, Frame], NDArray[np.float32]]:
-    """Load one time: the truth and every method under their common mask, and the low-resolution frame."""
-    truth, reconstructed, lowres = matched.load(index)
-    values = {TRUTH: truth, **reconstructed}
-    values |= {name: BASELINES[name](lowres, matched.scale) for name in baselines}
-    valid = np.logical_and.reduce([np.isfinite(frame) for frame in values.values()])
-    mask = Mask(valid)
-    return {name: Frame(frame, mask, settings.flow_range) for name, frame in values.items()}, lowres
-
-
-def _score_frame(
-    frames: dict[str, Frame], lowres: NDArray[np.float32], scale: int, settings: Settings
-) -> dict[str, Statistics]:
-    truth = frames[TRUTH]
-    return {
-        name: frame_statistics(frame, truth, scale, settings) | consistency_statistics(frame.values, lowres, scale)
-        for name, frame in frames.items()
-        if name != TRUTH
-    }
-
-
-def _score_pair(
-    row: dict[str, Statistics], earlier: dict[str, Frame], later: dict[str, Frame], settings: Settings
-) -> None:
-    mask = Mask(earlier[TRUTH].mask.valid & later[TRUTH].mask.valid)
-    pairs = {name: Pair(earlier[name], later[name], mask) for name in later}
-    for name, statistics in row.items():
-        statistics |= pair_statistics(pairs[name], pairs[TRUTH], settings)
-
-
-def _count(
-    tally: _Tally,
-    row: dict[str, Statistics],
-    frames: dict[str, Frame],
-    time: np.datetime64,
-    settings: Settings,
-) -> None:
-    tally.rows.append(row)
-    tally.times.append(time)
-    tally.valid += int(frames[TRUTH].mask.valid.sum())
-    tally.pairs += int(next(iter(row.values())).get("pairs", 0))
-    if "spectra" in next(iter(row.values())):
-        tally.spectra += 1
-        for name, frame in frames.items():
-            tally.power[name] = tally.power.get(name, 0.0) + frame.spectrum
-
-
-def _result(
-    tally: _Tally,
-    matched: Match,
-    block: np.timedelta64,
-    cadence: str,
-    time_tolerance: str | None,
-    settings: Settings,
-) -> Evaluation:
-    height, width = matched.truth.shape[1:]
-    frames = len(tally.rows)
-    slots = nominal_times(np.asarray(tally.times))
-    number = [int(since // block) for since in slots - nominal_times(matched.times)[0]]
-    blocks = {name: block_sums([row[name] for row in tally.rows], number) for name in tally.rows[0]}
-    cold = [next(iter(row.values()))["cold_pixels"] for row in tally.rows]  # of the truth, so the same for all
-    spectra = None
-    if tally.spectra:
-        spectra = Spectra(
-            wavenumbers((height, width)),
-            min(height, width) / (2 * matched.scale),
-            {name: power / tally.spectra for name, power in tally.power.items()},
-        )
-    return Evaluation(
-        storm=str(matched.truth.attrs.get("sequence", "storm")),
-        blocks=blocks,
-        settings=settings,
-        scale=matched.scale,
-        cadence=cadence,
-        time_tolerance=time_tolerance,
-        frames=frames,
-        pairs=tally.pairs,
-        missing=1 - tally.valid / (frames * height * width),
-        left_out=matched.left_out | {"empty": len(matched.times) - frames},
-        example_time=tally.times[int(np.argmax(cold))],
-        spectra=spectra,
-    )
 
 
 def _links(matched: Match, asked: str | None, tolerance: str | None) -> tuple[Links, str]:
@@ -278,7 +248,3 @@ def _baselines(chosen: bool | Iterable[str], reconstructed: Iterable[str]) -> tu
         if name in reconstructed:
             raise InputError(f"A reconstruction is named like the baseline {name!r}; choose another name.")
     return names
-
-
-def _called(name: str) -> str:
-    return "reconstruction" if name == RECONSTRUCTED else f"reconstruction {name!r}"

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.evaluation.matching import LOWRES, RECONSTRUCTED, TRUTH, called
 from tempogan_eddy.evaluation.statistics import SSIM_WINDOW
 from tempogan_eddy.io import Adapted, adapt
 from tempogan_eddy.io.cadence import NATIVE, parse_duration
 from tempogan_eddy.io.quality import VALID_KELVIN
 
-__all__ = ["RECONSTRUCTED", "comparable"]
-
-RECONSTRUCTED = "reconstructed"
-TRUTH, LOWRES = "the truth", "the low-resolution input"
+__all__ = ["comparable"]
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +38,7 @@ def comparable(
     truth, lowres
         Anything that `io.adapt` takes.
     reconstructed
-        Such a thing, or a mapping of several by name.
+        Such a thing, or a mapping of several by name; a DataArray may have a dimension `member`.
     cadence : str
         Time between frames where nothing says when they were seen.
     kelvin : bool
@@ -56,10 +55,9 @@ def comparable(
     several = isinstance(reconstructed, Mapping) and not isinstance(reconstructed, xr.Dataset)
     named = dict(reconstructed) if several else {RECONSTRUCTED: reconstructed}
     held = {TRUTH: adapt(truth, kelvin=kelvin, valid_kelvin=valid_kelvin)}
-    rest = {_called(name): da for name, da in named.items()} | ({} if lowres is None else {LOWRES: lowres})
-    for label, da in rest.items():
+    for name, da in (named | ({} if lowres is None else {LOWRES: lowres})).items():
         unstated = isinstance(da, xr.DataArray) and not da.attrs.get("units")
-        held[label] = adapt(da, kelvin=kelvin or unstated, valid_kelvin=valid_kelvin)
+        held[name] = _adapt_members(da, kelvin=kelvin or unstated, valid_kelvin=valid_kelvin)
     sequences = _with_times(held, cadence)
     height, width = sequences[TRUTH].shape[1:]
     if min(height, width) < SSIM_WINDOW:
@@ -68,12 +66,16 @@ def comparable(
         )
     if not _is_named(truth):
         sequences[TRUTH].attrs.pop("sequence")
-    found = {name: sequences[_called(name)] for name in named}
-    return sequences[TRUTH], found, sequences.get(LOWRES)
+    return sequences[TRUTH], {name: sequences[name] for name in named}, sequences.get(LOWRES)
 
 
-def _called(name: str) -> str:
-    return "the reconstruction" if name == RECONSTRUCTED else f"the reconstruction {name!r}"
+def _adapt_members(held: Any, **options: Any) -> Adapted:
+    """Adapt every member of an ensemble: a sequence (member, time, y, x)."""
+    if not isinstance(held, xr.DataArray) or "member" not in held.dims:
+        return adapt(held, **options)
+    members = [adapt(held.isel(member=number), **options) for number in range(held.sizes["member"])]
+    sequences = [member.sequence for member in members]
+    return replace(members[0], sequence=xr.concat(sequences, "member", coords="minimal", compat="override"))
 
 
 def _is_named(truth: Any) -> bool:
@@ -82,18 +84,18 @@ def _is_named(truth: Any) -> bool:
 
 def _with_times(held: dict[str, Adapted], cadence: str | None) -> dict[str, xr.DataArray]:
     """Give those without times the times of the others, frame by frame; without any, a cadence between frames."""
-    sequences = {label: adapted.sequence for label, adapted in held.items()}
-    untimed = [label for label, adapted in held.items() if not adapted.timed]
+    sequences = {name: adapted.sequence for name, adapted in held.items()}
+    untimed = [name for name, adapted in held.items() if not adapted.timed]
     if not untimed:
         return sequences
-    model = next((label for label in held if label not in untimed), untimed[0])
+    model = next((name for name in held if name not in untimed), untimed[0])
     frames = sequences[model].sizes["time"]
-    for label in untimed:
-        if sequences[label].sizes["time"] != frames or held[model].reordered:
-            count = sequences[label].sizes["time"]
+    for name in untimed:
+        count = sequences[name].sizes["time"]
+        if count != frames or held[model].reordered:
             raise InputError(
-                f"Nothing says when the {count} frames of {label} were seen, so they cannot be matched with the "
-                f"{frames} of {model}; give it a coordinate time, or the same frames in the same order."
+                f"Nothing says when the {count} frames of the {called(name)} were seen, so they cannot be matched with "
+                f"the {frames} of the {called(model)}; give it a coordinate time, or the same frames in the same order."
             )
     times = sequences[model]["time"].values
     if model in untimed:
@@ -101,8 +103,9 @@ def _with_times(held: dict[str, Adapted], cadence: str | None) -> dict[str, xr.D
         step = parse_duration("1h" if cadence in (None, NATIVE) else str(cadence))
         times = times[0] + np.arange(frames) * step
     if frames > 1:
-        step_words = ", one cadence apart" if model in untimed else f", at the times of {model}"
         log.info(
-            "Nothing says when the frames of %s were seen; they are matched in order%s", ", ".join(untimed), step_words
+            "Nothing says when the frames of %s were seen; they are matched in order%s",
+            ", ".join(f"the {called(name)}" for name in untimed),
+            ", one cadence apart" if model in untimed else f", at the times of the {called(model)}",
         )
-    return sequences | {label: sequences[label].assign_coords(time=times) for label in untimed}
+    return sequences | {name: sequences[name].assign_coords(time=times) for name in untimed}

@@ -14,20 +14,23 @@ from tempogan_eddy.io.align import align_grid, match_times, refinement
 from tempogan_eddy.io.frames import FrameReader
 from tempogan_eddy.io.history import MADE
 
-__all__ = ["LOWRES", "TRUTH", "Match", "match"]
+__all__ = ["LOWRES", "RECONSTRUCTED", "TRUTH", "Match", "called", "match"]
 
-TRUTH, LOWRES = "truth", "lowres"
-CALLED = {TRUTH: "the truth", LOWRES: "the low-resolution input"}
+TRUTH, LOWRES, RECONSTRUCTED = "truth", "lowres", "reconstructed"
 RECONSTRUCTED_BY = f"{MADE}software"  # an attribute of every reconstruction of this package
 
 log = logging.getLogger(__name__)
 
-Frame = NDArray[np.float32]
+
+def called(name: str) -> str:
+    """Return what a sequence is called in messages, without an article."""
+    usual = {TRUTH: "truth", LOWRES: "low-resolution input", RECONSTRUCTED: "reconstruction"}
+    return usual.get(name, f"reconstruction {name!r}")
 
 
 @dataclass(frozen=True)
 class Match:
-    """Sequences on a common time axis and a common fine grid.
+    """Sequences on a common time axis and a common highres grid.
 
     Attributes
     ----------
@@ -37,8 +40,9 @@ class Match:
         Refinement of the grid.
     left_out : dict
         Frames without a partner, by sequence: truth, each reconstruction and, where given, lowres.
-    readers : dict of FrameReader
-        Of each sequence, all frames: the chunks of a selection may cut through those that are computed in one.
+    readers : dict of lists of FrameReader
+        Of each sequence's members, or of the one sequence: all frames, because the chunks of a selection may cut
+        through those that are computed in one.
     numbers : dict of arrays of int
         Which frames of each sequence are the common ones.
     """
@@ -46,7 +50,7 @@ class Match:
     truth: xr.DataArray
     scale: int
     left_out: dict[str, int]
-    readers: dict[str, FrameReader]
+    readers: dict[str, list[FrameReader]]
     numbers: dict[str, NDArray[np.intp]]
 
     @property
@@ -54,15 +58,15 @@ class Match:
         """The common times."""
         return self.truth["time"].values
 
-    def load(self, index: int) -> tuple[Frame, dict[str, Frame], Frame]:
-        """Read the truth, each reconstruction and the low-resolution frame at one time, float32 kelvin.
+    def load(self, index: int) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]], NDArray[np.float32]]:
+        """Read the truth, each reconstruction and the lowres frame at one time, float32 kelvin.
 
-        Without a low-resolution sequence, its frame is the area mean of the truth.
+        An ensemble's frame is (member, y, x). Without a lowres sequence, its frame is the area mean of the truth.
         """
-        frames = {
-            name: np.asarray(reader.frame(self.numbers[name][index]), np.float32)
-            for name, reader in self.readers.items()
-        }
+        frames = {}
+        for name, readers in self.readers.items():
+            members = [np.asarray(reader.frame(self.numbers[name][index]), np.float32) for reader in readers]
+            frames[name] = np.stack(members) if len(members) > 1 else members[0]
         truth = frames.pop(TRUTH)
         lowres = frames.pop(LOWRES) if LOWRES in frames else area_mean(truth, self.scale)
         return truth, frames, lowres
@@ -80,14 +84,13 @@ def match(
     Parameters
     ----------
     truth : DataArray (time, y, x)
-        May have spare rows and columns, fewer than `scale`, that filled no block of the coarse grid.
-    reconstructed : mapping of DataArray (time, y, x)
+        May have spare rows and columns, fewer than `scale`, that filled no block of the lowres grid.
+    reconstructed : mapping of DataArray (time, y, x) or (member, time, y, x)
         By name, all on one grid.
     lowres : DataArray (time, y, x), optional
         What all of them were reconstructed from.
     scale : int, optional
         Default: from the shapes of `lowres` and the reconstructions, else from the `scale` in their attributes.
-
     time_tolerance : str, optional
         How far two times may differ and still be the same; a tenth of the smallest step by default.
 
@@ -99,26 +102,30 @@ def match(
     _warn_if_swapped(truth, reconstructed)
     height, width = _grid(reconstructed)
     scale = _scale(reconstructed.values(), (height, width), lowres, scale)
-    fine = truth.shape[1:]
-    if refinement(fine, (height, width), scale) != 1:
+    highres = truth.shape[1:]
+    if refinement(highres, (height, width), scale) != 1:
         raise InputError(
-            f"The reconstruction has {height}x{width} pixels and the truth {fine[0]}x{fine[1]}; "
+            f"The reconstruction has {height}x{width} pixels and the truth {highres[0]}x{highres[1]}; "
             f"evaluate it against the truth of the same storm on the {scale} times refined grid."
         )
     placed: dict[str, xr.DataArray] = {}
     for name, da in reconstructed.items():
-        truth, placed[name] = align_grid(truth, da, 1, (CALLED[TRUTH], "The reconstruction"))
+        truth, placed[name] = align_grid(truth, da, 1, ("the truth", f"The {called(name)}"))
     truth = truth.isel(y=slice(height), x=slice(width))
     if lowres is not None:
-        _, placed[LOWRES] = align_grid(truth, lowres, scale, (CALLED[TRUTH], "The low-resolution input"))
+        _, placed[LOWRES] = align_grid(truth, lowres, scale, ("the truth", f"The {called(LOWRES)}"))
     sequences = {TRUTH: truth, **placed}
-    several = len(reconstructed) > 1
-    labels = [CALLED.get(name, "the reconstruction" + (f" {name!r}" if several else "")) for name in sequences]
+    labels = [f"the {called(name)}" for name in sequences]
     matched = match_times([da["time"].values for da in sequences.values()], labels, time_tolerance)
     numbers = dict(zip(sequences, matched, strict=True))
     left_out = {name: da.sizes["time"] - len(numbers[name]) for name, da in sequences.items()}
-    readers = {name: FrameReader(da) for name, da in sequences.items()}
+    readers = {name: [FrameReader(member) for member in _members(da)] for name, da in sequences.items()}
     return Match(truth.isel(time=numbers[TRUTH]), scale, left_out, readers, numbers)
+
+
+def _members(da: xr.DataArray) -> list[xr.DataArray]:
+    """Return the sequences (time, y, x) of an ensemble, or the one sequence."""
+    return [da.isel(member=number) for number in range(da.sizes["member"])] if "member" in da.dims else [da]
 
 
 def _warn_if_swapped(truth: xr.DataArray, reconstructed: Mapping[str, xr.DataArray]) -> None:
@@ -133,7 +140,7 @@ def _grid(reconstructed: Mapping[str, xr.DataArray]) -> tuple[int, int]:
     """Height and width that all reconstructions have."""
     if taken := {TRUTH, LOWRES} & reconstructed.keys():
         raise InputError(f"A reconstruction cannot be named {taken.pop()!r}; choose another name.")
-    shapes = {name: da.shape[1:] for name, da in reconstructed.items()}
+    shapes = {name: da.shape[-2:] for name, da in reconstructed.items()}
     if len(set(shapes.values())) != 1:
         listed = ", ".join(f"{name} {height}x{width}" for name, (height, width) in shapes.items())
         raise InputError(f"The reconstructions need one grid to be scored together, not: {listed or 'none at all'}.")
@@ -142,16 +149,17 @@ def _grid(reconstructed: Mapping[str, xr.DataArray]) -> tuple[int, int]:
 
 
 def _scale(
-    reconstructed: Iterable[xr.DataArray], fine: tuple[int, int], lowres: xr.DataArray | None, scale: int | None
+    reconstructed: Iterable[xr.DataArray], highres: tuple[int, int], lowres: xr.DataArray | None, scale: int | None
 ) -> int:
+    height, width = highres
     if lowres is not None:
-        coarse = lowres.shape[1:]
-        inferred = fine[0] // coarse[0]
-        if fine != (coarse[0] * inferred, coarse[1] * inferred) or scale not in (None, inferred):
+        rows, columns = lowres.shape[1:]
+        inferred = height // rows
+        if highres != (rows * inferred, columns * inferred) or scale not in (None, inferred):
             wanted = "a whole number of" if scale is None else str(scale)
             raise InputError(
-                f"The reconstruction has {fine[0]}x{fine[1]} pixels, which is not {wanted} times the "
-                f"{coarse[0]}x{coarse[1]} of the low-resolution input; give the input it was made from."
+                f"The reconstruction has {height}x{width} pixels, which is not {wanted} times the "
+                f"{rows}x{columns} of the low-resolution input; give the input it was made from."
             )
         if inferred < 2:
             raise InputError(
@@ -168,7 +176,6 @@ def _scale(
         number = int(found)
     except (TypeError, ValueError):
         number = 0
-    if number < 1 or any(side % number for side in fine):
-        height, width = fine
+    if number < 1 or any(side % number for side in highres):
         raise InputError(f"The scale {found} does not divide the reconstruction's {height}x{width} pixels.")
     return number

@@ -1,21 +1,36 @@
-"""The metrics: each a function of sums of statistics, with its unit and the direction of better."""
+"""The metrics: each a function of the sums of its statistics, with its unit and the direction of better."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tempogan_eddy.evaluation.statistics import DEFAULTS, Settings
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.evaluation.settings import DEFAULTS, Settings
+from tempogan_eddy.evaluation.statistics import (
+    ConsistencyMaximum,
+    ConsistencySquare,
+    DetailEnergy,
+    Error,
+    FlowDifference,
+    FractionsDifference,
+    LogSpectralDistance,
+    Statistic,
+    StructuralSimilarity,
+)
 
-__all__ = ["Metric", "Sums", "metrics"]
+__all__ = ["Metric", "choose_metrics", "metrics"]
 
-Sums = Mapping[str, NDArray[np.float64]]
+Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One column of a report.
+    """One row of a report.
 
     Attributes
     ----------
@@ -24,18 +39,22 @@ class Metric:
     label : str
         In tables.
     unit : str
-        "K", "dB", "px" or "1".
+        Such as "K" or "dB"; "1" for none.
     better : str
         "lower", "higher", or "zero" for closer to zero.
+    statistics : tuple of Statistic
+        What the metric is computed from.
     compute : callable
-        Arrays of sums by name (one entry a resample) to values; NaN where nothing was counted.
+        Maps the aggregated value of each statistic, an array with one entry a resample, to the metric's values. The
+        value of a `Mean` is total / weight, NaN where nothing was counted. A function of a module can be pickled.
     """
 
     name: str
     label: str
     unit: str
     better: str
-    compute: Callable[[Sums], NDArray[np.float64]]
+    statistics: tuple[Statistic, ...]
+    compute: Callable[..., Values] = field(default=np.positive, compare=False)
 
     @property
     def arrow(self) -> str:
@@ -48,77 +67,66 @@ class Metric:
 
 
 def metrics(settings: Settings = DEFAULTS) -> tuple[Metric, ...]:
-    """List every metric, in the order of a report."""
+    """Return the metrics of this package, in the order of a report."""
+    cold, enough = settings.cold_kelvin, settings.minimum_valid
+    squared, cold_squared = Error(np.square), Error(np.square, cold)
+    distance, of_change = (LogSpectralDistance(pairs=pairs, minimum_valid=enough) for pairs in (False, True))
+    motion = FlowDifference(settings.flow_range, pairs=True, minimum_valid=enough)
+    energy = DetailEnergy(minimum_valid=enough)
     return (
-        Metric("rmse", "RMSE", "K", "lower", lambda s: np.sqrt(_ratio(s["squared_error"], s["pixels"]))),
-        Metric("mae", "MAE", "K", "lower", lambda s: _ratio(s["absolute_error"], s["pixels"])),
-        Metric("bias", "Bias", "K", "zero", lambda s: _ratio(s["error"], s["pixels"])),
-        Metric(
-            "cold_rmse",
-            f"Cold RMSE (< {settings.cold_kelvin:g} K)",
-            "K",
-            "lower",
-            lambda s: np.sqrt(_ratio(s["cold_squared_error"], s["cold_pixels"])),
-        ),
-        Metric(
-            "psnr",
-            "PSNR",
-            "dB",
-            "higher",
-            lambda s: _decibel(settings.data_range**2 * s["pixels"], s["squared_error"]),
-        ),
-        Metric("ssim", "SSIM", "1", "higher", lambda s: _ratio(s["ssim"], s["ssim_pixels"])),
-        Metric("lsd", "LSD of spectra", "dB", "lower", lambda s: _ratio(s["lsd"], s["spectra"])),
-        Metric(
-            "detail_energy",
-            "Energy > coarse Nyquist",
-            "dB",
-            "zero",
-            lambda s: _decibel(s["detail_energy"], s["detail_energy_truth"]),
-        ),
-        Metric(
-            "lsd_hourly",
-            "LSD of time differences",
-            "dB",
-            "lower",
-            lambda s: _ratio(s["lsd_hourly"], s["pairs"]),
-        ),
-        *(_fss(threshold) for threshold in settings.fss_kelvin),
-        Metric("tof", "tOF", "px", "lower", lambda s: _ratio(s["flow_difference"], s["flow_pixels"])),
-        Metric(
-            "consistency_rms",
-            "LR consistency, RMS",
-            "K",
-            "lower",
-            lambda s: np.sqrt(_ratio(s["consistency_squared"], s["consistency_pixels"])),
-        ),
-        Metric(
-            "consistency_max",
-            "LR consistency, max",
-            "K",
-            "lower",
-            lambda s: np.where(s["consistency_pixels"] > 0, s["consistency_max"], np.nan),
-        ),
+        Metric("rmse", "RMSE", "K", "lower", (squared,), np.sqrt),
+        Metric("mae", "MAE", "K", "lower", (Error(np.abs),)),
+        Metric("bias", "Bias", "K", "zero", (Error(np.positive),)),
+        Metric("cold_rmse", f"Cold RMSE (< {cold:g} K)", "K", "lower", (cold_squared,), np.sqrt),
+        Metric("psnr", "PSNR", "dB", "higher", (squared,), partial(_signal_to_noise, settings.data_range)),
+        Metric("ssim", "SSIM", "1", "higher", (StructuralSimilarity(settings.kelvin_range),)),
+        Metric("lsd", "LSD of spectra", "dB", "lower", (distance,)),
+        Metric("detail_energy", "Energy > lowres Nyquist", "dB", "zero", (energy,), _decibel),
+        Metric("lsd_hourly", "LSD of time differences", "dB", "lower", (of_change,)),
+        *(_fractions_skill(kelvin, settings.fss_neighbourhood) for kelvin in settings.fss_kelvin),
+        Metric("tof", "tOF", "px", "lower", (motion,)),
+        Metric("consistency_rms", "LR consistency, RMS", "K", "lower", (ConsistencySquare(),), np.sqrt),
+        Metric("consistency_max", "LR consistency, max", "K", "lower", (ConsistencyMaximum(),)),
     )
 
 
-def _fss(threshold: float) -> Metric:
-    """Fractions skill score (Roberts and Lean 2008); its parts are pooled over frames, NaN without event."""
+def choose_metrics(chosen: Iterable[str | Metric] | None, settings: Settings = DEFAULTS) -> tuple[Metric, ...]:
+    """Return the metrics that somebody chose, by name or as objects; all of this package by default.
 
-    def compute(sums: Sums) -> NDArray[np.float64]:
-        return 1 - _ratio(sums[f"fss_difference_{threshold:g}"], sums[f"fss_reference_{threshold:g}"])
+    Raises
+    ------
+    InputError
+        A name is unknown, or two metrics have one name.
+    """
+    ours = {metric.name: metric for metric in metrics(settings)}
+    if chosen is None:
+        return tuple(ours.values())
+    found: dict[str, Metric] = {}
+    for one in chosen:
+        metric = one if isinstance(one, Metric) else ours.get(one)
+        if metric is None:
+            raise InputError(f"The metric {one!r} is unknown; use {', '.join(ours)}.")
+        if found.setdefault(metric.name, metric) != metric:
+            raise InputError(f"Two metrics are named {metric.name!r}; rename one.")
+    if not found:
+        raise InputError(f"No metric is chosen; use {', '.join(ours)}.")
+    return tuple(found.values())
 
-    return Metric(f"fss_{threshold:g}", f"FSS at {threshold:g} K", "1", "higher", compute)
+
+def _fractions_skill(kelvin: float, neighbourhood: int) -> Metric:
+    statistic = FractionsDifference(kelvin, neighbourhood)
+    return Metric(f"fss_{kelvin:g}", f"FSS at {kelvin:g} K", "1", "higher", (statistic,), _complement)
 
 
-def _ratio(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Divide; NaN where nothing was counted."""
-    missing = np.full(np.shape(numerator), np.nan)
-    return np.divide(numerator, denominator, out=missing, where=denominator > 0)
+def _complement(value: Values) -> Values:
+    return 1 - value
 
 
-def _decibel(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> NDArray[np.float64]:
-    """10 log10 of a ratio; 0/0 is NaN, x/0 is infinite, 0/x minus infinite."""
-    both = (numerator > 0) | (denominator > 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(both, 10 * (np.log10(numerator) - np.log10(denominator)), np.nan)
+def _signal_to_noise(data_range: float, squared: Values) -> Values:
+    """Return the PSNR, dB; infinite without error."""
+    return -_decibel(squared / data_range**2)
+
+
+def _decibel(ratio: Values) -> Values:
+    with np.errstate(divide="ignore"):
+        return 10 * np.log10(ratio)

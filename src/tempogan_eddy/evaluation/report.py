@@ -13,7 +13,7 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
-from tempogan_eddy.evaluation.bootstrap import Score
+from tempogan_eddy.evaluation.bootstrap import MINIMUM_BLOCKS, Score
 from tempogan_eddy.evaluation.by_kelvin import error_by_kelvin
 from tempogan_eddy.evaluation.metrics import Metric
 from tempogan_eddy.evaluation.result import Evaluation
@@ -42,9 +42,6 @@ DECIMALS = {"K": 3, "dB": 2, "px": 3, "1": 4}
 
 LARGEST_SCORES = 256 << 20  # bytes; a storm has some ten thousand
 
-# Below this the interval says little about how a storm's hours differ.
-FEW_BLOCKS = 8
-
 
 def table(evaluation: Evaluation) -> Table:
     """Lay out an evaluation for a terminal of 100 columns: metrics down, methods across.
@@ -62,7 +59,7 @@ def table(evaluation: Evaluation) -> Table:
     result.add_column("unit")
     for method in evaluation.scores:
         result.add_column(method, justify="right", max_width=15)
-    for metric in evaluation.metrics:
+    for metric in evaluation.informative_metrics:
         scores = [by_metric[metric.name] for by_metric in evaluation.scores.values()]
         winners = best(metric, scores)
         cells = [_cell(metric, score, index in winners) for index, score in enumerate(scores)]
@@ -77,7 +74,7 @@ def to_json(evaluations: Sequence[Evaluation], path: str | Path, *, overwrite: b
 
 
 def as_json(evaluations: Sequence[Evaluation]) -> str:
-    """Evaluations with their settings and mean spectra as JSON; what is not defined is null."""
+    """Return evaluations with their settings and mean spectra as JSON; what is not defined is null."""
     content = {"maker": mark("scores"), "storms": [as_dict(e) for e in evaluations]}
     return json.dumps(content, indent=2, ensure_ascii=False)
 
@@ -101,7 +98,7 @@ TABLE = Kind("a table of scores", _is_table)
 
 
 def storms_in(text: str | bytes) -> list[Any] | None:
-    """The storms of what `as_json` gave; None where a text is something else."""
+    """Return the storms of a text by `as_json`; None where it is another text."""
     try:
         storms = parse_json(text)["storms"]
     except (ValueError, TypeError, KeyError):
@@ -127,23 +124,44 @@ def to_csv(evaluations: Sequence[Evaluation], path: str | Path, *, overwrite: bo
 
 
 def caption(evaluation: Evaluation) -> str:
-    """Tell what the numbers of a table rest on, one sentence or two a line."""
-    settings = evaluation.settings
+    """Return what the numbers of a table rest on, one sentence or two a line."""
+    settings, metrics = evaluation.settings, " ".join(metric.name for metric in evaluation.metrics)
     left_out = ", ".join(f"{count} {name}" for name, count in evaluation.left_out.items() if count)
     low, high = settings.kelvin_range
-    side = settings.fss_neighbourhood
-    blocks = evaluation.time_blocks
+    ranges = {
+        "psnr": f"PSNR and SSIM: data range {settings.data_range:g} K ({low:g}-{high:g} K).",
+        "fss": f"FSS: {settings.fss_neighbourhood}x{settings.fss_neighbourhood} pixels.",
+        "tof": "tOF: {:g}-{:g} K in 8 bits.".format(*settings.flow_range),
+    }
     lines = [
         f"{_count(evaluation.frames, 'frame')}, {_count(evaluation.pairs, 'pair')} {evaluation.cadence} apart; "
         f"{evaluation.missing:.1%} of the pixels missing; frames left out: {left_out or 'none'}.",
-        f"PSNR and SSIM: data range {settings.data_range:g} K ({low:g}-{high:g} K). "
-        f"FSS: {side}x{side} pixels. tOF: {settings.flow_range[0]:g}-{settings.flow_range[1]:g} K in 8 bits.",
-        f"Below each value: {settings.confidence:.0%} interval, {settings.resamples} resamples of "
-        f"{blocks} blocks of {settings.block}" + (" (few: take it as indicative)." if blocks < FEW_BLOCKS else ".")
-        if blocks > 1
-        else f"No intervals: all frames lie within one block of {settings.block}, and resampling needs two.",
+        " ".join(text for name, text in ranges.items() if name in metrics),
+        _about_intervals(evaluation),
     ]
-    return "\n".join(lines)
+    shown = evaluation.informative_metrics
+    if dead := [metric.label for metric in evaluation.metrics if metric not in shown]:
+        lines.append(f"Not shown, as 0 wherever a reconstruction keeps its input: {'; '.join(dead)}.")
+    return "\n".join(filter(None, lines))
+
+
+def _about_intervals(evaluation: Evaluation) -> str:
+    settings, blocks = evaluation.settings, evaluation.time_blocks
+    if blocks < MINIMUM_BLOCKS:
+        within = "one block" if blocks == 1 else f"{blocks} blocks"
+        return (
+            f"No intervals: all frames lie within {within} of {settings.block}, and an interval needs {MINIMUM_BLOCKS}."
+        )
+    few = any(_lacks_interval(score) for scores in evaluation.scores.values() for score in scores.values())
+    return (
+        f"Below each value: {settings.confidence:.0%} interval, {settings.resamples} resamples of {blocks} blocks of "
+        f"{settings.block}" + (f"; none that rests on fewer than {MINIMUM_BLOCKS} of them." if few else ".")
+    )
+
+
+def _lacks_interval(score: Score) -> bool:
+    """Whether a value has too few blocks for an interval."""
+    return math.isfinite(score.value) and score.blocks < MINIMUM_BLOCKS
 
 
 def _count(number: int, noun: str) -> str:
@@ -151,11 +169,11 @@ def _count(number: int, noun: str) -> str:
 
 
 def best(metric: Metric, scores: Sequence[Score]) -> set[int]:
-    """Tell which scores are best as printed (several, if they print alike)."""
+    """Return which scores are best as printed (several, if they print alike)."""
     finite = {i: metric.cost(s.value) for i, s in enumerate(scores) if not math.isnan(s.value)}
     if len(finite) < 2:
         return set()
-    half = 0.5 * 10.0 ** -DECIMALS[metric.unit]
+    half = 0.5 * 10.0 ** -DECIMALS.get(metric.unit, 3)
     return {i for i, cost in finite.items() if cost <= min(finite.values()) + half}
 
 
@@ -172,7 +190,7 @@ def number(value: float, metric: Metric) -> str:
     """Print a value with the decimals that its unit deserves; a dash where it is not defined."""
     if math.isnan(value):
         return DASH
-    decimals = DECIMALS[metric.unit]
+    decimals = DECIMALS.get(metric.unit, 3)
     if metric.better == "lower" and 0 < value < 0.5 * 10.0**-decimals:
         return f"{value:.0e}"
     # Adding zero turns -0.0 into 0.0.
@@ -180,7 +198,7 @@ def number(value: float, metric: Metric) -> str:
 
 
 def as_dict(evaluation: Evaluation) -> dict[str, Any]:
-    """An evaluation as JSON knows it; what is not defined is None."""
+    """Return an evaluation as JSON holds it; what is not defined is None."""
     spectra = evaluation.spectra
     time = evaluation.example_time
     return {
@@ -213,14 +231,18 @@ def as_dict(evaluation: Evaluation) -> dict[str, Any]:
         if spectra is None
         else {
             "wavenumber": spectra.wavenumber.tolist(),
-            "coarse_nyquist": spectra.coarse_nyquist,
+            "coarse_nyquist": spectra.lowres_nyquist,
             "power": {name: power.tolist() for name, power in spectra.power.items()},
         },
     }
 
 
-def _score_as_dict(score: Score) -> dict[str, float | None]:
-    return {key: n if math.isfinite(n) else None for key, n in asdict(score).items()}
+def _score_as_dict(score: Score) -> dict[str, Any]:
+    numbers = {"value": score.value, "low": score.low, "high": score.high}
+    entry: dict[str, Any] = {key: number if math.isfinite(number) else None for key, number in numbers.items()}
+    if _lacks_interval(score):
+        entry["reason"] = f"no interval: {_count(score.blocks, 'block')} of time, and {MINIMUM_BLOCKS} are needed"
+    return entry
 
 
 def _write(path: Path, text: str, kind: Kind, overwrite: bool) -> Path:

@@ -1,17 +1,28 @@
 """The scores of a storm, or of several together."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.evaluation.bootstrap import Blocks, Score, difference, score
-from tempogan_eddy.evaluation.metrics import Metric, metrics
-from tempogan_eddy.evaluation.statistics import Settings
+from tempogan_eddy.evaluation.aggregation import Aggregation
+from tempogan_eddy.evaluation.baselines import BASELINES
+from tempogan_eddy.evaluation.bootstrap import Score, difference, score
+from tempogan_eddy.evaluation.matching import TRUTH
+from tempogan_eddy.evaluation.metrics import Metric
+from tempogan_eddy.evaluation.settings import Settings
+from tempogan_eddy.evaluation.statistics import Coverage, Spectrum
+from tempogan_eddy.rapsd import wavenumbers
 
 __all__ = ["Evaluation", "Spectra", "combine"]
+
+ROUNDING_KELVIN = 0.01
+"""The step of the coarsest files that this package writes (``--packed``); block means are equal to less than that."""
 
 
 @dataclass(frozen=True)
@@ -22,84 +33,115 @@ class Spectra:
     ----------
     wavenumber : (K,) array
         k = 1..Nyquist, cycles per shorter side of the frame.
-    coarse_nyquist : float
-        The largest wavenumber that the low-resolution grid can hold.
+    lowres_nyquist : float
+        The largest wavenumber that the lowres grid can hold.
     power : dict of (K,) arrays
         Mean power, K^2, of "truth" and of every method.
     """
 
     wavenumber: NDArray[np.int_]
-    coarse_nyquist: float
+    lowres_nyquist: float
     power: dict[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Statistics of one storm (or of several together) and the scores computed from them.
+    """Sums of one storm, or of several together, and the scores computed from them.
 
     Attributes
     ----------
     storm : str
-    blocks : dict
-        Additive statistics by method, an array each with one entry a block of hours.
+    sums : Aggregation
+        What the statistics computed, by block of time, method and statistic.
+    metrics : tuple of Metric
+        With their units and directions.
     settings : Settings
     scale : int
         Refinement of the grid.
     cadence : str
         Time between the frames of a pair.
-    frames, pairs : int
-        Frames scored, and pairs of them one cadence apart.
-    missing : float
-        Share of pixels left out because the truth, the input or a method has none there.
     left_out : dict
         Frames without a partner, by sequence; "empty" are common frames without a valid pixel.
+    shape : (height, width), optional
+        Of the frames; None for several storms together.
     example_time : datetime64, optional
         The frame with the most cold cloud: worth a picture.
-    spectra : Spectra, optional
-        None for several storms together, or where too much is missing.
     time_tolerance : str, optional
         How far times were allowed to be off; None for the default.
     """
 
     storm: str
-    blocks: dict[str, Blocks]
+    sums: Aggregation
+    metrics: tuple[Metric, ...]
     settings: Settings
     scale: int
     cadence: str
-    frames: int
-    pairs: int
-    missing: float
     left_out: dict[str, int]
+    shape: tuple[int, int] | None = None
     example_time: np.datetime64 | None = None
-    spectra: Spectra | None = None
     time_tolerance: str | None = None
 
-    def __post_init__(self) -> None:
-        scores = {
-            method: {metric.name: score(metric, blocks, self.settings) for metric in self.metrics}
-            for method, blocks in self.blocks.items()
-        }
-        object.__setattr__(self, "_scores", scores)
-
-    @property
-    def metrics(self) -> tuple[Metric, ...]:
-        """The metrics, with their units and directions."""
-        return metrics(self.settings)
-
-    @property
+    @cached_property
     def scores(self) -> dict[str, dict[str, Score]]:
         """Every method's score by metric: `scores["bicubic"]["rmse"].value`."""
-        return self._scores  # type: ignore[attr-defined]
+        return {
+            method: {metric.name: score(metric, self.sums, method, self.settings) for metric in self.metrics}
+            for method in self.sums.methods
+            if method != TRUTH
+        }
+
+    @property
+    def informative_metrics(self) -> tuple[Metric, ...]:
+        """The metrics that can differ between methods.
+
+        If all reconstructions keep the area means of their input, and these are the truth's, to rounding, then their
+        bias and RMS LR consistency are 0 by construction.
+        """
+        ours = [scores for method, scores in self.scores.items() if method not in BASELINES]
+        exact = [
+            all(name in scores and abs(scores[name].value) < ROUNDING_KELVIN for scores in ours)
+            for name in ("consistency_max", "bias")
+        ]
+        dead = {"bias"} if all(exact) else set()
+        dead |= {"consistency_rms"} if exact[0] else set()
+        return tuple(metric for metric in self.metrics if metric.name not in dead)
+
+    @property
+    def frames(self) -> int:
+        """Frames scored."""
+        return int(self.sums.total(TRUTH, Coverage()).weight)
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of frames one cadence apart."""
+        counted = self.sums.total(TRUTH, Coverage(pairs=True, minimum_valid=self.settings.minimum_valid))
+        return int(counted.weight) if counted else 0
+
+    @property
+    def missing(self) -> float:
+        """Share of pixels without a value in the truth, the input or a method."""
+        covered = self.sums.total(TRUTH, Coverage())
+        return float(1 - covered.total / covered.weight)
 
     @property
     def time_blocks(self) -> int:
-        """How many blocks of hours the bootstrap resamples."""
-        return len(next(iter(next(iter(self.blocks.values())).values())))
+        """How many blocks of time the bootstrap resamples."""
+        return len(self.sums.blocks)
+
+    @property
+    def spectra(self) -> Spectra | None:
+        """Mean spectra; None for several storms, where too much is missing, or if the metrics do not need them."""
+        statistic = Spectrum(minimum_valid=self.settings.minimum_valid)
+        found = {method: self.sums.total(method, statistic) for method in self.sums.methods} if self.shape else {}
+        power = {method: mean.total / mean.weight for method, mean in found.items() if mean}
+        if self.shape is None or not power:
+            return None
+        return Spectra(wavenumbers(self.shape), min(self.shape) / (2 * self.scale), power)
 
     def difference(self, metric: str, method: str, other: str) -> Score:
-        """One method's metric minus another's, with the interval of the difference."""
+        """Return one method's metric minus another's, with the interval of the difference."""
         chosen = next(m for m in self.metrics if m.name == metric)
-        return difference(chosen, self.blocks[method], self.blocks[other], self.settings)
+        return difference(chosen, self.sums, method, other, self.settings)
 
 
 def combine(evaluations: Sequence[Evaluation], name: str = "all storms") -> Evaluation:
@@ -108,8 +150,8 @@ def combine(evaluations: Sequence[Evaluation], name: str = "all storms") -> Eval
     Parameters
     ----------
     evaluations : sequence of Evaluation
-        With equal settings and scale; methods that not all of them have are dropped. Where their cadences differ, the
-        result names them all.
+        With equal settings, metrics and scale; methods that not all of them have are dropped. Where their cadences
+        differ, the result names them all.
     name : str
         What the result is called.
 
@@ -122,29 +164,22 @@ def combine(evaluations: Sequence[Evaluation], name: str = "all storms") -> Eval
         raise InputError("There is no evaluation to combine; evaluate at least one storm.")
     first = evaluations[0]
     for other in evaluations[1:]:
-        if (other.settings, other.scale) != (first.settings, first.scale):
+        if (other.settings, other.scale, other.metrics) != (first.settings, first.scale, first.metrics):
             raise InputError(
-                f"{first.storm} and {other.storm} were evaluated with different settings or scale; "
+                f"{first.storm} and {other.storm} were evaluated with different settings, metrics or scale; "
                 "evaluate them alike to combine them."
             )
-    methods = [method for method in first.blocks if all(method in e.blocks for e in evaluations)]
-    frames = sum(e.frames for e in evaluations)
-    return Evaluation(
+    methods = set.intersection(*(set(evaluation.sums.methods) for evaluation in evaluations))
+    sums = Aggregation()
+    for number, evaluation in enumerate(evaluations):
+        sums += evaluation.sums.within(f"{number:06}", methods)
+    return replace(
+        first,
         storm=name,
-        blocks={method: _concatenate([e.blocks[method] for e in evaluations]) for method in methods},
-        settings=first.settings,
-        scale=first.scale,
-        cadence=" and ".join(dict.fromkeys(e.cadence for e in evaluations)),
-        frames=frames,
-        pairs=sum(e.pairs for e in evaluations),
-        missing=sum(e.missing * e.frames for e in evaluations) / frames,
-        left_out={key: sum(e.left_out.get(key, 0) for e in evaluations) for key in first.left_out},
+        sums=sums,
+        cadence=" and ".join(dict.fromkeys(evaluation.cadence for evaluation in evaluations)),
+        left_out={key: sum(evaluation.left_out.get(key, 0) for evaluation in evaluations) for key in first.left_out},
+        shape=None,
+        example_time=None,
+        time_tolerance=None,
     )
-
-
-def _concatenate(parts: Sequence[Blocks]) -> Blocks:
-    names = sorted({statistic for part in parts for statistic in part})
-    sizes = [len(next(iter(part.values()))) for part in parts]
-    columns = zip(parts, sizes, strict=True)
-    pieces = [{name: part.get(name, np.zeros(size)) for name in names} for part, size in columns]
-    return {name: np.concatenate([piece[name] for piece in pieces]) for name in names}

@@ -1,224 +1,223 @@
-"""Statistics of one frame or pair that add up over time, from which every metric is computed.
+"""Statistics: what each frame, or pair of frames, is reduced to; they add up, and metrics are functions of the sums."""
 
-Because they add up, a metric of a storm, of a block of hours, of a bootstrap resample or of several
-storms together is the same function of a sum.
-"""
+from __future__ import annotations
 
+import functools
+import operator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tempogan_eddy.evaluation.baselines import area_mean
-from tempogan_eddy.evaluation.frames import FLOW_WINDOW, Frame, Pair
-from tempogan_eddy.evaluation.spectra import energy_above, log_spectral_distance
+from tempogan_eddy.evaluation.aggregation import Aggregate, Maximum, Mean
+from tempogan_eddy.evaluation.masked import FLOW_WINDOW, MaskedFrame, MaskedPair
+from tempogan_eddy.rapsd import energy_above, log_spectral_distance
 
 __all__ = [
-    "DEFAULTS",
     "KELVIN_BINS",
-    "MAXIMA",
-    "Settings",
-    "bin_names",
-    "consistency_statistics",
-    "frame_statistics",
-    "pair_statistics",
+    "ConsistencyMaximum",
+    "ConsistencySquare",
+    "Coverage",
+    "DetailEnergy",
+    "Error",
+    "ErrorByKelvin",
+    "FlowDifference",
+    "FractionsDifference",
+    "LogSpectralDistance",
+    "Spectrum",
+    "Statistic",
+    "StructuralSimilarity",
 ]
-
-Statistics = dict[str, float]
-
-# Statistics that are combined by their maximum, not by their sum.
-MAXIMA = frozenset({"consistency_max"})
 
 # Edges of the bins of true brightness temperature, kelvin: all that can be valid (io/quality.py).
 KELVIN_BINS = tuple(float(kelvin) for kelvin in range(160, 350, 10))
 
 SSIM_SIGMA, SSIM_WINDOW = 1.5, 11  # the gaussian window of Wang et al. (2004)
 
+Seen = TypeVar("Seen", bound=MaskedFrame | MaskedPair)
+Moment = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statistic(ABC, Generic[Seen]):
+    """Reduces a frame of a method, or a pair of frames, beside the truth's, to an aggregate.
+
+    Statistics are keys: define them as frozen dataclasses.
+
+    Attributes
+    ----------
+    pairs : bool
+        Computed for pairs of frames one cadence apart, not for frames.
+    minimum_valid : float
+        Share of valid pixels that a frame or pair needs to be counted.
+    """
+
+    pairs: bool = False
+    minimum_valid: float = 0.0
+
+    @abstractmethod
+    def compute(self, reconstructed: Seen, truth: Seen) -> Aggregate | None:
+        """Return the aggregate of one frame or pair; None where there is nothing to count."""
+
+    def compute_members(self, members: Sequence[Seen], truth: Seen) -> Aggregate | None:
+        """Return the aggregate of all members of an ensemble: the sum of theirs.
+
+        So a metric is that of an average member. Override this to compare members with each other, as CRPS and spread
+        do.
+        """
+        aggregates = (self.compute(member, truth) for member in members)
+        counted = [aggregate for aggregate in aggregates if aggregate is not None]
+        return functools.reduce(operator.add, counted) if counted else None
+
 
 @dataclass(frozen=True)
-class Settings:
-    """Everything a score depends on besides the frames; printed with every report.
+class Coverage(Statistic[MaskedFrame | MaskedPair]):
+    """Share of valid pixels; its weight is the number of frames or pairs."""
+
+    def compute(self, reconstructed: MaskedFrame | MaskedPair, truth: MaskedFrame | MaskedPair) -> Mean:
+        return Mean(truth.mask.share, 1.0)
+
+
+@dataclass(frozen=True)
+class Error(Statistic[MaskedFrame]):
+    """Mean over the valid pixels of a function of reconstruction minus truth.
+
+    Attributes
+    ----------
+    moment : ufunc
+        `np.positive`, `np.abs` or `np.square`.
+    colder_than : float
+        Only pixels where the truth is colder, K.
+    """
+
+    moment: Moment
+    colder_than: float = np.inf
+
+    def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
+        expected, error = _expected_and_error(reconstructed, truth)
+        counted = error if np.isinf(self.colder_than) else error[expected < self.colder_than]
+        return Mean(float(self.moment(counted).sum()), float(counted.size))
+
+
+@dataclass(frozen=True)
+class ErrorByKelvin(Statistic[MaskedFrame]):
+    """As `Error`, in each bin of `KELVIN_BINS` of the truth."""
+
+    moment: Moment
+
+    def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
+        expected, error = _expected_and_error(reconstructed, truth)
+        bins = len(KELVIN_BINS) - 1
+        place = truth.once("bins", lambda: np.clip(np.digitize(expected, KELVIN_BINS) - 1, 0, bins - 1))
+        count = truth.once("pixels of bins", lambda: np.bincount(place, minlength=bins).astype(np.float64))
+        return Mean(np.bincount(place, self.moment(error), bins), count)
+
+
+def _expected_and_error(
+    reconstructed: MaskedFrame, truth: MaskedFrame
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the truth and reconstruction minus truth at the valid pixels, each (N,), K."""
+    expected = truth.once("valid", lambda: truth.values[truth.mask.valid].astype(np.float64))
+    return expected, reconstructed.once("error", lambda: reconstructed.values[truth.mask.valid] - expected)
+
+
+@dataclass(frozen=True)
+class FractionsDifference(Statistic[MaskedFrame]):
+    """What the fractions skill score subtracts from 1 (Roberts and Lean 2008); nothing is counted without an event."""
+
+    threshold: float
+    neighbourhood: int
+
+    def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
+        valid = truth.mask.valid
+        ours, theirs = (f.fractions(self.threshold, self.neighbourhood)[valid] for f in (reconstructed, truth))
+        return Mean(float(((ours - theirs) ** 2).sum()), float((ours**2).sum() + (theirs**2).sum()))
+
+
+@dataclass(frozen=True)
+class StructuralSimilarity(Statistic[MaskedFrame]):
+    """SSIM, the mean over windows inside the frame without a missing pixel, as scikit-image's own mean.
 
     Attributes
     ----------
     kelvin_range : (low, high)
-        Its width is the data range of PSNR and SSIM.
-    cold_kelvin : float
-        Truth colder than this is cold cloud.
-    fss_kelvin : tuple of float
-        Thresholds of the fractions skill score.
-    fss_neighbourhood : int
-        Side of its square neighbourhood, pixels, odd.
-    flow_range : (low, high)
-        Kelvin shown to the optical flow as 0 and 255.
-    minimum_valid : float
-        Share of valid pixels a frame or pair needs for spectra and flow.
-    block : str
-        Length of the blocks of time that the bootstrap resamples.
-    resamples : int
-        Number of bootstrap resamples.
-    confidence : float
-        Probability of the interval between `low` and `high`.
-    seed : int
-        Of the bootstrap.
+        Zero and the data range.
     """
 
-    kelvin_range: tuple[float, float] = (170.0, 320.0)
-    cold_kelvin: float = 220.0
-    fss_kelvin: tuple[float, ...] = (225.0, 241.0)
-    fss_neighbourhood: int = 5
+    kelvin_range: tuple[float, float]
+
+    def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
+        from skimage.metrics import structural_similarity
+
+        low, high = self.kelvin_range
+        _, similarity = structural_similarity(
+            *(np.where(truth.mask.valid, frame.values - low, 0.0) for frame in (truth, reconstructed)),
+            data_range=high - low,
+            gaussian_weights=True,
+            sigma=SSIM_SIGMA,
+            use_sample_covariance=False,
+            full=True,
+        )
+        whole = truth.mask.whole(SSIM_WINDOW, inside=True)
+        return Mean(float(similarity[whole].sum()), float(whole.sum()))
+
+
+@dataclass(frozen=True)
+class Spectrum(Statistic[MaskedFrame]):
+    """Mean RAPSD, (K,)."""
+
+    def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
+        return Mean(reconstructed.spectrum, np.ones(len(truth.spectrum)))
+
+
+@dataclass(frozen=True)
+class LogSpectralDistance(Statistic[MaskedFrame | MaskedPair]):
+    """Mean log-spectral distance of frames, or of the later frame of a pair minus the earlier one, dB."""
+
+    def compute(self, reconstructed: MaskedFrame | MaskedPair, truth: MaskedFrame | MaskedPair) -> Mean:
+        return Mean(log_spectral_distance(reconstructed.spectrum, truth.spectrum), 1.0)
+
+
+@dataclass(frozen=True)
+class DetailEnergy(Statistic[MaskedFrame]):
+    """Reconstructed over true power above the lowres Nyquist wavenumber, min(H, W) / (2 * scale)."""
+
+    def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
+        nyquist = min(truth.shape) / (2 * truth.scale)
+        return Mean(*(energy_above(frame.spectrum, truth.shape, nyquist) for frame in (reconstructed, truth)))
+
+
+@dataclass(frozen=True)
+class FlowDifference(Statistic[MaskedPair]):
+    """Mean length of the difference of flow vectors: tOF of Chu et al. (2020), "Learning temporal coherence".
+
+    Pixels within half a flow window of a missing one are not counted.
+    """
+
     flow_range: tuple[float, float] = (170.0, 310.0)
-    minimum_valid: float = 0.5
-    block: str = "6h"
-    resamples: int = 1000
-    confidence: float = 0.95
-    seed: int = 0
 
-    @property
-    def data_range(self) -> float:
-        """Width of `kelvin_range`, K."""
-        return self.kelvin_range[1] - self.kelvin_range[0]
+    def compute(self, reconstructed: MaskedPair, truth: MaskedPair) -> Mean:
+        trusted = truth.mask.whole(FLOW_WINDOW, inside=False)
+        difference = np.linalg.norm(reconstructed.flow(self.flow_range) - truth.flow(self.flow_range), axis=-1)
+        return Mean(float(difference[trusted].sum(dtype=np.float64)), float(trusted.sum()))
 
 
-DEFAULTS = Settings()
+@dataclass(frozen=True)
+class ConsistencySquare(Statistic[MaskedFrame]):
+    """Mean square of the area mean of a reconstruction minus its input."""
+
+    def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
+        deviation = reconstructed.lowres_deviation
+        return Mean(float((deviation**2).sum()), float(deviation.size))
 
 
-def frame_statistics(reconstructed: Frame, truth: Frame, scale: int, settings: Settings = DEFAULTS) -> Statistics:
-    """Compare one reconstructed frame with the truth under the same mask.
+@dataclass(frozen=True)
+class ConsistencyMaximum(Statistic[MaskedFrame]):
+    """Largest size of the area mean of a reconstruction minus its input."""
 
-    Parameters
-    ----------
-    reconstructed, truth : Frame
-        (H, W) kelvin with the same mask.
-    scale : int
-        Refinement of the grid; the coarse Nyquist wavenumber is min(H, W) / (2 * scale).
-    settings : Settings
-
-    Returns
-    -------
-    dict
-        Sums over the frame by name.
-    """
-    return {
-        **_error_sums(reconstructed, truth, settings),
-        **_bin_sums(reconstructed, truth),
-        **_fss_sums(reconstructed, truth, settings),
-        **_ssim_sums(reconstructed, truth, settings),
-        **_spectrum_sums(reconstructed, truth, scale, settings),
-    }
-
-
-def pair_statistics(reconstructed: Pair, truth: Pair, settings: Settings = DEFAULTS) -> Statistics:
-    """Compare the change and the motion between two consecutive frames with the truth's.
-
-    The flow difference is the mean length of the difference of flow vectors (tOF of Chu et al. 2020,
-    "Learning temporal coherence via self-supervision"); pixels within half a flow window of a missing
-    one are left out.
-    """
-    if truth.mask.share < settings.minimum_valid:
-        return {}
-    trusted = truth.mask.whole(FLOW_WINDOW, inside=False)
-    difference = np.linalg.norm(reconstructed.flow - truth.flow, axis=-1)
-    return {
-        "pairs": 1.0,
-        "lsd_hourly": log_spectral_distance(reconstructed.spectrum, truth.spectrum),
-        "flow_difference": float(difference[trusted].sum(dtype=np.float64)),
-        "flow_pixels": float(trusted.sum()),
-    }
-
-
-def consistency_statistics(reconstructed: NDArray[np.floating], lowres: NDArray[np.floating], scale: int) -> Statistics:
-    """Compare the area mean of a reconstruction with its input, in blocks without a missing pixel.
-
-    Parameters
-    ----------
-    reconstructed : (h * scale, w * scale) array
-        Kelvin, NaN where missing, not under the common mask.
-    lowres : (h, w) array
-        The input, kelvin.
-    scale : int
-        Refinement of the grid.
-    """
-    height, width = lowres.shape
-    complete = np.isfinite(reconstructed).reshape(height, scale, width, scale).all(axis=(1, 3))
-    complete &= np.isfinite(lowres)
-    deviation = (area_mean(reconstructed.astype(np.float64), scale) - lowres)[complete]
-    return {
-        "consistency_max": float(np.abs(deviation).max(initial=0.0)),
-        "consistency_squared": float((deviation**2).sum()),
-        "consistency_pixels": float(deviation.size),
-    }
-
-
-def _error_sums(reconstructed: Frame, truth: Frame, settings: Settings) -> Statistics:
-    expected = truth.values[truth.mask.valid].astype(np.float64)
-    error = reconstructed.values[truth.mask.valid] - expected
-    squared = error**2
-    cold = expected < settings.cold_kelvin
-    return {
-        "frames": 1.0,
-        "pixels": float(error.size),
-        "error": float(error.sum()),
-        "absolute_error": float(np.abs(error).sum()),
-        "squared_error": float(squared.sum()),
-        "cold_pixels": float(cold.sum()),
-        "cold_squared_error": float(squared[cold].sum()),
-    }
-
-
-def bin_names(low: float) -> tuple[str, str, str]:
-    """The statistics of the bin from `low` kelvin on: its pixels, sum of errors, sum of squared errors."""
-    return f"pixels_from_{low:g}", f"error_from_{low:g}", f"squared_error_from_{low:g}"
-
-
-def _bin_sums(reconstructed: Frame, truth: Frame) -> Statistics:
-    expected = truth.values[truth.mask.valid]
-    error = reconstructed.values[truth.mask.valid].astype(np.float64) - expected
-    place = np.clip(np.digitize(expected, KELVIN_BINS) - 1, 0, len(KELVIN_BINS) - 2)
-    sums: Statistics = {}
-    columns = (np.bincount(place, weights, len(KELVIN_BINS) - 1) for weights in (None, error, error**2))
-    for low, *values in zip(KELVIN_BINS, *columns, strict=False):
-        if values[0]:
-            sums.update(zip(bin_names(low), map(float, values), strict=True))
-    return sums
-
-
-def _fss_sums(reconstructed: Frame, truth: Frame, settings: Settings) -> Statistics:
-    sums: Statistics = {}
-    for threshold in settings.fss_kelvin:
-        ours = reconstructed.fractions(threshold, settings.fss_neighbourhood)[truth.mask.valid]
-        theirs = truth.fractions(threshold, settings.fss_neighbourhood)[truth.mask.valid]
-        sums[f"fss_difference_{threshold:g}"] = float(((ours - theirs) ** 2).sum())
-        sums[f"fss_reference_{threshold:g}"] = float((ours**2).sum() + (theirs**2).sum())
-    return sums
-
-
-def _ssim_sums(reconstructed: Frame, truth: Frame, settings: Settings) -> Statistics:
-    from skimage.metrics import structural_similarity
-
-    low = settings.kelvin_range[0]
-    _, similarity = structural_similarity(
-        np.where(truth.mask.valid, truth.values - low, 0.0),
-        np.where(truth.mask.valid, reconstructed.values - low, 0.0),
-        data_range=settings.data_range,
-        gaussian_weights=True,
-        sigma=SSIM_SIGMA,
-        use_sample_covariance=False,
-        full=True,
-    )
-    # Only windows that lie inside the frame and hold no missing pixel, as skimage's own mean has it.
-    whole = truth.mask.whole(SSIM_WINDOW, inside=True)
-    return {"ssim": float(similarity[whole].sum()), "ssim_pixels": float(whole.sum())}
-
-
-def _spectrum_sums(reconstructed: Frame, truth: Frame, scale: int, settings: Settings) -> Statistics:
-    if truth.mask.share < settings.minimum_valid:
-        return {}
-    shape = (truth.values.shape[0], truth.values.shape[1])
-    nyquist = min(shape) / (2 * scale)
-    return {
-        "spectra": 1.0,
-        "lsd": log_spectral_distance(reconstructed.spectrum, truth.spectrum),
-        "detail_energy": energy_above(reconstructed.spectrum, shape, nyquist),
-        "detail_energy_truth": energy_above(truth.spectrum, shape, nyquist),
-    }
+    def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Maximum | None:
+        deviation = reconstructed.lowres_deviation
+        return Maximum(float(np.abs(deviation).max())) if deviation.size else None

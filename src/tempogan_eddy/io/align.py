@@ -27,7 +27,7 @@ from tempogan_eddy.io.cadence import (
 )
 from tempogan_eddy.io.units import text_of
 
-__all__ = ["align_grid", "match_times", "pair_times", "refinement", "tolerance_between"]
+__all__ = ["align_grid", "align_grids", "match_times", "pair_times", "refinement", "tolerance_between"]
 
 log = logging.getLogger(__name__)
 
@@ -182,6 +182,46 @@ def align_grid(
         f"{labels[1]} lies {offset:.4g} beside {labels[0]} in {name}, more than half a pixel ({half_pixel:.4g}); give "
         "sequences of the same grid."
     )
+
+
+def align_grids(
+    sequences: Sequence[xr.DataArray], labels: Sequence[str], scale: int | None = None
+) -> tuple[list[xr.DataArray], list[int]]:
+    """Bring sequences to the directions and the corner of the finest one, by `align_grid`.
+
+    Parameters
+    ----------
+    sequences : sequence of DataArray ([member, ]time, y, x)
+        Of one grid and its coarser versions.
+    labels : sequence of str
+        What the sequences are called in messages.
+    scale : int, optional
+        As for `refinement`.
+
+    Returns
+    -------
+    (sequences, factors)
+        The factors are how many times coarser than the finest one each is.
+
+    Raises
+    ------
+    InputError
+        If they do not cover the same area.
+    """
+    aligned = list(sequences)
+    shapes = [da.shape[-2:] for da in sequences]
+    finest = shapes.index(max(shapes))
+    factors = [refinement(shapes[finest], shape, scale) or 0 for shape in shapes]
+    for place, (factor, label) in enumerate(zip(factors, labels, strict=True)):
+        if not factor:
+            raise InputError(
+                f"{label} has {shapes[place][0]}x{shapes[place][1]} pixels, which do not fit the {shapes[finest][0]}x"
+                f"{shapes[finest][1]} of {labels[finest]}; give sequences of one grid and its coarser versions."
+            )
+        if place != finest:
+            names = (labels[finest], label)
+            aligned[finest], aligned[place] = align_grid(aligned[finest], sequences[place], factor, names)
+    return aligned, factors
 
 
 def _laid(

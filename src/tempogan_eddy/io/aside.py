@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.interrupts import cleaned_up, signals_held
 from tempogan_eddy.io.ownership import Kind, check_place
 
 __all__ = ["require_space", "unwritable", "written_aside"]
@@ -47,34 +48,37 @@ def written_aside(path: Path, kind: Kind | None, *, overwrite: bool = False) -> 
     asked, path = path, Path(os.path.realpath(path))  # "." has no name to put a temporary one beside
     partial, old = _hidden(path, "partial"), _hidden(path, "old")
     made: list[Path] = []
-    try:
-        existed_as_folder = path.is_dir()
-        made = [parent for parent in path.parents if not parent.exists()]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove(partial)
-        yield partial
-        if kind is not None:
-            check_place(asked, kind, overwrite=overwrite)
-        if existed_as_folder and not partial.is_dir():
-            raise InputError(f"{asked} is a folder; name a file.")
-        if partial.is_file():
-            _to_disk(partial)
-        if path.is_dir():
-            path.rename(old)
-        partial.replace(path)
-    except BaseException as error:
-        if old.exists() and not path.exists():
-            old.rename(path)
-        with contextlib.suppress(OSError):
+    with cleaned_up():
+        try:
+            existed_as_folder = path.is_dir()
+            made = [parent for parent in path.parents if not parent.exists()]
+            path.parent.mkdir(parents=True, exist_ok=True)
             _remove(partial)
-        for parent in made:
-            with contextlib.suppress(OSError):
-                parent.rmdir()
-        if (refusal := unwritable(asked, error)) is not None:
-            raise refusal from error
-        raise
-    finally:
-        _remove(old)
+            yield partial
+            if kind is not None:
+                check_place(asked, kind, overwrite=overwrite)
+            if existed_as_folder and not partial.is_dir():
+                raise InputError(f"{asked} is a folder; name a file.")
+            if partial.is_file():
+                _to_disk(partial)
+            with signals_held():
+                if path.is_dir():
+                    path.rename(old)
+                partial.replace(path)
+                _remove(old)
+        except BaseException as error:
+            with signals_held():
+                if old.exists() and not path.exists():
+                    old.rename(path)
+                for left in (partial, old):
+                    with contextlib.suppress(OSError):
+                        _remove(left)
+                for parent in made:
+                    with contextlib.suppress(OSError):
+                        parent.rmdir()
+            if (refusal := unwritable(asked, error)) is not None:
+                raise refusal from error
+            raise
 
 
 def unwritable(path: Path, error: BaseException) -> InputError | None:
@@ -105,12 +109,13 @@ def require_space(path: Path, size: int) -> None:
             raise OSError(28, "No space left on device")
         return
     trial = path.with_name(f"{path.name}.space")
-    descriptor = os.open(trial, os.O_CREAT | os.O_WRONLY)
-    try:
-        os.posix_fallocate(descriptor, path.stat().st_size if path.exists() else 0, size)
-    finally:
-        os.close(descriptor)
-        trial.unlink(missing_ok=True)
+    with signals_held():
+        descriptor = os.open(trial, os.O_CREAT | os.O_WRONLY)
+        try:
+            os.posix_fallocate(descriptor, path.stat().st_size if path.exists() else 0, size)
+        finally:
+            os.close(descriptor)
+            trial.unlink(missing_ok=True)
 
 
 def _hidden(path: Path, what: str) -> Path:

@@ -66,7 +66,8 @@ def role_of(name: object, attrs: Mapping[Any, Any] | None = None, dtype: np.dtyp
     dtype : dtype, optional
         Dates are times whatever their attributes say.
     """
-    attrs = attrs or {}
+    if not attrs:
+        return "time" if dtype is not None and dtype.kind == "M" else ROLE_OF_NAME.get(str(name).lower())
     standard = STANDARD_NAMES.get(text_of(attrs.get("standard_name", "")).lower())
     if standard:
         return standard

@@ -14,8 +14,8 @@ from zarr.codecs import BloscCodec
 
 from tempogan_eddy.io.aside import require_space
 from tempogan_eddy.io.cf_dataset import to_dataset
-from tempogan_eddy.io.frames import iterate_frames
 from tempogan_eddy.io.ownership import MARK, mark_attributes
+from tempogan_eddy.io.pipeline import write_frames
 from tempogan_eddy.io.precision import STATED, Precision
 from tempogan_eddy.io.sequence import NAME
 
@@ -81,22 +81,24 @@ def _write_netcdf(
     dataset: xr.Dataset, path: Path, da: xr.DataArray, precision: Precision, on_frame: Callable[[int], None]
 ) -> None:
     encoding = _encoding(dataset)
-    chunks = (1, *chunk_sides(da.sizes["y"], da.sizes["x"]))
+    chunks = (1,) * (da.ndim - 2) + chunk_sides(da.sizes["y"], da.sizes["x"])
     encoding[NAME] = precision.encoding | {"zlib": True, "complevel": 1, "shuffle": True, "chunksizes": chunks}
     # HDF5 may crash the process where a write fails, so the space for it is asked for first.
     require_space(path, sum(coord.nbytes for coord in dataset.coords.values()))
-    dataset.to_netcdf(path, compute=False, unlimited_dims=[dataset[NAME].dims[0]], encoding=encoding, engine="netcdf4")
+    dataset.to_netcdf(path, compute=False, unlimited_dims=[dataset[NAME].dims[-3]], encoding=encoding, engine="netcdf4")
     with netCDF4.Dataset(path, "a") as file:
         file.set_auto_maskandscale(False)
         # Frames are written once and never asked for again.
         file[NAME].set_var_chunk_cache(0)
-        for number, frame in enumerate(iterate_frames(da)):
+
+        def append(number: int, frame: np.ndarray) -> None:
             stored = precision.stored(frame)
             require_space(path, stored.nbytes)
-            # The library is not for several threads, and the next frame is being read in another.
+            # The library is not thread-safe, and another thread is reading the next frame.
             with NETCDF4_PYTHON_LOCK:
-                file[NAME][number] = stored
-            on_frame(number + 1)
+                file[NAME][..., number, :, :] = stored
+
+        write_frames(da, append, on_frame)
 
 
 def _write_zarr(
@@ -107,7 +109,7 @@ def _write_zarr(
     # Bits that rounding made zero lie beside each other after shuffling.
     compressor = BloscCodec(typesize=itemsize, cname="zstd", clevel=3, shuffle="bitshuffle")
     encoding[NAME] = precision.encoding | {
-        "chunks": (1, *chunk_sides(da.sizes["y"], da.sizes["x"])),
+        "chunks": (1,) * (da.ndim - 2) + chunk_sides(da.sizes["y"], da.sizes["x"]),
         "compressors": [compressor],
     }
     with warnings.catch_warnings():
@@ -115,9 +117,11 @@ def _write_zarr(
         warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
         dataset.to_zarr(path, compute=False, zarr_format=3, consolidated=False, encoding=encoding)
     array = zarr.open_group(path, mode="r+")[NAME]
-    for number, frame in enumerate(iterate_frames(da)):
-        array[number] = precision.stored(frame)  # type: ignore[index]
-        on_frame(number + 1)
+
+    def append(number: int, frame: np.ndarray) -> None:
+        array[..., number, :, :] = precision.stored(frame)  # type: ignore[index]
+
+    write_frames(da, append, on_frame)
     with warnings.catch_warnings():
         # Not in the Zarr v3 specification either, but what xarray looks for first.
         warnings.filterwarnings("ignore", message=".*([Cc]onsolidated metadata|Zarr V3 specification).*")

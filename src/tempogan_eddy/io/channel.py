@@ -151,7 +151,7 @@ def channel_of(
     texts = [text_of(attrs[key]) for key in TEXTS if isinstance(attrs.get(key), str | bytes)]
     if OTHER_NAMES.search(str(name)) or OTHER in map(_kind_by_words, (str(name), *texts)):
         return Channel(OTHER)
-    platform = " ".join(text_of(attrs.get(key, "")) for key in PLATFORMS).lower().strip()
+    platform = " ".join([text_of(attrs[key]) for key in PLATFORMS if key in attrs]).lower().strip()
     wavelength = (
         _stated_wavelength(attrs, scalars)
         or next(filter(None, (_wavelength_in(text, platform) for text in (str(name), *texts))), None)

@@ -20,10 +20,9 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.digital_typhoon import UNKNOWN_SATELLITE
 from tempogan_eddy.io.digital_typhoon_track import TRACK
-from tempogan_eddy.io.frames import iterate_frames
-from tempogan_eddy.io.kinds import SEQUENCES
 from tempogan_eddy.io.names import safe_name
-from tempogan_eddy.io.ownership import MARK, check_place, mark_attributes, refuse_to_replace_input
+from tempogan_eddy.io.ownership import MARK, Kind, check_place, hdf5_is_ours, mark_attributes, refuse_to_replace_input
+from tempogan_eddy.io.pipeline import write_frames
 from tempogan_eddy.io.precision import STATED
 
 __all__ = ["check_basin", "write_digital_typhoon"]
@@ -37,7 +36,7 @@ COLUMNS = (
 )
 
 
-KIND = SEQUENCES["digital-typhoon"]
+KIND = Kind.of_frames("a folder of Digital Typhoon frames", ".h5", lambda path: hdf5_is_ours(path, "sequence"))
 
 
 def check_basin(da: xr.DataArray, basin: Path, overwrite: bool, sources: Iterable[Path]) -> None:
@@ -109,10 +108,12 @@ def write_digital_typhoon(
     ):
         images.mkdir()
         missing = []
-        for number, (name, frame) in enumerate(zip(names, iterate_frames(da), strict=True)):
-            _write_frame(images / name, frame, attrs)
+
+        def add(number: int, frame: np.ndarray) -> None:
+            _write_frame(images / names[number], frame, attrs)
             missing.append(int(np.isnan(frame).sum()))
-            on_frame(number + 1)
+
+        write_frames(da, add, on_frame)
         _write_table(table, da, names, missing)
         _write_metadata(metadata, basin, sequence, da)
 

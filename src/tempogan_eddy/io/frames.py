@@ -1,8 +1,7 @@
 """Frames that stay in their files until they are asked for."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +10,14 @@ import dask.array
 import numpy as np
 import xarray as xr
 
-from tempogan_eddy.io.quality import EVERYTHING, VALID_KELVIN, mask_impossible
+from tempogan_eddy.io.quality import EVERYTHING, mask_impossible
 from tempogan_eddy.io.units import KELVIN, Conversion
 
-__all__ = ["FrameReader", "FrameStack", "iterate_frames", "lazy_sequence", "report_masked", "source_paths", "stacks_of"]
+__all__ = ["FrameReader", "FrameStack", "lazy_sequence", "report_masked", "source_paths", "stacks_of"]
 
 log = logging.getLogger(__name__)
 
-# Chunks whose part of the graph is cut out at once. That searches the whole graph, and is seldom done so; what is
-# cut out is searched for every chunk, and is short.
+# Slicing a dask graph costs time in proportion to its length, so slice so many chunks at once.
 CUT_AT_ONCE = 256
 
 
@@ -38,6 +36,8 @@ class FrameStack:
         From what `read` gives to kelvin.
     valid_kelvin : tuple of float
         Values outside become missing and are counted in `masked`; none by default.
+    paths : iterable of Path
+        The files that are read, if they are not `path` alone.
     """
 
     dtype = np.dtype(np.float32)
@@ -50,8 +50,10 @@ class FrameStack:
         shape: tuple[int, ...],
         conversion: Conversion = KELVIN,
         valid_kelvin: tuple[float, float] = EVERYTHING,
+        paths: Iterable[Path] = (),
     ) -> None:
         self.path = path
+        self.paths = list(paths) or [path]
         self.read = read
         self.shape = shape
         self.conversion = conversion
@@ -114,19 +116,26 @@ class Masked:
         self.seen = self.outside = 0
 
 
-def lazy_sequence(stack: FrameStack, coords: Mapping[str, Any], attrs: Mapping[str, Any]) -> xr.DataArray:
-    """Wrap a stack as a DataArray (time, y, x) of dask chunks of one frame each.
+def lazy_sequence(
+    stack: FrameStack | Sequence[FrameStack], coords: Mapping[str, Any], attrs: Mapping[str, Any]
+) -> xr.DataArray:
+    """Wrap a stack as a DataArray of dask chunks of one frame each.
 
     Parameters
     ----------
-    stack : FrameStack
-        The frames.
+    stack : FrameStack or sequence of such
+        The frames (time, y, x), or those of each member of an ensemble: (member, time, y, x).
     coords, attrs : mapping
         As for ``xarray.DataArray``.
     """
-    chunks = (1, *stack.shape[1:])
-    data = dask.array.from_array(stack, chunks=chunks, name=False, asarray=False, fancy=False)
-    return xr.DataArray(data, dims=("time", "y", "x"), coords=dict(coords), attrs=dict(attrs))
+    stacks = [stack] if isinstance(stack, FrameStack) else stack
+    chunks = (1, *stacks[0].shape[1:])
+    data = [dask.array.from_array(one, chunks=chunks, name=False, asarray=False, fancy=False) for one in stacks]
+    if isinstance(stack, FrameStack):
+        return xr.DataArray(data[0], dims=("time", "y", "x"), coords=dict(coords), attrs=dict(attrs))
+    return xr.DataArray(
+        dask.array.stack(data), dims=("member", "time", "y", "x"), coords=dict(coords), attrs=dict(attrs)
+    )
 
 
 def report_masked(da: xr.DataArray) -> None:
@@ -137,7 +146,7 @@ def report_masked(da: xr.DataArray) -> None:
 
 def source_paths(da: xr.DataArray) -> set[Path]:
     """Return the files and folders that a lazy sequence, or anything computed from it, still reads."""
-    return {path for stack in stacks_of(da) for path in getattr(stack.read, "paths", [stack.path])}
+    return {path for stack in stacks_of(da) for path in stack.paths}
 
 
 def stacks_of(da: xr.DataArray) -> list[FrameStack]:
@@ -148,74 +157,39 @@ def stacks_of(da: xr.DataArray) -> list[FrameStack]:
 
 
 class FrameReader:
-    """Frames of a sequence by number, of any length in the same time each.
+    """Read the frames of a sequence by number, in a time that does not grow with its length.
 
-    dask searches the whole graph for what a chunk needs. So a part of it is cut out first, and the chunk out of
-    that. One object is for one thread at a time.
+    dask searches the whole graph for the tasks of a chunk, so a part of the graph is sliced first and each chunk from
+    that. One object serves one thread at a time.
 
     Parameters
     ----------
-    da : DataArray (time, y, x)
+    da : DataArray (time, y, x) or (member, time, y, x)
         Lazy or in memory.
     """
 
     def __init__(self, da: xr.DataArray) -> None:
         self.data = da.data
-        self.ends = np.cumsum(da.chunks[0] if da.chunks else np.ones(da.sizes["time"], int))
+        self.ends = np.cumsum(da.chunks[-3] if da.chunks else np.ones(da.sizes["time"], int))
+        self._members = (slice(None),) * (da.ndim - 3)
         self._part: tuple[int, Any] = (-1, None)
         self._chunk: tuple[int, np.ndarray] = (-1, np.empty((0, 0, 0), np.float32))
 
     def chunk(self, number: int) -> np.ndarray:
-        """Compute one chunk along time, (frames, y, x)."""
+        """Compute one chunk along time, (frames, y, x) or (frames, member, y, x)."""
         if not dask.is_dask_collection(self.data):
-            return np.asarray(self.data[number : number + 1])
+            return np.moveaxis(np.asarray(self.data[..., number : number + 1, :, :]), -3, 0)
         part, place = divmod(number, CUT_AT_ONCE)
         if self._part[0] != part:
-            blocks = self.data.blocks[part * CUT_AT_ONCE : (part + 1) * CUT_AT_ONCE]
+            blocks = self.data.blocks[*self._members, part * CUT_AT_ONCE : (part + 1) * CUT_AT_ONCE]
             self._part = part, dask.optimize(blocks)[0]
         # One chunk is one task; dask's own threads would only be woken for it.
-        return np.asarray(dask.compute(self._part[1].blocks[place], scheduler="synchronous")[0])
+        computed = dask.compute(self._part[1].blocks[*self._members, place], scheduler="synchronous")[0]
+        return np.moveaxis(np.asarray(computed), -3, 0)
 
     def frame(self, number: int) -> np.ndarray:
-        """Compute one frame, (y, x); its chunk is kept for the frames beside it."""
+        """Compute one frame, (y, x) or (member, y, x); its chunk is kept for the frames beside it."""
         chunk = int(np.searchsorted(self.ends, number, side="right"))
         if self._chunk[0] != chunk:
             self._chunk = chunk, self.chunk(chunk)
         return self._chunk[1][number - self.ends[chunk]]
-
-
-def iterate_frames(da: xr.DataArray) -> Iterator[np.ndarray]:
-    """Yield the frames (y, x) of a sequence one at a time, holding two chunks of them at most.
-
-    While one chunk is used, written say, the next is read and computed. Warns at the end where not a single
-    pixel was valid: a lazy sequence shows wrong units nowhere else.
-    """
-    something_seen = False
-    for chunk in _computed_ahead(da):
-        for frame in chunk:
-            something_seen = something_seen or not np.isnan(frame).all()
-            yield frame
-    report_masked(da)
-    if not something_seen:
-        log.warning(
-            "Every pixel of %s is missing. Values outside %g-%g K are read as missing: are the input's units right "
-            "(degrees Celsius called K, say)?",
-            da.attrs.get("sequence", "the sequence"),
-            *next((s.masked.valid_kelvin for s in stacks_of(da) if s.masked.valid_kelvin != EVERYTHING), VALID_KELVIN),
-        )
-
-
-def _computed_ahead(da: xr.DataArray) -> Iterator[np.ndarray]:
-    """Yield the chunks along time (frames, y, x), each computed while the one before is in use."""
-    reader = FrameReader(da)
-    worker = ThreadPoolExecutor(1)
-    pending = None
-    try:
-        for number in range(len(reader.ends) + 1):
-            computed = pending
-            pending = worker.submit(reader.chunk, number) if number < len(reader.ends) else None
-            if computed is not None:
-                yield computed.result()
-    finally:
-        # Nobody will ask for what is queued still, after an error or Ctrl-C; what runs is waited for.
-        worker.shutdown(cancel_futures=True)

@@ -46,7 +46,8 @@ def grid_spacing(sequence: xr.DataArray) -> float | None:
 
 
 def _from_earth(sequence: xr.DataArray) -> float | None:
-    latitude, longitude = (spatial_coordinate(sequence, role) for role in ("latitude", "longitude"))
+    latitude = spatial_coordinate(sequence, "latitude")
+    longitude = spatial_coordinate(sequence, "longitude")
     if latitude is None or longitude is None:
         return None
     lat, lon = latitude.values.astype(float), longitude.values.astype(float)

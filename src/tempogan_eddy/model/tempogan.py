@@ -127,8 +127,8 @@ class Generator(nn.Module):
         self.interpolation: Tensor
 
     @property
-    def reach(self) -> int:
-        """How far, in LR pixels, an output pixel looks: what a tile needs around it."""
+    def halo(self) -> int:
+        """Radius of the receptive field in lowres pixels: what a tile needs around it."""
         convolutions = 2 * len(self.blocks) + 3
         return convolutions + 1  # interpolation sees two pixels, fewer than this
 

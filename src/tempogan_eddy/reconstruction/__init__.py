@@ -1,5 +1,6 @@
-"""Coarse sequences to fine ones: tiles, stitching, the refined grid, provenance."""
+"""Lowres sequences to highres ones: engines, tiles, the refined grid, provenance."""
 
 from tempogan_eddy.reconstruction.reconstruct import reconstruct
+from tempogan_eddy.reconstruction.reconstructor import Reconstructor
 
-__all__ = ["reconstruct"]
+__all__ = ["Reconstructor", "reconstruct"]

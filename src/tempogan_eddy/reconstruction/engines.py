@@ -1,17 +1,18 @@
-"""The programs that can compute the learned branch, and the choice among them.
+"""The engines that can compute the residual of a generator, and the choice among them.
 
-Only the branch runs there, in low precision where that is harmless; `Generator.combine` then adds it to the
-interpolated frame in float32, so that no engine can harm what was measured.
+An engine computes the residual only, in low precision where that is harmless. `Generator.combine` then adds it to the
+interpolated frame in float32, so that every engine keeps the lowres values.
 """
 
 from __future__ import annotations
 
 import copy
 import logging
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -20,30 +21,30 @@ from torch import Tensor
 
 from tempogan_eddy.device import computes_bf16, exact_convolutions
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.export import detail_to_onnx, not_installed, require
+from tempogan_eddy.export import not_installed, require, residual_to_onnx
 from tempogan_eddy.model.scaling import from_kelvin
 from tempogan_eddy.model.tempogan import Generator
 from tempogan_eddy.weights import Model
 
-__all__ = ["ENGINES", "PRECISIONS", "DetailEngine", "bf16_error_kelvin", "detail_engine", "private_copy"]
+__all__ = ["ENGINES", "PRECISIONS", "Engine", "bf16_error_kelvin", "open_engine", "private_copy"]
 
 log = logging.getLogger(__name__)
 
 ENGINES = ("torch", "onnxruntime", "openvino")
 PRECISIONS = ("auto", "fp32", "bf16")
 
-# With a model trained for 900 steps: RMS 0.02 K on the scene of `bf16_error_kelvin`, 0.012-0.015 K on frames of two
-# typhoons; largest difference 0.2 K there, 0.11-0.13 K here. Imagers are specified for a noise of 0.1 K. RMS
-# decides, for the largest is the luck of one pixel beside the sharpest edge and grows with the frame.
+# RMS on the scene of `bf16_error_kelvin`. A model trained for 900 steps has 0.02 K there and 0.012 to 0.015 K on frames
+# of two typhoons; imagers are specified for a noise of 0.1 K. The largest difference (0.2 K) belongs to one pixel at a
+# sharp edge and grows with the size of the frame, so it does not decide.
 BF16_LIMIT_KELVIN = 0.05
 
 
 @dataclass(frozen=True)
-class DetailEngine:
-    """The learned branch on one engine.
+class Engine:
+    """The residual of a generator, ready to compute.
 
-    Call it with scaled frames (N, 1, h, w), float32; the detail (N, scale ** 2, h, w), float32, is on their
-    device. Any size will do, and several threads may call it at once.
+    Call it with scaled frames (N, 1, h, w), float32, of any size; it returns the residual (N, scale ** 2, h, w),
+    float32, on their device. Several threads may call it at once.
 
     Parameters
     ----------
@@ -51,13 +52,22 @@ class DetailEngine:
         One of `ENGINES`.
     precision
         ``fp32`` or ``bf16``.
+    device
+        Where it computes.
+    generator
+        Its own copy of the generator, on the device, for `Generator.combine`.
     compute
-        What is called.
+        The function that a call runs.
+    lock
+        For callers that compute whole frames: two at once would share the device and take no less time.
     """
 
     name: str
     precision: str
+    device: torch.device
+    generator: Generator
     compute: Callable[[Tensor], Tensor]
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __call__(self, frames: Tensor) -> Tensor:
         """(N, 1, h, w) to (N, scale ** 2, h, w)."""
@@ -65,19 +75,19 @@ class DetailEngine:
 
 
 def private_copy(model: Model, device: torch.device) -> Model:
-    """A copy on a device, so that the caller's model is never moved, and no later change of it is seen."""
+    """Copy a model to a device in float32, so that later changes of the caller's have no effect."""
     return replace(model, generator=copy.deepcopy(model.generator).to(device, torch.float32))
 
 
-def detail_engine(
+def open_engine(
     model: Model, engine: str = "auto", device: str | torch.device = "cpu", precision: str = "auto"
-) -> DetailEngine:
-    """Make the learned branch of a model ready to run.
+) -> Engine:
+    """Make the residual of a model ready to compute.
 
     Parameters
     ----------
     model
-        Left as it is; the engine keeps weights of its own.
+        Copied; later changes have no effect.
     engine
         One of `ENGINES`, or ``auto`` for the fastest that is installed and works. All but torch need the CPU.
     device
@@ -88,7 +98,7 @@ def detail_engine(
     Raises
     ------
     InputError
-        The engine or precision is unknown, not installed, broken, or not to be had on this device.
+        The engine or precision is unknown, not installed, broken, or not available on this device.
     """
     device = torch.device(device)
     _check(engine, device, precision)
@@ -98,13 +108,13 @@ def detail_engine(
     engines = _fastest_first(device, precision) if engine == "auto" else [engine]
     name, compute = _first_that_works(engines, model.generator, precision)
     log.info("The network computes with %s in %s on %s", name, precision, device.type)
-    return DetailEngine(name, precision, compute)
+    return Engine(name, precision, device, model.generator, compute)
 
 
 def bf16_error_kelvin(model: Model) -> float:
-    """What bf16 changes in the fine frames of a model: the RMS difference from fp32 on one scene, in kelvin.
+    """Return the RMS difference in kelvin between the highres frames of a model in bf16 and in fp32.
 
-    The scene is the same at every call: 64 x 64 coarse pixels of sharp, cold cloud over a warm sea.
+    The scene is the same at every call: 64 x 64 lowres pixels of sharp, cold cloud over a warm sea.
     """
     generator = model.generator
     low, high = model.kelvin_range
@@ -125,10 +135,10 @@ def _harmless_precision(model: Model, engine: str, device: torch.device) -> str:
 
 
 def _fastest_first(device: torch.device, precision: str) -> list[str]:
-    """The engines that are installed, fastest first and torch, which always works, last.
+    """Return the engines that are installed, fastest first; torch always works and is last.
 
-    Milliseconds for 128 x 128 coarse pixels, 8 blocks, least of 25 interleaved (EPYC 9004, torch 2.13, openvino 2026.4,
-    onnxruntime 1.32); all are ready within a second:
+    Milliseconds for 128 x 128 lowres pixels, 8 blocks, least of 25 interleaved rounds (EPYC 9004, torch 2.13, openvino
+    2026.4, onnxruntime 1.32); all are ready within a second:
 
     =============  =======  =============  =============  ============  =============
     engine         threads  64 ch., fp32   64 ch., bf16   32 ch., fp32  32 ch., bf16
@@ -147,7 +157,7 @@ def _fastest_first(device: torch.device, precision: str) -> list[str]:
 def _first_that_works(
     engines: list[str], generator: Generator, precision: str
 ) -> tuple[str, Callable[[Tensor], Tensor]]:
-    """Build an engine; a library that is installed may still be broken, or too old or new, in any way."""
+    """Build the first engine that works; an installed library may still be broken, too old or too new."""
     *others, last = engines
     for engine in others:
         try:
@@ -165,14 +175,14 @@ def _reason(error: Exception) -> str:
 
 
 def _scene() -> Tensor:
-    """(1, 1, 64, 64) kelvin: cloud of 200 K with edges one pixel wide above a sea of 295 K, and texture in both."""
+    """Return (1, 1, 64, 64) kelvin: cloud of 200 K with sharp edges above a sea of 295 K, and texture in both."""
     rows, columns = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
     waves = torch.sin(rows / 7) + torch.sin(columns / 5) + torch.sin((rows + columns) / 11)
     return (torch.where(waves > 0.5, 200.0, 295.0) + 4 * waves + 2 * torch.sin(rows * columns / 50))[None, None]
 
 
 def _missing(engine: str) -> list[str]:
-    """The libraries that an engine needs and that are not installed; a folder of the name alone is no library."""
+    """Return the libraries that an engine needs and that are not installed; a folder of that name is no library."""
     libraries = () if engine == "torch" else (engine, "onnx")
     return [name for name in libraries if (spec := find_spec(name)) is None or spec.origin is None]
 
@@ -197,10 +207,10 @@ def _check(engine: str, device: torch.device, precision: str) -> None:
 
 
 def _prepare(generator: Generator, precision: str) -> tuple[Generator, Callable[[Tensor], Tensor]]:
-    """The network to compute in a precision, and how frames enter it.
+    """Return the network for a precision, and the function that prepares its input.
 
-    For bf16 a frame enters as two: rounded to bf16, and what the rounding left. One alone has steps of up to
-    0.3 K, which made most of the error: 0.049 K RMS where this makes 0.014 K, in the same time.
+    For bf16 a frame enters as two: rounded to bf16, and the remainder. The rounded frame alone has steps of up to
+    0.3 K, which cause most of the error: 0.049 K RMS, against 0.014 K with both, in the same time.
     """
     network = copy.deepcopy(generator).requires_grad_(False)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -235,9 +245,9 @@ def _onnxruntime_engine(generator: Generator, precision: str) -> Callable[[Tenso
     onnxruntime = require("onnxruntime", "onnxruntime")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    # Threads that wait for the next frame leave the cores to whoever reads and writes frames.
+    # Without this, threads that wait for the next frame take the cores from reading and writing.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(detail_to_onnx(generator), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(residual_to_onnx(generator), options, providers=["CPUExecutionProvider"])
 
     def compute(frames: Tensor) -> Tensor:
         return torch.from_numpy(session.run(None, {"frames": frames.contiguous().numpy()})[0])
@@ -258,9 +268,9 @@ def _openvino_engine(generator: Generator, precision: str) -> Callable[[Tensor],
     }
     # Read, not converted from torch, which would ask for consent to telemetry. Sizes are free: the graph compiled
     # for one size is no faster.
-    graph = core.read_model(detail_to_onnx(network))
-    # OpenVINO gives the thread that compiles a signal stack, gone with the compiled model whichever thread drops that;
-    # a signal such as Ctrl-C would then crash the process. So a thread compiles that receives no signals and ends.
+    graph = core.read_model(residual_to_onnx(network))
+    # OpenVINO gives the compiling thread a signal stack and frees it with the compiled model. A later signal such as
+    # Ctrl-C would crash the process, so a thread compiles that receives no signals and ends.
     with ThreadPoolExecutor(1) as pool:
         compiled = pool.submit(core.compile_model, graph, "CPU", settings).result()
 

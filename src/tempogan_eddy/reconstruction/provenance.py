@@ -1,4 +1,4 @@
-"""What a reconstruction says of where it comes from."""
+"""The provenance of a reconstruction: attributes that name its model."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ __all__ = ["provenance"]
 
 
 def provenance(model: Model) -> dict[str, object]:
-    """The attributes of a reconstruction that tell its model, and what the model may be used for."""
-    low, high = model.kelvin_range
+    """Return the attributes that name the model of a reconstruction and its training data."""
+    low, high = model.specification.kelvin_range
     file = model_file(model.name)
     return {
         "super_resolution_software": f"TempoGAN-Eddy {__version__}",
@@ -26,5 +26,5 @@ def provenance(model: Model) -> dict[str, object]:
         "super_resolution_kelvin_range": [low, high],
         **model.sensor.attributes(),
         **({"super_resolution_detail": model.metadata["detail"]} if "detail" in model.metadata else {}),
-        "scale": model.scale,
+        "scale": model.specification.scale,
     }

@@ -17,6 +17,7 @@ from tempogan_eddy.config import Config
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.ownership import Kind, check_place
+from tempogan_eddy.specification import Specification, differences, read_specification
 from tempogan_eddy.weights import CHECKPOINT_FORMAT, MODEL, read_checkpoint
 
 __all__ = [
@@ -32,6 +33,9 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
+
+# What a checkpoint depends on beside its model's specification.
+BESIDE_SPECIFICATION = {"model": {"discriminator_channels", "detail_gain", "spectral_norm"}, "data": {"cadence"}}
 
 # What decides which samples a step sees, beside the data.
 SAMPLING = ("batch_size", "accumulate", "d_steps", "patch_size", "seed", "augment")
@@ -131,32 +135,30 @@ def load_checkpoint(path: Path, config: Config) -> dict[str, Any]:
         It is damaged, or of another model, sensor or kelvin range; the message names the key.
     """
     checkpoint = read_checkpoint(path)
-    stored, wanted = _sections(checkpoint["config"], path), config.model_dump(mode="json")
-    for section, keys in {"model": None, "sensor": None, "data": ["kelvin_range", "cadence"]}.items():
-        for key in keys or wanted[section]:
-            # scale_factor only repeats upsample_factor.
-            if key != "scale_factor" and stored[section].get(key) != wanted[section][key]:
-                raise InputError(
-                    f"{path} is a checkpoint of another model: {section}.{key} is {stored[section].get(key)} there and "
-                    f"{wanted[section][key]} in the configuration; resume with the configuration it was trained with."
-                )
+    specification = read_specification(checkpoint.get("specification"), checkpoint["config"], path)
+    found = differences(specification, Specification.from_config(config))
+    wanted, sections = config.model_dump(mode="json"), checkpoint["config"]
+    stored = {name: values if isinstance(values, dict) else {} for name, values in sections.items()}
+    for section, keys in BESIDE_SPECIFICATION.items():
+        for key in keys & stored.get(section, {}).keys():
+            if stored[section][key] != wanted[section][key]:
+                found[f"{section}.{key}"] = stored[section][key], wanted[section][key]
+    for key, (theirs, ours) in found.items():
+        raise InputError(
+            f"{path} is a checkpoint of another model: {key} is {theirs} there and {ours} in the configuration; resume "
+            "with the configuration it was trained with."
+        )
+    training = stored.get("training", {})
     for key in ("steps_per_epoch", "pretrain_epochs"):
-        if stored["training"].get(key) != wanted["training"][key]:
+        if training.get(key) != wanted["training"][key]:
             raise InputError(
                 f"{path} was trained with training.{key} = {stored['training'].get(key)}, the configuration says "
                 f"{wanted['training'][key]}; epochs would lose their meaning, so keep it."
             )
-    changed = [key for key in SAMPLING if stored["training"].get(key) != wanted["training"][key]]
+    changed = [key for key in SAMPLING if training.get(key) != wanted["training"][key]]
     if changed:
         log.warning("Changed since %s: training.%s; the run goes on, with other samples", path, ", ".join(changed))
     return checkpoint
-
-
-def _sections(stored: dict[str, Any], path: Path) -> dict[str, dict[str, Any]]:
-    """The stored configuration, once it is seen to have its sections."""
-    if not all(isinstance(stored.get(section), dict) for section in Config.model_fields):
-        raise InputError(f"The configuration in the checkpoint {path} lacks sections; it is damaged.")
-    return stored
 
 
 @contextmanager

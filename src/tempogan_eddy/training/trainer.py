@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from operator import attrgetter
+from collections.abc import Callable
 from pathlib import Path
 
 from torch import nn
@@ -13,6 +12,7 @@ from tempogan_eddy.config import Config, load_config
 from tempogan_eddy.dataset.typhoon import TyphoonDataset
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.model.losses import Losses
+from tempogan_eddy.specification import differences
 from tempogan_eddy.training.loop import Trainer, TrainingData, TrainingResult
 from tempogan_eddy.training.networks import Networks, bare, build_networks
 from tempogan_eddy.weights import Model, Specification, load_model
@@ -20,15 +20,6 @@ from tempogan_eddy.weights import Model, Specification, load_model
 __all__ = ["TempoGANTrainer", "Trainer", "TrainingResult"]
 
 log = logging.getLogger(__name__)
-
-# The parts of a model file's specification, by the keys of the configuration that decide them.
-KEYS = {
-    "model.n_residual_blocks": "network.blocks",
-    "model.channels": "network.channels",
-    "model.upsample_factor": "scale",
-    "data.kelvin_range": "kelvin_range",
-    "sensor": "sensor",
-}
 
 
 class TempoGANTrainer(Trainer):
@@ -83,24 +74,23 @@ class TempoGANTrainer(Trainer):
 def _teacher(path: str, config: Config) -> nn.Module:
     """Load a teacher, which must see the same frames as the model that is trained."""
     model = load_model(path)
-    _require_same("teacher", path, model, config, ["data.kelvin_range", "model.upsample_factor", "sensor"])
+    _require_same("teacher", path, model, config, {"data.kelvin_range", "model.upsample_factor", "sensor"})
     return model.generator
 
 
 def _earlier(path: str, config: Config) -> Model:
     """Load the model that a run starts from, whose generator must be of the configured size."""
     model = load_model(path)
-    _require_same("start_from", path, model, config, [key for key in KEYS if key != "sensor"])
+    sizes = {"model.n_residual_blocks", "model.channels", "model.upsample_factor", "data.kelvin_range"}
+    _require_same("start_from", path, model, config, sizes)
     if model.specification.sensor != Specification.from_config(config).sensor:
         log.warning("training.start_from: %s was trained for another sensor model", path)
     return model
 
 
-def _require_same(setting: str, path: str, model: Model, config: Config, keys: Sequence[str]) -> None:
-    wanted = Specification.from_config(config)
-    for key in keys:
-        theirs, ours = (attrgetter(KEYS[key])(found) for found in (model.specification, wanted))
-        if theirs != ours:
+def _require_same(setting: str, path: str, model: Model, config: Config, keys: set[str]) -> None:
+    for key, (theirs, ours) in differences(model.specification, Specification.from_config(config)).items():
+        if key in keys:
             raise InputError(
                 f"training.{setting}: {path} has {key} = {theirs}, but the configuration says {ours}; make them equal."
             )

@@ -13,9 +13,9 @@ from torch import Tensor
 from tempogan_eddy.config import Config
 from tempogan_eddy.dataset.protocol import DataSource, Sample
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.evaluation.spectra import energy_above, log_spectral_distance, radial_spectrum
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
 from tempogan_eddy.model.tempogan import upsample
+from tempogan_eddy.rapsd import energy_above, log_spectral_distance, radial_power
 
 __all__ = ["Validation"]
 
@@ -80,7 +80,7 @@ class Validation:
                 ("motion", frames[i + 1] - frames[i], truth[i + 1] - truth[i], valid[i] & valid[i + 1]) for i in (0, 1)
             ]
             for kind, ours, theirs, seen in pairs:
-                powers = radial_spectrum(ours, seen), radial_spectrum(theirs, seen)
+                powers = radial_power(ours, seen), radial_power(theirs, seen)
                 spectra.setdefault(kind, []).append(np.stack(powers))
                 if kind == "still":
                     cutoff = min(ours.shape) / self.scale / 2

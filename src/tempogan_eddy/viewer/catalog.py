@@ -11,7 +11,9 @@ import xarray as xr
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import select_time
-from tempogan_eddy.io.open import ReaderOptions, Source, choose, find_sources, open_source
+from tempogan_eddy.io.format import StoredSequence
+from tempogan_eddy.io.open import choose, find_sequences
+from tempogan_eddy.io.reading import ReaderOptions
 from tempogan_eddy.viewer.scene import Scene, build_scene
 
 __all__ = ["Catalog", "Request"]
@@ -21,16 +23,16 @@ Opener = Callable[[], xr.DataArray]
 
 @dataclass(frozen=True)
 class Request:
-    """What a person asks to see.
+    """Files to view and how to read them.
 
     Attributes
     ----------
     files : sequence of Path
         Reconstructions, or any sequences; files of the same storm are seen together.
-    truth, low_res : Path, optional
+    truth, lowres : Path, optional
         May hold many storms; those of the files' names are taken.
     scale : int, optional
-        How many times finer than the low resolution, where no file tells.
+        How many times finer than the lowres, where no file tells.
     storm, time, time_tolerance : str, optional
         One storm of several, and an interval and a tolerance as for `select_time`.
     options : ReaderOptions
@@ -39,7 +41,7 @@ class Request:
 
     files: Sequence[Path]
     truth: Path | None = None
-    low_res: Path | None = None
+    lowres: Path | None = None
     scale: int | None = None
     storm: str | None = None
     time: str | None = None
@@ -53,7 +55,7 @@ class Catalog:
     Raises
     ------
     InputError
-        A file is missing or no sequence. What is wrong with a scene, of several, is told when it is opened.
+        A file is missing or no sequence. Of several scenes, each reports its own errors when it is opened.
     """
 
     def __init__(self, request: Request) -> None:
@@ -78,17 +80,17 @@ class Catalog:
             return self._scenes[number]
 
     def _find(self) -> dict[str, dict[str, Opener]]:
-        """Openers by title, by storm. What lies in a folder of many is a storm of its folder's name."""
+        """Openers by title, by storm. In a folder of many sequences each is a storm of its own name."""
         groups: dict[str, dict[str, Opener]] = {}
         files = self.request.files
         for path in files:
             if sum(path.resolve() == other.resolve() for other in files) > 1:
                 raise InputError(f"{path} is named twice; name it once.")
-            found = find_sources(path, **self._options(named=self.request.truth is None))
+            found = find_sequences(path, **self._options(named=self.request.truth is None))
             if self.request.storm and len(found) > 1:
                 found = {self.request.storm: choose(found, self.request.storm, path)}
-            for name, source in found.items():
-                opener = self._opener(source)
+            for name, stored in found.items():
+                opener = self._opener(stored)
                 storm = name if len(found) > 1 else str(opener().attrs["sequence"])
                 titles = groups.setdefault(storm, {})
                 title = path.stem if len(found) == 1 else path.name
@@ -97,13 +99,13 @@ class Catalog:
                 titles[title] = opener
         return groups
 
-    def _opener(self, source: Source) -> Opener:
+    def _opener(self, stored: StoredSequence) -> Opener:
         opened: list[xr.DataArray] = []
 
         def open_once() -> xr.DataArray:
             if not opened:
                 options = self._options(named=self.request.truth is None)
-                da = open_source(source, **options)
+                da = stored.open(**options)
                 opened.append(select_time(da, self.request.time, self.request.time_tolerance))
             return opened[0]
 
@@ -115,7 +117,7 @@ class Catalog:
             name,
             {title: opener() for title, opener in self._groups[name].items()},
             truth=self._companion(request.truth, name, named=True),
-            low_res=self._companion(request.low_res, name, named=False),
+            lowres=self._companion(request.lowres, name, named=False),
             scale=request.scale,
         )
 
@@ -123,9 +125,9 @@ class Catalog:
         """The sequence of a storm at a path, if one is given; one alone needs no name."""
         if path is None:
             return None
-        found = find_sources(path, **self._options(named=named))
-        source = choose(found, None if len(found) == 1 else self.request.storm or name, path)
-        return open_source(source, **self._options(named=named))
+        found = find_sequences(path, **self._options(named=named))
+        stored = choose(found, None if len(found) == 1 else self.request.storm or name, path)
+        return stored.open(**self._options(named=named))
 
     def _options(self, *, named: bool) -> ReaderOptions:
         options = self.request.options

@@ -51,12 +51,12 @@ def export_site(
 
 
 def _is_export(folder: Path) -> bool:
-    """Whether we wrote a folder, whatever it was called."""
+    """Whether this package wrote a folder."""
     return bool(json.loads((folder / INDEX).read_bytes())["maker"] == MAKER)
 
 
 def _is_untouched(folder: Path) -> bool:
-    """Whether nobody added to an export what no release writes."""
+    """Whether a folder holds an export and nothing that no release writes."""
     suffixes = {Path(name).suffix for name in page_files()}
     return _is_export(folder) and all(entry.name == "data" or entry.suffix in suffixes for entry in folder.iterdir())
 

@@ -1,4 +1,4 @@
-"""Where what is shown comes from, as its files record it."""
+"""Provenance of the sequences, as their files record it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tempogan_eddy.viewer.scene import Panel
 __all__ = ["describe_origin"]
 
 
-# CF's attributes that tell of a file as a whole, in the order in which a person asks.
+# CF's attributes of a file as a whole, in the order of the page.
 FACTS = ("title", "institution", "source", "references", "comment")
 
 
 def describe_origin(panels: Iterable[Panel]) -> dict[str, list[Any]]:
-    """What the files of the panels say of themselves.
+    """Return the provenance that the files of the panels record.
 
     Parameters
     ----------
@@ -40,6 +40,6 @@ def describe_origin(panels: Iterable[Panel]) -> dict[str, list[Any]]:
 
 
 def _told(attrs: dict[Any, Any]) -> list[str]:
-    """Attributes that hold a text worth telling."""
+    """Attributes with a text to show."""
     made = [name for name in attrs if str(name).startswith(MADE) and isinstance(attrs[name], str)]
     return [name for name in (*FACTS, *made) if str(attrs.get(name, "")).strip()]

@@ -12,19 +12,20 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.align import align_grid, pair_times, refinement, tolerance_between
+from tempogan_eddy.io.align import align_grids, pair_times, tolerance_between
 from tempogan_eddy.io.frames import FrameReader
 from tempogan_eddy.io.history import MADE
+from tempogan_eddy.io.member import MEMBER, member_names
 
 __all__ = ["Panel", "Scene", "build_scene"]
 
-Frame = NDArray[np.float32]
+Kelvins = NDArray[np.float32]
 
 # Attributes that this package writes: what made a file, and how a coarse one was seen.
 RECONSTRUCTED = f"{MADE}software"
 SENSOR = "sensor_model"
 
-ORDER = ("low-res", "bicubic", "reconstructed", "sequence", "truth")
+ORDER = ("lowres", "bicubic", "reconstructed", "sequence", "truth")
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Panel:
     ----------
     key : str
         Its name in addresses.
-    role : {"low-res", "bicubic", "reconstructed", "truth", "sequence"}
+    role : {"lowres", "bicubic", "reconstructed", "truth", "sequence"}
         What it is.
     title, note : str
         For people: its name, and where it comes from.
@@ -46,9 +47,12 @@ class Panel:
     present : (T,) array of bool
         At which times of the scene it has a frame.
     read : callable
-        Gives the frame (y, x), float32 kelvin, at a time of the scene by its number; for several threads.
+        Returns the frame (y, x), float32 kelvin, at a time of the scene and of a member, both by number; for several
+        threads.
+    members : tuple of str
+        Names of the members of an ensemble; empty for a plain sequence.
     attrs : dict
-        What its file says of itself; empty where there is no file.
+        Attributes of its file; empty where there is no file.
     """
 
     key: str
@@ -58,8 +62,14 @@ class Panel:
     shape: tuple[int, int]
     scale: int
     present: NDArray[np.bool_]
-    read: Callable[[int], Frame]
+    read: Callable[[int, int], Kelvins]
+    members: tuple[str, ...] = ()
     attrs: dict[Any, Any] = field(default_factory=dict)
+
+    @property
+    def addresses(self) -> list[str]:
+        """Names of its members in addresses: ``key.0``, ``key.1``, ...; the key alone for a plain sequence."""
+        return [f"{self.key}.{number}" for number in range(len(self.members))] or [self.key]
 
 
 @dataclass(frozen=True)
@@ -71,9 +81,12 @@ class Scene:
     shape: tuple[int, int]
     panels: tuple[Panel, ...]
 
-    def panel(self, key: str) -> Panel | None:
-        """The panel of this key, if there is one."""
-        return next((panel for panel in self.panels if panel.key == key), None)
+    def find(self, address: str) -> tuple[Panel, int] | None:
+        """Return the panel and the number of the member at an address, as `Panel.addresses` has them."""
+        return next(
+            ((panel, number) for panel in self.panels for number, own in enumerate(panel.addresses) if own == address),
+            None,
+        )
 
 
 def build_scene(
@@ -81,26 +94,26 @@ def build_scene(
     files: Mapping[str, xr.DataArray],
     *,
     truth: xr.DataArray | None = None,
-    low_res: xr.DataArray | None = None,
+    lowres: xr.DataArray | None = None,
     scale: int | None = None,
 ) -> Scene:
-    """Tell what each sequence is, and make what can be made from them.
+    """Assign each sequence its role, and compute what can be computed from them.
 
-    A file that this package reconstructed or coarsened says so. Beside a truth or a low-resolution sequence any
-    other file is a reconstruction; alone with a scale it is the truth. Without a low-resolution sequence the
+    A file that this package reconstructed or coarsened says so. Beside a truth or a lowres sequence any
+    other file is a reconstruction; alone with a scale it is the truth. Without a lowres sequence the
     sensor model sees the truth, or else, where it is the area mean, the reconstruction, which keeps it.
 
     Parameters
     ----------
     name : str
         The storm's.
-    files : mapping of DataArray (time, y, x)
+    files : mapping of DataArray ([member, ]time, y, x)
         Sequences by the titles they have where several are of a kind. The first that is a reconstruction, else
         the first, gives the times; the others are matched to it by time.
-    truth, low_res : DataArray (time, y, x), optional
-        What is known to be such.
+    truth, lowres : DataArray ([member, ]time, y, x), optional
+        Given as such by the user.
     scale : int, optional
-        How many times finer than the low resolution, where no file tells.
+        How many times finer than the lowres, if no file states it.
 
     Raises
     ------
@@ -113,164 +126,128 @@ def build_scene(
     coarse = [
         title for title, da in rest.items() if SENSOR in da.attrs and (len(files) > 1 or truth is not None or scale)
     ]
-    if low_res is None and coarse:
-        low_res = rest.pop(coarse[0])
-    if not made and (truth is not None or low_res is not None):
+    if lowres is None and coarse:
+        lowres = rest.pop(coarse[0])
+    if not made and (truth is not None or lowres is not None):
         made, rest = rest, {}
     elif not made and scale and len(rest) == 1:
         (truth,), rest = rest.values(), {}
-    members = [
+    inputs = [
         *(
-            _Member("reconstructed", "Reconstructed" if len(made) == 1 else title, _made_by(da), da)
+            _Input("reconstructed", "Reconstructed" if len(made) == 1 else title, _made_by(da), da)
             for title, da in made.items()
         ),
-        *(_Member("sequence", title, str(da.attrs.get("source", "")), da) for title, da in rest.items()),
-        *([_Member("truth", "Truth", "the file given", truth)] if truth is not None else []),
+        *(_Input("sequence", title, str(da.attrs.get("source", "")), da) for title, da in rest.items()),
+        *([_Input("truth", "Truth", "the file given", truth)] if truth is not None else []),
     ]
-    scale = _scale(name, [member.data for member in members], low_res, scale)
-    if low_res is not None:
-        members.append(_Member("low-res", "Low-res", "the file given", low_res))
-    members, shape = _placed(name, members, scale)
-    main = members[0].data
-    stack = _Stack(name, main["time"].values, shape)
-    for member in members:
-        stack.add(member)
-    if scale and low_res is None:
-        _add_seen(stack, next(iter(made.values())).attrs if made else {}, scale)
+    scale = _scale(name, [one.data for one in inputs], lowres, scale)
+    if lowres is not None:
+        inputs.append(_Input("lowres", "Lowres", "the file given", lowres))
+    try:
+        aligned, factors = align_grids([one.data for one in inputs], [one.title for one in inputs], scale)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+    rows, columns = max(da.shape[-2:] for da, factor in zip(aligned, factors, strict=True) if factor == 1)
+    finer = scale or 1 if all(one.role == "lowres" for one in inputs) else 1  # than the finest sequence is the grid
+    main, panels = aligned[0], list[Panel]()
+    for one, da, factor in zip(inputs, aligned, factors, strict=True):
+        same = sum(panel.role == one.role for panel in panels)
+        key = f"{one.role}-{same + 1}" if same else one.role
+        panel = _panel(key, replace(one, data=da), factor * finer, main["time"].values)
+        if one.role in ("truth", "lowres") and not panel.present.any():
+            raise InputError(f"{name}: {one.title} has no frame at the times of the other files; name the same hours.")
+        panels.append(panel)
     if scale:
-        stack.add_bicubic(scale)
-    panels = sorted(stack.panels, key=lambda panel: ORDER.index(panel.role))
-    return Scene(name, main, stack.shape, tuple(panels))
+        panels += _computed(panels, next(iter(made.values())).attrs if made else {}, scale)
+    panels.sort(key=lambda panel: ORDER.index(panel.role))
+    return Scene(name, main, (rows * finer, columns * finer), tuple(panels))
 
 
 @dataclass(frozen=True)
-class _Member:
-    """A sequence of a scene, and how many times coarser than the finest one it is."""
+class _Input:
+    """A sequence, what it is, and what people call it."""
 
     role: str
     title: str
     note: str
     data: xr.DataArray
-    factor: int = 1
 
 
-def _placed(name: str, members: list[_Member], scale: int | None) -> tuple[list[_Member], tuple[int, int]]:
-    """Bring all sequences to the directions and the corner of the finest; also return the shape of the fine grid."""
-    fine = [member.data.shape[1:] for member in members if member.role != "low-res"]
-    if not fine:
-        height, width = members[0].data.shape[1:]
-        times = scale or 1
-        return [replace(members[0], factor=times)], (height * times, width * times)
-    finest = fine.index(max(fine))
-    placed = list(members)
-    for place, member in enumerate(members):
-        rows, columns = member.data.shape[1:]
-        factor = refinement(fine[finest], (rows, columns), scale)
-        if factor is None:
-            raise InputError(
-                f"{name}: {member.title} has {rows}x{columns} pixels, which do not fit the "
-                f"{fine[finest][0]}x{fine[finest][1]} of the others; view it by itself."
-            )
-        if place != finest:
-            titles = (members[finest].title, member.title)
-            reference, aligned = align_grid(placed[finest].data, member.data, factor, titles)
-            placed[finest] = replace(placed[finest], data=reference)
-            placed[place] = replace(member, data=aligned, factor=factor)
-    height, width = placed[finest].data.shape[1:]
-    return placed, (height, width)
+def _panel(key: str, one: _Input, scale: int, times: NDArray[np.datetime64]) -> Panel:
+    """A sequence as a panel, matched by time; of frames with equal times the first counts."""
+    da = one.data
+    numbers = _numbers(times, da["time"].values)
+    members = tuple(member_names(da))
+    plain = [da.isel({MEMBER: number}) for number in range(len(members))] or [da]
+    readers, lock = [FrameReader(each) for each in plain], threading.Lock()
+
+    def read(time: int, member: int) -> Kelvins:
+        with lock:
+            return np.asarray(readers[member].frame(int(numbers[time])), np.float32)
+
+    shape = (da.sizes["y"], da.sizes["x"])
+    return Panel(key, one.role, one.title, one.note, shape, scale, numbers >= 0, read, members, dict(da.attrs))
 
 
-class _Stack:
-    """The panels of a scene as they are put together."""
+def _numbers(times: NDArray[np.datetime64], own: NDArray[np.datetime64]) -> NDArray[np.intp]:
+    """Which of a sequence's frames belong to the times of the scene; -1 where none does."""
+    if np.array_equal(own, times):
+        return np.arange(len(own))
+    numbers = np.full(len(times), -1)
+    matched, frames = pair_times(times, own, tolerance_between([times, own]))
+    numbers[matched] = frames
+    # Every frame of the scene that has a time twice shows what the first of them shows.
+    _, first = np.unique(times, return_index=True)
+    return numbers[first[np.searchsorted(times[first], times)]]
 
-    def __init__(self, name: str, times: NDArray[np.datetime64], shape: tuple[int, int]) -> None:
-        self.name, self.times, self.shape = name, times, shape
-        self.panels: list[Panel] = []
 
-    def add(self, member: _Member) -> None:
-        """Add a sequence, matched by time; of frames with equal times the first counts."""
-        da, role = member.data, member.role
-        numbers = self._numbers(da["time"].values)
-        present = numbers >= 0
-        if role in ("truth", "low-res") and not present.any():
-            raise InputError(
-                f"{self.name}: {member.title} has no frame at the times of the other files; name the same hours."
-            )
-        reader, lock = FrameReader(da), threading.Lock()
+def _computed(panels: list[Panel], sensor: Mapping[Any, Any], scale: int) -> list[Panel]:
+    """The lowres panel, if no file holds it and the sensor is known, and the bicubic interpolation of it."""
+    from tempogan_eddy.evaluation.baselines import bicubic
 
-        def read(number: int) -> Frame:
-            with lock:
-                return np.asarray(reader.frame(int(numbers[number])), np.float32)
-
-        rows, columns = da.sizes["y"], da.sizes["x"]
-        self.panels.append(
+    first = {panel.role: panel for panel in reversed(panels)}
+    computed, low, kind = list[Panel](), first.get("lowres"), sensor.get(SENSOR)
+    if low is None and "truth" in first:
+        computed.append(_seen(first["truth"], f"{kind or 'area'} sensor on the truth", sensor, scale))
+    elif low is None and "reconstructed" in first and kind == "area" and not sensor.get("sensor_model_noise_kelvin"):
+        computed.append(_seen(first["reconstructed"], "block mean of the reconstruction", sensor, scale))
+    low = low or next(iter(computed), None)
+    if low is not None:
+        see, shape = low.read, (low.shape[0] * scale, low.shape[1] * scale)
+        note = f"interpolated from the lowres, {scale} times finer"
+        computed.append(
             Panel(
-                self._key(role), role, member.title, member.note, (rows, columns), member.factor, present, read,
-                dict(da.attrs),
+                *("bicubic", "bicubic", "Bicubic", note, shape, 1, low.present),
+                lambda time, member: bicubic(see(time, member), scale),
+                low.members,
             )
-        )  # fmt: skip
-
-    def _numbers(self, own: NDArray[np.datetime64]) -> NDArray[np.intp]:
-        """Which of a sequence's frames belong to the times of the scene; -1 where none does."""
-        if np.array_equal(own, self.times):
-            return np.arange(len(own))
-        numbers = np.full(len(self.times), -1)
-        times, frames = pair_times(self.times, own, tolerance_between([self.times, own]))
-        numbers[times] = frames
-        # Every frame of the scene that has a time twice shows what the first of them shows.
-        _, first = np.unique(self.times, return_index=True)
-        return numbers[first[np.searchsorted(self.times[first], self.times)]]
-
-    def add_seen(self, role: str, note: str, see: Callable[[Frame], Frame], scale: int) -> None:
-        """Add what a coarse instrument makes of the first panel of a role."""
-        fine = next(panel for panel in self.panels if panel.role == role)
-        shape = (fine.shape[0] // scale, fine.shape[1] // scale)
-        self.panels.append(
-            Panel("low-res", "low-res", "Low-res", note, shape, scale, fine.present, lambda time: see(fine.read(time)))
         )
-
-    def add_bicubic(self, scale: int) -> None:
-        """Add what interpolation makes of the low resolution, if there is one."""
-        from tempogan_eddy.evaluation.baselines import bicubic
-
-        low = next((panel for panel in self.panels if panel.role == "low-res"), None)
-        if low is None:
-            return
-        read, shape = low.read, (low.shape[0] * scale, low.shape[1] * scale)
-        note = f"interpolated from the low-res, {scale} times finer"
-        self.panels.append(
-            Panel("bicubic", "bicubic", "Bicubic", note, shape, 1, low.present, lambda time: bicubic(read(time), scale))
-        )
-
-    def _key(self, role: str) -> str:
-        same = sum(panel.role == role for panel in self.panels)
-        return f"{role}-{same + 1}" if same else role
+    return computed
 
 
-def _add_seen(stack: _Stack, sensor: Mapping[Any, Any], scale: int) -> None:
-    """Add the low resolution that no file holds: what the sensor sees of the truth, else of a reconstruction."""
-    roles = {panel.role for panel in stack.panels}
-    if "truth" in roles:
-        stack.add_seen("truth", f"{sensor.get(SENSOR, 'area')} sensor on the truth", _sensor(sensor, scale), scale)
-    elif "reconstructed" in roles and sensor.get(SENSOR) == "area" and not sensor.get("sensor_model_noise_kelvin"):
-        stack.add_seen("reconstructed", "block mean of the reconstruction", _sensor(sensor, scale), scale)
+def _seen(fine: Panel, note: str, sensor: Mapping[Any, Any], scale: int) -> Panel:
+    """A lowres panel: the first member of a panel through the sensor model."""
+    see, shape = _sensor(sensor, scale), (fine.shape[0] // scale, fine.shape[1] // scale)
+    return Panel(
+        *("lowres", "lowres", "Lowres", note, shape, scale, fine.present), lambda time, _: see(fine.read(time, 0))
+    )
 
 
-def _scale(name: str, fine: list[xr.DataArray], low_res: xr.DataArray | None, asked: int | None) -> int | None:
-    """How many times finer than the low resolution the fine grid is; None where nothing tells."""
+def _scale(name: str, fine: list[xr.DataArray], lowres: xr.DataArray | None, asked: int | None) -> int | None:
+    """The scale between the lowres and the fine grid; None if neither a file nor the user states it."""
     told = fine[0].attrs.get("scale") if fine and RECONSTRUCTED in fine[0].attrs else None
-    if fine and low_res is not None:
-        told = round(fine[0].sizes["y"] / low_res.sizes["y"])
+    if fine and lowres is not None:
+        told = round(fine[0].sizes["y"] / lowres.sizes["y"])
         if told < 2:
-            raise InputError(f"{name}: the low-res has as many pixels as the other files; name a coarser one.")
+            raise InputError(f"{name}: the lowres has as many pixels as the other files; name a coarser one.")
     if asked and told and asked != int(told):
-        raise InputError(f"{name} is {int(told)} times finer than its low-res, not {asked}; leave out --scale.")
+        raise InputError(f"{name} is {int(told)} times finer than its lowres, not {asked}; leave out --scale.")
     scale = int(told or asked or 0)
     return scale if scale > 1 else None
 
 
-def _sensor(attrs: Mapping[str, object], scale: int) -> Callable[[Frame], Frame]:
-    """What sees a fine frame as the attributes of a reconstruction say, without noise; the area mean by default."""
+def _sensor(attrs: Mapping[str, object], scale: int) -> Callable[[Kelvins], Kelvins]:
+    """The sensor model that the attributes of a reconstruction record, without noise; by default the area mean."""
     kind = str(attrs.get(SENSOR, "area"))
     if kind == "area":
         from tempogan_eddy.evaluation.baselines import area_mean
@@ -281,9 +258,9 @@ def _sensor(attrs: Mapping[str, object], scale: int) -> Callable[[Frame], Frame]
 
     from tempogan_eddy.dataset.sensor import SensorModel
 
-    sensor = SensorModel(kind, scale, float(str(attrs.get("sensor_model_sigma") or 2.0)))
+    sensor = SensorModel.from_attributes(attrs, scale)
 
-    def see(frame: Frame) -> Frame:
+    def see(frame: Kelvins) -> Kelvins:
         rows, columns = (side // scale * scale for side in frame.shape)
         return sensor.see(torch.from_numpy(np.array(frame[:rows, :columns]))).numpy()
 

@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.interrupts import cleaned_up
 from tempogan_eddy.viewer.site import Site, TileAddress, page_files
 
 __all__ = ["build_app", "listen", "serve", "server_of"]
@@ -71,7 +72,8 @@ def serve(
         # The socket listens already; a browser that runs in this terminal must not keep the server from answering.
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
     try:
-        server_of(site, listener).run(sockets=[listener])
+        with cleaned_up():  # the server handles a signal first, and raises it again at its end
+            server_of(site, listener).run(sockets=[listener])
     except KeyboardInterrupt:
         pass
     finally:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import resources
 from typing import Any
 
 import numpy as np
 
 from tempogan_eddy import __version__
-from tempogan_eddy.display.colours import COLOUR_TABLES, ColourTable
+from tempogan_eddy.display.palettes import DIFFERENCE_ON_DARK, PALETTES
 from tempogan_eddy.io.cadence import minutes
 from tempogan_eddy.viewer.catalog import Catalog
 from tempogan_eddy.viewer.origin import describe_origin
@@ -29,7 +30,7 @@ MEDIA_TYPES = {"html": "text/html; charset=utf-8", "css": "text/css", "js": "tex
 
 @dataclass(frozen=True)
 class TileAddress:
-    """Which tile of which frame of which panel of which scene."""
+    """Which tile of which frame of which panel, or of one of its members, of which scene."""
 
     scene: int
     panel: str
@@ -69,19 +70,20 @@ class Site:
         self.cache = cache or PyramidCache()
 
     def index(self) -> bytes:
-        """The scenes' names, the colour tables and the command, as JSON."""
+        """The scenes' names, the palettes and the command, as JSON."""
         return _json(
             {
                 "maker": MAKER,
                 "version": __version__,
                 "command": self.command,
                 "scenes": self.catalog.names,
-                "colours": [_colours(table) for table in COLOUR_TABLES.values()],
+                "colours": [asdict(palette) for palette in PALETTES.values()],
+                "differences": DIFFERENCE_ON_DARK.stops,
             }
         )
 
     def scene(self, number: int) -> bytes:
-        """What a scene holds, as JSON; IndexError where there is none."""
+        """Return the description of a scene as JSON; IndexError if there is none."""
         scene = self.catalog.scene(number)
         times = scene.main["time"].values
         storm_name = scene.main.attrs.get("storm_name")
@@ -102,14 +104,16 @@ class Site:
         """A tile's little-endian 16-bit values, row by row; None where there is none."""
         if not 0 <= address.scene < len(self.catalog.names):
             return None
-        scene = self.catalog.scene(address.scene)
-        panel = scene.panel(address.panel)
-        if panel is None or not 0 <= address.frame < len(panel.present) or not panel.present[address.frame]:
+        found = self.catalog.scene(address.scene).find(address.panel)
+        if found is None:
+            return None
+        panel, member = found
+        if not 0 <= address.frame < len(panel.present) or not panel.present[address.frame]:
             return None
         if not 0 <= address.level < level_count(panel.shape):
             return None
         key = (address.scene, address.panel, address.frame)
-        levels = self.cache.get(key, lambda: panel.read(address.frame))
+        levels = self.cache.get(key, lambda: panel.read(address.frame, member))
         tile = cut(levels[address.level], address.row, address.column)
         return None if tile is None else tile.tobytes()
 
@@ -127,9 +131,8 @@ class Site:
                 continue
             for level in range(level_count(panel.shape)):
                 rows, columns = (math.ceil(math.ceil(side / 2**level) / SIDE) for side in panel.shape)
-                for row in range(rows):
-                    for column in range(columns):
-                        yield TileAddress(number, panel.key, frame, level, row, column)
+                for own, row, column in itertools.product(panel.addresses, range(rows), range(columns)):
+                    yield TileAddress(number, own, frame, level, row, column)
 
 
 def _panel(panel: Panel) -> dict[str, Any]:
@@ -142,12 +145,9 @@ def _panel(panel: Panel) -> dict[str, Any]:
         "width": panel.shape[1],
         "scale": panel.scale,
         "levels": level_count(panel.shape),
+        "members": panel.members,
         "absent": np.flatnonzero(~panel.present).tolist(),
     }
-
-
-def _colours(table: ColourTable) -> dict[str, Any]:
-    return {"name": table.name, "title": table.title, "stops": table.stops, "missing": table.missing}
 
 
 def _json(value: Any) -> bytes:

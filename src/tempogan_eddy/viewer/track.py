@@ -1,4 +1,4 @@
-"""What a sequence's coordinates tell of the storm and of the grid, as plain lists for the page."""
+"""The storm and the grid by the coordinates of a sequence, as plain lists for the page."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GRADES = {
 
 
 def describe_track(sequence: xr.DataArray, shape: tuple[int, int]) -> dict[str, list[Any]]:
-    """What the best track knows at each time.
+    """Return the best track at each time.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def _spacing(sequence: xr.DataArray, dim: str) -> float | None:
 
 
 def _centres(sequence: xr.DataArray, lats: list, lons: list, shape: tuple[int, int]) -> list[list[float] | None]:
-    """Where the storm is: on a grid of latitudes and longitudes by these; otherwise frames are centred on it."""
+    """The centre in pixels: by the latitudes and longitudes of the grid; without them the middle of the frame."""
     latitude, longitude = _axis(sequence, "y", "latitude", shape[0]), _axis(sequence, "x", "longitude", shape[1])
     if latitude is None or longitude is None:
         middle = [shape[1] / 2, shape[0] / 2]
@@ -115,7 +115,7 @@ def _place(latitude: np.ndarray, longitude: np.ndarray, lat: float | None, lon: 
 
 
 def _position(axis: np.ndarray, value: float) -> float | None:
-    """Where on a monotonic axis of pixel centres a value lies, in pixels from the edge; None outside."""
+    """Position of a value on a monotonic axis of pixel centres, in pixels from the edge; None outside."""
     numbers = np.arange(len(axis)) + 0.5
     if axis[0] > axis[-1]:
         axis, numbers = axis[::-1], numbers[::-1]

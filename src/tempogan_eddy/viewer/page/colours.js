@@ -3,15 +3,10 @@
 import { OUTSIDE, PENDING } from "./sample.js";
 
 export const STEPS = 100; // of a kelvin
-export const MOST_DIFFERENCE = 20; // K at the ends of the scale of differences
 const SHIFT = 2; // so that OUTSIDE and PENDING have an entry
 
 const BACKGROUND = [11, 14, 19];
 const WAITING = [20, 25, 33];
-const DIFFERENCES = [
-  [-20, [214, 240, 255]], [-12, [84, 180, 240]], [-4, [26, 84, 150]], [0, [20, 24, 31]],
-  [4, [150, 62, 20]], [12, [244, 150, 52]], [20, [255, 240, 200]],
-]; // prettier-ignore
 
 const pack = ([red, green, blue]) => ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 const tables = new Map();
@@ -48,10 +43,16 @@ export function kelvinColours(table) {
   };
 }
 
-const MOST = MOST_DIFFERENCE * STEPS;
-const differenceLookup = Uint32Array.from({ length: 2 * MOST + 1 }, (_, i) => pack(mix(DIFFERENCES, (i - MOST) / STEPS)));
+// Stops of differences in kelvin, the same on both sides of 0, and the colour of (difference in hundredths) + most.
+export let differenceStops = [];
+let most = 0;
+let differenceLookup = null;
 
-export const differenceStops = DIFFERENCES;
+export function setDifferences(stops) {
+  differenceStops = stops;
+  most = stops[stops.length - 1][0] * STEPS;
+  differenceLookup = Uint32Array.from({ length: 2 * most + 1 }, (_, i) => pack(mix(stops, (i - most) / STEPS)));
+}
 
 export function differenceColours(table) {
   const special = kelvinLookup(table);
@@ -59,7 +60,7 @@ export function differenceColours(table) {
     for (let i = from; i < to; i++) {
       const [value, other] = [values[i], references[i]];
       if (value > 0 && other > 0) {
-        target[start + i] = differenceLookup[Math.min(Math.max(value - other, -MOST), MOST) + MOST];
+        target[start + i] = differenceLookup[Math.min(Math.max(value - other, -most), most) + most];
       } else {
         target[start + i] = special[Math.min(value, other) + SHIFT];
       }

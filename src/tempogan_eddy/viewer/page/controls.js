@@ -13,6 +13,7 @@ export function attachControls(openScene) {
   const actions = { first: () => step(-Infinity), back: () => step(-1), play: toggle, forward: () => step(1), last: () => step(Infinity) };
   for (const [id, action] of Object.entries(actions)) get(id).addEventListener("click", action);
   get("scene").addEventListener("change", () => openScene(Number(get("scene").value)));
+  get("member").addEventListener("change", () => change({ member: get("member").selectedIndex }));
   get("table").addEventListener("change", () => change({ table: get("table").value }));
   get("mode").addEventListener("change", () => change({ mode: get("mode").value }));
   get("speed").addEventListener("change", () => change({ speed: Number(get("speed").value) }));
@@ -31,7 +32,12 @@ export function attachControls(openScene) {
 
 export const modes = () => Object.keys(MODES).filter((mode) => mode === "kelvin" || panelOfRole(mode));
 
+// Names of the members of the panel that has most.
+const members = () => state.scene.panels.reduce((most, { members }) => (members.length > most.length ? members : most), []);
+
 export function offerModes() {
+  get("member").replaceChildren(...members().map((name) => new Option(`Member ${name}`)));
+  get("member").hidden = members().length < 2;
   get("mode").replaceChildren(...modes().map((mode) => new Option(MODES[mode], mode)));
   get("mode").hidden = modes().length < 2;
   get("layout").hidden = state.scene.panels.length < 2;
@@ -39,6 +45,7 @@ export function offerModes() {
 
 export function updateControls() {
   get("scene").value = String(state.number);
+  get("member").selectedIndex = state.member;
   get("table").value = state.table;
   get("mode").value = state.mode;
   get("speed").value = String(state.speed);
@@ -76,6 +83,7 @@ const KEYS = {
   "]": () => slideTo(state.swipe.at + 0.02),
   c: () => change({ table: next(state.index.colours.map(({ name }) => name), state.table) }),
   d: () => change({ mode: next(modes(), state.mode) }),
+  m: () => members().length && change({ member: (state.member + 1) % members().length }),
   a: () => change({ analysis: !state.analysis }),
   t: () => change({ drawing: !state.drawing, analysis: true }),
   Escape: () => change({ held: false, cursor: null, drawing: false }),

@@ -1,6 +1,6 @@
 // Which tiles are wanted now, and when a frame is whole and may be shown.
 
-import { isAbsent, referenceOf, state, visiblePanels } from "./state.js";
+import { isAbsent, pathOf, referenceOf, state, visiblePanels } from "./state.js";
 import { address, has, want } from "./tiles.js";
 import { levelOf, SIDE_BITS, tilesInView } from "./view.js";
 
@@ -39,7 +39,7 @@ function tilesOf(frame) {
     const { rows, columns } = tilesInView(panel, level);
     for (let row = rows[0]; row <= rows[1]; row++) {
       for (let column = columns[0]; column <= columns[1]; column++) {
-        addresses.push(address(state.number, panel.key, frame, level, row, column));
+        addresses.push(address(state.number, pathOf(panel), frame, level, row, column));
       }
     }
   }
@@ -53,7 +53,7 @@ function cursorTiles(frame) {
   for (const panel of panelsNeeded()) {
     const [x, y] = [Math.floor(state.cursor.x / panel.scale), Math.floor(state.cursor.y / panel.scale)];
     if (isAbsent(panel, frame) || x < 0 || y < 0 || x >= panel.width || y >= panel.height) continue;
-    addresses.push(address(state.number, panel.key, frame, 0, y >> SIDE_BITS, x >> SIDE_BITS));
+    addresses.push(address(state.number, pathOf(panel), frame, 0, y >> SIDE_BITS, x >> SIDE_BITS));
   }
   return addresses;
 }

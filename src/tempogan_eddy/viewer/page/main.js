@@ -1,5 +1,6 @@
 // Opens a scene and tells every part when to draw.
 
+import { setDifferences } from "./colours.js";
 import { attachControls, modes, offerModes, updateControls } from "./controls.js";
 import { updateFacts } from "./facts.js";
 import { drawLegend } from "./legend.js";
@@ -42,11 +43,11 @@ async function openScene(number) {
 function show(number, scene) {
   const keys = scene.panels.map(({ key }) => key);
   const preferred = (...wanted) => wanted.find((key) => keys.includes(key));
-  const left = preferred("bicubic", "low-res") ?? keys[0];
+  const left = preferred("bicubic", "lowres") ?? keys[0];
   const { width, height } = scene;
   document.title = `${scene.name} · TempoGAN-Eddy`;
   change({
-    number, scene, frame: 0, shown: -1, direction: 1, hidden: new Set(), cursor: null, held: false,
+    number, scene, member: 0, frame: 0, shown: -1, direction: 1, hidden: new Set(), cursor: null, held: false,
     swipe: { left, right: preferred("reconstructed", "truth") ?? keys[keys.length - 1], at: 0.5 },
     line: { x0: 0.1 * width, y0: height / 2, x1: 0.9 * width, y1: height / 2 },
   }); // prettier-ignore
@@ -61,11 +62,11 @@ function show(number, scene) {
 function update(changed) {
   if (!state.scene) return;
   watchRest(changed);
-  const controls = changed("layout", "mode", "table", "speed", "analysis", "drawing", "playing", "number");
+  const controls = changed("layout", "member", "mode", "table", "speed", "analysis", "drawing", "playing", "number");
   if (controls) updateControls();
   if (changed("layout", "hidden") || (changed("swipe") && sidesChanged())) build();
   if (changed("analysis")) arrange();
-  const display = changed("scene", "view", "size", "layout", "hidden", "mode", "swipe", "analysis") || isPatchy();
+  const display = changed("scene", "member", "view", "size", "layout", "hidden", "mode", "swipe", "analysis") || isPatchy();
   const wanted = display || changed("frame", "arrivals", "rested", "playing", "direction");
   const another = wanted && updateTiles(); // frame, which is drawn in this same turn
   const picture = display || another;
@@ -92,6 +93,7 @@ function sidesChanged() {
 async function start() {
   try {
     const index = await fetchJson("data/index.json");
+    setDifferences(index.differences);
     change({ index, table: index.colours[0].name, analysis: innerWidth >= WIDE });
     listen(
       () => change({ arrivals: state.arrivals + 1 }),

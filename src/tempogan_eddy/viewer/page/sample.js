@@ -1,7 +1,7 @@
 // Values out of tiles: whole rows of the screen, or single pixels.
 // A value is hundredths of a kelvin, 0 missing, OUTSIDE the frame, or PENDING until its tile is there.
 
-import { isAbsent, state } from "./state.js";
+import { isAbsent, pathOf, state } from "./state.js";
 import { address, get } from "./tiles.js";
 import { levelSize, SIDE_BITS } from "./view.js";
 
@@ -32,7 +32,7 @@ const widthOfTile = (panel, level, column) =>
 function best(panel, frame, level, row, column) {
   for (let above = 0; level + above < panel.levels; above++) {
     const [y, x] = [row >> above >> SIDE_BITS, column >> above >> SIDE_BITS];
-    const tile = get(address(state.number, panel.key, frame, level + above, y, x));
+    const tile = get(address(state.number, pathOf(panel), frame, level + above, y, x));
     if (tile) return [tile, above];
   }
   return [null, 0];

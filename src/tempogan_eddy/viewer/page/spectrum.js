@@ -94,11 +94,11 @@ function draw(area, series) {
   });
 }
 
-// Beyond what the low resolution can hold, everything is added.
+// Beyond what the lowres can hold, everything is added.
 function nyquist(unit, fine) {
-  const coarse = panelOfRole("low-res");
+  const coarse = panelOfRole("lowres");
   const limit = coarse && 2 * coarse.scale * unit;
-  return limit > fine ? [{ x: limit, text: "low-res limit" }] : [];
+  return limit > fine ? [{ x: limit, text: "lowres limit" }] : [];
 }
 
 function wavelengths(low, high) {

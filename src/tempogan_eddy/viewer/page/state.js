@@ -1,8 +1,9 @@
 // What the page shows now. Parts that draw subscribe and are called once a screen frame with what changed.
 
 export const state = {
-  index: null, // scenes, colour tables
+  index: null, // scenes, palettes
   number: 0, // of the scene
+  member: 0, // of panels that have members, by number
   scene: null, // its description
   frame: 0, // asked for
   shown: -1, // drawn: the last frame asked for whose tiles were all there
@@ -13,7 +14,7 @@ export const state = {
   swipe: { left: null, right: null, at: 0.5 },
   hidden: new Set(), // keys of panels
   mode: "kelvin", // or the role of the panel to subtract: "truth", "bicubic"
-  table: null, // name of the colour table
+  table: null, // name of the palette
   size: { width: 0, height: 0 }, // of every panel, CSS pixels
   view: { x: 0, y: 0, zoom: 1, fitted: true }, // centre in fine pixels, CSS pixels a fine pixel
   cursor: null, // {x, y} in fine pixels
@@ -61,5 +62,9 @@ export function referenceOf(panel) {
   const reference = state.mode === "kelvin" ? null : panelOfRole(state.mode);
   return reference && reference !== panel ? reference : null;
 }
+
+// What addresses call a panel, or its member.
+export const pathOf = ({ key, members }) =>
+  members.length ? `${key}.${Math.min(state.member, members.length - 1)}` : key;
 
 export const isAbsent = (panel, frame) => panel.absent.has(frame);

@@ -1,4 +1,4 @@
-"""Sequences as panels of one animation: the same times, the same size, the same part of the frame."""
+"""Sequences side by side: the same times, the same size, the same part of the frame."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,84 +8,86 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.align import align_grid, match_times, pair_times, refinement, tolerance_between
+from tempogan_eddy.io.align import align_grids, match_times, pair_times, tolerance_between
 from tempogan_eddy.io.frames import FrameReader
+from tempogan_eddy.io.member import member_names, select_member
 
-__all__ = ["Panel", "Panels", "best_track_notes", "match_panels", "resample"]
+__all__ = ["Film", "FilmPanel", "best_track_notes", "film_of", "resample"]
 
-Frame = NDArray[np.floating]
+Kelvins = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
-class Panel:
-    """What one panel shows: `frame(number)` is the kelvins (h, w) of one of the common times."""
+class FilmPanel:
+    """One panel of a film: `frame(number)` returns the kelvins (h, w) at one of the common times."""
 
     label: str
-    frame: Callable[[int], Frame]
+    frame: Callable[[int], Kelvins]
 
 
 @dataclass(frozen=True)
-class Panels:
-    """Panels with the times and the size that they share.
+class Film:
+    """Film with the times and the size that they share.
 
     Attributes
     ----------
-    panels : sequence of Panel
+    panels : sequence of FilmPanel
     times : (T,) datetime64
     size : (height, width)
         Of the finest panel, pixels; the frames of coarser ones are a whole number of times smaller.
     title : str
-        What is seen, a storm say.
+        Name of the storm, say.
     notes : sequence of str
         A few words to every time; may be empty.
     """
 
-    panels: Sequence[Panel]
+    panels: Sequence[FilmPanel]
     times: NDArray[np.datetime64]
     size: tuple[int, int]
     title: str = ""
     notes: Sequence[str] = ()
 
 
-def match_panels(sequences: Sequence[xr.DataArray], labels: Sequence[str], every: int = 1) -> Panels:
-    """Put sequences side by side at the times and places that all of them have, as `io.align` matches them.
+def film_of(
+    sequences: Sequence[xr.DataArray], labels: Sequence[str], every: int = 1, member: str | None = None
+) -> Film:
+    """Put sequences side by side at the times and on the grid that all of them have, as `io.align` matches them.
 
     Parameters
     ----------
-    sequences : sequence of DataArray (time, y, x)
+    sequences : sequence of DataArray ([member, ]time, y, x)
         Kelvin. Coarser ones cover the same area with a whole number of times fewer pixels; finer ones may have
         a few spare rows and columns that fill no coarse pixel. The first one's times count.
     labels : sequence of str
         One for each.
     every : int
         Take each n-th of the common times only.
+    member : str, optional
+        Which member to show of the sequences that have members; default the first.
 
     Raises
     ------
     InputError
-        If no time is common or the grids do not belong together.
+        If no time is common, the grids do not belong together, or there is no such member.
     """
+    if member is not None and not any(map(member_names, sequences)):
+        raise InputError(f"No input has members, so there is no member {member!r}; leave it out (--member).")
+    sequences = [select_member(da, member) for da in sequences]
     numbers = [chosen[::every] for chosen in match_times([da["time"].values for da in sequences], labels)]
     times = sequences[0]["time"].values[numbers[0]]
-    finest = max(range(len(sequences)), key=lambda place: sequences[place].shape[1:])
-    factors = [
-        _factor(da.shape[1:], sequences[finest].shape[1:], label) for da, label in zip(sequences, labels, strict=True)
-    ]
-    placed = list(sequences)
-    for place, factor in enumerate(factors):
-        if place != finest:
-            names = (labels[finest], labels[place])
-            placed[finest], placed[place] = align_grid(placed[finest], sequences[place], factor, names)
+    aligned, factors = align_grids(sequences, labels)
     height, width = (
-        min(da.shape[axis] * factor for da, factor in zip(placed, factors, strict=True)) for axis in (1, 2)
+        min(da.shape[axis] * factor for da, factor in zip(aligned, factors, strict=True)) for axis in (1, 2)
     )
-    panels = [Panel(label, _reader(da, chosen)) for label, da, chosen in zip(labels, placed, numbers, strict=True)]
+    panels = [FilmPanel(label, _reader(da, chosen)) for label, da, chosen in zip(labels, aligned, numbers, strict=True)]
     title = next((str(da.attrs["sequence"]) for da in sequences if "sequence" in da.attrs), "")
-    return Panels(panels, times, (height, width), title, best_track_notes(sequences, times))
+    return Film(panels, times, (height, width), title, best_track_notes(sequences, times))
 
 
-def resample(frame: Frame, size: tuple[int, int], window: tuple[int, int, int, int], shown: tuple[int, int]) -> Frame:
-    """Bring a window of a frame to the pixels in which it is shown.
+def resample(
+    frame: Kelvins, size: tuple[int, int], window: tuple[int, int, int, int], shown: tuple[int, int]
+) -> Kelvins:
+    """Return a window of a frame in the pixels in which it is shown.
 
     Enlarging repeats pixels, so that everybody sees how coarse they are; reducing takes the mean of the kelvins of the
     valid pixels, never of colours.
@@ -112,32 +114,22 @@ def resample(frame: Frame, size: tuple[int, int], window: tuple[int, int, int, i
     return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
 
 
-def _sums(values: Frame, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Frame:
+def _sums(values: Kelvins, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Kelvins:
     return np.add.reduceat(np.add.reduceat(values, rows, axis=0), columns, axis=1)
 
 
 def _bands(length: int, parts: int) -> NDArray[np.intp]:
-    """Where each of so many equal parts of a stretch begins; a part shorter than a pixel is that pixel."""
+    """First pixel of each of `parts` equal parts of a length; a part shorter than a pixel is that pixel."""
     return (np.arange(parts) * length) // parts
 
 
-def _factor(shape: tuple[int, ...], finest: tuple[int, ...], label: str) -> int:
-    factor = refinement(finest, shape)
-    if factor is None:
-        raise InputError(
-            f"{label} has {shape[0]}x{shape[1]} pixels, which do not cover the same area as the "
-            f"{finest[0]}x{finest[1]} of the finest input; animate sequences of one grid and its coarser versions."
-        )
-    return factor
-
-
-def _reader(da: xr.DataArray, numbers: NDArray[np.intp]) -> Callable[[int], Frame]:
+def _reader(da: xr.DataArray, numbers: NDArray[np.intp]) -> Callable[[int], Kelvins]:
     reader = FrameReader(da)
     return lambda number: reader.frame(int(numbers[number]))
 
 
 def best_track_notes(sequences: Sequence[xr.DataArray], times: NDArray[np.datetime64]) -> list[str]:
-    """The central pressure at every time, where a best track tells it."""
+    """Return the central pressure at every time, from the first sequence that has a best track."""
     for da in sequences:
         if "pressure" in da.coords and da["pressure"].dims == ("time",):
             own, notes = da["time"].values, [""] * len(times)

@@ -1,4 +1,4 @@
-"""Where to look closely: three places of a frame, chosen by rule and not by eye."""
+"""Three squares of a frame for close-ups, chosen by rule and not by eye."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,14 @@ from scipy import ndimage
 
 from tempogan_eddy.evaluation.baselines import area_mean, nearest
 
-__all__ = ["Place", "choose_places"]
+__all__ = ["Closeup", "choose_closeups"]
 
-Frame = NDArray[np.floating]
+Kelvins = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
-class Place:
-    """A square of a frame, aligned with coarse pixels.
+class Closeup:
+    """A square of a frame, aligned with lowres pixels.
 
     Attributes
     ----------
@@ -30,12 +30,12 @@ class Place:
     left: int
     side: int
 
-    def cut(self, frame: Frame) -> Frame:
-        """The part of a fine frame (H, W) that lies here."""
+    def cut(self, frame: Kelvins) -> Kelvins:
+        """Return this part of a fine frame (H, W)."""
         return frame[self.top : self.top + self.side, self.left : self.left + self.side]
 
 
-def choose_places(truth: Frame, reconstructed: Frame, scale: int, side: int = 96) -> list[Place]:
+def choose_closeups(truth: Kelvins, reconstructed: Kelvins, scale: int, side: int = 96) -> list[Closeup]:
     """Choose the coldest cloud, the richest detail and the largest error, none overlapping where there is room.
 
     Parameters
@@ -56,16 +56,16 @@ def choose_places(truth: Frame, reconstructed: Frame, scale: int, side: int = 96
         "the largest error of the reconstruction": (reconstructed - truth) ** 2,
     }
     free = np.ones(truth.shape, bool)
-    places = []
+    closeups = []
     for reason, value in wanted.items():
         top, left = _best_square(value, side, scale, free)
-        places.append(Place(reason, top, left, side))
+        closeups.append(Closeup(reason, top, left, side))
         # No square begins where it would overlap this one.
         free[max(0, top - side + 1) : top + side, max(0, left - side + 1) : left + side] = False
-    return places
+    return closeups
 
 
-def _best_square(value: Frame, side: int, scale: int, free: NDArray[np.bool_]) -> tuple[int, int]:
+def _best_square(value: Kelvins, side: int, scale: int, free: NDArray[np.bool_]) -> tuple[int, int]:
     """Top and left of the square with the greatest mean of valid pixels, among those that may begin there."""
     valid = np.isfinite(value)
     floor = float(value[valid].min()) if valid.any() else 0.0

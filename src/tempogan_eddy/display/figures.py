@@ -5,54 +5,25 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from tempogan_eddy.display.chart import draw_spectra
+from tempogan_eddy.display.palettes import PALETTES
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.evaluation.baselines import BASELINES, back_projected, bicubic, nearest
-from tempogan_eddy.evaluation.evaluate import RECONSTRUCTED
-from tempogan_eddy.evaluation.matching import TRUTH, match
+from tempogan_eddy.evaluation.baselines import back_projected, bicubic, nearest
+from tempogan_eddy.evaluation.matching import RECONSTRUCTED, TRUTH, match
 from tempogan_eddy.evaluation.result import Evaluation
 from tempogan_eddy.io.align import pair_times, tolerance_between
 from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.cadence import minutes
 from tempogan_eddy.io.ownership import Kind, is_mark, mark
+from tempogan_eddy.kelvin import INFRARED_KELVIN
 
-__all__ = ["FIGURE", "coldest_area", "infrared_palette", "save_crops", "save_spectra"]
-
-KELVIN_SHOWN = (185.0, 310.0)
-
-# Kelvin and colour: grey for sea and low cloud, colours for what is colder than 245 K.
-INFRARED = (
-    (185.0, "#2b0030"),
-    (193.0, "#8c1a80"),
-    (200.0, "#d92626"),
-    (208.0, "#f28c1f"),
-    (216.0, "#f7e43c"),
-    (225.0, "#58c24a"),
-    (235.0, "#2482c9"),
-    (245.0, "#bfe6f2"),
-    (245.0, "#e6e6e6"),
-    (310.0, "#0a0a0a"),
-)
-
-STYLES = {
-    TRUTH: {"color": "black", "linewidth": 2.2},
-    RECONSTRUCTED: {"color": "#d62728", "linewidth": 1.8},
-}
-GREYS = ("#7f9fbf", "#2c7fb8", "#41ab5d")
-
-
-def infrared_palette() -> Colormap:
-    """Colour map of infrared kelvins over `KELVIN_SHOWN`; missing pixels are beige."""
-    low, high = KELVIN_SHOWN
-    palette = LinearSegmentedColormap.from_list(
-        "infrared", [((kelvin - low) / (high - low), colour) for kelvin, colour in INFRARED], N=512
-    )
-    return palette.with_extremes(bad="#f2dfce")
+__all__ = ["FIGURE", "coldest_area", "rmse_label", "save_crops", "save_spectra"]
 
 
 def save_crops(
@@ -91,22 +62,22 @@ def save_crops(
         if not found.size:
             raise InputError(f"The sequences have no common frame at {time}; choose one of their common times.")
         index = int(found[0])
-    fine, ours, coarse = matched.load(index)
+    highres, ours, lowres_frame = matched.load(index)
     panels = {
-        f"input ({matched.scale}x coarser)": nearest(coarse, matched.scale),
-        "bicubic": bicubic(coarse, matched.scale),
-        "back-projected bicubic": back_projected(coarse, matched.scale),
+        f"input ({matched.scale}x coarser)": nearest(lowres_frame, matched.scale),
+        "bicubic": bicubic(lowres_frame, matched.scale),
+        "back-projected bicubic": back_projected(lowres_frame, matched.scale),
         **ours,
-        TRUTH: fine,
+        TRUTH: highres,
     }
-    top, left, height, width = coldest_area(fine, side, matched.scale)
+    top, left, height, width = coldest_area(highres, side, matched.scale)
     crops = {name: frame[top : top + height, left : left + width] for name, frame in panels.items()}
     moment = str(minutes(times[index : index + 1])[0]).replace("T", " ")
     return _draw_crops(crops, f"{matched.truth.attrs.get('sequence', '')}  {moment} UTC", Path(path), overwrite)
 
 
 def save_spectra(evaluation: Evaluation, path: str | Path, *, overwrite: bool = False) -> Path:
-    """Draw the mean radial spectra of the truth and of every method, with the coarse Nyquist marked.
+    """Draw the mean radial spectra of the truth and of every method, with the lowres Nyquist marked.
 
     ``overwrite`` allows a file that this package did not write to be replaced.
     """
@@ -115,28 +86,7 @@ def save_spectra(evaluation: Evaluation, path: str | Path, *, overwrite: bool = 
         raise InputError(f"{evaluation.storm} has no mean spectrum to draw; evaluate one storm with less missing.")
     figure = Figure(figsize=(7.5, 5.2), layout="constrained")
     axes = figure.add_subplot()
-    greys = dict(zip(BASELINES, GREYS, strict=True))
-    truth = spectra.power[TRUTH]
-    # The thick lines of STYLES are drawn over all others; reconstructions with names of their own take the next colour.
-    for name in sorted(spectra.power, key=lambda name: (name in STYLES, name != TRUTH)):
-        style = STYLES.get(name, {"color": greys.get(name), "linewidth": 1.2})
-        axes.loglog(spectra.wavenumber, spectra.power[name], label=name, **style)
-    axes.axvline(spectra.coarse_nyquist, color="black", linestyle=":", linewidth=1)
-    axes.annotate(
-        "coarse Nyquist",
-        (spectra.coarse_nyquist, 1),
-        (-4, -6),
-        xycoords=("data", "axes fraction"),
-        textcoords="offset points",
-        rotation=90,
-        ha="right",
-        va="top",
-        fontsize=8,
-    )
-    # Interpolation leaves next to nothing at the smallest scales; the axis follows the truth.
-    axes.set_ylim(truth.min() / 1e3, truth.max() * 3)
-    axes.set_xlabel("radial wavenumber k, cycles per shorter side of the frame")
-    axes.set_ylabel("mean power per mode, K²")
+    draw_spectra(axes, spectra)
     axes.set_title(f"{evaluation.storm}: radially averaged spectra, {evaluation.frames} frames")
     axes.legend(frameon=False, loc="lower left")
     axes.grid(alpha=0.25, which="both", linewidth=0.4)
@@ -144,8 +94,8 @@ def save_spectra(evaluation: Evaluation, path: str | Path, *, overwrite: bool = 
 
 
 def coldest_area(frame: NDArray[np.floating], side: int, scale: int) -> tuple[int, int, int, int]:
-    """Top, left, height and width of the crop with the coldest middle, aligned with coarse pixels."""
-    filled = np.where(np.isfinite(frame), frame, KELVIN_SHOWN[1])
+    """Return top, left, height and width of the crop with the coldest middle, aligned with lowres pixels."""
+    filled = np.where(np.isfinite(frame), frame, INFRARED_KELVIN[1])
     smooth = ndimage.uniform_filter(filled, max(1, side // 3), mode="nearest")
     middle = np.unravel_index(int(np.argmin(smooth)), frame.shape)
     corner, size = [], []
@@ -157,16 +107,21 @@ def coldest_area(frame: NDArray[np.floating], side: int, scale: int) -> tuple[in
     return corner[0], corner[1], size[0], size[1]
 
 
+def rmse_label(crop: NDArray[np.floating], truth: NDArray[np.floating]) -> str:
+    """Return the RMSE of a crop as a few words, empty where no pixel is valid in both."""
+    error = (crop - truth)[np.isfinite(crop) & np.isfinite(truth)]
+    return f"RMSE {np.sqrt(np.mean(error.astype(np.float64) ** 2)):.2f} K" if error.size else ""
+
+
 def _draw_crops(crops: dict[str, NDArray[np.floating]], title: str, path: Path, overwrite: bool) -> Path:
     figure = Figure(figsize=(3.1 * len(crops) + 0.9, 3.7), layout="constrained")
     all_axes = figure.subplots(1, len(crops))
     truth = crops["truth"]
-    palette, norm = infrared_palette(), Normalize(*KELVIN_SHOWN)
+    palette = PALETTES["infrared"]
+    colours, norm = palette.colormap(), Normalize(*palette.limits)
     for axes, (name, crop) in zip(all_axes, crops.items(), strict=True):
-        image = axes.imshow(crop, cmap=palette, norm=norm, interpolation="nearest")
-        error = (crop - truth)[np.isfinite(crop) & np.isfinite(truth)]
-        score = "" if name == "truth" or not error.size else f"\nRMSE {np.sqrt(np.mean(error**2)):.2f} K"
-        axes.set_title(name + (score or "\n"), fontsize=10)
+        image = axes.imshow(crop, cmap=colours, norm=norm, interpolation="nearest")
+        axes.set_title(f"{name}\n{'' if name == TRUTH else rmse_label(crop, truth)}", fontsize=10)
         axes.set_axis_off()
     figure.colorbar(image, ax=all_axes, label="brightness temperature, K", shrink=0.85, pad=0.01)
     figure.suptitle(title, fontsize=11)

@@ -1,10 +1,9 @@
-"""Entry point: one application, one place where errors become messages and exit codes."""
+"""The commands as one application, its logging and its warnings."""
 
 from __future__ import annotations
 
 import io
 import logging
-import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -25,17 +24,16 @@ from tempogan_eddy.cli import (
     model_commands,
     view_command,
 )
-from tempogan_eddy.cli.failures import end
 from tempogan_eddy.cli.invocation import WORDS
 from tempogan_eddy.terminal import messages, printable
 
-__all__ = ["app", "main"]
+__all__ = ["app", "run"]
 
 log = logging.getLogger(__name__)
 
 
 class Stopped(Exception):
-    """Carries to `main` what typer would end the program for in its own way."""
+    """Carries to `run` an exception for which typer would end the program in its own way."""
 
 
 class _Commands(TyperGroup):
@@ -108,11 +106,8 @@ def _handler() -> logging.Handler:
     return handler
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 failed, 2 bad input, 130 interrupted, 141 nobody reads the output."""
-    # As Ctrl-C: whatever is being written is cleaned up.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    words = list(sys.argv[1:] if arguments is None else arguments)
+def run(words: Sequence[str]) -> None:
+    """Run a command line; raise what the command raises, and SystemExit at its end."""
     WORDS.set(words)
     _print_any_character()
     try:
@@ -124,12 +119,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 sys.stdout.flush()
     except SystemExit as ended:
         if isinstance(ended.__context__, BrokenPipeError):  # rich has noticed it first
-            sys.exit(end(ended.__context__))
+            raise ended.__context__ from None
         raise
     except Stopped as stopped:
-        sys.exit(end(stopped.__cause__ or stopped))
-    except (Exception, KeyboardInterrupt) as error:
-        sys.exit(end(error))
+        raise stopped.__cause__ or stopped from None
 
 
 def _print_any_character() -> None:

@@ -1,0 +1,100 @@
+"""Sequences in files as commands read and write them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tempogan_eddy.cli.invocation import history
+from tempogan_eddy.cli.progress import frame_progress
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from tempogan_eddy.config import DataConfig
+
+__all__ = ["one_or_all", "read", "read_one_of", "read_pairs", "write"]
+
+
+def one_or_all(paths: list[Path]) -> Path | list[Path]:
+    """Return the inputs of a command as the readers take them."""
+    return paths[0] if len(paths) == 1 else paths
+
+
+def read(
+    paths: list[Path], storm: str | None, time: str | None, input_format: str | None, data: DataConfig
+) -> xr.DataArray:
+    """Open the one sequence that a command asks for."""
+    from tempogan_eddy.io import open_sequence, select_time
+    from tempogan_eddy.io.quality import EVERYTHING, refuse_celsius
+
+    options = {"storm": storm, "format": input_format, **data.reader_options()}
+    sequence = select_time(open_sequence(one_or_all(paths), **options), time, data.time_tolerance)
+    if sequence.isel(time=0).isnull().all():
+        options["valid_kelvin"] = EVERYTHING
+        unmasked = select_time(open_sequence(one_or_all(paths), **options), time, data.time_tolerance)
+        refuse_celsius(unmasked.isel(time=0).values, paths[0])
+    return sequence
+
+
+def read_one_of(
+    source: Path, storm: str | None, time: str | None, input_format: str | None, data: DataConfig
+) -> xr.DataArray:
+    """Open one of the inputs of a command; only an input of several storms needs the name of the storm."""
+    from tempogan_eddy.io import select_time
+    from tempogan_eddy.io.open import choose, find_sequences
+
+    found = find_sequences(source, input_format, **data.reader_options())
+    sequence = choose(found, storm if len(found) > 1 else None, source).open(**data.reader_options())
+    return select_time(sequence, time, data.time_tolerance)
+
+
+def read_pairs(
+    truth: list[Path],
+    reconstructed: list[Path],
+    lowres: list[Path] | None,
+    storm: str | None,
+    time: str | None,
+    truth_format: str | None,
+    data: DataConfig,
+) -> Iterator[tuple[str, xr.DataArray, xr.DataArray, xr.DataArray | None]]:
+    """Yield name, truth, reconstruction and lowres input of every storm that was reconstructed."""
+    from tempogan_eddy.io import open_sequences, select_time
+    from tempogan_eddy.io.open import choose, find_sequences
+
+    # The variable's name is the truth's; files of this package are read without it.
+    ours = data.model_copy(update={"variable": None})
+    highres = open_sequences(one_or_all(reconstructed), **ours.reader_options())
+    inputs = open_sequences(one_or_all(lowres), **ours.reader_options()) if lowres else None
+    # Open only those storms of the truth that were reconstructed; it may hold a thousand more.
+    truths = find_sequences(one_or_all(truth), truth_format, **data.reader_options())
+    alone = len(highres) == 1
+    for name in [storm] if storm and not alone else highres:
+        rebuilt = choose(highres, name, one_or_all(reconstructed))
+        label = storm or str(rebuilt.attrs.get("sequence", name))
+        # A truth of one storm needs no name; one of several is found by the name that the reconstruction kept.
+        wanted = storm or (None if len(truths) == 1 else label)
+        whole = choose(truths, wanted, one_or_all(truth)).open(**data.reader_options())
+        seen = choose(inputs, None if alone else name, lowres or "") if inputs else None
+        whole, rebuilt = (select_time(part, time, data.time_tolerance) for part in (whole, rebuilt))
+        yield label, whole, rebuilt, None if seen is None else select_time(seen, time, data.time_tolerance)
+
+
+def write(
+    sequence: xr.DataArray, output: Path, output_format: str | None, verb: str, *, precision: str, overwrite: bool
+) -> None:
+    """Save a sequence with a progress bar; an output without suffix takes the format of the input."""
+    from tempogan_eddy.io import save_sequence
+
+    with frame_progress(verb, sequence.sizes["time"]) as advance:
+        save_sequence(
+            sequence,
+            output,
+            format=output_format,
+            history=history(),
+            precision=precision,
+            overwrite=overwrite,
+            on_frame=advance,
+        )
+    print(f"{output}: {sequence.sizes['time']} frames of {sequence.sizes['y']}x{sequence.sizes['x']}")

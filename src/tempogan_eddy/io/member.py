@@ -1,0 +1,58 @@
+"""Members of an ensemble: the optional leading dimension of a sequence."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from tempogan_eddy.errors import InputError
+
+__all__ = ["MEMBER", "member_names", "refuse_ensemble", "select_member"]
+
+MEMBER = "member"
+"""Name of the dimension in front of (time, y, x)."""
+
+
+def member_names(da: xr.DataArray) -> list[str]:
+    """Return the names of a sequence's members: the values of its coordinate, else 0, 1, ...; empty without members."""
+    if MEMBER not in da.dims:
+        return []
+    return [str(name) for name in (da[MEMBER].values if MEMBER in da.coords else np.arange(da.sizes[MEMBER]))]
+
+
+def select_member(da: xr.DataArray, name: str | None = None) -> xr.DataArray:
+    """Return one member as a plain sequence (time, y, x).
+
+    Parameters
+    ----------
+    da : DataArray ([member, ]time, y, x)
+        A sequence without members is returned as it is.
+    name : str, optional
+        One of `member_names`; default the first.
+
+    Raises
+    ------
+    InputError
+        If the sequence has members, but none of this name.
+    """
+    names = member_names(da)
+    if not names:
+        return da
+    if name is not None and name not in names:
+        raise InputError(f"There is no member {name!r}; the members are {', '.join(names)}.")
+    return da.isel({MEMBER: names.index(name) if name is not None else 0}, drop=True).transpose("time", "y", "x")
+
+
+def refuse_ensemble(da: xr.DataArray) -> None:
+    """Refuse a sequence of several members.
+
+    Raises
+    ------
+    InputError
+        It has the dimension ``member``.
+    """
+    if MEMBER in da.dims:
+        label = da.attrs.get("sequence") or da.name or "the sequence"
+        raise InputError(
+            f"{label} is an ensemble of {da.sizes[MEMBER]} members; take one at a time (da.isel(member=0))."
+        )

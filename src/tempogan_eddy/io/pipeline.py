@@ -1,0 +1,78 @@
+"""Frames from a lazy sequence to a writer: the next are read and computed while one is written."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing
+
+import numpy as np
+import xarray as xr
+
+from tempogan_eddy.interrupts import HeldSignals, signals_held
+from tempogan_eddy.io.frames import FrameReader, report_masked, stacks_of
+from tempogan_eddy.io.quality import EVERYTHING, VALID_KELVIN
+
+__all__ = ["write_frames"]
+
+log = logging.getLogger(__name__)
+
+# Seconds between two looks for a signal while a chunk is computed, and seconds that a chunk may still take after one.
+POLL, PATIENCE = 0.1, 2.0
+
+
+def write_frames(da: xr.DataArray, write: Callable[[int, np.ndarray], None], on_frame: Callable[[int], None]) -> None:
+    """Compute the frames of a sequence in order and write each of them, holding two chunks at most.
+
+    A second thread reads and computes a chunk while this one writes the chunk before. SIGINT and SIGTERM end the loop
+    between two frames: the thread finishes its chunk, or is left alone after two seconds, since it changes no file.
+    At the end, warn if every pixel was missing: a lazy sequence shows wrong units nowhere else.
+
+    Parameters
+    ----------
+    da : DataArray (time, y, x)
+        A sequence.
+    write : callable
+        Called with the number of a frame, from 0, and the frame (y, x).
+    on_frame : callable
+        Called with the number of frames written.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        A signal ended the loop. The former handler of the signal runs first and may raise another exception.
+    """
+    something_seen = False
+    with signals_held() as signals, closing(_frames_ahead(FrameReader(da), signals)) as frames:
+        for number, frame in enumerate(frames):
+            signals.check()
+            something_seen = something_seen or not np.isnan(frame).all()
+            write(number, frame)
+            on_frame(number + 1)
+    report_masked(da)
+    if not something_seen:
+        log.warning(
+            "Every pixel of %s is missing. Values outside %g-%g K are read as missing: are the input's units right "
+            "(degrees Celsius called K, say)?",
+            da.attrs.get("sequence", "the sequence"),
+            *next((s.masked.valid_kelvin for s in stacks_of(da) if s.masked.valid_kelvin != EVERYTHING), VALID_KELVIN),
+        )
+
+
+def _frames_ahead(reader: FrameReader, signals: HeldSignals) -> Generator[np.ndarray]:
+    """Yield the frames (y, x); each chunk is computed while the frames of the one before are in use."""
+    worker = ThreadPoolExecutor(1)
+    computed: Future[np.ndarray] | None = None
+    pending: Future[np.ndarray] | None = None
+    try:
+        for number in range(len(reader.ends) + 1):
+            computed = pending
+            pending = worker.submit(reader.chunk, number) if number < len(reader.ends) else None
+            if computed is not None:
+                while not wait([computed], POLL).done:
+                    signals.check()
+                yield from computed.result()
+    finally:
+        worker.shutdown(wait=False, cancel_futures=True)
+        wait([future for future in (computed, pending) if future and not future.cancelled()], PATIENCE)

@@ -1,0 +1,157 @@
+"""The seam between arrays and networks: a block of lowres frames in, a block of highres frames out."""
+
+from __future__ import annotations
+
+import threading
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tempogan_eddy.dataset.missing import fill_missing
+from tempogan_eddy.device import choose_device
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.fingerprint import network_digest
+from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
+from tempogan_eddy.reconstruction.engines import Engine, open_engine, private_copy
+from tempogan_eddy.reconstruction.tiles import run_tiled
+from tempogan_eddy.weights import Model, load_model
+
+__all__ = ["Reconstructor"]
+
+# Side of a tile without its halo, in lowres pixels: a full frame of Digital Typhoon at 4x is one tile.
+TILE = 256
+
+# Lowres pixels that fill a device, by its type; one frame fills any other device, as it does the CPU.
+PIXELS_AT_ONCE = {"cuda": 64 * 128 * 128}
+
+# A block may have so many times more lowres pixels than fill the device: only its tiles go there.
+BLOCK_OVER_DEVICE = 4
+
+# Engines that stay open in a process.
+OPEN_ENGINES = 8
+
+
+class Reconstructor:
+    """Reconstruct blocks of frames with one model.
+
+    The object is small and can be pickled: it holds the weights of the model and the options. Its engine is opened at
+    the first use, once per process for all reconstructors that are equal: same weights, kelvin range and options.
+    Several threads may call it; they take turns, because one block already uses the whole device.
+
+    Parameters
+    ----------
+    model
+        From `load_model`, or what `load_model` takes. It is copied; later changes have no effect.
+    tile
+        Side of a tile in lowres pixels, without its halo; bounds the memory of the network.
+    device
+        Where to compute: ``auto`` for a GPU where there is one, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+    engine
+        What computes the network; see `open_engine`.
+    precision
+        ``fp32``, ``bf16``, or ``auto``; see `open_engine`.
+
+    Attributes
+    ----------
+    scale
+        Highres pixels along the side of one lowres pixel.
+    halo
+        Lowres pixels around a tile on which its highres pixels depend.
+    kelvin_range
+        The kelvins that the network sees as 0 and 1.
+
+    Raises
+    ------
+    InputError
+        The model cannot be loaded, or the tile is smaller than one pixel.
+    """
+
+    def __init__(
+        self,
+        model: Model | str | Path = "eddy",
+        *,
+        tile: int = TILE,
+        device: str | torch.device = "auto",
+        engine: str = "auto",
+        precision: str = "auto",
+    ) -> None:
+        if tile < 1:
+            raise InputError(f"The tile must be at least 1 pixel wide, not {tile}.")
+        if not isinstance(model, Model | str | Path):
+            raise InputError(
+                f"{type(model).__name__} is no model; give a name such as eddy, a path, or from load_model."
+            )
+        model = model if isinstance(model, Model) else load_model(model)
+        self.model = private_copy(model, torch.device("cpu"))
+        self.tile, self.device, self.engine, self.precision = tile, device, engine, precision
+        self.scale, self.kelvin_range = model.specification.scale, model.specification.kelvin_range
+        self.halo = model.generator.halo
+        self._key = (network_digest(self.model.generator), self.kelvin_range, tile, str(device), engine, precision)
+
+    @property
+    def opened(self) -> Engine:
+        """The engine of this process.
+
+        Raises
+        ------
+        InputError
+            As `choose_device` and `open_engine`.
+        """
+        with _OPENING:
+            return _open(self)
+
+    def __call__(self, block: np.ndarray) -> np.ndarray:
+        """Reconstruct a block of frames.
+
+        Parameters
+        ----------
+        block
+            (N, h, w) in kelvin, NaN where missing.
+
+        Returns
+        -------
+        ndarray
+            (N, h * scale, w * scale) float32 in kelvin, NaN where the lowres pixel is missing.
+        """
+        lowres, engine = np.array(block, np.float32), self.opened
+
+        def compute(frames: torch.Tensor) -> torch.Tensor:
+            scaled = from_kelvin(frames.to(engine.device), self.kelvin_range)
+            return to_kelvin(engine.generator.combine(scaled, engine(scaled)), self.kelvin_range)
+
+        filled = torch.from_numpy(fill_missing(lowres))[:, None]
+        with engine.lock, torch.inference_mode():
+            highres = run_tiled(compute, filled, self.scale, self.tile, self.halo)[:, 0].numpy()
+        missing = np.isnan(lowres)
+        if missing.any():
+            highres[missing.repeat(self.scale, 1).repeat(self.scale, 2)] = np.nan
+        return highres
+
+    def frames_at_once(self, height: int, width: int) -> int:
+        """Return how many frames of (height, width) lowres pixels a block should have to fill the device."""
+        pixels = PIXELS_AT_ONCE.get(self.opened.device.type, 1)
+        side = self.tile + 2 * self.halo
+        filling = pixels // (min(side, height) * min(side, width))
+        return max(1, min(filling, BLOCK_OVER_DEVICE * pixels // (height * width)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Reconstructor) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __dask_tokenize__(self) -> tuple[object, ...]:
+        """Name dask's tasks by the content, so that equal reconstructions share their results."""
+        return self._key
+
+
+_OPENING = threading.Lock()
+
+
+@lru_cache(OPEN_ENGINES)
+def _open(reconstructor: Reconstructor) -> Engine:
+    device = reconstructor.device
+    device = choose_device(device) if isinstance(device, str) else device
+    return open_engine(reconstructor.model, reconstructor.engine, device, reconstructor.precision)
