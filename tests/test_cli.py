@@ -229,7 +229,7 @@ def test_info_on_what_nobody_knows_is_one_sentence(capfd, tmp_path, name, conten
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        ("animate --colours ", {"grey", "bd", "infrared"}),
+        ("animate --colours ", {"grey", "bd", "infrared", "viridis"}),
         ("reconstruct x.nc --model ", {"faithful", "eddy"}),
         ("reconstruct x.nc --engine o", {"onnxruntime", "openvino"}),
         ("an", {"animate"}),

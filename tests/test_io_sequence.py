@@ -338,13 +338,20 @@ def test_frames_are_read_by_number_in_any_order(make_sequence, in_chunks, monkey
 
 def test_a_frame_takes_no_longer_to_find_in_a_long_sequence(make_sequence, monkeypatch):
     """dask is given the tasks of some chunks around a frame, never those of the whole sequence."""
-    compute, sizes = io_frames.dask.compute, []
+    compute = io_frames.dask.compute
+    monkeypatch.setattr(io_frames, "CUT_AT_ONCE", 8)
 
-    def count(array, **options):
-        sizes.append(len(dict(array.__dask_graph__())))
-        return compute(array, **options)
+    def tasks(frames):
+        sizes = []
 
-    monkeypatch.setattr(io_frames.dask, "compute", count)
-    frames = all_frames(as_sequence(make_sequence(frames=2000, shape=(2, 2))))
-    assert len(frames) == len(sizes) == 2000
-    assert max(sizes) < 2000
+        def count(array, **options):
+            sizes.append(len(dict(array.__dask_graph__())))
+            return compute(array, **options)
+
+        monkeypatch.setattr(io_frames.dask, "compute", count)
+        assert len(all_frames(as_sequence(make_sequence(frames=frames, shape=(2, 2))))) == frames
+        assert len(sizes) == frames
+        return max(sizes)
+
+    # The same in a sequence of any length, and no more than a few for each of the eight chunks.
+    assert tasks(24) == tasks(48) <= 5 * 8

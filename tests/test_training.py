@@ -1,5 +1,6 @@
 """The training loop: exact resume, accumulation, signals, checkpoints, refusals."""
 
+import importlib
 import json
 import math
 import os
@@ -409,27 +410,21 @@ def test_a_device_that_is_not_there_is_named(tmp_path, storms):
         TempoGANTrainer(small_config(tmp_path, storms, device="cuda:77"))
 
 
-def test_train_py_trains_and_resumes_from_python_and_the_command_line(tmp_path, storms):
+def test_train_py_trains_from_the_command_line_and_resumes_from_python(tmp_path, storms, monkeypatch):
     config = tmp_path / "config.json"
     config.write_text(small_config(tmp_path, storms, epochs=1, steps_per_epoch=1, pretrain_epochs=0).to_json())
+    command = [sys.executable, str(ROOT / "train.py"), "-c", str(config)]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}"}
-
-    def run(*words):
-        return subprocess.run([sys.executable, *words], env=environment, cwd=tmp_path, capture_output=True, text=True)
-
-    first = run(str(ROOT / "train.py"), "-c", str(config))
+    first = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
     assert first.returncode == 0, first.stderr
     assert "Best model" in first.stdout
     values = json.loads(config.read_text())
     values["training"]["epochs"] = 2
     config.write_text(json.dumps(values))
-    code = """if True:
-        from train import TempoGANTrainer
-        trainer = TempoGANTrainer('config.json')
-        trainer.train(resume_from='./checkpoints/checkpoint_epoch_1.pth')
-    """
-    second = run("-c", code)
-    assert second.returncode == 0, second.stderr
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(ROOT))
+    train = importlib.import_module("train")
+    train.TempoGANTrainer("config.json").train(resume_from="./checkpoints/checkpoint_epoch_1.pth")
     assert (tmp_path / "checkpoints" / "checkpoint_epoch_2.pth").exists()
 
 

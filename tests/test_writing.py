@@ -36,10 +36,11 @@ from tempogan_eddy.evaluation.report import SCORES, TABLE, to_csv, to_json
 from tempogan_eddy.export import ONNX, export_model
 from tempogan_eddy.io.aside import require_space, written_aside
 from tempogan_eddy.io.cf_write import chunk_sides
-from tempogan_eddy.io.kinds import FLOW, SEQUENCES
 from tempogan_eddy.io.names import safe_name
 from tempogan_eddy.io.ownership import Kind, check_place, owns
+from tempogan_eddy.registry import FORMATS
 from tempogan_eddy.synthesis import synthesize
+from tempogan_eddy.synthesis.archive import FLOW
 from tempogan_eddy.training.checkpoint import CHECKPOINT, find_checkpoint, refuse_earlier_run, save_checkpoint
 from tempogan_eddy.training.journal import Event, EventFile
 from tempogan_eddy.viewer.export import SITE, export_site
@@ -97,7 +98,7 @@ def sequence_output(name, format):
     def write(made, path, overwrite):
         save_sequence(made.fine, path, format=format, overwrite=overwrite)
 
-    return name, SEQUENCES[format], write
+    return name, FORMATS[format].owns, write
 
 
 def animation_output(suffix):
@@ -338,7 +339,7 @@ def test_the_flow_of_simulated_storms_replaces_only_such_flow(tmp_path):
     synthesize(tmp_path / "a.nc", **options)
     synthesize(tmp_path / "a.nc", **options)
     (flow,) = (tmp_path / "a-flow").iterdir()
-    assert owns(flow, FLOW) and not owns(flow, SEQUENCES["netcdf"])
+    assert owns(flow, FLOW) and not owns(flow, FORMATS["netcdf"].owns)
     flow.write_bytes(WORDS)
     with pytest.raises(InputError, match="the flow of a simulated storm"):
         synthesize(tmp_path / "a.nc", **options)
@@ -350,12 +351,12 @@ def test_a_file_that_another_tool_changed_is_the_users(made, tmp_path):
     save_sequence(made.fine, path)
     with netCDF4.Dataset(path, "a") as file:
         file.history = "Thu Jan 1 1970: ncks -A b.nc a.nc\n" + file.history
-    assert not owns(path, SEQUENCES["netcdf"])
+    assert not owns(path, FORMATS["netcdf"].owns)
     path.unlink()
     save_sequence(made.fine, path)
     with netCDF4.Dataset(path, "a") as file:  # of a release before there was a mark
         del file.tempogan_eddy_output
-    assert owns(path, SEQUENCES["netcdf"])
+    assert owns(path, FORMATS["netcdf"].owns)
 
 
 def test_a_link_stays_and_leads_to_the_new_output(made, tmp_path):

@@ -1,5 +1,7 @@
 """A small storm and a small configuration that the tests of dataset, training and reconstruction share."""
 
+from pathlib import Path
+
 import numpy as np
 import xarray as xr
 from scipy import ndimage
@@ -35,7 +37,8 @@ def write_storms(folder, count=2, **options):
 
 
 def small_config(folder, data, **training) -> Config:
-    """Networks and steps so small that an epoch takes a moment."""
+    """Networks and steps so small that an epoch takes a moment. Runs on one folder of data share its packed store."""
+    data = Path(data)
     values = {
         "batch_size": 2, "patch_size": 32, "epochs": 2, "steps_per_epoch": 3, "pretrain_epochs": 1,
         "checkpoint_every": 1, "validation_frames": 2, "image_every": 1, "precision": "fp32", "device": "cpu",
@@ -45,7 +48,18 @@ def small_config(folder, data, **training) -> Config:
     return load_config(
         {
             "model": {"n_residual_blocks": 1, "channels": 8, "discriminator_channels": 8},
-            "data": {"cache_dir": str(folder / "cache"), "split": {"by": "storm", "test_fraction": 0}},
+            "data": {
+                "cache_dir": str(data.with_name(f"{data.name}-packed")),
+                "split": {"by": "storm", "test_fraction": 0},
+            },
             "training": values,
         }
     )
+
+
+def recorded(config: Config) -> dict[str, list[float]]:
+    """What TensorBoard has of a run: scalars by tag, in the order of steps."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(config.training.log_dir).Reload()
+    return {tag: [event.value for event in events.Scalars(tag)] for tag in sorted(events.Tags()["scalars"])}

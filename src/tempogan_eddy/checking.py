@@ -15,19 +15,22 @@ import xarray as xr
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.cadence import NATIVE, minutes, parse_duration, tolerance_of
 from tempogan_eddy.io.channel import channel_of
+from tempogan_eddy.io.container import ZARR_MARKS
+from tempogan_eddy.io.finding import expand
 from tempogan_eddy.io.foreign import foreign_format
+from tempogan_eddy.io.format import StoredSequence, named_like_data, recognise
 from tempogan_eddy.io.frames import report_masked
-from tempogan_eddy.io.open import open_source, search
-from tempogan_eddy.io.sources import Source, expand, recognise
+from tempogan_eddy.io.names import listed
+from tempogan_eddy.io.open import search
 from tempogan_eddy.io.spacing import grid_spacing
 from tempogan_eddy.io.walk import Seen, entries, walk
+from tempogan_eddy.registry import FORMATS
 from tempogan_eddy.survey import SAMPLED, Survey, Timing, survey, timing
 
 __all__ = ["Refused", "Report", "SequenceCheck", "check"]
 
 TOLD = 5  # examples in one note
 SAMPLED_IN_ALL = 1000  # frames of an archive, but 5 of each sequence at least
-OWN_SUFFIXES = {".h5", ".nc", ".nc4", ".png"}  # not opened again: an archive has hundreds of thousands
 
 
 @dataclass(frozen=True)
@@ -112,30 +115,32 @@ def check(
         found, refused = _find(roots, format, options)
     frames = None if every_frame else min(SAMPLED, max(5, SAMPLED_IN_ALL // max(1, len(found))))
     sequences = []
-    for name, source in found.items():
+    for name, stored in found.items():
         with _messages() as notes:
             try:
-                sequence, broken = _open(source, name, options)
+                sequence, broken = _open(stored, options)
             except InputError as error:
-                refused.append(Refused(str(source.path), _reason(source.path, error)))
+                refused.append(Refused(str(stored.path), _reason(stored.path, error)))
                 continue
             tell = None if progress is None else lambda done, total, name=name: progress(name, done, total)
             seen = survey(sequence, frames=frames, progress=tell)
             report_masked(sequence)
-        sequences.append(_checked(name, source, sequence, timing(sequence, cadence, tolerance), seen, broken, notes))
+        sequences.append(_checked(name, stored, sequence, timing(sequence, cadence, tolerance), seen, broken, notes))
     if format is None:
-        refused += _foreign_files(roots, {str(source.path) for source in found.values()} | {r.path for r in refused})
+        refused += _foreign_files(roots, {str(stored.path) for stored in found.values()} | {r.path for r in refused})
     named = tuple(entry.path for entry in refused)
     refused += [Refused("", line) for line in said if "left out" in line and not any(path in line for path in named)]
     return Report(sequences, refused)
 
 
-def _find(roots: list[Path], format: str | None, options: Mapping[str, Any]) -> tuple[dict[str, Source], list[Refused]]:
+def _find(
+    roots: list[Path], format: str | None, options: Mapping[str, Any]
+) -> tuple[dict[str, StoredSequence], list[Refused]]:
     """Find the sequences; where one broken thing stops that, look at everything one by one."""
     try:
         return search(roots if len(roots) > 1 else roots[0], format, **options), []
     except InputError as error:
-        found: dict[str, Source] = {}
+        found: dict[str, StoredSequence] = {}
         refused: list[Refused] = []
         seen = Seen()
         for root in roots:
@@ -149,7 +154,7 @@ def _find_one_by_one(
     seen: Seen,
     format: str | None,
     options: Mapping[str, Any],
-    found: dict[str, Source],
+    found: dict[str, StoredSequence],
     refused: list[Refused],
 ) -> None:
     if not seen.first_time(path):
@@ -157,8 +162,8 @@ def _find_one_by_one(
     is_group = path.is_dir() and recognise(path) is None
     if path != root or not is_group:
         try:
-            for name, source in search(path, format, **options).items():
-                found[name if name not in found else str(source.path)] = source
+            for name, stored in search(path, format, **options).items():
+                found[name if name not in found else str(stored.path)] = stored
         except InputError as error:
             if not is_group:
                 refused.append(Refused(str(path), _reason(path, error)))
@@ -166,26 +171,26 @@ def _find_one_by_one(
             return
     if is_group:
         for entry in entries(path):
-            if not entry.name.startswith(".") and (entry.is_dir() or entry.suffix.lower() in OWN_SUFFIXES):
+            if not entry.name.startswith(".") and (entry.is_dir() or _is_named_like_ours(entry)):
                 _find_one_by_one(entry, root, seen, format, options, found, refused)
 
 
-def _open(source: Source, name: str, options: Mapping[str, Any]) -> tuple[xr.DataArray, list[str]]:
+def _open(stored: StoredSequence, options: Mapping[str, Any]) -> tuple[xr.DataArray, list[str]]:
     """Open a sequence; where frames of a folder stop that, without them. Returns also what is wrong with them."""
     try:
-        return open_source(source, name=name, **options), []
+        return stored.open(**options), []
     except InputError:
-        if source.format not in ("digital-typhoon", "png"):
+        if not stored.format.frame_suffix:
             raise
         with _messages() as said:
-            sequence = open_source(source, name=name, **{**options, "unreadable": "gap"})
+            sequence = stored.open(**{**options, "unreadable": "gap"})
         mark = "left out as a gap: "
         return sequence, [line.removeprefix(mark) for line in said if line.startswith(mark)]
 
 
 def _checked(
     name: str,
-    source: Source,
+    stored: StoredSequence,
     sequence: xr.DataArray,
     times: Timing,
     seen: Survey,
@@ -193,13 +198,13 @@ def _checked(
     said: list[str],
 ) -> SequenceCheck:
     unreadable = [*broken, *seen.broken]
-    problems = [f"{_count(unreadable, 'frame')} cannot be read: {_some(unreadable)}"] if unreadable else []
+    problems = [f"{_count(unreadable, 'frame')} cannot be read: {listed(unreadable, TOLD, '; ')}"] if unreadable else []
     if seen.looked and seen.kelvins is None:
         problems.append(f"none of {seen.looked} frames has a valid pixel: are the units right?")
     return SequenceCheck(
         name=name,
-        format=source.format,
-        path=str(source.path),
+        format=stored.format.name,
+        path=str(stored.path),
         frames=sequence.sizes["time"],
         size=(sequence.sizes["y"], sequence.sizes["x"]),
         first=str(minutes(sequence["time"].values[0])),
@@ -215,13 +220,13 @@ def _checked(
 
 def _notes(times: Timing, seen: Survey) -> list[str]:
     notes = [
-        f"{_count(listed, what)}{where}: {_some(listed)}"
-        for listed, what, where in (
+        f"{_count(lines, what)}{where}: {_some(lines)}"
+        for lines, what, where in (
             (times.gaps, "gap", ""),
             (times.duplicates, "frame", " at the time of the one before"),
             (times.changes, "change", " of satellite"),
         )
-        if listed
+        if lines
     ]
     if seen.blank and seen.kelvins is not None:
         notes.append(f"{seen.blank} of {seen.looked} frames have no valid pixel")
@@ -240,7 +245,7 @@ def _foreign_files(roots: list[Path], told: set[str]) -> Iterator[Refused]:
             if path.is_dir():
                 yield from _dead_links(path)
             hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-            if hidden or path.is_dir() or path.suffix.lower() in OWN_SUFFIXES or str(path) in told:
+            if hidden or path.is_dir() or _is_named_like_ours(path) or str(path) in told:
                 continue
             foreign = foreign_format(path)
             if foreign and foreign.is_data and not _inside_store(path, root) and not _is_empty_table(path):
@@ -248,6 +253,13 @@ def _foreign_files(roots: list[Path], told: set[str]) -> Iterator[Refused]:
     for paths in alike.values():
         more = f" (and {len(paths) - 1} more files like it)" if len(paths) > 1 else ""
         yield Refused(str(paths[0]), f"{_reason(paths[0])}{more}")
+
+
+def _is_named_like_ours(path: Path) -> bool:
+    """Return whether a file bears a suffix of our formats: an archive has hundreds of thousands, not opened again."""
+    return named_like_data(path.name) or path.suffix.lower() in {known.frame_suffix for known in FORMATS.values()} - {
+        ""
+    }
 
 
 def _is_empty_table(path: Path) -> bool:
@@ -270,7 +282,7 @@ def _dead_links(folder: Path) -> Iterator[Refused]:
 def _inside_store(path: Path, root: Path) -> bool:
     """Whether a file is a chunk of a Zarr store, which may begin like any format."""
     parents = [parent for parent in path.parents if parent.is_relative_to(root)]
-    return any((parent / mark).exists() for parent in parents for mark in ("zarr.json", ".zgroup", ".zarray"))
+    return any((parent / mark).exists() for parent in parents for mark in ZARR_MARKS)
 
 
 @contextmanager
@@ -291,10 +303,9 @@ def _messages() -> Iterator[list[str]]:
         logger.handlers, logger.propagate = handlers, propagate
 
 
-def _count(listed: Sequence[str], what: str) -> str:
-    return f"{len(listed)} {what}{'' if len(listed) == 1 else 's'}"
+def _count(lines: Sequence[str], what: str) -> str:
+    return f"{len(lines)} {what}{'' if len(lines) == 1 else 's'}"
 
 
 def _some(lines: Sequence[str]) -> str:
-    more = f" and {len(lines) - TOLD} more" if len(lines) > TOLD else ""
-    return "; ".join(lines[:TOLD]) + more
+    return listed(lines, TOLD, "; ")

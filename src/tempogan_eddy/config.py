@@ -9,7 +9,7 @@ import copy
 import logging
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
 from pydantic import (
@@ -26,6 +26,8 @@ from tempogan_eddy.config_text import describe_problems
 from tempogan_eddy.config_yaml import parse_yaml
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.json_text import read_bounded
+from tempogan_eddy.io.quality import GREY_KELVIN, VALID_KELVIN
+from tempogan_eddy.registry import SENSORS
 
 __all__ = [
     "Config",
@@ -40,6 +42,11 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 KelvinRange = tuple[float, float]
+
+if TYPE_CHECKING:
+    SensorKind = str
+else:  # what the user has installed
+    SensorKind = Literal[tuple(SENSORS)]
 
 LARGEST_FILE = 4 << 20  # bytes; a configuration has some thousand
 
@@ -91,11 +98,14 @@ class ModelConfig(_Section):
 class SensorConfig(_Section):
     """How a high-resolution frame becomes the low-resolution frame of a coarser instrument."""
 
-    kind: Literal["area", "bicubic", "gaussian"] = Field(
+    kind: SensorKind = Field(
         "area", description="area mean, antialiased bicubic, or gaussian modulation transfer function"
     )
     sigma: float = Field(2.0, gt=0, le=32, description="gaussian only: standard deviation in HR pixels")
     noise_kelvin: float = Field(0.0, ge=0, le=20, description="standard deviation of added noise, K")
+    parameters: dict[str, float | str] = Field(
+        default_factory=dict, description="of a sensor from another package, by name"
+    )
 
 
 class SplitConfig(_Section):
@@ -125,7 +135,7 @@ class SplitConfig(_Section):
 class DataConfig(_Section):
     """How files become kelvin and windows."""
 
-    kelvin_range: KelvinRange = Field((170.0, 320.0), description="the kelvins that scale to 0 and 1; never per frame")
+    kelvin_range: KelvinRange = Field(GREY_KELVIN, description="the kelvins that scale to 0 and 1; never per frame")
     cadence: str = Field(
         "1h", description="time between the frames of a window, e.g. 1h, 30min; native: each sequence's own"
     )
@@ -133,14 +143,14 @@ class DataConfig(_Section):
         None, description="how far two times may differ and still be the same, e.g. 30s; a tenth of the cadence if null"
     )
     grey_kelvin: KelvinRange = Field(
-        (170.0, 320.0), description="PNG only: kelvin at black and at white (swap them where cold is white)"
+        GREY_KELVIN, description="PNG only: kelvin at black and at white (swap them where cold is white)"
     )
     variable: str | None = Field(None, description="NetCDF and Zarr: the variable, where CF attributes do not tell")
     time_from: Literal["auto", "attributes", "name"] = Field(
         "auto", description="NetCDF and Zarr: where a frame without a time coordinate has its time from"
     )
     valid_kelvin: KelvinRange = Field(
-        (160.0, 330.0), description="values from the first on and below the second are valid, all others missing"
+        VALID_KELVIN, description="values from the first on and below the second are valid, all others missing"
     )
     unreadable: Literal["error", "gap"] = Field(
         "error", description="a frame, or a file of many, that cannot be read: an error, or a gap in time"

@@ -109,7 +109,7 @@ class ValueGuard:
     def __init__(self, model: Model, may_be_fine: bool) -> None:
         self.kelvin_range = model.specification.kelvin_range
         self.may_be_fine = may_be_fine
-        self.is_sharp = model.specification.sensor.kind == "area"  # a wider footprint leaves little detail, rightly
+        self.is_sharp = not model.sensor.margin  # a wider footprint leaves little detail, rightly
         self.done = False
 
     def __call__(self, frames: NDArray[np.float32]) -> None:

@@ -12,9 +12,11 @@ import numpy as np
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.fingerprint import model_file, sha256
+from tempogan_eddy.io.finding import Paths
 from tempogan_eddy.io.foreign import foreign_format
+from tempogan_eddy.io.format import recognise
 from tempogan_eddy.io.json_text import parse_json, read_bounded
-from tempogan_eddy.io.sources import Paths, is_netcdf
+from tempogan_eddy.io.member import MEMBER
 from tempogan_eddy.io.walk import refuse_special, walk
 from tempogan_eddy.released import is_released
 
@@ -89,8 +91,7 @@ def model_facts(path: Path) -> Facts:
 
 def _sensor(model: Model) -> Facts:
     """The coarser instrument that the model undoes, without what its kind does not use."""
-    sensor = model.specification.sensor.model_dump()
-    return {key: value for key, value in sensor.items() if key != "sigma" or sensor["kind"] == "gaussian"}
+    return {"kind": model.sensor.kind, **model.sensor.parameters, "noise_kelvin": model.sensor.noise_kelvin}
 
 
 def data_facts(sequence: xr.DataArray) -> Facts:
@@ -102,6 +103,7 @@ def data_facts(sequence: xr.DataArray) -> Facts:
     times = sequence["time"].values.astype("datetime64[m]")
     return {
         "frames": f"{sequence.sizes['time']} of {sequence.sizes['y']}x{sequence.sizes['x']}",
+        **({"members": sequence.sizes[MEMBER]} if MEMBER in sequence.dims else {}),
         "times": f"{times[0]} to {times[-1]}",
         **_kelvin_facts(sequence),
         **_window_facts(sequence),
@@ -123,16 +125,15 @@ def _window_facts(sequence: xr.DataArray) -> Facts:
 
 def _sequences(name: Paths, options: Mapping[str, Any]) -> dict[str, Facts]:
     from tempogan_eddy.dataset.pack import is_pack
-    from tempogan_eddy.io import open_sequences
-    from tempogan_eddy.io.open import find_sources
+    from tempogan_eddy.io.open import find_sequences, open_found
 
     path = Path(name) if isinstance(name, str | Path) else None
     try:
-        sources = find_sources(name, **options)
-        sequences = open_sequences(name, **options)
+        stored = find_sequences(name, **options)
+        sequences = open_found(stored, name, **options)
     except InputError as error:
         foreign = foreign_format(path) if path is not None else None
-        if path is None or not path.is_file() or is_netcdf(path) or (foreign and foreign.format != "text"):
+        if path is None or not path.is_file() or recognise(path) or (foreign and foreign.format != "text"):
             raise
         raise InputError(
             f"{path} is nothing that TempoGAN-Eddy reads or writes: data (NetCDF, Zarr, PNG folder, Digital Typhoon), "
@@ -141,7 +142,7 @@ def _sequences(name: Paths, options: Mapping[str, Any]) -> dict[str, Facts]:
     packed = {"packed store": f"made for training, {_size(path)}"} if path is not None and is_pack(path) else {}
     return {
         name: {
-            "what": "packed store" if packed else f"sequence, {sources[name].format}",
+            "what": "packed store" if packed else f"sequence, {stored[name].format.name}",
             **packed,
             **data_facts(sequence),
         }

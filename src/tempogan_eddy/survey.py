@@ -90,7 +90,7 @@ def survey(
             blank += not valid.size
             if valid.size:
                 low, high = min(low, float(valid.min())), max(high, float(valid.max()))
-            texture = texture_of(frame)
+            texture = texture_of(frame.reshape(-1, *frame.shape[-2:])[0])  # of the first member
             if texture is not None:
                 repeated += texture.repeats
                 interpolated += texture.is_interpolated

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -20,6 +20,7 @@ from tempogan_eddy.cli.options import (
     Overrides,
     Overwrite,
     Packed,
+    SensorName,
     Storm,
     Time,
     TimeFrom,
@@ -42,7 +43,7 @@ def coarsen(
         int | None, typer.Option(min=2, max=64, help="How many times coarser; else as configured.", show_default=False)
     ] = None,
     sensor: Annotated[
-        Literal["area", "bicubic", "gaussian"] | None,
+        SensorName | None,
         typer.Option(help="How the coarse instrument sees; else as configured.", show_default=False),
     ] = None,
     sigma: Annotated[
@@ -77,6 +78,7 @@ def coarsen(
         checked.scale if scale is None else scale,
         configured.sigma if sigma is None else sigma,
         configured.noise_kelvin if noise is None else noise,
+        **(configured.parameters if sensor in (None, configured.kind) else {}),
     )
     lowres = model.coarsen(sequence, seed)
     write(lowres, output, format, "coarsening", precision=precision, overwrite=overwrite)

@@ -31,10 +31,10 @@ def read(
 
     options = {"storm": storm, "format": input_format, **data.reader_options()}
     sequence = select_time(open_sequence(one_or_all(paths), **options), time, data.time_tolerance)
-    if sequence[0].isnull().all():
+    if sequence.isel(time=0).isnull().all():
         options["valid_kelvin"] = EVERYTHING
         unmasked = select_time(open_sequence(one_or_all(paths), **options), time, data.time_tolerance)
-        refuse_celsius(unmasked[0].values, paths[0])
+        refuse_celsius(unmasked.isel(time=0).values, paths[0])
     return sequence
 
 
@@ -43,10 +43,10 @@ def read_one_of(
 ) -> xr.DataArray:
     """Open one of the inputs of a command; only an input of several storms needs the name of the storm."""
     from tempogan_eddy.io import select_time
-    from tempogan_eddy.io.open import choose, find_sources, open_source
+    from tempogan_eddy.io.open import choose, find_sequences
 
-    found = find_sources(source, input_format, **data.reader_options())
-    sequence = open_source(choose(found, storm if len(found) > 1 else None, source), **data.reader_options())
+    found = find_sequences(source, input_format, **data.reader_options())
+    sequence = choose(found, storm if len(found) > 1 else None, source).open(**data.reader_options())
     return select_time(sequence, time, data.time_tolerance)
 
 
@@ -61,21 +61,21 @@ def read_pairs(
 ) -> Iterator[tuple[str, xr.DataArray, xr.DataArray, xr.DataArray | None]]:
     """Yield name, truth, reconstruction and lowres input of every storm that was reconstructed."""
     from tempogan_eddy.io import open_sequences, select_time
-    from tempogan_eddy.io.open import choose, find_sources, open_source
+    from tempogan_eddy.io.open import choose, find_sequences
 
     # The variable's name is the truth's; files of this package are read without it.
     ours = data.model_copy(update={"variable": None})
     highres = open_sequences(one_or_all(reconstructed), **ours.reader_options())
     inputs = open_sequences(one_or_all(lowres), **ours.reader_options()) if lowres else None
     # Open only those storms of the truth that were reconstructed; it may hold a thousand more.
-    truths = find_sources(one_or_all(truth), truth_format, **data.reader_options())
+    truths = find_sequences(one_or_all(truth), truth_format, **data.reader_options())
     alone = len(highres) == 1
     for name in [storm] if storm and not alone else highres:
         rebuilt = choose(highres, name, one_or_all(reconstructed))
         label = storm or str(rebuilt.attrs.get("sequence", name))
         # A truth of one storm needs no name; one of several is found by the name that the reconstruction kept.
         wanted = storm or (None if len(truths) == 1 else label)
-        whole = open_source(choose(truths, wanted, one_or_all(truth)), **data.reader_options())
+        whole = choose(truths, wanted, one_or_all(truth)).open(**data.reader_options())
         seen = choose(inputs, None if alone else name, lowres or "") if inputs else None
         whole, rebuilt = (select_time(part, time, data.time_tolerance) for part in (whole, rebuilt))
         yield label, whole, rebuilt, None if seen is None else select_time(seen, time, data.time_tolerance)

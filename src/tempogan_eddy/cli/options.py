@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
+
+from tempogan_eddy.registry import FORMATS, SENSORS
 
 if TYPE_CHECKING:
     from tempogan_eddy.config import Config
@@ -26,6 +28,7 @@ __all__ = [
     "Overrides",
     "Overwrite",
     "Packed",
+    "SensorName",
     "Storm",
     "Time",
     "model_names",
@@ -36,7 +39,11 @@ __all__ = [
 
 DEFAULT_CONFIG = Path("configs/config.json")
 
-FormatName = Literal["netcdf", "zarr", "png", "digital-typhoon"]
+if TYPE_CHECKING:
+    FormatName: TypeAlias = str
+    SensorName: TypeAlias = str
+else:  # what the user has installed; typer takes the choices from the type
+    FormatName, SensorName = Literal[tuple(FORMATS)], Literal[tuple(SENSORS)]
 
 Input = Annotated[
     list[Path],

@@ -64,11 +64,12 @@ def coarsen(
     Parameters
     ----------
     sequence : DataArray, Dataset, array, str or Path
-        Brightness temperature, as for `reconstruct`.
+        Brightness temperature, as for `reconstruct`, or an ensemble with a dimension ``member``.
     scale : int
         How many times coarser, 2 to 64.
-    sensor : {"area", "bicubic", "gaussian"}
-        How the instrument sees; see `SensorModel`.
+    sensor : str
+        How the instrument sees: ``area``, ``bicubic``, ``gaussian``, or a kind that another package adds; see
+        `SensorModel`.
     sigma : float
         Gaussian only: standard deviation in fine pixels.
     noise_kelvin : float
@@ -93,6 +94,5 @@ def coarsen(
     if not sigma > 0 or not noise_kelvin >= 0:
         raise InputError(f"sigma must be above 0 and noise_kelvin at least 0, not {sigma!r} and {noise_kelvin!r}.")
     model = SensorModel(sensor, int(scale), sigma, noise_kelvin)
-    model.kernel()  # refuses an unknown sensor before anything is read
-    held = adapt(sequence, kelvin=kelvin, variable=variable, valid_kelvin=valid_kelvin)
+    held = adapt(sequence, kelvin=kelvin, variable=variable, valid_kelvin=valid_kelvin, ensembles=True)
     return held.restore(model.coarsen(held.sequence, seed), scale)

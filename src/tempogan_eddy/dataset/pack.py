@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,8 @@ from tempogan_eddy.dataset.split import storm_of
 from tempogan_eddy.dataset.windows import Links, link_frames
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
+from tempogan_eddy.io.formats.zarr import holds_only_zarr
 from tempogan_eddy.io.json_text import parse_json, read_bounded
-from tempogan_eddy.io.kinds import holds_only_zarr
 from tempogan_eddy.io.names import safe_name
 from tempogan_eddy.io.ownership import Kind, check_place
 
@@ -106,7 +107,7 @@ def pack(
         if config.training.lowres_root
         else {name: (sequence, None, folder) for name, (sequence, folder) in sequences.items()}
     )
-    sensor = SensorModel(config.sensor.kind, config.scale, config.sensor.sigma)
+    sensor = replace(SensorModel.from_config(config), noise_kelvin=0.0)
     with written_aside(output, PACK, overwrite=overwrite) as partial:
         zarr.open_group(partial, mode="w", zarr_format=3, attributes=_attributes(config))
         taken: set[str] = set()
@@ -147,7 +148,8 @@ def _attributes(config: Config) -> dict[str, Any]:
         "format_version": 2,
         "scale": config.scale,
         "sensor": config.sensor.kind,
-        "sensor_sigma": config.sensor.sigma if config.sensor.kind == "gaussian" else 0.0,
+        "sensor_sigma": 0.0,
+        **{f"sensor_{name}": value for name, value in SensorModel.from_config(config).parameters.items()},
         "cadence": config.data.cadence,
         "time_tolerance": config.data.time_tolerance,
     }

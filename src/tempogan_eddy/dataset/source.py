@@ -16,7 +16,8 @@ from tempogan_eddy.dataset.split import SPLITS
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import open_sequences
 from tempogan_eddy.io.channel import channel_of
-from tempogan_eddy.io.sources import Paths, expand
+from tempogan_eddy.io.finding import Paths, expand
+from tempogan_eddy.io.member import refuse_ensemble
 from tempogan_eddy.io.walk import walk
 
 __all__ = ["Paths", "fingerprint", "open_source", "paths_of", "source_name"]
@@ -60,6 +61,8 @@ def open_source(source: Paths, config: Config) -> dict[str, tuple[xr.DataArray, 
         for folder in (name for name in SPLITS if (path / name).is_dir() and any((path / name).iterdir())):
             for name, sequence in open_sequences(path / folder, **options).items():
                 found[_free_name(name, folder, path, found)] = (sequence, folder)
+    for sequence, _ in found.values():
+        refuse_ensemble(sequence)
     _tell_mixed_channels({name: sequence for name, (sequence, _) in found.items()})
     return found
 

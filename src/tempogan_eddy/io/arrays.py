@@ -16,19 +16,20 @@ import xarray as xr
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.attributes import FILE
 from tempogan_eddy.io.axes import role_of
+from tempogan_eddy.io.channel import preferred
+from tempogan_eddy.io.choice import likeliest
 from tempogan_eddy.io.layout import Layout, layout_of, times_of
+from tempogan_eddy.io.member import MEMBER, refuse_ensemble
+from tempogan_eddy.io.names import listed
 from tempogan_eddy.io.open import open_sequence
 from tempogan_eddy.io.quality import VALID_KELVIN, refuse_celsius
 from tempogan_eddy.io.restoring import OF_NUMBERS, is_object, restored
 from tempogan_eddy.io.sequence import DIMS, as_sequence, label_of, order_of_times
 from tempogan_eddy.io.units import kelvin_conversion, text_of
 
-__all__ = ["Adapted", "adapt", "choose_variable"]
+__all__ = ["Adapted", "adapt"]
 
 log = logging.getLogger(__name__)
-
-TEMPERATURES = {"brightness_temperature", "toa_brightness_temperature"}
-"""Standard names of CF; satpy's calibration is called like the first."""
 
 PACKING = ("scale_factor", "add_offset")
 
@@ -73,6 +74,7 @@ def adapt(
     kelvin: bool = False,
     variable: str | None = None,
     valid_kelvin: tuple[float, float] = VALID_KELVIN,
+    ensembles: bool = False,
 ) -> Adapted:
     """Make a sequence of what somebody holds.
 
@@ -88,6 +90,8 @@ def adapt(
         Which variable of a Dataset or file.
     valid_kelvin : tuple of float
         Values outside these kelvins become NaN.
+    ensembles : bool
+        Whether an array may have several members; the sequence then has the dimension ``member`` in front.
 
     Returns
     -------
@@ -100,28 +104,30 @@ def adapt(
     """
     if isinstance(held, str | Path):
         sequence = open_sequence(held, variable=variable, valid_kelvin=valid_kelvin)
+        if not ensembles:
+            refuse_ensemble(sequence)
         return Adapted(sequence, lambda changed, pixel: changed)
     if isinstance(held, xr.Dataset):
-        return _adapt_dataset(held, kelvin, variable, valid_kelvin)
+        return _adapt_dataset(held, kelvin, variable, valid_kelvin, ensembles)
     if isinstance(held, xr.DataArray):
-        return _adapt_array(held, kelvin, valid_kelvin)
+        return _adapt_array(held, kelvin, valid_kelvin, ensembles)
     return _adapt_numbers(held, kelvin, valid_kelvin)
 
 
 def _adapt_dataset(
-    dataset: xr.Dataset, kelvin: bool, variable: str | None, valid_kelvin: tuple[float, float]
+    dataset: xr.Dataset, kelvin: bool, variable: str | None, valid_kelvin: tuple[float, float], ensembles: bool
 ) -> Adapted:
-    name = choose_variable(dataset, variable, kelvin)
-    places = [other for other, var in dataset.data_vars.items() if other != name and _is_place(other, var)]
+    name = _choose_variable(dataset, variable, kelvin)
+    coordinates = [other for other, var in dataset.data_vars.items() if other != name and _is_place(other, var)]
     mapping = text_of(dataset[name].attrs.get("grid_mapping", dataset[name].encoding.get("grid_mapping")))
-    places += [other for other in dataset.data_vars if other == mapping]
-    left = [str(other) for other in dataset.data_vars if other != name and other not in places]
+    coordinates += [other for other in dataset.data_vars if other == mapping]
+    left = [str(other) for other in dataset.data_vars if other != name and other not in coordinates]
     if left:
         log.info("Only the variable %s is used, not %s", name, ", ".join(left))
-    da = dataset.set_coords(places)[name]
+    da = dataset.set_coords(coordinates)[name]
     # The Dataset's attributes belong to what it holds, and are refreshed with it.
     shared = {f"{FILE}{key}" if key in da.attrs else key: value for key, value in dataset.attrs.items()}
-    adapted = _adapt_array(da.assign_attrs({**shared, **da.attrs}), kelvin, valid_kelvin)
+    adapted = _adapt_array(da.assign_attrs({**shared, **da.attrs}), kelvin, valid_kelvin, ensembles)
 
     def restore(changed: xr.DataArray, pixel: float) -> xr.Dataset:
         result = adapted.restore(changed, pixel)
@@ -141,48 +147,32 @@ def _is_place(name: Hashable, var: xr.DataArray) -> bool:
     return role_of(name, var.attrs) is not None and var.ndim <= 2 and var.dtype.kind in "iufM"
 
 
-def choose_variable(dataset: xr.Dataset, variable: str | None = None, kelvin: bool = False) -> Hashable:
-    """Return the name of the one brightness temperature in a Dataset.
-
-    Raises
-    ------
-    InputError
-        There is none, or there are several and none was named.
-    """
+def _choose_variable(dataset: xr.Dataset, variable: str | None, kelvin: bool) -> Hashable:
+    """Return the name of the one brightness temperature in a Dataset; refuse none, and several if none was named."""
+    names = sorted(map(str, dataset.data_vars))
     if variable is not None:
         if variable not in dataset.data_vars:
-            listed = ", ".join(sorted(map(str, dataset.data_vars))) or "none"
-            raise InputError(f"The Dataset has no variable {variable!r}; it has {listed}.")
+            raise InputError(f"The Dataset has no variable {variable!r}; it has {listed(names) or 'none'}.")
         return variable
     frames = {
-        name: da
+        str(name): da
         for name, da in dataset.data_vars.items()
         if da.ndim >= 2 and da.dtype.kind in "iuf" and not _is_place(name, da)
     }
-    told = [name for name, da in frames.items() if _says_temperature(da)]
-    in_kelvin = [name for name, da in frames.items() if getattr(_conversion(da), "is_kelvin", False)]
-    found = told or in_kelvin or (list(frames) if kelvin else [])
-    if len(found) == 1:
-        return found[0]
+    found = likeliest(frames) or (list(frames) if kelvin else [])
+    best = found[0] if len(found) == 1 else preferred({name: frames[name] for name in found}) if found else None
+    if best is not None:
+        return next(name for name in dataset.data_vars if str(name) == best)
     if found:
-        listed = ", ".join(sorted(map(str, found)))
         raise InputError(
-            f"The Dataset has several candidates, {listed}; choose one, for example dataset[{str(found[0])!r}] or "
-            f"variable={str(found[0])!r}."
+            f"The Dataset has several candidates, {listed(sorted(found))}; choose one, for example "
+            f"dataset[{found[0]!r}] or variable={found[0]!r}."
         )
-    listed = ", ".join(sorted(map(str, dataset.data_vars))) or "no variable"
     raise InputError(
-        f"The Dataset holds {listed}, but nothing with a standard_name of brightness temperature or the units K; "
-        "choose one (dataset[NAME] or variable=NAME), and add kelvin=True if its units are not stated."
+        f"The Dataset holds {listed(names) or 'no variable'}, but nothing with a standard_name of brightness "
+        "temperature or the units K; choose one (dataset[NAME] or variable=NAME), and add kelvin=True if its units are "
+        "not stated."
     )
-
-
-def _says_temperature(da: xr.DataArray) -> bool:
-    return bool({text_of(da.attrs.get(key, "")) for key in ("standard_name", "calibration")} & TEMPERATURES)
-
-
-def _conversion(da: xr.DataArray) -> Any:
-    return kelvin_conversion(da.attrs.get("units", ""))
 
 
 def _adapt_numbers(held: Any, kelvin: bool, valid_kelvin: tuple[float, float]) -> Adapted:
@@ -220,12 +210,12 @@ def _adapt_numbers(held: Any, kelvin: bool, valid_kelvin: tuple[float, float]) -
     return Adapted(adapted.sequence, restore, adapted.timed)
 
 
-def _adapt_array(da: xr.DataArray, kelvin: bool, valid_kelvin: tuple[float, float]) -> Adapted:
+def _adapt_array(da: xr.DataArray, kelvin: bool, valid_kelvin: tuple[float, float], ensembles: bool = False) -> Adapted:
     label = label_of(da)
     _refuse_other_quantities(da, label)
     if da.dtype.kind not in "iuf":
         raise InputError(f"{label} holds {da.dtype} values; brightness temperatures are real numbers, in kelvin.")
-    layout = layout_of(da, label)
+    layout = layout_of(da, label, ensembles=ensembles)
     da = _readable(da, layout, label)
     times, timed_by = times_of(da, layout, label)
     order = None if times is None else order_of_times(times, label)
@@ -234,15 +224,16 @@ def _adapt_array(da: xr.DataArray, kelvin: bool, valid_kelvin: tuple[float, floa
     units = _units(da, kelvin, label)
     flat = da.isel(dict.fromkeys(layout.extras, 0)).transpose(*layout.names).assign_attrs(units=units)
     coords, names = _inner_coordinates(flat, layout, timed_by)
-    frames = flat.data if layout.time is not None else flat.data[np.newaxis]
-    count = len(frames)
+    frames = flat.data if layout.time is not None else flat.data[..., np.newaxis, :, :]
+    count = frames.shape[-3]
     coords["time"] = xr.Variable(
         "time", NO_TIME + np.arange(count) * np.timedelta64(1, "h") if times is None else times
     )
-    inner = xr.DataArray(frames, dims=DIMS, coords=coords, name=da.name, attrs=_inner_attributes(flat.attrs))
+    dims = DIMS if layout.member is None else (MEMBER, *DIMS)
+    inner = xr.DataArray(frames, dims=dims, coords=coords, name=da.name, attrs=_inner_attributes(flat.attrs))
     inner = _without_fill(inner, da.attrs)
     if not flat.chunks and getattr(kelvin_conversion(units), "is_kelvin", False):
-        refuse_celsius(inner[0].values, label)
+        refuse_celsius(inner.isel(time=0).values, label)
     sequence = as_sequence(inner, valid_kelvin=valid_kelvin)
 
     def restore(changed: xr.DataArray, pixel: float) -> xr.DataArray:

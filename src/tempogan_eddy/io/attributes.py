@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["FILE", "STALE", "is_of_variable", "merge", "plain", "split", "without_stale"]
+__all__ = ["FILE", "LIMITS", "STALE", "STORED", "is_of_variable", "merge", "plain", "split", "without_stale"]
 
 LIST = "variable_attributes"
 FILE, VARIABLE = "file:", "variable:"
@@ -22,64 +22,43 @@ RESERVED = ("title", "history", "Conventions", "sequence")
 
 OURS = "tempogan-eddy"
 
-VARIABLE_ATTRIBUTES = {
-    "standard_name",
-    "long_name",
-    "units",
-    "cell_methods",
-    "cell_measures",
-    "grid_mapping",
-    "ancillary_variables",
-    "coordinates",
-    "resolution",
-    "valid_min",
-    "valid_max",
-    "valid_range",
-    "actual_range",
-    "flag_values",
-    "flag_masks",
-    "flag_meanings",
-    "missing_value",
-    "_FillValue",
-    "scale_factor",
-    "add_offset",
-    "wavelength",
-    "wave_number",
-    "channel",
-    "calibration",
-    "origname",
-    "fullnamepath",
-}
+PACKING = {"scale_factor", "add_offset", "_FillValue", "missing_value"}
+LIMITS = {"valid_min", "valid_max", "valid_range"}
+
+VARIABLE_ATTRIBUTES = (
+    PACKING
+    | LIMITS
+    | {
+        *(
+            "standard_name",
+            "long_name",
+            "units",
+            "cell_methods",
+            "cell_measures",
+            "grid_mapping",
+            "ancillary_variables",
+        ),
+        *("coordinates", "resolution", "actual_range", "flag_values", "flag_masks", "flag_meanings"),
+        *("wavelength", "wave_number", "channel", "calibration", "origname", "fullnamepath"),
+    }
+)
 """Attributes that speak of a variable wherever they stand."""
 
 BAND = "sensor_band_"
 
-
-STALE = {
-    "valid_min",
-    "valid_max",
-    "valid_range",
-    "actual_range",
-    "bounds",
-    "climatology",
-    "coordinates",
-    "ancillary_variables",
-    "cell_measures",
-    "missing_value",
-    "_FillValue",
-    "scale_factor",
-    "add_offset",
-    "_Unsigned",
-    "_ChunkSizes",
-    "_Netcdf4Dimid",
-    "_Netcdf4Coordinates",
-    "_NCProperties",
-    "DIMENSION_LIST",
-    "REFERENCE_LIST",
-    "CLASS",
-    "NAME",
-}
+STORED = (
+    PACKING
+    | LIMITS
+    | {
+        *("actual_range", "_Unsigned", "_ChunkSizes", "bounds", "climatology", "ancillary_variables", "coordinates"),
+        *("_Netcdf4Dimid", "_Netcdf4Coordinates", "DIMENSION_LIST", "CLASS", "NAME", "REFERENCE_LIST"),
+        *("DIMENSION_LABELS", "_NCProperties", "_nc3_strict"),
+    }
+)
 """Attributes of a variable that speak of its packed numbers, of its storage, or of variables that are not kept."""
+
+STALE = STORED | {"cell_measures"}
+"""Those that are not true of what is written."""
 
 
 def without_stale(attrs: Mapping[Any, Any]) -> dict[str, Any]:

@@ -7,48 +7,36 @@ from typing import Any
 
 import xarray as xr
 
-from tempogan_eddy.io.attributes import merge
+from tempogan_eddy.io.attributes import STORED, merge
 from tempogan_eddy.io.channel import channel_of
-from tempogan_eddy.io.choice import NoSequenceError
-from tempogan_eddy.io.companions import STORED_ATTRIBUTES, place_coordinates, tell_left_out
-from tempogan_eddy.io.container import zarr_groups
+from tempogan_eddy.io.companions import place_coordinates, tell_left_out
+from tempogan_eddy.io.container import stem_of
 from tempogan_eddy.io.frames import lazy_sequence
 from tempogan_eddy.io.image import Image, find_image
-from tempogan_eddy.io.quality import EVERYTHING, VALID_KELVIN
+from tempogan_eddy.io.quality import EVERYTHING
+from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.sequence import as_sequence
 
-__all__ = ["NoSequenceError", "attributes_of", "coordinates_of", "open_cf", "stem_of", "zarr_groups"]
+__all__ = ["attributes_of", "coordinates_of", "open_cf"]
 
 
-def open_cf(
-    path: Path,
-    *,
-    group: str | None = None,
-    variable: str | None = None,
-    valid_kelvin: tuple[float, float] = VALID_KELVIN,
-    time_from: str = "auto",
-) -> xr.DataArray:
+def open_cf(path: Path, reading: Reading | None = None, group: str | None = None) -> xr.DataArray:
     """Open the brightness temperature of a NetCDF or HDF5 file, a Zarr store, or one group of it.
 
     Parameters
     ----------
     path : Path
         The file or store; a Zarr store may be a zip archive.
+    reading : Reading, optional
+        How it is read.
     group : str, optional
         A group in it; without one the groups of a NetCDF-4 file are looked through where its root has none.
-    variable : str, optional
-        The variable's name; see `choose_variable`.
-    valid_kelvin : tuple of float
-        Values outside these kelvins are missing; the log says how many there were.
-    time_from : {"auto", "attributes", "name"}
-        Where a single frame has its time from: its time variable, else attributes, else the file's name; or one of the
-        last two alone.
 
     Returns
     -------
-    DataArray (time, y, x)
-        A sequence in the order of its times; coordinates, grid mapping and attributes (the file's and the
-        variable's) are kept. Missing are pixels outside the valid range, equal to a fill value, or flagged as no
+    DataArray (time, y, x) or (member, time, y, x)
+        A sequence or an ensemble in the order of its times; coordinates, grid mapping and attributes (the file's and
+        the variable's) are kept. Missing are pixels outside the valid range, equal to a fill value, or flagged as no
         measurement by a CF flag variable.
 
     Raises
@@ -58,12 +46,15 @@ def open_cf(
     InputError
         If the file cannot be read, several variables fit, or the one that fits has no times or too many dimensions.
     """
-    image = find_image(path, group, variable, time_from)
-    stack = image.stack(valid_kelvin)
+    reading = reading or Reading()
+    image = find_image(path, reading, group)
+    stacks = image.stacks(reading.valid_kelvin)
     attrs = attributes_of(image)
     named = image.group.rsplit("/", 1)[-1] if image.group and path.is_dir() else stem_of(path)
     attrs["sequence"] = str(attrs.get("sequence", named))
-    return as_sequence(lazy_sequence(stack, coordinates_of(image), attrs), valid_kelvin=EVERYTHING)
+    return as_sequence(
+        lazy_sequence(stacks if image.members else stacks[0], coordinates_of(image), attrs), valid_kelvin=EVERYTHING
+    )
 
 
 def attributes_of(image: Image) -> dict[str, Any]:
@@ -72,7 +63,7 @@ def attributes_of(image: Image) -> dict[str, Any]:
     attrs = merge(image.dataset.attrs, stored.attrs)
     if grid_mapping := stored.encoding.get("grid_mapping"):
         attrs["grid_mapping"] = grid_mapping
-    attrs = {key: value for key, value in attrs.items() if key not in STORED_ATTRIBUTES} | {"units": "K"}
+    attrs = {key: value for key, value in attrs.items() if key not in STORED} | {"units": "K"}
     if channel_of(image.name).kind and not channel_of("", attrs).kind:
         attrs.setdefault("original_name", image.name)  # all that tells the channel
     return attrs
@@ -81,11 +72,6 @@ def attributes_of(image: Image) -> dict[str, Any]:
 def coordinates_of(image: Image) -> dict[str, xr.Variable]:
     """Return times and all else that lies on (time, y, x), decoded, frames in the order of time."""
     dims = image.layout.dims
-    places = place_coordinates(image.dataset, image.stored, image.path, kept=dims, time=image.time)
-    tell_left_out(image.dataset, {*places, image.time}, image.path)
-    return image.layout.coordinates(places, image.times, image.order)
-
-
-def stem_of(path: Path) -> str:
-    """Return the name of a file or store without its suffix, ``.zarr.zip`` being one."""
-    return path.name.removesuffix(".zip").rsplit(".", 1)[0] or path.name
+    held = place_coordinates(image.dataset, image.stored, image.path, kept=dims, time=image.time)
+    tell_left_out(image.dataset, {*held, image.time}, image.path)
+    return image.layout.coordinates(held, image.times, image.order)

@@ -32,6 +32,7 @@ KNOWN_COORDINATES: dict[str, dict[str, str]] = {
     "time": {"standard_name": "time", "long_name": "time of the frame", "axis": "T"},
     "center_lat": {"long_name": "latitude of the storm centre", "units": "degrees_north"},
     "center_lon": {"long_name": "longitude of the storm centre", "units": "degrees_east"},
+    "member": {"standard_name": "realization", "long_name": "member of the ensemble"},
     "satellite": {"long_name": "satellite that saw the frame"},
 }
 PLAIN_DEGREES = {"", "degree", "degrees", "deg"}
@@ -61,7 +62,7 @@ def to_dataset(da: xr.DataArray) -> xr.Dataset:
         variable["grid_mapping"] = _mapping_text(mappings)
     if methods := _cell_methods(str(variable.pop("cell_methods", "")), da):
         variable["cell_methods"] = methods
-    empty = dask.array.empty(da.shape, dtype=np.float32, chunks=(1, *da.shape[1:]))
+    empty = dask.array.empty(da.shape, dtype=np.float32, chunks=(1,) * (da.ndim - 2) + da.shape[-2:])
     dataset = xr.Dataset(
         {NAME: (da.dims, empty, variable)},
         coords={name: _coordinate(coord, _is_geographic(da)) for name, coord in da.coords.items()},

@@ -81,11 +81,11 @@ def _write_netcdf(
     dataset: xr.Dataset, path: Path, da: xr.DataArray, precision: Precision, on_frame: Callable[[int], None]
 ) -> None:
     encoding = _encoding(dataset)
-    chunks = (1, *chunk_sides(da.sizes["y"], da.sizes["x"]))
+    chunks = (1,) * (da.ndim - 2) + chunk_sides(da.sizes["y"], da.sizes["x"])
     encoding[NAME] = precision.encoding | {"zlib": True, "complevel": 1, "shuffle": True, "chunksizes": chunks}
     # HDF5 may crash the process where a write fails, so the space for it is asked for first.
     require_space(path, sum(coord.nbytes for coord in dataset.coords.values()))
-    dataset.to_netcdf(path, compute=False, unlimited_dims=[dataset[NAME].dims[0]], encoding=encoding, engine="netcdf4")
+    dataset.to_netcdf(path, compute=False, unlimited_dims=[dataset[NAME].dims[-3]], encoding=encoding, engine="netcdf4")
     with netCDF4.Dataset(path, "a") as file:
         file.set_auto_maskandscale(False)
         # Frames are written once and never asked for again.
@@ -96,7 +96,7 @@ def _write_netcdf(
             require_space(path, stored.nbytes)
             # The library is not thread-safe, and another thread is reading the next frame.
             with NETCDF4_PYTHON_LOCK:
-                file[NAME][number] = stored
+                file[NAME][..., number, :, :] = stored
 
         write_frames(da, append, on_frame)
 
@@ -109,7 +109,7 @@ def _write_zarr(
     # Bits that rounding made zero lie beside each other after shuffling.
     compressor = BloscCodec(typesize=itemsize, cname="zstd", clevel=3, shuffle="bitshuffle")
     encoding[NAME] = precision.encoding | {
-        "chunks": (1, *chunk_sides(da.sizes["y"], da.sizes["x"])),
+        "chunks": (1,) * (da.ndim - 2) + chunk_sides(da.sizes["y"], da.sizes["x"]),
         "compressors": [compressor],
     }
     with warnings.catch_warnings():
@@ -119,7 +119,7 @@ def _write_zarr(
     array = zarr.open_group(path, mode="r+")[NAME]
 
     def append(number: int, frame: np.ndarray) -> None:
-        array[number] = precision.stored(frame)  # type: ignore[index]
+        array[..., number, :, :] = precision.stored(frame)  # type: ignore[index]
 
     write_frames(da, append, on_frame)
     with warnings.catch_warnings():

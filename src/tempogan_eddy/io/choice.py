@@ -13,10 +13,11 @@ import xarray as xr
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.channel import preferred
 from tempogan_eddy.io.foreign import advice_for_variables
+from tempogan_eddy.io.names import listed
 from tempogan_eddy.io.once import tell_once
 from tempogan_eddy.io.units import kelvin_conversion, text_of
 
-__all__ = ["NoSequenceError", "choose_variable"]
+__all__ = ["NoSequenceError", "choose_variable", "likeliest"]
 
 log = logging.getLogger(__name__)
 
@@ -57,26 +58,34 @@ def choose_variable(groups: Mapping[str, xr.Dataset], path: Path, variable: str 
         return _named(images, path, variable)
     in_root = {key: value for key, value in images.items() if not value[0]}
     for held in (in_root, images):
-        for fits in (_has_standard_name, _is_kelvin, _is_temperature_of_a_band):
-            candidates = [key for key, (_, name, da) in held.items() if fits(name, da)]
-            if len(candidates) > 1:
-                best = preferred({key: images[key][2] for key in candidates})
-                if best is None:
-                    raise InputError(_several(path, candidates))
-                others = ", ".join(key for key in candidates if key != best)
+        candidates = likeliest({key: da for key, (_, _, da) in held.items()})
+        if candidates:
+            best = preferred({key: images[key][2] for key in candidates}) if len(candidates) > 1 else candidates[0]
+            if best is None:
+                raise InputError(_several(path, candidates))
+            if others := [key for key in candidates if key != best]:
                 message = "%s: %s is read, not %s; --variable (data.variable) chooses another"
-                tell_once(log, logging.INFO, message, path, best, others)
-                candidates = [best]
-            if candidates:
-                return images[candidates[0]][:2]
+                tell_once(log, logging.INFO, message, path, best, ", ".join(others))
+            return images[best][:2]
     file_attrs = next(iter(groups.values())).attrs
     names = [name for dataset in groups.values() for name in dataset.variables]
     foreign = advice_for_variables(names, file_attrs, path)
     raise NoSequenceError(str(foreign) if foreign else _none(path, images))
 
 
-def _has_standard_name(name: str, da: xr.DataArray) -> bool:
-    return text_of(da.attrs.get("standard_name", "")).lower() in STANDARD_NAMES
+def likeliest(images: Mapping[str, xr.DataArray]) -> list[str]:
+    """Return the variables that say most clearly that they are a brightness temperature, none if none does.
+
+    A standard name says it more clearly than kelvin, and kelvin than degrees of a band.
+    """
+    tests = (_is_called_temperature, _is_kelvin, _is_temperature_of_a_band)
+    found = ([name for name, da in images.items() if fits(name.rsplit("/", 1)[-1], da)] for fits in tests)
+    return next(filter(None, found), [])
+
+
+def _is_called_temperature(name: str, da: xr.DataArray) -> bool:
+    told = {text_of(da.attrs.get(key, "")).lower() for key in ("standard_name", "calibration")}  # the latter by satpy
+    return bool(told & STANDARD_NAMES)
 
 
 def _is_kelvin(name: str, da: xr.DataArray) -> bool:
@@ -102,7 +111,9 @@ def _named(images: Mapping[str, tuple[str, str, Any]], path: Path, variable: str
         return images[matching[0]][:2]
     if matching:
         raise InputError(_several(path, matching))
-    raise InputError(f"{path} has no variable {variable!r}; it has {_listed(images) or 'none with rows and columns'}.")
+    raise InputError(
+        f"{path} has no variable {variable!r}; it has {listed(sorted(images)) or 'none with rows and columns'}."
+    )
 
 
 def _several(path: Path, candidates: list[str]) -> str:
@@ -115,10 +126,5 @@ def _none(path: Path, images: Mapping[str, tuple[str, str, xr.DataArray]]) -> st
         return f"{path} holds no variable with rows and columns; a sequence has times, rows and columns."
     return (
         f"{path} has no variable with standard_name brightness_temperature or units K; "
-        f"name one of {_listed(images)} (--variable {min(images)}, say, or the setting data.variable)."
+        f"name one of {listed(sorted(images))} (--variable {min(images)}, say, or the setting data.variable)."
     )
-
-
-def _listed(images: Mapping[str, Any]) -> str:
-    shown = sorted(images)[:12]
-    return ", ".join(shown) + (f" and {len(images) - 12} more" if len(images) > 12 else "")

@@ -10,25 +10,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from tempogan_eddy.io.attributes import LIMITS, STORED
 from tempogan_eddy.io.axes import is_since, role_of
 from tempogan_eddy.io.once import tell_once
 from tempogan_eddy.io.time_decoding import decode_times
 from tempogan_eddy.io.units import text_of
 from tempogan_eddy.io.validity import Decoding, bad_flags
 
-__all__ = ["STORED_ATTRIBUTES", "Flags", "decoded_times", "flags_of", "place_coordinates", "tell_left_out"]
+__all__ = ["Flags", "decoded_times", "flags_of", "place_coordinates", "tell_left_out"]
 
 log = logging.getLogger(__name__)
-
-STORED_ATTRIBUTES = {
-    *("valid_min", "valid_max", "valid_range", "actual_range", "scale_factor", "add_offset", "_FillValue"),
-    *("missing_value", "_Unsigned", "_ChunkSizes", "bounds", "climatology", "ancillary_variables", "coordinates"),
-    *("_Netcdf4Dimid", "_Netcdf4Coordinates", "DIMENSION_LIST", "CLASS", "NAME", "REFERENCE_LIST"),
-    *("DIMENSION_LABELS", "_NCProperties", "_nc3_strict"),
-}
-"""Attributes that speak of stored numbers or of variables that are not kept."""
-
-LIMITS = {"valid_min", "valid_max", "valid_range"}
 
 Flags = tuple[xr.DataArray, list[tuple[int, int]]]
 """A flag variable and the tests of its bad meanings, as `bad_flags` gives them."""
@@ -129,7 +120,7 @@ def _out_of_range(values: np.ndarray, stored: np.ndarray, decoding: Decoding) ->
 
 
 def _attributes(variable: xr.Variable, *dropped: str) -> dict:
-    return {key: value for key, value in variable.attrs.items() if key not in STORED_ATTRIBUTES | set(dropped)}
+    return {key: value for key, value in variable.attrs.items() if key not in STORED | set(dropped)}
 
 
 def tell_left_out(dataset: xr.Dataset, kept: Collection[Hashable], path: Path) -> None:

@@ -15,25 +15,27 @@ from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.axes import role_of
+from tempogan_eddy.io.file_kind import file_kind
 from tempogan_eddy.io.foreign import foreign_format
 from tempogan_eddy.io.hdf5_guard import check_axis, refuse_outside_data
 
-__all__ = ["ZARR_MARKS", "groups_of", "is_hdf5", "is_zipped_zarr", "open_stored", "zarr_groups"]
+__all__ = ["ZARR_MARKS", "groups_of", "is_zipped_zarr", "open_stored", "stem_of", "zarr_groups"]
 
 # The library's own 64 MiB for each variable fill up with frames that are read once.
 netCDF4.set_chunk_cache(16 << 20)
 
 ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
-ZIP_MAGIC = b"PK\x03\x04"
 MOST_GROUPS = 500  # of one file
 
 
 def is_zipped_zarr(path: Path) -> bool:
     """Return whether a file is a Zarr store in a zip archive, by its first bytes and its name."""
-    if not path.is_file() or ".zarr" not in path.name.lower():
-        return False
-    with path.open("rb") as file:
-        return file.read(4) == ZIP_MAGIC
+    return ".zarr" in path.name.lower() and path.is_file() and file_kind(path) == "zip"
+
+
+def stem_of(path: Path) -> str:
+    """Return the name of a file or store without its suffix, ``.zarr.zip`` being one."""
+    return path.name.removesuffix(".zip").rsplit(".", 1)[0] or path.name
 
 
 def open_stored(path: Path, group: str | None = None) -> xr.Dataset:
@@ -47,7 +49,7 @@ def open_stored(path: Path, group: str | None = None) -> xr.Dataset:
     InputError
         If the file cannot be read.
     """
-    if is_hdf5(path):
+    if path.is_file() and file_kind(path) == "hdf5":
         refuse_outside_data(path)
     try:
         with warnings.catch_warnings():
@@ -72,7 +74,7 @@ def open_stored(path: Path, group: str | None = None) -> xr.Dataset:
 
 def groups_of(path: Path) -> list[str]:
     """Return the groups of a NetCDF-4 or HDF5 file that hold variables, the root ("") first; no others have groups."""
-    if path.is_dir() or is_zipped_zarr(path) or _is_classic(path):
+    if path.is_dir() or is_zipped_zarr(path) or file_kind(path) == "classic":
         return [""]
     try:
         with NETCDF4_PYTHON_LOCK, netCDF4.Dataset(path) as file:
@@ -136,21 +138,8 @@ def _open(path: Path, group: str | None) -> xr.Dataset:
             check_axis(path, name, array.shape)
         return xr.open_dataset(source, group=inner or None, engine="zarr", consolidated=False, **options)
     # The NetCDF library reads what is cut off a classic file as zeros, scipy notices.
-    engine = "scipy" if _is_classic(path) else "netcdf4"
+    engine = "scipy" if file_kind(path) == "classic" else "netcdf4"
     return xr.open_dataset(path, group=group or None, engine=engine, **options)
-
-
-def is_hdf5(path: Path) -> bool:
-    """Return whether a file begins like HDF5 or NetCDF-4, whatever its name."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(8) == b"\x89HDF\r\n\x1a\n"
-
-
-def _is_classic(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4) in (b"CDF\x01", b"CDF\x02")
 
 
 def _name_phony_dimensions(dataset: xr.Dataset) -> xr.Dataset:

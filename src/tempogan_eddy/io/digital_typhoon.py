@@ -26,7 +26,8 @@ from tempogan_eddy.io.blank import mask_blank
 from tempogan_eddy.io.digital_typhoon_track import basin_of, read_storm, read_track
 from tempogan_eddy.io.frames import FrameStack, lazy_sequence
 from tempogan_eddy.io.hdf5_guard import find_dataset
-from tempogan_eddy.io.quality import VALID_KELVIN, mask_calibration_bars
+from tempogan_eddy.io.quality import mask_calibration_bars
+from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.sequence import as_sequence
 from tempogan_eddy.io.units import kelvin_conversion
 from tempogan_eddy.io.walk import entries, refuse_special
@@ -63,26 +64,17 @@ class Frame:
     sequence: str
 
 
-def open_digital_typhoon(
-    path: Path,
-    *,
-    files: Sequence[Path] = (),
-    valid_kelvin: tuple[float, float] = VALID_KELVIN,
-    unreadable: str = "error",
-) -> xr.DataArray:
+def open_digital_typhoon(path: Path, reading: Reading | None = None, files: Sequence[Path] = ()) -> xr.DataArray:
     """Open one Digital Typhoon sequence.
 
     Parameters
     ----------
     path : Path
         The folder of a sequence's frames, or one frame.
+    reading : Reading, optional
+        How it is read. If a frame that cannot be read is a gap, every frame is read once now.
     files : sequence of Path, optional
-        Some of its frames; all by default.
-    valid_kelvin : tuple of float
-        Values outside these kelvins are missing.
-    unreadable : {"error", "gap"}
-        What a frame that cannot be read is: an error that names the file, or (every frame is then read once
-        now) a frame left out, with a warning.
+        Some of the folder's frames; all by default.
 
     Returns
     -------
@@ -95,10 +87,12 @@ def open_digital_typhoon(
         For a file that is not named or built like the dataset's, or of another size than the first; where frames are
         of several storms. Of a long sequence, 64 headers are looked into now, and the others when they are read.
     """
+    reading = reading or Reading()
+    valid_kelvin = reading.valid_kelvin
     if not files:
         files = [path] if path.is_file() else [file for file in entries(path) if _is_frame(file)]
     frames = sorted((_parse_name(file) for file in files), key=lambda frame: (frame.time, frame.path.name))
-    if unreadable == "gap":
+    if reading.unreadable == "gap":
         frames = [frame for frame in frames if _is_readable(frame)]
     if not frames:
         raise InputError(f"{path} holds no frame (*.h5) that can be read.")

@@ -20,9 +20,8 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.digital_typhoon import UNKNOWN_SATELLITE
 from tempogan_eddy.io.digital_typhoon_track import TRACK
-from tempogan_eddy.io.kinds import SEQUENCES
 from tempogan_eddy.io.names import safe_name
-from tempogan_eddy.io.ownership import MARK, check_place, mark_attributes, refuse_to_replace_input
+from tempogan_eddy.io.ownership import MARK, Kind, check_place, hdf5_is_ours, mark_attributes, refuse_to_replace_input
 from tempogan_eddy.io.pipeline import write_frames
 from tempogan_eddy.io.precision import STATED
 
@@ -37,7 +36,7 @@ COLUMNS = (
 )
 
 
-KIND = SEQUENCES["digital-typhoon"]
+KIND = Kind.of_frames("a folder of Digital Typhoon frames", ".h5", lambda path: hdf5_is_ours(path, "sequence"))
 
 
 def check_basin(da: xr.DataArray, basin: Path, overwrite: bool, sources: Iterable[Path]) -> None:

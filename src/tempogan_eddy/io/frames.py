@@ -1,7 +1,7 @@
 """Frames that stay in their files until they are asked for."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ class FrameStack:
         From what `read` gives to kelvin.
     valid_kelvin : tuple of float
         Values outside become missing and are counted in `masked`; none by default.
+    paths : iterable of Path
+        The files that are read, if they are not `path` alone.
     """
 
     dtype = np.dtype(np.float32)
@@ -48,8 +50,10 @@ class FrameStack:
         shape: tuple[int, ...],
         conversion: Conversion = KELVIN,
         valid_kelvin: tuple[float, float] = EVERYTHING,
+        paths: Iterable[Path] = (),
     ) -> None:
         self.path = path
+        self.paths = list(paths) or [path]
         self.read = read
         self.shape = shape
         self.conversion = conversion
@@ -112,19 +116,26 @@ class Masked:
         self.seen = self.outside = 0
 
 
-def lazy_sequence(stack: FrameStack, coords: Mapping[str, Any], attrs: Mapping[str, Any]) -> xr.DataArray:
-    """Wrap a stack as a DataArray (time, y, x) of dask chunks of one frame each.
+def lazy_sequence(
+    stack: FrameStack | Sequence[FrameStack], coords: Mapping[str, Any], attrs: Mapping[str, Any]
+) -> xr.DataArray:
+    """Wrap a stack as a DataArray of dask chunks of one frame each.
 
     Parameters
     ----------
-    stack : FrameStack
-        The frames.
+    stack : FrameStack or sequence of such
+        The frames (time, y, x), or those of each member of an ensemble: (member, time, y, x).
     coords, attrs : mapping
         As for ``xarray.DataArray``.
     """
-    chunks = (1, *stack.shape[1:])
-    data = dask.array.from_array(stack, chunks=chunks, name=False, asarray=False, fancy=False)
-    return xr.DataArray(data, dims=("time", "y", "x"), coords=dict(coords), attrs=dict(attrs))
+    stacks = [stack] if isinstance(stack, FrameStack) else stack
+    chunks = (1, *stacks[0].shape[1:])
+    data = [dask.array.from_array(one, chunks=chunks, name=False, asarray=False, fancy=False) for one in stacks]
+    if isinstance(stack, FrameStack):
+        return xr.DataArray(data[0], dims=("time", "y", "x"), coords=dict(coords), attrs=dict(attrs))
+    return xr.DataArray(
+        dask.array.stack(data), dims=("member", "time", "y", "x"), coords=dict(coords), attrs=dict(attrs)
+    )
 
 
 def report_masked(da: xr.DataArray) -> None:
@@ -135,7 +146,7 @@ def report_masked(da: xr.DataArray) -> None:
 
 def source_paths(da: xr.DataArray) -> set[Path]:
     """Return the files and folders that a lazy sequence, or anything computed from it, still reads."""
-    return {path for stack in stacks_of(da) for path in getattr(stack.read, "paths", [stack.path])}
+    return {path for stack in stacks_of(da) for path in stack.paths}
 
 
 def stacks_of(da: xr.DataArray) -> list[FrameStack]:
@@ -153,29 +164,31 @@ class FrameReader:
 
     Parameters
     ----------
-    da : DataArray (time, y, x)
+    da : DataArray (time, y, x) or (member, time, y, x)
         Lazy or in memory.
     """
 
     def __init__(self, da: xr.DataArray) -> None:
         self.data = da.data
-        self.ends = np.cumsum(da.chunks[0] if da.chunks else np.ones(da.sizes["time"], int))
+        self.ends = np.cumsum(da.chunks[-3] if da.chunks else np.ones(da.sizes["time"], int))
+        self._members = (slice(None),) * (da.ndim - 3)
         self._part: tuple[int, Any] = (-1, None)
         self._chunk: tuple[int, np.ndarray] = (-1, np.empty((0, 0, 0), np.float32))
 
     def chunk(self, number: int) -> np.ndarray:
-        """Compute one chunk along time, (frames, y, x)."""
+        """Compute one chunk along time, (frames, y, x) or (frames, member, y, x)."""
         if not dask.is_dask_collection(self.data):
-            return np.asarray(self.data[number : number + 1])
+            return np.moveaxis(np.asarray(self.data[..., number : number + 1, :, :]), -3, 0)
         part, place = divmod(number, CUT_AT_ONCE)
         if self._part[0] != part:
-            blocks = self.data.blocks[part * CUT_AT_ONCE : (part + 1) * CUT_AT_ONCE]
+            blocks = self.data.blocks[*self._members, part * CUT_AT_ONCE : (part + 1) * CUT_AT_ONCE]
             self._part = part, dask.optimize(blocks)[0]
         # One chunk is one task; dask's own threads would only be woken for it.
-        return np.asarray(dask.compute(self._part[1].blocks[place], scheduler="synchronous")[0])
+        computed = dask.compute(self._part[1].blocks[*self._members, place], scheduler="synchronous")[0]
+        return np.moveaxis(np.asarray(computed), -3, 0)
 
     def frame(self, number: int) -> np.ndarray:
-        """Compute one frame, (y, x); its chunk is kept for the frames beside it."""
+        """Compute one frame, (y, x) or (member, y, x); its chunk is kept for the frames beside it."""
         chunk = int(np.searchsorted(self.ends, number, side="right"))
         if self._chunk[0] != chunk:
             self._chunk = chunk, self.chunk(chunk)

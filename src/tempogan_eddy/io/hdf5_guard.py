@@ -7,7 +7,10 @@ from a stranger can so bring any file of this machine into an output. Our reader
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import h5py
@@ -15,7 +18,15 @@ from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy.errors import InputError
 
-__all__ = ["check_axis", "check_claim", "find_dataset", "own_dataset", "refuse_outside_data"]
+__all__ = [
+    "check_axis",
+    "check_claim",
+    "check_dataset",
+    "check_storage",
+    "find_dataset",
+    "opened",
+    "refuse_outside_data",
+]
 
 # The largest frames in use are full disks at 0.5 km: 22,000 x 22,000 of Himawari, 21,696 x 21,696 of GOES.
 LARGEST_FRAME_PIXELS = 23_000 * 23_000
@@ -111,43 +122,34 @@ def find_dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
         found = group = group[part]
     if not isinstance(found, h5py.Dataset):
         raise InputError(f"{path}: {name} is no dataset.")
-    _check_dataset(found.id, name, path)
+    check_dataset(found.id, name, path)
     return found
 
 
-def own_dataset(group: h5py.Group, name: str, path: Path, *, shape: tuple[int, ...] | None = None) -> h5py.Dataset:
-    """Return a dataset that a group holds itself, for numbers alone; as `find_dataset`, in a third of the time.
-
-    Parameters
-    ----------
-    group : h5py.Group
-        Open.
-    name : str
-        Of the dataset in it.
-    path : Path
-        The file, for messages.
-    shape : tuple of int, optional
-        What the shape has to be; known to be one that can be read.
+@contextmanager
+def opened(path: Path) -> Iterator[h5py.h5f.FileID]:
+    """Open an HDF5 file for the low-level interface of h5py, under the lock of the NetCDF library.
 
     Raises
     ------
-    InputError
-        It is a link, has its data elsewhere, holds no numbers or claims too much.
+    OSError
+        It is no HDF5 file, or cannot be read.
     """
-    key = name.encode()
-    try:
-        if group.id.links.get_info(key).type != h5py.h5l.TYPE_HARD:
-            raise InputError(f"{path}: {name} is a link, no variable of its own.")
-        dataset = h5py.h5d.open(group.id, key)
-    except (KeyError, RuntimeError) as error:
-        raise InputError(f"{path} holds no dataset {name} ({error}).") from None
-    if shape is None:
-        _check_dataset(dataset, name, path)
-    elif dataset.shape != shape:
-        raise InputError(f"{path}: {name} has the shape {dataset.shape}, not {shape}.")
-    else:
-        _refuse_storage_outside(dataset, name, path)
-    return h5py.Dataset(dataset)
+    with NETCDF4_PYTHON_LOCK:
+        file = h5py.h5f.open(os.fsencode(path), h5py.h5f.ACC_RDONLY, fapl=_access())
+        try:
+            yield file
+        finally:
+            file.close()
+
+
+@cache
+def _access() -> h5py.h5p.PropFAID:
+    """Return how files are opened: without locks, and all that is open in one is closed with it."""
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
+    access.set_file_locking(False, ignore_when_disabled=True)
+    return access
 
 
 def refuse_outside_data(path: Path) -> None:
@@ -214,22 +216,34 @@ def _names(group: h5py.h5g.GroupID) -> list[bytes]:
     return names
 
 
-def _check_dataset(dataset: h5py.h5d.DatasetID, name: str, path: Path) -> None:
-    _refuse_storage_outside(dataset, name, path)
-    plan = dataset.get_create_plist()
-    if dataset.dtype.kind not in "iuf":
-        raise InputError(f"{path}: {name} holds {dataset.dtype}, not numbers.")
-    check_claim(path, dataset.shape, dataset.dtype.itemsize)
+def check_dataset(dataset: h5py.h5d.DatasetID, name: str, path: Path) -> None:
+    """Refuse a dataset that has its data elsewhere, holds no numbers or claims too much.
+
+    Raises
+    ------
+    InputError
+    """
+    check_storage(dataset, name, path)
+    dtype = dataset.dtype
+    if dtype.kind not in "iuf":
+        raise InputError(f"{path}: {name} holds {dtype}, not numbers.")
+    check_claim(path, dataset.shape, dtype.itemsize)
+
+
+def check_storage(dataset: h5py.h5d.DatasetID, name: str, path: Path) -> None:
+    """Refuse a dataset of any type that has its data elsewhere, or chunks that claim too much."""
+    plan = _refuse_storage_outside(dataset, name, path)
     if plan.get_layout() == h5py.h5d.CHUNKED:
-        check_claim(path, plan.get_chunk(), dataset.dtype.itemsize)
+        check_claim(path, plan.get_chunk(), dataset.get_type().get_size())
 
 
-def _refuse_storage_outside(dataset: h5py.h5d.DatasetID, name: str, path: Path) -> None:
+def _refuse_storage_outside(dataset: h5py.h5d.DatasetID, name: str, path: Path) -> h5py.h5p.PropDCID:
     plan = dataset.get_create_plist()
     if plan.get_layout() == h5py.h5d.VIRTUAL:
         raise _outside(path, name, "is a virtual dataset, put together from other files")
     if plan.get_external_count():
         raise _outside(path, name, f"has its values in the file {plan.get_external(0)[0].decode(errors='replace')}")
+    return plan
 
 
 def _outside(path: Path, name: str, how: str) -> InputError:

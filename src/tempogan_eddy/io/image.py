@@ -6,7 +6,7 @@ import logging
 import math
 import threading
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,9 @@ from tempogan_eddy.io.companions import Flags, decoded_times, flags_of
 from tempogan_eddy.io.container import groups_of, open_stored
 from tempogan_eddy.io.frames import FrameStack
 from tempogan_eddy.io.hdf5_guard import check_claim
+from tempogan_eddy.io.layout import is_member
 from tempogan_eddy.io.once import tell_once
+from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.time_axis import find_time, frame_time
 from tempogan_eddy.io.units import Conversion, kelvin_conversion, text_of
 from tempogan_eddy.io.validity import Decoding, flagged
@@ -49,7 +51,7 @@ class Image:
         The group, as stored.
     time : str or None
         The variable of the frames' times; None where attributes or the file's name tell them.
-    layout : Layout
+    layout : StoredLayout
         Which dimensions are frames, rows and columns.
     times : (T,) datetime64[ns]
         Of the frames as stored.
@@ -60,7 +62,7 @@ class Image:
     name: str
     dataset: xr.Dataset
     time: str | None
-    layout: Layout
+    layout: StoredLayout
     times: np.ndarray
 
     @property
@@ -95,20 +97,30 @@ class Image:
             )
         return conversion
 
-    def stack(self, valid_kelvin: tuple[float, float]) -> FrameStack:
-        """Return the frames in the order of time, in kelvin; raises as `conversion`."""
+    @property
+    def members(self) -> int | None:
+        """The number of members of an ensemble."""
+        return None if self.layout.members is None else self.stored.sizes[self.layout.members]
+
+    def stacks(self, valid_kelvin: tuple[float, float]) -> list[FrameStack]:
+        """Return the frames of each member in the order of time, in kelvin; raises as `conversion`."""
         conversion = self.conversion()
         flags = flags_of(self.dataset, self.name, self.path)
-        read = _Frames(self.path, self.layout, self.order, self.stored, flags, conversion)
-        return FrameStack(self.path, read, self.layout.shape(self.stored), conversion, valid_kelvin)
+        shape = self.layout.shape(self.stored)
+        found = []
+        for number in range(self.members or 1):
+            layout = replace(self.layout, member=number)
+            read = _Frames(self.path, layout, self.order, self.stored, flags, conversion)
+            found.append(FrameStack(self.path, read, shape, conversion, valid_kelvin))
+        return found
 
     def close(self) -> None:
         """Close the file. One that stays open while it is opened twice more can crash the HDF5 library."""
         self.dataset.close()
 
 
-def find_image(path: Path, group: str | None = None, variable: str | None = None, time_from: str = "auto") -> Image:
-    """Open a file and find its brightness temperature; the options are those of `open_cf`.
+def find_image(path: Path, reading: Reading, group: str | None = None) -> Image:
+    """Open a file, or one group of it, and find its brightness temperature.
 
     Raises
     ------
@@ -117,7 +129,8 @@ def find_image(path: Path, group: str | None = None, variable: str | None = None
     InputError
         If the file cannot be read, several variables fit, or the one that fits has too many dimensions.
     """
-    group, name, dataset = _choose(path, group, variable)
+    group, name, dataset = _choose(path, group, reading.variable)
+    time_from = reading.time_from
     try:
         time, layout = _lay_out(dataset, dataset[name], path, time_from)
         image = Image(path, group, name, dataset, time, layout, _times(dataset[name], dataset, time, path, time_from))
@@ -147,7 +160,7 @@ def _choose(path: Path, group: str | None, variable: str | None) -> tuple[str, s
 
 
 @dataclass(frozen=True)
-class Layout:
+class StoredLayout:
     """Where the frames, rows and columns of a stored variable lie.
 
     Parameters
@@ -156,21 +169,28 @@ class Layout:
         The dimension of the frames; None where the variable is one frame.
     rows, columns : hashable
         Those of the image.
+    members : hashable or None
+        The dimension of an ensemble's members.
+    member : int
+        Which of them is read.
     """
 
     frames: Hashable | None
     rows: Hashable
     columns: Hashable
+    members: Hashable | None = None
+    member: int = 0
 
     @property
     def dims(self) -> set[Hashable]:
         """All of them."""
-        return {dim for dim in (self.frames, self.rows, self.columns) if dim is not None}
+        return {self.frames, self.rows, self.columns, self.members} - {None}
 
     def image(self, da: xr.DataArray) -> xr.Variable:
         """Return a variable on the stored grid with (frames), rows and columns in this order; still lazy."""
         kept = [dim for dim in (self.frames, self.rows, self.columns) if dim in da.dims]
-        return da.variable.isel({dim: 0 for dim in da.dims if dim not in kept}).transpose(*kept)
+        others = {dim: self.member if dim == self.members else 0 for dim in da.dims if dim not in kept}
+        return da.variable.isel(others).transpose(*kept)
 
     def part(self, variable: xr.Variable, first: int, last: int) -> np.ndarray:
         """Return some frames of what `image` gave, with an axis of one for each dimension that it does not have."""
@@ -188,7 +208,8 @@ class Layout:
         self, stored: dict[str, xr.Variable], times: np.ndarray, order: np.ndarray
     ) -> dict[str, xr.Variable]:
         """Return the coordinates on (time, y, x), frames in the order of time."""
-        names = {self.rows: "y", self.columns: "x"} | ({self.frames: "time"} if self.frames else {})
+        named = {self.members: "member", self.frames: "time", self.rows: "y", self.columns: "x"}
+        names = {dim: name for dim, name in named.items() if dim is not None}
         kept = {"time": xr.Variable("time", times[order])}
         for name, variable in stored.items():
             if not set(variable.dims) <= set(names):
@@ -197,11 +218,11 @@ class Layout:
             renamed = renamed.isel(time=order) if "time" in renamed.dims else renamed
             # A dimension may bear the name of a coordinate that does not lie along it alone: y(y, x).
             clashes = name == "time" or (name in ("y", "x") and renamed.dims != (name,))
-            kept[f"{name}_coordinate" if clashes else name] = renamed
+            kept["member" if name == self.members else f"{name}_coordinate" if clashes else name] = renamed
         return kept
 
 
-def _lay_out(dataset: xr.Dataset, da: xr.DataArray, path: Path, time_from: str) -> tuple[str | None, Layout]:
+def _lay_out(dataset: xr.Dataset, da: xr.DataArray, path: Path, time_from: str) -> tuple[str | None, StoredLayout]:
     """Return the variable of the times, if there is one, and how the image is laid out."""
     where = f"{path}: {da.name}"
     if 0 in da.shape:
@@ -210,23 +231,24 @@ def _lay_out(dataset: xr.Dataset, da: xr.DataArray, path: Path, time_from: str) 
     frames = next((dim for dim in (dataset[time].dims if time else ()) if dim in da.dims), None)
     if time_from != "auto" and (time is None or dataset[time].size == 1):
         time = frames = None  # a single frame, whose time is looked for elsewhere
-    needed = 2 if frames is None else 3
+    members = next((dim for dim in da.dims if is_member(dim) and dim != frames and da.sizes[dim] > 1), None)
+    needed = 2 + (frames is not None) + (members is not None)
     extra = [dim for dim in da.dims if da.sizes[dim] == 1 and dim != frames][: max(da.ndim - needed, 0)]
     left = [dim for dim in da.dims if dim not in extra]
-    if frames is None and len(left) == 3:
+    if frames is None and len(left) == needed + 1:
         raise NoSequenceError(
             f"{where} has {da.sizes[left[0]]} frames along {left[0]!r} and no times along it; give it a coordinate "
             "along this dimension with units such as 'hours since 1970-01-01'."
         )
     if len(left) != needed:
-        longer = next(dim for dim in left if dim != frames)
+        longer = next(dim for dim in left if dim not in (frames, members))
         raise InputError(
             f"{where} has the dimensions {da.dims}; a sequence has time and two more. Take one part first: "
             f"ncks -d {longer},0 IN OUT, or in Python da.isel({longer}=0)."
         )
-    horizontal = [dim for dim in left if dim != frames]
+    horizontal = [dim for dim in left if dim not in (frames, members)]
     rows, columns = horizontal_axes(_skeleton(dataset, da), (horizontal[0], horizontal[1]))
-    return time, Layout(frames, rows, columns)
+    return time, StoredLayout(frames, rows, columns, members)
 
 
 def _skeleton(dataset: xr.Dataset, da: xr.DataArray) -> xr.DataArray:
@@ -259,7 +281,7 @@ class _Frames:
     def __init__(
         self,
         path: Path,
-        layout: Layout,
+        layout: StoredLayout,
         order: np.ndarray,
         da: xr.DataArray,
         flags: list[Flags],
@@ -294,7 +316,7 @@ class _Frames:
         return np.asarray(values, dtype=np.float32)
 
 
-def _frames_a_chunk(da: xr.DataArray, layout: Layout) -> int:
+def _frames_a_chunk(da: xr.DataArray, layout: StoredLayout) -> int:
     """Return how many frames the file packs into one chunk: 1 where it tells nothing or they are many."""
     chunks = da.encoding.get("chunksizes") or da.encoding.get("chunks")
     if not chunks or layout.frames is None:

@@ -19,6 +19,7 @@ from tempogan_eddy.io.frames import FrameStack, lazy_sequence
 from tempogan_eddy.io.headers import GRID, Header
 from tempogan_eddy.io.image import Image, find_image
 from tempogan_eddy.io.quality import EVERYTHING
+from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.sequence import as_sequence
 from tempogan_eddy.io.stamps import name_without_time
 
@@ -130,13 +131,11 @@ def _split_at_gaps(members: list[Header], stamped: bool) -> list[list[Header]]:
     return groups
 
 
-def join_files(
-    headers: list[Header], name: str, *, variable: str | None, valid_kelvin: tuple[float, float], time_from: str
-) -> xr.DataArray:
+def join_files(headers: list[Header], name: str, reading: Reading) -> xr.DataArray:
     """Return the frames of several files as one lazy sequence in the order of time.
 
-    Frames at a time that an earlier file has are left out; overlaps and gaps are told in a line each. A coordinate
-    that differs from file to file lies along time.
+    If two files have frames of one time, the frame of the earlier file is kept. The log reports overlaps and gaps. A
+    coordinate that differs from file to file lies along time.
 
     Parameters
     ----------
@@ -144,22 +143,29 @@ def join_files(
         Of one kind, or of one but for the grid, in the order of their times.
     name : str
         Of the sequence.
-    variable, valid_kelvin, time_from
-        As for `open_cf`.
+    reading : Reading
+        How the files are read.
     """
-    places = _places(headers)
-    times = np.array([headers[file].times[frame] for file, frame in places])
+    order = _frames_in_order(headers)
+    times = np.array([headers[file].times[frame] for file, frame in order])
     _tell_gaps(times, name)
-    read = _JoinedFrames(headers, places, functools.partial(find_image, variable=variable, time_from=time_from))
+    read = _JoinedFrames(headers, order, functools.partial(find_image, reading=reading))
     rows, columns = headers[0].kind[1:GRID]
-    stack = FrameStack(headers[0].path.parent, read, (len(places), rows, columns), valid_kelvin=valid_kelvin)
+    members: int | None = headers[0].kind[-1]
+    folder, shape = headers[0].path.parent, (len(order), rows, columns)
+    stacks = [
+        FrameStack(folder, functools.partial(read, member), shape, valid_kelvin=reading.valid_kelvin, paths=read.paths)
+        for member in range(members or 1)
+    ]
     names = dict.fromkeys(key for header in headers for key in header.coords)
-    coords = {key: _coordinate(headers, places, key) for key in names}
-    da = lazy_sequence(stack, {"time": ("time", times), **coords}, {**headers[0].attrs, "sequence": name})
+    coords = {key: _coordinate(headers, order, key) for key in names}
+    da = lazy_sequence(
+        stacks if members else stacks[0], {"time": ("time", times), **coords}, {**headers[0].attrs, "sequence": name}
+    )
     return as_sequence(da, valid_kelvin=EVERYTHING)
 
 
-def _coordinate(headers: list[Header], places: list[tuple[int, int]], name: str) -> xr.Variable:
+def _coordinate(headers: list[Header], order: list[tuple[int, int]], name: str) -> xr.Variable:
     """Return a coordinate of all files: as it is where it is the same in all, else along time, missing where absent."""
     held = [header.coords.get(name) for header in headers]
     known = [variable for variable in held if variable is not None]
@@ -175,14 +181,14 @@ def _coordinate(headers: list[Header], places: list[tuple[int, int]], name: str)
         log.warning("%s has other dimensions from file to file; missing where it differs", name)
     empty = np.full(first.isel(time=0).shape if "time" in first.dims else first.shape, missing)
     values = []
-    for file, frame in places:
+    for file, frame in order:
         variable = fitting[file]
         one = empty if variable is None else variable.isel(time=frame) if "time" in variable.dims else variable
         values.append(np.asarray(one))
     return xr.Variable(("time", *dims), np.stack(values), first.attrs)
 
 
-def _places(headers: list[Header]) -> list[tuple[int, int]]:
+def _frames_in_order(headers: list[Header]) -> list[tuple[int, int]]:
     """Return file and frame of each frame of the whole, in the order of time, each time once."""
     every = [(time, file, frame) for file, header in enumerate(headers) for frame, time in enumerate(header.times)]
     every.sort()
@@ -221,23 +227,22 @@ def _tell_gaps(times: np.ndarray, name: str) -> None:
 class _JoinedFrames:
     """Frames by number from many files, in kelvin and unmasked; a few of the files are held open."""
 
-    def __init__(self, headers: list[Header], places: list[tuple[int, int]], find: Callable[[Path], Image]) -> None:
-        self.paths, self.places, self.find = [header.path for header in headers], places, find
-        self._held: OrderedDict[int, tuple[Image, FrameStack]] = OrderedDict()
+    def __init__(self, headers: list[Header], order: list[tuple[int, int]], find: Callable[[Path], Image]) -> None:
+        self.paths, self.order, self.find = [header.path for header in headers], order, find
+        self._held: OrderedDict[int, tuple[Image, list[FrameStack]]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def __call__(self, number: int) -> np.ndarray:
-        file, frame = self.places[number]
+    def __call__(self, member: int, number: int) -> np.ndarray:
+        file, frame = self.order[number]
         with self._lock:
-            stack = self._stack(file)
-            return stack[frame, slice(None), slice(None)]
+            return self._stacks(file)[member][frame, slice(None), slice(None)]
 
-    def _stack(self, file: int) -> FrameStack:
+    def _stacks(self, file: int) -> list[FrameStack]:
         if file not in self._held:
             while len(self._held) >= FILES_OPEN:
                 _, (image, _) = self._held.popitem(last=False)
                 image.close()
             image = self.find(self.paths[file])
-            self._held[file] = image, image.stack(EVERYTHING)
+            self._held[file] = image, image.stacks(EVERYTHING)
         self._held.move_to_end(file)
         return self._held[file][1]

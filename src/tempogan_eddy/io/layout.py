@@ -15,7 +15,7 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.axes import direction_of, horizontal_axes, role_of
 from tempogan_eddy.io.sequence import DIMS, as_dates
 
-__all__ = ["Layout", "layout_of", "times_of"]
+__all__ = ["Layout", "is_member", "layout_of", "times_of"]
 
 UNNAMED = re.compile(r"dim_\d+")
 """What xarray calls a dimension that nobody named."""
@@ -38,22 +38,34 @@ class Layout:
         Along the rows and columns.
     extras : tuple
         All others, each of size 1.
+    member : hashable or None
+        Along the members of an ensemble.
     """
 
     time: Hashable | None
     y: Hashable
     x: Hashable
     extras: tuple[Hashable, ...]
+    member: Hashable | None = None
 
     @property
     def names(self) -> dict[Hashable, str]:
         """What a sequence calls the dimensions."""
-        named: dict[Hashable, str] = {self.y: "y", self.x: "x"}
-        return named if self.time is None else {self.time: "time", **named}
+        named = {self.member: "member", self.time: "time", self.y: "y", self.x: "x"}
+        return {dim: name for dim, name in named.items() if dim is not None}
 
 
-def layout_of(da: xr.DataArray, label: str) -> Layout:
+def layout_of(da: xr.DataArray, label: str, *, ensembles: bool = False) -> Layout:
     """Find out what the dimensions of an array are, by their coordinates and names.
+
+    Parameters
+    ----------
+    da : DataArray
+        Any array.
+    label : str
+        What messages call it.
+    ensembles : bool
+        Whether a dimension of several members is allowed.
 
     Raises
     ------
@@ -69,13 +81,19 @@ def layout_of(da: xr.DataArray, label: str) -> Layout:
     if da.ndim <= 3 and all(UNNAMED.fullmatch(str(dim)) for dim in da.dims):
         return Layout(da.dims[0] if da.ndim == 3 else None, da.dims[-2], da.dims[-1], ())
     time = _time_dimension(da, label)
-    rest = [dim for dim in da.dims if dim != time]
+    member = next((dim for dim in da.dims if is_member(dim) and da.sizes[dim] > 1), None) if ensembles else None
+    rest = [dim for dim in da.dims if dim not in (time, member)]
     y, x = horizontal_axes(da, _horizontal(da, rest, label))
     extras = tuple(dim for dim in rest if dim not in (y, x))
     for dim in extras:
         if da.sizes[dim] > 1:
             raise InputError(_too_many(da, dim, label))
-    return Layout(time, y, x, extras)
+    return Layout(time, y, x, extras, member)
+
+
+def is_member(dim: Hashable) -> bool:
+    """Return whether a dimension is named like that of an ensemble's members."""
+    return str(dim).lower() in MEMBERS
 
 
 def _time_dimension(da: xr.DataArray, label: str) -> Hashable | None:
@@ -110,7 +128,7 @@ def _horizontal(da: xr.DataArray, dims: list[Hashable], label: str) -> tuple[Has
 
 def _too_many(da: xr.DataArray, dim: Hashable, label: str) -> str:
     size = da.sizes[dim]
-    if str(dim).lower() in MEMBERS:
+    if is_member(dim):
         return (
             f"{label} is an ensemble of {size} along {str(dim)!r}; take one member at a time, for example "
             f"{_call('isel', dim, 0)}."

@@ -7,7 +7,7 @@ import xarray as xr
 
 from tempogan_eddy.errors import InputError
 
-__all__ = ["MEMBER", "member_names", "select_member"]
+__all__ = ["MEMBER", "member_names", "refuse_ensemble", "select_member"]
 
 MEMBER = "member"
 """Name of the dimension in front of (time, y, x)."""
@@ -41,3 +41,18 @@ def select_member(da: xr.DataArray, name: str | None = None) -> xr.DataArray:
     if name is not None and name not in names:
         raise InputError(f"There is no member {name!r}; the members are {', '.join(names)}.")
     return da.isel({MEMBER: names.index(name) if name is not None else 0}, drop=True).transpose("time", "y", "x")
+
+
+def refuse_ensemble(da: xr.DataArray) -> None:
+    """Refuse a sequence of several members.
+
+    Raises
+    ------
+    InputError
+        It has the dimension ``member``.
+    """
+    if MEMBER in da.dims:
+        label = da.attrs.get("sequence") or da.name or "the sequence"
+        raise InputError(
+            f"{label} is an ensemble of {da.sizes[MEMBER]} members; take one at a time (da.isel(member=0))."
+        )

@@ -1,17 +1,23 @@
-"""File names from names that files tell of themselves, which can be any text."""
+"""Names in messages and in file names, which files tell of themselves and which can be any text."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import unicodedata
-from collections.abc import Container
+from collections.abc import Collection, Container
 
-__all__ = ["safe_name"]
+__all__ = ["listed", "safe_name"]
 
 # What Windows, or a Zarr store, keeps for itself.
 RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[\d¹²³])(\..*)?|zarr\.json", re.IGNORECASE)
 LONGEST, DIGITS = 100, 6  # bytes, which leaves room for a date before it and a suffix behind it
+
+
+def listed(names: Collection[object], most: int = 12, between: str = ", ") -> str:
+    """Return names for a message, at most so many of them."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return between.join([str(name) for name in names][:most]) + more
 
 
 def safe_name(text: object, taken: Container[str] = ()) -> str:

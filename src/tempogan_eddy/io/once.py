@@ -1,4 +1,4 @@
-"""Telling once what is true of every file of a folder: an archive is thousands of files alike."""
+"""Messages that are logged once a folder: an archive is thousands of files alike."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _TOLD: set[tuple[str, ...]] = set()
 
 
 def tell_once(log: logging.Logger, level: int, message: str, where: str | Path, *args: object) -> None:
-    """Log a message about a file, once for all files of its folder of which the same is true.
+    """Log a message about a file unless the log has the same message about another file of its folder.
 
     Parameters
     ----------

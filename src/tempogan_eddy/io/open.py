@@ -5,38 +5,25 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypedDict, TypeVar, Unpack
+from typing import TypeVar, Unpack
 
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io import sources
-from tempogan_eddy.io.cf import NoSequenceError, open_cf
-from tempogan_eddy.io.digital_typhoon import open_digital_typhoon
-from tempogan_eddy.io.join import join_files
-from tempogan_eddy.io.png import open_png
-from tempogan_eddy.io.quality import VALID_KELVIN
-from tempogan_eddy.io.sources import Paths, Source
-from tempogan_eddy.io.time_axis import TIME_FROM
+from tempogan_eddy.io import finding
+from tempogan_eddy.io.choice import NoSequenceError
+from tempogan_eddy.io.finding import Paths
+from tempogan_eddy.io.format import StoredSequence
+from tempogan_eddy.io.names import listed
+from tempogan_eddy.io.reading import ReaderOptions, Reading
 
-__all__ = ["ReaderOptions", "choose", "find_sources", "open_sequence", "open_sequences", "open_source", "search"]
+__all__ = ["choose", "find_sequences", "open_found", "open_sequence", "open_sequences", "search"]
 
 log = logging.getLogger(__name__)
 
 Found = TypeVar("Found")
 
 FEW = 20  # sequences that are opened to see whether they are any
-
-
-class ReaderOptions(TypedDict, total=False):
-    """How files are read; what each means and its default stand at :func:`open_sequence`."""
-
-    variable: str | None
-    grey_kelvin: tuple[float, float]
-    cadence: str
-    valid_kelvin: tuple[float, float]
-    unreadable: str
-    time_from: str
 
 
 def open_sequence(
@@ -83,7 +70,7 @@ def open_sequence(
     InputError
         If the path is missing, unreadable, holds nothing known, or several sequences and none was named.
     """
-    found = find_sources(path, format, **options)
+    found = find_sequences(path, format, **options)
     if storm is None and 1 < len(found) <= FEW:
         opened = _with_temperatures(found, options)
         if len(opened) == 1:
@@ -93,18 +80,21 @@ def open_sequence(
             return only
         found = {name: found[name] for name in opened or found}
     if len(found) == 1 and storm not in found:
-        alone = open_source(*found.values(), **options)
+        (stored,) = found.values()
+        alone = stored.open(**options)
         if storm in {None, alone.attrs["sequence"]}:
             return alone
-    return open_source(choose(found, storm, path), **options)
+    return choose(found, storm, path).open(**options)
 
 
-def _with_temperatures(found: dict[str, Source], options: ReaderOptions) -> dict[str, xr.DataArray | InputError]:
+def _with_temperatures(
+    found: dict[str, StoredSequence], options: ReaderOptions
+) -> dict[str, xr.DataArray | InputError]:
     """Open what holds brightness temperature, or say why it cannot: a table or a flow beside it is no choice."""
     opened: dict[str, xr.DataArray | InputError] = {}
-    for name, source in found.items():
+    for name, stored in found.items():
         try:
-            opened[name] = open_source(source, **options)
+            opened[name] = stored.open(**options)
         except NoSequenceError as error:
             log.warning("left out: %s", error)
         except InputError as error:
@@ -139,44 +129,47 @@ def open_sequences(
     InputError
         If the path is missing, nothing in it is a sequence, or one cannot be opened.
     """
+    return open_found(find_sequences(path, format, **options), path, **options)
+
+
+def open_found(
+    found: Mapping[str, StoredSequence], path: Paths, **options: Unpack[ReaderOptions]
+) -> dict[str, xr.DataArray]:
+    """Open what was found at a path; as `open_sequences`."""
     opened: dict[str, xr.DataArray] = {}
-    found = find_sources(path, format, **options)
-    for name, source in found.items():
+    for name, stored in found.items():
         try:
-            opened[name] = open_source(source, name=name, **options)
+            opened[name] = stored.open(**options)
         except NoSequenceError as error:
             if len(found) == 1:
                 raise
             log.warning("left out: %s", error)
     if not opened:
-        raise InputError(f"{_shown(path)} holds no sequence of brightness temperature in {_listed(found)}.")
+        raise InputError(f"{_shown(path)} holds no sequence of brightness temperature in {listed(found)}.")
     return opened
 
 
-def find_sources(paths: Paths, format: str | None = None, **options: Unpack[ReaderOptions]) -> dict[str, Source]:
+def find_sequences(
+    paths: Paths, format: str | None = None, **options: Unpack[ReaderOptions]
+) -> dict[str, StoredSequence]:
     """Return what paths hold, by name, unopened; the options are those of :func:`open_sequence`.
 
     Raises
     ------
     InputError
-        As `sources.find_sources`, or if one of many files that continue each other cannot be read.
+        A path is missing or holds nothing known, two sequences have one name, or one of many files that continue each
+        other cannot be read.
     """
     found = search(paths, format, **options)
-    for source in found.values():
-        if source.fault and len(found) > 1:
-            raise InputError(source.fault)
+    for stored in found.values():
+        if stored.fault and len(found) > 1:
+            raise InputError(stored.fault)
     return found
 
 
-def search(paths: Paths, format: str | None = None, **options: Unpack[ReaderOptions]) -> dict[str, Source]:
-    """Return the same where a file cannot be read; opened, its source says why."""
-    return sources.find_sources(
-        paths,
-        format,
-        variable=options.get("variable"),
-        time_from=options.get("time_from", "auto"),
-        unreadable=options.get("unreadable", "error"),
-    )
+def search(paths: Paths, format: str | None = None, **options: Unpack[ReaderOptions]) -> dict[str, StoredSequence]:
+    """Return the same although a file cannot be read; opened, its sequence says why."""
+    return finding.find_sequences(paths, format, Reading(**options))
 
 
 def choose(found: Mapping[str, Found], name: str | None, path: Paths) -> Found:
@@ -189,63 +182,12 @@ def choose(found: Mapping[str, Found], name: str | None, path: Paths) -> Found:
     """
     if name is None and len(found) > 1:
         raise InputError(
-            f"{_shown(path)} holds {len(found)} sequences ({_listed(found)}); name one (storm, or --storm)."
+            f"{_shown(path)} holds {len(found)} sequences ({listed(found)}); name one (storm, or --storm)."
         )
     if name is not None and name not in found:
-        raise InputError(f"{_shown(path)} holds no sequence {name!r}; it holds {_listed(found)}.")
+        raise InputError(f"{_shown(path)} holds no sequence {name!r}; it holds {listed(found)}.")
     return found[name or next(iter(found))]
 
 
 def _shown(path: Paths) -> str:
-    if isinstance(path, str | Path):
-        return str(path)
-    return ", ".join(map(str, path[:3])) + (f" and {len(path) - 3} more" if len(path) > 3 else "")
-
-
-def _listed(names: Mapping[str, object]) -> str:
-    shown = list(names)[:12]
-    return ", ".join(shown) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
-
-
-def open_source(
-    source: Source,
-    *,
-    name: str | None = None,
-    variable: str | None = None,
-    grey_kelvin: tuple[float, float] = (170.0, 320.0),
-    cadence: str = "1h",
-    valid_kelvin: tuple[float, float] = VALID_KELVIN,
-    unreadable: str = "error",
-    time_from: str = "auto",
-) -> xr.DataArray:
-    """Open what was found, joined files under a name; the options are those of :func:`open_sequence`."""
-    if time_from not in TIME_FROM:
-        raise InputError(f"Unknown time_from {time_from!r}; use one of {', '.join(TIME_FROM)}.")
-    if source.fault:
-        raise InputError(source.fault)
-    match source.format:
-        case "digital-typhoon":
-            return open_digital_typhoon(
-                source.path, files=source.files, valid_kelvin=valid_kelvin, unreadable=unreadable
-            )
-        case "png":
-            return open_png(
-                source.path,
-                files=source.files,
-                grey_kelvin=grey_kelvin,
-                cadence=cadence,
-                valid_kelvin=valid_kelvin,
-                unreadable=unreadable,
-            )
-        case _ if source.headers:
-            return join_files(
-                list(source.headers),
-                name or source.parts[-1],
-                variable=variable,
-                valid_kelvin=valid_kelvin,
-                time_from=time_from,
-            )
-        case _:
-            return open_cf(
-                source.path, group=source.group, variable=variable, valid_kelvin=valid_kelvin, time_from=time_from
-            )
+    return str(path) if isinstance(path, str | Path) else listed(path, 3)

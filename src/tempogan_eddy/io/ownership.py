@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
+from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
+
 from tempogan_eddy import __version__
 from tempogan_eddy.errors import InputError
 
@@ -19,6 +22,7 @@ __all__ = [
     "Kind",
     "attributes_are_ours",
     "check_place",
+    "hdf5_is_ours",
     "is_mark",
     "mark",
     "mark_attributes",
@@ -53,6 +57,15 @@ class Kind:
     recognise: Callable[[Path], bool]
     alike: Callable[[Path], bool] | None = None
 
+    @classmethod
+    def of_frames(cls, name: str, suffix: str, recognise: Callable[[Path], bool]) -> Kind:
+        """Return the kind of a folder that holds frames alone, each a file with a suffix that `recognise` tests."""
+        return cls(
+            name,
+            lambda folder: all(map(recognise, folder.iterdir())),
+            lambda folder: all(entry.is_file() and entry.suffix.lower() == suffix for entry in folder.iterdir()),
+        )
+
 
 def mark(kind: str) -> str:
     """The text that an output carries inside, such as ``TempoGAN-Eddy figure 0.1.0``."""
@@ -80,6 +93,12 @@ def attributes_are_ours(attrs: Mapping[Any, Any], kind: str) -> bool:
     if found:
         return is_mark(found, kind) and found.endswith(f", history {_digest(history)}")
     return kind == "sequence" and EARLIER.match(history.rstrip().rpartition("\n")[2]) is not None
+
+
+def hdf5_is_ours(path: Path, kind: str) -> bool:
+    """Whether a NetCDF-4 or HDF5 file holds the mark of a kind."""
+    with NETCDF4_PYTHON_LOCK, h5py.File(path, "r") as file:
+        return attributes_are_ours(dict(file.attrs), kind)
 
 
 def _digest(history: str) -> str:

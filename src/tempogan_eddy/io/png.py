@@ -25,7 +25,8 @@ from tempogan_eddy.io.pipeline import write_frames
 from tempogan_eddy.io.png_pixels import read_header, read_pixels
 from tempogan_eddy.io.png_record import WRITTEN, WRITTEN_KELVIN, Mapping, Record, read_record
 from tempogan_eddy.io.png_times import frame_times, natural_key
-from tempogan_eddy.io.quality import VALID_KELVIN, mask_impossible
+from tempogan_eddy.io.quality import mask_impossible
+from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.sequence import as_sequence
 from tempogan_eddy.io.white_cold import looks_white_cold
 
@@ -36,38 +37,23 @@ log = logging.getLogger(__name__)
 TEXT_KEY = "tempogan-eddy"
 
 
-def open_png(
-    path: Path,
-    *,
-    files: Sequence[Path] = (),
-    grey_kelvin: tuple[float, float] = (170.0, 320.0),
-    cadence: str = "1h",
-    valid_kelvin: tuple[float, float] = VALID_KELVIN,
-    unreadable: str = "error",
-) -> xr.DataArray:
+def open_png(path: Path, reading: Reading | None = None, files: Sequence[Path] = ()) -> xr.DataArray:
     """Open a folder of PNG frames as one sequence, or one frame as a sequence of one.
 
     Times are the recorded ones, else those in every file name (:mod:`tempogan_eddy.io.stamps`), else 2000-01-01 plus
-    the frame's number times the cadence; ``attrs["time_source"]`` says which. Hidden files are passed over. Frames of
-    1 to 16 bits are exact, also where grey is stored as colour or as a grey palette. A warning says, once a folder,
-    where the first, middle and last frame look as if white meant cold. A blank frame is missing, with a warning.
-    Frames named like those of Digital Typhoon tell their satellites.
+    the frame's number times the cadence; ``attrs["time_source"]`` says which. Hidden files are skipped. Frames of
+    1 to 16 bits are exact, also where grey is stored as colour or as a grey palette. The log warns, once a folder, if
+    the first, middle and last frame look as if white meant cold. A blank frame is missing, with a warning. Frames named
+    like those of Digital Typhoon tell their satellites.
 
     Parameters
     ----------
     path : Path
         The folder, or one frame.
+    reading : Reading, optional
+        How it is read. If a frame that cannot be read is a gap, every frame is read once now.
     files : sequence of Path, optional
-        Some of its frames; all by default.
-    grey_kelvin : tuple of float
-        Kelvin of black and of white, where the frames record no mapping; white is the colder one where it means cold.
-    cadence : str
-        Time between frames that tell no time, as a pandas offset; ``native`` means 1 h.
-    valid_kelvin : tuple of float
-        Values outside these kelvins are missing.
-    unreadable : {"error", "gap"}
-        What a frame that cannot be read is: an error that names the file, or (every frame is then read once
-        now) a frame left out, with a warning.
+        Some of the folder's frames; all by default.
 
     Returns
     -------
@@ -80,9 +66,11 @@ def open_png(
         For a frame that is no PNG, is damaged, is coloured, claims a size that it cannot hold, or has another size
         than the first; for names whose times are none or can be read in two ways; for a cadence that is none.
     """
+    reading = reading or Reading()
+    grey_kelvin, valid_kelvin = reading.grey_kelvin, reading.valid_kelvin
     found = [path] if path.is_file() else [file for file in files or path.iterdir() if _is_frame(file)]
     files = sorted(found, key=natural_key)
-    if unreadable == "gap":
+    if reading.unreadable == "gap":
         files = [file for file in files if _is_readable(file)]
     if not files:
         raise InputError(f"{path} holds no PNG frame that can be read.")
@@ -93,7 +81,7 @@ def open_png(
             size = header.rows, header.columns
             raise InputError(f"{file} has {size} pixels, the first frame of its folder {shape}; resize it.")
     records = [read_record(file, header.text) for file, header in zip(files, headers, strict=True)]
-    times, time_source = frame_times(files, records, cadence)
+    times, time_source = frame_times(files, records, reading.cadence)
     order = np.argsort(times, kind="stable")
     files, records = [files[i] for i in order], [records[i] for i in order]
     read = functools.partial(_read_frame, files, records, grey_kelvin, set())

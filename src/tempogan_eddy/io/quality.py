@@ -19,12 +19,16 @@ from tempogan_eddy.errors import InputError
 __all__ = [
     "EVERYTHING",
     "FLAT_SHARE",
+    "GREY_KELVIN",
     "SMALLEST_ISLAND",
     "VALID_KELVIN",
     "mask_calibration_bars",
     "mask_impossible",
     "refuse_celsius",
 ]
+
+GREY_KELVIN = (170.0, 320.0)
+"""Kelvins of black and white in a picture, and those that a network sees as 0 and 1, unless stated otherwise."""
 
 VALID_KELVIN = (160.0, 330.0)
 """No cloud top is colder and hardly any ground warmer in the infrared window, kelvin.

@@ -83,7 +83,7 @@ def _outer_attributes(
     attrs: dict[Any, Any] = {}
     for key, value in original.attrs.items():
         if key not in before:
-            kept = None if key in OF_NUMBERS else _on_the_new_grid(str(key), value, pixel, changed.shape[1:])
+            kept = None if key in OF_NUMBERS else _on_the_new_grid(str(key), value, pixel, changed.shape[-2:])
             if kept is not None:  # an object: only its name can tell whether it still holds
                 attrs |= dict.fromkeys(rescaled({key: ""}, 1 / pixel), kept)
         elif key in after:

@@ -10,18 +10,16 @@ import xarray as xr
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.arrays import adapt
 from tempogan_eddy.io.aside import written_aside
-from tempogan_eddy.io.cf_write import write_cf
 from tempogan_eddy.io.coverage import covered
-from tempogan_eddy.io.digital_typhoon_write import check_basin, write_digital_typhoon
+from tempogan_eddy.io.format import Format, Writing, recognise
 from tempogan_eddy.io.frames import source_paths
 from tempogan_eddy.io.history import with_line
-from tempogan_eddy.io.kinds import SEQUENCES
+from tempogan_eddy.io.member import MEMBER
 from tempogan_eddy.io.ownership import check_place
-from tempogan_eddy.io.png import write_png
-from tempogan_eddy.io.precision import Precision, precision_of
+from tempogan_eddy.io.precision import precision_of
 from tempogan_eddy.io.quality import EVERYTHING
-from tempogan_eddy.io.sequence import DIMS, as_sequence
-from tempogan_eddy.io.sources import FORMATS, NETCDF_SUFFIXES, recognise
+from tempogan_eddy.io.sequence import as_sequence, has_dims
+from tempogan_eddy.registry import FORMATS
 
 __all__ = ["check_output", "save_sequence"]
 
@@ -44,8 +42,8 @@ def save_sequence(
 
     Parameters
     ----------
-    da : DataArray (time, y, x)
-        A sequence; other arrays are taken as `reconstruct` takes them, if they say when they were seen.
+    da : DataArray (time, y, x) or (member, time, y, x)
+        A sequence or an ensemble; other arrays are taken as `reconstruct` takes them, if they say when they were seen.
     path : str or Path
         ``*.nc`` (CF NetCDF), ``*.zarr`` (Zarr v3), a folder of 16-bit PNG frames, or the folder of a Digital
         Typhoon basin, to which the sequence is added under its ``attrs["sequence"]``.
@@ -76,22 +74,20 @@ def save_sequence(
     format = check_output(da, path, format, precision=precision, overwrite=overwrite)
     da = as_sequence(da, valid_kelvin=EVERYTHING)
     da.attrs = covered(da) | {"history": with_line(da.attrs, history or "written by tempogan-eddy")}
-    on_frame = on_frame or (lambda done: None)
-    if format == "digital-typhoon":
-        write_digital_typhoon(da, path, on_frame, overwrite=overwrite)
+    writing = Writing(precision_of(precision), on_frame or (lambda done: None), overwrite)
+    known = FORMATS[format]
+    if known.check_place is not None:
+        known.write(da, path, writing)
         return
-    with written_aside(path, SEQUENCES[format], overwrite=overwrite) as partial:
-        if format == "png":
-            write_png(da, partial, on_frame)
-        else:
-            write_cf(da, partial, format, precision_of(precision), on_frame)
+    with written_aside(path, known.owns, overwrite=overwrite) as partial:
+        known.write(da, partial, writing)
 
 
 def _sequence(held: Any) -> xr.DataArray:
     """Return what people hold, as `adapt` takes it, as a sequence with times."""
-    if isinstance(held, xr.DataArray) and set(held.dims) == set(DIMS):
+    if isinstance(held, xr.DataArray) and has_dims(held):
         return held
-    adapted = adapt(held)
+    adapted = adapt(held, ensembles=True)
     if not adapted.timed:
         raise InputError("The frames have no time to be written; give them one (da.assign_coords(time=...)).")
     return adapted.sequence
@@ -112,31 +108,31 @@ def check_output(
     InputError
         As `save_sequence`: before a long computation rather than after.
     """
-    sources = {Path(os.path.realpath(source)) for source in source_paths(da)}
-    format = _format(path, format, sources)
-    _check_precision(precision_of(precision), format)
-    if sources & set(Path(os.path.realpath(path)).parents):
+    inputs = {Path(os.path.realpath(path)) for path in source_paths(da)}
+    known = _format(path, format, inputs)
+    if precision_of(precision).name not in known.precisions:
+        raise InputError(f"The format {known.name} holds no {precision} values; write NetCDF or Zarr.")
+    if MEMBER in da.dims and not known.holds_ensembles:
+        raise InputError(
+            f"The format {known.name} holds one member, not {da.sizes[MEMBER]}; write NetCDF or Zarr, or one member "
+            "at a time (da.isel(member=0))."
+        )
+    if inputs & set(Path(os.path.realpath(path)).parents):
         raise InputError(f"{path} lies in what the input is read from; write to another place.")
-    if format == "digital-typhoon":
-        check_basin(da, path, overwrite, sources)
+    if known.check_place is not None:
+        known.check_place(da, path, overwrite, inputs)
     else:
-        check_place(path, SEQUENCES[format], overwrite=overwrite, sources=sources)
-    return format
+        check_place(path, known.owns, overwrite=overwrite, sources=inputs)
+    return known.name
 
 
-def _check_precision(precision: Precision, format: str) -> None:
-    fixed = {"png": ("packed", "exact"), "digital-typhoon": ("packed",)}
-    if precision.name in fixed.get(format, ()):
-        raise InputError(f"The format {format} holds no {precision.name} values; write NetCDF or Zarr.")
-
-
-def _format(path: Path, format: str | None, sources: set[Path]) -> str:
-    if format is not None and format not in FORMATS:
-        raise InputError(f"Unknown format {format!r}; use one of {', '.join(FORMATS)}.")
+def _format(path: Path, format: str | None, inputs: set[Path]) -> Format:
+    if format is not None:
+        return FORMATS[format]
     suffix = path.suffix.lower()
-    found = format or ("netcdf" if suffix in NETCDF_SUFFIXES else "zarr" if suffix == ".zarr" else None)
+    found = next((known for known in FORMATS.values() if suffix in known.suffixes), None)
     if found is None and not suffix:  # a folder, like the input
-        found = next((recognise(source) for source in sources if source.is_dir()), None)
+        found = next((recognise(folder) for folder in inputs if folder.is_dir()), None)
     if found is None:
         raise InputError(f"{path} does not tell its format; end it with .nc or .zarr, or give {', '.join(FORMATS)}.")
     return found

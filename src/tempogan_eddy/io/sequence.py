@@ -1,8 +1,9 @@
 """The one data type between all parts: a sequence, stated and checked in one place.
 
-A sequence is an ``xarray.DataArray`` named ``brightness_temperature`` with dims exactly ``(time, y, x)``:
-float32 kelvin, NaN where missing, lazy (dask, whole frames, one or several a chunk), with a ``time`` coordinate
-that never decreases. ``attrs["sequence"]`` names the storm. All other coordinates and attributes are the file's own.
+A sequence is an ``xarray.DataArray`` named ``brightness_temperature`` with dims exactly ``(time, y, x)``, or
+``(member, time, y, x)`` for an ensemble: float32 kelvin, NaN where missing, lazy (dask, whole frames, one or several a
+chunk), with a ``time`` coordinate that never decreases. ``attrs["sequence"]`` names the storm. All other coordinates
+and attributes are the file's own.
 """
 
 import functools
@@ -10,7 +11,6 @@ import logging
 import re
 from collections.abc import Hashable, Iterable
 from datetime import datetime
-from typing import Any
 
 import dask.array
 import numpy as np
@@ -18,11 +18,22 @@ import pandas as pd
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.attributes import plain
 from tempogan_eddy.io.cadence import nominal_times, parse_duration
+from tempogan_eddy.io.member import MEMBER
 from tempogan_eddy.io.quality import VALID_KELVIN, mask_impossible
 from tempogan_eddy.io.units import Conversion, kelvin_conversion, text_of
 
-__all__ = ["DIMS", "NAME", "as_dates", "as_sequence", "label_of", "order_of_times", "select_time"]
+__all__ = [
+    "DIMS",
+    "NAME",
+    "as_dates",
+    "as_sequence",
+    "has_dims",
+    "label_of",
+    "order_of_times",
+    "select_time",
+]
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +53,8 @@ def as_sequence(
     Parameters
     ----------
     da : DataArray
-        Dims ``time``, ``y``, ``x`` in any order; ``attrs["units"]`` in kelvin or degrees Celsius; any real numeric
-        type; frames in any order of time.
+        Dims ``time``, ``y``, ``x`` and perhaps ``member`` in any order; ``attrs["units"]`` in kelvin or degrees
+        Celsius; any real numeric type; frames in any order of time.
     sequence : str, optional
         The storm's name, used where ``attrs`` holds none.
     valid_kelvin : tuple of float
@@ -51,7 +62,7 @@ def as_sequence(
 
     Returns
     -------
-    DataArray (time, y, x)
+    DataArray (time, y, x) or (member, time, y, x)
         Lazy float32 kelvin, in the order of time, in the chunks along time that it came in; coordinates and
         attributes kept.
 
@@ -61,7 +72,7 @@ def as_sequence(
         For other dims, units, types or times than a sequence can have.
     """
     label = label_of(da, sequence)
-    if set(da.dims) != set(DIMS):
+    if not has_dims(da):
         raise InputError(
             f"{label} has the dimensions {tuple(da.dims)}; a sequence has exactly {DIMS}: rename them "
             f"(da.rename({_first_other(da.dims)}=...)) or choose one of the others (da.isel)."
@@ -77,20 +88,25 @@ def as_sequence(
             f"{label} has {told}; its attribute units must say K or degrees_Celsius "
             "(xarray: attrs['units']; a NetCDF file: ncatted -a units,VARIABLE,o,c,K FILE)."
         )
-    da = da.transpose(*DIMS).assign_coords(time=check_times(da, label))
+    da = da.transpose(..., *DIMS).assign_coords(time=check_times(da, label))
     order = order_of_times(da["time"].values, label)
     if order is not None:
         da = da.isel(time=order)
     # Frames that are computed together stay together: one alone would have its whole chunk computed for it.
     data = da.chunk({"y": -1, "x": -1} if da.chunks else {"time": 1, "y": -1, "x": -1}).data
     clean = functools.partial(_to_kelvin, conversion=conversion, valid_kelvin=valid_kelvin)
-    data = dask.array.map_blocks(clean, data, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32))
-    attrs = {str(key): _plain(value) for key, value in da.attrs.items()} | {
+    data = dask.array.map_blocks(clean, data, dtype=np.float32, meta=np.empty((0,) * da.ndim, np.float32))
+    attrs = {str(key): plain(value) for key, value in da.attrs.items()} | {
         "units": "K",
         "standard_name": NAME,
     }
     attrs["sequence"] = str(attrs.get("sequence", label))
     return da.copy(data=data).rename(NAME).assign_attrs(attrs)
+
+
+def has_dims(da: xr.DataArray) -> bool:
+    """Return whether a DataArray has the dimensions of a sequence, in any order."""
+    return set(da.dims) in ({*DIMS}, {MEMBER, *DIMS})
 
 
 def label_of(da: xr.DataArray, sequence: str | None = None) -> str:
@@ -102,17 +118,6 @@ def label_of(da: xr.DataArray, sequence: str | None = None) -> str:
 
 def _first_other(dims: Iterable[Hashable]) -> str:
     return next((str(dim) for dim in dims if dim not in DIMS), "band")
-
-
-def _plain(value: Any) -> str | int | float | list[Any]:
-    """Return an attribute as text, a number or a list of such, which every format can hold."""
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    if isinstance(value, np.generic | np.ndarray):
-        value = value.tolist()
-    if isinstance(value, list | tuple) and all(isinstance(item, str | int | float) for item in value):
-        return list(value)
-    return int(value) if isinstance(value, bool) else value if isinstance(value, str | int | float) else str(value)
 
 
 def _to_kelvin(block: np.ndarray, conversion: Conversion, valid_kelvin: tuple[float, float]) -> np.ndarray:

@@ -144,6 +144,7 @@ def _since(values: np.ndarray, units: str, calendar: str, where: str | Path) -> 
     return np.where(known, exact, np.datetime64("NaT", "ns"))
 
 
+@cache
 def _parts(units: str) -> tuple[str, str, int]:
     """Return the unit, the epoch in the one form that cftime reads in every calendar, and its zone, microseconds."""
     unit, _, epoch = re.split(r"\s+", units.strip(), maxsplit=2)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from tempogan_eddy.errors import InputError
 
-__all__ = ["Seen", "entries", "refuse_special", "walk"]
+__all__ = ["Seen", "entries", "names_in", "refuse_special", "walk"]
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,20 @@ class Seen:
         new = mark not in self._met
         self._met.add(mark)
         return new
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return the names in a folder without those that are hidden, whatever they are.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be listed.
+    """
+    try:
+        return [name for name in os.listdir(folder) if not name.startswith(".")]  # noqa: PTH208 - names are enough
+    except OSError as error:
+        raise InputError(f"{folder} cannot be listed ({error.strerror or error}); allow reading it.") from None
 
 
 def entries(folder: Path) -> list[Path]:

@@ -11,9 +11,9 @@ import zarr
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import save_sequence
 from tempogan_eddy.io.aside import require_space, unwritable, written_aside
-from tempogan_eddy.io.kinds import FLOW
-from tempogan_eddy.io.open import find_sources, open_source
-from tempogan_eddy.io.ownership import check_place, mark_attributes
+from tempogan_eddy.io.open import find_sequences
+from tempogan_eddy.io.ownership import Kind, check_place, hdf5_is_ours, mark_attributes
+from tempogan_eddy.registry import FORMATS
 from tempogan_eddy.synthesis.record import SATELLITE
 from tempogan_eddy.synthesis.storm import simulate_storm
 
@@ -29,6 +29,9 @@ PLACES = {
     "png": "typhoon_{number:03d}",
     "digital-typhoon": "",
 }
+
+
+FLOW = Kind("the flow of a simulated storm", lambda path: hdf5_is_ours(path, "flow"))
 
 
 def synthesize(
@@ -84,7 +87,7 @@ def synthesize(
         raise InputError(f"{path} is in the way: remove it or write to another place")
     names = [_name(index, storms) for index in range(storms)]
     places = {
-        name: path if path.suffix == ".nc" else path / PLACES[format].format(name=name, number=index + 1)
+        name: path if path.suffix == ".nc" else path / PLACES.get(format, "{name}").format(name=name, number=index + 1)
         for index, name in enumerate(names)
     }
     flows = path.resolve().with_name(f"{path.resolve().stem}-flow")  # resolved, since "." has no name
@@ -123,7 +126,7 @@ def _check_place(path: Path, names: set[str]) -> None:
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
     try:
-        found = find_sources(path)
+        found = find_sequences(path)
     except InputError as error:
         raise InputError(f"{path} is in the way ({error}): remove it or write to another place") from error
     if others := sorted(found.keys() - names):
@@ -131,16 +134,16 @@ def _check_place(path: Path, names: set[str]) -> None:
         raise InputError(
             f"{path} holds other storms ({', '.join(others[:3])}{more}): remove them or write to another place"
         )
-    for name, source in found.items():
-        sequence = open_source(source)
+    for name, stored in found.items():
+        sequence = stored.open()
         if "satellite" not in sequence.coords or (sequence["satellite"] != SATELLITE).any():
             raise InputError(f"{path} holds real storms ({name}): write simulated ones to another place")
 
 
 def _format(path: Path, format: str | None) -> str:
     told = SUFFIXES.get(path.suffix)
-    if format is not None and format not in PLACES:
-        raise InputError(f"unknown format {format!r}: give one of {', '.join(PLACES)}")
+    if format is not None:
+        FORMATS[format]  # refuses an unknown one
     if told and format and told != format:
         raise InputError(f"{path} names the format {told}, not {format}: give a folder or leave the format out")
     return format or told or "netcdf"

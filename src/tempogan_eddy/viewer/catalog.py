@@ -11,7 +11,9 @@ import xarray as xr
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import select_time
-from tempogan_eddy.io.open import ReaderOptions, Source, choose, find_sources, open_source
+from tempogan_eddy.io.format import StoredSequence
+from tempogan_eddy.io.open import choose, find_sequences
+from tempogan_eddy.io.reading import ReaderOptions
 from tempogan_eddy.viewer.scene import Scene, build_scene
 
 __all__ = ["Catalog", "Request"]
@@ -84,11 +86,11 @@ class Catalog:
         for path in files:
             if sum(path.resolve() == other.resolve() for other in files) > 1:
                 raise InputError(f"{path} is named twice; name it once.")
-            found = find_sources(path, **self._options(named=self.request.truth is None))
+            found = find_sequences(path, **self._options(named=self.request.truth is None))
             if self.request.storm and len(found) > 1:
                 found = {self.request.storm: choose(found, self.request.storm, path)}
-            for name, source in found.items():
-                opener = self._opener(source)
+            for name, stored in found.items():
+                opener = self._opener(stored)
                 storm = name if len(found) > 1 else str(opener().attrs["sequence"])
                 titles = groups.setdefault(storm, {})
                 title = path.stem if len(found) == 1 else path.name
@@ -97,13 +99,13 @@ class Catalog:
                 titles[title] = opener
         return groups
 
-    def _opener(self, source: Source) -> Opener:
+    def _opener(self, stored: StoredSequence) -> Opener:
         opened: list[xr.DataArray] = []
 
         def open_once() -> xr.DataArray:
             if not opened:
                 options = self._options(named=self.request.truth is None)
-                da = open_source(source, **options)
+                da = stored.open(**options)
                 opened.append(select_time(da, self.request.time, self.request.time_tolerance))
             return opened[0]
 
@@ -123,9 +125,9 @@ class Catalog:
         """The sequence of a storm at a path, if one is given; one alone needs no name."""
         if path is None:
             return None
-        found = find_sources(path, **self._options(named=named))
-        source = choose(found, None if len(found) == 1 else self.request.storm or name, path)
-        return open_source(source, **self._options(named=named))
+        found = find_sequences(path, **self._options(named=named))
+        stored = choose(found, None if len(found) == 1 else self.request.storm or name, path)
+        return stored.open(**self._options(named=named))
 
     def _options(self, *, named: bool) -> ReaderOptions:
         options = self.request.options

@@ -258,7 +258,7 @@ def _sensor(attrs: Mapping[str, object], scale: int) -> Callable[[Kelvins], Kelv
 
     from tempogan_eddy.dataset.sensor import SensorModel
 
-    sensor = SensorModel(kind, scale, float(str(attrs.get("sensor_model_sigma") or 2.0)))
+    sensor = SensorModel.from_attributes(attrs, scale)
 
     def see(frame: Kelvins) -> Kelvins:
         rows, columns = (side // scale * scale for side in frame.shape)

@@ -1,0 +1,153 @@
+"""Formats of sequences: what a format has to know, and a sequence on disk that it can open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+import xarray as xr
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.ownership import Kind
+from tempogan_eddy.io.precision import PRECISIONS, Precision
+from tempogan_eddy.io.reading import ReaderOptions, Reading
+from tempogan_eddy.registry import FORMATS
+
+if TYPE_CHECKING:
+    from tempogan_eddy.io.headers import Header
+
+__all__ = ["Format", "StoredSequence", "Writing", "named_like_data", "recognise"]
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How a sequence is written.
+
+    Parameters
+    ----------
+    precision : Precision
+        How exactly kelvins are stored.
+    on_frame : callable
+        Called with the number of frames written.
+    overwrite : bool
+        Replace what this package did not write.
+    """
+
+    precision: Precision
+    on_frame: Callable[[int], None]
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class StoredSequence:
+    """One sequence on disk: a file or store, files that continue each other, a folder of frames, or a group.
+
+    Parameters
+    ----------
+    path : Path
+        The file or folder; of several files the first.
+    format : Format
+        What opens it.
+    parts : tuple of str
+        Names that lead to it.
+    name : str
+        Its own among those found with it.
+    group : str, optional
+        In a store.
+    files : tuple of Path
+        The frames of a folder, if only some of them were named.
+    headers : tuple of Header
+        Of several files, in the order of their times.
+    fault : str
+        Why a file of many cannot be read.
+    """
+
+    path: Path
+    format: Format
+    parts: tuple[str, ...] = field(compare=False)
+    name: str = field(default="", compare=False)
+    group: str | None = None
+    files: tuple[Path, ...] = ()
+    headers: tuple[Header, ...] = ()
+    fault: str = ""
+
+    def open(self, **options: Unpack[ReaderOptions]) -> xr.DataArray:
+        """Open it; the options are those of `open_sequence`.
+
+        Raises
+        ------
+        InputError
+            It cannot be read.
+        """
+        reading = Reading(**options)
+        if self.fault:
+            raise InputError(self.fault)
+        return self.format.open(self, reading)
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format of sequences; `FORMATS` of `tempogan_eddy.registry` holds all.
+
+    Parameters
+    ----------
+    name : str
+        On the command line.
+    title : str
+        In messages.
+    recognise : callable
+        Given a path, whether the file, store or folder is a sequence of this format. Called for every file of a folder
+        with a suffix of any format, so it looks at the name first.
+    open : callable
+        Given a `StoredSequence` and a `Reading`, returns the sequence, lazily (`lazy_sequence`).
+    write : callable
+        Given a sequence, a path that does not exist yet and a `Writing`, writes it. The path takes the place of the
+        output when the function returns.
+    owns : Kind
+        How outputs of this package are told from others, and whether they are folders.
+    suffixes : tuple of str
+        Of files and stores, lower case; the first tells the format of an output.
+    also_reads : tuple of str
+        Suffixes that tell the format of an input alone.
+    frame_suffix : str
+        Of the frames, if a sequence is a folder of files with one frame each.
+    precisions : tuple of str
+        Which it can store.
+    holds_ensembles : bool
+        Whether it can hold several members.
+    groups : callable, optional
+        Given a store, the names of the groups that each hold a sequence.
+    header_reader : callable, optional
+        Given a `Reading`, returns a function from the path of a file to its `Header`. Files of a format with headers
+        are one sequence if they continue each other.
+    check_place : callable, optional
+        For a format that adds to a folder: given sequence, path, overwrite and the paths that are read, refuses an
+        output. `write` then gets the path itself.
+    """
+
+    name: str
+    title: str
+    recognise: Callable[[Path], bool]
+    open: Callable[[StoredSequence, Reading], xr.DataArray]
+    write: Callable[[xr.DataArray, Path, Writing], None]
+    owns: Kind
+    suffixes: tuple[str, ...] = ()
+    also_reads: tuple[str, ...] = ()
+    frame_suffix: str = ""
+    precisions: tuple[str, ...] = tuple(PRECISIONS)
+    holds_ensembles: bool = False
+    groups: Callable[[Path], Iterable[str]] | None = None
+    header_reader: Callable[[Reading], Callable[[Path], Header]] | None = None
+    check_place: Callable[[xr.DataArray, Path, bool, Iterable[Path]], None] | None = None
+
+
+def recognise(path: Path) -> Format | None:
+    """Return the format of the sequence that a file, store or folder itself is, or None."""
+    return next((known for known in FORMATS.values() if known.recognise(path)), None)
+
+
+def named_like_data(name: str) -> bool:
+    """Return whether a file or store bears the suffix of a format; frames, which their folder stands for, do not."""
+    return name.lower().endswith(tuple(s for known in FORMATS.values() for s in (*known.suffixes, *known.also_reads)))

@@ -1,0 +1,52 @@
+"""Zarr stores, in a folder or a zip archive, with a sequence in each group."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tempogan_eddy.io.cf import open_cf
+from tempogan_eddy.io.cf_write import write_cf
+from tempogan_eddy.io.container import ZARR_MARKS, is_zipped_zarr, zarr_groups
+from tempogan_eddy.io.format import Format
+from tempogan_eddy.io.ownership import Kind, attributes_are_ours
+
+__all__ = ["ZARR", "holds_only_zarr", "zarr_attributes"]
+
+
+def zarr_attributes(path: Path) -> dict[str, Any]:
+    """Return the attributes of a Zarr v3 group."""
+    return dict(json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"])
+
+
+def holds_only_zarr(path: Path) -> bool:
+    """Return whether a folder is a Zarr store or group, of any version, without files of somebody else in it."""
+    marks = {*ZARR_MARKS, ".zattrs"}
+    entries = list(path.iterdir())
+    return any(entry.name in marks for entry in entries) and all(
+        entry.name in marks if entry.is_file() else entry.is_dir() and any((entry / mark).exists() for mark in marks)
+        for entry in entries
+    )
+
+
+def _is_ours(path: Path) -> bool:
+    return holds_only_zarr(path) and attributes_are_ours(zarr_attributes(path), "sequence")
+
+
+def _recognise(path: Path) -> bool:
+    return is_zipped_zarr(path) or (path.is_dir() and any((path / mark).exists() for mark in ZARR_MARKS))
+
+
+ZARR = Format(
+    "zarr",
+    "Zarr",
+    recognise=_recognise,
+    open=lambda stored, reading: open_cf(stored.path, reading, stored.group),
+    write=lambda da, path, writing: write_cf(da, path, "zarr", writing.precision, writing.on_frame),
+    owns=Kind("a Zarr sequence", _is_ours, holds_only_zarr),
+    holds_ensembles=True,
+    suffixes=(".zarr",),
+    also_reads=(".zarr.zip",),
+    groups=zarr_groups,
+)

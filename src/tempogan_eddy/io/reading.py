@@ -1,0 +1,40 @@
+"""How files are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypedDict
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.quality import GREY_KELVIN, VALID_KELVIN
+from tempogan_eddy.io.time_axis import TIME_FROM
+
+__all__ = ["ReaderOptions", "Reading"]
+
+
+class ReaderOptions(TypedDict, total=False):
+    """How files are read; `open_sequence` describes each option."""
+
+    variable: str | None
+    grey_kelvin: tuple[float, float]
+    cadence: str
+    valid_kelvin: tuple[float, float]
+    unreadable: str
+    time_from: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How files are read, complete; `open_sequence` describes each option."""
+
+    variable: str | None = None
+    grey_kelvin: tuple[float, float] = GREY_KELVIN
+    cadence: str = "1h"
+    valid_kelvin: tuple[float, float] = VALID_KELVIN
+    unreadable: str = "error"
+    time_from: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown `time_from`."""
+        if self.time_from not in TIME_FROM:
+            raise InputError(f"Unknown time_from {self.time_from!r}; use one of {', '.join(TIME_FROM)}.")

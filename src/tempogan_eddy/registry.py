@@ -1,0 +1,105 @@
+"""Registries of what other packages can add: formats of sequences and sensor models.
+
+A package adds a part with `Registry.register`, or with an entry point, which the command line finds too. Names are
+known without importing anything; a part is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from tempogan_eddy.errors import InputError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+    from tempogan_eddy.dataset.sensor import SensorModel
+    from tempogan_eddy.io.format import Format
+
+__all__ = ["FORMATS", "SENSORS", "Registry"]
+
+Part = TypeVar("Part")
+
+
+class Registry(Mapping[str, Part], Generic[Part]):
+    """Parts by name: those of this package, those of entry points, and those that were registered.
+
+    Parameters
+    ----------
+    kind : str
+        What messages call a part.
+    group : str
+        Of the entry points.
+    built_in : mapping
+        ``module:attribute`` by name.
+    """
+
+    def __init__(self, kind: str, group: str, built_in: Mapping[str, str]) -> None:
+        self.kind, self.group, self._built_in = kind, group, built_in
+        self._registered: dict[str, Part] = {}
+        self._loaded: dict[str, Part] = {}
+
+    @cached_property
+    def _unloaded(self) -> dict[str, EntryPoint]:
+        """Where parts are found, those of this package first."""
+        from importlib.metadata import EntryPoint, entry_points
+
+        ours = {name: EntryPoint(name, value, self.group) for name, value in self._built_in.items()}
+        return ours | {entry.name: entry for entry in entry_points(group=self.group) if entry.name not in ours}
+
+    def register(self, name: str, part: Part) -> None:
+        """Add a part.
+
+        Raises
+        ------
+        ValueError
+            There is one of this name already.
+        """
+        if name in list(self):
+            raise ValueError(f"There is a {self.kind} {name!r} already; choose another name.")
+        self._registered[name] = part
+
+    def __getitem__(self, name: str) -> Part:
+        """Return a part, or raise `InputError` with the names there are."""
+        if name in self._registered:
+            return self._registered[name]
+        if name not in self._unloaded:
+            raise InputError(f"Unknown {self.kind} {name!r}; use one of {', '.join(self)}.")
+        if name not in self._loaded:
+            self._loaded[name] = self._unloaded[name].load()
+        return self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names, those that other packages added first."""
+        ours = [name for name in self._unloaded if name in self._built_in]
+        return iter([*self._registered, *(name for name in self._unloaded if name not in ours), *ours])
+
+    def __len__(self) -> int:
+        """Return the number of parts."""
+        return len(self._unloaded) + len(self._registered)
+
+
+FORMATS: Registry[Format] = Registry(
+    "format",
+    "tempogan_eddy.formats",
+    {
+        "digital-typhoon": "tempogan_eddy.io.formats.digital_typhoon:DIGITAL_TYPHOON",
+        "png": "tempogan_eddy.io.formats.png:PNG",
+        "netcdf": "tempogan_eddy.io.formats.netcdf:NETCDF",
+        "zarr": "tempogan_eddy.io.formats.zarr:ZARR",
+    },
+)
+"""Formats by name; the first that recognises a file opens it."""
+
+SENSORS: Registry[type[SensorModel]] = Registry(
+    "sensor",
+    "tempogan_eddy.sensors",
+    {
+        "area": "tempogan_eddy.dataset.separable_sensors:AreaSensor",
+        "bicubic": "tempogan_eddy.dataset.separable_sensors:BicubicSensor",
+        "gaussian": "tempogan_eddy.dataset.separable_sensors:GaussianSensor",
+    },
+)
+"""Classes of sensor models by kind."""
