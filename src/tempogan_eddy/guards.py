@@ -54,7 +54,8 @@ def warn_of_input(sequence: xr.DataArray, model: Model) -> ValueGuard:
     is_made = any(str(key).startswith(MADE) for key in sequence.attrs)
     if is_made:
         log.warning("The input is itself a reconstruction, whose detail was not measured; expect a worse result")
-    for key, trained in model.sensor.attributes().items():
+    sensor = model.sensor
+    for key, trained in sensor.attributes().items():
         seen = sequence.attrs.get(key)
         if seen is not None and seen != trained:
             log.warning(
@@ -69,7 +70,8 @@ def warn_of_input(sequence: xr.DataArray, model: Model) -> ValueGuard:
         _warn_of_channel(sequence)
         _warn_of_spacing(spacing)
     may_be_fine = released and spacing is None and "sensor_model" not in sequence.attrs
-    guard = ValueGuard(model, may_be_fine)
+    # A wider footprint leaves little detail, rightly.
+    guard = ValueGuard(model.specification.kelvin_range, may_be_fine, is_sharp=not sensor.margin)
     guard.done = is_made  # its texture is the model's
     return guard
 
@@ -99,17 +101,17 @@ class ValueGuard:
 
     Parameters
     ----------
-    model : Model
-        The model that gets the frames.
+    kelvin_range : tuple of float
+        The range of the model that gets the frames.
     may_be_fine : bool
         Whether only the values can tell that the input is already fine: for a released model, whose grid is known, if
         neither the grid spacing of the input nor its sensor model is.
+    is_sharp : bool
+        Whether the sensor of the model leaves detail in the finest octave.
     """
 
-    def __init__(self, model: Model, may_be_fine: bool) -> None:
-        self.kelvin_range = model.kelvin_range
-        self.may_be_fine = may_be_fine
-        self.is_sharp = not model.sensor.margin  # a wider footprint leaves little detail, rightly
+    def __init__(self, kelvin_range: tuple[float, float], may_be_fine: bool, is_sharp: bool) -> None:
+        self.kelvin_range, self.may_be_fine, self.is_sharp = kelvin_range, may_be_fine, is_sharp
         self.done = False
 
     def __call__(self, frames: NDArray[np.float32]) -> None:
