@@ -36,7 +36,7 @@ STYLES = {
     EDDY: {"color": "#D55E00", "linewidth": 1.8},
 }
 MARKERS = {"bicubic": "o", "back-projected bicubic": "D", REGRESSION: "P"}
-STORM_STYLES = (((0, (1, 1)), "o"), ((0, (4, 1.5)), "s"), ((0, (6, 1, 1, 1)), "^"))
+STORM_STYLES = ((":", "o"), ("--", "s"), ("-.", "^"), (":", "D"), ("--", "v"))
 
 PALETTE = PALETTES["viridis"]
 SIDE = 128  # of a crop, fine pixels

@@ -64,7 +64,7 @@ TARGETS = (
     Target(EDDY, "RMSE over bicubic's", "at most 1.08", _rmse_ratio, lambda x: x <= 1.08, ".3f"),
     Target(
         EDDY,
-        "energy above the coarse Nyquist, dB",
+        "energy above the lowres Nyquist, dB",
         "within ±0.5",
         _score(EDDY, "detail_energy"),
         lambda x: abs(x) <= 0.5,
