@@ -31,8 +31,9 @@ from tempogan_eddy.io.hdf5_guard import check_claim, find_dataset, refuse_outsid
 from tempogan_eddy.io.json_text import parse_json, read_bounded
 from tempogan_eddy.io.walk import Seen, entries, refuse_special, walk
 from tempogan_eddy.released import RELEASED
+from tempogan_eddy.stored import read_checkpoint
 from tempogan_eddy.training.checkpoint import save_checkpoint
-from tempogan_eddy.weights import build_generator, load_model, read_checkpoint
+from tempogan_eddy.weights import build_generator, load_model
 
 LONG = int(os.environ.get("TEMPOGAN_EDDY_FUZZ", 0))
 SMALL = {"model": {"n_residual_blocks": 1, "channels": 8}}

@@ -16,8 +16,9 @@ from safetensors.torch import save_file
 
 from model_cases import detailed_model
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.stored import read_checkpoint
 from tempogan_eddy.training.trainer import TempoGANTrainer
-from tempogan_eddy.weights import load_model, read_checkpoint, save_model
+from tempogan_eddy.weights import load_model, save_model
 from training_cases import small_config, write_storms
 
 STORED = Path(__file__).parent / "stored_models"

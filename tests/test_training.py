@@ -15,10 +15,11 @@ import torch
 from tempogan_eddy.errors import InputError, TrainingError
 from tempogan_eddy.model.scaling import from_kelvin
 from tempogan_eddy.model.tempogan import project, upsample
+from tempogan_eddy.stored import read_checkpoint
 from tempogan_eddy.training.batches import step_batches
 from tempogan_eddy.training.selection import Rank
 from tempogan_eddy.training.trainer import TempoGANTrainer
-from tempogan_eddy.weights import load_model, read_checkpoint
+from tempogan_eddy.weights import load_model
 from training_cases import small_config, write_storms
 
 ROOT = Path(__file__).parents[1]

@@ -18,6 +18,7 @@ from tempogan_eddy.config import TrainingConfig, load_config
 from tempogan_eddy.dataset.protocol import DataSource
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.model.losses import CONTENT_UNIT, Losses
+from tempogan_eddy.stored import read_checkpoint
 from tempogan_eddy.training import journal, loop
 from tempogan_eddy.training.batch import Batch
 from tempogan_eddy.training.batches import step_batches
@@ -26,7 +27,7 @@ from tempogan_eddy.training.networks import build_networks
 from tempogan_eddy.training.schedule import average_decay, learning_rate_factor
 from tempogan_eddy.training.selection import Rank, Selection, rank
 from tempogan_eddy.training.trainer import TempoGANTrainer
-from tempogan_eddy.weights import load_model, read_checkpoint
+from tempogan_eddy.weights import load_model
 from tracing import traced
 from training_cases import small_config, write_storms
 

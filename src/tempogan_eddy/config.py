@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -25,8 +24,9 @@ from pydantic import (
 from tempogan_eddy.config_text import describe_problems
 from tempogan_eddy.config_yaml import parse_yaml
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.cadence import NATIVE, parse_duration
 from tempogan_eddy.io.json_text import read_bounded
-from tempogan_eddy.io.quality import GREY_KELVIN, VALID_KELVIN
+from tempogan_eddy.kelvin import GREY_KELVIN, SCALED_KELVIN, VALID_KELVIN
 from tempogan_eddy.registry import SENSORS
 
 __all__ = [
@@ -135,7 +135,7 @@ class SplitConfig(_Section):
 class DataConfig(_Section):
     """How files become kelvin and windows."""
 
-    kelvin_range: KelvinRange = Field(GREY_KELVIN, description="the kelvins that scale to 0 and 1; never per frame")
+    kelvin_range: KelvinRange = Field(SCALED_KELVIN, description="the kelvins that scale to 0 and 1; never per frame")
     cadence: str = Field(
         "1h", description="time between the frames of a window, e.g. 1h, 30min; native: each sequence's own"
     )
@@ -171,19 +171,15 @@ class DataConfig(_Section):
             raise ValueError(f"the range must rise from a positive kelvin, not {list(value)}")
         return value
 
-    @field_validator("cadence")
+    @field_validator("cadence", "time_tolerance")
     @classmethod
-    def _is_time_span(cls, value: str) -> str:
-        span = re.fullmatch(r"(\d*\.?\d+) ?(h|hour|hours|min|minutes|s|D|days?)", value)
-        if value != "native" and (span is None or not 0 < float(span[1]) < 1e6):
-            raise ValueError(f"'{value}' is not a time span; write it like 1h, 30min or 10min, or native")
-        return value
-
-    @field_validator("time_tolerance")
-    @classmethod
-    def _is_tolerance(cls, value: str | None) -> str | None:
-        if value is not None and (value == "native" or not cls._is_time_span(value)):
-            raise ValueError(f"'{value}' is not a time span; write it like 30s or 5min")
+    def _is_time_span(cls, value: str | None, info: ValidationInfo) -> str | None:
+        native = ", or native" if info.field_name == "cadence" else ""
+        if value is not None and not (native and value == NATIVE):
+            try:
+                parse_duration(value)
+            except InputError:
+                raise ValueError(f"'{value}' is not a time span; write it like 1h, 30min or 30s{native}") from None
         return value
 
     @field_validator("grey_kelvin")

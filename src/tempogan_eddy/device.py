@@ -1,4 +1,4 @@
-"""Where to compute and how precisely."""
+"""The device to compute on, and its precision."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["choose_device", "computes_bf16", "exact_convolutions", "keep_freed_m
 
 
 def choose_device(device: str = "auto") -> torch.device:
-    """The device that a name stands for; ``auto`` takes a GPU where there is one.
+    """Return the device of a name; ``auto`` takes a GPU if there is one.
 
     Raises
     ------
     InputError
-        The name is none, or the device is not on this machine.
+        The name is unknown, or the device is not on this machine.
     """
     counts = {
         "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
@@ -44,22 +44,17 @@ def choose_device(device: str = "auto") -> torch.device:
 
 
 def computes_bf16(device: torch.device) -> bool:
-    """Whether the device has bfloat16 instructions, so that it is faster and not emulated."""
+    """Return whether the device has bfloat16 instructions and need not emulate them."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def keep_freed_memory() -> bool:
-    """Have this process keep the memory that tensors leave, for those that follow.
+    """Keep the memory of freed tensors in this process for later ones; return False if the C library cannot do so.
 
-    A training step frees and asks for hundreds of megabytes. The GNU C library hands them back to the system, which
+    A training step frees and allocates hundreds of megabytes. The GNU C library returns them to the system, which
     clears every page anew: a tenth of a step on a CPU.
-
-    Returns
-    -------
-    bool
-        Whether the C library is one that can be told so.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
@@ -68,8 +63,8 @@ def keep_freed_memory() -> bool:
     return bool(library.mallopt(mmap_max, 0) and library.mallopt(trim_threshold, -1))
 
 
-# TF32 in the convolutions of cuDNN; torch has no setting for one call or thread. The older setting cannot be read any
-# more once somebody has used the newer, which torch 2.8 has not.
+# TF32 in the convolutions of cuDNN; torch has no setting for one call or thread. Once the newer setting was used, which
+# torch 2.8 lacks, the older one cannot be read.
 _CUDNN: Any = getattr(torch.backends.cudnn, "conv", torch.backends.cudnn)
 _TF32, _EXACT = ("fp32_precision", "ieee") if _CUDNN is not torch.backends.cudnn else ("allow_tf32", False)
 _ONE_THREAD = threading.RLock()
@@ -79,7 +74,7 @@ _ONE_THREAD = threading.RLock()
 def exact_convolutions() -> Iterator[None]:
     """Keep float32 in the convolutions of a GPU, which rounds their input to 11 bits (TF32) by default: up to 0.05 K.
 
-    Blocks may be nested. Threads wait for each other, so that none restores the setting under another.
+    Blocks may be nested. Threads wait for each other, so that none changes the setting of another.
     """
     with _ONE_THREAD:
         before = getattr(_CUDNN, _TF32)

@@ -1,4 +1,4 @@
-"""The specification in a model file: all that its weights need to be used, apart from how they were trained."""
+"""The specification in a model file: all that a program needs to use its weights, and nothing about the training."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tempogan_eddy.errors import InputError
 __all__ = ["NetworkSpecification", "Specification", "differences", "read_specification"]
 
 VERSION = 1
-"""Raised only when an earlier release would misread a file. Further keys do not raise it: readers skip unknown keys."""
+"""Increase it only if an earlier release would misread a file. New keys do not count: readers skip unknown keys."""
 
 KEYS = {
     "model.n_residual_blocks": "network.blocks",
@@ -25,7 +25,7 @@ KEYS = {
     "sensor": "sensor",
     "data.kelvin_range": "kelvin_range",
 }
-"""The keys of the configuration that decide the parts of a specification."""
+"""The part of a specification that each key of the configuration decides."""
 
 
 class _Part(BaseModel):
@@ -52,7 +52,7 @@ class NetworkSpecification(_Part):
 
 
 class Specification(_Part):
-    """What the numbers of a model mean.
+    """The network of a model, and the meaning of its numbers.
 
     Attributes
     ----------
@@ -87,14 +87,14 @@ class Specification(_Part):
 
 
 def read_specification(stored: Any, config: Any, path: object) -> Specification:
-    """Check a stored specification; unknown keys are skipped.
+    """Check a stored specification and return it; skip unknown keys.
 
     Parameters
     ----------
     stored
         As the file holds it, or None: the first releases wrote only the training configuration.
     config
-        The training configuration in the file, of which only what the specification needs is read.
+        The training configuration in the file; read only in place of a missing specification.
     path
         The file, for messages.
 
@@ -116,18 +116,15 @@ def read_specification(stored: Any, config: Any, path: object) -> Specification:
     try:
         specification = Specification.model_validate(stored)
         DataConfig(kelvin_range=specification.kelvin_range)  # the range must rise
+        return specification
     except ValidationError as error:
         raise InputError(describe_problems(error, Specification, f"The specification of {path}")) from None
-    return specification
 
 
 def differences(theirs: Specification, ours: Specification) -> dict[str, tuple[Any, Any]]:
-    """Return what differs between two specifications, by the key of the configuration that decides it."""
-    return {
-        key: values
-        for key, part in KEYS.items()
-        if (values := (attrgetter(part)(theirs), attrgetter(part)(ours)))[0] != values[1]
-    }
+    """Return the parts that differ between two specifications, by the key of the configuration that decides each."""
+    pairs = {key: (attrgetter(part)(theirs), attrgetter(part)(ours)) for key, part in KEYS.items()}
+    return {key: (their, our) for key, (their, our) in pairs.items() if their != our}
 
 
 def _from_stored_config(config: Any, path: object) -> Specification:
@@ -145,7 +142,7 @@ def _from_stored_config(config: Any, path: object) -> Specification:
 
 
 def _known(section: Any, model: Any, keys: tuple[str, ...] | None = None) -> Any:
-    """The keys of a stored section that this release knows; what is no section is left to be refused."""
+    """Return the keys of a stored section that this release knows; return anything else as it is, for later checks."""
     if not isinstance(section, dict):
         return section
     return {key: value for key, value in section.items() if key in (keys or model.model_fields)}

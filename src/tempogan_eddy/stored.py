@@ -23,7 +23,7 @@ __all__ = ["CHECKPOINT_FORMAT", "MODEL_FORMAT", "read_checkpoint", "read_model_f
 MODEL_FORMAT = "tempogan-eddy-model"
 CHECKPOINT_FORMAT = "tempogan-eddy-checkpoint"
 
-# What our checkpoints name in their pickle. torch.load allows more, such as torch.Tensor(10 ** 12).
+# The names in the pickle of our checkpoints. torch.load allows more, such as torch.Tensor(10 ** 12).
 PICKLED = re.compile(
     r"torch(\.storage)? \w+Storage|torch (u?int|float|bfloat|bool)\w*"
     r"|torch\._utils _rebuild_(tensor_v2|tensor_v3|parameter)|collections OrderedDict"
@@ -42,7 +42,7 @@ CHECKPOINT_TYPES: dict[str, type | tuple[type, ...]] = {
 
 
 def read_model_file(path: Path) -> tuple[Any, Any, dict[str, torch.Tensor], dict[str, Any]]:
-    """Read a model file: its specification (None in files of the first releases), configuration, weights and metadata.
+    """Return the specification (None in files of the first releases), configuration, weights and metadata of a file.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     refuse_special(path)
     try:
         _check_archive(path)
-        # Mapped, so that a tensor that claims to be larger than its part of the file cannot reach beyond the file.
+        # Memory-mapped: a tensor that claims more than its part of the file cannot reach beyond the file.
         checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         _free_from_file(checkpoint, path.stat().st_size)
     except Exception as error:  # a damaged file can fail anywhere in the unpickler
@@ -99,7 +99,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _check_metadata(metadata: dict[str, Any], path: Path) -> None:
-    """Refuse metadata that would only fail later, where an output records them."""
+    """Refuse metadata that would fail only later, when an output records them."""
     sources = metadata.get("training_data", [])
     wrong = [key for key in ("step", "epoch", "detail") if not isinstance(metadata.get(key, 0), int | float)]
     if not (isinstance(sources, list) and all(isinstance(source, str) for source in sources)):
@@ -109,7 +109,7 @@ def _check_metadata(metadata: dict[str, Any], path: Path) -> None:
 
 
 def _check_archive(path: Path) -> None:
-    """Raise ValueError unless a zip file holds what it says, uncompressed, and a pickle as ours."""
+    """Raise ValueError unless a zip file holds intact, uncompressed members and a pickle like ours."""
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         if any(member.compress_type != zipfile.ZIP_STORED for member in members):
@@ -122,7 +122,7 @@ def _check_archive(path: Path) -> None:
         if len(pickles) != 1 or pickles[0].file_size > LARGEST_PICKLE:
             raise ValueError("pickle")
         for operation, argument, _ in pickletools.genops(archive.read(pickles[0])):
-            # The second way to name a class, which ours do not use, takes the name from the stack.
+            # STACK_GLOBAL, which ours never use, takes the name of a class from the stack.
             if operation.name in ("GLOBAL", "STACK_GLOBAL") and not PICKLED.fullmatch(str(argument)):
                 raise ValueError(f"pickle of {argument}")
 
@@ -130,11 +130,8 @@ def _check_archive(path: Path) -> None:
 def _free_from_file(checkpoint: Any, file_size: int) -> None:
     """Replace the tensors in nested containers, which are parts of the mapped file, by copies in memory.
 
-    Raises
-    ------
-    ValueError
-        The tensors are larger together than the file (strides of zero repeat one number without end), or a
-        container is met twice (which doubles at each level what a reader meets).
+    Raise ValueError if the tensors together are larger than the file (strides of zero repeat one number without end),
+    or a container appears twice (nested, each level would double the work of a reader).
     """
     left, met, waiting = file_size, set(), [checkpoint]
     while waiting:
@@ -150,9 +147,8 @@ def _free_from_file(checkpoint: Any, file_size: int) -> None:
                 container[key] = value.clone()
             elif isinstance(value, dict | list):
                 waiting.append(value)
-            elif not isinstance(value, str | int | float | None) and not _is_plain_tuple(value):
+            elif isinstance(value, tuple):
+                if not all(isinstance(part, int | float) for part in value):
+                    raise ValueError("a tuple of other things than numbers")
+            elif not isinstance(value, str | int | float | None):
                 raise ValueError(f"a {type(value).__name__}")
-
-
-def _is_plain_tuple(value: Any) -> bool:
-    return isinstance(value, tuple) and all(isinstance(part, int | float) for part in value)

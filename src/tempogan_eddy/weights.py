@@ -21,18 +21,15 @@ from tempogan_eddy.io.ownership import Kind
 from tempogan_eddy.model.tempogan import Generator
 from tempogan_eddy.released import RELEASED, RELEASES, is_released
 from tempogan_eddy.specification import Specification, read_specification
-from tempogan_eddy.stored import CHECKPOINT_FORMAT, MODEL_FORMAT, read_checkpoint, read_model_file
+from tempogan_eddy.stored import MODEL_FORMAT, read_checkpoint, read_model_file
 
 __all__ = [
-    "CHECKPOINT_FORMAT",
     "MODEL",
-    "MODEL_FORMAT",
     "NETWORKS",
     "Model",
     "Specification",
     "build_generator",
     "load_model",
-    "read_checkpoint",
     "save_model",
     "turn_dial",
 ]
@@ -57,12 +54,12 @@ def _residual(specification: Specification) -> Generator:
 
 
 NETWORKS: dict[str, Callable[[Specification], Generator]] = {Generator.kind: _residual}
-"""What builds the generator of each kind that a model file can name; add to it for a kind of your own."""
+"""The builder of the generator of each kind that a model file can name; add your own kinds."""
 
 
 @dataclass
 class Model:
-    """A trained generator and what its numbers mean.
+    """A trained generator with its specification and provenance.
 
     Parameters
     ----------
@@ -73,10 +70,9 @@ class Model:
     name
         The file it came from.
     metadata
-        ``version``, ``step``, ``epoch``, ``score`` and whatever else the file says of itself.
+        ``version``, ``step``, ``epoch``, ``score`` and any other metadata of the file.
     config
-        The training configuration as the file holds it. It is provenance and never checked: other releases have
-        other keys.
+        The training configuration in the file. It is provenance and never checked: other releases have other keys.
     """
 
     generator: Generator
@@ -89,7 +85,7 @@ class Model:
     def from_config(
         cls, generator: torch.nn.Module, config: Config, name: str = "", metadata: dict[str, Any] | None = None
     ) -> Model:
-        """Return the model that a generator trained with this configuration makes."""
+        """Return the model of a generator that was trained with this configuration."""
         kind = getattr(generator, "kind", type(generator).__name__)
         specification, provenance = Specification.from_config(config, kind), config.model_dump(mode="json")
         return cls(generator, specification, name, metadata or {}, provenance)  # type: ignore[arg-type]
@@ -117,15 +113,7 @@ def build_generator(described: Config | Specification) -> Generator:
 
 
 def save_model(path: Path, model: Model) -> None:
-    """Write a model file, aside and then renamed.
-
-    Parameters
-    ----------
-    path
-        Ends in ``.safetensors``.
-    model
-        Its metadata are JSON values.
-    """
+    """Write a model file (``.safetensors``), aside and then renamed; the model's metadata must be JSON values."""
     state = model.generator.state_dict()
     tensors = {name: value.detach().float().contiguous().cpu() for name, value in state.items()}
     header = {
@@ -147,8 +135,8 @@ def load_model(source: str | Path = "eddy", detail: float | None = None) -> Mode
     source
         ``faithful`` (least error), ``eddy`` (the tempoGAN), or a path.
     detail
-        For ``eddy``: how much of the way from ``faithful`` (0) to the fully trained tempoGAN (1), whose weights
-        are interpolated (network interpolation, Wang et al. 2018, ESRGAN, sec. 3.4); the release's own by default.
+        For ``eddy``: the interpolation weight between ``faithful`` (0) and the fully trained tempoGAN (1) (network
+        interpolation, Wang et al. 2018, ESRGAN, sec. 3.4); the release's own by default.
 
     Raises
     ------
@@ -163,9 +151,10 @@ def load_model(source: str | Path = "eddy", detail: float | None = None) -> Mode
 
 
 def _load_released(name: str, detail: float | None) -> Model:
-    if not (RELEASES / f"{name}.safetensors").exists():
+    path = RELEASES / f"{name}.safetensors"
+    if not path.exists():
         raise InputError(f"This installation lacks the weights of the model {name}; install the package anew.")
-    model = _load_file(RELEASES / f"{name}.safetensors")
+    model = _load_file(path)
     model.name = name
     if name == "faithful":
         if detail is not None:
@@ -180,7 +169,7 @@ def _load_released(name: str, detail: float | None) -> Model:
 
 
 def turn_dial(model: Model, faithful: Model, detail: float) -> None:
-    """Move the weights of a model towards those of another of its family: 0 gives the other's, 1 keeps its own."""
+    """Interpolate the weights of a model towards those of a model of its family: 0 gives theirs, 1 keeps its own."""
     plain, sharp = faithful.generator.state_dict(), model.generator.state_dict()
     model.generator.load_state_dict({key: torch.lerp(plain[key], sharp[key], detail) for key in sharp})
 
@@ -218,13 +207,7 @@ def _load_file(path: Path) -> Model:
 
 
 def _check_fit(weights: Mapping[str, Any], specification: Specification, path: Path) -> None:
-    """Refuse weights that are not those of the specified network, before that network takes memory.
-
-    Raises
-    ------
-    InputError
-        Names, shapes or types differ, or a weight is not finite.
-    """
+    """Refuse weights that are not finite or do not fit the specified network, before that network takes memory."""
     with torch.device("meta"):  # shapes alone, no memory
         wanted = {name: value.shape for name, value in build_generator(specification).state_dict().items()}
     if {name: getattr(value, "shape", None) for name, value in weights.items()} != wanted:

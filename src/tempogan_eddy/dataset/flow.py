@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.kelvin import FLOW_KELVIN
 
 __all__ = ["estimate_flow", "kelvin_to_bytes"]
 
-KELVIN_RANGE = (180.0, 310.0)
 ZOOM = 2  # frames are enlarged before: motion of a part of a coarse pixel is what counts at high resolution
 REFINEMENTS = 2  # more of them smooth the flow of deforming cloud too much
 SMALLEST_SIDE = 8  # the estimator refuses frames that do not hold a patch on every scale
@@ -25,7 +25,7 @@ def estimate_flow(
     frame: NDArray[np.floating],
     neighbour: NDArray[np.floating],
     *,
-    kelvin_range: tuple[float, float] = KELVIN_RANGE,
+    kelvin_range: tuple[float, float] = FLOW_KELVIN,
 ) -> NDArray[np.float32]:
     """Estimate the backward flow from one frame to its neighbour by dense inverse search.
 

@@ -23,7 +23,7 @@ from tempogan_eddy.evaluation.settings import DEFAULTS, Settings
 from tempogan_eddy.evaluation.statistics import Coverage, Spectrum, Statistic
 from tempogan_eddy.guards import warn_of_channels, warn_of_truth
 from tempogan_eddy.io.cadence import NATIVE, duration_text, native_step, nominal_times, parse_duration
-from tempogan_eddy.io.quality import VALID_KELVIN
+from tempogan_eddy.kelvin import VALID_KELVIN
 
 __all__ = ["RECONSTRUCTED", "TRUTH", "evaluate"]
 

@@ -15,7 +15,7 @@ from tempogan_eddy.evaluation.matching import LOWRES, RECONSTRUCTED, TRUTH, call
 from tempogan_eddy.evaluation.statistics import SSIM_WINDOW
 from tempogan_eddy.io import Adapted, adapt
 from tempogan_eddy.io.cadence import NATIVE, parse_duration
-from tempogan_eddy.io.quality import VALID_KELVIN
+from tempogan_eddy.kelvin import VALID_KELVIN
 
 __all__ = ["comparable"]
 

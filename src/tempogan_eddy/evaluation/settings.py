@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from tempogan_eddy.kelvin import INFRARED_KELVIN, SCALED_KELVIN
+
 __all__ = ["DEFAULTS", "Settings"]
 
 
@@ -33,11 +35,11 @@ class Settings:
         Of the bootstrap.
     """
 
-    kelvin_range: tuple[float, float] = (170.0, 320.0)
+    kelvin_range: tuple[float, float] = SCALED_KELVIN
     cold_kelvin: float = 220.0
     fss_kelvin: tuple[float, ...] = (225.0, 241.0)
     fss_neighbourhood: int = 5
-    flow_range: tuple[float, float] = (170.0, 310.0)
+    flow_range: tuple[float, float] = INFRARED_KELVIN
     minimum_valid: float = 0.5
     block: str = "6h"
     resamples: int = 1000

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tempogan_eddy.evaluation.aggregation import Aggregate, Maximum, Mean
 from tempogan_eddy.evaluation.masked import FLOW_WINDOW, MaskedFrame, MaskedPair
+from tempogan_eddy.kelvin import INFRARED_KELVIN, VALID_KELVIN
 from tempogan_eddy.rapsd import energy_above, log_spectral_distance
 
 __all__ = [
@@ -32,8 +33,8 @@ __all__ = [
     "StructuralSimilarity",
 ]
 
-# Edges of the bins of true brightness temperature, kelvin: all that can be valid (io/quality.py).
-KELVIN_BINS = tuple(float(kelvin) for kelvin in range(160, 350, 10))
+# Edges of the bins of true brightness temperature, kelvin: all that can be valid.
+KELVIN_BINS = tuple(np.arange(VALID_KELVIN[0], VALID_KELVIN[1] + 20, 10).tolist())
 
 SSIM_SIGMA, SSIM_WINDOW = 1.5, 11  # the gaussian window of Wang et al. (2004)
 
@@ -197,7 +198,7 @@ class FlowDifference(Statistic[MaskedPair]):
     Pixels within half a flow window of a missing one are not counted.
     """
 
-    flow_range: tuple[float, float] = (170.0, 310.0)
+    flow_range: tuple[float, float] = INFRARED_KELVIN
 
     def compute(self, reconstructed: MaskedPair, truth: MaskedPair) -> Mean:
         trusted = truth.mask.whole(FLOW_WINDOW, inside=False)

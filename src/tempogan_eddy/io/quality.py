@@ -15,6 +15,7 @@ import numpy as np
 from scipy import ndimage
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.kelvin import GREY_KELVIN, VALID_KELVIN
 
 __all__ = [
     "EVERYTHING",
@@ -26,15 +27,6 @@ __all__ = [
     "mask_impossible",
     "refuse_celsius",
 ]
-
-GREY_KELVIN = (170.0, 320.0)
-"""Kelvins of black and white in a picture, and those that a network sees as 0 and 1, unless stated otherwise."""
-
-VALID_KELVIN = (160.0, 330.0)
-"""No cloud top is colder and hardly any ground warmer in the infrared window, kelvin.
-
-The upper end is not valid itself: 330.0 K is the byte 255 of merged infrared, which means missing.
-"""
 
 EVERYTHING = (float("-inf"), float("inf"))
 """Kelvins that leave every value as it came."""

@@ -1,4 +1,4 @@
-"""Moving frames along a flow (semi-Lagrangian backward look-up)."""
+"""Warp frames along a flow (semi-Lagrangian backward look-up)."""
 
 from __future__ import annotations
 
@@ -10,25 +10,14 @@ __all__ = ["advect", "advect_window", "seen_by_flow", "upsample_flow"]
 
 
 def upsample_flow(flow: Tensor, scale: int) -> Tensor:
-    """Bring a flow onto a grid ``scale`` times finer, in pixels of that grid.
-
-    Parameters
-    ----------
-    flow
-        (B, 2, h, w) in pixels per step of its own grid, x right, y down.
-
-    Returns
-    -------
-    Tensor
-        (B, 2, h * scale, w * scale).
-    """
+    """Interpolate a flow (B, 2, h, w) onto the grid ``scale`` times finer, in pixels of that grid."""
     return functional.interpolate(flow, scale_factor=scale, mode="bilinear", align_corners=False) * scale
 
 
 def advect(frames: Tensor, flow: Tensor) -> Tensor:
-    """Look each pixel up where the flow points: ``out(p) = frames(p + flow(p))``, bilinearly.
+    """Warp frames: ``out(p) = frames(p + flow(p))``, bilinearly.
 
-    Beyond the edge the edge's value is taken. Differentiable in ``frames``; zero flow is the identity, exactly.
+    Repeat the edge's value beyond it. Differentiable in ``frames``; zero flow is the identity, exactly.
 
     Parameters
     ----------
@@ -40,27 +29,16 @@ def advect(frames: Tensor, flow: Tensor) -> Tensor:
     height, width = frames.shape[-2:]
     x = torch.arange(width, device=flow.device, dtype=torch.float32) + flow[:, 0].float()
     y = torch.arange(height, device=flow.device, dtype=torch.float32)[:, None] + flow[:, 1].float()
-    # grid_sample counts from -1 to 1 between the centres of the outer pixels; a single one is everywhere.
+    # grid_sample counts from -1 to 1 between the centres of the outer pixels; a single pixel is everywhere.
     places = torch.stack([2 * x / max(width - 1, 1) - 1, 2 * y / max(height - 1, 1) - 1], dim=-1)
     moved = functional.grid_sample(frames.float(), places, padding_mode="border", align_corners=True)
-    # Its way of counting rounds; what does not move is to stay as it is.
+    # These coordinates round; pixels that do not move must not change.
     still = (flow == 0).all(dim=1, keepdim=True)
     return torch.where(still, frames, moved)
 
 
 def seen_by_flow(flow: Tensor) -> Tensor:
-    """Where a flow points to inside the frame, as opposed to beyond its edge.
-
-    Parameters
-    ----------
-    flow
-        (B, 2, H, W) in pixels, x right, y down.
-
-    Returns
-    -------
-    Tensor
-        (B, 1, H, W), 1 inside and 0 beyond.
-    """
+    """Return the mask (B, 1, H, W), 1 where a flow (B, 2, H, W) points inside the frame and 0 beyond its edge."""
     height, width = flow.shape[-2:]
     x = torch.arange(width, device=flow.device) + flow[:, 0]
     y = torch.arange(height, device=flow.device)[:, None] + flow[:, 1]
@@ -69,7 +47,7 @@ def seen_by_flow(flow: Tensor) -> Tensor:
 
 
 def advect_window(window: Tensor, flow: Tensor) -> Tensor:
-    """Move t-1 and t+1 of a three-frame window onto t.
+    """Warp t-1 and t+1 of a three-frame window onto t.
 
     Parameters
     ----------

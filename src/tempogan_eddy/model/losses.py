@@ -1,7 +1,7 @@
 """Losses as pure functions, and `Losses`, the set of them that a run trains with.
 
-Each loss is masked and divided by the number of all pixels, missing ones included: every pixel then
-counts the same whichever batch it comes in, and accumulated small batches equal the big one.
+Each loss is masked and divided by the number of all pixels, missing ones included: so every pixel counts the same in
+every batch, and accumulated small batches equal the big one.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ __all__ = [
     "generator_adversarial_loss",
 ]
 
-# 3 K of the default range, what reconstruction usually errs by.
+# 3 K of the default range: a usual error of a reconstruction.
 CONTENT_UNIT = 0.02
 
 
 def content_loss(generated: Tensor, truth: Tensor, valid: Tensor, distance: str = "l1") -> Tensor:
-    """Distance over valid pixels.
+    """Return the distance over valid pixels.
 
     Parameters
     ----------
@@ -49,28 +49,23 @@ def content_loss(generated: Tensor, truth: Tensor, valid: Tensor, distance: str 
 
 
 def discriminator_loss(real_logits: Tensor, fake_logits: Tensor, weight: Tensor) -> Tensor:
-    """Cross-entropy on logits: real to 1, generated to 0 (Goodfellow et al. 2014, eq. 1).
+    """Return the cross-entropy on logits: real to 1, generated to 0 (Goodfellow et al. 2014, eq. 1).
 
-    Parameters
-    ----------
-    real_logits, fake_logits
-        (B, 1, H', W') patch logits.
-    weight
-        (B, 1, H', W'), the valid share of what each logit looks at.
+    All are (B, 1, H', W'); the weight is the valid share of the pixels that a logit sees.
     """
     real, fake = real_logits.float(), fake_logits.float()
     return ((functional.softplus(-real) + functional.softplus(fake)) * weight).mean()
 
 
 def generator_adversarial_loss(fake_logits: Tensor, weight: Tensor) -> Tensor:
-    """Non-saturating loss: generated should pass for real (Goodfellow et al. 2014, sec. 3)."""
+    """Return the non-saturating loss: generated to 1 (Goodfellow et al. 2014, sec. 3)."""
     return (functional.softplus(-fake_logits.float()) * weight).mean()
 
 
 def feature_loss(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
-    """Mean square distance in the feature space of Ds's layers (Xie et al. 2018, eq. 5).
+    """Return the mean square distance in the feature space of Ds's layers (Xie et al. 2018, eq. 5).
 
-    Missing pixels were made equal in both before the discriminator, so no mask is needed here.
+    It needs no mask: both frames hold the upsampled lowres frame where pixels are missing.
     """
     distances = [functional.mse_loss(f.float(), r.detach().float()) for r, f in zip(real, fake, strict=True)]
     return torch.stack(distances).mean()
@@ -78,7 +73,7 @@ def feature_loss(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
 
 @dataclass(frozen=True)
 class Losses:
-    """What a training step minimises: functions and their weights.
+    """The losses of a training step: functions and their weights.
 
     Replace any of them, e.g. ``dataclasses.replace(Losses.from_config(config.training), content=my_loss)``.
 

@@ -1,4 +1,4 @@
-"""Kelvin to the networks' numbers and back: one fixed range, never clipped."""
+"""Kelvin to the scaled numbers of the networks and back: one fixed range, never clipped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The spectral loss: it compares radial power spectra, differentiably."""
+"""The spectral loss: a differentiable comparison of radial power spectra."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tempogan_eddy.rapsd import radial_power
 
 __all__ = ["spectral_loss"]
 
-# In scaled units: far below any texture, far above what rounding leaves.
+# In scaled units: far below any texture, far above rounding.
 FLOOR = 1e-12
 
 

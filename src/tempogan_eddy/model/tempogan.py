@@ -27,15 +27,15 @@ __all__ = [
 
 
 def upsample(frames: Tensor, scale: int) -> Tensor:
-    """Bicubic interpolation of (B, C, h, w) onto the grid ``scale`` times finer, in float32."""
+    """Interpolate (B, C, h, w) bicubically onto the grid ``scale`` times finer, in float32."""
     return functional.interpolate(frames.float(), scale_factor=scale, mode="bicubic", align_corners=False)
 
 
 def project(fine: Tensor, coarse: Tensor, scale: int) -> Tensor:
-    """The nearest frame to ``fine`` whose block means are ``coarse``.
+    """Return the nearest frame to ``fine`` whose block means are ``coarse``.
 
-    The block's error is spread evenly over its pixels: the orthogonal projection onto all
-    frames that an area-mean sensor cannot tell from ``coarse``.
+    Spread the block's error evenly over its pixels: this is the orthogonal projection onto the frames that an area-mean
+    sensor sees as ``coarse``.
     """
     error = coarse.float() - functional.avg_pool2d(fine.float(), scale)
     return fine.float() + functional.interpolate(error, scale_factor=scale, mode="nearest")
@@ -52,40 +52,40 @@ class _ResidualBlock(nn.Module):
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
         with torch.no_grad():
-            # Near the identity at first, so that depth does not multiply the first steps.
+            # Start near the identity, so that depth does not multiply the first steps.
             self.second.weight.mul_(0.1)
 
     def forward(self, features: Tensor) -> Tensor:
-        # In place where nothing needs what was there: fresh memory costs as much as the addition.
+        # In place: new memory costs as much as the addition.
         return self.second(functional.relu(self.first(features), inplace=True)).add_(features)
 
 
 def interpolation_kernel(scale: int, lr_consistency: bool) -> Tensor:
-    """Bicubic interpolation, and the projection after it, as one convolution before a pixel shuffle.
+    """Return bicubic interpolation, and the projection after it, as one convolution before a pixel shuffle.
 
-    Both are linear and the same around every pixel, so their answer to one bright pixel says all.
+    Both are linear and invariant to shifts, so their impulse response defines them.
 
     Returns
     -------
     Tensor
         (scale ** 2, 1, 5, 5) float32: one 5x5 kernel at low resolution for each place within a block.
     """
-    impulse = torch.zeros(1, 1, 9, 9, dtype=torch.float64, device="cpu")  # numbers, where only shapes are asked for too
+    impulse = torch.zeros(1, 1, 9, 9, dtype=torch.float64, device="cpu")  # also where the default device is "meta"
     impulse[..., 4, 4] = 1
-    answer = functional.interpolate(impulse, scale_factor=scale, mode="bicubic", align_corners=False)
+    response = functional.interpolate(impulse, scale_factor=scale, mode="bicubic", align_corners=False)
     if lr_consistency:
-        error = impulse - functional.avg_pool2d(answer, scale)
-        answer = answer + functional.interpolate(error, scale_factor=scale, mode="nearest")
-    places = functional.pixel_unshuffle(answer, scale)[0]
-    # A pixel two to the right of the bright one has it two to its left.
+        error = impulse - functional.avg_pool2d(response, scale)
+        response = response + functional.interpolate(error, scale_factor=scale, mode="nearest")
+    places = functional.pixel_unshuffle(response, scale)[0]
+    # A convolution weighs with the mirrored impulse response.
     return places[:, 2:7, 2:7].flip(-2, -1).unsqueeze(1).float()
 
 
 class Generator(nn.Module):
     """G: one low-resolution frame to one high-resolution frame.
 
-    Bicubic interpolation plus a residual branch that starts at zero, so an untrained G is bicubic
-    interpolation. Both work at low resolution and meet before one pixel shuffle (Shi et al. 2016).
+    It adds a residual to bicubic interpolation. The residual starts at zero, so an untrained G interpolates. Both are
+    computed on the lowres grid and added before one pixel shuffle (Shi et al. 2016).
 
     Parameters
     ----------
@@ -133,15 +133,12 @@ class Generator(nn.Module):
         return convolutions + 1  # interpolation sees two pixels, fewer than this
 
     def forward(self, frames: Tensor) -> Tensor:
-        """(B, C, h, w) scaled kelvins without NaN to (B, C, h * factor, w * factor), float32."""
+        """Map (B, C, h, w) scaled kelvins without NaN to (B, C, h * factor, w * factor), float32."""
         return self.combine(frames, self.detail(frames))
 
     def detail(self, frames: Tensor) -> Tensor:
-        """The residual branch, (B, C, h, w) to (B, C * factor ** 2, h, w): all that is learned.
-
-        Small numbers around zero, which low precision serves well enough.
-        """
-        # Zero, which the convolutions see beyond the edge, is the middle of the range.
+        """Return the residual, (B, C, h, w) to (B, C * factor ** 2, h, w): small numbers, so low precision suffices."""
+        # Beyond the edge the convolutions see zero: the middle of the range.
         shallow = self.head(frames - 0.5)
         return self.tail(shallow + self.body(self.blocks(shallow)))
 
@@ -149,7 +146,7 @@ class Generator(nn.Module):
         """Add the detail to the interpolated frames, in float32: (B, C, h * factor, w * factor)."""
         detail = detail.float()
         if self.lr_consistency:
-            # The interpolated frame has the block means already; detail is to leave them.
+            # The interpolated frame has the block means already; the detail must not change them.
             places = detail.unflatten(1, (frames.shape[1], -1))
             detail = (places - places.mean(2, keepdim=True)).flatten(1, 2)
         with torch.autocast(frames.device.type, enabled=False), exact_convolutions():
@@ -159,10 +156,7 @@ class Generator(nn.Module):
 
 
 class _Discriminator(nn.Module):
-    """Patch logits from a stack of convolutions whose first has no stride.
-
-    A first stride would fold the top octave away before anything has looked at it.
-    """
+    """Patch logits from a stack of convolutions; the first has no stride, which would alias the top octave."""
 
     def __init__(self, in_channels: int, channels: int, spectral_norm: bool) -> None:
         super().__init__()
@@ -175,22 +169,19 @@ class _Discriminator(nn.Module):
         self.layers = nn.ModuleList(layers)
 
     def forward(self, frames: Tensor, with_features: bool) -> tuple[Tensor, list[Tensor]]:
-        """(B, C, H, W) to logits (B, 1, H / 8, W / 8) and, where asked for, the features of every layer before."""
+        """Map (B, C, H, W) to logits (B, 1, H / 8, W / 8) and, on demand, the features of every layer before."""
         features = []
         frames = frames.contiguous(memory_format=torch.channels_last)
         for layer in self.layers[:-1]:
             frames = functional.leaky_relu(layer(frames), 0.2, inplace=True)
-            # Given out only on demand, because mixed precision then widens each of them to float32.
+            # Only on demand, because mixed precision converts every output to float32.
             if with_features:
                 features.append(frames)
         return self.layers[-1](frames), features
 
 
 class SpatialDiscriminator(nn.Module):
-    """Ds, which asks whether one frame looks real, given its low-resolution frame.
-
-    Sees the frame, the upsampled LR frame, and their difference amplified by ``detail_gain``.
-    """
+    """Ds: judge a frame, from the frame itself, its upsampled lowres frame and their amplified difference."""
 
     def __init__(self, channels: int = 16, detail_gain: float = 8.0, spectral_norm: bool = True) -> None:
         super().__init__()
@@ -198,7 +189,7 @@ class SpatialDiscriminator(nn.Module):
         self.network = _Discriminator(3 if detail_gain else 2, channels, spectral_norm)
 
     def forward(self, frames: Tensor, upsampled: Tensor, with_features: bool = False) -> tuple[Tensor, list[Tensor]]:
-        """Judge frames (B, C, H, W) beside their upsampled LR frames (B, C, H, W): logits and features."""
+        """Judge frames (B, C, H, W) beside their upsampled lowres frames (B, C, H, W): logits and features."""
         seen = [frames - 0.5, upsampled - 0.5]
         if self.detail_gain:
             seen.append((frames - upsampled) * self.detail_gain)
@@ -206,9 +197,9 @@ class SpatialDiscriminator(nn.Module):
 
 
 class TemporalDiscriminator(nn.Module):
-    """Dt, which asks whether three frames, moved onto the middle one, change the way real ones do.
+    """Dt: judge whether three frames, warped onto the middle one, change as real ones do.
 
-    Sees the three moved frames and, amplified, the difference of each from its own moved, upsampled LR frame.
+    It sees the warped frames and, amplified, the difference of each from its warped, upsampled lowres frame.
     """
 
     def __init__(self, channels: int = 16, detail_gain: float = 8.0, spectral_norm: bool = True) -> None:
@@ -217,7 +208,7 @@ class TemporalDiscriminator(nn.Module):
         self.network = _Discriminator(6 if detail_gain else 3, channels, spectral_norm)
 
     def forward(self, windows: Tensor, upsampled: Tensor) -> Tensor:
-        """Judge moved windows (B, 3, 1, H, W) beside their moved, upsampled LR frames: logits."""
+        """Judge warped windows (B, 3, 1, H, W) beside their warped, upsampled lowres frames: logits."""
         seen = [windows.flatten(1, 2) - 0.5]
         if self.detail_gain:
             seen.append((windows - upsampled).flatten(1, 2) * self.detail_gain)
@@ -225,9 +216,9 @@ class TemporalDiscriminator(nn.Module):
 
 
 def update_spectral_norm(discriminator: nn.Module) -> None:
-    """One power iteration for each layer, and none in the forward passes that follow.
+    """Do one power iteration for each layer, and none in the forward passes that follow.
 
-    Done once for each optimiser step, it makes accumulated small batches equal the big one.
+    With one call for each optimiser step, accumulated small batches equal the big one.
     """
     with torch.no_grad():
         discriminator.train()

@@ -8,7 +8,7 @@ from itertools import islice
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from tempogan_eddy.config import TrainingConfig
 from tempogan_eddy.dataset.protocol import DataSource, Sample
@@ -17,23 +17,16 @@ from tempogan_eddy.errors import InputError
 __all__ = ["step_batches"]
 
 
-class _StepSampler(Sampler[list[int]]):
-    """Sample numbers, batch by batch, for the steps from ``first`` on."""
-
-    def __init__(self, config: TrainingConfig, first: int, last: int) -> None:
-        self.config, self.first, self.last = config, first, last
-
-    def __iter__(self) -> Iterator[list[int]]:
-        size = self.config.batch_size
-        batches_a_step = self.config.d_steps * self.config.accumulate
-        for step in range(self.first, self.last):
-            for part in range(_passes(self.config, step) * self.config.accumulate):
-                start = (step * batches_a_step + part) * size
-                yield list(range(start, start + size))
+def _sample_numbers(config: TrainingConfig, first: int, last: int) -> Iterator[list[int]]:
+    """Yield the numbers of the samples of each batch of these steps."""
+    for step in range(first, last):
+        for part in range(_passes(config, step) * config.accumulate):
+            start = (step * config.d_steps * config.accumulate + part) * config.batch_size
+            yield list(range(start, start + config.batch_size))
 
 
 class _Drawn(Dataset[dict[str, Tensor]]):
-    """Patches as the source draws them, which worker processes fetch."""
+    """Patches as the source draws them, for worker processes to fetch."""
 
     def __init__(self, source: DataSource) -> None:
         self.source = source
@@ -45,23 +38,14 @@ class _Drawn(Dataset[dict[str, Tensor]]):
 def step_batches(
     source: DataSource, config: TrainingConfig, first: int, last: int, device: torch.device | str = "cpu"
 ) -> Iterator[Sequence[Sequence[Sample]]]:
-    """Yield, for each step, one list of batches for each discriminator step.
+    """Yield one list of batches for each discriminator step of the steps from ``first`` up to, not including, ``last``.
 
-    Parameters
-    ----------
-    source
-        The training data.
-    config
-        What makes a step.
-    first, last
-        Steps from ``first`` up to, not including, ``last``.
-    device
-        Where the samples are made and left.
+    The source develops the samples on ``device``.
     """
     device = torch.device(device)
     loader: DataLoader[dict[str, Tensor]] = DataLoader(
         _Drawn(source),
-        batch_sampler=_StepSampler(config, first, last),
+        batch_sampler=_sample_numbers(config, first, last),
         num_workers=config.num_workers,
         worker_init_fn=_leave_signals_to_the_trainer,
         pin_memory=device.type == "cuda" and not source.resident,
@@ -76,11 +60,11 @@ def step_batches(
 
 
 def _leave_signals_to_the_trainer(worker: int) -> None:
-    """Ctrl-C reaches every process of a terminal; only the trainer is to act on it."""
+    """Ignore Ctrl-C, which reaches every process of a terminal: only the trainer acts on it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _passes(config: TrainingConfig, step: int) -> int:
-    """Discriminator steps in this step; while the discriminators rest, one list for the generator."""
+    """Return the discriminator steps in this step; 1, for the generator alone, while the discriminators rest."""
     return config.d_steps if step >= config.pretrain_epochs * config.steps_per_epoch else 1

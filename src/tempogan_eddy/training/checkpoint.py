@@ -18,7 +18,8 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.ownership import Kind, check_place
 from tempogan_eddy.specification import Specification, differences, read_specification
-from tempogan_eddy.weights import CHECKPOINT_FORMAT, MODEL, read_checkpoint
+from tempogan_eddy.stored import CHECKPOINT_FORMAT, read_checkpoint
+from tempogan_eddy.weights import MODEL
 
 __all__ = [
     "best_checkpoint_path",
@@ -34,10 +35,10 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-# What a checkpoint depends on beside its model's specification.
+# Keys that a checkpoint must share with the configuration, besides its model's specification.
 BESIDE_SPECIFICATION = {"model": {"discriminator_channels", "detail_gain", "spectral_norm"}, "data": {"cadence"}}
 
-# What decides which samples a step sees, beside the data.
+# Keys that decide which samples a step sees.
 SAMPLING = ("batch_size", "accumulate", "d_steps", "patch_size", "seed", "augment")
 
 HEADER = 1 << 20  # bytes of a checkpoint's pickle that are searched for its format
@@ -54,22 +55,22 @@ CHECKPOINT = Kind("a checkpoint", _is_checkpoint)
 
 
 def best_path(folder: Path) -> Path:
-    """Where the model of the best epoch lies."""
+    """Return the path of the model of the best epoch."""
     return folder / "best_model.safetensors"
 
 
 def best_checkpoint_path(folder: Path) -> Path:
-    """Where the checkpoint of the best epoch lies, from which a run goes on that is killed before a periodic one."""
+    """Return the path of the checkpoint of the best epoch, to resume a run that was killed before a periodic one."""
     return folder / "checkpoint_best.pth"
 
 
 def epoch_path(folder: Path, epoch: int) -> Path:
-    """Where the checkpoint after ``epoch`` finished epochs lies."""
+    """Return the path of the checkpoint after ``epoch`` finished epochs."""
     return folder / f"checkpoint_epoch_{epoch}.pth"
 
 
 def interrupted_path(folder: Path) -> Path:
-    """Where a run that was stopped inside an epoch leaves its state."""
+    """Return the path of the checkpoint of a run that stopped inside an epoch."""
     return folder / "checkpoint_interrupted.pth"
 
 
@@ -82,7 +83,7 @@ def save_checkpoint(path: Path, state: dict[str, Any], config: Config) -> None:
         The place cannot be written, or holds a file that is no checkpoint of this package.
     """
     header = {"format": CHECKPOINT_FORMAT, "version": __version__, "config": config.model_dump(mode="json")}
-    # Made in memory first: torch may end the process where a disk is full.
+    # Save to memory first: on a full disk torch may end the process.
     content = io.BytesIO()
     torch.save(header | state, content)
     with written_aside(path, CHECKPOINT) as partial:
@@ -90,7 +91,7 @@ def save_checkpoint(path: Path, state: dict[str, Any], config: Config) -> None:
 
 
 def find_checkpoint(resume: str | Path, folder: Path) -> Path:
-    """The checkpoint that ``resume`` names; ``auto`` is the one written last.
+    """Return the checkpoint that ``resume`` names; ``auto`` is the one written last.
 
     Raises
     ------
@@ -107,7 +108,7 @@ def find_checkpoint(resume: str | Path, folder: Path) -> Path:
 
 
 def refuse_earlier_run(folder: Path) -> None:
-    """Let a run begin only where there is none to be overwritten.
+    """Refuse a folder with an earlier run, which a new run would overwrite.
 
     Raises
     ------
@@ -120,14 +121,14 @@ def refuse_earlier_run(folder: Path) -> None:
 
 
 def _check_places(folder: Path) -> None:
-    """Refuse, before data are read, what would stop a run when it writes."""
+    """Refuse, before data are read, files that a run could not overwrite."""
     for path in {*folder.glob("checkpoint_*.pth"), interrupted_path(folder)}:
         check_place(path, CHECKPOINT)
     check_place(best_path(folder), MODEL)
 
 
 def load_checkpoint(path: Path, config: Config) -> dict[str, Any]:
-    """Read a checkpoint and see that it belongs to this configuration.
+    """Read a checkpoint and check that it belongs to this configuration.
 
     Raises
     ------
@@ -152,7 +153,7 @@ def load_checkpoint(path: Path, config: Config) -> dict[str, Any]:
     for key in ("steps_per_epoch", "pretrain_epochs"):
         if training.get(key) != wanted["training"][key]:
             raise InputError(
-                f"{path} was trained with training.{key} = {stored['training'].get(key)}, the configuration says "
+                f"{path} was trained with training.{key} = {training.get(key)}, the configuration says "
                 f"{wanted['training'][key]}; epochs would lose their meaning, so keep it."
             )
     changed = [key for key in SAMPLING if training.get(key) != wanted["training"][key]]
@@ -163,13 +164,7 @@ def load_checkpoint(path: Path, config: Config) -> dict[str, Any]:
 
 @contextmanager
 def state_of(path: Path) -> Iterator[None]:
-    """Say of whatever fails while a state is put back that the checkpoint does not hold it.
-
-    Raises
-    ------
-    InputError
-        A part of the state is missing, or is that of another network.
-    """
+    """Raise InputError if restoring a state fails: a part is missing, or belongs to another network."""
     try:
         yield
     except (KeyError, ValueError, TypeError, AttributeError, RuntimeError, IndexError) as error:

@@ -12,13 +12,13 @@ from tempogan_eddy.device import choose_device, computes_bf16
 
 __all__ = ["make_fabric"]
 
-# Lightning announces its precision to everybody; ours is in the first lines of a run.
+# Lightning logs its precision; our first lines of a run state it already.
 for name in ("lightning.fabric", "lightning.pytorch"):
     logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def make_fabric(device: str, precision: str) -> Fabric:
-    """Fabric on one device.
+    """Return a Fabric for one device.
 
     Parameters
     ----------
@@ -34,17 +34,17 @@ def make_fabric(device: str, precision: str) -> Fabric:
     if precision == "fp32":
         return Fabric(accelerator=chosen.type, devices=devices, precision="32-true")
     kind: Literal["16-mixed", "bf16-mixed"] = "16-mixed" if precision == "fp16" else "bf16-mixed"
-    # Given as a plugin also because Fabric turns a plain "16-mixed" into bf16 on the CPU.
+    # A plugin also keeps fp16 on the CPU, where Fabric turns a plain "16-mixed" into bf16.
     return Fabric(accelerator=chosen.type, devices=devices, plugins=[_LayersOnly(kind, device=chosen.type)])
 
 
 class _LayersOnly(MixedPrecision):
-    """Low precision inside the layers, by autocast, and nowhere else.
+    """Low precision inside the layers only, by autocast.
 
-    Fabric would also round what a network is given: the frames, by up to half a kelvin, and so what
-    interpolation keeps of them and what the discriminators see of faint detail.
+    Fabric would also round the input frames, by up to half a kelvin: interpolation and the discriminators would lose
+    faint detail.
     """
 
     def convert_input(self, data: Any) -> Any:
-        """Leave it as it is."""
+        """Return the input unchanged."""
         return data

@@ -1,4 +1,4 @@
-"""What a person sees of a run: progress, one line an epoch, TensorBoard."""
+"""The progress of a run: a bar or lines, one line an epoch, TensorBoard."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import math
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -44,19 +45,19 @@ SHORT = {
 FLUSH_SECONDS = 30.0
 SECONDS_A_LINE = 60.0
 STEPS_A_READ = 10
-"""Reading a loss waits for the device, so several steps are read at once."""
+"""Reading a loss waits for the device, so read several steps at once."""
 WIDE = 80  # columns of a terminal that has room for more than the epoch and the time left
 
 
 class EventFile:
-    """TensorBoard's file of a run, written in this thread, so that a disk that is full stops the run with one sentence.
+    """A TensorBoard file, written in this thread so that a full disk stops the run with one sentence.
 
     Parameters
     ----------
     folder
-        Where the file goes, under a name of its own.
+        Where to write a new file.
     purge_step
-        Hides what an earlier file of the folder holds from this step on.
+        Hide steps from this one on in earlier files of the folder.
 
     Raises
     ------
@@ -66,12 +67,10 @@ class EventFile:
 
     def __init__(self, folder: Path, purge_step: int | None = None) -> None:
         self.folder = folder
-        try:
+        with self._refusal():
             folder.mkdir(parents=True, exist_ok=True)
             name = f"events.out.tfevents.{time.time():.0f}.{socket.gethostname()}.{os.getpid()}.0"
             self.file = (folder / name).open("ab")
-        except OSError as error:
-            raise self._refusal(error) from error
         self.records = RecordWriter(self.file)
         self.flushed = time.monotonic()
         self.add(Event(file_version="brain.Event:2"))
@@ -80,39 +79,37 @@ class EventFile:
         self.flush()
 
     def add(self, event: Event) -> None:
-        """Append an event; it is in the file half a minute later at the latest."""
+        """Append an event; the file has it after half a minute at the latest."""
         event.wall_time = time.time()
-        try:
+        with self._refusal():
             self.records.write(event.SerializeToString())
-        except OSError as error:
-            raise self._refusal(error) from error
         if time.monotonic() - self.flushed > FLUSH_SECONDS:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is in memory still."""
-        try:
+        """Write the events that are still in memory."""
+        with self._refusal():
             self.file.flush()
-        except OSError as error:
-            raise self._refusal(error) from error
         self.flushed = time.monotonic()
 
     def close(self) -> None:
-        """End the file."""
-        try:
+        """Close the file."""
+        with self._refusal():
             self.file.close()
-        except OSError as error:
-            raise self._refusal(error) from error
 
-    def _refusal(self, error: OSError) -> InputError:
-        return InputError(
-            f"The log in {self.folder} (training.log_dir) cannot be written ({error.strerror or error}); free space or "
-            "name another folder, and go on with --resume auto where there is a checkpoint."
-        )
+    @contextmanager
+    def _refusal(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise InputError(
+                f"The log in {self.folder} (training.log_dir) cannot be written ({error.strerror or error}); free "
+                "space or name another folder, and go on with --resume auto where there is a checkpoint."
+            ) from error
 
 
 class Journal:
-    """Writes what happens, and shows it on a terminal or in a log.
+    """Write what happens, and show it on a terminal or in a log.
 
     Parameters
     ----------
@@ -124,7 +121,7 @@ class Journal:
 
     def __init__(self, training: TrainingConfig, done: int) -> None:
         self.training, self.first, self.done = training, done, done
-        # purge_step hides what a run wrote after the checkpoint that this one goes on from.
+        # Hide what an earlier run wrote after the checkpoint that this one resumes.
         self.events = EventFile(Path(training.log_dir), done + 1 if done else None)
         console = messages()
         columns: list[ProgressColumn] = [TextColumn("{task.description}", table_column=Column(no_wrap=True))]
@@ -150,11 +147,11 @@ class Journal:
                 self._read()
             self.events.close()
         except InputError:
-            if error is None:  # else the run ended for a reason of its own, the same one maybe
+            if error is None:  # else the run has failed already, maybe for the same reason
                 raise
 
     def step(self, step: int, losses: Mapping[str, Tensor]) -> None:
-        """Note one step's losses, numbers on any device; they are read every few steps."""
+        """Note one step's losses, scalars on any device; they are read every few steps."""
         self.done = step
         self.unread.append((step, dict(losses)))
         if len(self.unread) >= STEPS_A_READ or step % self.training.steps_per_epoch == 0:
@@ -176,7 +173,7 @@ class Journal:
         best: bool,
         rate: float,
     ) -> None:
-        """Note the end of an epoch: mean losses, validation metrics, whether it is a candidate, learning rate."""
+        """Note the end of an epoch: mean losses, validation metrics, the candidate's rank, learning rate."""
         scalars = {**metrics, "score": candidate.score, "missed_max_rmse": float(candidate.missed)}
         for name, value in scalars.items():
             self._add(summary.scalar(f"validation/{name}", value), step)
@@ -202,7 +199,7 @@ class Journal:
             self._add(summary.image(f"frames/{name}", (grey * 255).astype(np.uint8)[None], dataformats="CHW"), step)
 
     def _where(self, step: int) -> str:
-        """Say which epoch a step belongs to and how long the run has still to go."""
+        """Return the epoch of a step and the time left."""
         training = self.training
         text = f"epoch {math.ceil(step / training.steps_per_epoch)} of {training.epochs}"
         spent, steps = time.monotonic() - self.started, step - self.first
@@ -212,7 +209,7 @@ class Journal:
         return f"{text}, {_time_text(left)} left" if 0 < left < math.inf else text
 
     def _read(self) -> dict[str, float]:
-        """Write the losses of the last steps, all read from the device at once; return the latest."""
+        """Write the losses of the last steps, read from the device at once; return the latest."""
         latest: dict[str, float] = {}
         if self.unread:
             values = iter(torch.stack([loss for _, losses in self.unread for loss in losses.values()]).tolist())
@@ -233,7 +230,7 @@ def _losses(losses: Mapping[str, float]) -> str:
 
 
 def _time_text(seconds: float) -> str:
-    """Return a time as people say it: ``40 s``, ``14 min``, ``2 h 5 min``."""
+    """Return a time such as ``40 s``, ``14 min`` or ``2 h 5 min``."""
     minutes = round(seconds / 60)
     if seconds < 60:
         return f"{round(seconds)} s"

@@ -85,9 +85,9 @@ class Trainer:
     data
         Windows to train and to validate on.
     networks
-        What is trained, on the CPU.
+        Networks to train, on the CPU.
     losses
-        What is minimised; those of the configuration by default.
+        Losses to minimise; those of the configuration by default.
     """
 
     def __init__(self, config: Config, data: TrainingData, networks: Networks, losses: Losses | None = None) -> None:
@@ -110,7 +110,7 @@ class Trainer:
         self.step = 0
 
     def train(self, resume_from: str | Path | None = None) -> TrainingResult:
-        """Train until ``epochs`` are done, nothing gets better, time is over, or a signal asks to stop.
+        """Train until ``epochs`` are done, patience or time is over, or a signal asks to stop.
 
         Parameters
         ----------
@@ -138,7 +138,7 @@ class Trainer:
                 self.step += 1
                 if self.step % training.steps_per_epoch == 0:
                     checkpoint = self._end_epoch(journal) or checkpoint
-                    if self._out_of_patience() or self._out_of_time(started):
+                    if self._is_over(started):
                         break
                 if self.interruption.asked:
                     break
@@ -172,7 +172,7 @@ class Trainer:
         return Networks(generator, spatial, temporal, teacher), Optimizers(optimizer_g, optimizer_d)
 
     def _start(self) -> None:
-        """Prepare a run that does not resume another; nothing is left to do here."""
+        """Prepare a run that does not resume another, for subclasses."""
 
     def _train_step(self, batches: Sequence[Sequence[Sample]]) -> dict[str, Tensor]:
         training = self.config.training
@@ -209,13 +209,13 @@ class Trainer:
             return torch.cat([averaged(frame[None]).float() for frame in frames])
 
     def _end_epoch(self, journal: Journal) -> Path | None:
-        """Validate, and keep what is due: the best model and its checkpoint, pictures, a periodic checkpoint."""
+        """Validate; write the best model and its checkpoint, pictures, and a periodic checkpoint if they are due."""
         training, epoch = self.config.training, self.epoch
         metrics = self.validation.measure(self.reconstruct, self.fabric.device)
         candidate = rank(training, metrics, self.validation.bicubic)
         adversarial = self.steps.adversarial_on
         if adversarial and epoch == training.pretrain_epochs + 1:
-            # What content alone had reached was a start, not a candidate: its block edges flatter a spectrum.
+            # A model of content loss alone is a start, not a candidate: its block edges flatter a spectrum.
             self.selection.restart()
         details = {
             "training_data": self.dataset.intervals(), "epoch": epoch, "step": self.step, "score": candidate.score,
@@ -236,17 +236,14 @@ class Trainer:
     def _model(self) -> Model:
         return Model.from_config(self.average.module, self.config, metadata=self.selection.details)
 
-    def _out_of_patience(self) -> bool:
-        patience = self.config.training.early_stopping_patience
-        if patience and self.selection.stale >= patience:
+    def _is_over(self, started: float) -> bool:
+        """Return whether patience or time is over."""
+        training = self.config.training
+        if 0 < training.early_stopping_patience <= self.selection.stale:
             log.info("No better score for %d epochs; stopping early", self.selection.stale)
             return True
-        return False
-
-    def _out_of_time(self, started: float) -> bool:
-        limit = self.config.training.max_minutes
-        if limit and time.monotonic() - started >= limit * 60:
-            log.info("The %g minutes of training.max_minutes are over", limit)
+        if 0 < training.max_minutes <= (time.monotonic() - started) / 60:
+            log.info("The %g minutes of training.max_minutes are over", training.max_minutes)
             return True
         return False
 
@@ -255,7 +252,7 @@ class Trainer:
         return path
 
     def _stateful(self) -> dict[str, Any]:
-        """The parts of a checkpoint that have a state of their own."""
+        """Return the parts of a checkpoint that have a ``state_dict``."""
         return {
             "generator": self.networks.generator,
             "spatial_discriminator": self.networks.spatial,

@@ -16,7 +16,7 @@ from tempogan_eddy.weights import build_generator
 __all__ = ["Networks", "Optimizers", "bare", "build_networks", "build_optimizers"]
 
 # With a beta2 of 0.999 Adam remembers the small gradients of the content epochs for so long that the first
-# adversarial ones, thirty times their size, threw the generator off (L1 0.02 -> 58 in one epoch).
+# adversarial ones, thirty times larger, made the generator diverge (L1 0.02 -> 58 in one epoch).
 BETA2 = 0.99
 
 
@@ -42,11 +42,10 @@ class Networks:
     temporal: nn.Module
     teacher: nn.Module | None = None
 
-    def channels_last(self) -> Networks:
+    def channels_last(self) -> None:
         """Lay the weights out as convolutions are fastest."""
-        for network in (self.generator, self.spatial, self.temporal, *([self.teacher] if self.teacher else [])):
+        for network in filter(None, (self.generator, self.spatial, self.temporal, self.teacher)):
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return self
 
 
 @dataclass
@@ -82,7 +81,7 @@ def build_networks(config: Config) -> Networks:
 
 def build_optimizers(networks: Networks, training: TrainingConfig, fabric: Fabric) -> Optimizers:
     """Build an Adam optimiser for G, and one for Ds and Dt."""
-    # A fused optimiser unscales gradients by itself, which excludes clipping them.
+    # A fused optimiser unscales gradients itself, so they cannot be clipped before.
     scaled = bool(fabric.strategy.precision.state_dict())
     fused = fabric.device.type in ("cpu", "cuda") and not scaled
     betas = (training.beta1, BETA2)
@@ -95,6 +94,4 @@ def build_optimizers(networks: Networks, training: TrainingConfig, fabric: Fabri
 
 def bare(network: nn.Module) -> nn.Module:
     """Return the network below Fabric's wrapper."""
-    module = network.module
-    assert isinstance(module, nn.Module)
-    return module
+    return network.get_submodule("module")

@@ -8,12 +8,12 @@ __all__ = ["average_decay", "learning_rate_factor"]
 
 
 def learning_rate_factor(schedule: str, progress: float) -> float:
-    """Return what the learning rates are multiplied by.
+    """Return the factor of the learning rates.
 
     Parameters
     ----------
     schedule
-        ``constant``; ``linear``, which decays over the second half as in tempoGAN; or ``cosine``.
+        ``constant``; ``linear``, which decays over the second half as in tempoGAN; or ``cosine``, over all of the run.
     progress
         Share of the steps that are done, 0 to 1.
     """
@@ -25,8 +25,5 @@ def learning_rate_factor(schedule: str, progress: float) -> float:
 
 
 def average_decay(largest: float, steps: int) -> float:
-    """Return the decay of the generator's moving average after some steps.
-
-    Smaller at the start, so that the average does not remember the untrained weights.
-    """
+    """Return the decay of the moving average after some steps; smaller at the start, to forget untrained weights."""
     return min(largest, (1 + steps) / (10 + steps))

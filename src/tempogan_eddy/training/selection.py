@@ -1,4 +1,4 @@
-"""Which of a run's models is the best one."""
+"""The rule that selects the best model of a run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Rank:
     missed
         Whether its RMSE is above the bound; such a candidate comes after all others.
     score
-        What is compared among candidates of one kind: RMSE or LSD over bicubic's.
+        RMSE or LSD over bicubic's, to compare candidates of one kind.
     """
 
     missed: bool = True
@@ -42,13 +42,7 @@ def rank(config: TrainingConfig, metrics: Mapping[str, float], bicubic: Mapping[
 
 
 class Selection:
-    """The best candidate so far, and for how many epochs none was better.
-
-    Parameters
-    ----------
-    config
-        The rule.
-    """
+    """The best candidate so far by the rule of a configuration, and for how many epochs none was better."""
 
     def __init__(self, config: TrainingConfig) -> None:
         self.rule = f"{config.score} {config.max_rmse}" if config.score == "lsd_within_rmse" else config.score
@@ -60,16 +54,9 @@ class Selection:
         self.details: dict[str, Any] = {}
 
     def offer(self, candidate: Rank, details: dict[str, Any], *, counts: bool = True) -> bool:
-        """Return whether a candidate is the best so far.
+        """Return whether a candidate is the best so far, and then keep its details for the model file.
 
-        Parameters
-        ----------
-        candidate
-            Its rank.
-        details
-            What its model file says of it.
-        counts
-            Whether an epoch without a better candidate counts towards early stopping.
+        ``counts`` says whether an epoch without a better candidate counts towards early stopping.
         """
         if candidate < self.best:
             self.best, self.stale, self.details = candidate, 0, details
@@ -78,7 +65,7 @@ class Selection:
         return False
 
     def state(self) -> dict[str, Any]:
-        """Return what a checkpoint holds of the selection."""
+        """Return the part of a checkpoint that `restore` needs."""
         return {
             "best_score": self.best.score,
             "best_missed": self.best.missed,
@@ -88,7 +75,7 @@ class Selection:
         }
 
     def restore(self, state: Mapping[str, Any]) -> bool:
-        """Go on from a checkpoint; return False, and begin anew, where it followed another rule."""
+        """Go on from a checkpoint; if it followed another rule, begin anew and return False."""
         self.restart()
         if state.get("best_rule") != self.rule:
             return False

@@ -28,18 +28,18 @@ REMEDY = (
 
 
 class Steps:
-    """Updates the networks, in the order of the seed's training loop.
+    """Update the networks, in the order of the seed's training loop.
 
     Parameters
     ----------
     fabric
         Device and precision.
     networks, optimizers
-        What is trained, as Fabric has set it up.
+        As Fabric has set them up.
     losses
-        What is minimised.
+        Losses to minimise.
     config
-        Scale, kelvin range, and what makes a step.
+        Gives scale, kelvin range and the settings of a step.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Steps:
         Returns
         -------
         dict
-            The losses by name, left on the device: reading one waits for it.
+            The losses by name, kept on the device to avoid a device sync.
 
         Raises
         ------
@@ -78,8 +78,8 @@ class Steps:
         adversarial = adversarial and self.adversarial_on
         for part in earlier if adversarial else []:
             record |= self._discriminator_step(part, [])
-        # With a single batch one forward pass serves both steps; holding the graphs of several
-        # would take the memory that accumulation is there to save.
+        # A single batch shares one forward pass between both steps; to keep the graphs of several batches would take
+        # the memory that accumulation saves.
         shared = [self._generate(batch, adversarial) for batch in group] if len(group) == 1 else []
         if adversarial:
             record |= self._discriminator_step(group, shared)
@@ -108,7 +108,7 @@ class Steps:
         return (generator or self.networks.generator)(flat).float().unflatten(0, lowres.shape[:2])
 
     def _discriminator_step(self, group: Sequence[Batch], shared: Sequence[Generated]) -> dict[str, Tensor]:
-        """Step A: real to 1, generated to 0; the generator keeps its weights."""
+        """Take step A: real to 1, generated to 0; the generator keeps its weights."""
         for network in (self.networks.spatial, self.networks.temporal):
             update_spectral_norm(network)
         record = _Record(self.weights, len(group), self.fabric.backward)
@@ -151,7 +151,7 @@ class Steps:
     def _generator_step(
         self, group: Sequence[Batch], shared: Sequence[Generated], adversarial: bool
     ) -> dict[str, Tensor]:
-        """Step B: near to the truth and taken for real; the discriminators keep their weights."""
+        """Take step B: close to the truth, and real for the discriminators, which keep their weights."""
         record = _Record(self.weights, len(group), self.fabric.backward)
         with _frozen(self.networks.spatial, self.networks.temporal):
             for index, batch in enumerate(group):
@@ -207,10 +207,10 @@ class Steps:
         return logits.chunk(count), functional.adaptive_avg_pool2d(mask, logits.shape[-2:])
 
     def _update(self, network: nn.Module, optimizer: Optimizer, limit: float, record: _Record, whose: str) -> None:
-        """Bound the gradient and step, unless the loss or the gradient is not finite: one device sync."""
+        """Clip the gradient and step, unless the loss or the gradient is not finite: one device sync."""
         norm = self.fabric.clip_gradients(network, optimizer, max_norm=limit, error_if_nonfinite=False)
         checked = {"loss": record.total}
-        # With fp16 the scaler expects gradients that are not finite now and then, and skips their step.
+        # With fp16 some gradients are not finite; the scaler skips their step.
         if norm is not None and not self.fabric.strategy.precision.state_dict():
             checked["gradient"] = norm
         if not torch.stack([*checked.values()]).isfinite().all():
@@ -221,7 +221,7 @@ class Steps:
 
 
 class _Record:
-    """The terms of a loss: minimises their weighted sum and keeps the sum of each over accumulated batches."""
+    """Minimise the weighted sum of a loss's terms, and keep the sum of each over accumulated batches."""
 
     def __init__(self, weights: Mapping[str, float], parts: int, backward: Callable[[Tensor], None]) -> None:
         self.weights, self.parts, self.backward = weights, parts, backward

@@ -24,14 +24,14 @@ Reconstruct = Callable[[Tensor], Tensor]
 
 
 class Validation:
-    """Scores a generator on the same full frames every time.
+    """Score a generator on the same full frames every time.
 
     Parameters
     ----------
     data
         The validation windows.
     config
-        How many of them are scored, scale and kelvin range.
+        Gives the number of windows to score, scale and kelvin range.
     """
 
     def __init__(self, data: DataSource, config: Config) -> None:
@@ -40,7 +40,7 @@ class Validation:
 
     @cached_property
     def samples(self) -> list[Sample]:
-        """Windows spread evenly over the data, of which most was observed.
+        """Windows spread evenly over the data, at least half of each observed.
 
         Raises
         ------
@@ -49,8 +49,7 @@ class Validation:
         """
         last = len(self.data) - 1
         positions = np.unique(np.linspace(0, last, min(self.count, last + 1)).round().astype(int)).tolist()
-        samples = [self.data.full_frame(position) for position in positions]
-        samples = [sample for sample in samples if sample["valid"].mean() >= 0.5]
+        samples = [s for s in map(self.data.full_frame, positions) if s["valid"].mean() >= 0.5]
         if not samples:
             raise InputError(
                 "More than half of every validation frame is missing; choose other data.split hours or storms."
@@ -59,7 +58,7 @@ class Validation:
 
     @cached_property
     def bicubic(self) -> dict[str, float]:
-        """What `measure` gives for bicubic interpolation."""
+        """The metrics of bicubic interpolation, as `measure` returns them."""
         return self.measure(lambda frames: upsample(frames, self.scale))
 
     def measure(self, reconstruct: Reconstruct, device: torch.device | str = "cpu") -> dict[str, float]:
@@ -86,13 +85,11 @@ class Validation:
                     cutoff = min(ours.shape) / self.scale / 2
                     energy += [energy_above(power, ours.shape, cutoff) for power in powers]
         count, total, square = totals
-        # Frames of several sizes have spectra of several lengths: each is compared with its own truth.
-        still, motion = (_distance(spectra[kind]) for kind in ("still", "motion"))
         return {
             "rmse": math.sqrt(square / count),
             "bias": float(total / count),
-            "lsd": still,
-            "lsd_hourly": motion,
+            "lsd": _distance(spectra["still"]),
+            "lsd_hourly": _distance(spectra["motion"]),
             "energy": 10 * math.log10(max(energy[0], 1e-12) / max(energy[1], 1e-12)),
         }
 
@@ -111,9 +108,9 @@ class Validation:
 
 
 def _distance(spectra: list[np.ndarray]) -> float:
-    """LSD between mean spectra, over groups of frames of one size, weighted by their number."""
+    """Return the LSD between mean spectra of frames of one size; of several sizes, the mean over frames."""
     groups: dict[int, list[np.ndarray]] = {}
     for pair in spectra:
         groups.setdefault(pair.shape[1], []).append(pair)
-    distances = [(len(group), log_spectral_distance(*np.mean(group, axis=0))) for group in groups.values()]
-    return float(sum(n * d for n, d in distances) / sum(n for n, _ in distances))
+    distances = [len(group) * log_spectral_distance(*np.mean(group, axis=0)) for group in groups.values()]
+    return sum(distances) / len(spectra)
