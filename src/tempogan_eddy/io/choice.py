@@ -14,7 +14,7 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.channel import preferred
 from tempogan_eddy.io.foreign import advice_for_variables
 from tempogan_eddy.io.names import listed
-from tempogan_eddy.io.once import tell_once
+from tempogan_eddy.io.once import log_once
 from tempogan_eddy.io.units import kelvin_conversion, text_of
 
 __all__ = ["NoSequenceError", "choose_variable", "likeliest"]
@@ -64,8 +64,8 @@ def choose_variable(groups: Mapping[str, xr.Dataset], path: Path, variable: str 
             if best is None:
                 raise InputError(_several(path, candidates))
             if others := [key for key in candidates if key != best]:
-                message = "%s: %s is read, not %s; --variable (data.variable) chooses another"
-                tell_once(log, logging.INFO, message, path, best, ", ".join(others))
+                unread = ", ".join(others)
+                log_once(log.info, path, f"{best} is read, not {unread}; --variable (data.variable) chooses another")
             return images[best][:2]
     file_attrs = next(iter(groups.values())).attrs
     names = [name for dataset in groups.values() for name in dataset.variables]

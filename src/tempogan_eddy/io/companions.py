@@ -12,7 +12,7 @@ import xarray as xr
 
 from tempogan_eddy.io.attributes import LIMITS, STORED
 from tempogan_eddy.io.axes import is_since, role_of
-from tempogan_eddy.io.once import tell_once
+from tempogan_eddy.io.once import log_once
 from tempogan_eddy.io.time_decoding import decode_times
 from tempogan_eddy.io.units import text_of
 from tempogan_eddy.io.validity import Decoding, bad_flags
@@ -108,8 +108,7 @@ def _real_numbers(stored: np.ndarray, attrs: Mapping[Any, Any], where: str) -> n
     if np.isnan(unpacked).sum() < np.isnan(values).sum():
         values = unpacked
     if count := _out_of_range(values, stored, decoding):
-        message = "%s: %d of %d values lie outside its valid range and are missing"
-        tell_once(log, logging.WARNING, message, where, count, values.size)
+        log_once(log.warning, where, f"{count} of {values.size} values lie outside its valid range and are missing")
     return values
 
 
@@ -131,7 +130,7 @@ def tell_left_out(dataset: xr.Dataset, kept: Collection[Hashable], path: Path) -
         if name not in kept and "flag_meanings" not in variable.attrs and role_of(name, variable.attrs) != "time"
     ]
     if named:
-        tell_once(log, logging.INFO, "%s: %s have no place in a sequence of frames; left out", path, ", ".join(named))
+        log_once(log.info, path, f"{', '.join(named)} have no place in a sequence of frames; left out")
 
 
 def flags_of(dataset: xr.Dataset, name: str, path: Path) -> list[Flags]:
@@ -160,10 +159,9 @@ def flags_of(dataset: xr.Dataset, name: str, path: Path) -> list[Flags]:
         if not tests or variable.dtype.kind not in "iu":
             continue
         if str(other) not in linked and not standard.endswith(("status_flag", "quality_flag")):
-            message = "%s: the flags %s are not linked to %s (ancillary_variables), and not applied"
-            tell_once(log, logging.INFO, message, path, other, name)
+            unlinked = f"the flags {other} are not linked to {name} (ancillary_variables), and not applied"
+            log_once(log.info, path, unlinked)
             continue
-        message = "%s: pixels that %s flags as %s are missing"
-        tell_once(log, logging.INFO, message, path, other, ", ".join(meanings))
+        log_once(log.info, path, f"pixels that {other} flags as {', '.join(meanings)} are missing")
         found.append((dataset[other], tests))
     return found

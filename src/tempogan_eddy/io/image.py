@@ -20,7 +20,7 @@ from tempogan_eddy.io.container import groups_of, open_stored
 from tempogan_eddy.io.frames import FrameStack
 from tempogan_eddy.io.hdf5_guard import check_claim
 from tempogan_eddy.io.layout import is_member
-from tempogan_eddy.io.once import tell_once
+from tempogan_eddy.io.once import log_once
 from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.time_axis import find_time, frame_time
 from tempogan_eddy.io.units import Conversion, kelvin_conversion, text_of
@@ -135,7 +135,7 @@ def find_image(path: Path, reading: Reading, group: str | None = None) -> Image:
         time, layout = _lay_out(dataset, dataset[name], path, time_from)
         image = Image(path, group, name, dataset, time, layout, _times(dataset[name], dataset, time, path, time_from))
         if (np.diff(image.order) < 0).any():
-            tell_once(log, logging.WARNING, "%s: frames are not in the order of their times; they are sorted", path)
+            log_once(log.warning, path, "frames are not in the order of their times; they are sorted")
     except BaseException:
         dataset.close()
         raise
@@ -271,7 +271,7 @@ def _times(da: xr.DataArray, dataset: xr.Dataset, time: str | None, path: Path, 
             f"{path}: {da.name} has no time coordinate, and neither its attributes nor the file's name tell a time; "
             "give it a coordinate with units such as 'hours since 1970-01-01', or name the file by YYYYMMDDHHMM."
         )
-    tell_once(log, logging.INFO, "%s: a frame without a time variable has its time from its %s", path, told[1])
+    log_once(log.info, path, f"a frame without a time variable has its time from its {told[1]}")
     return np.array([told[0]])
 
 

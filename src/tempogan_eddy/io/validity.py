@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tempogan_eddy.io.once import tell_once
+from tempogan_eddy.io.once import log_once
 from tempogan_eddy.io.units import text_of
 
 __all__ = ["Decoding", "bad_flags", "flagged"]
@@ -90,14 +90,7 @@ class Decoding:
         scale = next(iter(_numbers(lower.get("scale_factor"), "scale_factor", where)), 1.0)
         offset = next(iter(_numbers(lower.get("add_offset"), "add_offset", where)), 0.0)
         if scale == 0 or not np.isfinite([scale, offset]).all():
-            tell_once(
-                log,
-                logging.WARNING,
-                "%s: scale_factor %s and add_offset %s are no packing; ignored",
-                where,
-                scale,
-                offset,
-            )
+            log_once(log.warning, where, f"scale_factor {scale} and add_offset {offset} are no packing; ignored")
             scale, offset = 1.0, 0.0
         packing = _Packing(stored, scale, offset, view is not None, plausible)
         missing = [
@@ -210,15 +203,7 @@ def _limits(attrs: Mapping[str, Any], where: str | Path) -> list[tuple[int, floa
     for key, ends in (("valid_range", (0, 1)), ("valid_min", (0,)), ("valid_max", (1,))):
         numbers = _numbers(attrs.get(key), key, where)
         if len(numbers) not in (0, len(ends)):
-            tell_once(
-                log,
-                logging.WARNING,
-                "%s: %s has %d numbers instead of %d; ignored",
-                where,
-                key,
-                len(numbers),
-                len(ends),
-            )
+            log_once(log.warning, where, f"{key} has {len(numbers)} numbers instead of {len(ends)}; ignored")
         elif numbers:
             found += [(end, number, _is_float(attrs[key])) for end, number in zip(ends, numbers, strict=True)]
     return found
@@ -241,7 +226,7 @@ def _numbers(attribute: Any, key: str, where: str | Path) -> list[float]:
         return [float(value) for value in values.ravel()]
     found = [float(text) for value in values.ravel() for text in NUMBER.findall(text_of(value))]
     if not found:
-        tell_once(log, logging.WARNING, "%s: %s = %s is no number; ignored", where, key, text_of(attribute))
+        log_once(log.warning, where, f"{key} = {text_of(attribute)} is no number; ignored")
     return found
 
 
