@@ -1,4 +1,4 @@
-"""The image variable of an open file: where it lies, when its frames were seen, and how they are read."""
+"""The image variable of an open file: its place, layout, times and frames."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ class Image:
     dataset : Dataset
         The group, as stored.
     time : str or None
-        The variable of the frames' times; None where attributes or the file's name tell them.
+        The variable of the frames' times; None if attributes or the file's name hold them.
     layout : StoredLayout
-        Which dimensions are frames, rows and columns.
+        The dimensions of frames, rows and columns.
     times : (T,) datetime64[ns]
-        Of the frames as stored.
+        Of the frames, in the order of the file.
     """
 
     path: Path
@@ -76,12 +76,12 @@ class Image:
         return np.argsort(self.times, kind="stable")
 
     def conversion(self) -> Conversion:
-        """Return what makes the stored units kelvin.
+        """Return the conversion of the stored units to kelvin.
 
         Raises
         ------
         InputError
-            If the units are no temperature, or the variable claims more than the file can hold.
+            If the units are no temperature, or the variable is larger than the file can hold.
         """
         stored = self.stored
         shape = self.layout.shape(stored)
@@ -107,12 +107,9 @@ class Image:
         conversion = self.conversion()
         flags = flags_of(self.dataset, self.name, self.path)
         shape = self.layout.shape(self.stored)
-        found = []
-        for number in range(self.members or 1):
-            layout = replace(self.layout, member=number)
-            read = _Frames(self.path, layout, self.order, self.stored, flags, conversion)
-            found.append(FrameStack(self.path, read, shape, conversion, valid_kelvin))
-        return found
+        layouts = [replace(self.layout, member=number) for number in range(self.members or 1)]
+        frames = [_Frames(self.path, layout, self.order, self.stored, flags, conversion) for layout in layouts]
+        return [FrameStack(self.path, read, shape, conversion, valid_kelvin) for read in frames]
 
     def close(self) -> None:
         """Close the file. One that stays open while it is opened twice more can crash the HDF5 library."""
@@ -183,7 +180,7 @@ class StoredLayout:
 
     @property
     def dims(self) -> set[Hashable]:
-        """All of them."""
+        """All dimensions."""
         return {self.frames, self.rows, self.columns, self.members} - {None}
 
     def image(self, da: xr.DataArray) -> xr.Variable:
@@ -193,7 +190,7 @@ class StoredLayout:
         return da.variable.isel(others).transpose(*kept)
 
     def part(self, variable: xr.Variable, first: int, last: int) -> np.ndarray:
-        """Return some frames of what `image` gave, with an axis of one for each dimension that it does not have."""
+        """Return some frames of a variable that `image` returned; dimensions that it lacks have size one."""
         along = self.frames in variable.dims
         values = variable[first:last].values if along else variable.values
         shape = [dim in variable.dims for dim in (self.rows, self.columns)]
@@ -230,7 +227,7 @@ def _lay_out(dataset: xr.Dataset, da: xr.DataArray, path: Path, time_from: str) 
     time = find_time(dataset, da)
     frames = next((dim for dim in (dataset[time].dims if time else ()) if dim in da.dims), None)
     if time_from != "auto" and (time is None or dataset[time].size == 1):
-        time = frames = None  # a single frame, whose time is looked for elsewhere
+        time = frames = None  # the time of a single frame is elsewhere
     members = next((dim for dim in da.dims if is_member(dim) and dim != frames and da.sizes[dim] > 1), None)
     needed = 2 + (frames is not None) + (members is not None)
     extra = [dim for dim in da.dims if da.sizes[dim] == 1 and dim != frames][: max(da.ndim - needed, 0)]
@@ -301,10 +298,11 @@ class _Frames:
         if self.frames_a_chunk == 1:
             return self._read(number, number + 1)[0]
         block = number // self.frames_a_chunk
-        with self.lock:  # several threads may ask for one block, which is decoded once
+        with self.lock:  # several threads may want one block; decode it once
+            first = block * self.frames_a_chunk
             if self.held[0] != block:
-                self.held = block, self._read(block * self.frames_a_chunk, (block + 1) * self.frames_a_chunk)
-            return self.held[1][number - block * self.frames_a_chunk]
+                self.held = block, self._read(first, first + self.frames_a_chunk)
+            return self.held[1][number - first]
 
     def _read(self, first: int, last: int) -> np.ndarray:
         try:
@@ -317,7 +315,7 @@ class _Frames:
 
 
 def _frames_a_chunk(da: xr.DataArray, layout: StoredLayout) -> int:
-    """Return how many frames the file packs into one chunk: 1 where it tells nothing or they are many."""
+    """Return the number of frames in a chunk of the file; 1 if it has no chunks or they are too large to hold."""
     chunks = da.encoding.get("chunksizes") or da.encoding.get("chunks")
     if not chunks or layout.frames is None:
         return 1

@@ -36,12 +36,12 @@ HARMLESS = re.compile(r"(^|_)(no|not|without|non)_(bad|invalid|missing|corrupt(e
 
 @dataclass(frozen=True)
 class Decoding:
-    """From stored to real numbers.
+    """Decode stored numbers to real ones.
 
     Parameters
     ----------
     view : dtype, optional
-        What the stored bits really are (``_Unsigned``).
+        Type of the stored bits, where ``_Unsigned`` states another one.
     missing : tuple of float
         Stored values that mean missing.
     low, high : float
@@ -65,21 +65,21 @@ class Decoding:
         where: str | Path,
         plausible: tuple[float, float] | None = None,
     ) -> Decoding:
-        """Read the attributes of a variable whose values are stored as `dtype`.
+        """Read the attributes of a variable.
 
-        A value that is no number, such as a ``missing_value`` of "none", is ignored with a warning.
+        Warn of values that are no number, such as a ``missing_value`` of "none", and ignore them.
 
         Parameters
         ----------
         attrs : mapping
             Of the variable.
         dtype : dtype
-            As stored.
+            Of its stored values.
         where : str or Path
             File and variable, for messages.
         plausible : tuple of float, optional
-            What real numbers can be. Limits and texts that are plausible as they stand, but not once unpacked, are
-            taken as unpacked whatever their type.
+            Range of real numbers. Limits and texts that lie in it as they stand, but not once unpacked, count as
+            unpacked whatever their type.
         """
         lower = {str(key).lower(): value for key, value in attrs.items()}
         unsigned = text_of(lower.get("_unsigned", "")).lower()
@@ -102,25 +102,21 @@ class Decoding:
         return cls(view, tuple(number for number in missing if not np.isnan(number)), low, high, scale, offset)
 
     def __call__(self, stored: np.ndarray) -> np.ndarray:
-        """Return real numbers, NaN where missing; numbers that mean nothing special come back as they are."""
+        """Return real numbers, NaN where missing; integers stay integers if nothing is packed or missing."""
         if self.view is not None and stored.dtype != self.view:
             stored = stored.astype(stored.dtype.newbyteorder("="), copy=False).view(self.view)
         values = stored
         if self.scale != 1 or self.offset:
             values = values.astype(np.float64) * self.scale + self.offset
-        bad = self.is_missing(stored)
-        return np.where(bad, np.nan, values) if bad.any() else values
-
-    def is_missing(self, stored: np.ndarray) -> np.ndarray:
-        """Return which stored values are missing."""
+        as_stored = stored.dtype.type if stored.dtype.kind == "f" else float
         bad = np.zeros(stored.shape, bool)
         for number in self.missing:
-            bad |= stored == (stored.dtype.type(number) if stored.dtype.kind == "f" else number)
+            bad |= stored == as_stored(number)
         if np.isfinite(self.low):
-            bad |= stored < (stored.dtype.type(self.low) if stored.dtype.kind == "f" else self.low)
+            bad |= stored < as_stored(self.low)
         if np.isfinite(self.high):
-            bad |= stored > (stored.dtype.type(self.high) if stored.dtype.kind == "f" else self.high)
-        return bad
+            bad |= stored > as_stored(self.high)
+        return np.where(bad, np.nan, values) if bad.any() else values
 
 
 @dataclass(frozen=True)
@@ -143,7 +139,8 @@ class _Packing:
         )
         if not self._holds(number):
             return nearest if means_unpacked else np.nan
-        typed = _is_float(attribute) or (_is_text(attribute) and self._speaks_of_real([number]))
+        is_text = np.asarray(attribute).dtype.kind in "SU"
+        typed = _is_float(attribute) or (is_text and self._speaks_of_real([number]))
         return nearest if means_unpacked and typed else number
 
     def stored_limits(self, limits: list[tuple[int, float, bool]]) -> tuple[float, float]:
@@ -213,10 +210,6 @@ def _is_float(attribute: Any) -> bool:
     return np.asarray(attribute).dtype.kind == "f"
 
 
-def _is_text(attribute: Any) -> bool:
-    return np.asarray(attribute).dtype.kind in "SU"
-
-
 def _numbers(attribute: Any, key: str, where: str | Path) -> list[float]:
     """Return an attribute as numbers; text is read as the numbers it spells."""
     if attribute is None:
@@ -231,7 +224,7 @@ def _numbers(attribute: Any, key: str, where: str | Path) -> list[float]:
 
 
 def bad_flags(attrs: Mapping[Any, Any]) -> tuple[list[str], list[tuple[int, int]]]:
-    """Return which meanings of a CF flag variable say that a pixel is no measurement, and how to find them.
+    """Return the meanings of a CF flag variable that stand for no measurement, and how to find them.
 
     Parameters
     ----------
