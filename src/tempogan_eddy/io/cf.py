@@ -9,7 +9,7 @@ import xarray as xr
 
 from tempogan_eddy.io.attributes import STORED, merge
 from tempogan_eddy.io.channel import channel_of
-from tempogan_eddy.io.companions import place_coordinates, tell_left_out
+from tempogan_eddy.io.companions import log_left_out, place_coordinates
 from tempogan_eddy.io.container import stem_of
 from tempogan_eddy.io.frames import lazy_sequence
 from tempogan_eddy.io.image import Image, find_image
@@ -73,5 +73,5 @@ def coordinates_of(image: Image) -> dict[str, xr.Variable]:
     """Return times and all else that lies on (time, y, x), decoded, frames in the order of time."""
     dims = image.layout.dims
     held = place_coordinates(image.dataset, image.stored, image.path, kept=dims, time=image.time)
-    tell_left_out(image.dataset, {*held, image.time}, image.path)
+    log_left_out(image.dataset, {*held, image.time}, image.path)
     return image.layout.coordinates(held, image.times, image.order)

@@ -69,48 +69,31 @@ WORDS = (
 PLAIN = re.compile(r"infra.?red|(?<![a-z])t?ir(?![a-z])", re.IGNORECASE)
 
 WAVELENGTHS = (
-    "sensor_band_central_radiation_wavelength",
-    "central_wavelength",
-    "wavelength",
-    "band_wavelength",
-    "channel_wavelength",
-    "radiation_wavelength",
+    *("sensor_band_central_radiation_wavelength", "central_wavelength", "wavelength"),
+    *("band_wavelength", "channel_wavelength", "radiation_wavelength"),
 )
 WAVENUMBERS = ("sensor_band_central_radiation_wavenumber", "central_wavenumber", "wavenumber")
 NUMBERS = ("band_id", "channel_id", "band_number", "channel_number", "band", "channel")
 TEXTS = (
-    "long_name",
-    "description",
-    "channel_name",
-    "band_name",
-    "channel",
-    "band",
-    "variable",
-    "original_name",
-    "name",
+    *("long_name", "description", "channel_name", "band_name"),
+    *("channel", "band", "variable", "original_name", "name"),
 )
 PLATFORMS = (
-    "platform_name",
-    "platform",
-    "platform_ID",
-    "satellite",
-    "satellite_name",
-    "sensor",
-    "instrument",
-    "source",
+    *("platform_name", "platform", "platform_ID", "satellite"),
+    *("satellite_name", "sensor", "instrument", "source"),
 )
 
 
 @dataclass(frozen=True)
 class Channel:
-    """What was measured.
+    """The spectral channel of a measurement.
 
     Parameters
     ----------
     kind : str or None
         ``window`` (10 to 11.6 micrometres), ``split window``, ``8.6 micrometre window``, ``water vapour``,
         ``shortwave``, ``near infrared``, ``visible``, ``ozone``, ``CO2``; ``other quantity`` for temperatures that
-        are no channel; None where nothing tells.
+        are no channel; None if unknown.
     wavelength : float, optional
         Its centre in micrometres.
     """
@@ -120,7 +103,7 @@ class Channel:
 
     @property
     def is_window(self) -> bool:
-        """Whether the atmosphere is nearly transparent, so that clouds and ground are seen."""
+        """Whether the atmosphere is nearly transparent at this wavelength."""
         return self.kind in WINDOWS
 
     def __str__(self) -> str:
@@ -144,7 +127,7 @@ def channel_of(
     attrs : mapping, optional
         Its attributes.
     coords : mapping of DataArray, optional
-        Its coordinates; those that are no scalars have no part.
+        Its coordinates; only scalars count.
     """
     attrs = attrs or {}
     scalars = {str(key): coord for key, coord in (coords or {}).items() if coord.size == 1}
@@ -158,7 +141,7 @@ def channel_of(
         or _of_stated_number(attrs, scalars, platform)
     )
     if wavelength:
-        return Channel(_kind_at(wavelength), wavelength)
+        return Channel(next((kind for end, kind in BANDS if wavelength < end), None), wavelength)
     kinds = (_kind_by_words(text) for text in (*texts, str(name)))
     known = next((kind for kind in kinds if kind), None)
     plain = any(PLAIN.search(text) for text in (str(name), *texts))
@@ -166,10 +149,10 @@ def channel_of(
 
 
 def preferred(candidates: Mapping[str, xr.DataArray]) -> str | None:
-    """Return which of several variables is clearly the main window channel, None where that is not clear.
+    """Return the variable that is clearly the main window channel, or None.
 
-    It is the only one of a window, and all others are known to be something else; or it is the climate data record
-    (``cdr`` in its name) among windows.
+    It is the only window and the channels of all others are known; or it is the climate data record (``cdr`` in its
+    name) among windows.
 
     Parameters
     ----------
@@ -181,28 +164,22 @@ def preferred(candidates: Mapping[str, xr.DataArray]) -> str | None:
         return None
     windows = [name for name, channel in channels.items() if channel.is_window]
     records = [name for name in windows if re.search(r"(?<![a-z])cdr(?![a-z])", name.lower())]
-    if len(records) == 1 and channels[records[0]].kind == "window":
-        return records[0]
-    return windows[0] if len(windows) == 1 and channels[windows[0]].kind == "window" else None
-
-
-def _kind_at(wavelength: float) -> str | None:
-    return next((kind for end, kind in BANDS if wavelength < end), None)
+    single = [names[0] for names in (records, windows) if len(names) == 1]
+    return next((name for name in single if channels[name].kind == "window"), None)
 
 
 def _stated_wavelength(attrs: Mapping[Any, Any], scalars: Mapping[str, xr.DataArray]) -> float | None:
     for key in (*WAVELENGTHS, *WAVENUMBERS):
-        by_number = key in WAVENUMBERS
+        stated = [
+            (coord.values.item(), coord.attrs.get("units", ""))
+            for name, coord in scalars.items()
+            if key in (name, text_of(coord.attrs.get("standard_name", "")))
+        ]
         if key in attrs:
-            units = text_of(attrs.get(f"{key}_units", attrs.get(f"{key}_unit", "")))
-            found = _micrometres(attrs[key], units, by_number)
-            if found:
+            stated.insert(0, (attrs[key], attrs.get(f"{key}_units", attrs.get(f"{key}_unit", ""))))
+        for value, units in stated:
+            if found := _micrometres(value, text_of(units), key in WAVENUMBERS):
                 return found
-        for name, coord in scalars.items():
-            if key in (name, text_of(coord.attrs.get("standard_name", ""))):
-                found = _micrometres(coord.values.item(), text_of(coord.attrs.get("units", "")), by_number)
-                if found:
-                    return found
     return None
 
 
@@ -211,10 +188,9 @@ def _micrometres(value: Any, units: str, is_wavenumber: bool = False) -> float |
     if isinstance(value, str | bytes):
         text = text_of(value)
         central = re.search(r"central\W+([\d.]+)", text)
-        number = re.search(r"\d+(\.\d+)?(e[+-]?\d+)?", central[1] if central else text, re.IGNORECASE)
-        in_nanometres = re.search(r"\d\s*nm\b", text)
-        units = units or ("nm" if in_nanometres else "")
-        value = float(number[0]) if number else np.nan
+        digits = re.search(r"\d+(\.\d+)?(e[+-]?\d+)?", central[1] if central else text, re.IGNORECASE)
+        units = units or ("nm" if re.search(r"\d\s*nm\b", text) else "")
+        value = digits[0] if digits else np.nan
     elif isinstance(value, Mapping):
         value = value.get("central", np.nan)
     elif hasattr(value, "central"):
@@ -222,18 +198,18 @@ def _micrometres(value: Any, units: str, is_wavenumber: bool = False) -> float |
     elif isinstance(value, Sequence | np.ndarray):
         value = _middle(value)
     try:
-        number_ = float(value)
+        number = float(value)
     except (TypeError, ValueError):
         return None
-    if not np.isfinite(number_) or number_ <= 0:
+    if not np.isfinite(number) or number <= 0:
         return None
     if is_wavenumber:
-        return _plausible((1e6 if units.replace(" ", "") in {"m-1", "1/m", "m^-1"} else 1e4) / number_)
-    if units.lower() in {"nm", "nanometer", "nanometre"} or (not units and number_ >= 300):
-        number_ /= 1000
-    elif units.lower() in {"m", "meter", "metre"} or number_ < 1e-3:
-        number_ *= 1e6
-    return _plausible(number_)
+        return _plausible((1e6 if units.replace(" ", "") in {"m-1", "1/m", "m^-1"} else 1e4) / number)
+    if units.lower() in {"nm", "nanometer", "nanometre"} or (not units and number >= 300):
+        number /= 1000
+    elif units.lower() in {"m", "meter", "metre"} or number < 1e-3:
+        number *= 1e6
+    return _plausible(number)
 
 
 def _middle(values: Iterable[Any]) -> float:
@@ -252,8 +228,7 @@ def _of_stated_number(attrs: Mapping[Any, Any], scalars: Mapping[str, xr.DataArr
     """Return the wavelength of a channel that an attribute or a scalar coordinate numbers."""
     for key in NUMBERS:
         for value in (attrs.get(key), scalars[key].values.item() if key in scalars else None):
-            match = LABEL.fullmatch(text_of(value)) if value is not None else None
-            if match:
+            if value is not None and (match := LABEL.fullmatch(text_of(value))):
                 # Only ABI's files have a band_id.
                 return _numbered(int(match[1]), platform or ("abi" if key == "band_id" else ""))
     return None
@@ -272,10 +247,8 @@ def _wavelength_in(text: str, platform: str) -> float | None:
         return _plausible(float(match[1]) / 10)
     if match := POINT.search(text):
         return _plausible(float(f"{match[1]}.{match[2]}"))
-    if match := LABEL.fullmatch(text):
-        found = _numbered(int(match[1]), platform)
-        if found:
-            return found
+    if (match := LABEL.fullmatch(text)) and (found := _numbered(int(match[1]), platform)):
+        return found
     match = ABI_LABEL.fullmatch(text)
     return _numbered(int(match[1]), "abi") if match else None
 

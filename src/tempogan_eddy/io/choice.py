@@ -14,7 +14,7 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.channel import preferred
 from tempogan_eddy.io.foreign import advice_for_variables
 from tempogan_eddy.io.names import listed
-from tempogan_eddy.io.once import tell_once
+from tempogan_eddy.io.once import log_once
 from tempogan_eddy.io.units import kelvin_conversion, text_of
 
 __all__ = ["NoSequenceError", "choose_variable", "likeliest"]
@@ -38,8 +38,8 @@ def choose_variable(groups: Mapping[str, xr.Dataset], path: Path, variable: str 
     path : Path
         For messages.
     variable : str, optional
-        The name that the user gives, perhaps ``group/name``; else the variable with the standard name of a brightness
-        temperature, else the one in kelvin, in the root before the groups.
+        Its name, perhaps ``group/name``. By default the variable with the standard name of a brightness temperature,
+        else the one in kelvin, in the root before the groups.
 
     Raises
     ------
@@ -58,25 +58,23 @@ def choose_variable(groups: Mapping[str, xr.Dataset], path: Path, variable: str 
         return _named(images, path, variable)
     in_root = {key: value for key, value in images.items() if not value[0]}
     for held in (in_root, images):
-        candidates = likeliest({key: da for key, (_, _, da) in held.items()})
-        if candidates:
+        if candidates := likeliest({key: da for key, (_, _, da) in held.items()}):
             best = preferred({key: images[key][2] for key in candidates}) if len(candidates) > 1 else candidates[0]
             if best is None:
                 raise InputError(_several(path, candidates))
             if others := [key for key in candidates if key != best]:
-                message = "%s: %s is read, not %s; --variable (data.variable) chooses another"
-                tell_once(log, logging.INFO, message, path, best, ", ".join(others))
+                unread = ", ".join(others)
+                log_once(log.info, path, f"{best} is read, not {unread}; --variable (data.variable) chooses another")
             return images[best][:2]
-    file_attrs = next(iter(groups.values())).attrs
     names = [name for dataset in groups.values() for name in dataset.variables]
-    foreign = advice_for_variables(names, file_attrs, path)
+    foreign = advice_for_variables(names, next(iter(groups.values())).attrs, path)
     raise NoSequenceError(str(foreign) if foreign else _none(path, images))
 
 
 def likeliest(images: Mapping[str, xr.DataArray]) -> list[str]:
-    """Return the variables that say most clearly that they are a brightness temperature, none if none does.
+    """Return the variables that are most clearly a brightness temperature, none if none is.
 
-    A standard name says it more clearly than kelvin, and kelvin than degrees of a band.
+    A standard name counts more than kelvin, and kelvin more than degrees of a band.
     """
     tests = (_is_called_temperature, _is_kelvin, _is_temperature_of_a_band)
     found = ([name for name, da in images.items() if fits(name.rsplit("/", 1)[-1], da)] for fits in tests)

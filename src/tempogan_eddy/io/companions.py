@@ -1,4 +1,4 @@
-"""What lies beside an image variable in its file: coordinates, times, flags, each decoded by its own attributes."""
+"""Coordinates, times and flags beside an image variable, each decoded by its own attributes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import xarray as xr
 
 from tempogan_eddy.io.attributes import LIMITS, STORED
 from tempogan_eddy.io.axes import is_since, role_of
-from tempogan_eddy.io.once import tell_once
+from tempogan_eddy.io.once import log_once
 from tempogan_eddy.io.time_decoding import decode_times
 from tempogan_eddy.io.units import text_of
 from tempogan_eddy.io.validity import Decoding, bad_flags
 
-__all__ = ["Flags", "decoded_times", "flags_of", "place_coordinates", "tell_left_out"]
+__all__ = ["Flags", "decoded_times", "flags_of", "log_left_out", "place_coordinates"]
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +44,10 @@ def decoded_times(variable: xr.Variable, where: str) -> np.ndarray:
 def place_coordinates(
     dataset: xr.Dataset, image: xr.DataArray, path: Path, *, kept: set[Hashable], time: str | None = None
 ) -> dict[str, xr.Variable]:
-    """Return all that lies on the dimensions of an image, or on none, and is no image itself, decoded.
+    """Return the coordinates of an image and its grid mapping, decoded.
 
-    Latitudes, longitudes and grid mappings count wherever they stand, also where no attribute of the image names them.
-    Single times are left out: they are true for one file of an archive.
+    Latitudes, longitudes and grid mappings count even if no attribute of the image names them. Single times are left
+    out: they are true for one file of an archive.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def place_coordinates(
     path : Path
         For messages.
     kept : set
-        The dimensions of frames, rows and columns; of others, of size one, a single value is left.
+        The dimensions of frames, members, rows and columns; others of size one are dropped.
     time : str, optional
         The variable of the frames' times, which is left out.
     """
@@ -95,7 +95,7 @@ def _decoded(variable: xr.Variable, where: str) -> xr.Variable:
 
 
 def _real_numbers(stored: np.ndarray, attrs: Mapping[Any, Any], where: str) -> np.ndarray:
-    """Return a coordinate's numbers; a valid range that leaves less if read as packed is in unpacked units."""
+    """Return a coordinate's numbers; read its valid range as packed or unpacked, whichever keeps more of them."""
     decoding = Decoding.of(attrs, stored.dtype, where)
     values = decoding(stored)
     if not _out_of_range(values, stored, decoding):
@@ -108,8 +108,7 @@ def _real_numbers(stored: np.ndarray, attrs: Mapping[Any, Any], where: str) -> n
     if np.isnan(unpacked).sum() < np.isnan(values).sum():
         values = unpacked
     if count := _out_of_range(values, stored, decoding):
-        message = "%s: %d of %d values lie outside its valid range and are missing"
-        tell_once(log, logging.WARNING, message, where, count, values.size)
+        log_once(log.warning, where, f"{count} of {values.size} values lie outside its valid range and are missing")
     return values
 
 
@@ -123,21 +122,21 @@ def _attributes(variable: xr.Variable, *dropped: str) -> dict:
     return {key: value for key, value in variable.attrs.items() if key not in STORED | set(dropped)}
 
 
-def tell_left_out(dataset: xr.Dataset, kept: Collection[Hashable], path: Path) -> None:
-    """Say which variables that others name have no place in a sequence: bounds, ancillary fields, band labels."""
+def log_left_out(dataset: xr.Dataset, kept: Collection[Hashable], path: Path) -> None:
+    """Log which variables that others name are left out: bounds, ancillary fields, band labels."""
     named = [
         str(name)
         for name, variable in dataset.coords.items()
         if name not in kept and "flag_meanings" not in variable.attrs and role_of(name, variable.attrs) != "time"
     ]
     if named:
-        tell_once(log, logging.INFO, "%s: %s have no place in a sequence of frames; left out", path, ", ".join(named))
+        log_once(log.info, path, f"{', '.join(named)} have no place in a sequence of frames; left out")
 
 
 def flags_of(dataset: xr.Dataset, name: str, path: Path) -> list[Flags]:
-    """Return the flag variables of an image and which of their meanings say that a pixel is no measurement.
+    """Return the flag variables of an image with tests of their bad meanings.
 
-    A flag counts where ``ancillary_variables`` of the image names it, or its standard name says that it is one.
+    A flag counts if ``ancillary_variables`` of the image names it, or its standard name says that it is one.
 
     Parameters
     ----------
@@ -160,10 +159,9 @@ def flags_of(dataset: xr.Dataset, name: str, path: Path) -> list[Flags]:
         if not tests or variable.dtype.kind not in "iu":
             continue
         if str(other) not in linked and not standard.endswith(("status_flag", "quality_flag")):
-            message = "%s: the flags %s are not linked to %s (ancillary_variables), and not applied"
-            tell_once(log, logging.INFO, message, path, other, name)
+            unlinked = f"the flags {other} are not linked to {name} (ancillary_variables), and not applied"
+            log_once(log.info, path, unlinked)
             continue
-        message = "%s: pixels that %s flags as %s are missing"
-        tell_once(log, logging.INFO, message, path, other, ", ".join(meanings))
+        log_once(log.info, path, f"pixels that {other} flags as {', '.join(meanings)} are missing")
         found.append((dataset[other], tests))
     return found

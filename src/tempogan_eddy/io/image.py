@@ -1,4 +1,4 @@
-"""The image variable of an open file: where it lies, when its frames were seen, and how they are read."""
+"""The image variable of an open file: its place, layout, times and frames."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tempogan_eddy.io.container import groups_of, open_stored
 from tempogan_eddy.io.frames import FrameStack
 from tempogan_eddy.io.hdf5_guard import check_claim
 from tempogan_eddy.io.layout import is_member
-from tempogan_eddy.io.once import tell_once
+from tempogan_eddy.io.once import log_once
 from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.time_axis import find_time, frame_time
 from tempogan_eddy.io.units import Conversion, kelvin_conversion, text_of
@@ -50,11 +50,11 @@ class Image:
     dataset : Dataset
         The group, as stored.
     time : str or None
-        The variable of the frames' times; None where attributes or the file's name tell them.
+        The variable of the frames' times; None if attributes or the file's name hold them.
     layout : StoredLayout
-        Which dimensions are frames, rows and columns.
+        The dimensions of frames, rows and columns.
     times : (T,) datetime64[ns]
-        Of the frames as stored.
+        Of the frames, in the order of the file.
     """
 
     path: Path
@@ -76,12 +76,12 @@ class Image:
         return np.argsort(self.times, kind="stable")
 
     def conversion(self) -> Conversion:
-        """Return what makes the stored units kelvin.
+        """Return the conversion of the stored units to kelvin.
 
         Raises
         ------
         InputError
-            If the units are no temperature, or the variable claims more than the file can hold.
+            If the units are no temperature, or the variable is larger than the file can hold.
         """
         stored = self.stored
         shape = self.layout.shape(stored)
@@ -107,12 +107,9 @@ class Image:
         conversion = self.conversion()
         flags = flags_of(self.dataset, self.name, self.path)
         shape = self.layout.shape(self.stored)
-        found = []
-        for number in range(self.members or 1):
-            layout = replace(self.layout, member=number)
-            read = _Frames(self.path, layout, self.order, self.stored, flags, conversion)
-            found.append(FrameStack(self.path, read, shape, conversion, valid_kelvin))
-        return found
+        layouts = [replace(self.layout, member=number) for number in range(self.members or 1)]
+        frames = [_Frames(self.path, layout, self.order, self.stored, flags, conversion) for layout in layouts]
+        return [FrameStack(self.path, read, shape, conversion, valid_kelvin) for read in frames]
 
     def close(self) -> None:
         """Close the file. One that stays open while it is opened twice more can crash the HDF5 library."""
@@ -135,7 +132,7 @@ def find_image(path: Path, reading: Reading, group: str | None = None) -> Image:
         time, layout = _lay_out(dataset, dataset[name], path, time_from)
         image = Image(path, group, name, dataset, time, layout, _times(dataset[name], dataset, time, path, time_from))
         if (np.diff(image.order) < 0).any():
-            tell_once(log, logging.WARNING, "%s: frames are not in the order of their times; they are sorted", path)
+            log_once(log.warning, path, "frames are not in the order of their times; they are sorted")
     except BaseException:
         dataset.close()
         raise
@@ -183,7 +180,7 @@ class StoredLayout:
 
     @property
     def dims(self) -> set[Hashable]:
-        """All of them."""
+        """All dimensions."""
         return {self.frames, self.rows, self.columns, self.members} - {None}
 
     def image(self, da: xr.DataArray) -> xr.Variable:
@@ -193,7 +190,7 @@ class StoredLayout:
         return da.variable.isel(others).transpose(*kept)
 
     def part(self, variable: xr.Variable, first: int, last: int) -> np.ndarray:
-        """Return some frames of what `image` gave, with an axis of one for each dimension that it does not have."""
+        """Return some frames of a variable that `image` returned; dimensions that it lacks have size one."""
         along = self.frames in variable.dims
         values = variable[first:last].values if along else variable.values
         shape = [dim in variable.dims for dim in (self.rows, self.columns)]
@@ -230,7 +227,7 @@ def _lay_out(dataset: xr.Dataset, da: xr.DataArray, path: Path, time_from: str) 
     time = find_time(dataset, da)
     frames = next((dim for dim in (dataset[time].dims if time else ()) if dim in da.dims), None)
     if time_from != "auto" and (time is None or dataset[time].size == 1):
-        time = frames = None  # a single frame, whose time is looked for elsewhere
+        time = frames = None  # the time of a single frame is elsewhere
     members = next((dim for dim in da.dims if is_member(dim) and dim != frames and da.sizes[dim] > 1), None)
     needed = 2 + (frames is not None) + (members is not None)
     extra = [dim for dim in da.dims if da.sizes[dim] == 1 and dim != frames][: max(da.ndim - needed, 0)]
@@ -271,7 +268,7 @@ def _times(da: xr.DataArray, dataset: xr.Dataset, time: str | None, path: Path, 
             f"{path}: {da.name} has no time coordinate, and neither its attributes nor the file's name tell a time; "
             "give it a coordinate with units such as 'hours since 1970-01-01', or name the file by YYYYMMDDHHMM."
         )
-    tell_once(log, logging.INFO, "%s: a frame without a time variable has its time from its %s", path, told[1])
+    log_once(log.info, path, f"a frame without a time variable has its time from its {told[1]}")
     return np.array([told[0]])
 
 
@@ -301,10 +298,11 @@ class _Frames:
         if self.frames_a_chunk == 1:
             return self._read(number, number + 1)[0]
         block = number // self.frames_a_chunk
-        with self.lock:  # several threads may ask for one block, which is decoded once
+        with self.lock:  # several threads may want one block; decode it once
+            first = block * self.frames_a_chunk
             if self.held[0] != block:
-                self.held = block, self._read(block * self.frames_a_chunk, (block + 1) * self.frames_a_chunk)
-            return self.held[1][number - block * self.frames_a_chunk]
+                self.held = block, self._read(first, first + self.frames_a_chunk)
+            return self.held[1][number - first]
 
     def _read(self, first: int, last: int) -> np.ndarray:
         try:
@@ -317,7 +315,7 @@ class _Frames:
 
 
 def _frames_a_chunk(da: xr.DataArray, layout: StoredLayout) -> int:
-    """Return how many frames the file packs into one chunk: 1 where it tells nothing or they are many."""
+    """Return the number of frames in a chunk of the file; 1 if it has no chunks or they are too large to hold."""
     chunks = da.encoding.get("chunksizes") or da.encoding.get("chunks")
     if not chunks or layout.frames is None:
         return 1

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["tell_once"]
+__all__ = ["log_once"]
 
-_TOLD: set[tuple[str, ...]] = set()
+_LOGGED: set[tuple[str, str, str]] = set()
 
 
-def tell_once(log: logging.Logger, level: int, message: str, where: str | Path, *args: object) -> None:
+def log_once(log: Callable[..., None], where: str | Path, message: str) -> None:
     """Log a message about a file unless the log has the same message about another file of its folder.
 
     Parameters
     ----------
-    log, level, message, args
-        As for ``Logger.log``; the message begins with ``%s`` for the file.
+    log : callable
+        A method of a logger, such as ``log.warning``.
     where : str or Path
-        The file, perhaps followed by ``: `` and a variable.
+        The file, perhaps followed by ``: `` and a variable; the line begins with it.
+    message : str
+        The rest of the line.
     """
     path, _, rest = str(where).partition(": ")
-    key = (message, str(Path(path).parent), rest, *map(str, args))
-    if key not in _TOLD:
-        _TOLD.add(key)
-        log.log(level, message, where, *args)
+    key = message, str(Path(path).parent), rest
+    if key not in _LOGGED:
+        _LOGGED.add(key)
+        log("%s: %s", where, message)

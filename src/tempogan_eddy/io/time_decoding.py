@@ -16,7 +16,7 @@ import pandas as pd
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.axes import is_since
-from tempogan_eddy.io.once import tell_once
+from tempogan_eddy.io.once import log_once
 from tempogan_eddy.io.units import text_of
 
 __all__ = ["decode_times", "parse_moment"]
@@ -180,7 +180,7 @@ def _by_calendar(dates: np.ndarray, units: str, calendar: str, where: str | Path
                 "standard calendar does not have; convert the times (cdo setcalendar,standard)."
             ) from None
     if calendar in LABELLED:
-        tell_once(log, logging.INFO, "%s: dates of the calendar %s are taken as they are written", where, calendar)
+        log_once(log.info, where, f"dates of the calendar {calendar} are taken as they are written")
     return times
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tempogan_eddy.io.once import tell_once
+from tempogan_eddy.io.once import log_once
 from tempogan_eddy.io.units import text_of
 
 __all__ = ["Decoding", "bad_flags", "flagged"]
@@ -36,12 +36,12 @@ HARMLESS = re.compile(r"(^|_)(no|not|without|non)_(bad|invalid|missing|corrupt(e
 
 @dataclass(frozen=True)
 class Decoding:
-    """From stored to real numbers.
+    """Decode stored numbers to real ones.
 
     Parameters
     ----------
     view : dtype, optional
-        What the stored bits really are (``_Unsigned``).
+        Type of the stored bits, where ``_Unsigned`` states another one.
     missing : tuple of float
         Stored values that mean missing.
     low, high : float
@@ -65,21 +65,21 @@ class Decoding:
         where: str | Path,
         plausible: tuple[float, float] | None = None,
     ) -> Decoding:
-        """Read the attributes of a variable whose values are stored as `dtype`.
+        """Read the attributes of a variable.
 
-        A value that is no number, such as a ``missing_value`` of "none", is ignored with a warning.
+        Warn of values that are no number, such as a ``missing_value`` of "none", and ignore them.
 
         Parameters
         ----------
         attrs : mapping
             Of the variable.
         dtype : dtype
-            As stored.
+            Of its stored values.
         where : str or Path
             File and variable, for messages.
         plausible : tuple of float, optional
-            What real numbers can be. Limits and texts that are plausible as they stand, but not once unpacked, are
-            taken as unpacked whatever their type.
+            Range of real numbers. Limits and texts that lie in it as they stand, but not once unpacked, count as
+            unpacked whatever their type.
         """
         lower = {str(key).lower(): value for key, value in attrs.items()}
         unsigned = text_of(lower.get("_unsigned", "")).lower()
@@ -90,14 +90,7 @@ class Decoding:
         scale = next(iter(_numbers(lower.get("scale_factor"), "scale_factor", where)), 1.0)
         offset = next(iter(_numbers(lower.get("add_offset"), "add_offset", where)), 0.0)
         if scale == 0 or not np.isfinite([scale, offset]).all():
-            tell_once(
-                log,
-                logging.WARNING,
-                "%s: scale_factor %s and add_offset %s are no packing; ignored",
-                where,
-                scale,
-                offset,
-            )
+            log_once(log.warning, where, f"scale_factor {scale} and add_offset {offset} are no packing; ignored")
             scale, offset = 1.0, 0.0
         packing = _Packing(stored, scale, offset, view is not None, plausible)
         missing = [
@@ -109,25 +102,21 @@ class Decoding:
         return cls(view, tuple(number for number in missing if not np.isnan(number)), low, high, scale, offset)
 
     def __call__(self, stored: np.ndarray) -> np.ndarray:
-        """Return real numbers, NaN where missing; numbers that mean nothing special come back as they are."""
+        """Return real numbers, NaN where missing; integers stay integers if nothing is packed or missing."""
         if self.view is not None and stored.dtype != self.view:
             stored = stored.astype(stored.dtype.newbyteorder("="), copy=False).view(self.view)
         values = stored
         if self.scale != 1 or self.offset:
             values = values.astype(np.float64) * self.scale + self.offset
-        bad = self.is_missing(stored)
-        return np.where(bad, np.nan, values) if bad.any() else values
-
-    def is_missing(self, stored: np.ndarray) -> np.ndarray:
-        """Return which stored values are missing."""
+        as_stored = stored.dtype.type if stored.dtype.kind == "f" else float
         bad = np.zeros(stored.shape, bool)
         for number in self.missing:
-            bad |= stored == (stored.dtype.type(number) if stored.dtype.kind == "f" else number)
+            bad |= stored == as_stored(number)
         if np.isfinite(self.low):
-            bad |= stored < (stored.dtype.type(self.low) if stored.dtype.kind == "f" else self.low)
+            bad |= stored < as_stored(self.low)
         if np.isfinite(self.high):
-            bad |= stored > (stored.dtype.type(self.high) if stored.dtype.kind == "f" else self.high)
-        return bad
+            bad |= stored > as_stored(self.high)
+        return np.where(bad, np.nan, values) if bad.any() else values
 
 
 @dataclass(frozen=True)
@@ -150,7 +139,8 @@ class _Packing:
         )
         if not self._holds(number):
             return nearest if means_unpacked else np.nan
-        typed = _is_float(attribute) or (_is_text(attribute) and self._speaks_of_real([number]))
+        is_text = np.asarray(attribute).dtype.kind in "SU"
+        typed = _is_float(attribute) or (is_text and self._speaks_of_real([number]))
         return nearest if means_unpacked and typed else number
 
     def stored_limits(self, limits: list[tuple[int, float, bool]]) -> tuple[float, float]:
@@ -210,15 +200,7 @@ def _limits(attrs: Mapping[str, Any], where: str | Path) -> list[tuple[int, floa
     for key, ends in (("valid_range", (0, 1)), ("valid_min", (0,)), ("valid_max", (1,))):
         numbers = _numbers(attrs.get(key), key, where)
         if len(numbers) not in (0, len(ends)):
-            tell_once(
-                log,
-                logging.WARNING,
-                "%s: %s has %d numbers instead of %d; ignored",
-                where,
-                key,
-                len(numbers),
-                len(ends),
-            )
+            log_once(log.warning, where, f"{key} has {len(numbers)} numbers instead of {len(ends)}; ignored")
         elif numbers:
             found += [(end, number, _is_float(attrs[key])) for end, number in zip(ends, numbers, strict=True)]
     return found
@@ -226,10 +208,6 @@ def _limits(attrs: Mapping[str, Any], where: str | Path) -> list[tuple[int, floa
 
 def _is_float(attribute: Any) -> bool:
     return np.asarray(attribute).dtype.kind == "f"
-
-
-def _is_text(attribute: Any) -> bool:
-    return np.asarray(attribute).dtype.kind in "SU"
 
 
 def _numbers(attribute: Any, key: str, where: str | Path) -> list[float]:
@@ -241,12 +219,12 @@ def _numbers(attribute: Any, key: str, where: str | Path) -> list[float]:
         return [float(value) for value in values.ravel()]
     found = [float(text) for value in values.ravel() for text in NUMBER.findall(text_of(value))]
     if not found:
-        tell_once(log, logging.WARNING, "%s: %s = %s is no number; ignored", where, key, text_of(attribute))
+        log_once(log.warning, where, f"{key} = {text_of(attribute)} is no number; ignored")
     return found
 
 
 def bad_flags(attrs: Mapping[Any, Any]) -> tuple[list[str], list[tuple[int, int]]]:
-    """Return which meanings of a CF flag variable say that a pixel is no measurement, and how to find them.
+    """Return the meanings of a CF flag variable that stand for no measurement, and how to find them.
 
     Parameters
     ----------
