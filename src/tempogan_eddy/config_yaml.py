@@ -13,10 +13,7 @@ DEEPEST = 32
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """Refuses what can make a small text into a large value.
-
-    An alias repeats what its anchor marks; ten lines of aliases of aliases stand for a billion values.
-    """
+    """Refuse anchors, tags and deep nesting: ten lines of aliases of aliases can stand for a billion values."""
 
     depth = 0
 
