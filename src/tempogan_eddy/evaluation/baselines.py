@@ -11,7 +11,7 @@ __all__ = ["BASELINES", "area_mean", "back_projected", "bicubic", "nearest", "re
 
 
 def area_mean(frame: NDArray[np.floating], scale: int) -> NDArray[np.floating]:
-    """Average blocks of `scale` x `scale` pixels over what is valid in them.
+    """Average blocks of `scale` x `scale` pixels over their valid pixels.
 
     Parameters
     ----------

@@ -43,7 +43,7 @@ class Metric:
     better : str
         "lower", "higher", or "zero" for closer to zero.
     statistics : tuple of Statistic
-        What the metric is computed from.
+        The inputs of `compute`.
     compute : callable
         Maps the aggregated value of each statistic, an array with one entry a resample, to the metric's values. The
         value of a `Mean` is total / weight, NaN where nothing was counted. A function of a module can be pickled.
