@@ -1,6 +1,6 @@
-"""The one configuration: read once at the edge, checked in full, printed by ``tempogan-eddy config``.
+"""The configuration: JSON with ``#`` comments, read once, checked in full, printed by ``tempogan-eddy config``.
 
-The file is JSON in which ``#`` comments are allowed. Unknown keys are refused by name.
+Unknown keys are refused by name.
 """
 
 from __future__ import annotations
@@ -11,15 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from tempogan_eddy.config_text import describe_problems
 from tempogan_eddy.config_yaml import parse_yaml
@@ -45,10 +37,10 @@ KelvinRange = tuple[float, float]
 
 if TYPE_CHECKING:
     SensorKind = str
-else:  # what the user has installed
+else:  # including sensors of installed packages
     SensorKind = Literal[tuple(SENSORS)]
 
-LARGEST_FILE = 4 << 20  # bytes; a configuration has some thousand
+LARGEST_FILE = 4 << 20  # bytes; a configuration has some thousands
 
 
 class _Section(BaseModel):
@@ -160,7 +152,7 @@ class DataConfig(_Section):
     split: SplitConfig = SplitConfig()
 
     def reader_options(self) -> dict[str, Any]:
-        """How files are read: the options of `tempogan_eddy.io.open_sequence` but storm and format."""
+        """Return the options of `tempogan_eddy.io.open_sequence`, except storm and format."""
         keys = ("variable", "grey_kelvin", "cadence", "unreadable", "time_from", "valid_kelvin")
         return {key: getattr(self, key) for key in keys}
 
@@ -307,7 +299,7 @@ class Config(_Section):
         return self.model.upsample_factor
 
     def to_json(self) -> str:
-        """The configuration as plain JSON."""
+        """Return the configuration as plain JSON."""
         return self.model_dump_json(indent=4)
 
 

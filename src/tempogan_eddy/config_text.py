@@ -1,4 +1,4 @@
-"""The configuration in words: what is wrong with one, and what each key means and allows."""
+"""Text about configurations: their problems, and the meaning and bounds of each key."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 
 def describe_config(config: BaseModel) -> str:
-    """Every key with its value, its meaning and what is allowed, one line a key.
+    """Return every key with its value, its meaning and the values that it allows, one line a key.
 
     ``training.precision = "auto"  # auto: bf16 where ..., else fp32 [auto | fp32 | bf16 | fp16]``
     """
@@ -32,23 +32,18 @@ def describe_config(config: BaseModel) -> str:
 
 
 def describe_problems(error: ValidationError, model: type[BaseModel], name: str, overrides: Sequence[str] = ()) -> str:
-    """Every problem of a configuration, each with the file or the override that it comes from.
+    """Return every problem of a configuration with its file or override: one sentence, or a count and a line for each.
 
     Parameters
     ----------
     error
-        What the check of the configuration found.
+        Of the check of the configuration.
     model
-        What it was checked against; unknown keys are compared with its keys.
+        The checked model, for similar keys in place of unknown ones.
     name
         The file, for messages.
     overrides
-        ``section.key=value`` texts that were applied on top of it.
-
-    Returns
-    -------
-    str
-        One sentence; where there are several problems, a line that counts them, then one line for each.
+        ``section.key=value`` texts that were applied to it.
     """
     found = error.errors()
     problems = [_problem(details, model, name, overrides) for details in found[:MOST_PROBLEMS]]
@@ -70,7 +65,7 @@ def _problem(details: Any, model: type[BaseModel], name: str, overrides: Sequenc
 
 
 def _short(value: Any) -> str:
-    """A value as JSON; of a large one, or one that JSON does not know, what tells it apart."""
+    """Return a value as JSON; shorten a large one, or one that JSON does not know."""
     if isinstance(value, str | int | float | None):
         return _cut(json.dumps(value))
     if isinstance(value, list | tuple) and len(value) <= 4 and all(isinstance(v, str | int | float) for v in value):
@@ -83,10 +78,10 @@ def _cut(text: str, longest: int = LONGEST) -> str:
 
 
 def _origin(where: str, message: str, name: str, overrides: Sequence[str]) -> str:
-    """The last override that a problem can come from, else the file."""
+    """Return the last override that can cause a problem, else the file."""
     for text in reversed(overrides):
         key = text.partition("=")[0].strip()
-        # A rule about several values stands at the section that holds them, and names them.
+        # The location of a rule about several values is their section; its message names them.
         section = f"{where}." if where else ""
         named = key.startswith(section) and re.search(rf"\b{re.escape(key.rsplit('.', 1)[-1])}\b", message)
         if f"{where}.".startswith(f"{key}.") or named:
@@ -118,7 +113,7 @@ def _describe(section: BaseModel, prefix: str) -> list[str]:
 
 
 def _allowed(field: FieldInfo) -> str:
-    """The choices or the bounds of a key, in brackets."""
+    """Return the choices or the bounds of a key, in brackets."""
     if choices := _choices(field.annotation):
         return f"[{' | '.join(choices)}]"
     bounds = [

@@ -1,4 +1,4 @@
-"""YAML as far as a configuration needs it: no anchors, no tags, no depth that only an attack has."""
+"""The part of YAML that a configuration needs: no anchors, no tags, no deep nesting."""
 
 from __future__ import annotations
 
@@ -13,10 +13,7 @@ DEEPEST = 32
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """Refuses what can make a small text into a large value.
-
-    An alias repeats what its anchor marks; ten lines of aliases of aliases stand for a billion values.
-    """
+    """Refuse anchors, tags and deep nesting: ten lines of aliases of aliases can stand for a billion values."""
 
     depth = 0
 
@@ -33,25 +30,19 @@ class _PlainLoader(yaml.SafeLoader):
 
 
 def parse_yaml(text: str) -> Any:
-    """Return the value of a YAML text, of which JSON is a part.
+    """Return the value of a text in YAML, which includes JSON.
 
     Raises
     ------
     yaml.YAMLError
         It is not YAML.
     ValueError
-        It has anchors, aliases or tags, is nested more than 32 deep, or has a number, date or text that is none.
+        It has anchors, aliases or tags, is nested more than 32 deep, or has an invalid number, date or text.
     """
     try:
         value = yaml.load(text, _PlainLoader)
         if "\\ud" in text.lower():  # half of a surrogate pair, which can be neither printed nor written
             json.dumps(value, ensure_ascii=False).encode()
         return value
-    except (
-        KeyError,
-        AttributeError,
-        TypeError,
-        IndexError,
-        RecursionError,
-    ) as error:  # odd scalars
+    except (LookupError, AttributeError, TypeError, RecursionError) as error:  # odd scalars
         raise ValueError(f"{type(error).__name__} in the YAML library") from None

@@ -34,7 +34,7 @@ PRODUCER = "tempogan-eddy"
 
 
 def _is_export(path: Path) -> bool:
-    """Whether the producer, which other tools replace by themselves, is this package; it is among the first fields."""
+    """Return whether the producer, one of the first fields, is this package; other tools replace it."""
     with path.open("rb") as file:
         return b"\x12" + bytes([len(PRODUCER)]) + PRODUCER.encode() in file.read(32)
 
@@ -57,7 +57,7 @@ def require(library: str, extra: str) -> Any:
 
 
 def not_installed(library: str, extra: str) -> InputError:
-    """The sentence for a library that is not there."""
+    """Return the error for a missing library."""
     return InputError(f"The library {library} is not installed; run: pip install 'tempogan-eddy[{extra}]'.")
 
 
@@ -85,7 +85,7 @@ class _InKelvin(_Residual):
 
 
 def residual_to_onnx(generator: Generator) -> bytes:
-    """Export the residual of a generator as an ONNX file in memory; the user's cache keeps it for the next time.
+    """Export the residual of a generator as an ONNX file in memory; keep it in the user's cache.
 
     Returns
     -------
@@ -106,7 +106,7 @@ def residual_to_onnx(generator: Generator) -> bytes:
 
 def _export(network: _Residual, source: str, target: str, sizes: list[str]) -> bytes:
     """Export a network from ``source``, (N, C, height, width), to ``target``, (N, C', *sizes)."""
-    content = io.BytesIO()  # no file that a full disk could refuse
+    content = io.BytesIO()  # a full disk cannot refuse it
     with warnings.catch_warnings():
         # The newer exporter (dynamo=True) takes 7 s for the same graph where this one takes 0.5 s (CPU time of one
         # core, torch 2.13), needs onnxscript, and stores the paths of source files of this machine.
@@ -131,14 +131,14 @@ def export_model(model: Model, path: str | Path, *, overwrite: bool = False) -> 
     """Write the whole generator as an ONNX file, aside and then renamed.
 
     The file maps ``coarse`` (N, 1, h, w) to ``fine`` (N, 1, h * scale, w * scale): brightness temperature in
-    kelvin, float32, without NaN; N, h and w are free. Its metadata say what the numbers mean.
+    kelvin, float32, without NaN; N, h and w are free. Its metadata describe the numbers.
 
     Parameters
     ----------
     path
         Ends in ``.onnx``.
     overwrite
-        Replace a file that this package did not write, too.
+        Overwrite even a file of another program.
 
     Raises
     ------
@@ -183,7 +183,7 @@ def _describe(model: Model) -> dict[str, str]:
 
 
 def _finite(value: Any) -> Any:
-    """The same with null for NaN and infinity, which JSON has not and strict readers refuse."""
+    """Replace NaN and infinity, which strict readers of JSON refuse, by null."""
     if isinstance(value, dict):
         return {key: _finite(part) for key, part in value.items()}
     if isinstance(value, list | tuple):

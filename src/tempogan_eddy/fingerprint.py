@@ -1,4 +1,4 @@
-"""Files and networks by their content: the model file that a name means, and fingerprints."""
+"""Fingerprints of files and networks, and the model file of a name."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TAPER", "energy_above", "log_spectral_distance", "radial_power", "taper", "wavenumbers"]
 
-# About what rounding to float32 leaves in a mode, (1e-5 K)^2 spread over a million: no log of 0.
+# The power that rounding to float32 leaves in a mode, (1e-5 K)^2 over a million modes: avoids the log of 0.
 ROUNDING_POWER = 1e-16
 # Pixels over which the weight rises from 0 at a missing pixel to 1.
 TAPER = 16
@@ -93,9 +93,8 @@ def _ring_sums(power: Any, rings: _Rings) -> Any:
 def taper(valid: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return weights (H, W) that rise from 0 at missing pixels to 1 at a distance of `TAPER` pixels.
 
-    A mask with sharp edges has a broad spectrum of its own: one missing line leaks enough of the large scales into the
-    small ones to hide what a method lacks there. On real frames it changes bicubic's LSD from 26.5 dB to 9.3 dB; with
-    the taper it is 26.4 dB.
+    A mask with sharp edges has a broad spectrum: one missing line leaks large scales into the small ones. On real
+    frames it changes bicubic's LSD from 26.5 dB to 9.3 dB; with the taper the LSD is 26.4 dB.
     """
     distance = ndimage.distance_transform_edt(valid)
     return np.sin(np.pi / 2 * np.clip(distance / TAPER, 0, 1)) ** 2

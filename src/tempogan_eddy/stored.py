@@ -1,6 +1,6 @@
 """Model files and checkpoints as they are stored, read without trusting them.
 
-What a file claims is checked against what it holds before it takes memory, and nothing in it is executed.
+Check the claims of a file against its content before it takes memory; execute nothing in it.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ def augment_frames(frames: Tensor, symmetry: Tensor) -> Tensor:
     frames
         (B, ..., H, W); square, unless every symmetry is 0, 2, 4 or 6.
     symmetry
-        (B,) of 0 to 7: quarter turns counter-clockwise, and from 4 on a left-right flip before them.
-        On the CPU, so that what nobody asked for costs nothing on any device.
+        (B,) of 0 to 7: quarter turns counter-clockwise, and from 4 on a left-right flip before them. Kept on the CPU to
+        avoid a device sync.
     """
     flip, half, quarter = _parts(symmetry)
     frames = _where(flip, frames, lambda part: part.flip(-1))

@@ -1,4 +1,4 @@
-"""Motion between low-resolution frames, which is all that inference has.
+"""Motion between lowres frames: inference has no others.
 
 The flow is backward, in pixels of the grid that it lies on: ``frame(p) ~ neighbour(p + flow(p))``,
 component 0 along x (right), component 1 along y (down). ``experiments/flow.md`` holds the measurements.
@@ -16,7 +16,7 @@ from tempogan_eddy.kelvin import FLOW_KELVIN
 
 __all__ = ["estimate_flow", "kelvin_to_bytes"]
 
-ZOOM = 2  # frames are enlarged before: motion of a part of a coarse pixel is what counts at high resolution
+ZOOM = 2  # enlarge the frames first: motion by a part of a lowres pixel counts on the highres grid
 REFINEMENTS = 2  # more of them smooth the flow of deforming cloud too much
 SMALLEST_SIDE = 8  # the estimator refuses frames that do not hold a patch on every scale
 
@@ -72,7 +72,7 @@ def estimate_flow(
 
 
 def kelvin_to_bytes(frame: NDArray[np.floating], kelvin_range: tuple[float, float]) -> NDArray[np.uint8]:
-    """Map kelvins linearly onto 0-255; what lies outside the range saturates."""
+    """Map kelvins linearly onto 0-255; values outside the range saturate."""
     low, high = kelvin_range
     return np.clip(np.rint((frame - low) * (255.0 / (high - low))), 0, 255).astype(np.uint8)
 
@@ -97,7 +97,7 @@ def _estimator() -> cv2.DISOpticalFlow:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Hold OpenCV to one thread: dense inverse search splits a frame by threads, and its result follows."""
+    """Limit OpenCV to one thread: the result of dense inverse search depends on the number of threads."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

@@ -1,4 +1,4 @@
-"""Missing pixels before a network: filled for its eyes, masked in every loss."""
+"""Fill missing pixels before inference; every loss masks them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from scipy import ndimage
 
 __all__ = ["MINIMUM_SEEN", "fill_missing"]
 
-# A coarse pixel of which a smaller share was seen is missing.
+# The share of a lowres pixel that must be valid; below it the pixel is missing.
 MINIMUM_SEEN = 0.5
 
-# What a frame without a single valid pixel is filled with, K.
+# The fill of a frame without a valid pixel, K.
 NOTHING_SEEN = 250.0
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ log = logging.getLogger(__name__)
 
 FORMAT = "tempogan-eddy-pack"
 KELVIN_QUANTUM, KELVIN_OFFSET, MISSING = 0.01, 250.0, -32768
-# Beyond the edge of a frame; never in a store, only in what is cut out of it with a margin.
+# Beyond the edge of a frame: only in patches with a margin, never in a store.
 OUTSIDE = -32767
 FLOW_QUANTUM = 0.01
 LARGEST_HEADER = 16 << 20  # bytes of the JSON that begins a store
@@ -61,7 +61,7 @@ NEIGHBOURS = ("previous", "next")
 
 
 def is_pack(path: Path) -> bool:
-    """Whether a path is a packed store."""
+    """Return whether a path is a packed store."""
     try:
         return bool(parse_json(read_bounded(path / "zarr.json", LARGEST_HEADER))["attributes"]["format"] == FORMAT)
     except (InputError, ValueError, KeyError, TypeError):
@@ -90,7 +90,7 @@ def pack(
     on_frame
         Called with (storm, frame, frames) after each frame.
     overwrite
-        Replace a Zarr store that is no packed store of this package, too; never the source.
+        Overwrite even a Zarr store that is no packed store of this package, but never the source.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def pack(
 
 
 def packed(source: Paths, config: Config, on_frame: Callable[[str, int, int], None] | None = None) -> Path:
-    """The packed store of a source: itself where it is one, else made once in the cache folder.
+    """Return the packed store of a source: itself if it is one, else a store made once in the cache folder.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def packed(source: Paths, config: Config, on_frame: Callable[[str, int, int], No
 
 
 def _attributes(config: Config) -> dict[str, Any]:
-    """What the flow in the store depends on."""
+    """Return the settings that the flow in the store depends on."""
     return {
         "format": FORMAT,
         "format_version": 2,
@@ -161,7 +161,7 @@ def _check(store: Path, config: Config) -> None:
     except Exception as error:  # zarr raises whatever its metadata parsing meets
         raise InputError(f"The packed store {store} is damaged ({type(error).__name__}); pack it again.") from error
     # The first version linked neighbours in the file at exactly one cadence, and stored neither their numbers nor a
-    # tolerance: `open_storms` finds the same ones.
+    # tolerance: `open_storms` finds the same links.
     wanted_attributes = _attributes(config) | ({"format_version": 1} if found.get("format_version") == 1 else {})
     for key, wanted in wanted_attributes.items():
         if found.get(key) != wanted:
@@ -194,21 +194,24 @@ def _pack_sequence(
         warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
         coordinates.to_zarr(store, group=name, mode="a", zarr_format=3, consolidated=False)
     group = zarr.open_group(store, path=name, mode="r+")
-    kelvins = _kelvin_array(group, sequence)
+    spatial = [str(key) for key in sequence.coords if key != "time" and {"y", "x"} & set(sequence[key].dims)]
+    about = {"standard_name": "brightness_temperature"} | ({"coordinates": " ".join(spatial)} if spatial else {})
+    kelvins = _kelvin_array(group, "brightness_temperature", sequence.shape, ["time", "y", "x"], about)
     given = None
     if lowres is not None:
-        what = {"long_name": "the same frames as another instrument saw them"}
-        given = _frames_array(group, LOWRES, lowres, ["time", "y_low", "x_low"], what)
+        about = {"long_name": "the same frames as another instrument saw them"}
+        given = _kelvin_array(group, LOWRES, lowres.shape, ["time", "y_low", "x_low"], about)
     _write_links(group, links)
-    flows = [_flow_array(group, which, frames, rows, columns) for which in NEIGHBOURS]
-    waiting: dict[int, np.ndarray] = {}  # what the sensor sees of frames whose following one is still to come
-    for index, frame in enumerate(_frames(sequence)):
+    flows = [_flow_array(group, neighbour, (frames, 2, rows, columns)) for neighbour in NEIGHBOURS]
+    waiting: dict[int, np.ndarray] = {}  # lowres frames whose following one is still to come
+    for index in range(frames):
+        frame = _frame(sequence, index)
         kelvins[index] = _quantise_kelvin(frame)
         if lowres is None or given is None:
             highres = torch.from_numpy(frame[: rows * sensor.scale, : columns * sensor.scale])
             seen = sensor.apply(highres).numpy()
         else:
-            seen = np.ascontiguousarray(lowres.isel(time=index).values, np.float32)
+            seen = _frame(lowres, index)
             given[index] = _quantise_kelvin(seen)
         previous = int(links.previous[index])
         if previous >= 0:
@@ -221,9 +224,8 @@ def _pack_sequence(
             on_frame(name, index + 1, frames)
 
 
-def _frames(sequence: xr.DataArray) -> Iterator[np.ndarray]:
-    for index in range(sequence.sizes["time"]):
-        yield np.ascontiguousarray(sequence.isel(time=index).values, np.float32)
+def _frame(sequence: xr.DataArray, index: int) -> np.ndarray:
+    return np.ascontiguousarray(sequence.isel(time=index).values, np.float32)
 
 
 def _quantise_kelvin(frame: np.ndarray) -> np.ndarray:
@@ -235,31 +237,35 @@ def _quantise_flow(flow: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(flow / FLOW_QUANTUM), -32767, 32767).astype(np.int16)
 
 
-def _kelvin_array(group: zarr.Group, sequence: xr.DataArray) -> zarr.Array:
-    spatial = [name for name in sequence.coords if name != "time" and {"y", "x"} & set(sequence[name].dims)]
-    attributes = {"standard_name": "brightness_temperature"}
-    if spatial:
-        attributes["coordinates"] = " ".join(str(name) for name in spatial)
-    return _frames_array(group, "brightness_temperature", sequence, ["time", "y", "x"], attributes)
-
-
-def _frames_array(
-    group: zarr.Group, name: str, sequence: xr.DataArray, dimensions: list[str], attributes: dict[str, str]
+def _kelvin_array(
+    group: zarr.Group, name: str, shape: tuple[int, ...], dimensions: list[str], attributes: dict[str, str]
 ) -> zarr.Array:
+    packing = {"units": "K", "scale_factor": KELVIN_QUANTUM, "add_offset": KELVIN_OFFSET, "_FillValue": MISSING}
+    return _create_array(group, name, shape, dimensions, MISSING, packing | attributes)
+
+
+def _flow_array(group: zarr.Group, neighbour: str, shape: tuple[int, ...]) -> zarr.Array:
+    attributes = {
+        "long_name": f"displacement from a frame to the {neighbour} one a cadence away; components x right, y down",
+        "units": "pixel",
+        "scale_factor": FLOW_QUANTUM,
+        "add_offset": 0.0,
+    }
+    return _create_array(group, f"flow_{neighbour}", shape, ["time", "component", "y_low", "x_low"], 0, attributes)
+
+
+def _create_array(
+    group: zarr.Group, name: str, shape: tuple[int, ...], dimensions: list[str], fill: int, attributes: dict[str, Any]
+) -> zarr.Array:
+    """Create an int16 array with one frame a chunk."""
     return group.create_array(
         name,
-        shape=sequence.shape,
-        chunks=(1, *sequence.shape[1:]),
+        shape=shape,
+        chunks=(1, *shape[1:]),
         dtype="int16",
-        fill_value=MISSING,
+        fill_value=fill,
         dimension_names=dimensions,
-        attributes={
-            "units": "K",
-            "scale_factor": KELVIN_QUANTUM,
-            "add_offset": KELVIN_OFFSET,
-            "_FillValue": MISSING,
-            **attributes,
-        },
+        attributes=attributes,
         overwrite=True,
     )
 
@@ -277,21 +283,3 @@ def _write_links(group: zarr.Group, links: Links) -> None:
             overwrite=True,
         )
         array[:] = numbers.astype(np.int32)
-
-
-def _flow_array(group: zarr.Group, neighbour: str, frames: int, rows: int, columns: int) -> zarr.Array:
-    return group.create_array(
-        f"flow_{neighbour}",
-        shape=(frames, 2, rows, columns),
-        chunks=(1, 2, rows, columns),
-        dtype="int16",
-        fill_value=0,
-        dimension_names=["time", "component", "y_low", "x_low"],
-        attributes={
-            "long_name": f"displacement from a frame to the {neighbour} one a cadence away; components x right, y down",
-            "units": "pixel",
-            "scale_factor": FLOW_QUANTUM,
-            "add_offset": 0.0,
-        },
-        overwrite=True,
-    )

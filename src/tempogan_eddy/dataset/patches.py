@@ -1,7 +1,6 @@
 """Raw patches of the packed store to samples, a whole batch at a time, on any device.
 
-What travels is small: int16 as it lies in the store. Turning, kelvin, the sensor model and the filling of
-missing pixels then happen where the networks are.
+Only the int16 of the store is moved to the device; it is turned, converted to kelvin, coarsened and filled there.
 """
 
 from __future__ import annotations
@@ -28,15 +27,15 @@ def develop(raw: Mapping[str, Tensor], sensor: SensorModel, device: torch.device
     raw
         ``kelvins`` (B, 3, H + 2 m, W + 2 m) int16, with the sensor's margin m around the patch; of own pairs
         ``lowres`` (B, 3, h, w) int16; ``flow`` (B, 2, 2, h, w) int16; ``times`` (B, 3) int64; ``symmetry``,
-        ``noise_seed`` (B,) integers; ``holed`` (B,) bool, whether anything is missing; these three are kept on the
-        CPU to avoid a device sync.
+        ``noise_seed`` (B,) integers; ``holed`` (B,) bool, whether anything is missing; these three stay on the CPU to
+        avoid a device sync.
     sensor
         Simulates the lowres frames where there are none.
     device
         Where to compute.
     """
     symmetry, holed = raw["symmetry"], bool(raw["holed"].any())
-    # Towards the CPU such a copy would be read before it has ended.
+    # A non-blocking copy to the CPU could be read before it ends.
     ahead = torch.device(device).type != "cpu"
     moved = {name: raw[name].to(device, non_blocking=ahead) for name in ("kelvins", "flow", "lowres") if name in raw}
     packed, flow = augment_frames(moved["kelvins"], symmetry), augment_flow(moved["flow"], symmetry)
@@ -58,7 +57,7 @@ def develop(raw: Mapping[str, Tensor], sensor: SensorModel, device: torch.device
     if not holed:
         valid = torch.ones_like(highres)
     else:
-        # Where the lowres frame has no value there is nothing to rebuild from, and nothing is scored.
+        # Exclude pixels without a lowres value: there is nothing to rebuild them from.
         seen = ~(highres.isnan() | _repeat(lowres, scale).isnan())
         lowres = torch.from_numpy(fill_missing(lowres.cpu().numpy())).to(device)
         highres, valid = torch.where(seen, highres, _repeat(lowres, scale)), seen.float()

@@ -1,4 +1,4 @@
-"""What training and validation need of data: the seam for simulated lowres frames, own pairs and anything else."""
+"""The data that training and validation need: the seam for simulated lowres frames, own pairs and other sources."""
 
 from __future__ import annotations
 

@@ -78,19 +78,19 @@ class SensorModel:
         """Return the sensor without noise that `attributes` describe; the area mean where they name none."""
         kind = str(attrs.get("sensor_model", "area"))
         names = {entry.name for entry in fields(SENSORS[kind])} - {"kind", "scale", "noise_kelvin"}
-        told = {name: attrs[key] for name in names if (key := f"sensor_model_{name}") in attrs}
-        if not told.get("sigma"):  # of another kind, or of an early release
-            told.pop("sigma", None)
-        return SensorModel(kind, scale, **told)
+        stated = {name: attrs[key] for name in names if (key := f"sensor_model_{name}") in attrs}
+        if not stated.get("sigma"):  # of another kind, or of an early release
+            stated.pop("sigma", None)
+        return SensorModel(kind, scale, **stated)
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What the kind uses besides scale and noise."""
+        """The parameters of the kind, besides scale and noise."""
         common = {"kind", "scale", "noise_kelvin"} | (set() if self.uses_sigma else {"sigma"})
         return {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name not in common}
 
     def attributes(self) -> dict[str, Any]:
-        """Return what a file says of the sensor that saw it."""
+        """Return the attributes of a file that describe the sensor that saw it."""
         return {
             "sensor_model": self.kind,
             "sensor_model_scale": self.scale,
@@ -128,7 +128,7 @@ class SensorModel:
         raise NotImplementedError
 
     def adjoint(self, lowres: Tensor) -> Tensor:
-        """Return what the transpose of A makes of lowres frames (..., h, w) without missing pixels: (..., H, W)."""
+        """Apply the transpose of A to lowres frames (..., h, w) without missing pixels: (..., H, W)."""
         raise NotImplementedError
 
     def project(self, highres: Tensor, lowres: Tensor) -> Tensor:
@@ -139,25 +139,12 @@ class SensorModel:
         highres
             (..., H, W).
         lowres
-            (..., h, w); where a pixel is missing, nothing is changed for it.
+            (..., h, w); missing pixels change nothing.
         """
         raise NotImplementedError
 
     def apply(self, frames: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """See highres frames, noise and all.
-
-        Parameters
-        ----------
-        frames
-            As for `see`.
-        generator
-            Source of the noise; required where ``noise_kelvin`` is not zero.
-
-        Returns
-        -------
-        Tensor
-            As of `see`.
-        """
+        """See highres frames as `see` does, and add noise; it needs a generator if ``noise_kelvin`` is not zero."""
         seen = self.see(frames)
         if not self.noise_kelvin:
             return seen
@@ -167,7 +154,7 @@ class SensorModel:
         return seen + self.noise_kelvin * noise.to(seen.device)
 
     def add_noise(self, lowres: Tensor, seeds: Sequence[int]) -> Tensor:
-        """Add to each sample of (B, ..., h, w) the noise that its seed gives, the same on every device."""
+        """Add to each sample of (B, ..., h, w) the noise of its seed, the same on every device."""
         if not self.noise_kelvin:
             return lowres
         shape = lowres.shape[1:]
@@ -200,7 +187,7 @@ class SensorModel:
             fine = torch.from_numpy(np.array(block[..., : rows * self.scale, : columns * self.scale], np.float32))
             return self.apply(fine, generator).numpy()
 
-        # One member at a time, so that it has the noise of the sequence alone.
+        # One member at a time, so that its noise does not depend on the other members.
         lazy = sequence.chunk(dict.fromkeys(sequence.dims[:-2], 1) | {"y": height, "x": width}).data
         coarse = lazy.map_blocks(
             see,

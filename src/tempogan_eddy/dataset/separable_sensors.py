@@ -32,7 +32,7 @@ class SeparableSensor(SensorModel):
         return math.ceil(reach / self.scale) * self.scale
 
     def see(self, frames: Tensor, inside: Tensor | None = None) -> Tensor:
-        """See highres frames; a missing pixel carries no weight, so a lowres pixel is made from what was seen."""
+        """See highres frames; missing pixels have no weight, so the valid ones make the lowres pixel."""
         height, width = frames.shape[-2:]
         if height % self.scale or width % self.scale:
             raise ValueError(f"{height}x{width} is not a multiple of the scale {self.scale}")
@@ -43,13 +43,13 @@ class SeparableSensor(SensorModel):
         seen = self._sample(torch.where(missing, 0.0, flat - offset))
         if self.margin or missing.any():
             weight = self._sample((~missing).float())
-            # Beyond the frame there was nothing to see, so it is not missed there.
+            # Pixels beyond the frame do not count as missing.
             present = torch.ones_like(flat[:1]) if inside is None else inside.reshape(-1, 1, height, width).float()
             seen = torch.where(weight >= MINIMUM_SEEN * self._sample(present), seen / weight, math.nan)
         return (seen + offset).reshape(*frames.shape[:-2], height // self.scale, width // self.scale)
 
     def adjoint(self, lowres: Tensor) -> Tensor:
-        """Return what the transpose of A makes of lowres frames (..., h, w): (..., H, W)."""
+        """Apply the transpose of A to lowres frames (..., h, w): (..., H, W)."""
         rows, columns = (_matrix(self, size).to(lowres) for size in lowres.shape[-2:])
         return rows.mT @ lowres @ columns
 
@@ -63,7 +63,7 @@ class SeparableSensor(SensorModel):
         return highres + (rows @ error @ columns.mT).to(highres.dtype)
 
     def _sample(self, frames: Tensor) -> Tensor:
-        """Strided separable convolution; what lies outside the frame counts as zero."""
+        """Convolve with strides, separably; pixels outside the frame count as zero."""
         kernel = self.kernel().to(frames.device)
         padding = (len(kernel) - self.scale) // 2
         with exact_convolutions():
@@ -99,7 +99,7 @@ class AreaSensor(SeparableSensor):
         return torch.full((self.scale,), 1.0 / self.scale)
 
     def project(self, highres: Tensor, lowres: Tensor) -> Tensor:
-        """Add to each block what its mean lacks."""
+        """Add to each block the error of its mean."""
         error = (lowres - self.see(highres)).nan_to_num(0.0)
         return highres + error.repeat_interleave(self.scale, -2).repeat_interleave(self.scale, -1)
 

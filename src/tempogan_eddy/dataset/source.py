@@ -1,4 +1,4 @@
-"""What training data are named by: a path, a glob or a list of such, read as sequences and told from changed ones."""
+"""Sources of training data: paths and globs, opened as sequences, with a fingerprint of their files."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def open_source(source: Paths, config: Config) -> dict[str, tuple[xr.DataArray, 
 
 
 def _tell_mixed_channels(sequences: dict[str, xr.DataArray]) -> None:
-    """Say where sequences show different channels: a network would learn them as one."""
+    """Warn if sequences show different channels: a network would learn them as one."""
     kinds: dict[str, str] = {}
     for name, sequence in sequences.items():
         kind = channel_of(sequence.attrs.get("original_name", ""), sequence.attrs, sequence.coords).kind

@@ -1,4 +1,4 @@
-"""Which frames train, validate and test: by folder, storm, season or time, never sharing a frame."""
+"""Split frames into train, val and test: by folder, storm, season or time, never sharing a frame."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tempogan_eddy.io.sequence import times_within
 __all__ = ["SPLITS", "Entry", "Part", "describe_split", "split_frames", "storm_of"]
 
 SPLITS = ("train", "val", "test")
-# From this many storms on, whole storms are set aside rather than hours of each.
+# From this many storms on, set aside whole storms and not hours of each.
 STORMS_FOR_SPLIT_BY_STORM = 5
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What splitting needs to know of one storm.
+    """The facts about one storm that decide its split.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Part:
-    """What one split takes of one storm.
+    """The frames of one storm in one split.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class Part:
         return f"{self.storm} {first}/{last}"
 
     def __str__(self) -> str:
-        """One line for people."""
+        """Return one line for people."""
         first, last = minutes(self.times[[0, -1]])
         frames, windows = _count(len(self.times), "frame"), _count(self.windows, "window")
         idle = f" ({_count(self.idle, 'frame')} in none)" if self.idle else ""
@@ -87,7 +87,7 @@ class Part:
 
 
 def storm_of(sequence: xr.DataArray) -> str:
-    """Return the official number, YYYYNN, of the storm that a sequence shows; "" where it is called otherwise."""
+    """Return the official number, YYYYNN, of the storm of a sequence; "" if it has another name."""
     name = str(sequence.attrs.get("sequence", ""))
     return name if re.fullmatch(r"(19|20)\d{4}", name) else ""
 
@@ -128,7 +128,7 @@ def split_frames(storms: Mapping[str, Entry], config: SplitConfig) -> Assignment
 
 
 def describe_split(assignment: Assignment, storms: Mapping[str, Entry], links: Mapping[str, Links]) -> list[Part]:
-    """Return what every split takes of every storm, in order, and how many windows that gives."""
+    """Return the frames and windows of every split and storm, in order."""
     parts = []
     for split, members in assignment.items():
         for name, mask in members.items():
@@ -158,7 +158,7 @@ def _store(result: Assignment, name: str, labels: np.ndarray) -> None:
 
 
 def _by_rules(name: str, entry: Entry, config: SplitConfig) -> np.ndarray | None:
-    """Labels (T,) of 0, 1, 2 or -1 for unused; None where no rule names the storm."""
+    """Return labels (T,) of 0, 1, 2 or -1 for unused; None if no rule names the storm."""
     labels, named = np.full(len(entry.times), -1), False
     for split, patterns in config.rules.items():
         for rule in patterns:
@@ -197,15 +197,15 @@ def _by_folder(name: str, entry: Entry) -> np.ndarray:
 
 
 def _by_time(times: np.ndarray, config: SplitConfig) -> np.ndarray:
-    """The first hours train, later ones validate, the last ones test, with a guard before each cut."""
+    """Label the first hours train, later ones val and the last ones test, with a guard before each cut."""
     span = times[-1] - times[0]
     test_from = times[0] + span * (1 - config.test_fraction)
     val_from = times[0] + span * (1 - config.test_fraction - config.validation_fraction)
     guard = np.timedelta64(round(config.guard_hours * 3600), "s")
     labels = np.full(len(times), -1)
     labels[times < val_from - guard] = 0
-    labels[(times >= val_from) & (times < test_from - guard)] = 1
     if config.test_fraction:
+        labels[(times >= val_from) & (times < test_from - guard)] = 1
         labels[times >= test_from] = 2
     else:
         labels[times >= val_from] = 1
@@ -213,9 +213,9 @@ def _by_time(times: np.ndarray, config: SplitConfig) -> np.ndarray:
 
 
 def _by_group(storms: Mapping[str, Entry], config: SplitConfig, group: Callable[[str], str]) -> dict[str, np.ndarray]:
-    """Whole groups, in an order that a hash decides, so that it is the same everywhere.
+    """Label whole groups, in the order of a hash, which is the same on every machine.
 
-    A group that gives no window stays with the training, where it does no harm: nothing could be validated on it.
+    Groups without a window train: they could validate nothing.
     """
     groups = sorted({group(name) for name in storms}, key=lambda key: _hash(f"{config.seed}/{key}"))
     with_windows = {group(name) for name, entry in storms.items() if entry.usable}

@@ -1,4 +1,4 @@
-"""Reading the packed store: frames and flow of one storm, by time and place."""
+"""Read the packed store: frames and flow of one storm, by time and place."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class PackedStorm:
     links
         Which frames follow each other one cadence apart.
     kelvins
-        (T, H, W) int16; a tensor where it is held in memory, on whatever device.
+        (T, H, W) int16; a tensor if it is held in memory, on any device.
     flow_previous, flow_next
-        (T, 2, h, w) int16, LR pixels.
+        (T, 2, h, w) int16, lowres pixels.
     holed
-        (T,) of bool, whether anything is missing in a frame; None where that was not looked up.
+        (T,) of bool, whether anything is missing in a frame; None if unknown.
     lowres
         (T, h, w) int16, the lowres frames of own pairs; None where they are simulated.
     """
@@ -68,7 +68,7 @@ class PackedStorm:
         return self.kelvins.shape[1], self.kelvins.shape[2]
 
     def cut(self, frames: Window, top: int, left: int, height: int, width: int, scale: int = 1) -> Tensor:
-        """A part of three frames: (3, height, width) int16, OUTSIDE beyond the frame's edge.
+        """Return a part of three frames: (3, height, width) int16, OUTSIDE beyond the frame's edge.
 
         Rows and columns at the end that do not fill a block of ``scale`` are outside too: the sensor never sees them.
         """
@@ -88,21 +88,21 @@ class PackedStorm:
         return torch.stack([_tensor(self.kelvins[number, rows, columns]) for number in frames])
 
     def cut_flow(self, middle: int, rows: slice, columns: slice) -> Tensor:
-        """Flow from ``middle`` to the frames before and after it: (2, 2, rows, columns) int16."""
+        """Return the flow from ``middle`` to the frames before and after it: (2, 2, rows, columns) int16."""
         return torch.stack([_tensor(flow[middle, :, rows, columns]) for flow in (self.flow_previous, self.flow_next)])
 
     def cut_lowres(self, frames: Window, rows: slice, columns: slice) -> Tensor:
-        """A part of three lowres frames of own pairs: (3, rows, columns) int16."""
+        """Return a part of three lowres frames of own pairs: (3, rows, columns) int16."""
         assert self.lowres is not None
         return torch.stack([_tensor(self.lowres[number, rows, columns]) for number in frames])
 
     def may_miss(self, frames: Window) -> bool:
-        """Whether anything can be missing in one of three frames."""
+        """Return whether anything can be missing in one of three frames."""
         return self.holed is None or any(bool(self.holed[number]) for number in frames)
 
     @property
     def nbytes(self) -> int | None:
-        """What the storm takes in memory, bytes; None where it is not held there."""
+        """The size of the storm in memory, bytes; None if it is not held there."""
         held = [array for array in self._held if isinstance(array, Tensor)]
         return sum(array.nbytes for array in held) if held else None
 
@@ -111,14 +111,14 @@ class PackedStorm:
         return self.kelvins, self.flow_previous, self.flow_next, self.lowres
 
     def to(self, device: torch.device) -> PackedStorm:
-        """The same storm with its frames and flow, which must be in memory, on a device."""
+        """Return the storm with its frames and flow, which must be in memory, on a device."""
         moved: list[Any] = [None if array is None else array.to(device) for array in self._held]
         kelvins, before, after, lowres = moved
         return replace(self, kelvins=kelvins, flow_previous=before, flow_next=after, lowres=lowres)
 
 
 def open_storms(store: Path) -> dict[str, PackedStorm]:
-    """All storms of a packed store, held in memory where they fit.
+    """Return all storms of a packed store, held in memory if they fit.
 
     Raises
     ------
@@ -171,7 +171,7 @@ def _check_shapes(name: str, kelvins: tuple[int, ...], *flows: tuple[int, ...]) 
 
 
 def _links(root: zarr.Group, name: str, sequence: xr.DataArray) -> Links:
-    """The numbers that the store holds; in the first version, neighbours exactly one cadence apart."""
+    """Return the links that the store holds; in the first version, neighbours exactly one cadence apart."""
     stored: Any = root.get(f"{name}/frame_{NEIGHBOURS[1]}")
     if stored is not None:
         return Links.from_following(np.asarray(stored[:]).astype(int))

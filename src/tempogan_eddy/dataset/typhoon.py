@@ -1,4 +1,4 @@
-"""The training data: windows of three frames, cut into patches, with their coarse frames and flow."""
+"""The training data: windows of three frames, cut into patches, with their lowres frames and flow."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Sample", "TyphoonDataset"]
 
 log = logging.getLogger(__name__)
 
-# How many places are tried before a sample counts as impossible to draw.
+# Places to try before a sample counts as impossible to draw.
 TRIES = 200
 
 
@@ -38,7 +38,7 @@ class _Window:
 
     @property
     def middle(self) -> int:
-        """The frame that the other two are moved onto."""
+        """The frame that the other two are warped onto."""
         return self.frames[1]
 
 
@@ -87,7 +87,7 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
         return any(storm.lowres is not None for storm in self.storms.values())
 
     def other(self, split: str) -> TyphoonDataset:
-        """Another split of the same storms, which are held once."""
+        """Return another split of the same storms, which are held once."""
         dataset = copy.copy(self)
         dataset._choose(split)
         return dataset
@@ -135,13 +135,13 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
         return self._develop_one(self.draw(index))
 
     def draw(self, index: int) -> dict[str, Tensor]:
-        """Return the same patch as it lies in the store."""
+        """Return the same patch as the store holds it."""
         rng = np.random.default_rng((self.config.training.seed, index))
         size, scale = self.config.training.patch_size, self.sensor.scale
         window = self._window(index)
         for _ in range(TRIES):
             height, width = window.storm.size
-            # Whole blocks give the coarse pixels of the full frame; any other place gives coarse pixels just as true.
+            # Whole blocks give the lowres pixels of the full frame; any other place gives equally valid lowres pixels.
             step = 1 if self.config.training.shift_blocks and not self.pairs else scale
             top, left = (int(rng.integers((side - size) // step + 1)) * step for side in (height, width))
             noise_seed = int(rng.integers(1 << 62))
@@ -156,17 +156,14 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
         )
 
     def full_frame(self, position: int) -> Sample:
-        """The whole frames of window ``position``, not augmented, trimmed to whole blocks."""
+        """Return the whole frames of window ``position``, not augmented, trimmed to whole blocks."""
         window, scale = self.windows[position], self.sensor.scale
         height, width = (side // scale * scale for side in window.storm.size)
         noise_seed = int(np.random.default_rng((self.config.training.seed, position)).integers(1 << 62))
         return self._develop_one(self._cut(window, 0, 0, height, width, noise_seed))
 
     def to(self, device: torch.device) -> TyphoonDataset:
-        """The same data with the frames on a device, where they fit into a half of its free memory.
-
-        Otherwise, and on the CPU, the same object: patches then travel as they are asked for.
-        """
+        """Return the data with the frames on a GPU if they fit into half of its free memory, else the same object."""
         sizes = [storm.nbytes for storm in self.storms.values()]
         if device.type != "cuda" or None in sizes or self.config.training.num_workers:
             return self
@@ -183,7 +180,7 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
         return develop(drawn, self.sensor, device)
 
     def describe(self) -> list[str]:
-        """Return what every split takes of every storm, a line each."""
+        """Return the frames and windows of every split and storm, a line each."""
         return [str(part) for part in self.parts]
 
     def intervals(self) -> list[str]:
@@ -198,14 +195,14 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
         return self.windows[self._order[place]]
 
     def _cut(self, window: _Window, top: int, left: int, height: int, width: int, noise_seed: int) -> dict[str, Tensor]:
-        """One place with the margin that the sensor's kernel sees beyond it, not turned."""
+        """Cut one place, not turned, with the margin that the sensor's kernel sees beyond it."""
         scale, margin = self.sensor.scale, self.sensor.margin
         rows = slice(top // scale, (top + height) // scale)
         columns = slice(left // scale, (left + width) // scale)
         storm, frames = window.storm, window.frames
         kelvins = storm.cut(frames, top - margin, left - margin, height + 2 * margin, width + 2 * margin, scale)
         lowres = {} if storm.lowres is None else {"lowres": storm.cut_lowres(frames, rows, columns)}
-        # Looked for only where it can be, to avoid a device sync.
+        # Search only frames that may miss pixels, to avoid a device sync.
         holed = storm.may_miss(frames) and any(bool((part == MISSING).any()) for part in (kelvins, *lowres.values()))
         return {
             "kelvins": kelvins,

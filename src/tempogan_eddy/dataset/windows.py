@@ -31,14 +31,14 @@ class Links:
 
     @classmethod
     def from_following(cls, following: NDArray[np.int_]) -> Links:
-        """Both directions from one; a frame follows at most one other."""
+        """Return both directions from one; a frame follows at most one other."""
         previous = np.full(len(following), -1)
         linked = np.flatnonzero(following >= 0)
         previous[following[linked]] = linked
         return cls(previous, following)
 
     def deviation(self, times: np.ndarray, cadence: str) -> np.timedelta64:
-        """Return what was tolerated: the largest difference of a distance between linked frames from the cadence."""
+        """Return the largest difference between the cadence and the distance of two linked frames."""
         linked = np.flatnonzero(self.following >= 0)
         found = step_of(times, cadence)
         if found is None or not linked.size:
@@ -47,7 +47,7 @@ class Links:
 
 
 def link_frames(sequence: xr.DataArray, cadence: str, tolerance: str | None = None) -> Links:
-    """Find the frames of the same satellite one cadence apart, within a tolerance; nothing is interpolated.
+    """Find the frames of the same satellite one cadence apart, within a tolerance; interpolate nothing.
 
     They need not be next to each other: half-hourly frames have an hourly one before and after them.
 
@@ -76,19 +76,9 @@ def link_frames(sequence: xr.DataArray, cadence: str, tolerance: str | None = No
 
 
 def find_windows(links: Links, allowed: NDArray[np.bool_] | None = None) -> NDArray[np.int_]:
-    """Return all three-frame windows, in the order of their middle frames.
+    """Return all three-frame windows: (N, 3) frame numbers before, in the middle and after, in order of the middle.
 
-    Parameters
-    ----------
-    links
-        As `link_frames` gives.
-    allowed
-        (T,) the frames that may be used; all by default.
-
-    Returns
-    -------
-    (N, 3) array of int
-        Numbers of the frames before, in the middle and after.
+    ``allowed`` (T,) says which frames may be used; all by default.
     """
     frames = np.stack([links.previous, np.arange(len(links.previous)), links.following], axis=1)
     inside = (frames >= 0).all(axis=1)
@@ -98,19 +88,14 @@ def find_windows(links: Links, allowed: NDArray[np.bool_] | None = None) -> NDAr
 
 
 def why_no_window(times: Mapping[str, np.ndarray], cadence: str) -> str:
-    """Say how far apart the frames of sequences are that give no window, and which setting would work.
+    """Return the end of a sentence: how far apart the frames without a window are, and which setting would work.
 
     Parameters
     ----------
     times
         (T,) datetime64 by the name of the sequence.
     cadence
-        What was asked for.
-
-    Returns
-    -------
-    str
-        The end of a sentence.
+        The configured one.
     """
     steps = {name: step for name, own in times.items() if (step := native_step(own)) is not None}
     whose = "its" if len(times) == 1 else "their"

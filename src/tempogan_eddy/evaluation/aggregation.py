@@ -17,7 +17,7 @@ __all__ = ["Aggregate", "Aggregation", "Block", "Maximum", "Mean"]
 
 
 class Aggregate(Protocol):
-    """What a statistic keeps of a frame, and of many together: addition is associative and commutative."""
+    """The value of a statistic for one frame or for many; addition is associative and commutative."""
 
     def __add__(self, other: Self, /) -> Self: ...
 
@@ -81,15 +81,14 @@ class Block(NamedTuple):
 class Aggregation:
     """Aggregates by block, method and statistic: the state of an evaluation, for a few frames or for many storms.
 
-    Two of them add up to that of all their frames, in any order, and they can be pickled. So workers score frames
-    apart and their aggregations are summed.
+    Aggregations of parts add up to that of all frames, in any order, and can be pickled, e.g. by workers.
     """
 
     def __init__(self) -> None:
         self._blocks: defaultdict[Block, dict[tuple[str, Statistic], Aggregate]] = defaultdict(dict)
 
     def add(self, block: Block, method: str, statistic: Statistic, aggregate: Aggregate | None) -> None:
-        """Add what a statistic computed for a method, if anything, in place."""
+        """Add the aggregate of a statistic for a method, if there is one, in place."""
         sums, key = self._blocks[block], (method, statistic)
         if aggregate is not None:
             sums[key] = sums[key] + aggregate if key in sums else aggregate
@@ -109,7 +108,7 @@ class Aggregation:
 
     @property
     def methods(self) -> list[str]:
-        """Everything that something was added for."""
+        """All methods with an aggregate."""
         return list(dict.fromkeys(method for sums in self._blocks.values() for method, _ in sums))
 
     def found(self, method: str, statistic: Statistic) -> Iterator[tuple[int, Aggregate]]:

@@ -1,4 +1,4 @@
-"""What a reconstruction has to beat: interpolation of the lowres frame, one frame at a time."""
+"""Baselines of a reconstruction: interpolation of the lowres frame, one frame at a time."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ __all__ = ["BASELINES", "area_mean", "back_projected", "bicubic", "nearest", "re
 
 
 def area_mean(frame: NDArray[np.floating], scale: int) -> NDArray[np.floating]:
-    """Average blocks of `scale` x `scale` pixels over what is valid in them.
+    """Average blocks of `scale` x `scale` pixels over their valid pixels.
 
     Parameters
     ----------
@@ -45,8 +45,8 @@ def bicubic(lowres: NDArray[np.floating], scale: int) -> NDArray[np.floating]:
     """Interpolate with the separable cubic convolution of Keys (1981), a = -0.75, half-pixel centres.
 
     This is `INTER_CUBIC` of OpenCV, equal to `torch.nn.functional.interpolate(mode="bicubic", align_corners=False)`:
-    beyond the border the outermost pixel is repeated. A missing pixel is an edge of the same kind (its nearest valid
-    neighbour is repeated), so it never reaches its neighbours; the block it covers stays missing.
+    repeat the outermost pixel beyond the border. Fill missing pixels with their nearest valid neighbour first, so they
+    do not change their neighbours; their blocks stay missing.
 
     Parameters
     ----------
@@ -63,21 +63,10 @@ def bicubic(lowres: NDArray[np.floating], scale: int) -> NDArray[np.floating]:
 
 
 def back_projected(lowres: NDArray[np.floating], scale: int) -> NDArray[np.floating]:
-    """Bicubic, then shifted block by block until every block's mean equals the lowres pixel.
+    """Interpolate as `bicubic`, then shift each block so that its mean equals the lowres pixel.
 
-    The strongest baseline that learns nothing: one step of iterative back-projection (Irani and Peleg
-    1991) with the area-mean sensor, which is exact.
-
-    Parameters
-    ----------
-    lowres : (h, w) array
-        Kelvin, NaN where missing.
-    scale : int
-        Refinement of the grid.
-
-    Returns
-    -------
-    (h * scale, w * scale) array
+    This is the strongest baseline without learning: one step of iterative back-projection (Irani and Peleg 1991), which
+    is exact for the area-mean sensor.
     """
     filled = fill_missing(lowres)
     smooth = _interpolate(filled, scale)

@@ -1,4 +1,4 @@
-"""Values with intervals, by a bootstrap over blocks of time: what neighbouring hours share is resampled together."""
+"""Values with intervals, by a bootstrap over blocks of time, because neighbouring hours are not independent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tempogan_eddy.evaluation.settings import DEFAULTS, Settings
 __all__ = ["MINIMUM_BLOCKS", "Score", "difference", "score", "scores"]
 
 MINIMUM_BLOCKS = 8
-"""An interval that rests on fewer blocks says little about how a storm's hours differ, so there is none."""
+"""With fewer blocks an interval says little about how a storm's hours differ, so it is omitted."""
 
 
 @dataclass(frozen=True)

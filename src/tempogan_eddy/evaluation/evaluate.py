@@ -66,7 +66,7 @@ def evaluate(
         called "reconstructed". Several are scored in one pass, which prepares the truth only once. A DataArray with a
         dimension ``member`` is an ensemble; its scores are those of an average member.
     lowres : the same, optional
-        What they were reconstructed from; default the area mean of the truth.
+        The input of the reconstructions; by default the area mean of the truth.
     sensor_scale : int, optional
         Refinement of the grid, where neither `lowres` nor `reconstructed.attrs["scale"]` has it.
     baselines : bool or iterable of str
@@ -197,7 +197,7 @@ def _add(
 
 
 def _nothing_valid(matched: Match, valid_kelvin: tuple[float, float]) -> str:
-    """Say which sequence has no valid pixel at all, if it is one of them alone that leaves nothing to score."""
+    """Name the sequence without a valid pixel, if there is one, or the common mask as the reason."""
     low, high = valid_kelvin
     seen: dict[str, bool] = {}
     for index in range(len(matched.times)):
@@ -214,7 +214,7 @@ def _nothing_valid(matched: Match, valid_kelvin: tuple[float, float]) -> str:
 
 
 def _links(matched: Match, asked: str | None, tolerance: str | None) -> tuple[Links, str]:
-    """Which frames are one cadence apart, and that cadence; where none is, say what would bring back scores in time."""
+    """Return the frames one cadence apart, and that cadence; if there are none, log a cadence that has some."""
     cadence = asked or USUAL_CADENCE
     links = link_frames(matched.truth, cadence, tolerance)
     own = native_step(matched.times)

@@ -1,4 +1,4 @@
-"""What is to be compared, as sequences that share their times."""
+"""Adapt a truth, its reconstructions and their input to sequences that share their times."""
 
 from __future__ import annotations
 
@@ -38,19 +38,18 @@ def comparable(
     truth, lowres
         Anything that `io.adapt` takes.
     reconstructed
-        Such a thing, or a mapping of several by name; a DataArray may have a dimension `member`.
+        The same, or a mapping of several by name; a DataArray may have a dimension `member`.
     cadence : str
-        Time between frames where nothing says when they were seen.
+        Time between frames without times.
     kelvin : bool
-        The values are kelvin, although nothing says so. What xarray left without units beside a truth in kelvin is
-        taken as kelvin too.
+        The values are kelvin, although nothing says so. A DataArray without units is kelvin like the truth.
     valid_kelvin : tuple of float
         Values outside these kelvins are missing.
 
     Raises
     ------
     InputError
-        One of them is no brightness temperature, or has no times that could be matched.
+        One of them is no brightness temperature, or its frames cannot be matched in time.
     """
     several = isinstance(reconstructed, Mapping) and not isinstance(reconstructed, xr.Dataset)
     named = dict(reconstructed) if several else {RECONSTRUCTED: reconstructed}
@@ -64,8 +63,8 @@ def comparable(
         raise InputError(
             f"The truth has frames of {height}x{width} pixels; scores need {SSIM_WINDOW}x{SSIM_WINDOW} or more."
         )
-    if not _is_named(truth):
-        sequences[TRUTH].attrs.pop("sequence")
+    if isinstance(truth, xr.DataArray | xr.Dataset) and "sequence" not in truth.attrs:
+        sequences[TRUTH].attrs.pop("sequence")  # `adapt` made it up
     return sequences[TRUTH], {name: sequences[name] for name in named}, sequences.get(LOWRES)
 
 
@@ -78,12 +77,8 @@ def _adapt_members(held: Any, **options: Any) -> Adapted:
     return replace(members[0], sequence=xr.concat(sequences, "member", coords="minimal", compat="override"))
 
 
-def _is_named(truth: Any) -> bool:
-    return not isinstance(truth, xr.DataArray | xr.Dataset) or "sequence" in truth.attrs
-
-
 def _with_times(held: dict[str, Adapted], cadence: str | None) -> dict[str, xr.DataArray]:
-    """Give those without times the times of the others, frame by frame; without any, a cadence between frames."""
+    """Give sequences without times those of the others, frame by frame, or one cadence apart if all lack them."""
     sequences = {name: adapted.sequence for name, adapted in held.items()}
     untimed = [name for name, adapted in held.items() if not adapted.timed]
     if not untimed:
@@ -99,7 +94,7 @@ def _with_times(held: dict[str, Adapted], cadence: str | None) -> dict[str, xr.D
             )
     times = sequences[model]["time"].values
     if model in untimed:
-        # Whatever the cadence, frames that follow each other are one apart.
+        # With any cadence, consecutive frames are one step apart.
         step = parse_duration("1h" if cadence in (None, NATIVE) else str(cadence))
         times = times[0] + np.arange(frames) * step
     if frames > 1:

@@ -1,6 +1,6 @@
-"""Frames under a common mask, and pairs of them: what statistics are computed from.
+"""Frames under a common mask, and pairs of them: the input of statistics.
 
-Every method is compared with the same frame of the truth, so what is derived from a frame is computed once and kept.
+Every method is compared with the same frame of the truth, so results derived from a frame are computed once and kept.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ class Mask:
 
 @dataclass(frozen=True)
 class _Derived:
-    """Keeps what is derived from it."""
+    """Keep the results derived from it."""
 
     _kept: dict[Any, Any] = field(default_factory=dict, repr=False, kw_only=True)
 
     def once(self, key: Any, compute: Callable[[], Result]) -> Result:
-        """Return what `compute` gives, computed at the first call with this key and kept."""
+        """Return the result of `compute`, called only for the first use of this key."""
         if key not in self._kept:
             self._kept[key] = compute()
         return self._kept[key]
@@ -170,6 +170,6 @@ def cloud_fraction(
     events = (valid & (values < threshold)).astype(np.float64)
     share = ndimage.uniform_filter(valid.astype(np.float64), neighbourhood, mode="constant")
     cold = ndimage.uniform_filter(events, neighbourhood, mode="constant")
-    # The running sums of uniform_filter leave 1e-16 where there is nothing.
+    # The running sums of uniform_filter leave 1e-16 in squares without a valid pixel.
     enough = share > 0.5 / neighbourhood**2
     return np.divide(cold, share, out=np.zeros_like(cold), where=enough)

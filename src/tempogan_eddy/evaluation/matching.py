@@ -1,4 +1,4 @@
-"""Which frames of the truth, the reconstructions and their input belong together, and on which grid."""
+"""Match the frames of the truth, the reconstructions and their input, in time and on a common grid."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def called(name: str) -> str:
-    """Return what a sequence is called in messages, without an article."""
+    """Return the name of a sequence in messages, without an article."""
     usual = {TRUTH: "truth", LOWRES: "low-resolution input", RECONSTRUCTED: "reconstruction"}
     return usual.get(name, f"reconstruction {name!r}")
 
@@ -79,16 +79,16 @@ def match(
     scale: int | None = None,
     time_tolerance: str | None = None,
 ) -> Match:
-    """Match sequences by time and place: nearest times, and grids by their coordinates, flipped where they must be.
+    """Match sequences by time and place: nearest times, and grids by their coordinates, flipped if necessary.
 
     Parameters
     ----------
     truth : DataArray (time, y, x)
-        May have spare rows and columns, fewer than `scale`, that filled no block of the lowres grid.
+        May have spare rows and columns, fewer than `scale`, that fill no block of the lowres grid.
     reconstructed : mapping of DataArray (time, y, x) or (member, time, y, x)
         By name, all on one grid.
     lowres : DataArray (time, y, x), optional
-        What all of them were reconstructed from.
+        The input of all reconstructions.
     scale : int, optional
         Default: from the shapes of `lowres` and the reconstructions, else from the `scale` in their attributes.
     time_tolerance : str, optional
@@ -137,7 +137,7 @@ def _warn_if_swapped(truth: xr.DataArray, reconstructed: Mapping[str, xr.DataArr
 
 
 def _grid(reconstructed: Mapping[str, xr.DataArray]) -> tuple[int, int]:
-    """Height and width that all reconstructions have."""
+    """Return the height and width of all reconstructions."""
     if taken := {TRUTH, LOWRES} & reconstructed.keys():
         raise InputError(f"A reconstruction cannot be named {taken.pop()!r}; choose another name.")
     shapes = {name: da.shape[-2:] for name, da in reconstructed.items()}

@@ -43,7 +43,7 @@ class Metric:
     better : str
         "lower", "higher", or "zero" for closer to zero.
     statistics : tuple of Statistic
-        What the metric is computed from.
+        The inputs of `compute`.
     compute : callable
         Maps the aggregated value of each statistic, an array with one entry a resample, to the metric's values. The
         value of a `Mean` is total / weight, NaN where nothing was counted. A function of a module can be pickled.
@@ -62,13 +62,13 @@ class Metric:
         return {"lower": "↓", "higher": "↑", "zero": "→0"}[self.better]
 
     def cost(self, value: float) -> float:
-        """Turn a value into a number of which less is better."""
+        """Return a number for which less is better."""
         return {"lower": value, "higher": -value, "zero": abs(value)}[self.better]
 
 
 def metrics(settings: Settings = DEFAULTS) -> tuple[Metric, ...]:
     """Return the metrics of this package, in the order of a report."""
-    cold, enough = settings.cold_kelvin, settings.minimum_valid
+    cold, enough, side = settings.cold_kelvin, settings.minimum_valid, settings.fss_neighbourhood
     squared, cold_squared = Error(np.square), Error(np.square, cold)
     distance, of_change = (LogSpectralDistance(pairs=pairs, minimum_valid=enough) for pairs in (False, True))
     motion = FlowDifference(settings.flow_range, pairs=True, minimum_valid=enough)
@@ -83,7 +83,10 @@ def metrics(settings: Settings = DEFAULTS) -> tuple[Metric, ...]:
         Metric("lsd", "LSD of spectra", "dB", "lower", (distance,)),
         Metric("detail_energy", "Energy > lowres Nyquist", "dB", "zero", (energy,), _decibel),
         Metric("lsd_hourly", "LSD of time differences", "dB", "lower", (of_change,)),
-        *(_fractions_skill(kelvin, settings.fss_neighbourhood) for kelvin in settings.fss_kelvin),
+        *(
+            Metric(f"fss_{k:g}", f"FSS at {k:g} K", "1", "higher", (FractionsDifference(k, side),), _complement)
+            for k in settings.fss_kelvin
+        ),
         Metric("tof", "tOF", "px", "lower", (motion,)),
         Metric("consistency_rms", "LR consistency, RMS", "K", "lower", (ConsistencySquare(),), np.sqrt),
         Metric("consistency_max", "LR consistency, max", "K", "lower", (ConsistencyMaximum(),)),
@@ -91,7 +94,7 @@ def metrics(settings: Settings = DEFAULTS) -> tuple[Metric, ...]:
 
 
 def choose_metrics(chosen: Iterable[str | Metric] | None, settings: Settings = DEFAULTS) -> tuple[Metric, ...]:
-    """Return the metrics that somebody chose, by name or as objects; all of this package by default.
+    """Return the chosen metrics, given by name or as objects; all of this package by default.
 
     Raises
     ------
@@ -111,11 +114,6 @@ def choose_metrics(chosen: Iterable[str | Metric] | None, settings: Settings = D
     if not found:
         raise InputError(f"No metric is chosen; use {', '.join(ours)}.")
     return tuple(found.values())
-
-
-def _fractions_skill(kelvin: float, neighbourhood: int) -> Metric:
-    statistic = FractionsDifference(kelvin, neighbourhood)
-    return Metric(f"fss_{kelvin:g}", f"FSS at {kelvin:g} K", "1", "higher", (statistic,), _complement)
 
 
 def _complement(value: Values) -> Values:

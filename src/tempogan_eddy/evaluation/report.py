@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ DASH = "–"
 COLUMNS = ("storm", "method", "metric", "unit", "value", "low", "high")
 DECIMALS = {"K": 3, "dB": 2, "px": 3, "1": 4}
 
-LARGEST_SCORES = 256 << 20  # bytes; a storm has some ten thousand
+LARGEST_SCORES = 256 << 20  # bytes; a storm has some ten thousands
 
 
 def table(evaluation: Evaluation) -> Table:
@@ -69,18 +69,18 @@ def table(evaluation: Evaluation) -> Table:
 
 
 def to_json(evaluations: Sequence[Evaluation], path: str | Path, *, overwrite: bool = False) -> Path:
-    """Write `as_json`; ``overwrite`` allows a file that this package did not write to be replaced."""
+    """Write `as_json` to a file; ``overwrite`` overwrites even a file of another program."""
     return _write(Path(path), as_json(evaluations) + "\n", SCORES, overwrite)
 
 
 def as_json(evaluations: Sequence[Evaluation]) -> str:
-    """Return evaluations with their settings and mean spectra as JSON; what is not defined is null."""
+    """Return evaluations with their settings and mean spectra as JSON; undefined values are null."""
     content = {"maker": mark("scores"), "storms": [as_dict(e) for e in evaluations]}
     return json.dumps(content, indent=2, ensure_ascii=False)
 
 
 def _is_scores(path: Path) -> bool:
-    """Whether `to_json` wrote a file; earlier releases left no mark, but no other file has these keys."""
+    """Return whether `to_json` wrote a file; earlier releases left no mark, but no other file has these keys."""
     content = parse_json(read_bounded(path, LARGEST_SCORES))
     if "maker" in content:
         return is_mark(content["maker"], "scores")
@@ -98,7 +98,7 @@ TABLE = Kind("a table of scores", _is_table)
 
 
 def storms_in(text: str | bytes) -> list[Any] | None:
-    """Return the storms of a text by `as_json`; None where it is another text."""
+    """Return the storms of a text by `as_json`; None for another text."""
     try:
         storms = parse_json(text)["storms"]
     except (ValueError, TypeError, KeyError):
@@ -107,9 +107,9 @@ def storms_in(text: str | bytes) -> list[Any] | None:
 
 
 def to_csv(evaluations: Sequence[Evaluation], path: str | Path, *, overwrite: bool = False) -> Path:
-    """Write one line a storm, method and metric; what is not defined is empty.
+    """Write one line for each storm, method and metric; undefined values are empty.
 
-    ``overwrite`` allows a file that this package did not write to be replaced.
+    ``overwrite`` overwrites even a file of another program.
     """
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
@@ -124,7 +124,7 @@ def to_csv(evaluations: Sequence[Evaluation], path: str | Path, *, overwrite: bo
 
 
 def caption(evaluation: Evaluation) -> str:
-    """Return what the numbers of a table rest on, one sentence or two a line."""
+    """Return the basis of a table's numbers: frames, ranges, intervals; one sentence or two a line."""
     settings, metrics = evaluation.settings, " ".join(metric.name for metric in evaluation.metrics)
     left_out = ", ".join(f"{count} {name}" for name, count in evaluation.left_out.items() if count)
     low, high = settings.kelvin_range
@@ -160,7 +160,7 @@ def _about_intervals(evaluation: Evaluation) -> str:
 
 
 def _lacks_interval(score: Score) -> bool:
-    """Whether a value has too few blocks for an interval."""
+    """Return whether a value has too few blocks for an interval."""
     return math.isfinite(score.value) and score.blocks < MINIMUM_BLOCKS
 
 
@@ -187,7 +187,7 @@ def _cell(metric: Metric, score: Score, best: bool) -> str:
 
 
 def number(value: float, metric: Metric) -> str:
-    """Print a value with the decimals that its unit deserves; a dash where it is not defined."""
+    """Format a value with the decimals of its unit; a dash if it is undefined."""
     if math.isnan(value):
         return DASH
     decimals = DECIMALS.get(metric.unit, 3)
@@ -198,9 +198,8 @@ def number(value: float, metric: Metric) -> str:
 
 
 def as_dict(evaluation: Evaluation) -> dict[str, Any]:
-    """Return an evaluation as JSON holds it; what is not defined is None."""
-    spectra = evaluation.spectra
-    time = evaluation.example_time
+    """Return an evaluation as JSON values; undefined values are None."""
+    spectra, time = evaluation.spectra, evaluation.example_time
     return {
         "storm": evaluation.storm,
         "frames": evaluation.frames,
@@ -213,17 +212,14 @@ def as_dict(evaluation: Evaluation) -> dict[str, Any]:
         "example_time": None if time is None else str(np.datetime_as_string(time, unit="s")),
         "settings": asdict(evaluation.settings) | {"data_range": evaluation.settings.data_range},
         "metrics": {m.name: {"label": m.label, "unit": m.unit, "better": m.better} for m in evaluation.metrics},
-        "scores": {
-            method: {name: _score_as_dict(score) for name, score in scores.items()}
-            for method, scores in evaluation.scores.items()
-        },
+        "scores": {method: _scores_as_dict(scores) for method, scores in evaluation.scores.items()},
         "error_by_kelvin": [
             {
                 "low": part.low,
                 "high": part.high,
                 "share": part.share,
-                "rmse": {method: _score_as_dict(score) for method, score in part.rmse.items()},
-                "bias": {method: _score_as_dict(score) for method, score in part.bias.items()},
+                "rmse": _scores_as_dict(part.rmse),
+                "bias": _scores_as_dict(part.bias),
             }
             for part in error_by_kelvin(evaluation)
         ],
@@ -235,6 +231,10 @@ def as_dict(evaluation: Evaluation) -> dict[str, Any]:
             "power": {name: power.tolist() for name, power in spectra.power.items()},
         },
     }
+
+
+def _scores_as_dict(scores: Mapping[str, Score]) -> dict[str, dict[str, Any]]:
+    return {name: _score_as_dict(score) for name, score in scores.items()}
 
 
 def _score_as_dict(score: Score) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from tempogan_eddy.rapsd import wavenumbers
 __all__ = ["Evaluation", "Spectra", "combine"]
 
 ROUNDING_KELVIN = 0.01
-"""The step of the coarsest files that this package writes (``--packed``); block means are equal to less than that."""
+"""The step of the coarsest files that this package writes (``--packed``); equal block means differ by less."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Evaluation:
     ----------
     storm : str
     sums : Aggregation
-        What the statistics computed, by block of time, method and statistic.
+        Aggregates by block of time, method and statistic.
     metrics : tuple of Metric
         With their units and directions.
     settings : Settings
@@ -150,10 +150,10 @@ def combine(evaluations: Sequence[Evaluation], name: str = "all storms") -> Eval
     Parameters
     ----------
     evaluations : sequence of Evaluation
-        With equal settings, metrics and scale; methods that not all of them have are dropped. Where their cadences
-        differ, the result names them all.
+        With equal settings, metrics and scale; methods that some of them lack are dropped. If their cadences differ,
+        the result names them all.
     name : str
-        What the result is called.
+        Of the result.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a score depends on besides the frames."""
+"""The settings of scores."""
 
 from dataclasses import dataclass
 

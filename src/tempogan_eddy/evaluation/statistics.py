@@ -1,4 +1,4 @@
-"""Statistics: what each frame, or pair of frames, is reduced to; they add up, and metrics are functions of the sums."""
+"""Statistics reduce each frame, or pair of frames, to an aggregate; metrics are functions of their sums."""
 
 from __future__ import annotations
 
@@ -66,8 +66,7 @@ class Statistic(ABC, Generic[Seen]):
     def compute_members(self, members: Sequence[Seen], truth: Seen) -> Aggregate | None:
         """Return the aggregate of all members of an ensemble: the sum of theirs.
 
-        So a metric is that of an average member. Override this to compare members with each other, as CRPS and spread
-        do.
+        So a metric is that of an average member. Override this to compare members with each other (CRPS, spread).
         """
         aggregates = (self.compute(member, truth) for member in members)
         counted = [aggregate for aggregate in aggregates if aggregate is not None]
@@ -127,7 +126,7 @@ def _expected_and_error(
 
 @dataclass(frozen=True)
 class FractionsDifference(Statistic[MaskedFrame]):
-    """What the fractions skill score subtracts from 1 (Roberts and Lean 2008); nothing is counted without an event."""
+    """1 minus the fractions skill score (Roberts and Lean 2008); without an event nothing is counted."""
 
     threshold: float
     neighbourhood: int

@@ -9,5 +9,5 @@ RELEASES = Path(__file__).parent
 
 
 def is_released(name: str | Path) -> bool:
-    """Whether a name means a released model; a file of that name comes first."""
+    """Return whether a name means a released model; a file of that name comes first."""
     return str(name) in RELEASED and not Path(name).is_file()

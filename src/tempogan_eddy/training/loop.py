@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What to train on, and what to score every epoch on."""
+    """The windows to train on, and those to score every epoch."""
 
     train: DataSource
     validation: DataSource
