@@ -16,12 +16,11 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.cadence import NATIVE, minutes, parse_duration, tolerance_of
 from tempogan_eddy.io.channel import channel_of
 from tempogan_eddy.io.container import ZARR_MARKS
-from tempogan_eddy.io.finding import expand
+from tempogan_eddy.io.finding import expand, search
 from tempogan_eddy.io.foreign import foreign_format
 from tempogan_eddy.io.format import StoredSequence, named_like_data, recognise
 from tempogan_eddy.io.frames import report_masked
 from tempogan_eddy.io.names import listed
-from tempogan_eddy.io.open import search
 from tempogan_eddy.io.spacing import grid_spacing
 from tempogan_eddy.io.walk import Seen, entries, walk
 from tempogan_eddy.registry import FORMATS
