@@ -120,13 +120,13 @@ def time_in_name(name: str, *, date_is_enough: bool = False) -> np.datetime64 | 
 
 
 def zone_in_name(name: str) -> str | None:
-    """Return the zone other than UTC from which :func:`time_in_name` converts the time in a name, if there is one."""
-    told = next((match for match in _matches(name) if _is_time(name, match)), None)
-    return _zone(name, told) if told and _hours_before_utc(name, told) else None
+    """Return the zone, other than UTC, from which :func:`time_in_name` converts the time in a name, or None."""
+    stamp = next((match for match in _matches(name) if _is_time(name, match)), None)
+    return _zone(name, stamp) if stamp and _hours_before_utc(name, stamp) else None
 
 
 def name_without_time(name: str) -> str:
-    """Return the name with ``#`` for each time and date: files that continue each other have one such pattern."""
+    """Return the name with ``#`` for each time and date, equal for files that continue each other."""
     name = NOT_START.sub(lambda match: match[0][0] + "#", name)
     for pattern in (*SPECIFIC, *GENERAL, DAY):
         name = pattern.sub(lambda match: _marked(match) if _is_time("", match) else match[0], name)
