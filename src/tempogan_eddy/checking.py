@@ -1,4 +1,4 @@
-"""Check: what of files, folders or a whole archive is usable, what is not, and why."""
+"""Check which parts of files, folders or a whole archive are usable, and why others are not."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.cadence import NATIVE, minutes, parse_duration, tolerance_of
 from tempogan_eddy.io.channel import channel_of
 from tempogan_eddy.io.container import ZARR_MARKS
-from tempogan_eddy.io.finding import expand
+from tempogan_eddy.io.finding import expand, search
 from tempogan_eddy.io.foreign import foreign_format
 from tempogan_eddy.io.format import StoredSequence, named_like_data, recognise
 from tempogan_eddy.io.frames import report_masked
 from tempogan_eddy.io.names import listed
-from tempogan_eddy.io.open import search
 from tempogan_eddy.io.spacing import grid_spacing
 from tempogan_eddy.io.walk import Seen, entries, walk
 from tempogan_eddy.registry import FORMATS
@@ -29,8 +28,8 @@ from tempogan_eddy.survey import SAMPLED, Survey, Timing, survey, timing
 
 __all__ = ["Refused", "Report", "SequenceCheck", "check"]
 
-TOLD = 5  # examples in one note
-SAMPLED_IN_ALL = 1000  # frames of an archive, but 5 of each sequence at least
+EXAMPLES = 5  # in one note
+SAMPLED_IN_ALL = 1000  # frames read of an archive, but at least 5 of each sequence
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class SequenceCheck:
-    """What one sequence holds; `problems` make it unusable, `notes` do not."""
+    """Facts about one sequence; `problems` make it unusable, `notes` do not."""
 
     name: str
     format: str
@@ -62,7 +61,7 @@ class SequenceCheck:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that paths hold."""
+    """All sequences of paths, and the files that cannot be used."""
 
     sequences: list[SequenceCheck]
     refused: list[Refused]
@@ -83,16 +82,16 @@ def check(
     options: Mapping[str, Any] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Report:
-    """Look at everything that paths hold, past whatever cannot be read.
+    """Check everything that paths hold, and go on after files that cannot be read.
 
     Parameters
     ----------
     paths : sequence of str or Path
         Files, folders and patterns.
     format : str, optional
-        Look for this format alone.
+        Look for this format only.
     cadence : str
-        Windows are counted at it and at each sequence's own.
+        Count windows at it and at each sequence's own.
     tolerance : str, optional
         How far times may be from the cadence; a tenth of it by default.
     every_frame : bool
@@ -136,47 +135,36 @@ def check(
 def _find(
     roots: list[Path], format: str | None, options: Mapping[str, Any]
 ) -> tuple[dict[str, StoredSequence], list[Refused]]:
-    """Find the sequences; where one broken thing stops that, look at everything one by one."""
+    """Find the sequences; if one broken file stops that, search every file and folder alone."""
     try:
         return search(roots if len(roots) > 1 else roots[0], format, **options), []
     except InputError as error:
-        found: dict[str, StoredSequence] = {}
-        refused: list[Refused] = []
-        seen = Seen()
-        for root in roots:
-            _find_one_by_one(root, root, seen, format, options, found, refused)
-        return found, refused or ([] if found else [Refused(str(roots[0]), _reason(roots[0], error))])
-
-
-def _find_one_by_one(
-    path: Path,
-    root: Path,
-    seen: Seen,
-    format: str | None,
-    options: Mapping[str, Any],
-    found: dict[str, StoredSequence],
-    refused: list[Refused],
-) -> None:
-    if not seen.first_time(path):
-        return
-    is_group = path.is_dir() and recognise(path) is None
-    if path != root or not is_group:
-        try:
-            for name, stored in search(path, format, **options).items():
-                found[name if name not in found else str(stored.path)] = stored
-        except InputError as error:
-            if not is_group:
-                refused.append(Refused(str(path), _reason(path, error)))
-        else:
-            return
-    if is_group:
-        for entry in entries(path):
-            if not entry.name.startswith(".") and (entry.is_dir() or _is_named_like_ours(entry)):
-                _find_one_by_one(entry, root, seen, format, options, found, refused)
+        why = _reason(roots[0], error)
+    found: dict[str, StoredSequence] = {}
+    refused: list[Refused] = []
+    seen = Seen()
+    waiting = [(root, True) for root in reversed(roots)]
+    while waiting:
+        path, is_root = waiting.pop()
+        if not seen.first_time(path):
+            continue
+        is_group = path.is_dir() and recognise(path) is None
+        if not (is_root and is_group):
+            try:
+                for name, stored in search(path, format, **options).items():
+                    found[name if name not in found else str(stored.path)] = stored
+                continue
+            except InputError as error:
+                if not is_group:
+                    refused.append(Refused(str(path), _reason(path, error)))
+        if is_group:
+            usable = [entry for entry in entries(path) if entry.is_dir() or _is_named_like_ours(entry)]
+            waiting += [(entry, False) for entry in reversed(usable) if not entry.name.startswith(".")]
+    return found, refused or ([] if found else [Refused(str(roots[0]), why)])
 
 
 def _open(stored: StoredSequence, options: Mapping[str, Any]) -> tuple[xr.DataArray, list[str]]:
-    """Open a sequence; where frames of a folder stop that, without them. Returns also what is wrong with them."""
+    """Open a sequence; leave out frames of a folder that cannot be read, and return their errors too."""
     try:
         return stored.open(**options), []
     except InputError:
@@ -198,7 +186,7 @@ def _checked(
     said: list[str],
 ) -> SequenceCheck:
     unreadable = [*broken, *seen.broken]
-    problems = [f"{_count(unreadable, 'frame')} cannot be read: {listed(unreadable, TOLD, '; ')}"] if unreadable else []
+    problems = [f"{_count(unreadable, 'frame')} cannot be read: {_some(unreadable)}"] if unreadable else []
     if seen.looked and seen.kelvins is None:
         problems.append(f"none of {seen.looked} frames has a valid pixel: are the units right?")
     return SequenceCheck(
@@ -237,15 +225,15 @@ def _notes(times: Timing, seen: Survey) -> list[str]:
     return notes
 
 
-def _foreign_files(roots: list[Path], told: set[str]) -> Iterator[Refused]:
-    """Yield links that lead nowhere, and other tools' data, below folders; of data one line a format and folder."""
+def _foreign_files(roots: list[Path], known: set[str]) -> Iterator[Refused]:
+    """Yield dead links and other tools' data below folders; one line a format and folder for data."""
     alike: dict[tuple[Path, str], list[Path]] = {}
     for root in roots:
         for path in (root, *walk(root)) if root.is_dir() else ():
             if path.is_dir():
                 yield from _dead_links(path)
             hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-            if hidden or path.is_dir() or _is_named_like_ours(path) or str(path) in told:
+            if hidden or path.is_dir() or _is_named_like_ours(path) or str(path) in known:
                 continue
             foreign = foreign_format(path)
             if foreign and foreign.is_data and not _inside_store(path, root) and not _is_empty_table(path):
@@ -256,19 +244,18 @@ def _foreign_files(roots: list[Path], told: set[str]) -> Iterator[Refused]:
 
 
 def _is_named_like_ours(path: Path) -> bool:
-    """Return whether a file bears a suffix of our formats: an archive has hundreds of thousands, not opened again."""
-    return named_like_data(path.name) or path.suffix.lower() in {known.frame_suffix for known in FORMATS.values()} - {
-        ""
-    }
+    """Return whether a file has a suffix of our formats: an archive has hundreds of thousands, too many to open."""
+    frames = {known.frame_suffix for known in FORMATS.values()} - {""}
+    return named_like_data(path.name) or path.suffix.lower() in frames
 
 
 def _is_empty_table(path: Path) -> bool:
-    """Return whether a file is an empty text table, which the dataset itself has beside its frames."""
+    """Return whether a file is an empty text table, as the dataset itself has beside its frames."""
     return path.suffix.lower() in {".csv", ".txt", ".json"} and path.stat().st_size == 0
 
 
 def _reason(path: Path, error: InputError | None = None) -> str:
-    """Say in one line why a file is of no use; its other tool's lines of code stand where it is given alone."""
+    """Return in one line why a file cannot be used, without the lines of Python for another tool."""
     foreign = foreign_format(path)
     return foreign.line if foreign else str(error).splitlines()[0].rstrip(":")
 
@@ -280,14 +267,14 @@ def _dead_links(folder: Path) -> Iterator[Refused]:
 
 
 def _inside_store(path: Path, root: Path) -> bool:
-    """Whether a file is a chunk of a Zarr store, which may begin like any format."""
+    """Return whether a file is a chunk of a Zarr store, whose first bytes may be those of any format."""
     parents = [parent for parent in path.parents if parent.is_relative_to(root)]
     return any((parent / mark).exists() for parent in parents for mark in ZARR_MARKS)
 
 
 @contextmanager
 def _messages() -> Iterator[list[str]]:
-    """Collect what the readers would warn of, in place of logging it."""
+    """Collect the readers' warnings in place of logging them."""
     logger = logging.getLogger("tempogan_eddy")
     said: list[str] = []
 
@@ -308,4 +295,4 @@ def _count(lines: Sequence[str], what: str) -> str:
 
 
 def _some(lines: Sequence[str]) -> str:
-    return listed(lines, TOLD, "; ")
+    return listed(lines, EXAMPLES, "; ")

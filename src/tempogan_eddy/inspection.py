@@ -1,4 +1,4 @@
-"""What any file is: data, packed store, model, checkpoint, ONNX export, scores, configuration, animation, report."""
+"""Facts about any file: data, packed store, model, checkpoint, ONNX export, scores, configuration, film, report."""
 
 from __future__ import annotations
 
@@ -23,30 +23,27 @@ from tempogan_eddy.released import is_released
 if TYPE_CHECKING:
     import xarray as xr
 
-    from tempogan_eddy.weights import Model
-
 __all__ = ["data_facts", "inspect", "is_model", "model_facts"]
 
 Facts = dict[str, Any]
 
-PICTURES = {".gif", ".webp", ".png", ".mp4"}
-LARGEST_DECODED = 4096 * 4096  # pixels of a picture that are decoded to know its speed
+LARGEST_DECODED = 4096 * 4096  # pixels of a picture that may be decoded for its speed
 
 
 def inspect(name: Paths, options: Mapping[str, Any] | None = None) -> dict[str, Facts]:
-    """Facts of whatever a name stands for, by title: one for a file, one a sequence for data.
+    """Return facts about a file, or about each sequence of data, by title.
 
     Parameters
     ----------
     name
         A path or pattern, several of them for data, or the name of a released model.
     options
-        How data are read, as for `open_sequence`.
+        Reader options, as for `open_sequence`.
 
     Raises
     ------
     InputError
-        There is no such thing, or it is nothing that this package reads or writes.
+        It does not exist, or this package neither reads nor writes it.
     """
     if not isinstance(name, str | Path) or has_magic(str(name)):
         return _sequences(name, options or {})
@@ -63,25 +60,25 @@ def inspect(name: Paths, options: Mapping[str, Any] | None = None) -> dict[str, 
 
 
 def is_model(path: Path) -> bool:
-    """Whether a path or name means a model or a checkpoint."""
+    """Return whether a path or name means a model or a checkpoint."""
     return path.suffix in {".safetensors", ".pth"} or is_released(path)
 
 
 def model_facts(path: Path) -> Facts:
-    """What a model or checkpoint is, what it was trained on and how it scored, with the fingerprint of its file."""
+    """Return network, training, scores and file fingerprint of a model or checkpoint."""
     from tempogan_eddy.weights import load_model
 
     model = load_model(path)
     file = model_file(str(path))
     low, high = model.kelvin_range
-    network = model.specification.network
+    network, sensor = model.specification.network, model.sensor
     facts = {
         "file": file and f"{file.name}, {_size(file)}",
         "sha256": file and sha256(file),
         "generator": f"{network.blocks} residual blocks of {network.channels} channels",
         "weights": f"{sum(parameter.numel() for parameter in model.generator.parameters()):,}",
         "scale": f"x{model.scale}",
-        "sensor model": _sensor(model),
+        "sensor model": {"kind": sensor.kind, **sensor.parameters, "noise_kelvin": sensor.noise_kelvin},
         "kelvin range": f"{low:g} to {high:g} K",
         "LR consistency": model.generator.lr_consistency,
         "cadence": model.config.get("data", {}).get("cadence", "not recorded"),
@@ -89,38 +86,26 @@ def model_facts(path: Path) -> Facts:
     return facts | model.metadata
 
 
-def _sensor(model: Model) -> Facts:
-    """The coarser instrument that the model undoes, without what its kind does not use."""
-    return {"kind": model.sensor.kind, **model.sensor.parameters, "noise_kelvin": model.sensor.noise_kelvin}
-
-
 def data_facts(sequence: xr.DataArray) -> Facts:
-    """Size, times, kelvins, gaps, coordinates and attributes of a sequence."""
+    """Return size, times, kelvins, gaps, coordinates and attributes of a sequence."""
     from tempogan_eddy.io.channel import channel_of
     from tempogan_eddy.io.spacing import grid_spacing
+    from tempogan_eddy.survey import timing
 
-    spacing = grid_spacing(sequence)
+    spacing, timed = grid_spacing(sequence), timing(sequence)
     times = sequence["time"].values.astype("datetime64[m]")
     return {
         "frames": f"{sequence.sizes['time']} of {sequence.sizes['y']}x{sequence.sizes['x']}",
         **({"members": sequence.sizes[MEMBER]} if MEMBER in sequence.dims else {}),
         "times": f"{times[0]} to {times[-1]}",
         **_kelvin_facts(sequence),
-        **_window_facts(sequence),
+        "windows": timed.windows,
+        **({"times off their cadence": f"up to {timed.deviation}"} if timed.deviation else {}),
         "grid spacing": f"{spacing:.3g} km" if spacing else "unknown",
         "channel": str(channel_of(sequence.name, sequence.attrs, sequence.coords)),
         "coordinates": ", ".join(map(str, sequence.coords)),
         **{key: value for key, value in sequence.attrs.items() if key not in ("sequence", "variable_attributes")},
     }
-
-
-def _window_facts(sequence: xr.DataArray) -> Facts:
-    """Windows of three frames an hour apart, and the sequence's own step apart, and what is tolerated for them."""
-    from tempogan_eddy.survey import timing
-
-    times = timing(sequence)
-    off = {"times off their cadence": f"up to {times.deviation}"} if times.deviation else {}
-    return {"windows": times.windows} | off
 
 
 def _sequences(name: Paths, options: Mapping[str, Any]) -> dict[str, Facts]:
@@ -151,7 +136,7 @@ def _sequences(name: Paths, options: Mapping[str, Any]) -> dict[str, Facts]:
 
 
 def _kelvin_facts(sequence: xr.DataArray) -> Facts:
-    """Kelvin range, missing share and gaps, from a few frames spread over the sequence."""
+    """Return kelvin range, missing share and gaps, from a few frames spread over the sequence."""
     from tempogan_eddy.survey import survey
 
     seen = survey(sequence)
@@ -173,9 +158,9 @@ def _onnx_facts(path: Path) -> Facts:
 
     onnx = require("onnx", "export")
     try:
-        # Weights in other files, which ONNX may name by any path, are not looked at.
+        # Do not load weights from other files, which ONNX may name by any path.
         properties = {entry.key: entry.value for entry in onnx.load(path, load_external_data=False).metadata_props}
-    except Exception as error:  # protobuf raises an error of its own, by version
+    except Exception as error:  # protobuf's own error differs by version
         raise InputError(f"{path} cannot be read as ONNX ({type(error).__name__}); it is damaged.") from None
     if properties.get("format") != ONNX_FORMAT:
         raise InputError(f"{path} is an ONNX file, but none that tempogan-eddy export wrote.")
@@ -184,7 +169,7 @@ def _onnx_facts(path: Path) -> Facts:
 
 
 def _json_facts(path: Path) -> Facts:
-    """Scores that `evaluate` wrote, else a configuration."""
+    """Return facts about scores that `evaluate` wrote, else about a configuration."""
     from tempogan_eddy.config import load_config
     from tempogan_eddy.evaluation.report import LARGEST_SCORES, storms_in
 
@@ -217,10 +202,6 @@ def _score_facts(storms: list[Any]) -> Facts:
     return facts
 
 
-def _picture_facts(path: Path) -> Facts:
-    return _film_facts(path) if path.suffix.lower() == ".mp4" else _still_facts(path)
-
-
 def _film_facts(path: Path) -> Facts:
     from tempogan_eddy.display.movie import is_film, opencv
 
@@ -235,8 +216,8 @@ def _film_facts(path: Path) -> Facts:
     return {"what": "animation, MP4", "frames": shown, "file": f"{path.name}, {_size(path)}"}
 
 
-def _still_facts(path: Path) -> Facts:
-    """What pillow tells of a picture; its pixels are not decoded unless they are few."""
+def _picture_facts(path: Path) -> Facts:
+    """Return facts about a picture; decode its pixels only if they are few."""
     from PIL import Image
 
     try:
@@ -247,7 +228,7 @@ def _still_facts(path: Path) -> Facts:
                 count, kind = getattr(picture, "n_frames", 1), picture.format
                 size = f"{picture.height}x{picture.width}"
                 if kind == "WEBP" and picture.height * picture.width < LARGEST_DECODED:
-                    picture.load()  # only then it tells the time of a frame
+                    picture.load()  # sets the time of a frame
                 milliseconds = float(picture.info.get("duration", 0))
     except Image.DecompressionBombError:
         raise InputError(f"{path} has more pixels than any picture that TempoGAN-Eddy writes.") from None
@@ -284,5 +265,6 @@ _READERS: dict[str, Callable[[Path], Facts]] = {
     ".json": _json_facts,
     ".html": _html_facts,
     ".htm": _html_facts,
-    **dict.fromkeys(PICTURES, _picture_facts),
+    ".mp4": _film_facts,
+    **dict.fromkeys((".gif", ".webp", ".png"), _picture_facts),
 }

@@ -1,4 +1,4 @@
-"""Registries of what other packages can add: formats of sequences and sensor models.
+"""Registries of parts that other packages can add: formats of sequences and sensor models.
 
 A package adds a part with `Registry.register`, or with an entry point, which the command line finds too. Names are
 known without importing anything; a part is imported when it is first used.
@@ -43,11 +43,11 @@ class Registry(Mapping[str, Part], Generic[Part]):
 
     @cached_property
     def _unloaded(self) -> dict[str, EntryPoint]:
-        """Where parts are found, those of this package first."""
+        """Entry points by name, those of this package last."""
         from importlib.metadata import EntryPoint, entry_points
 
         ours = {name: EntryPoint(name, value, self.group) for name, value in self._built_in.items()}
-        return ours | {entry.name: entry for entry in entry_points(group=self.group) if entry.name not in ours}
+        return {entry.name: entry for entry in entry_points(group=self.group) if entry.name not in ours} | ours
 
     def register(self, name: str, part: Part) -> None:
         """Add a part.
@@ -55,14 +55,14 @@ class Registry(Mapping[str, Part], Generic[Part]):
         Raises
         ------
         ValueError
-            There is one of this name already.
+            There is a part of this name already.
         """
         if name in list(self):
             raise ValueError(f"There is a {self.kind} {name!r} already; choose another name.")
         self._registered[name] = part
 
     def __getitem__(self, name: str) -> Part:
-        """Return a part, or raise `InputError` with the names there are."""
+        """Return a part, or raise `InputError` with the known names."""
         if name in self._registered:
             return self._registered[name]
         if name not in self._unloaded:
@@ -73,8 +73,7 @@ class Registry(Mapping[str, Part], Generic[Part]):
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names, those that other packages added first."""
-        ours = [name for name in self._unloaded if name in self._built_in]
-        return iter([*self._registered, *(name for name in self._unloaded if name not in ours), *ours])
+        return iter([*self._registered, *self._unloaded])
 
     def __len__(self) -> int:
         """Return the number of parts."""

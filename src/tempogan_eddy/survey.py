@@ -1,4 +1,4 @@
-"""Survey of a sequence: what its frames and its times hold, without holding more than one frame."""
+"""Survey the frames and the times of a sequence, with one frame in memory at a time."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from tempogan_eddy.io.texture import texture_of
 
 __all__ = ["SAMPLED", "Survey", "Timing", "survey", "timing"]
 
-SAMPLED = 50  # frames of a sequence that are read, unless all are
+SAMPLED = 50  # frames read of a sequence by default
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What was seen of the frames of a sequence.
+    """Facts about the frames of a sequence.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Survey:
     broken : list of str
         Frames that cannot be read: time and reason.
     repeated, interpolated : int
-        Frames that were enlarged by repeating pixels, or by interpolation.
+        Frames enlarged by repeating pixels, or by interpolation.
     """
 
     looked: int
@@ -61,14 +61,14 @@ class Survey:
 def survey(
     sequence: xr.DataArray, *, frames: int | None = SAMPLED, progress: Callable[[int, int], None] | None = None
 ) -> Survey:
-    """Read frames spread over a sequence, or all of them, past those that cannot be read.
+    """Read frames spread over a sequence, or all of them; skip those that cannot be read.
 
     Parameters
     ----------
     sequence : DataArray (time, y, x)
         Kelvin, NaN where missing.
     frames : int, optional
-        How many are read; None for all of them.
+        The number of frames to read; None for all of them.
     progress : callable, optional
         Called with (frames done, frames in all).
     """
@@ -104,7 +104,7 @@ def survey(
 
 @dataclass(frozen=True)
 class Timing:
-    """What the times of a sequence tell.
+    """Facts about the times of a sequence.
 
     Parameters
     ----------
@@ -115,9 +115,9 @@ class Timing:
     tolerance : str
         By how much times may differ from the last of these cadences.
     deviation : str or None
-        By how much they do at most, where they do.
+        By how much they differ at most, if they do.
     gaps, duplicates, changes : list of str
-        Steps longer than the usual one, the longest first; times that two frames have; changes of satellite.
+        Steps longer than the usual one, the longest first; times of two frames; changes of satellite.
     satellites : dict of int
         Frames by satellite.
     """
@@ -133,7 +133,7 @@ class Timing:
 
 
 def timing(sequence: xr.DataArray, cadence: str = "1h", tolerance: str | None = None) -> Timing:
-    """Look at the times and satellites of a sequence.
+    """Return facts about the times and satellites of a sequence.
 
     Parameters
     ----------
@@ -142,10 +142,12 @@ def timing(sequence: xr.DataArray, cadence: str = "1h", tolerance: str | None = 
     cadence : str
         Windows are counted at it and at the sequence's own step.
     tolerance : str, optional
-        As for `tolerance_of`; where it is too wide for a cadence, a tenth of that.
+        As for `tolerance_of`; if it is too wide for a cadence, a tenth of that.
     """
     times = sequence["time"].values.astype("datetime64[ns]")
-    satellites = _satellites(sequence)
+    satellites = None
+    if "satellite" in sequence.coords:
+        satellites = np.broadcast_to(sequence["satellite"].values.astype(str), times.shape)
     own = native_step(times)
     windows, allowed, deviation = _windows(sequence, cadence, tolerance)
     changes = []
@@ -167,7 +169,7 @@ def timing(sequence: xr.DataArray, cadence: str = "1h", tolerance: str | None = 
 def _windows(
     sequence: xr.DataArray, cadence: str, tolerance: str | None
 ) -> tuple[dict[str, int], str | None, str | None]:
-    """Count windows at the sequence's own cadence and at the configured one; also what is and what was tolerated."""
+    """Return windows at the sequence's own cadence and at the configured one, tolerance and largest deviation."""
     times = sequence["time"].values.astype("datetime64[ns]")
     windows: dict[str, int] = {}
     allowed: str | None = None
@@ -176,7 +178,7 @@ def _windows(
         stated = tolerance
         try:
             found = step_of(times, wanted, stated)
-        except InputError:  # stated for the configured cadence, too wide for this one
+        except InputError:  # too wide for this cadence
             stated = None
             found = step_of(times, wanted)
         if found is not None:
@@ -197,9 +199,3 @@ def _gaps(times: np.ndarray, own: np.timedelta64 | None) -> list[str]:
     return [
         f"{duration_text(rounded[i])} after {minutes(times[i])}" for i in wide[np.argsort(-steps[wide], kind="stable")]
     ]
-
-
-def _satellites(sequence: xr.DataArray) -> np.ndarray | None:
-    if "satellite" not in sequence.coords:
-        return None
-    return np.broadcast_to(sequence["satellite"].values.astype(str), sequence.sizes["time"])

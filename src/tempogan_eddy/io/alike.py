@@ -1,6 +1,6 @@
-"""Files that differ from one opened in full in their times alone, recognised in a fraction of the time.
+"""Recognise files that differ only in their times from one opened in full.
 
-HDF5's low-level interface takes half of the time of h5py's objects.
+HDF5's low-level interface takes half the time of h5py's objects.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ TIME_ATTRIBUTES = {"units", "calendar", "_FillValue", "missing_value", "valid_ra
     *("_Unsigned", "scale_factor", "add_offset")
 }
 PACKING = {"scale_factor", "add_offset"}
-SAMPLED = 32  # places along each side of a large coordinate that are compared
+SAMPLED = 32  # places compared along each side of a large coordinate
 
 FAULTS = (InputError, OSError, RuntimeError, KeyError, ValueError, TypeError)
-"""What reading raises where a file has to be opened in full: that says what is wrong."""
+"""Errors after which a file is opened in full, which reports the fault."""
 
 Named: TypeAlias = h5py.h5g.GroupID | h5py.h5d.DatasetID
 
 
 class Example:
-    """What other HDF5 files have to share with one that was opened in full.
+    """Everything that other HDF5 files must share with one that was opened in full.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class Example:
     kept : collection of str
         The coordinates of the image without its times.
     telling : collection of str
-        Attributes of file and group, in lower case, that have to be equal.
+        Attributes of file and group, in lower case, that must be equal.
 
     Raises
     ------
@@ -69,7 +69,7 @@ class Example:
         self._shared = list(self._parts(file, group, h5py.h5d.open(group, self.name.encode()), image.path))
 
     def times_if_alike(self, file: h5py.h5f.FileID, path: Path, time_from: str) -> np.ndarray | None:
-        """Return the times of an open file like this one in their order, None where anything else differs."""
+        """Return the sorted times of an open file; None if anything else differs."""
         try:
             group = self._group(file)
             image = h5py.h5d.open(group, self.name.encode())
@@ -79,7 +79,7 @@ class Example:
             check_dataset(image, self.name, path)
             count = 1 if self.frames_axis is None else image.shape[self.frames_axis]
             if time_from != "auto" and count == 1 and self.time is not None:
-                return None  # a single frame, whose time is looked for elsewhere
+                return None  # the time of a single frame is elsewhere
             times = self._times(file, group, image, path, time_from)
         except FAULTS:
             return None
@@ -96,12 +96,12 @@ class Example:
     def _parts(
         self, file: h5py.h5f.FileID, group: h5py.h5g.GroupID, image: h5py.h5d.DatasetID, path: Path
     ) -> Iterator[Any]:
-        """Yield what has to be equal; who compares stops at a difference, so nothing large is read."""
+        """Yield everything that must be equal; a comparison stops at the first difference and reads little."""
         yield _links(group)
         for holder in (file, group) if self.group else (file,):
             yield _attributes(holder, {name for name in _names(holder) if name.lower() in self.telling})
         yield tuple(size for axis, size in enumerate(image.shape) if axis != self.frames_axis)
-        # Packing may differ from file to file: it is read anew with each.
+        # Packing may differ from file to file: read it anew with each.
         yield _attributes(image, _names(image) - STORED)
         for name in self.kept:
             coordinate = h5py.h5d.open(group, name.encode())
@@ -160,7 +160,7 @@ def _read(holder: h5py.h5d.DatasetID | h5py.h5a.AttrID) -> np.ndarray:
 
 
 def _compared(coordinate: h5py.h5d.DatasetID) -> Any:
-    """Return what of a coordinate is compared: all of it, or places all over one of two dimensions."""
+    """Return the compared values of a coordinate: all, or a sample spread over one of two dimensions."""
     if coordinate.rank < 2:
         values = _read(coordinate)
     else:

@@ -1,7 +1,7 @@
-"""What a coordinate is: time, latitude, longitude, x or y. One rule, which every other module calls.
+"""Roles of coordinates: time, latitude, longitude, x or y. All other modules call this one rule.
 
-CF conventions, section 4: ``standard_name``, ``axis`` and ``units`` decide, in this order; where a file has none of
-them, the name of the variable does.
+CF conventions, section 4: ``standard_name``, ``axis`` and ``units`` decide, in this order; without these, the name of
+the variable decides.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ AXES = {"T": "time", "X": "x", "Y": "y"}
 NORTH = re.compile(r"deg(ree)?s?[ _]?n(orth)?", re.IGNORECASE)
 EAST = re.compile(r"deg(ree)?s?[ _]?e(ast)?", re.IGNORECASE)
 SINCE = re.compile(r"\s*\w+\s+since\s+\S", re.IGNORECASE)
-# What stands in the place of an epoch where times are written as decimal dates (CDO).
+# Units of decimal dates (CDO).
 ABSOLUTE = re.compile(r"\s*\w+\s+as\s+%", re.IGNORECASE)
 
 NAMES = {
@@ -49,13 +49,13 @@ EASTWARD, NORTHWARD = {"longitude", "x"}, {"latitude", "y"}
 
 
 def is_since(units: Any) -> bool:
-    """Return whether units count time from an epoch, or write it as a decimal date as CDO does."""
+    """Return whether units count time from an epoch, or are those of CDO's decimal dates."""
     text = text_of(units)
     return bool(SINCE.match(text) or ABSOLUTE.match(text))
 
 
 def role_of(name: object, attrs: Mapping[Any, Any] | None = None, dtype: np.dtype | None = None) -> str | None:
-    """Return ``time``, ``latitude``, ``longitude``, ``x`` or ``y``, whichever a variable is, else None.
+    """Return the role of a variable: ``time``, ``latitude``, ``longitude``, ``x``, ``y`` or None.
 
     Parameters
     ----------
@@ -64,14 +64,14 @@ def role_of(name: object, attrs: Mapping[Any, Any] | None = None, dtype: np.dtyp
     attrs : mapping, optional
         Its attributes.
     dtype : dtype, optional
-        Dates are times whatever their attributes say.
+        Dates are times whatever their attributes.
     """
     if not attrs:
         return "time" if dtype is not None and dtype.kind == "M" else ROLE_OF_NAME.get(str(name).lower())
-    standard = STANDARD_NAMES.get(text_of(attrs.get("standard_name", "")).lower())
-    if standard:
-        return standard
-    if text_of(attrs.get("standard_name", "")):  # something else: a storm's own latitude, a forecast's first time
+    standard = text_of(attrs.get("standard_name", "")).lower()
+    if standard in STANDARD_NAMES:
+        return STANDARD_NAMES[standard]
+    if standard:  # another quantity, such as a storm's latitude or a forecast's first time
         known = role_of("", {key: value for key, value in attrs.items() if key == "axis"})
         return known if known != "time" else None
     units = text_of(attrs.get("units", ""))
@@ -79,8 +79,7 @@ def role_of(name: object, attrs: Mapping[Any, Any] | None = None, dtype: np.dtyp
         return "latitude"
     if EAST.fullmatch(units):
         return "longitude"
-    axis = AXES.get(text_of(attrs.get("axis", "")).upper())
-    if axis:
+    if axis := AXES.get(text_of(attrs.get("axis", "")).upper()):
         return axis
     if is_since(units) or (dtype is not None and dtype.kind == "M"):
         return "time"
@@ -90,7 +89,7 @@ def role_of(name: object, attrs: Mapping[Any, Any] | None = None, dtype: np.dtyp
 
 
 def spatial_coordinate(da: xr.DataArray, role: str) -> xr.DataArray | None:
-    """Return the coordinate that has a role among those that lie on the last two dimensions, or None.
+    """Return the coordinate with a role on the last two dimensions, or None.
 
     Parameters
     ----------
@@ -105,12 +104,12 @@ def spatial_coordinate(da: xr.DataArray, role: str) -> xr.DataArray | None:
         for name, coord in da.coords.items()
         if coord.dims and set(coord.dims) <= dims and coord.dtype.kind in "iuf" and role_of(name, coord.attrs) == role
     ]
-    # A storm's centre along y is no grid; of several, the one that needs fewest dimensions.
+    # Of several, the one with fewest dimensions.
     return min(found, key=lambda coord: coord.ndim, default=None)
 
 
 def horizontal_axes(da: xr.DataArray, dims: tuple[Any, Any]) -> tuple[Any, Any]:
-    """Return two dimensions in the order (along y, along x); as they stand where nothing decides.
+    """Return two dimensions in the order (along y, along x); unchanged if their roles are unknown.
 
     Parameters
     ----------
@@ -124,7 +123,7 @@ def horizontal_axes(da: xr.DataArray, dims: tuple[Any, Any]) -> tuple[Any, Any]:
 
 
 def direction_of(da: xr.DataArray, dim: Any) -> str | None:
-    """Return ``x`` or ``y`` for a dimension, by its own coordinate, another one along it alone, or its name.
+    """Return ``x`` or ``y`` for a dimension, or None, by its coordinate, another one along it, or its name.
 
     Parameters
     ----------
@@ -132,11 +131,6 @@ def direction_of(da: xr.DataArray, dim: Any) -> str | None:
         With any coordinates.
     dim : hashable
         One of its dimensions.
-
-    Returns
-    -------
-    str or None
-        None where nothing tells.
     """
     along = [da.coords[dim]] if dim in da.coords else []
     along += [coord for name, coord in da.coords.items() if coord.dims == (dim,) and name != dim]

@@ -1,8 +1,8 @@
-"""Cadence: how far apart frames are, the nominal slots they belong to, and which frames follow each other.
+"""Cadence: the step between frames, their nominal slots, and the frames that follow each other.
 
 Real times differ from their slots: a float of days is off by microseconds, a scan's mid time by seconds or minutes. So
-times are compared within a tolerance, by default a tenth of the cadence. Original times are kept; the nominal ones only
-decide what belongs together.
+compare times within a tolerance, by default a tenth of the cadence. Keep the original times; nominal times only decide
+which frames belong together.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ __all__ = [
 ]
 
 NATIVE = "native"
-"""The cadence that a sequence has itself."""
+"""Stands for the cadence of the sequence itself."""
 
 TOLERATED_SHARE = 10  # one tenth of the cadence
 SECOND = np.timedelta64(1_000_000_000, "ns")
 DUPLICATE = SECOND
-"""Two times no farther apart than this are one."""
+"""Two times no farther apart than this are the same."""
 MINUTE = 60 * SECOND
-# A step that lies within the tolerated share of one of these is meant to be it.
+# A step within the tolerated share of one of these is rounded to it.
 USUAL_STEPS = np.array([1, 2, 2.5, 5, 7.5, 10, 15, 20, 30, 60, 90, 120, 180, 240, 360, 480, 720, 1440]) * MINUTE
 
 
@@ -77,14 +77,13 @@ def tolerance_of(step: np.timedelta64, tolerance: str | None = None) -> np.timed
 
 
 def duration_text(span: np.timedelta64) -> str:
-    """Return a time span as people write it: ``3h``, ``30min``, ``21s`` or ``13us``, to three digits."""
+    """Return a time span as text such as ``3h``, ``30min``, ``21s`` or ``13us``, to three digits."""
     count = span.astype("timedelta64[ns]").astype(np.int64)
     for unit, nanoseconds in (("h", 3600 * 10**9), ("min", 60 * 10**9), ("s", 10**9)):
         if count and count % nanoseconds == 0:
             return f"{count // nanoseconds}{unit}"
-    unit, nanoseconds = next(
-        ((unit, size) for unit, size in (("s", 10**9), ("ms", 10**6), ("us", 10**3)) if count >= size), ("ns", 1)
-    )
+    units = (("s", 10**9), ("ms", 10**6), ("us", 10**3), ("ns", 1))
+    unit, nanoseconds = next((unit for unit in units if count >= unit[1]), units[-1])
     return f"{float(f'{count / nanoseconds:.3g}'):g}{unit}"
 
 
@@ -96,7 +95,7 @@ def minutes(times: np.ndarray) -> np.ndarray:
 def step_of(
     times: np.ndarray, cadence: str, tolerance: str | None = None
 ) -> tuple[np.timedelta64, np.timedelta64] | None:
-    """Return the step that a cadence means for these times and its tolerance; None for the native one of a single time.
+    """Return the step of a cadence for these times and its tolerance; None for the native cadence of a single time.
 
     Parameters
     ----------
@@ -112,9 +111,9 @@ def step_of(
 
 
 def native_step(times: np.ndarray) -> np.timedelta64 | None:
-    """Return the usual step between frames, rounded to a usual cadence where it is near one; None for one time.
+    """Return the most frequent step between frames, rounded to a usual cadence if near one; None for one time.
 
-    The most frequent step after rounding wins, the smaller of two that are equally frequent.
+    Of two equally frequent steps, return the smaller.
     """
     steps = np.diff(np.sort(times.astype("datetime64[ns]")))
     steps = steps[steps > DUPLICATE]
@@ -123,14 +122,14 @@ def native_step(times: np.ndarray) -> np.timedelta64 | None:
     values, counts = np.unique(_rounded(steps), return_counts=True)
     step = values[counts.argmax()]
     if step not in USUAL_STEPS:
-        # Two times off to either side are twice as far off from each other, but not on average.
+        # Two times may be off in opposite directions, but their average is not.
         mean = _rounded(steps.mean(keepdims=True))[0]
         step = mean if mean in USUAL_STEPS else step
     return step.astype("timedelta64[ns]")
 
 
 def _rounded(steps: np.ndarray) -> np.ndarray:
-    """Return steps rounded to a usual cadence where they are near one."""
+    """Return steps, rounded to a usual cadence if near one."""
     usual = USUAL_STEPS[np.abs(USUAL_STEPS[None] - steps[:, None]).argmin(axis=1)]
     return np.where(np.abs(usual - steps) * TOLERATED_SHARE <= usual, usual, steps)
 
@@ -138,16 +137,16 @@ def _rounded(steps: np.ndarray) -> np.ndarray:
 def nominal_times(
     times: np.ndarray, step: np.timedelta64 | None = None, tolerance: np.timedelta64 | None = None
 ) -> np.ndarray:
-    """Return the slots that times belong to.
+    """Return the slots of times.
 
-    A slot is a whole number of steps after midnight. A time farther from every slot than the tolerance stays as it is.
+    A slot is a whole number of steps after midnight. A time farther from its slot than the tolerance is unchanged.
 
     Parameters
     ----------
     times : (T,) datetime64
         In any order.
     step : timedelta64, optional
-        The cadence; the times' own by default. Without any, times are rounded to minutes if they are within a second.
+        The cadence; the times' own by default. A single time is rounded to the minute if it is within a second of it.
     tolerance : timedelta64, optional
         A tenth of the step by default.
 
@@ -175,10 +174,10 @@ def neighbours(
     tolerance: np.timedelta64,
     satellites: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Return for each frame the number of the frame one step later, -1 where there is none.
+    """Return for each frame the number of the frame one step later, -1 if there is none.
 
-    Frames need not be next to each other: in a half-hourly archive the frame one hour later is the second next. The
-    nearest one within the tolerance counts, of equally near ones the first; it must be of the same satellite.
+    In a half-hourly archive the frame one hour later is the second next. Choose the nearest frame within the tolerance,
+    the first of equally near ones, and only of the same satellite.
 
     Parameters
     ----------
@@ -187,7 +186,7 @@ def neighbours(
     step, tolerance : timedelta64
         The cadence, and by how much the distance of two frames may differ from it.
     satellites : (T,) array of str, optional
-        What saw each frame.
+        Of each frame.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""NetCDF, HDF5 and Zarr by the CF conventions: one variable of a file as a sequence."""
+"""Open a variable of NetCDF, HDF5 or Zarr as a sequence, by the CF conventions."""
 
 from __future__ import annotations
 
@@ -28,23 +28,22 @@ def open_cf(path: Path, reading: Reading | None = None, group: str | None = None
     path : Path
         The file or store; a Zarr store may be a zip archive.
     reading : Reading, optional
-        How it is read.
+        Options of reading.
     group : str, optional
-        A group in it; without one the groups of a NetCDF-4 file are looked through where its root has none.
+        A group in it; by default the root, or the groups of a NetCDF-4 file if the root has no such variable.
 
     Returns
     -------
     DataArray (time, y, x) or (member, time, y, x)
-        A sequence or an ensemble in the order of its times; coordinates, grid mapping and attributes (the file's and
-        the variable's) are kept. Missing are pixels outside the valid range, equal to a fill value, or flagged as no
-        measurement by a CF flag variable.
+        A sequence or an ensemble in the order of its times, with coordinates, grid mapping and attributes of file and
+        variable. Pixels outside the valid range, equal to a fill value, or flagged as bad are missing.
 
     Raises
     ------
     NoSequenceError
-        If no variable fits.
+        No variable fits.
     InputError
-        If the file cannot be read, several variables fit, or the one that fits has no times or too many dimensions.
+        The file cannot be read, several variables fit, or the one that fits has no times or too many dimensions.
     """
     reading = reading or Reading()
     image = find_image(path, reading, group)
@@ -58,19 +57,19 @@ def open_cf(path: Path, reading: Reading | None = None, group: str | None = None
 
 
 def attributes_of(image: Image) -> dict[str, Any]:
-    """Return the attributes of the file and of its image, without those that speak of stored numbers."""
+    """Return the attributes of the file and of its image, without those of stored numbers."""
     stored = image.stored
     attrs = merge(image.dataset.attrs, stored.attrs)
     if grid_mapping := stored.encoding.get("grid_mapping"):
         attrs["grid_mapping"] = grid_mapping
     attrs = {key: value for key, value in attrs.items() if key not in STORED} | {"units": "K"}
     if channel_of(image.name).kind and not channel_of("", attrs).kind:
-        attrs.setdefault("original_name", image.name)  # all that tells the channel
+        attrs.setdefault("original_name", image.name)  # names the channel
     return attrs
 
 
 def coordinates_of(image: Image) -> dict[str, xr.Variable]:
-    """Return times and all else that lies on (time, y, x), decoded, frames in the order of time."""
+    """Return the decoded coordinates on (time, y, x), frames in the order of time."""
     dims = image.layout.dims
     held = place_coordinates(image.dataset, image.stored, image.path, kept=dims, time=image.time)
     log_left_out(image.dataset, {*held, image.time}, image.path)

@@ -15,12 +15,12 @@ from tempogan_eddy.io.attributes import STALE, plain, split, without_stale
 from tempogan_eddy.io.axes import role_of
 from tempogan_eddy.io.sequence import NAME
 
-__all__ = ["to_dataset"]
+__all__ = ["EPOCH", "to_dataset"]
 
 log = logging.getLogger(__name__)
 
 REPEATED = "frame"
-"""The dimension of the frames where two have the same time: CF wants times along ``time`` to increase."""
+"""The dimension of the frames if two have the same time: CF requires that times along ``time`` increase."""
 
 EPOCH = "seconds since 1970-01-01"
 
@@ -39,7 +39,7 @@ PLAIN_DEGREES = {"", "degree", "degrees", "deg"}
 
 
 def to_dataset(da: xr.DataArray) -> xr.Dataset:
-    """Return a sequence as a dataset ready to be written; its frames are not computed, its place is held empty.
+    """Return a sequence as a dataset ready to be written, with empty frames in place of the sequence's.
 
     Parameters
     ----------
@@ -49,12 +49,12 @@ def to_dataset(da: xr.DataArray) -> xr.Dataset:
     Returns
     -------
     Dataset
-        The variable ``brightness_temperature``, its grid mapping as CF wants it, and the coordinates. 1-D coordinates
-        that increase or decrease name the dimensions; others, such as longitudes that jump at the date line, lie on
-        ``y`` or ``x``.
+        The variable ``brightness_temperature``, its grid mapping after CF, and the coordinates. 1-D coordinates that
+        increase or decrease name the dimensions; others, such as longitudes that jump at the date line, lie on ``y``
+        or ``x``.
     """
     of_file, of_variable = split(da.attrs)
-    _tell_of_stale(of_variable, *(coord.attrs for coord in da.coords.values()))
+    _log_stale(of_variable, *(coord.attrs for coord in da.coords.values()))
     mappings = _grid_mappings(of_variable.pop("grid_mapping", None), da)
     variable = _attributes(of_variable)
     variable["long_name"] = variable.get("long_name", "brightness temperature")
@@ -76,14 +76,14 @@ def to_dataset(da: xr.DataArray) -> xr.Dataset:
 
 
 def _attributes(attrs: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return attributes under names and in types that NetCDF knows: no ``/``, no 64-bit numbers without need."""
+    """Return attributes under names and in types of NetCDF: no ``/``, 64-bit numbers only for large values."""
     known = {
         re.sub(r"[/\x00-\x1f\x7f]", "_", name).strip(): plain(value) for name, value in without_stale(attrs).items()
     }
     return {name: _short(value) for name, value in known.items() if name}
 
 
-def _tell_of_stale(*attributes: Mapping[Any, Any]) -> None:
+def _log_stale(*attributes: Mapping[Any, Any]) -> None:
     names = {str(name) for attrs in attributes for name in attrs if name in STALE and str(name)[0].islower()}
     if names:
         log.info("Not true of what is written, left out: %s", ", ".join(sorted(names)))
@@ -99,18 +99,18 @@ def _fits(numbers: np.ndarray) -> bool:
 
 
 def _conventions(of_file: dict[str, Any]) -> str:
-    """Return CF-1.8 and the ACDD that the file follows, whose attributes are all kept."""
+    """Return CF-1.8 and the version of ACDD, whose attributes are all kept."""
     acdd = re.search(r"ACDD-[\d.]+\d", str(of_file.get("Conventions", "")))
     return f"CF-1.8, {acdd[0]}" if acdd else "CF-1.8"
 
 
-def _grid_mappings(told: Any, da: xr.DataArray) -> dict[str, list[str]]:
-    """Return the kept grid mappings and the coordinates that each is for, none listed where it is for all.
+def _grid_mappings(stated: Any, da: xr.DataArray) -> dict[str, list[str]]:
+    """Return the kept grid mappings with the coordinates of each, none listed for a mapping of all.
 
-    CF writes ``crs``, or ``crs: lat lon geos: x y``. Without a word, the only mapping there is counts.
+    CF writes ``crs``, or ``crs: lat lon geos: x y``. Without the attribute, use the only mapping, if there is one.
     """
     mappings: dict[str, list[str]] = {}
-    words = re.findall(r"([^\s:]+)\s*(:?)", str(told or ""))
+    words = re.findall(r"([^\s:]+)\s*(:?)", str(stated or ""))
     long_form = any(colon for _, colon in words)
     for word, colon in words:
         if colon or not long_form:
@@ -118,12 +118,12 @@ def _grid_mappings(told: Any, da: xr.DataArray) -> dict[str, list[str]]:
         elif mappings:
             next(reversed(mappings.values())).append(word)
     kept = {name: [axis for axis in axes if axis in da.coords] for name, axes in mappings.items() if name in da.coords}
-    if told and not kept:
-        log.info("The grid mapping %s is not there; left out.", told)
+    if stated and not kept:
+        log.info("The grid mapping %s is not there; left out.", stated)
     if not kept:
         found = [str(name) for name, coord in da.coords.items() if _is_mapping(coord)]
         return {name: [] for name in found if len(found) == 1}
-    # The long form names axes; where none is left, the short one is for all.
+    # The long form names axes; if none is left, use the short form, for all.
     return {name: axes for name, axes in kept.items() if axes} or {next(iter(kept)): []}
 
 
@@ -138,7 +138,7 @@ def _mapping_text(mappings: dict[str, list[str]]) -> str:
 
 
 def _cell_methods(text: str, da: xr.DataArray) -> str:
-    """Return cell methods with the names of this file's dimensions; those of dimensions that are gone are left out."""
+    """Return cell methods with the names of this file's dimensions; leave out those of missing dimensions."""
     kept, left_out = [], []
     text = re.sub(r":\s*", ": ", text)
     for names, method in re.findall(r"((?:\w+: )+)([^:()]*?(?:\([^)]*\))?)\s*(?=\w+: |$)", text):
@@ -165,13 +165,13 @@ def _dimension(name: str, da: xr.DataArray) -> str | None:
 
 
 def _is_geographic(da: xr.DataArray) -> bool:
-    """Return whether a grid mapping says that x and y are longitude and latitude, as GDAL's files do."""
+    """Return whether the grid mapping makes x and y longitude and latitude, as in GDAL's files."""
     named = [coord.attrs.get("grid_mapping_name") for coord in da.coords.values() if _is_mapping(coord)]
     return named == ["latitude_longitude"]
 
 
 def _coordinate(coord: xr.DataArray, geographic: bool) -> xr.Variable:
-    """Return a coordinate with the attributes CF wants, in a type that CF-1.8 knows."""
+    """Return a coordinate with the attributes of CF-1.8, in one of its types."""
     attrs = {**KNOWN_COORDINATES.get(str(coord.name), {}), **_attributes(coord.attrs)}
     if _is_mapping(coord):
         coord = coord[(0,) * coord.ndim]  # files joined in time may have it along time; CF has one for all
@@ -198,7 +198,7 @@ def _coordinate(coord: xr.DataArray, geographic: bool) -> xr.Variable:
 
 
 def _known_type(values: np.ndarray) -> tuple[np.ndarray, dict[str, str]]:
-    """Return values in a type that CF-1.8 knows (no 64-bit, no unsigned numbers), and the units of dates."""
+    """Return values in a type of CF-1.8 (no 64-bit integers, no unsigned numbers), and the units of dates."""
     kind, size = values.dtype.kind, values.dtype.itemsize
     if kind in "mM":
         since = values - np.datetime64(0, "s") if kind == "M" else values
@@ -214,7 +214,7 @@ def _known_type(values: np.ndarray) -> tuple[np.ndarray, dict[str, str]]:
 
 
 def _name_dimensions(dataset: xr.Dataset) -> xr.Dataset:
-    """Let the coordinates that can name a dimension do so, under names that CF allows."""
+    """Name dimensions by their coordinates where possible, under names that CF allows."""
     allowed = {name: re.sub(r"\W", "_", str(name), flags=re.ASCII) for name in dataset.variables}
     changed = {old: new for old, new in allowed.items() if old != new and new not in dataset.variables}
     changed.update(_demoted(dataset))
@@ -226,12 +226,12 @@ def _name_dimensions(dataset: xr.Dataset) -> xr.Dataset:
         dataset = dataset.rename_dims(time=REPEATED).reset_index("time")
         dataset["time"].attrs.pop("axis", None)
     names = {dim: name for dim in ("y", "x") if (name := _name_along(dataset, dim))}
-    # Both or none: a named y beside a bare x is not the order of dimensions that CF recommends.
+    # Both or none: a named y beside a bare x violates the order of dimensions that CF recommends.
     return dataset.swap_dims(names) if len(names) == 2 else dataset
 
 
 def _demoted(dataset: xr.Dataset) -> dict[Hashable, str]:
-    """Return new names for coordinates that bear the name of their dimension but cannot name one; for both or none."""
+    """Return new names for coordinates that have the name of a dimension but cannot name one; for both or none."""
     own = [dim for dim in ("y", "x") if dim in dataset.coords]
     if all(_names_a_dimension(dataset[dim]) for dim in own):
         return {}
@@ -241,7 +241,7 @@ def _demoted(dataset: xr.Dataset) -> dict[Hashable, str]:
 
 
 def _name_along(dataset: xr.Dataset, dim: str) -> str | None:
-    """Return the coordinate that names a dimension, None where none or several can."""
+    """Return the coordinate that can name a dimension, None if none or several can."""
     along = [str(name) for name, coord in dataset.coords.items() if coord.dims == (dim,) and _names_a_dimension(coord)]
     placed = [name for name in along if role_of(name, dataset[name].attrs) not in (None, "time")] or along
     return dim if dim in dataset.coords else placed[0] if len(placed) == 1 else None

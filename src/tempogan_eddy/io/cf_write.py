@@ -1,4 +1,4 @@
-"""Writing a sequence as CF-1.8 NetCDF or as a Zarr v3 store with the same names and attributes."""
+"""Write a sequence as CF-1.8 NetCDF or as a Zarr v3 store with the same names and attributes."""
 
 import warnings
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 from zarr.codecs import BloscCodec
 
 from tempogan_eddy.io.aside import require_space
-from tempogan_eddy.io.cf_dataset import to_dataset
+from tempogan_eddy.io.cf_dataset import EPOCH, to_dataset
 from tempogan_eddy.io.ownership import MARK, mark_attributes
 from tempogan_eddy.io.pipeline import write_frames
 from tempogan_eddy.io.precision import STATED, Precision
@@ -29,7 +29,7 @@ def write_cf(da: xr.DataArray, path: Path, format: str, precision: Precision, on
     """Write a sequence frame by frame to a path that does not exist yet.
 
     xarray writes coordinates and attributes, with times in seconds as double (CF-1.8 knows no 64-bit
-    integers); the frames are then appended one at a time.
+    integers); then the frames are appended one at a time.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def write_cf(da: xr.DataArray, path: Path, format: str, precision: Precision, on
     path : Path
         The new file or store.
     format : {"netcdf", "zarr"}
-        What to write.
+        The kind of file.
     precision : Precision
         How exactly kelvins are stored.
     on_frame : callable
@@ -55,22 +55,16 @@ def write_cf(da: xr.DataArray, path: Path, format: str, precision: Precision, on
 
 
 def chunk_sides(height: int, width: int) -> tuple[int, int]:
-    """Rows and columns of a chunk: the whole frame, or about equal parts of a large one."""
+    """Return rows and columns of a chunk: the whole frame, or about equal parts of a large one."""
     if height * width <= WHOLE_FRAME:
         return height, width
     return -(-height // -(-height // SIDE)), -(-width // -(-width // SIDE))
 
 
 def _encoding(dataset: xr.Dataset) -> dict[str, dict[str, Any]]:
-    """How coordinates are stored."""
-    encoding: dict[str, dict[str, Any]] = {
-        "time": {
-            "units": "seconds since 1970-01-01",
-            "calendar": "standard",
-            "dtype": "float64",
-            "_FillValue": None,
-        }
-    }
+    """Return the encoding of the coordinates."""
+    seconds = {"units": EPOCH, "calendar": "standard", "dtype": "float64", "_FillValue": None}
+    encoding: dict[str, dict[str, Any]] = {"time": seconds}
     for name, coord in dataset.coords.items():
         if name != "time" and not (coord.dtype.kind == "f" and np.isnan(coord.values).any()):
             encoding[str(name)] = {"_FillValue": None}
@@ -83,12 +77,12 @@ def _write_netcdf(
     encoding = _encoding(dataset)
     chunks = (1,) * (da.ndim - 2) + chunk_sides(da.sizes["y"], da.sizes["x"])
     encoding[NAME] = precision.encoding | {"zlib": True, "complevel": 1, "shuffle": True, "chunksizes": chunks}
-    # HDF5 may crash the process where a write fails, so the space for it is asked for first.
+    # HDF5 may crash the process if a write fails, so first check that there is space.
     require_space(path, sum(coord.nbytes for coord in dataset.coords.values()))
     dataset.to_netcdf(path, compute=False, unlimited_dims=[dataset[NAME].dims[-3]], encoding=encoding, engine="netcdf4")
     with netCDF4.Dataset(path, "a") as file:
         file.set_auto_maskandscale(False)
-        # Frames are written once and never asked for again.
+        # Frames are written once and never read again.
         file[NAME].set_var_chunk_cache(0)
 
         def append(number: int, frame: np.ndarray) -> None:
@@ -123,6 +117,6 @@ def _write_zarr(
 
     write_frames(da, append, on_frame)
     with warnings.catch_warnings():
-        # Not in the Zarr v3 specification either, but what xarray looks for first.
+        # Not in the Zarr v3 specification either, but xarray looks for it first.
         warnings.filterwarnings("ignore", message=".*([Cc]onsolidated metadata|Zarr V3 specification).*")
         zarr.consolidate_metadata(path)

@@ -1,4 +1,4 @@
-"""Opening NetCDF, HDF5 and Zarr as xarray datasets of stored numbers: nothing masked, scaled or decoded."""
+"""Open NetCDF, HDF5 and Zarr as xarray datasets of stored numbers: nothing masked, scaled or decoded."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def is_zipped_zarr(path: Path) -> bool:
 
 
 def stem_of(path: Path) -> str:
-    """Return the name of a file or store without its suffix, ``.zarr.zip`` being one."""
+    """Return the name of a file or store without its suffix, such as ``.nc`` or ``.zarr.zip``."""
     return path.name.removesuffix(".zip").rsplit(".", 1)[0] or path.name
 
 
 def open_stored(path: Path, group: str | None = None) -> xr.Dataset:
-    """Open a file or store, or one group of it, lazily, as it is stored.
+    """Open a file or store, or one group of it, lazily, without decoding.
 
     Variables that the CF attributes of others name (coordinates, grid mappings, bounds, flags) are coordinates.
     A group sees the coordinates of the groups above it, as NetCDF says.
@@ -53,16 +53,16 @@ def open_stored(path: Path, group: str | None = None) -> xr.Dataset:
         refuse_outside_data(path)
     try:
         with warnings.catch_warnings():
-            # Names that no variable has, and text types without a Zarr specification, are nothing to act on.
+            # Ignore names that no variable has, and text types without a Zarr specification.
             warnings.simplefilter("ignore")
             dataset = _open(path, group)
             for parent in _parents(group):
                 above = _open(path, parent)
-                shared = {name: above[name].variable for name in above.coords if name not in dataset.variables}
                 fitting = {
-                    name: variable
-                    for name, variable in shared.items()
-                    if all(dataset.sizes.get(dim, size) == size for dim, size in variable.sizes.items())
+                    name: coord.variable
+                    for name, coord in above.coords.items()
+                    if name not in dataset.variables
+                    and all(dataset.sizes.get(dim, size) == size for dim, size in coord.sizes.items())
                 }
                 dataset = dataset.assign_coords(fitting)
     except InputError:
@@ -125,7 +125,7 @@ def _walk(group: Any, name: str) -> Iterator[str]:
 
 def _parents(group: str | None) -> list[str | None]:
     """Return the groups above one, the nearest first; the root is None."""
-    parts = [part for part in (group or "").split("/") if part]
+    parts = list(filter(None, (group or "").split("/")))
     return ["/".join(parts[:count]) or None for count in range(len(parts) - 1, -1, -1)]
 
 
@@ -143,10 +143,10 @@ def _open(path: Path, group: str | None) -> xr.Dataset:
 
 
 def _name_phony_dimensions(dataset: xr.Dataset) -> xr.Dataset:
-    """Give dimensions that HDF5 does not name, and the library counts, the names of what lies along them.
+    """Find the dimensions of coordinates where HDF5 names none, and the library numbers them.
 
-    A one-dimensional time, latitude or longitude shares its size with a dimension, but where several have that size it
-    may lie along another one: by the order of the axes, time comes first and longitude last.
+    Where several dimensions have the size of a time, latitude or longitude, the library may choose the wrong one. The
+    order of the axes decides: time comes first and longitude last.
     """
     phony = [dim for dim in dataset.dims if str(dim).startswith("phony_dim_")]
     images = [da for da in dataset.data_vars.values() if da.ndim in (2, 3) and set(da.dims) <= set(phony)]

@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, whatever its name."""
+"""The kind of a file by its first bytes, whatever its name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIRST_USER_BLOCK = 512
 def file_kind(path: Path) -> str | None:
     """Return ``hdf5`` (so is NetCDF-4), ``classic`` or ``cdf5`` (NetCDF-3 and its 64-bit variant), ``zip`` or None.
 
-    HDF5 may stand behind a block of anything, of 512 bytes or twice, four times, ... as many.
+    HDF5 may follow a user block of 512 bytes, or twice, four times, ... as many.
     """
     with path.open("rb") as file:
         start = file.read(8)

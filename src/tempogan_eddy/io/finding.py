@@ -1,4 +1,4 @@
-"""Finding sequences: what files, folders and patterns of names hold, and which files make one sequence."""
+"""Find the sequences in files, folders and patterns of names, and the files that make one sequence."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 
@@ -20,12 +21,12 @@ from tempogan_eddy.io.format import Format, StoredSequence, named_like_data, rec
 from tempogan_eddy.io.headers import Header
 from tempogan_eddy.io.join import adjoining, continuing, name_pattern
 from tempogan_eddy.io.names import listed
-from tempogan_eddy.io.reading import Reading
+from tempogan_eddy.io.reading import ReaderOptions, Reading
 from tempogan_eddy.io.stamps import time_in_name
 from tempogan_eddy.io.walk import Seen, entries, refuse_special
 from tempogan_eddy.registry import FORMATS
 
-__all__ = ["Paths", "expand", "find_sequences"]
+__all__ = ["Paths", "expand", "search"]
 
 log = logging.getLogger(__name__)
 
@@ -61,26 +62,27 @@ def expand(paths: Paths) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def find_sequences(paths: Paths, format: str | None, reading: Reading) -> dict[str, StoredSequence]:
-    """Return what paths hold, by name, unopened.
+def search(paths: Paths, format: str | None = None, **options: Unpack[ReaderOptions]) -> dict[str, StoredSequence]:
+    """Return the unopened sequences that paths hold, by name.
 
-    Folders are walked. Of several files of a format with headers, these are read to see which files continue each
-    other.
+    Walk folders, and read headers to see which files continue each other. A sequence whose `fault` says that it cannot
+    be read is one of many; opening it raises the error.
 
     Parameters
     ----------
     paths : Paths
-        What the user named.
+        Named by the user.
     format : str, optional
         One of `FORMATS`: look for nothing else.
-    reading : Reading
-        How files are read.
+    **options
+        As for `open_sequence`.
 
     Raises
     ------
     InputError
         A path is missing, holds nothing known, or two sequences have one name.
     """
+    reading = Reading(**options)
     wanted = None if format is None else FORMATS[format]
     roots = expand(paths)
     for root in roots:
@@ -96,13 +98,13 @@ def find_sequences(paths: Paths, format: str | None, reading: Reading) -> dict[s
 
 
 def _walk(path: Path, parts: tuple[str, ...], seen: Seen) -> Iterator[StoredSequence]:
-    """Yield the sequences at and below a path; ``parts`` are the names that lead to it."""
+    """Yield the sequences at and below a path; ``parts`` are the names on the way to it."""
     if not seen.first_time(path):
         return
     known = recognise(path)
     if known:
         yield from _at(path, known, parts or (path.resolve().name,))
-    if path.is_file() or (known and not known.frame_suffix):  # a store is not looked into
+    if path.is_file() or (known and not known.frame_suffix):  # never look into a store
         return
     for entry in entries(path):
         suffix = entry.suffix.lower()
@@ -116,7 +118,7 @@ def _walk(path: Path, parts: tuple[str, ...], seen: Seen) -> Iterator[StoredSequ
 
 
 def _at(path: Path, known: Format, parts: tuple[str, ...]) -> Iterator[StoredSequence]:
-    """Yield the sequences that a file, store or folder itself is."""
+    """Yield the sequences of a file, store or folder itself, without those below it."""
     stem = (*parts[:-1], stem_of(path))
     if known.groups is not None:
         for group in known.groups(path):
@@ -130,14 +132,14 @@ def _at(path: Path, known: Format, parts: tuple[str, ...]) -> Iterator[StoredSeq
 def _grouped(
     sequences: list[StoredSequence], roots: list[Path], reading: Reading, *, together: bool
 ) -> Iterator[StoredSequence]:
-    """Yield the sequences, those joined that continue each other."""
+    """Yield the sequences; join those that continue each other."""
     top = roots[0] if len(roots) == 1 and roots[0].is_dir() else None
     alike: dict[str, dict[str, list[StoredSequence]]] = {}
     for stored in sequences:
         if stored.format.header_reader is not None:
             folder = "" if together or top else stored.path.parent
             key = f"{folder} {name_pattern(stored.path, None if together else top)}"
-        else:  # frames that were named one by one are the sequence of their folder
+        else:  # frames named one by one are the sequence of their folder
             key = f"{stored.path} {stored.group}"
         alike.setdefault(stored.format.name, {}).setdefault(key, []).append(stored)
     for by_key in alike.values():
@@ -156,7 +158,7 @@ def _grouped(
 
 
 def _continued(patterns: list[list[StoredSequence]], reading: Reading, together: bool) -> list[StoredSequence]:
-    """Return one sequence for the files of each group that continue each other, and one for each that does not."""
+    """Return one sequence for each group of files that continue each other, and one for each other file."""
     make_reader = patterns[0][0].format.header_reader
     assert make_reader is not None
     header_of = make_reader(reading)
@@ -167,7 +169,7 @@ def _continued(patterns: list[list[StoredSequence]], reading: Reading, together:
         stamped = all(_has_stamp(member.path) for member in members)
         leave_out = (stamped or together) and reading.unreadable == "gap"
         headers, refused = _headers(members, header_of, leave_out=leave_out)
-        # Opened, each says what is wrong; where all files of an archive have one fault, one of them is enough.
+        # Each raises its error when opened; if no file of an archive can be read, one of them is enough.
         found += refused if headers or not stamped else refused[:1]
         groups += continuing(headers, stamped=stamped, together=together)
     groups = adjoining(groups) if together else groups
@@ -187,7 +189,7 @@ def _continued(patterns: list[list[StoredSequence]], reading: Reading, together:
 def _headers(
     members: list[StoredSequence], header_of: Callable[[Path], Header], *, leave_out: bool
 ) -> tuple[list[Header], list[StoredSequence]]:
-    """Return the headers of files, and those that cannot be read, unless they are left out."""
+    """Return the headers of files, and the files that cannot be read, unless they are left out."""
     headers: list[Header] = []
     refused: list[StoredSequence] = []
     for member in members:
@@ -197,7 +199,7 @@ def _headers(
             if leave_out:
                 log.warning("left out as a gap: %s", error)
             elif isinstance(error, NoSequenceError):
-                refused.append(member)  # beside others it is no fault
+                refused.append(member)  # no fault beside others
             else:
                 refused.append(replace(member, fault=f"{error} --set data.unreadable=gap leaves such files out."))
     return headers, refused
@@ -211,7 +213,7 @@ def _has_stamp(path: Path) -> bool:
 
 
 def _common_name(path: Path) -> str:
-    """Return the name of joined files: that of one without its time, or the folder's where nothing is left."""
+    """Return the name of joined files: the name of one without its time, or else of the folder."""
     plain = Path(name_pattern(Path(path.name))).stem.replace("#", "").strip("-_. ")
     while plain.lower().endswith((".nc4", ".nc")):
         plain = plain.rsplit(".", 1)[0]
@@ -235,8 +237,7 @@ def _named(sequences: list[StoredSequence]) -> dict[str, StoredSequence]:
 
 def _nothing(roots: list[Path], wanted: Format | None) -> str:
     files = [root for root in roots if root.is_file()]
-    foreign = next((known for known in map(foreign_format, files) if known), None) if wanted is None else None
-    if foreign:
+    if wanted is None and (foreign := next(filter(None, map(foreign_format, files)), None)):
         return str(foreign)
     *titles, last = [known.title for known in ([wanted] if wanted else FORMATS.values())]
     return f"{listed(roots, 3)} holds no sequence of frames in {', '.join(titles)}{' or ' if titles else ''}{last}."

@@ -1,4 +1,4 @@
-"""Files of other tools' formats: recognised by their first bytes, and what turns them into a DataArray."""
+"""Files that other tools read: recognise them by their first bytes and advise how to make a DataArray of them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,8 @@ HEAD_BYTES = 1024
 SAVED = 'tempogan_eddy.save_sequence(tempogan_eddy.reconstruct({}), "fine.nc")'
 
 BESIDE_DATA = {
-    "text",
-    "a table of numbers as text",
-    "a PDF document",
-    "a JPEG picture",
-    "a picture or film",
-    "a document",
-    "a model",
+    *("text", "a table of numbers as text", "a PDF document", "a document"),
+    *("a JPEG picture", "a picture or film", "a model"),
 }
 
 HEADING = re.compile(rb"(\x01\r\r\n[\d ]+\r\r\n)?([A-Z]{4}\d\d) [A-Z]{4} \d{6}")  # of the WMO
@@ -41,9 +36,9 @@ class Foreign:
     path : Path
         The file.
     format : str
-        What it is, as a sentence goes on after "is".
+        Its format, as a sentence continues after "is".
     advice : str
-        What to do; lines of Python stand on lines of their own.
+        The remedy, perhaps with lines of Python below.
     """
 
     path: Path
@@ -52,7 +47,7 @@ class Foreign:
 
     @property
     def is_data(self) -> bool:
-        """Whether it holds images, or was meant to, and does not only stand beside them."""
+        """Whether it holds images, or should; texts and pictures only accompany them."""
         return self.format not in BESIDE_DATA
 
     @property
@@ -61,7 +56,7 @@ class Foreign:
         return str(self).splitlines()[0].rstrip(":")
 
     def __str__(self) -> str:
-        """Say it in one sentence, with the lines of Python below."""
+        """Return one sentence, with the lines of Python below."""
         return f"{self.path} is {self.format}; {self.advice}"
 
 
@@ -76,8 +71,8 @@ def foreign_format(path: str | Path) -> Foreign | None:
     Returns
     -------
     Foreign or None
-        Its format and what to do; None for a folder, for what no rule knows, and for NetCDF, HDF5 and PNG, which have
-        readers here.
+        Its format and the remedy; None for a folder, an unknown format, and NetCDF, HDF5 and PNG, which this package
+        reads.
     """
     path = Path(path)
     try:
@@ -111,17 +106,14 @@ def advice_for_variables(names: Iterable[Any], attrs: Mapping[Any, Any], path: s
     return None
 
 
-def _starts(*magics: bytes, at: int = 0) -> Test:
-    return lambda head, name: head[at:].startswith(magics)
+def _starts(*magics: bytes, at: int = 0, named: str = "") -> Test:
+    """Test the first bytes, and the name by a pattern."""
+    pattern = re.compile(named, re.IGNORECASE)
+    return lambda head, name: head[at:].startswith(magics) and bool(pattern.search(name))
 
 
 def _named(pattern: str) -> Test:
-    found = re.compile(pattern, re.IGNORECASE)
-    return lambda head, name: bool(found.search(name))
-
-
-def _both(first: Test, second: Test) -> Test:
-    return lambda head, name: first(head, name) and second(head, name)
+    return _starts(b"", named=pattern)
 
 
 def _telegram(kind: bytes) -> Test:
@@ -135,7 +127,7 @@ def _is_gini(head: bytes, name: str) -> bool:
 
 
 def _is_matlab_4(head: bytes, name: str) -> bool:
-    """Type, rows, columns, imaginary flag and length of a name, as five small 32-bit numbers."""
+    """Test for type, rows, columns, imaginary flag and length of a name, as five small 32-bit numbers."""
     sane = head[1:2] in (b"\0", b"\3", b"\4") and head[2:4] == b"\0\0" and len(head) > 20
     return name.lower().endswith(".mat") and sane
 
@@ -150,7 +142,7 @@ def _is_text(head: bytes, name: str) -> bool:
 
 
 def _is_table(head: bytes, name: str) -> bool:
-    """Lines of numbers between commas, semicolons, tabs or blanks."""
+    """Test for lines of numbers between commas, semicolons, tabs or blanks."""
     if not _is_text(head, name):
         return False
     lines = head.decode("utf-8-sig", errors="ignore").splitlines()
@@ -170,9 +162,9 @@ def _code(introduction: str, *lines: str) -> Advice:
 
 
 def _satpy(reader: str, channel: str, band: str = "", folder: bool = False) -> Advice:
-    """Advise satpy's two lines; the first group of ``band``, searched in the file's name, names another channel.
+    """Advise satpy's two lines; if ``band`` matches the file's name, its first group names the channel.
 
-    With ``folder``, one image lies in several files beside each other: segments, or a prologue and an epilogue.
+    With ``folder``, one image spans several files of a folder: segments, or a prologue and an epilogue.
     """
     files = f"satpy.find_files_and_readers(base_dir=FOLDER, reader={reader!r})" if folder else "[PATH]"
 
@@ -249,11 +241,11 @@ def _array(opened: str) -> Advice:
     return _code("if it holds kelvin, give its array", f"kelvin = {opened}", SAVED.format("kelvin, kelvin=True"))
 
 
-# The first rule that fits decides: what is more general, text say, comes later.
+# The first rule that fits decides, so general ones such as text come last.
 _RULES: list[tuple[str, Test, Advice]] = [
     ("empty (0 bytes)", lambda head, name: not head, _ANEW),
     ("nothing but zeros at its beginning", lambda head, name: len(head) > 16 and not any(head), _ANEW),
-    ("compressed Himawari Standard Data (HSD)", _both(_starts(b"BZh"), _named(r"^HS_H\d\d_.*\.bz2$")), _HSD),
+    ("compressed Himawari Standard Data (HSD)", _starts(b"BZh", named=r"^HS_H\d\d_.*\.bz2$"), _HSD),
     ("Himawari Standard Data (HSD)", _starts(b"Himawari", at=6), _HSD),
     (
         "gridded Himawari data of CEReS",
@@ -268,7 +260,7 @@ _RULES: list[tuple[str, Test, Advice]] = [
     ),
     ("a GMS-5 VISSR archive", _named(r"^VISSR_\d{8}_\d{4}_.*\.IMG"), _satpy("gms5-vissr_l1b", "IR1", r"_(IR\d)\.")),
     *(
-        (f"{satellite} HRIT", _both(_starts(b"\0\0\x10"), _named(name)), _satpy(reader, channel, folder=True))
+        (f"{satellite} HRIT", _starts(b"\0\0\x10", named=name), _satpy(reader, channel, folder=True))
         for satellite, name, reader, channel in (
             ("Himawari", r"^IMG_DK\d\dB\d\d_", "ahi_hrit", "B13"),
             ("MTSAT-1R", r"MTSAT1", "jami_hrit", "IR1"),
@@ -282,13 +274,13 @@ _RULES: list[tuple[str, Test, Advice]] = [
     ("GRIB", _telegram(b"GRIB"), _GRIB),
     ("BUFR", _telegram(b"BUFR"), _fixed(_NO_SEQUENCE)),
     ("a GINI image", _is_gini, _GINI),
-    ("compressed GINI", _both(_starts(b"\x1f\x8b", b"BZh"), _named(r"\.gini\.(gz|bz2)$")), _GINI),
+    ("compressed GINI", _starts(b"\x1f\x8b", b"BZh", named=r"\.gini\.(gz|bz2)$"), _GINI),
     ("Fengyun AWX", lambda head, name: head[14:16] in (b"\x28\0", b"\0\x28") and head[30:33] == b"SAT", _AWX),
     ("a MATLAB file, version 4", _is_matlab_4, _array("scipy.io.loadmat(PATH)['NAME']")),
     ("a McIDAS AREA file", _starts(b"\0\0\0\0\0\0\0\4", b"\0\0\0\0\4\0\0\0"), _AREA),
     ("a MATLAB file, version 7.3", _starts(b"MATLAB 7.3"), _array("h5py.File(PATH)['NAME'][:].T")),
     ("a MATLAB file", _starts(b"MATLAB 5.0"), _array("scipy.io.loadmat(PATH)['NAME']")),
-    ("MODIS data in HDF4", _both(_starts(b"\x0e\3\x13\1"), _named(r"^M[OY]D02")), _satpy("modis_l1b", "31")),
+    ("MODIS data in HDF4", _starts(b"\x0e\3\x13\1", named=r"^M[OY]D02"), _satpy("modis_l1b", "31")),
     ("HDF4", _starts(b"\x0e\3\x13\1"), _HDF4),
     ("a TIFF image", _starts(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), _TIFF),
     ("a JPEG picture", _starts(b"\xff\xd8\xff", b"\0\0\0\x0cjP", b"\xff\x4f\xff\x51"), _fixed(_LOSSY)),
@@ -303,12 +295,12 @@ _RULES: list[tuple[str, Test, Advice]] = [
     ("an IDL save file", _starts(b"SR\0\4", b"SR\0\6"), _array("scipy.io.readsav(PATH)['NAME']")),
     (
         "a document",
-        _both(_starts(b"PK\3\4", b"\xd0\xcf\x11\xe0"), _named(r"\.(xlsx?|docx?|pptx?|odt|kmz)$")),
+        _starts(b"PK\3\4", b"\xd0\xcf\x11\xe0", named=r"\.(xlsx?|docx?|pptx?|odt|kmz)$"),
         _fixed(_NO_SEQUENCE),
     ),
     ("a NumPy array", _starts(b"\x93NUMPY"), _array("numpy.load(PATH)")),
-    ("NumPy arrays", _both(_starts(b"PK\3\4"), _named(r"\.npz$")), _array("numpy.load(PATH)['NAME']")),
-    ("a gzipped tar archive", _both(_starts(b"\x1f\x8b"), _named(r"\.(tgz|tar\.gz)$")), _unpack("tar xzf FILE")),
+    ("NumPy arrays", _starts(b"PK\3\4", named=r"\.npz$"), _array("numpy.load(PATH)['NAME']")),
+    ("a gzipped tar archive", _starts(b"\x1f\x8b", named=r"\.(tgz|tar\.gz)$"), _unpack("tar xzf FILE")),
     ("compressed by gzip", _starts(b"\x1f\x8b"), _unpack("gunzip -k FILE")),
     ("compressed by compress", _starts(b"\x1f\x9d"), _unpack("uncompress FILE")),
     ("compressed by bzip2", _starts(b"BZh"), _unpack("bunzip2 -k FILE")),
@@ -341,8 +333,8 @@ _RULES: list[tuple[str, Test, Advice]] = [
     ("text", _is_text, _fixed(_NO_SEQUENCE)),
 ]
 
-# What the format is, variables that it has, a pattern for its name or attributes, what to do.
-_RADIANCES: list[tuple[str, set[str], str, Callable[[Path], str]]] = [
+# Format, variables that it has, pattern for its name or attributes, advice.
+_RADIANCES: list[tuple[str, set[str], str, Advice]] = [
     ("GOES ABI radiance (level 1b)", {"Rad"}, "", _satpy("abi_l1b", "C13", r"-M\d(C\d\d)_")),
     ("GEO-KOMPSAT-2A AMI level 1b", {"image_pixel_values"}, "", _satpy("ami_l1b", "IR105")),
     ("Fengyun-4B AGRI level 1", {"NOMChannel12"}, r"FY-?4[B-Z]", _satpy("agri_fy4b_l1", "C13")),

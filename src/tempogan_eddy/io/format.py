@@ -1,4 +1,4 @@
-"""Formats of sequences: what a format has to know, and a sequence on disk that it can open."""
+"""Formats of sequences, and the stored sequences that they open."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["Format", "StoredSequence", "Writing", "named_like_data", "recognise"
 
 @dataclass(frozen=True)
 class Writing:
-    """How a sequence is written.
+    """Options of writing a sequence.
 
     Parameters
     ----------
@@ -49,19 +49,19 @@ class StoredSequence:
     path : Path
         The file or folder; of several files the first.
     format : Format
-        What opens it.
+        Opens it.
     parts : tuple of str
-        Names that lead to it.
+        Names on the way to it.
     name : str
-        Its own among those found with it.
+        Unique among the sequences found with it.
     group : str, optional
         In a store.
     files : tuple of Path
-        The frames of a folder, if only some of them were named.
+        Frames of a folder, if the user named only some.
     headers : tuple of Header
         Of several files, in the order of their times.
     fault : str
-        Why a file of many cannot be read.
+        Why one file of many cannot be read.
     """
 
     path: Path
@@ -98,25 +98,25 @@ class Format:
     title : str
         In messages.
     recognise : callable
-        Given a path, whether the file, store or folder is a sequence of this format. Called for every file of a folder
-        with a suffix of any format, so it looks at the name first.
+        Given a path, returns whether the file, store or folder is a sequence of this format. Called for every file of
+        a folder with a suffix of any format, so it tests the name first.
     open : callable
         Given a `StoredSequence` and a `Reading`, returns the sequence, lazily (`lazy_sequence`).
     write : callable
-        Given a sequence, a path that does not exist yet and a `Writing`, writes it. The path takes the place of the
-        output when the function returns.
+        Given a sequence, a path that does not exist yet and a `Writing`, writes it. The path is moved to the place of
+        the output when the function returns.
     owns : Kind
-        How outputs of this package are told from others, and whether they are folders.
+        Recognises outputs of this package, and knows whether they are folders.
     suffixes : tuple of str
-        Of files and stores, lower case; the first tells the format of an output.
+        Of files and stores, lower case; they choose the format of an output.
     also_reads : tuple of str
-        Suffixes that tell the format of an input alone.
+        Suffixes of inputs only.
     frame_suffix : str
         Of the frames, if a sequence is a folder of files with one frame each.
     precisions : tuple of str
-        Which it can store.
+        Of kelvins that it can store.
     holds_ensembles : bool
-        Whether it can hold several members.
+        It can hold several members.
     groups : callable, optional
         Given a store, the names of the groups that each hold a sequence.
     header_reader : callable, optional
@@ -144,10 +144,10 @@ class Format:
 
 
 def recognise(path: Path) -> Format | None:
-    """Return the format of the sequence that a file, store or folder itself is, or None."""
+    """Return the format of a file, store or folder of frames, or None."""
     return next((known for known in FORMATS.values() if known.recognise(path)), None)
 
 
 def named_like_data(name: str) -> bool:
-    """Return whether a file or store bears the suffix of a format; frames, which their folder stands for, do not."""
+    """Return whether a file or store has the suffix of a format; frames of a folder do not count."""
     return name.lower().endswith(tuple(s for known in FORMATS.values() for s in (*known.suffixes, *known.also_reads)))

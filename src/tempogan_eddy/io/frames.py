@@ -1,4 +1,4 @@
-"""Frames that stay in their files until they are asked for."""
+"""Frames that stay in their files until they are needed."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,17 +27,17 @@ class FrameStack:
     Parameters
     ----------
     path : Path
-        The file or folder the frames come from.
+        The file or folder of the frames.
     read : callable
-        Gives frame number t as an array (y, x).
+        Returns frame number t as an array (y, x).
     shape : tuple of int
         Frames, rows, columns.
     conversion : Conversion
-        From what `read` gives to kelvin.
+        To kelvin, of what `read` returns.
     valid_kelvin : tuple of float
-        Values outside become missing and are counted in `masked`; none by default.
+        Mask values outside and count them in `masked`; none by default.
     paths : iterable of Path
-        The files that are read, if they are not `path` alone.
+        The files, if they are not `path` alone.
     """
 
     dtype = np.dtype(np.float32)
@@ -60,7 +60,7 @@ class FrameStack:
         self.masked = Masked(path, valid_kelvin)
 
     def __getitem__(self, key: tuple[Any, ...]) -> np.ndarray:
-        """Read the frames that the key names; dask only ever gives integers and slices."""
+        """Read the frames of a key; dask uses only integers and slices."""
         times, *window = key
         if isinstance(times, slice):
             return np.stack([self._frame(t, window) for t in range(self.shape[0])[times]])
@@ -72,14 +72,14 @@ class FrameStack:
 
 
 class Masked:
-    """The rule of valid kelvins, and how much it has masked so far.
+    """Mask kelvins that are not valid, and count them.
 
     Parameters
     ----------
     path : Path
-        Where the frames come from, for the message.
+        The file or folder of the frames, for the message.
     valid_kelvin : tuple of float
-        From the first on and below the second are valid.
+        Values from the first on and below the second are valid.
     """
 
     def __init__(self, path: Path, valid_kelvin: tuple[float, float]) -> None:
@@ -89,7 +89,7 @@ class Masked:
         self.counted: set[tuple[Path, int]] = set()
 
     def apply(self, frame: np.ndarray, key: tuple[Path, int]) -> np.ndarray:
-        """Return a frame with NaN outside the valid kelvins, and count them once for each frame, known by a key."""
+        """Return a frame with NaN outside the valid kelvins; count them once for each key of a frame."""
         if self.valid_kelvin == EVERYTHING:
             return frame
         kept = mask_impossible(frame, self.valid_kelvin)
@@ -105,7 +105,7 @@ class Masked:
         return kept
 
     def report(self) -> None:
-        """Say what was masked since the last report."""
+        """Log the number of pixels masked since the last report."""
         if self.outside:
             log.warning(
                 "%s: %d pixels (%.2g %%, %.1f to %.1f K) lie outside %g-%g K and are missing; data.valid_kelvin widens "
@@ -131,15 +131,13 @@ def lazy_sequence(
     stacks = [stack] if isinstance(stack, FrameStack) else stack
     chunks = (1, *stacks[0].shape[1:])
     data = [dask.array.from_array(one, chunks=chunks, name=False, asarray=False, fancy=False) for one in stacks]
-    if isinstance(stack, FrameStack):
-        return xr.DataArray(data[0], dims=("time", "y", "x"), coords=dict(coords), attrs=dict(attrs))
-    return xr.DataArray(
-        dask.array.stack(data), dims=("member", "time", "y", "x"), coords=dict(coords), attrs=dict(attrs)
-    )
+    values = data[0] if isinstance(stack, FrameStack) else dask.array.stack(data)
+    dims = ("member", "time", "y", "x")[-values.ndim :]
+    return xr.DataArray(values, dims=dims, coords=dict(coords), attrs=dict(attrs))
 
 
 def report_masked(da: xr.DataArray) -> None:
-    """Say how many pixels of what was read for a sequence lay outside the valid kelvins."""
+    """Log how many pixels read for a sequence were outside the valid kelvins."""
     for stack in stacks_of(da):
         stack.masked.report()
 
@@ -157,10 +155,10 @@ def stacks_of(da: xr.DataArray) -> list[FrameStack]:
 
 
 class FrameReader:
-    """Read the frames of a sequence by number, in a time that does not grow with its length.
+    """Read the frames of a sequence by number, in constant time whatever its length.
 
-    dask searches the whole graph for the tasks of a chunk, so a part of the graph is sliced first and each chunk from
-    that. One object serves one thread at a time.
+    dask searches the whole graph for the tasks of a chunk, so slice a part of the graph first, and each chunk from it.
+    One object serves one thread at a time.
 
     Parameters
     ----------
@@ -183,12 +181,12 @@ class FrameReader:
         if self._part[0] != part:
             blocks = self.data.blocks[*self._members, part * CUT_AT_ONCE : (part + 1) * CUT_AT_ONCE]
             self._part = part, dask.optimize(blocks)[0]
-        # One chunk is one task; dask's own threads would only be woken for it.
+        # One chunk is one task, for which waking dask's threads costs time only.
         computed = dask.compute(self._part[1].blocks[*self._members, place], scheduler="synchronous")[0]
         return np.moveaxis(np.asarray(computed), -3, 0)
 
     def frame(self, number: int) -> np.ndarray:
-        """Compute one frame, (y, x) or (member, y, x); its chunk is kept for the frames beside it."""
+        """Compute one frame, (y, x) or (member, y, x); keep its chunk for the frames beside it."""
         chunk = int(np.searchsorted(self.ends, number, side="right"))
         if self._chunk[0] != chunk:
             self._chunk = chunk, self.chunk(chunk)

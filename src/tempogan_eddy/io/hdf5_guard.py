@@ -1,7 +1,7 @@
-"""What an HDF5 file may not do to its reader: lead to other files, or claim what no frame holds.
+"""Refuse HDF5 files that lead to other files, or claim more than a frame can hold.
 
 HDF5 lets a file take its data from elsewhere: external links, raw data in other files, virtual datasets. A file
-from a stranger can so bring any file of this machine into an output. Our readers take what is inside the file.
+from a stranger can thus copy any file of this machine into an output. Our readers take data inside the file only.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ def check_claim(path: Path, shape: tuple[int, ...], itemsize: int = 4) -> None:
     Parameters
     ----------
     path : Path
-        The file (or folder, whose size is not looked at), for the message too.
+        The file, or a folder, whose size does not count.
     shape : tuple of int
-        Of one frame, or of one chunk where the file packs several frames together.
+        Of one frame, or of one chunk that packs several frames.
     itemsize : int
-        Bytes of one value as the file holds it.
+        Bytes of one stored value.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def check_axis(path: Path, name: str, shape: tuple[int, ...]) -> None:
 
 
 def find_dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
-    """Return a dataset by name, as long as the way to it and its data stay in the file.
+    """Return a dataset by name if its path and its data stay in the file.
 
     Parameters
     ----------
@@ -101,25 +101,25 @@ def find_dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
     Raises
     ------
     InputError
-        It leads out of the file, in a circle or nowhere, is no dataset of numbers, or claims too much.
+        It leads out of the file, in a circle or nowhere, is no dataset of numbers, or is too large.
     """
-    waiting, group, links = _parts(name), file, 0
+    waiting, links = _parts(name), 0
     found: h5py.Group | h5py.Dataset = file
     while waiting:
         part = waiting.pop(0)
-        link = group.get(part, getlink=True) if isinstance(group, h5py.Group) else None
+        link = found.get(part, getlink=True) if isinstance(found, h5py.Group) else None
         if isinstance(link, h5py.SoftLink):
             links += 1
             if links > MOST_LINKS:
                 raise InputError(f"{path}: the links to {name} lead in a circle; the file is damaged.")
-            group = file if link.path.startswith("/") else group
+            found = file if link.path.startswith("/") else found
             waiting = _parts(link.path) + waiting
             continue
         if isinstance(link, h5py.ExternalLink):
             raise _outside(path, name, f"is a link to the file {link.filename}")
         if not isinstance(link, h5py.HardLink):
             raise InputError(f"{path} holds no dataset {name}.")
-        found = group = group[part]
+        found = found[part]
     if not isinstance(found, h5py.Dataset):
         raise InputError(f"{path}: {name} is no dataset.")
     check_dataset(found.id, name, path)
@@ -155,8 +155,8 @@ def _access() -> h5py.h5p.PropFAID:
 def refuse_outside_data(path: Path) -> None:
     """Refuse an HDF5 or NetCDF-4 file of which any part lies in another file.
 
-    Call it before the NetCDF library opens a file: the library follows links by itself, whichever variable is
-    asked for. Takes about 0.5 ms for ten variables.
+    Call it before the NetCDF library opens a file: the library follows all links, whichever variable is wanted.
+    Takes about 0.5 ms for ten variables.
 
     Raises
     ------
@@ -179,7 +179,7 @@ def refuse_outside_data(path: Path) -> None:
 
 
 def _objects(file: h5py.File, path: Path) -> Iterator[tuple[str, h5py.h5g.GroupID | h5py.h5d.DatasetID]]:
-    """Yield name and identifier of every object, those that have several names once."""
+    """Yield the name and the identifier of every object once."""
     root = h5py.h5o.get_info(file.id).addr
     seen = {root}
     waiting = [("", file.id, frozenset({root}))]
@@ -189,7 +189,7 @@ def _objects(file: h5py.File, path: Path) -> Iterator[tuple[str, h5py.h5g.GroupI
             shown = f"{above}/{name.decode(errors='replace')}"
             link = group.links.get_info(name).type
             if link == h5py.h5l.TYPE_SOFT:
-                continue  # stays in the file, and what it leads to is visited under its own name
+                continue  # it stays in the file, and its target has a name of its own
             if link != h5py.h5l.TYPE_HARD:
                 raise _outside(path, shown, "is a link to another file")
             found = h5py.h5o.open(group, name)
@@ -205,7 +205,7 @@ def _objects(file: h5py.File, path: Path) -> Iterator[tuple[str, h5py.h5g.GroupI
 
 
 def _names(group: h5py.h5g.GroupID) -> list[bytes]:
-    """Return the names in a group, not many more than a file may hold."""
+    """Return the names in a group; stop soon after the most that a file may hold."""
     names: list[bytes] = []
 
     def collect(name: bytes) -> bool | None:
@@ -217,21 +217,15 @@ def _names(group: h5py.h5g.GroupID) -> list[bytes]:
 
 
 def check_dataset(dataset: h5py.h5d.DatasetID, name: str, path: Path) -> None:
-    """Refuse a dataset that has its data elsewhere, holds no numbers or claims too much.
-
-    Raises
-    ------
-    InputError
-    """
+    """Refuse a dataset that has its data elsewhere, holds no numbers or is too large."""
     check_storage(dataset, name, path)
-    dtype = dataset.dtype
-    if dtype.kind not in "iuf":
-        raise InputError(f"{path}: {name} holds {dtype}, not numbers.")
-    check_claim(path, dataset.shape, dtype.itemsize)
+    if dataset.dtype.kind not in "iuf":
+        raise InputError(f"{path}: {name} holds {dataset.dtype}, not numbers.")
+    check_claim(path, dataset.shape, dataset.dtype.itemsize)
 
 
 def check_storage(dataset: h5py.h5d.DatasetID, name: str, path: Path) -> None:
-    """Refuse a dataset of any type that has its data elsewhere, or chunks that claim too much."""
+    """Refuse a dataset of any type that has its data elsewhere, or chunks that are too large."""
     plan = _refuse_storage_outside(dataset, name, path)
     if plan.get_layout() == h5py.h5d.CHUNKED:
         check_claim(path, plan.get_chunk(), dataset.get_type().get_size())

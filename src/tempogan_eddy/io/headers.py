@@ -1,8 +1,8 @@
-"""What a file holds, read without its frames: enough to tell which files continue each other.
+"""Read what a file holds without its frames: enough to find the files that continue each other.
 
-An archive is thousands of files alike. Some of them are opened in full. Another is compared with these piece by piece;
-if nothing differs but its times, its header is theirs with its own times, which takes a fraction of the time. If
-anything differs, or looks wrong, it is opened in full too.
+An archive is thousands of similar files. The first are opened in full. Each other is compared with these piece by
+piece; if only its times differ, it gets their header with its own times, in a fraction of the time. If anything else
+differs, or looks wrong, it is opened in full too.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ GRID = 3
 
 @dataclass(frozen=True)
 class Header:
-    """What one file holds.
+    """Times, grid and attributes of one file.
 
     Parameters
     ----------
@@ -65,12 +65,12 @@ class Header:
 
     @property
     def has_place(self) -> bool:
-        """Whether coordinates say where its pixels lie."""
+        """Whether its coordinates locate its pixels."""
         return any(_is_grid(name, variable) for name, variable in self.coords.items())
 
 
 class HeaderReader:
-    """Reads headers of files that are mostly alike."""
+    """Read headers of files that are mostly alike."""
 
     def __init__(self, reading: Reading | None = None) -> None:
         self.reading = reading or Reading()
@@ -97,7 +97,7 @@ class HeaderReader:
         return header
 
     def _alike(self, path: Path) -> Header | None:
-        """Return the header of a file like an earlier one, with its own times; None where none is like it."""
+        """Return the header of a similar earlier file with this one's times; None if no file is similar."""
         if not self._examples:
             return None
         try:
@@ -116,7 +116,7 @@ class HeaderReader:
                 self._examples.append((Example(image, file, header.coords.keys(), SENSORS | STORMS), header))
 
     def _header(self, image: Image) -> Header:
-        """Return the header of an opened file; equal grids are held once."""
+        """Return the header of an opened file; keep equal grids once."""
         coords, attrs = coordinates_of(image), attributes_of(image)
         times = coords.pop("time").values
         grid = {name: variable for name, variable in coords.items() if _is_grid(name, variable)}
@@ -131,7 +131,7 @@ class HeaderReader:
 
 
 def _is_grid(name: str, variable: xr.Variable) -> bool:
-    """Return whether a coordinate says where pixels lie: a place along y or x alone, or a grid mapping."""
+    """Return whether a coordinate locates pixels: a place along y or x alone, or a grid mapping."""
     if "grid_mapping_name" in variable.attrs:
         return True
     return bool(variable.dims) and set(variable.dims) <= {"y", "x"} and role_of(name, variable.attrs) is not None
@@ -140,7 +140,7 @@ def _is_grid(name: str, variable: xr.Variable) -> bool:
 def _digest(grid: Mapping[str, xr.Variable]) -> str:
     digest = hashlib.sha256()
     for name, variable in sorted(grid.items()):
-        attrs = {key: variable.attrs[key] for key in variable.attrs if "grid_mapping_name" in variable.attrs}
+        attrs = variable.attrs if "grid_mapping_name" in variable.attrs else {}
         digest.update(f"{name}{variable.dims}{sorted((key, str(value)) for key, value in attrs.items())}".encode())
         if variable.dims:
             # A grid stored as float32 in one file and as float64 in another is one grid.

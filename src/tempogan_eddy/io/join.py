@@ -1,15 +1,16 @@
-"""Files that continue each other as one sequence: which they are, and how their frames are read."""
+"""Find the files that continue each other, and read their frames as one sequence."""
 
 from __future__ import annotations
 
 import functools
+import itertools
 import logging
 import re
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import xarray as xr
@@ -27,16 +28,18 @@ __all__ = ["adjoining", "continuing", "join_files", "name_pattern"]
 
 log = logging.getLogger(__name__)
 
+Kinds: TypeAlias = dict[tuple[Any, ...], list[Header]]
+
 FILES_OPEN = 2  # at once, of a joined sequence
-GAPS_TOLD = 5
+GAPS_LOGGED = 5
 LONGEST_GAP = np.timedelta64(10, "D")
-"""Files farther apart are of other storms or seasons, though their names differ in the time alone."""
+"""Files farther apart are of other storms or seasons, even if their names differ only in the time."""
 
 
 def name_pattern(path: Path, top: Path | None = None) -> str:
     """Return a file's name without its time, and the folders that lead to it without a date such as 2019 or 2019/12.
 
-    Files of one archive have the same pattern; in a name without a time, numbers make no difference.
+    Files of one archive have the same pattern; numbers in a name without a time do not count.
 
     Parameters
     ----------
@@ -60,12 +63,12 @@ def continuing(headers: Iterable[Header], *, stamped: bool, together: bool = Fal
     headers : iterable of Header
         Of files with one name pattern.
     stamped : bool
-        Whether the names hold times: then files of one kind belong together unless ten days lie between them.
-        Otherwise (part_1, part_2; but also storm_1, storm_2) only those without a gap between them do.
+        The names hold times: files of one kind belong together unless ten days lie between them. Otherwise (part_1,
+        part_2; but also storm_1, storm_2) only those without a gap do.
     together : bool
-        Whether the user named the files one by one: then a longer gap between stamped files makes no difference.
+        The user named the files one by one: stamped files belong together whatever the gap.
     """
-    kinds: dict[tuple[Any, ...], list[Header]] = {}
+    kinds: Kinds = {}
     for header in headers:
         kinds.setdefault(header.kind, []).append(header)
     if stamped:
@@ -78,13 +81,12 @@ def continuing(headers: Iterable[Header], *, stamped: bool, together: bool = Fal
 
 
 def adjoining(groups: list[list[Header]]) -> list[list[Header]]:
-    """Return groups of files of several name patterns, named together, those as one that follow each other.
+    """Return groups of files of several name patterns, named together; join those that follow each other.
 
-    Only files whose pixels have the same place on the Earth follow each other: of others nothing says that they show
-    the same storm.
+    Only files whose pixels have the same place on the Earth follow each other: others may show another storm.
     """
     joined: list[list[Header]] = []
-    alike: dict[tuple[Any, ...], list[list[Header]]] = {}  # of those in `joined`, by kind: an archive holds thousands
+    alike: dict[tuple[Any, ...], list[list[Header]]] = {}  # those in `joined` by kind: an archive holds thousands
     for group in sorted(groups, key=lambda group: (group[0].times[0], group[0].path.name)):
         candidates = alike.setdefault(group[0].kind, []) if group[0].has_place else []
         for earlier in candidates:
@@ -98,16 +100,16 @@ def adjoining(groups: list[list[Header]]) -> list[list[Header]]:
     return joined
 
 
-def _moving_boxes(kinds: dict[tuple[Any, ...], list[Header]]) -> dict[tuple[Any, ...], list[Header]]:
-    """Put files together that differ in their grid alone, where most have one of their own: a box follows its storm."""
-    merged: dict[tuple[Any, ...], dict[tuple[Any, ...], list[Header]]] = {}
+def _moving_boxes(kinds: Kinds) -> Kinds:
+    """Join files that differ only in their grid if most have one each: a box follows its storm."""
+    merged: dict[tuple[Any, ...], Kinds] = {}
     for kind, members in kinds.items():
         merged.setdefault((*kind[:GRID], *kind[GRID + 1 :]), {})[kind] = members
-    result: dict[tuple[Any, ...], list[Header]] = {}
+    result: Kinds = {}
     for rest, grids in merged.items():
         files = sum(map(len, grids.values()))
         if files > 2 and 2 * len(grids) > files:
-            result[rest] = [header for members in grids.values() for header in members]
+            result[rest] = list(itertools.chain(*grids.values()))
         else:
             result |= grids
     return result
@@ -148,7 +150,7 @@ def join_files(headers: list[Header], name: str, reading: Reading) -> xr.DataArr
     """
     order = _frames_in_order(headers)
     times = np.array([headers[file].times[frame] for file, frame in order])
-    _tell_gaps(times, name)
+    _log_gaps(times, name)
     read = _JoinedFrames(headers, order, functools.partial(find_image, reading=reading))
     rows, columns = headers[0].kind[1:GRID]
     members: int | None = headers[0].kind[-1]
@@ -166,18 +168,17 @@ def join_files(headers: list[Header], name: str, reading: Reading) -> xr.DataArr
 
 
 def _coordinate(headers: list[Header], order: list[tuple[int, int]], name: str) -> xr.Variable:
-    """Return a coordinate of all files: as it is where it is the same in all, else along time, missing where absent."""
+    """Return a coordinate of all files: unchanged if it is the same in all, else along time, missing where absent."""
     held = [header.coords.get(name) for header in headers]
     known = [variable for variable in held if variable is not None]
     first = known[0]
     same = len(known) == len(held) and all(other is first or other.identical(first) for other in known)
     if same and "time" not in first.dims:
         return first
-    text = any(variable.dtype.kind in "US" for variable in known)
-    missing: Any = "" if text else np.nan
+    missing: Any = "" if any(variable.dtype.kind in "US" for variable in known) else np.nan
     dims = [dim for dim in first.dims if dim != "time"]
     fitting = [v if v is not None and [d for d in v.dims if d != "time"] == dims else None for v in held]
-    if len([variable for variable in fitting if variable is None]) > len(held) - len(known):
+    if sum(variable is not None for variable in fitting) < len(known):
         log.warning("%s has other dimensions from file to file; missing where it differs", name)
     empty = np.full(first.isel(time=0).shape if "time" in first.dims else first.shape, missing)
     values = []
@@ -189,43 +190,39 @@ def _coordinate(headers: list[Header], order: list[tuple[int, int]], name: str) 
 
 
 def _frames_in_order(headers: list[Header]) -> list[tuple[int, int]]:
-    """Return file and frame of each frame of the whole, in the order of time, each time once."""
-    every = [(time, file, frame) for file, header in enumerate(headers) for frame, time in enumerate(header.times)]
-    every.sort()
+    """Return the file and the number in it of each frame, in the order of time, each time once."""
+    every = sorted((time, file, n) for file, header in enumerate(headers) for n, time in enumerate(header.times))
     step = native_step(np.array([time for time, *_ in every]))
     near = np.timedelta64(1, "s") if step is None else tolerance_of(step)
     kept: list[tuple[Any, int, int]] = []
-    repeated: dict[tuple[int, int], int] = {}
+    repeated: Counter[tuple[int, int]] = Counter()
     for time, file, frame in every:
         if kept and file != kept[-1][1] and time - kept[-1][0] <= near:
-            pair = kept[-1][1], file
-            repeated[pair] = repeated.get(pair, 0) + 1
+            repeated[kept[-1][1], file] += 1
         else:
             kept.append((time, file, frame))
     for (earlier, later), count in repeated.items():
-        log.warning(
-            "%s overlaps %s: left out %s of it",
-            *(headers[later].path, headers[earlier].path.name, "1 frame" if count == 1 else f"{count} frames"),
-        )
+        frames = "1 frame" if count == 1 else f"{count} frames"
+        log.warning("%s overlaps %s: left out %s of it", headers[later].path, headers[earlier].path.name, frames)
     return [(file, frame) for _, file, frame in kept]
 
 
-def _tell_gaps(times: np.ndarray, name: str) -> None:
+def _log_gaps(times: np.ndarray, name: str) -> None:
     step = native_step(times)
     if step is None:
         return
     slots = nominal_times(times, step)
     missing = np.rint(np.diff(slots) / step).astype(int) - 1
     gaps = np.flatnonzero(missing > 0)
-    for gap in gaps[:GAPS_TOLD]:
+    for gap in gaps[:GAPS_LOGGED]:
         after, before = (np.datetime_as_string(slots[gap + i], unit="m") for i in (0, 1))
         log.info("%s: a gap of %d frames between %s and %s", name, missing[gap], after, before)
-    if len(gaps) > GAPS_TOLD:
-        log.info("%s: %d more gaps", name, len(gaps) - GAPS_TOLD)
+    if len(gaps) > GAPS_LOGGED:
+        log.info("%s: %d more gaps", name, len(gaps) - GAPS_LOGGED)
 
 
 class _JoinedFrames:
-    """Frames by number from many files, in kelvin and unmasked; a few of the files are held open."""
+    """Read frames by number from many files, in kelvin and unmasked; hold a few files open."""
 
     def __init__(self, headers: list[Header], order: list[tuple[int, int]], find: Callable[[Path], Image]) -> None:
         self.paths, self.order, self.find = [header.path for header in headers], order, find

@@ -1,4 +1,4 @@
-"""Opening sequences, whatever their format."""
+"""Open sequences, whatever their format."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from typing import TypeVar, Unpack
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io import finding
 from tempogan_eddy.io.choice import NoSequenceError
-from tempogan_eddy.io.finding import Paths
+from tempogan_eddy.io.finding import Paths, search
 from tempogan_eddy.io.format import StoredSequence
 from tempogan_eddy.io.names import listed
-from tempogan_eddy.io.reading import ReaderOptions, Reading
+from tempogan_eddy.io.reading import ReaderOptions
 
-__all__ = ["choose", "find_sequences", "open_found", "open_sequence", "open_sequences", "search"]
+__all__ = ["choose", "find_sequences", "open_found", "open_sequence", "open_sequences"]
 
 log = logging.getLogger(__name__)
 
@@ -38,27 +37,26 @@ def open_sequence(
     Parameters
     ----------
     path : str, Path or sequence of such
-        A NetCDF or HDF5 file, a Zarr store, a folder of PNG or Digital Typhoon frames, a folder that holds such, a
-        pattern such as ``merg_2019*.nc4``, or several of these. Files that continue each other (same variable, grid
-        and sensor, other times) are one sequence.
+        A NetCDF or HDF5 file, a Zarr store, a folder of PNG or Digital Typhoon frames, a folder of these, a pattern
+        such as ``merg_2019*.nc4``, or several of these. Files that continue each other (same variable, grid and
+        sensor, other times) are one sequence.
     storm : str, optional
-        Which sequence, where the path holds several; a single file may be called by what it says of itself
-        (its attribute ``sequence``) too.
+        Name of the sequence, if the path holds several; a single file also answers to its attribute ``sequence``.
     format : str, optional
         One of ``FORMATS``: open nothing else.
     variable : str, optional
-        The variable of a NetCDF file or Zarr store; found by the CF conventions otherwise.
+        The variable of a NetCDF file or Zarr store; by default found by the CF conventions.
     grey_kelvin : tuple of float, default (170, 320)
-        Kelvin of a PNG's black and of its white, where the PNG does not record them.
+        Kelvin of black and of white in PNGs that do not record them.
     cadence : str, default "1h"
-        Time between PNG frames whose names hold no time, as a pandas offset such as ``1h`` or ``30min``.
+        Time between PNG frames whose names hold no time, such as ``1h`` or ``30min``.
     valid_kelvin : tuple of float, default (160, 330)
         Values below the first or from the second on are missing; the log says how many.
     unreadable : {"error", "gap"}, default "error"
-        Whether a frame or one file of many that cannot be read is an error, or is left out with a warning.
+        A frame, or one file of many, that cannot be read is an error or left out with a warning.
     time_from : {"auto", "attributes", "name"}, default "auto"
-        Where a single frame has its time from: its time variable, else its attributes, else the file's name; or one of
-        the last two alone.
+        Source of a single frame's time: its time variable, else its attributes, else the file's name; or one of the
+        last two alone.
 
     Returns
     -------
@@ -68,7 +66,7 @@ def open_sequence(
     Raises
     ------
     InputError
-        If the path is missing, unreadable, holds nothing known, or several sequences and none was named.
+        The path is missing or unreadable, or holds nothing known, or several sequences and `storm` is not given.
     """
     found = find_sequences(path, format, **options)
     if storm is None and 1 < len(found) <= FEW:
@@ -90,7 +88,7 @@ def open_sequence(
 def _with_temperatures(
     found: dict[str, StoredSequence], options: ReaderOptions
 ) -> dict[str, xr.DataArray | InputError]:
-    """Open what holds brightness temperature, or say why it cannot: a table or a flow beside it is no choice."""
+    """Open the sequences, or return the error; leave out files without brightness temperature, such as a flow."""
     opened: dict[str, xr.DataArray | InputError] = {}
     for name, stored in found.items():
         try:
@@ -110,9 +108,9 @@ def open_sequences(
 ) -> dict[str, xr.DataArray]:
     """Open every sequence that paths hold, by name.
 
-    A sequence is named by its folder, file stem (without the time, where files were joined) or Zarr group, and where
-    two names are the same by the whole relative path joined with ``_``. Hidden files and folders are passed over. A
-    NetCDF file without brightness temperature beside others is left out with a warning.
+    The name of a sequence is its folder, file stem (without the time, if files were joined) or Zarr group; if two names
+    are the same, the whole relative path joined with ``_``. Hidden files and folders are skipped. A NetCDF file
+    without brightness temperature beside others is left out with a warning.
 
     Parameters
     ----------
@@ -127,7 +125,7 @@ def open_sequences(
     Raises
     ------
     InputError
-        If the path is missing, nothing in it is a sequence, or one cannot be opened.
+        The path is missing, holds no sequence, or one cannot be opened.
     """
     return open_found(find_sequences(path, format, **options), path, **options)
 
@@ -135,7 +133,7 @@ def open_sequences(
 def open_found(
     found: Mapping[str, StoredSequence], path: Paths, **options: Unpack[ReaderOptions]
 ) -> dict[str, xr.DataArray]:
-    """Open what was found at a path; as `open_sequences`."""
+    """Open the sequences found at a path; as `open_sequences`."""
     opened: dict[str, xr.DataArray] = {}
     for name, stored in found.items():
         try:
@@ -152,13 +150,12 @@ def open_found(
 def find_sequences(
     paths: Paths, format: str | None = None, **options: Unpack[ReaderOptions]
 ) -> dict[str, StoredSequence]:
-    """Return what paths hold, by name, unopened; the options are those of :func:`open_sequence`.
+    """Return the unopened sequences that paths hold, by name; the options are those of :func:`open_sequence`.
 
     Raises
     ------
     InputError
-        A path is missing or holds nothing known, two sequences have one name, or one of many files that continue each
-        other cannot be read.
+        A path is missing or holds nothing known, two sequences have one name, or one of many files cannot be read.
     """
     found = search(paths, format, **options)
     for stored in found.values():
@@ -167,18 +164,13 @@ def find_sequences(
     return found
 
 
-def search(paths: Paths, format: str | None = None, **options: Unpack[ReaderOptions]) -> dict[str, StoredSequence]:
-    """Return the same although a file cannot be read; opened, its sequence says why."""
-    return finding.find_sequences(paths, format, Reading(**options))
-
-
 def choose(found: Mapping[str, Found], name: str | None, path: Paths) -> Found:
-    """Return the sequence of this name among those found at a path, or without a name the only one.
+    """Return the sequence of this name among those found at a path; without a name, the only one.
 
     Raises
     ------
     InputError
-        If there is none of this name, or there are several and none was named.
+        There is none of this name, or there are several and no name is given.
     """
     if name is None and len(found) > 1:
         raise InputError(

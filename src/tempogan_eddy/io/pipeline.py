@@ -1,4 +1,4 @@
-"""Frames from a lazy sequence to a writer: the next are read and computed while one is written."""
+"""Frames from a lazy sequence to a writer: read and compute the next chunk while one is written."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def write_frames(da: xr.DataArray, write: Callable[[int, np.ndarray], None], on_
     """Compute the frames of a sequence in order and write each of them, holding two chunks at most.
 
     A second thread reads and computes a chunk while this one writes the chunk before. SIGINT and SIGTERM end the loop
-    between two frames: the thread finishes its chunk, or is left alone after two seconds, since it changes no file.
-    At the end, warn if every pixel was missing: a lazy sequence shows wrong units nowhere else.
+    between two frames and wait two seconds at most for the thread, which changes no file. At the end, warn if every
+    pixel was missing: only then do wrong units of a lazy sequence show.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def write_frames(da: xr.DataArray, write: Callable[[int, np.ndarray], None], on_
 
 
 def _frames_ahead(reader: FrameReader, signals: HeldSignals) -> Generator[np.ndarray]:
-    """Yield the frames (y, x); each chunk is computed while the frames of the one before are in use."""
+    """Yield the frames (y, x); compute each chunk while the frames of the one before are in use."""
     worker = ThreadPoolExecutor(1)
     computed: Future[np.ndarray] | None = None
     pending: Future[np.ndarray] | None = None

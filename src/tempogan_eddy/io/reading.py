@@ -1,4 +1,4 @@
-"""How files are read."""
+"""Options of reading files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["ReaderOptions", "Reading"]
 
 
 class ReaderOptions(TypedDict, total=False):
-    """How files are read; `open_sequence` describes each option."""
+    """Options of reading, any of them; `open_sequence` describes each."""
 
     variable: str | None
     grey_kelvin: tuple[float, float]
@@ -25,7 +25,7 @@ class ReaderOptions(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Reading:
-    """How files are read, complete; `open_sequence` describes each option."""
+    """Options of reading, all of them; `open_sequence` describes each."""
 
     variable: str | None = None
     grey_kelvin: tuple[float, float] = GREY_KELVIN

@@ -1,6 +1,6 @@
-"""The one place that reads a time out of a file's name.
+"""Read the time in a file's name.
 
-The first of these that a name holds tells its time, in UTC:
+The first of these in a name is its time, in UTC:
 
 ====================================== ==================================================================
 name                                   what is read
@@ -18,7 +18,7 @@ name                                   what is read
 ====================================== ==================================================================
 
 Of several stamps of the last three kinds the leftmost counts: it is the start. A zone beside the clock is converted
-where it is one of ``ZONES`` or written ``+0900``. Everything else that looks like a time is refused.
+if it is one of ``ZONES`` or written as ``+0900``. Anything else that looks like a time is an error.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from tempogan_eddy.errors import InputError
 __all__ = ["name_without_time", "time_in_name", "zone_in_name"]
 
 ZONES = {"Z": 0, "z": 0, "UTC": 0, "GMT": 0, "JST": 9, "KST": 9, "HKT": 8, "SGT": 8, "PHT": 8, "AEST": 10, "NZST": 12}
-"""Zones that mean one thing, and the hours that they are ahead of UTC."""
+"""Unambiguous zones, in hours ahead of UTC."""
 
 UNCLEAR_ZONES = (
     *("CST", "EST", "EDT", "CDT", "MST", "MDT", "PST", "PDT", "HST", "IST", "BST", "CET", "CEST"),
@@ -86,23 +86,23 @@ LOOSE_ZONE = _pattern(r"-\d{4}(?!\d)")
 NOT_START = _pattern(r"(?<![A-Za-z\d])(?:[ec]\d{11,}|c\d{8})(?!\d)")
 NOT_GENERAL = _pattern(r"(?<![A-Za-z\d])(?:[ec]\d{11,}|c\d{8}|s\d{14})(?!\d)")
 HURSAT_STATE = _pattern(r"\.\d+\.([A-Z]{3}-\d+)\.\d+(?=\.hursat)")
-"""View angle, satellite and wind in HURSAT's names: the numbers change from frame to frame."""
+"""View angle, satellite and wind in HURSAT's names; the numbers differ from frame to frame."""
 
 
 def time_in_name(name: str, *, date_is_enough: bool = False) -> np.datetime64 | None:
-    """Return the time (datetime64[ns], UTC) that a file's name tells, or None if it tells none.
+    """Return the time (datetime64[ns], UTC) in a file's name, or None if there is none.
 
     Parameters
     ----------
     name : str
         With or without its suffix, without its folder.
     date_is_enough : bool
-        Whether a date without a clock means 00 UTC; it is no time otherwise.
+        A date without a clock means 00 UTC; otherwise it is no time.
 
     Raises
     ------
     InputError
-        The name holds what looks like a time but cannot be one, or can be read in two ways.
+        The name holds a stamp that cannot be a time, or can be read in two ways.
     """
     impossible = None
     for match in _matches(name):
@@ -120,13 +120,13 @@ def time_in_name(name: str, *, date_is_enough: bool = False) -> np.datetime64 | 
 
 
 def zone_in_name(name: str) -> str | None:
-    """Return the zone other than UTC from which :func:`time_in_name` converts the time in a name, if there is one."""
-    told = next((match for match in _matches(name) if _is_time(name, match)), None)
-    return _zone(name, told) if told and _hours_before_utc(name, told) else None
+    """Return the zone, other than UTC, from which :func:`time_in_name` converts the time in a name, or None."""
+    stamp = next((match for match in _matches(name) if _is_time(name, match)), None)
+    return _zone(name, stamp) if stamp and _hours_before_utc(name, stamp) else None
 
 
 def name_without_time(name: str) -> str:
-    """Return the name with ``#`` for each time and date: files that continue each other have one such pattern."""
+    """Return the name with ``#`` for each time and date, equal for files that continue each other."""
     name = NOT_START.sub(lambda match: match[0][0] + "#", name)
     for pattern in (*SPECIFIC, *GENERAL, DAY):
         name = pattern.sub(lambda match: _marked(match) if _is_time("", match) else match[0], name)
@@ -134,13 +134,13 @@ def name_without_time(name: str) -> str:
 
 
 def _marked(match: re.Match[str]) -> str:
-    """Return what a stamp becomes: ``#``, behind what the pattern needs in front of it."""
+    """Return ``#`` for a stamp, behind the characters that its pattern needs in front of it."""
     start = match.start("day") if "name" in match.groupdict() else match.start("year")
     return match[0][: start - match.start()] + "#"
 
 
 def _matches(name: str) -> Iterator[re.Match[str]]:
-    """Yield what looks like a time with a clock: the specific patterns first, then from left to right."""
+    """Yield stamps with a clock: the specific patterns first, then the others from left to right."""
     for pattern in SPECIFIC:
         yield from pattern.finditer(name)
     text = _without_goes(name)
@@ -162,7 +162,7 @@ def _is_time(name: str, match: re.Match[str]) -> bool:
 
 
 def _time(name: str, match: re.Match[str]) -> np.datetime64:
-    """Return the time that a match tells; ValueError if there is no such time."""
+    """Return the time of a match; raise ValueError if there is no such time."""
     part = match.groupdict()
 
     def number(key: str, default: int = 0) -> int:
@@ -181,14 +181,14 @@ def _time(name: str, match: re.Match[str]) -> np.datetime64:
 
 
 def _zone(name: str, match: re.Match[str]) -> str:
-    """Return the zone that stands beside a stamp, empty if there is none."""
+    """Return the zone beside a stamp, empty if there is none."""
     zone = (match.groupdict().get("zone") or "").strip(" _.-")
     leading = LEADING_ZONE.search(name[: match.start()])
     return zone or (leading[1] if leading else "")
 
 
 def _hours_before_utc(name: str, match: re.Match[str]) -> float:
-    """Return what a stamp's zone is ahead of UTC, in hours; refuse a time that can be read in two ways."""
+    """Return the hours that a stamp's zone is ahead of UTC; refuse a time that can be read in two ways."""
     part, zone, after = match.groupdict(), _zone(name, match), name[match.end() :]
     glued = part.get("hour") and not part.get("minute") and match[0].isdigit()
     if (glued and LOOSE_MINUTES.match(after)) or (part.get("iso") and not zone and LOOSE_ZONE.match(after)):

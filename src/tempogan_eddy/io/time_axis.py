@@ -1,4 +1,4 @@
-"""Which variable tells the times of an image variable; where none does, attributes or the file's name."""
+"""Find the times of an image variable: in another variable, in attributes or in the file's name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["TIME_FROM", "find_time", "frame_time"]
 
 TIME_FROM = ("auto", "attributes", "name")
 
-# Of several single times, the first of these; a scan's start stands for its frame where no time is called the frame's.
+# Of several single times, choose the first of these; a scan's start stands for its frame if no name says the frame's.
 SCALAR_NAMES = ("time", "t", "nominal_time", "image_time", "start_time", "time_coverage_start", "date")
 MOMENTS = (
     *("nominal_time", "image_time", "start_time", "time_coverage_start", "observation_time", "acquisition_time"),
@@ -65,10 +65,8 @@ def find_time(dataset: xr.Dataset, da: xr.DataArray) -> str | None:
 
 
 def _is_time(name: Any, variable: xr.Variable) -> bool:
-    if role_of(name, variable.attrs, variable.dtype) != "time":
-        return False
-    # Called time and nothing else: numbers of frames, unless they spell dates.
-    return variable.dtype.kind in "iufMSUO" and variable.size > 0
+    is_time = role_of(name, variable.attrs, variable.dtype) == "time"
+    return is_time and variable.dtype.kind in "iufMSUO" and variable.size > 0
 
 
 def _rank(name: str, variable: xr.Variable) -> tuple[bool, int, bool, str]:
@@ -81,7 +79,7 @@ def _rank(name: str, variable: xr.Variable) -> tuple[bool, int, bool, str]:
 def frame_time(
     path: Path, attributes: tuple[Mapping[Any, Any], ...], time_from: str = "auto"
 ) -> tuple[np.datetime64, str] | None:
-    """Return the time of a file's one frame, without a time variable, and where it was found; None if nowhere.
+    """Return the time of a single frame without a time variable, and its source; None if there is none.
 
     Parameters
     ----------
@@ -95,17 +93,15 @@ def frame_time(
     Raises
     ------
     InputError
-        If `time_from` names a place that tells no time.
+        The source that `time_from` names has no time.
     """
     if time_from in ("auto", "attributes"):
         for attrs in attributes:
             if found := _in_attributes(attrs):
                 return found
-    if time_from in ("auto", "name"):
-        moment = time_in_name(path.name)
-        if moment is not None:
-            zone = zone_in_name(path.name)
-            return moment, f"file name, whose clock is {zone}" if zone else "file name"
+    if time_from in ("auto", "name") and (moment := time_in_name(path.name)) is not None:
+        zone = zone_in_name(path.name)
+        return moment, f"file name, whose clock is {zone}" if zone else "file name"
     if time_from != "auto":
         place = "attributes" if time_from == "attributes" else "name"
         raise InputError(f"{path} tells no time in its {place}; use another --time-from (data.time_from).")
@@ -115,8 +111,7 @@ def frame_time(
 def _in_attributes(attrs: Mapping[Any, Any]) -> tuple[np.datetime64, str] | None:
     lower = {str(name).lower(): value for name, value in attrs.items()}
     for name in MOMENTS:
-        moment = parse_moment(lower.get(name, ""))
-        if moment is not None:
+        if (moment := parse_moment(lower.get(name, ""))) is not None:
             return moment, f"attribute {name}"
     for day, clock in PAIRS:
         if day.lower() in lower and clock.lower() in lower:

@@ -1,4 +1,4 @@
-"""Numbers and texts to times: CF units and calendars, decimal dates, ISO texts."""
+"""Decode numbers and texts to times: CF units and calendars, decimal dates, ISO texts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MICROSECONDS: dict[str, float] = {
     **dict.fromkeys(("us", "microsec", "microsecs", "microsecond", "microseconds"), 1),
     **dict.fromkeys(("ns", "nanosec", "nanosecs", "nanosecond", "nanoseconds"), 1e-3),
 }
-# Calendars whose dates are written as ours are; a date that ours does not have (30 February) is refused.
+# Calendars whose dates are taken as written; refuse a date that the standard calendar lacks (30 February).
 LABELLED = {"noleap", "365_day", "all_leap", "366_day", "360_day"}
 STANDARD = {"standard", "gregorian", "proleptic_gregorian"}
 DIGITS = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
@@ -50,10 +50,10 @@ def decode_times(values: np.ndarray, attrs: Mapping[Any, Any], where: str | Path
     Parameters
     ----------
     values : array of any shape
-        As the file holds them, NaN where missing.
+        As stored, NaN where missing.
     attrs : mapping
-        ``units`` and ``calendar``, after CF 4.4. Without units, whole numbers such as 2019122509 and ISO texts are read
-        as the dates they spell.
+        ``units`` and ``calendar``, after CF 4.4. Without units, whole numbers such as 2019122509 and ISO texts spell
+        dates.
     where : str or Path
         File and variable, for messages.
 
@@ -65,7 +65,7 @@ def decode_times(values: np.ndarray, attrs: Mapping[Any, Any], where: str | Path
     Raises
     ------
     InputError
-        The units, calendar or values are no dates that the standard calendar has; the message names them.
+        The units, calendar or values give no date of the standard calendar; the message names them.
     """
     values = np.asarray(values)
     units, calendar = text_of(attrs.get("units", "")), text_of(attrs.get("calendar", "standard")).lower() or "standard"
@@ -123,9 +123,9 @@ def _since(values: np.ndarray, units: str, calendar: str, where: str | Path) -> 
         epoch = _epoch(epoch_text, calendar)
     except (ValueError, OverflowError, TypeError):
         raise InputError(f"{where} has the units {units!r}, whose epoch is no date; correct them.") from None
-    known = np.isfinite(values) if values.dtype.kind == "f" else np.ones(values.shape, bool)
+    known = np.isfinite(values)
     counted = np.where(known, values, 0)
-    # As large as a sum that still fits; more is no time of an image.
+    # A larger sum would overflow, and is no time of an image.
     if np.abs(counted.astype(float)).max(initial=0) * MICROSECONDS[unit] > 2**62:
         raise _no_date(where, units, calendar)
     whole = np.floor(counted).astype(np.int64)
@@ -146,7 +146,7 @@ def _since(values: np.ndarray, units: str, calendar: str, where: str | Path) -> 
 
 @cache
 def _parts(units: str) -> tuple[str, str, int]:
-    """Return the unit, the epoch in the one form that cftime reads in every calendar, and its zone, microseconds."""
+    """Return the unit, the epoch in the form that cftime reads in every calendar, and its zone in microseconds."""
     unit, _, epoch = re.split(r"\s+", units.strip(), maxsplit=2)
     found = EPOCH.fullmatch(re.sub(r"^(\d{4})(\d\d)(\d\d)(?!\d)", r"\1-\2-\3", epoch.strip()))
     if found is None:
@@ -168,12 +168,12 @@ def _dates(values: Any, units: str, calendar: str) -> Any:
 
 
 def _by_calendar(dates: np.ndarray, units: str, calendar: str, where: str | Path) -> np.ndarray:
-    """Return dates of another calendar, or counted from before ours began, as ours."""
+    """Convert dates of another calendar, or counted from before the standard one began, to the standard calendar."""
     times = np.full(dates.shape, np.datetime64("NaT", "us"))
     for index, date in np.ndenumerate(dates):
         try:
-            ours = date if calendar in LABELLED else date.change_calendar("proleptic_gregorian")
-            times[index] = np.datetime64(ours.isoformat(), "us")
+            standard = date if calendar in LABELLED else date.change_calendar("proleptic_gregorian")
+            times[index] = np.datetime64(standard.isoformat(), "us")
         except ValueError:
             raise InputError(
                 f"{where} holds the date {date.isoformat()} of the calendar {calendar!r} ({units!r}), which the "

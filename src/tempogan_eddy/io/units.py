@@ -1,4 +1,4 @@
-"""Units of temperature, in every spelling that real archives use: one rule for all readers."""
+"""Units of temperature in the spellings of real archives: one rule for all readers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["KELVIN", "Conversion", "kelvin_conversion", "text_of"]
 
 @dataclass(frozen=True)
 class Conversion:
-    """How values in a unit become kelvin: ``scale * value + offset``."""
+    """Conversion of a unit to kelvin: ``scale * value + offset``."""
 
     scale: float = 1.0
     offset: float = 0.0
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Return values in kelvin; the same object where they are kelvin already."""
+        """Return values in kelvin; the same object if they are in kelvin already."""
         if self.scale != 1.0:
             values = values * self.scale
         return values + self.offset if self.offset else values
@@ -34,8 +34,7 @@ KELVIN = Conversion()
 CELSIUS = Conversion(offset=273.15)
 FAHRENHEIT = Conversion(5 / 9, 459.67 * 5 / 9)
 
-# Names without "degree" before and without a plural "s" behind, lower case, in the vocabularies of UDUNITS and pint
-# and in misspellings found in files.
+# Lower-case names without "degree", from UDUNITS and pint, and misspellings found in files.
 NAMES = {
     **dict.fromkeys(("k", "kelvin", "kelvins", "\u212a"), KELVIN),
     **dict.fromkeys(("c", "celsius", "celcius", "centigrade", "\u2103"), CELSIUS),
@@ -55,13 +54,13 @@ def text_of(value: Any) -> str:
 
 
 def kelvin_conversion(units: Any) -> Conversion | None:
-    """Return how values in these units become kelvin, or None if they are no temperature.
+    """Return the conversion of units to kelvin, or None if they are no temperature.
 
     Parameters
     ----------
     units : str, bytes or array of one such
-        For example ``K``, ``K (kelvin)``, ``[K]``, ``degrees_kelvin``, ``degC``, ``0.01 K``, ``degF``. Capital letters,
-        blanks, brackets, and an explanation in brackets make no difference.
+        For example ``K``, ``K (kelvin)``, ``[K]``, ``degrees_kelvin``, ``degC``, ``0.01 K``, ``degF``. Case, blanks,
+        brackets, and an explanation in brackets do not count.
     """
     text = text_of(units).replace("\u00c2\u00b0", "\u00b0").lower()  # UTF-8 that was read as Latin-1
     text = re.sub(r"\s+", " ", text.strip("[](){}<>\"' ."))
@@ -74,13 +73,10 @@ def kelvin_conversion(units: Any) -> Conversion | None:
 
 def _conversion(text: str) -> Conversion | None:
     text = text.strip(" _.")
-    factor = FACTOR.fullmatch(text)
-    if factor:
-        inner = _conversion(factor[2])
-        number = float(factor[1])
+    if factor := FACTOR.fullmatch(text):
+        inner, number = _conversion(factor[2]), float(factor[1])
         return Conversion(inner.scale * number, inner.offset) if inner and number > 0 else None
-    named = NAMES.get(DEGREE.sub("", text, count=1).strip())
-    if named:
+    if named := NAMES.get(DEGREE.sub("", text, count=1).strip()):
         return named
     for prefix, number in PREFIXES.items():
         if text.removeprefix(prefix) in ("k", "kelvin", "kelvins") and text.startswith(prefix):

@@ -1,4 +1,4 @@
-"""Walking folders that may hold anything: links in a circle, dangling links, pipes and devices."""
+"""Walk folders that may hold anything: links in a circle, dead links, pipes and devices."""
 
 from __future__ import annotations
 
@@ -15,21 +15,16 @@ __all__ = ["Seen", "entries", "names_in", "refuse_special", "walk"]
 log = logging.getLogger(__name__)
 
 DEEPEST = 64  # folders below the one that is walked
-SPECIAL = {
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
+SPECIAL = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
 
 def refuse_special(path: Path) -> None:
-    """Refuse what is neither a file nor a folder, before opening it can wait for ever.
+    """Refuse a path that is neither a file nor a folder: opening a pipe may wait for ever.
 
     Raises
     ------
     InputError
-        The path is a pipe, a socket, a device, a link that leads nowhere or in a circle, or missing.
+        The path is a pipe, a socket, a device, a dead link or a link in a circle, or missing.
     """
     try:
         mode = path.stat().st_mode
@@ -39,19 +34,18 @@ def refuse_special(path: Path) -> None:
         raise InputError(f"{path} cannot be read ({error.strerror or error}); give a file or folder.") from None
     except ValueError:  # a null character
         raise InputError(f"{str(path)!r} cannot be the name of a file.") from None
-    kind = SPECIAL.get(stat.S_IFMT(mode))
-    if kind:
+    if kind := SPECIAL.get(stat.S_IFMT(mode)):
         raise InputError(f"{path} is {kind}, not a file or folder.")
 
 
 class Seen:
-    """The folders and files that a walk has met, by what they are rather than by name."""
+    """The folders and files that a walk has met, by device and inode."""
 
     def __init__(self) -> None:
         self._met: set[tuple[int, int]] = set()
 
     def first_time(self, path: Path) -> bool:
-        """Whether a path leads to what was not met before; what cannot be looked at counts as met."""
+        """Return whether a path leads to a new file or folder; an unreadable path counts as met."""
         try:
             status = path.stat()
         except OSError:
@@ -63,7 +57,7 @@ class Seen:
 
 
 def names_in(folder: Path) -> list[str]:
-    """Return the names in a folder without those that are hidden, whatever they are.
+    """Return the names in a folder without hidden ones.
 
     Raises
     ------
@@ -77,10 +71,10 @@ def names_in(folder: Path) -> list[str]:
 
 
 def entries(folder: Path) -> list[Path]:
-    """Return the files and folders in a folder by name, those that are links last.
+    """Return the files and folders in a folder by name, links last.
 
-    Links that lead nowhere, pipes, sockets and devices are left out with a line in the log. Links come last, so
-    that a walk meets each folder under its own name where it has one.
+    Leave out dead links, pipes, sockets and devices, and log them. Links come last, so that a walk meets each folder
+    under its own name if it has one.
 
     Raises
     ------
@@ -97,8 +91,8 @@ def entries(folder: Path) -> list[Path]:
 def walk(top: Path) -> Iterator[Path]:
     """Yield the files and folders below a folder, parents first, each once whatever links lead to it.
 
-    Walking ends for every tree: a link to a folder above is not followed, and nothing deeper than 64 folders is
-    looked at (a line in the log says so). A folder that cannot be listed is passed over in the same way.
+    The walk always ends: do not follow links to a folder above, nor go deeper than 64 folders. Skip these, and
+    folders that cannot be listed, with a line in the log.
     """
     seen = Seen()
     seen.first_time(top)

@@ -19,7 +19,7 @@ def _recognise(path: Path) -> bool:
     if not path.is_dir():
         return path.suffix.lower() == ".png"
     names = names_in(path)
-    # Pictures beside sequences of another format illustrate them.
+    # Pictures beside sequences of another format only illustrate them.
     return any(name.lower().endswith(".png") for name in names) and not any(map(named_like_data, names))
 
 

@@ -21,7 +21,7 @@ def zarr_attributes(path: Path) -> dict[str, Any]:
 
 
 def holds_only_zarr(path: Path) -> bool:
-    """Return whether a folder is a Zarr store or group, of any version, without files of somebody else in it."""
+    """Return whether a folder is a Zarr store or group, of any version, and holds no other files."""
     marks = {*ZARR_MARKS, ".zattrs"}
     entries = list(path.iterdir())
     return any(entry.name in marks for entry in entries) and all(
