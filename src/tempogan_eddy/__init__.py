@@ -10,7 +10,7 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # for editors and type checkers, which see no names that are imported later
+if TYPE_CHECKING:  # for editors and type checkers, which cannot see lazy imports
     from tempogan_eddy.config import load_config as load_config
     from tempogan_eddy.dataset.coarsening import coarsen as coarsen
     from tempogan_eddy.dataset.typhoon import TyphoonDataset as TyphoonDataset
@@ -57,7 +57,7 @@ def __dir__() -> list[str]:
 
 
 def _register_accessor() -> None:
-    """Give DataArrays their ``eddy`` where xarray is imported; to import it takes longer than ``--help`` may."""
+    """Give DataArrays their ``eddy`` if xarray is imported; importing it here would slow ``--help``."""
     if "xarray" in sys.modules:
         importlib.import_module("tempogan_eddy.accessor")
 

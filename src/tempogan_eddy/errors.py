@@ -1,10 +1,10 @@
-"""The errors a user can cause and repair."""
+"""The errors that a user can cause and repair."""
 
 __all__ = ["InputError", "TrainingError"]
 
 
 class InputError(Exception):
-    """Something the user gave is not usable.
+    """An input of the user is not usable.
 
     The message is one sentence that names the file, key or value and says what to do.
     The command line prints it without a traceback and exits with code 2.
@@ -12,4 +12,4 @@ class InputError(Exception):
 
 
 class TrainingError(Exception):
-    """Training cannot go on (a loss that is not finite, say); the message says what to try."""
+    """Training cannot continue, such as after a loss that is not finite; the message says what to try."""

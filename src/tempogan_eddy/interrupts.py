@@ -1,7 +1,7 @@
-"""Ctrl-C and SIGTERM: how they end a program, and how they wait while something must not be cut short.
+"""Ctrl-C and SIGTERM: end a program, or wait for work that must not be interrupted.
 
 Python raises KeyboardInterrupt between any two instructions of the main thread. If that is just after a lock was taken,
-nobody releases the lock, and the next thread that wants it waits for good.
+nothing releases the lock, and the next thread that needs it waits for ever.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def farewell(error: KeyboardInterrupt) -> tuple[str, int]:
 
 
 class _Unfinished:
-    """How many blocks of this process would leave something unfinished if the process ended now."""
+    """Number of running `cleaned_up` blocks of this process."""
 
     blocks = 0
 
@@ -71,7 +71,7 @@ class Interrupter:
         self._unraisable = sys.unraisablehook
 
     def install(self) -> None:
-        """Handle the signals of this process from now on, except those that it was started to ignore."""
+        """Handle the signals of this process from now on, except those that it ignores already."""
         for number in STOPS + ALARM:
             if signal.getsignal(number) != signal.SIG_IGN:
                 self._previous[number] = signal.signal(number, self)
@@ -89,7 +89,7 @@ class Interrupter:
         self.received = self.received or number
         if self.at_once and not _Unfinished.blocks:
             sentence, code = farewell(self.error)
-            cursor = "\r\033[K\033[?25h" if os.isatty(2) else ""  # a progress bar hides it
+            cursor = "\r\033[K\033[?25h" if os.isatty(2) else ""  # a progress bar hides the cursor
             os.write(2, f"{cursor}Error: {sentence}\n".encode())
             os._exit(code)
         self._repeat(REPEAT)
@@ -126,7 +126,7 @@ class HeldSignals:
 
 @contextmanager
 def signals_held() -> Iterator[HeldSignals]:
-    """Hold back the signals that would end the main thread; deliver the first of them after the block.
+    """Hold back signals that would end the main thread; deliver the first of them after the block.
 
     Handlers of other programs stay as they are. In other threads, where no signal arrives, this does nothing.
     """

@@ -1,4 +1,4 @@
-"""The command line: parses and calls, nothing else. Heavy imports wait until a command runs."""
+"""The command line: parse and call, nothing else. Heavy imports wait until a command runs."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit.
 
-    The exit code is 0 when done, 1 for a failure, 2 for bad input, 130 after Ctrl-C, 143 after SIGTERM, and 141 when
-    nobody reads the output. After a signal the process ends at once: a thread that still computes would keep Python
-    from ending.
+    The exit code is 0 when done, 1 for a failure, 2 for bad input, 130 after Ctrl-C, 143 after SIGTERM, and 141 if
+    the reader of the output has closed it. After a signal the process ends at once, because a thread that still
+    computes would keep Python running.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         run(list(sys.argv[1:] if arguments is None else arguments))
     except BaseException as error:
-        # Typer has a code of its own for an interrupt before the command starts.
+        # Typer exits with another code if an interrupt arrives before the command starts.
         if isinstance(error, SystemExit) and not (error.code and interrupter.received):
             raise
         interrupter.uninstall(signal.SIG_IGN)
@@ -43,5 +43,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
             os._exit(code)
         sys.exit(code)
     finally:
-        # Python's own end has nothing left to clean up.
+        # Nothing is left for Python to clean up at exit.
         interrupter.uninstall(signal.SIG_DFL if arguments is None else None)

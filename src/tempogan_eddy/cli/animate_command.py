@@ -1,4 +1,4 @@
-"""The command that shows sequences side by side and moving."""
+"""The command animate: sequences side by side, moving."""
 
 from __future__ import annotations
 
@@ -7,20 +7,8 @@ from typing import Annotated
 
 import typer
 
+from tempogan_eddy.cli import options
 from tempogan_eddy.cli.files import read_one_of
-from tempogan_eddy.cli.options import (
-    Colours,
-    ConfigPath,
-    Credit,
-    InputFormat,
-    Overrides,
-    Overwrite,
-    Storm,
-    Time,
-    TimeFrom,
-    Variable,
-    settings,
-)
 from tempogan_eddy.cli.progress import frame_progress
 from tempogan_eddy.errors import InputError
 
@@ -29,8 +17,7 @@ __all__ = ["animate"]
 
 def animate(
     sources: Annotated[
-        list[Path],
-        typer.Argument(metavar="IN...", help="One a panel: NetCDF, Zarr, PNG or Digital Typhoon.", show_default=False),
+        list[Path], typer.Argument(metavar="IN...", help="One a panel: NetCDF, Zarr, PNG or Digital Typhoon.")
     ],
     output: Annotated[
         Path,
@@ -39,36 +26,27 @@ def animate(
             "-o",
             help="NAME.webp (best: small, or exact with --quality 100), .gif (plays everywhere, exact colours, large), "
             ".png (animated, exact, largest) or .mp4 (for players; its colours are the least exact).",
-            show_default=False,
         ),
     ],
-    labels: Annotated[
-        str | None,
-        typer.Option(help="A word or two over each panel, with commas between.", show_default=False),
-    ] = None,
-    storm: Storm = None,
-    time: Time = None,
-    variable: Variable = None,
-    time_from: TimeFrom = None,
-    colours: Colours = "infrared",
+    labels: Annotated[str | None, typer.Option(help="A word or two over each panel, with commas between.")] = None,
+    storm: options.Storm = None,
+    time: options.Time = None,
+    variable: options.Variable = None,
+    time_from: options.TimeFrom = None,
+    colours: options.Colours = "infrared",
     width: Annotated[
         int, typer.Option(min=160, max=8000, help="Pixels at most; enlarged only by whole numbers.")
     ] = 1200,
     fps: Annotated[float, typer.Option(min=0.1, max=60, help="Frames a second.")] = 6.0,
-    crop: Annotated[
-        str | None,
-        typer.Option(help="TOP,LEFT,HEIGHT,WIDTH in pixels of the finest input.", show_default=False),
-    ] = None,
+    crop: Annotated[str | None, typer.Option(help="TOP,LEFT,HEIGHT,WIDTH in pixels of the finest input.")] = None,
     every: Annotated[int, typer.Option(min=1, help="Show each n-th frame only.")] = 1,
-    member: Annotated[
-        str | None, typer.Option(help="Member of an ensemble; else the first.", show_default=False)
-    ] = None,
+    member: Annotated[str | None, typer.Option(help="Member of an ensemble; else the first.")] = None,
     quality: Annotated[int, typer.Option(min=1, max=100, help="Of WebP; 100 keeps every colour exactly.")] = 80,
-    credit: Credit = "",
-    input_format: InputFormat = None,
-    overwrite: Overwrite = False,
-    config: ConfigPath = None,
-    overrides: Overrides = None,
+    credit: options.Credit = "",
+    input_format: options.InputFormat = None,
+    overwrite: options.Overwrite = False,
+    config: options.ConfigPath = None,
+    overrides: options.Overrides = None,
 ) -> None:
     """Show sequences side by side and moving, with their times and a legend in kelvin."""
     from tempogan_eddy.display.animation import Animation
@@ -79,7 +57,7 @@ def animate(
     check_name(output, overwrite=overwrite, sources=sources)
     window = _window(crop)
     names = _labels(labels, sources)
-    data = settings(config, overrides, variable=variable, time_from=time_from).data
+    data = options.settings(config, overrides, variable=variable, time_from=time_from).data
     sequences = [read_one_of(source, storm, time, input_format, data) for source in sources]
     film = film_of(sequences, names, every, member)
     animation = Animation(film, palette=PALETTES[colours], width=width, crop=window, credit=credit)
@@ -90,9 +68,9 @@ def animate(
 
 
 def _labels(text: str | None, sources: list[Path]) -> list[str]:
-    names = (
-        [source.resolve().stem for source in sources] if text is None else [name.strip() for name in text.split(",")]
-    )
+    if text is None:
+        return [source.resolve().stem for source in sources]
+    names = [name.strip() for name in text.split(",")]
     if len(names) != len(sources):
         raise InputError(
             f"There are {len(sources)} inputs and {len(names)} labels; give one label for each (--labels)."

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 class Stopped(Exception):
-    """Carries to `run` an exception for which typer would end the program in its own way."""
+    """Carries an exception to `run`, because typer would end the program by itself."""
 
 
 class _Commands(TyperGroup):
@@ -76,7 +76,7 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _options(
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print more.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -86,7 +86,7 @@ def _options(
     logger.handlers[0].addFilter(_make_printable)
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     logger.propagate = False
-    if not verbose:  # loggers of libraries print through this one where nobody has set up others
+    if not verbose:  # the handler of loggers of libraries
         logging.lastResort = logging.NullHandler()
 
 
@@ -118,7 +118,7 @@ def run(words: Sequence[str]) -> None:
             finally:
                 sys.stdout.flush()
     except SystemExit as ended:
-        if isinstance(ended.__context__, BrokenPipeError):  # rich has noticed it first
+        if isinstance(ended.__context__, BrokenPipeError):  # raised within rich
             raise ended.__context__ from None
         raise
     except Stopped as stopped:
@@ -126,7 +126,7 @@ def run(words: Sequence[str]) -> None:
 
 
 def _print_any_character() -> None:
-    """Let names and attributes that the terminal's encoding does not know be printed as escapes."""
+    """Print characters that the encoding of the terminal lacks as escapes."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -135,5 +135,5 @@ def _print_any_character() -> None:
 def _log_warning(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
 ) -> None:
-    """Log what a library warns of, which is about our code and not about the user's files."""
+    """Log a warning of a library, which concerns our code and not the user's files."""
     log.debug("%s: %s (%s:%d)", category.__name__, str(message).partition("\n")[0], filename, lineno)

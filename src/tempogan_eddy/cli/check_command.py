@@ -1,4 +1,4 @@
-"""The command check: what of files or an archive is usable, what is not, and why."""
+"""The command check: which files of an archive are usable, which are not, and why."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tempogan_eddy.cli.options import ConfigPath, InputFormat, Json, Overrides, TimeFrom, Variable, settings
+from tempogan_eddy.cli import options
 from tempogan_eddy.cli.progress import frame_progress
+from tempogan_eddy.terminal import results_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,21 +26,19 @@ WIDEST = 100  # columns
 
 
 def check(
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="IN...", help="Files, folders or patterns of names.", show_default=False)
-    ],
+    paths: Annotated[list[Path], typer.Argument(metavar="IN...", help="Files, folders or patterns of names.")],
     all_frames: Annotated[bool, typer.Option("--all", help="Read every frame, not 50 of each sequence.")] = False,
-    variable: Variable = None,
-    time_from: TimeFrom = None,
-    input_format: InputFormat = None,
-    config: ConfigPath = None,
-    overrides: Overrides = None,
-    as_json: Json = False,
+    variable: options.Variable = None,
+    time_from: options.TimeFrom = None,
+    input_format: options.InputFormat = None,
+    config: options.ConfigPath = None,
+    overrides: options.Overrides = None,
+    as_json: options.Json = False,
 ) -> None:
-    """Tell what of files or a whole archive is usable, what is not, and why; exit with 1 if something is not."""
+    """Report which files of an archive are usable, which are not, and why; exit with 1 if one is not."""
     from tempogan_eddy.checking import check as look
 
-    data = settings(config, overrides, variable=variable, time_from=time_from).data
+    data = options.settings(config, overrides, variable=variable, time_from=time_from).data
     with frame_progress("checking") as advance:
         done = itertools.count(1)
         report = look(
@@ -60,11 +59,8 @@ def check(
 
 
 def _print(report: Report) -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    # Redirected output has no width: a name stays whole on its line.
-    console.width = min(console.width, WIDEST) if console.is_terminal else 10_000
+    console = results_console(width=10_000)  # a name stays whole on its line
+    console.width = min(console.width, WIDEST) if console.is_terminal else console.width
     if len(report.sequences) == 1:
         _print_facts(console, report.sequences[0])
     elif report.sequences:

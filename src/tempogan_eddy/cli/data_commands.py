@@ -8,69 +8,44 @@ from typing import Annotated, Any
 
 import typer
 
+from tempogan_eddy.cli import options
 from tempogan_eddy.cli.files import one_or_all, read, write
-from tempogan_eddy.cli.options import (
-    ConfigPath,
-    Exact,
-    Format,
-    Input,
-    InputFormat,
-    Json,
-    Output,
-    Overrides,
-    Overwrite,
-    Packed,
-    SensorName,
-    Storm,
-    Time,
-    TimeFrom,
-    Variable,
-    model_names,
-    precision_name,
-    settings,
-)
 from tempogan_eddy.cli.progress import storm_progress
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.terminal import printable
+from tempogan_eddy.terminal import printable, results_console
 
 __all__ = ["coarsen", "config", "info", "pack", "split", "synthesize"]
 
 
 def coarsen(
-    source: Input,
-    output: Output,
+    source: options.Input,
+    output: options.Output,
     scale: Annotated[
-        int | None, typer.Option(min=2, max=64, help="How many times coarser; else as configured.", show_default=False)
+        int | None, typer.Option(min=2, max=64, help="How many times coarser; else as configured.")
     ] = None,
-    sensor: Annotated[
-        SensorName | None,
-        typer.Option(help="How the coarse instrument sees; else as configured.", show_default=False),
-    ] = None,
+    sensor: Annotated[options.SensorName | None, typer.Option(help="Sensor model; else as configured.")] = None,
     sigma: Annotated[
-        float | None,
-        typer.Option(min=0.01, help="Gaussian only: standard deviation in fine pixels.", show_default=False),
+        float | None, typer.Option(min=0.01, help="Gaussian only: standard deviation in fine pixels.")
     ] = None,
-    noise: Annotated[
-        float | None, typer.Option(min=0, help="Standard deviation of added noise, K.", show_default=False)
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Decides the noise.")] = 0,
-    storm: Storm = None,
-    time: Time = None,
-    variable: Variable = None,
-    time_from: TimeFrom = None,
-    format: Format = None,
-    input_format: InputFormat = None,
-    packed: Packed = False,
-    exact: Exact = False,
-    overwrite: Overwrite = False,
-    config: ConfigPath = None,
-    overrides: Overrides = None,
+    noise: Annotated[float | None, typer.Option(min=0, help="Standard deviation of added noise, K.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
+    storm: options.Storm = None,
+    time: options.Time = None,
+    variable: options.Variable = None,
+    time_from: options.TimeFrom = None,
+    format: options.Format = None,
+    input_format: options.InputFormat = None,
+    packed: options.Packed = False,
+    exact: options.Exact = False,
+    overwrite: options.Overwrite = False,
+    config: options.ConfigPath = None,
+    overrides: options.Overrides = None,
 ) -> None:
     """See a sequence with a coarser instrument (the sensor model on files)."""
     from tempogan_eddy.dataset.sensor import SensorModel
 
-    precision = precision_name(packed, exact)
-    checked = settings(config, overrides, variable=variable, time_from=time_from)
+    precision = options.precision_name(packed, exact)
+    checked = options.settings(config, overrides, variable=variable, time_from=time_from)
     sequence = read(source, storm, time, input_format, checked.data)
     configured = checked.sensor
     model = SensorModel(
@@ -85,18 +60,18 @@ def coarsen(
 
 
 def pack(
-    source: Input,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The store, NAME.zarr.", show_default=False)],
-    variable: Variable = None,
-    time_from: TimeFrom = None,
-    overwrite: Overwrite = False,
-    config: ConfigPath = None,
-    overrides: Overrides = None,
+    source: options.Input,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The store, NAME.zarr.")],
+    variable: options.Variable = None,
+    time_from: options.TimeFrom = None,
+    overwrite: options.Overwrite = False,
+    config: options.ConfigPath = None,
+    overrides: options.Overrides = None,
 ) -> None:
-    """Put any input into one Zarr store that training reads, with times, masks and low-resolution flow."""
+    """Put any input into one Zarr store that training reads, with times, masks and lowres flow."""
     from tempogan_eddy.dataset.pack import pack as write_pack
 
-    checked = settings(config, overrides, variable=variable, time_from=time_from)
+    checked = options.settings(config, overrides, variable=variable, time_from=time_from)
     with storm_progress("packing") as advance:
         write_pack(one_or_all(source), output, checked, advance, overwrite=overwrite)
     size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
@@ -104,12 +79,12 @@ def pack(
 
 
 def split(
-    source: Input,
-    variable: Variable = None,
-    time_from: TimeFrom = None,
-    config: ConfigPath = None,
-    overrides: Overrides = None,
-    as_json: Json = False,
+    source: options.Input,
+    variable: options.Variable = None,
+    time_from: options.TimeFrom = None,
+    config: options.ConfigPath = None,
+    overrides: options.Overrides = None,
+    as_json: options.Json = False,
 ) -> None:
     """Print which frames would train, validate and test, and how many windows they give."""
     from tempogan_eddy.dataset.source import open_source
@@ -117,7 +92,7 @@ def split(
     from tempogan_eddy.dataset.windows import find_windows, link_frames, why_no_window
     from tempogan_eddy.io.cadence import duration_text, minutes
 
-    checked = settings(config, overrides, variable=variable, time_from=time_from)
+    checked = options.settings(config, overrides, variable=variable, time_from=time_from)
     cadence, tolerance = checked.data.cadence, checked.data.time_tolerance
     opened = open_source(one_or_all(source), checked)
     links = {name: link_frames(sequence, cadence, tolerance) for name, (sequence, _) in opened.items()}
@@ -155,15 +130,15 @@ def split(
 
 
 def synthesize(
-    output: Output,
+    output: options.Output,
     storms: Annotated[int, typer.Option(min=1, help="How many storms.")] = 6,
     frames: Annotated[int, typer.Option(min=1, help="Hourly frames of each.")] = 36,
     size: Annotated[int, typer.Option(min=32, help="Side of the frames in pixels.")] = 256,
-    seed: Annotated[int, typer.Option(help="Another seed, other storms.")] = 0,
-    format: Format = None,
-    packed: Packed = False,
-    exact: Exact = False,
-    overwrite: Overwrite = False,
+    seed: Annotated[int, typer.Option(help="Seed of the storms.")] = 0,
+    format: options.Format = None,
+    packed: options.Packed = False,
+    exact: options.Exact = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Simulate storms: a vortex with shear and eddies advecting, growing and dissolving cloud."""
     from tempogan_eddy.synthesis import synthesize as simulate
@@ -176,7 +151,7 @@ def synthesize(
             size=size,
             seed=seed,
             format=format,
-            precision=precision_name(packed, exact),
+            precision=options.precision_name(packed, exact),
             overwrite=overwrite,
             on_frame=advance,
         )
@@ -189,18 +164,17 @@ def info(
         typer.Argument(
             metavar="IN...",
             help="Data, a model, a checkpoint, or anything a command wrote.",
-            show_default=False,
-            autocompletion=model_names,
+            autocompletion=options.model_names,
         ),
     ],
-    variable: Variable = None,
-    time_from: TimeFrom = None,
-    as_json: Json = False,
+    variable: options.Variable = None,
+    time_from: options.TimeFrom = None,
+    as_json: options.Json = False,
     config: Annotated[
         bool, typer.Option("--config", help="Print the configuration a model was trained with, for train --config.")
     ] = False,
 ) -> None:
-    """Tell what any file or model is."""
+    """Describe any file or model."""
     from tempogan_eddy.inspection import inspect, is_model
 
     if config:
@@ -211,17 +185,14 @@ def info(
 
         print(json.dumps(load_model(path).config, indent=4))
         return
-    data = settings(None, None, variable=variable, time_from=time_from).data
+    data = options.settings(None, None, variable=variable, time_from=time_from).data
     facts = inspect(one_or_all(paths), data.reader_options())
     if as_json:
         print(json.dumps(facts, indent=2, default=str))
         return
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
-    if not console.is_terminal:  # redirected output has no width of its own
-        console.width = 110
+    console = results_console()
     for title, rows in facts.items():
         table = Table.grid(padding=(0, 2))
         table.add_column(style="dim", no_wrap=True)
@@ -233,7 +204,7 @@ def info(
 
 
 def _shown(value: Any) -> Any:
-    """A fact as a person reads it; brackets in it are no markup, and nothing in it steers the terminal."""
+    """Return a fact as text for people, without markup or control characters."""
     from rich.text import Text
 
     text = str(value)
@@ -245,12 +216,10 @@ def _shown(value: Any) -> Any:
 
 
 def config(
-    source: Annotated[
-        Path | None, typer.Argument(help="A configuration to check and complete.", show_default=False)
-    ] = None,
-    overrides: Overrides = None,
+    source: Annotated[Path | None, typer.Argument(help="A configuration to check and complete.")] = None,
+    overrides: options.Overrides = None,
     describe: Annotated[bool, typer.Option("--describe", help="Say what each key means and allows.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs; so it does without.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs (the default).")] = False,
 ) -> None:
     """Print the full configuration, defaults included, after checking it."""
     if describe and as_json:

@@ -1,4 +1,4 @@
-"""The command that hands a model to programs without PyTorch."""
+"""The command export: a model for programs without PyTorch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tempogan_eddy.cli.options import Overwrite, model_names
+from tempogan_eddy.cli import options
 
 __all__ = ["export"]
 
@@ -16,14 +16,12 @@ def export(
     model: Annotated[
         Path,
         typer.Argument(
-            help="faithful, eddy, a .safetensors model or a .pth checkpoint.",
-            show_default=False,
-            autocompletion=model_names,
+            help="faithful, eddy, a .safetensors model or a .pth checkpoint.", autocompletion=options.model_names
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file, NAME.onnx.", show_default=False)],
-    detail: Annotated[float | None, typer.Option(help="With eddy: from 0 (faithful) to 1.", show_default=False)] = None,
-    overwrite: Overwrite = False,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file, NAME.onnx.")],
+    detail: Annotated[float | None, typer.Option(help="With eddy: from 0 (faithful) to 1.")] = None,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Write a model as ONNX: kelvin in, kelvin out, frames of any size."""
     from tempogan_eddy.export import export_model

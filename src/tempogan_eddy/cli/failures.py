@@ -1,4 +1,4 @@
-"""The end of a command that failed: one sentence and an exit code for whatever was raised."""
+"""The end of a command that failed: one sentence and an exit code for any exception."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["FAILED", "INPUT", "PIPE_CLOSED", "end"]
 
 FAILED, INPUT, PIPE_CLOSED = 1, 2, 141
 
-# What torch says of memory in a RuntimeError, on the CPU and on devices.
+# How torch reports exhausted memory in a RuntimeError, on the CPU and on devices.
 NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
@@ -29,7 +29,7 @@ def end(error: BaseException) -> int:
     For an error of this package the sentence asks for a report. Its traceback goes to a file in the temporary folder
     and, with ``--verbose``, to the terminal.
     """
-    if isinstance(error, BrokenPipeError):  # as in `tempogan-eddy info FILE | head`: nobody reads on
+    if isinstance(error, BrokenPipeError):  # as in `tempogan-eddy info FILE | head`
         _close_output()
         return PIPE_CLOSED
     sentence, code = _sentence(error)
@@ -55,13 +55,10 @@ def _sentence(error: BaseException) -> tuple[str, int]:
             return f"The text {text!r} cannot be written as {error.encoding}; rename what is called so.", INPUT
         case OSError():
             return _of_the_system(error), INPUT
-    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _is_about_memory(error)):
+    exhausted = isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)
+    if exhausted or isinstance(error, MemoryError):
         return "There is not enough memory; take fewer or smaller frames, or smaller tiles (--tile).", FAILED
     return _of_ours(error), FAILED
-
-
-def _is_about_memory(error: RuntimeError) -> bool:
-    return any(words in str(error) for words in NO_MEMORY)
 
 
 def _of_the_system(error: OSError) -> str:
@@ -79,7 +76,7 @@ def _of_ours(error: BaseException) -> str:
 
 
 def _keep(error: BaseException) -> str:
-    """Write the traceback to a file, and say where it is."""
+    """Write the traceback to a file and return its name."""
     try:
         number, name = tempfile.mkstemp(prefix="tempogan-eddy-", suffix=".txt")
         os.close(number)
@@ -90,6 +87,6 @@ def _keep(error: BaseException) -> str:
 
 
 def _close_output() -> None:
-    """Let Python's own last flush of standard output go nowhere."""
+    """Send the last flush of standard output, at exit, to the null device."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -18,7 +18,7 @@ __all__ = ["one_or_all", "read", "read_one_of", "read_pairs", "write"]
 
 
 def one_or_all(paths: list[Path]) -> Path | list[Path]:
-    """Return the inputs of a command as the readers take them."""
+    """Return the inputs of a command as readers expect them: a single path, or a list."""
     return paths[0] if len(paths) == 1 else paths
 
 
@@ -63,7 +63,7 @@ def read_pairs(
     from tempogan_eddy.io import open_sequences, select_time
     from tempogan_eddy.io.open import choose, find_sequences
 
-    # The variable's name is the truth's; files of this package are read without it.
+    # The variable names one of the truth; files of this package need no name.
     ours = data.model_copy(update={"variable": None})
     highres = open_sequences(one_or_all(reconstructed), **ours.reader_options())
     inputs = open_sequences(one_or_all(lowres), **ours.reader_options()) if lowres else None

@@ -1,4 +1,4 @@
-"""The words that the command line was called with, for the history of what it writes."""
+"""The words of the command line, for the history of its outputs."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ WORDS: ContextVar[Sequence[str]] = ContextVar("words", default=())
 
 
 def history() -> str:
-    """The command that made a file."""
+    """Return the command, as one line of a shell."""
     return shlex.join(["tempogan-eddy", *WORDS.get()])

@@ -7,26 +7,8 @@ from typing import Annotated
 
 import typer
 
+from tempogan_eddy.cli import options
 from tempogan_eddy.cli.files import read, write
-from tempogan_eddy.cli.options import (
-    ConfigPath,
-    Exact,
-    Format,
-    Input,
-    InputFormat,
-    Output,
-    Overrides,
-    Overwrite,
-    Packed,
-    Storm,
-    Time,
-    TimeFrom,
-    Variable,
-    model_names,
-    one_of,
-    precision_name,
-    settings,
-)
 from tempogan_eddy.cli.progress import storm_progress
 
 __all__ = ["reconstruct", "train"]
@@ -34,23 +16,20 @@ __all__ = ["reconstruct", "train"]
 
 def train(
     data: Annotated[
-        list[Path] | None,
-        typer.Option("--data", help="Data instead of training.data_root (may be repeated).", show_default=False),
+        list[Path] | None, typer.Option(help="Data instead of training.data_root (may be repeated).")
     ] = None,
-    variable: Variable = None,
-    time_from: TimeFrom = None,
-    config: ConfigPath = None,
-    resume: Annotated[
-        str | None, typer.Option("--resume", help="A checkpoint to go on from, or auto.", show_default=False)
-    ] = None,
-    overrides: Overrides = None,
+    variable: options.Variable = None,
+    time_from: options.TimeFrom = None,
+    config: options.ConfigPath = None,
+    resume: Annotated[str | None, typer.Option(help="A checkpoint to continue from, or auto.")] = None,
+    overrides: options.Overrides = None,
 ) -> None:
     """Train G, Ds and Dt."""
     from tempogan_eddy.device import keep_freed_memory
     from tempogan_eddy.training.checkpoint import find_checkpoint, load_checkpoint, refuse_earlier_run
     from tempogan_eddy.training.trainer import TempoGANTrainer
 
-    checked = settings(config, overrides, data, variable=variable, time_from=time_from)
+    checked = options.settings(config, overrides, data, variable=variable, time_from=time_from)
     # Before data are read, which can take minutes.
     folder = Path(checked.training.checkpoint_dir)
     if resume:
@@ -71,62 +50,59 @@ def train(
 
 
 def reconstruct(
-    source: Input,
-    output: Output,
+    source: options.Input,
+    output: options.Output,
     model: Annotated[
         Path,
         typer.Option(
             "--model",
             "-m",
             help="faithful, eddy, a .safetensors model or a .pth checkpoint.",
-            autocompletion=model_names,
+            autocompletion=options.model_names,
         ),
     ] = Path("eddy"),
     detail: Annotated[
         float | None,
-        typer.Option(
-            help="With eddy: from 0 (faithful) to 1 (all the tempoGAN adds); `info eddy` tells its own.",
-            show_default=False,
-        ),
+        typer.Option(help="With eddy: from 0 (faithful) to 1 (all the tempoGAN adds); `info eddy` prints its default."),
     ] = None,
-    storm: Storm = None,
-    time: Time = None,
-    variable: Variable = None,
-    time_from: TimeFrom = None,
-    format: Format = None,
-    input_format: InputFormat = None,
+    storm: options.Storm = None,
+    time: options.Time = None,
+    variable: options.Variable = None,
+    time_from: options.TimeFrom = None,
+    format: options.Format = None,
+    input_format: options.InputFormat = None,
     tile: Annotated[int, typer.Option(min=1, help="Side of a tile in lowres pixels; smaller takes less memory.")] = 256,
     device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda, mps.", autocompletion=one_of("auto", "cpu", "cuda", "mps"))
+        str, typer.Option(help="auto, cpu, cuda, mps.", autocompletion=options.one_of("auto", "cpu", "cuda", "mps"))
     ] = "auto",
     engine: Annotated[
         str,
         typer.Option(
             help="torch, onnxruntime, openvino; auto takes the fastest that is installed.",
-            autocompletion=one_of("auto", "torch", "onnxruntime", "openvino"),
+            autocompletion=options.one_of("auto", "torch", "onnxruntime", "openvino"),
         ),
     ] = "auto",
     precision: Annotated[
         str,
         typer.Option(
             help="fp32, bf16; auto takes bf16 where it is fast and changes less than 0.05 K.",
-            autocompletion=one_of("auto", "fp32", "bf16"),
+            autocompletion=options.one_of("auto", "fp32", "bf16"),
         ),
     ] = "auto",
-    packed: Packed = False,
-    exact: Exact = False,
-    overwrite: Overwrite = False,
-    config: ConfigPath = None,
-    overrides: Overrides = None,
+    packed: options.Packed = False,
+    exact: options.Exact = False,
+    overwrite: options.Overwrite = False,
+    config: options.ConfigPath = None,
+    overrides: options.Overrides = None,
 ) -> None:
     """Reconstruct a lowres sequence at high resolution."""
     from tempogan_eddy.io import check_output
     from tempogan_eddy.reconstruction import reconstruct as rebuild
     from tempogan_eddy.weights import load_model
 
-    data = settings(config, overrides, variable=variable, time_from=time_from).data
+    data = options.settings(config, overrides, variable=variable, time_from=time_from).data
     sequence = read(source, storm, time, input_format, data)
-    stored = precision_name(packed, exact)
+    stored = options.precision_name(packed, exact)
     check_output(sequence, output, format, precision=stored, overwrite=overwrite)
     loaded = load_model(model, detail)
     highres = rebuild(

@@ -28,9 +28,12 @@ __all__ = [
     "Overrides",
     "Overwrite",
     "Packed",
+    "Scale",
     "SensorName",
     "Storm",
     "Time",
+    "TimeFrom",
+    "Variable",
     "model_names",
     "one_of",
     "precision_name",
@@ -51,56 +54,37 @@ Input = Annotated[
         metavar="IN...",
         help="NetCDF, HDF5, Zarr, PNG or Digital Typhoon frames, a folder of these, or a pattern in quotes; "
         "files that continue each other are one sequence.",
-        show_default=False,
     ),
 ]
-Output = Annotated[
-    Path,
-    typer.Option("--output", "-o", help="Where to write; the suffix decides the format.", show_default=False),
-]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Where to write; the suffix decides the format.")]
 Format = Annotated[
-    FormatName | None,
-    typer.Option("--format", help="Format of the output, where its suffix does not tell.", show_default=False),
+    FormatName | None, typer.Option("--format", help="Format of the output, where its suffix does not tell.")
 ]
 InputFormat = Annotated[
-    FormatName | None,
-    typer.Option("--input-format", help="Format of the input, where it is not recognised.", show_default=False),
+    FormatName | None, typer.Option("--input-format", help="Format of the input, where it is not recognised.")
 ]
-Storm = Annotated[
-    str | None,
-    typer.Option("--storm", help="Which storm, where the input holds several.", show_default=False),
-]
-Time = Annotated[
-    str | None,
-    typer.Option("--time", help="Only these times: START/END in ISO 8601, .. is open.", show_default=False),
-]
+Scale = Annotated[int | None, typer.Option("--scale", min=2, max=64, help="How many times finer, where no file tells.")]
+Storm = Annotated[str | None, typer.Option("--storm", help="Which storm, where the input holds several.")]
+Time = Annotated[str | None, typer.Option("--time", help="Only these times: START/END in ISO 8601, .. is open.")]
 Variable = Annotated[
-    str | None,
-    typer.Option("--variable", help="Variable of a NetCDF or Zarr input, where several fit.", show_default=False),
+    str | None, typer.Option("--variable", help="Variable of a NetCDF or Zarr input, where several fit.")
 ]
+TimeName = Literal["auto", "attributes", "name"]
 TimeFrom = Annotated[
-    Literal["auto", "attributes", "name"] | None,
-    typer.Option(
-        "--time-from", help="Where a single frame has its time from; else as configured (auto).", show_default=False
-    ),
+    TimeName | None,
+    typer.Option("--time-from", help="Source of the time of a single frame; else as configured (auto)."),
 ]
 ColourName = Literal["grey", "bd", "infrared", "viridis"]
 Colours = Annotated[
     ColourName,
     typer.Option("--colours", "--colors", help="Palette: grey, bd (the Dvorak BD curve), infrared, viridis."),
 ]
-Credit = Annotated[
-    str, typer.Option("--credit", help="Whom the data are from, printed at the foot.", show_default=False)
-]
+Credit = Annotated[str, typer.Option("--credit", help="Source of the data, printed at the foot.")]
 ConfigPath = Annotated[
-    Path | None,
-    typer.Option(
-        "--config", "-c", help="Configuration file; configs/config.json where that exists.", show_default=False
-    ),
+    Path | None, typer.Option("--config", "-c", help="Configuration file; configs/config.json where that exists.")
 ]
 Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="Override, e.g. --set training.epochs=20 (may be repeated).", show_default=False),
+    list[str] | None, typer.Option("--set", help="Override, e.g. --set training.epochs=20 (may be repeated).")
 ]
 Overwrite = Annotated[
     bool,
@@ -111,27 +95,26 @@ Overwrite = Annotated[
     ),
 ]
 Packed = Annotated[
-    bool,
-    typer.Option("--packed", help="Store 16 bits in steps of 0.01 K (NetCDF, Zarr); else rounded to 0.001 K."),
+    bool, typer.Option("--packed", help="Store 16 bits in steps of 0.01 K (NetCDF, Zarr); else rounded to 0.001 K.")
 ]
 Exact = Annotated[bool, typer.Option("--exact", help="Store every bit of float32 (NetCDF, Zarr).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 def model_names() -> list[str]:
-    """For the shell's completion; where none matches, the shell completes files."""
+    """Return names for the completion of the shell, which completes files where none matches."""
     from tempogan_eddy.released import RELEASED
 
     return list(RELEASED)
 
 
 def one_of(*names: str) -> Callable[[], list[str]]:
-    """For the shell's completion of an option that is checked elsewhere."""
+    """Complete an option in the shell; the command checks its value."""
     return lambda: list(names)
 
 
 def precision_name(packed: bool, exact: bool) -> str:
-    """The precision that two options choose."""
+    """Return the precision that two options choose."""
     from tempogan_eddy.errors import InputError
 
     if packed and exact:
@@ -145,9 +128,9 @@ def settings(
     data: list[Path] | None = None,
     *,
     variable: str | None = None,
-    time_from: Literal["auto", "attributes", "name"] | None = None,
+    time_from: TimeName | None = None,
 ) -> Config:
-    """The configuration of a command: the file named, else configs/config.json, else the defaults.
+    """Return the configuration of a command: the file named, else configs/config.json, else the defaults.
 
     Parameters
     ----------

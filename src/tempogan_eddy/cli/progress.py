@@ -1,4 +1,4 @@
-"""Progress bars on a terminal, a line now and then elsewhere."""
+"""Progress bars on a terminal; elsewhere a line in the log at most every half minute."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from tempogan_eddy.terminal import messages
 
@@ -20,7 +20,8 @@ SECONDS_A_LINE = 30.0
 
 
 @contextmanager
-def _bar() -> Iterator[Progress]:
+def _progress() -> Iterator[Callable[[str, int, int | None], None]]:
+    """Yield a function that shows the frames done, and all frames, of a description."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -28,58 +29,41 @@ def _bar() -> Iterator[Progress]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=messages(), disable=not messages().is_terminal) as progress:
-        yield progress
-
-
-def _lines() -> Callable[[str, int, int | None], None]:
-    """Where there is no terminal: call what is returned after each frame; it logs at most every half minute."""
+    terminal = messages().is_terminal
     started = last = time.monotonic()
+    tasks: dict[str, TaskID] = {}
+    with Progress(*columns, console=messages(), disable=not terminal) as progress:
 
-    def tell(description: str, done: int, total: int | None) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if messages().is_terminal or now - last < SECONDS_A_LINE:
-            return
-        last = now
-        rate = done / max(now - started, 1e-9)
-        left = f", {timedelta(seconds=round((total - done) / rate))} left" if total and rate else ""
-        log.info("%s: %d%s frames%s%s", description, done, f" of {total}" if total else "", _rate(rate), left)
+        def show(description: str, done: int, total: int | None) -> None:
+            nonlocal last
+            if description not in tasks:
+                tasks[description] = progress.add_task(description, total=total, rate="")
+            task, now = tasks[description], time.monotonic()
+            progress.update(task, completed=done, total=total, rate=_rate(progress.tasks[task].speed))
+            if terminal or now - last < SECONDS_A_LINE:
+                return
+            last, rate = now, done / max(now - started, 1e-9)
+            left = f", {timedelta(seconds=round((total - done) / rate))} left" if total and rate else ""
+            of, speed = f" of {total}" if total else "", f", {_rate(rate)}" if rate else ""
+            log.info("%s: %d%s frames%s%s", description, done, of, speed, left)
 
-    return tell
+        yield show
 
 
 def _rate(frames_a_second: float | None) -> str:
-    return f", {frames_a_second:.1f} frames/s" if frames_a_second else ""
+    return f"{frames_a_second:.1f} frames/s" if frames_a_second else ""
 
 
 @contextmanager
 def frame_progress(description: str, total: int | None = None) -> Iterator[Callable[..., None]]:
-    """Show progress over frames; call what is yielded with the frames done (and all of them, if told late)."""
-    tell = _lines()
-    with _bar() as progress:
-        task = progress.add_task(description, total=total, rate="")
-
-        def advance(done: int, total: int | None = total) -> None:
-            speed = progress.tasks[0].speed
-            progress.update(task, completed=done, total=total, rate=_rate(speed).lstrip(", "))
-            tell(description, done, total)
-
-        yield advance
+    """Show progress over frames; call the function with the frames done and, if not known before, all frames."""
+    with _progress() as show:
+        show(description, 0, total)
+        yield lambda done, total=total: show(description, done, total)
 
 
 @contextmanager
 def storm_progress(verb: str) -> Iterator[Callable[[str, int, int], None]]:
-    """Show progress over several storms; call what is yielded with (storm, frame, frames)."""
-    tell = _lines()
-    with _bar() as progress:
-        tasks = {}
-
-        def advance(storm: str, done: int, total: int) -> None:
-            if storm not in tasks:
-                tasks[storm] = progress.add_task(f"{verb} {storm}", total=total, rate="")
-            speed = next(task.speed for task in progress.tasks if task.id == tasks[storm])
-            progress.update(tasks[storm], completed=done, rate=_rate(speed).lstrip(", "))
-            tell(f"{verb} {storm}", done, total)
-
-        yield advance
+    """Show progress over several storms; call the function with (storm, frame, frames)."""
+    with _progress() as show:
+        yield lambda storm, done, total: show(f"{verb} {storm}", done, total)

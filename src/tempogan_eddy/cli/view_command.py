@@ -7,45 +7,33 @@ from typing import Annotated, Any
 
 import typer
 
+from tempogan_eddy.cli import options
 from tempogan_eddy.cli.invocation import history
-from tempogan_eddy.cli.options import ConfigPath, Overrides, Overwrite, Storm, Time, TimeFrom, Variable, settings
 from tempogan_eddy.cli.progress import frame_progress
 
 __all__ = ["view"]
 
 
 def view(
-    files: Annotated[
-        list[Path],
-        typer.Argument(help="Reconstructions, or any sequences; of one storm, side by side.", show_default=False),
-    ],
-    truth: Annotated[Path | None, typer.Option("--truth", help="The true fine sequence.", show_default=False)] = None,
+    files: Annotated[list[Path], typer.Argument(help="Reconstructions, or any sequences; of one storm, side by side.")],
+    truth: Annotated[Path | None, typer.Option(help="The true highres sequence.")] = None,
     lowres: Annotated[
         Path | None,
-        typer.Option(
-            "--low-res",
-            "--lowres",
-            help="The coarse input; made by the sensor model where left out.",
-            show_default=False,
-        ),
+        typer.Option("--lowres", "--low-res", help="The lowres input; made by the sensor model where left out."),
     ] = None,
-    scale: Annotated[
-        int | None,
-        typer.Option(min=2, max=64, help="How many times finer, where no file tells.", show_default=False),
-    ] = None,
-    storm: Storm = None,
-    time: Time = None,
-    variable: Variable = None,
-    time_from: TimeFrom = None,
+    scale: options.Scale = None,
+    storm: options.Storm = None,
+    time: options.Time = None,
+    variable: options.Variable = None,
+    time_from: options.TimeFrom = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes any free one.")] = 0,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
     export: Annotated[
-        Path | None,
-        typer.Option("--export", help="Write the page as static files into this folder instead.", show_default=False),
+        Path | None, typer.Option(help="Write the page as static files into this folder instead.")
     ] = None,
-    overwrite: Overwrite = False,
-    config: ConfigPath = None,
-    overrides: Overrides = None,
+    overwrite: options.Overwrite = False,
+    config: options.ConfigPath = None,
+    overrides: options.Overrides = None,
 ) -> None:
     """Look at sequences in a browser: side by side or under a slider, in kelvin."""
     from tempogan_eddy.io.ownership import check_place
@@ -57,9 +45,10 @@ def view(
     if export is not None:
         sources = [path for path in (*files, truth, lowres) if path is not None]
         check_place(export, SITE, overwrite=overwrite, sources=sources)
-    data = settings(config, overrides, variable=variable, time_from=time_from).data
-    options: Any = data.reader_options()
-    site = Site(Catalog(Request(files, truth, lowres, scale, storm, time, data.time_tolerance, options)), history())
+    data = options.settings(config, overrides, variable=variable, time_from=time_from).data
+    reading: Any = data.reader_options()
+    request = Request(files, truth, lowres, scale, storm, time, data.time_tolerance, reading)
+    site = Site(Catalog(request), history())
     if export is not None:
         with frame_progress("exporting") as advance:
             export_site(site, export, advance, overwrite=overwrite)

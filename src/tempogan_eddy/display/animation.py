@@ -1,14 +1,16 @@
-"""Pictures of a film: panels with labels, the time, a legend in kelvin. It draws one picture at a time."""
+"""Pictures of a film: panels with labels, the time, a legend in kelvin."""
 
 from collections.abc import Iterator
 from functools import cache, cached_property
 from math import ceil
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from tempogan_eddy.display.film import Film, FilmPanel, resample
-from tempogan_eddy.display.palettes import PALETTES, Colour, Palette
+from tempogan_eddy.display.film import Film, resample
+from tempogan_eddy.display.palettes import PALETTES, Palette
+from tempogan_eddy.display.words import minute_text
 from tempogan_eddy.errors import InputError
 
 __all__ = ["Animation", "undrawable"]
@@ -28,15 +30,15 @@ class Animation:
     Parameters
     ----------
     film
-        What is shown.
+        Panels and times to draw.
     palette
-        Colours of the kelvins.
+        Colours by kelvin.
     width
-        Of a picture at most, pixels; where pixels are enlarged, each by a whole number, a picture may be narrower.
+        Largest width of a picture in pixels; pixels are enlarged by whole numbers, so a picture may be narrower.
     crop
         (top, left, height, width) in pixels of the finest panel; default the whole frame.
     credit
-        Source of the data; printed at the foot.
+        Source of the data, printed at the foot.
 
     Raises
     ------
@@ -58,14 +60,17 @@ class Animation:
         self.window = crop or (0, 0, *film.size)
         _check_window(self.window, film.size)
         for text in (*(panel.label for panel in film.panels), credit):
-            _check_text(text)
+            if lacking := undrawable(text):
+                raise InputError(
+                    f"The built-in font has no {lacking!r}, so {text!r} cannot be drawn; write plain Latin letters."
+                )
         self.unit = min(1.6, max(0.7, width / 1200))
         count = len(film.panels)
-        # As many columns as rows where one row would be too long.
+        # If one row would be too long, a square of panels.
         self.columns = count if count <= MOST_COLUMNS else ceil(count**0.5)
         self.rows = ceil(count / self.columns)
         self.shown = self._panel_size(width)
-        # Even sides: video formats want them.
+        # Video formats need even sides.
         self.size = (
             _even(2 * self._px(MARGIN) + self.columns * self.shown[1] + (self.columns - 1) * self._px(GAP)),
             _even(
@@ -94,27 +99,24 @@ class Animation:
 
     @cached_property
     def _background(self) -> Image.Image:
-        """Everything that stays the same."""
+        """Labels and legend, which are the same at all times."""
         picture = Image.new("RGB", self.size, GROUND)
         draw = ImageDraw.Draw(picture)
+        font = _font(self._px(16))
         for index, panel in enumerate(self.film.panels):
             left, top = self._corner(index)
-            self._draw_label(draw, panel, left, top)
+            text = _shortened(panel.label, font, self.shown[1])
+            draw.text((left, top - self._px(8)), text, TEXT, font, anchor="ls")
         self._draw_legend(picture, draw)
         return picture
 
-    def _draw_label(self, draw: ImageDraw.ImageDraw, panel: FilmPanel, left: int, top: int) -> None:
-        size = self._px(16)
-        text = _shortened(panel.label, _font(size), self.shown[1])
-        draw.text((left, top - self._px(8)), text, TEXT, _font(size), anchor="ls")
-
     def _draw_time(self, draw: ImageDraw.ImageDraw, number: int) -> None:
-        """The time large at the left, the storm at the right, and below them a bar of progress."""
+        """Draw the time at the left, the storm at the right, and a progress bar below them."""
         margin, line = self._px(MARGIN), self._px(HEADER) - self._px(16)
-        day, clock = np.datetime_as_string(self.film.times[number], unit="m").split("T")
+        time = minute_text(self.film.times[number]).replace(" ", "  ")
         large, small = _font(self._px(23)), _font(self._px(15))
-        draw.text((margin, line), f"{day}  {clock}", TEXT, large, anchor="ls")
-        after = margin + draw.textlength(f"{day}  {clock}", large)
+        draw.text((margin, line), time, TEXT, large, anchor="ls")
+        after = margin + draw.textlength(time, large)
         draw.text((after + self._px(7), line), "UTC", FAINT, small, anchor="ls")
         note = self.film.notes[number] if self.film.notes else ""
         words = "  ·  ".join(filter(None, (self.film.title, note)))
@@ -128,21 +130,19 @@ class Animation:
         margin, small = self._px(MARGIN), _font(self._px(13))
         width = min(self.size[0] - 2 * margin - self._px(100), self._px(520))
         left, top = self.size[0] - margin - width, self.size[1] - self._foot + self._px(16)
-        unit = "K"
-        bar = width - round(draw.textlength(unit, small)) - self._px(20)
-        kelvin = np.linspace(low, high, bar)
-        band = np.broadcast_to(self.palette.rgb(kelvin), (self._px(12), bar, 3))
-        picture.paste(Image.fromarray(np.ascontiguousarray(band)), (left, top))
+        bar = width - round(draw.textlength("K", small)) - self._px(20)
+        band = self.palette.rgb(np.tile(np.linspace(low, high, bar), (self._px(12), 1)))
+        picture.paste(Image.fromarray(band), (left, top))
         below = top + self._px(12)
         for tick in range(ceil(low / LEGEND_STEP) * LEGEND_STEP, int(high) + 1, LEGEND_STEP):
             x = left + round((tick - low) / (high - low) * (bar - 1))
             draw.line((x, below, x, below + self._px(4)), FAINT)
             draw.text((x, below + self._px(19)), str(tick), FAINT, small, anchor="ms")
-        draw.text((left + width, below + self._px(19)), unit, FAINT, small, anchor="rs")
+        draw.text((left + width, below + self._px(19)), "K", FAINT, small, anchor="rs")
         self._draw_foot(draw, top, small)
 
     def _draw_foot(self, draw: ImageDraw.ImageDraw, top: int, font: ImageFont.FreeTypeFont) -> None:
-        """At the left of the legend the colour of missing pixels; below it whom the data are from."""
+        """Draw the colour of missing pixels at the left of the legend, and the credit below it."""
         margin, side = self._px(MARGIN), self._px(12)
         draw.rectangle((margin, top, margin + side - 1, top + side - 1), self.palette.missing)
         draw.text((margin + side + self._px(7), top + side - 1), "missing", FAINT, font, anchor="ls")
@@ -151,7 +151,7 @@ class Animation:
             draw.text((margin, self.size[1] - self._px(16)), text, FAINT, font, anchor="ls")
 
     def _corner(self, index: int) -> tuple[int, int]:
-        """Left and top of a panel's picture."""
+        """Return left and top of the picture of a panel."""
         row, column = divmod(index, self.columns)
         left = self._px(MARGIN) + column * (self.shown[1] + self._px(GAP))
         return left, self._px(HEADER) + self._px(LABEL) + row * (self.shown[0] + self._px(LABEL) + self._px(GAP))
@@ -169,7 +169,7 @@ class Animation:
 
     @property
     def _foot(self) -> int:
-        """Height of what stands below the panels."""
+        """Height of the legend and the credit, below the panels."""
         return self._px(FOOTER) + (self._px(CREDIT) if self.credit else 0)
 
     def _px(self, length: float) -> int:
@@ -185,7 +185,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 
 def undrawable(text: str) -> str:
-    """Return the characters of a text that the built-in font, which has few but Latin letters, cannot draw."""
+    """Return the characters of a text that the built-in font, of mostly Latin letters, cannot draw."""
     nothing = _drawn("\uffff")
     return "".join(sorted({letter for letter in text if not letter.isspace() and _drawn(letter) == nothing}))
 
@@ -196,15 +196,8 @@ def _drawn(letter: str) -> bytes:
     return picture.tobytes()
 
 
-def _check_text(text: str) -> None:
-    if lacking := undrawable(text):
-        raise InputError(
-            f"The built-in font has no {lacking!r}, so {text!r} cannot be drawn; write plain Latin letters."
-        )
-
-
 def _shortened(text: str, font: ImageFont.FreeTypeFont, room: float) -> str:
-    """The text, cut where there is no room for it."""
+    """Cut a text to the room for it."""
     if font.getlength(text) <= room:
         return text
     while text and font.getlength(text + "…") > room:
@@ -225,7 +218,6 @@ def _even(length: int) -> int:
     return length + length % 2
 
 
-def colours_of_text() -> tuple[Colour, ...]:
-    """Return the shades of text and lines, which a palette does not have."""
-    ramp = np.linspace(GROUND, TEXT, 16).round().astype(int)
-    return tuple((int(r), int(g), int(b)) for r, g, b in ramp)
+def colours_of_text() -> NDArray[np.uint8]:
+    """Return the shades (n, 3) of text and lines, which a palette does not have."""
+    return np.linspace(GROUND, TEXT, 16).round().astype(np.uint8)

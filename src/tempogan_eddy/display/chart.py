@@ -13,7 +13,6 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
-from numpy.typing import NDArray
 
 from tempogan_eddy.display.palettes import METHOD_COLOURS
 from tempogan_eddy.evaluation import KelvinBin, Score, Spectra
@@ -21,7 +20,7 @@ from tempogan_eddy.evaluation.matching import RECONSTRUCTED, TRUTH
 
 __all__ = ["draw_errors", "draw_spectra", "page_axes", "svg_of"]
 
-SMALLEST_POWER = 1e-3  # of the truth's smallest: interpolation leaves next to nothing there
+SMALLEST_POWER = 1e-3  # of the smallest of the truth; interpolation leaves almost nothing there
 TALLEST_BAR = 0.25  # of the height of the axes
 WIDE = {TRUTH: 2.3, RECONSTRUCTED: 2.3, "nearest": 1.3}
 
@@ -134,23 +133,18 @@ def draw_errors(axes: Axes, bins: Sequence[KelvinBin], quantity: str) -> None:
     tallest = max(part.share for part in bins)
     heights = [TALLEST_BAR * part.share / tallest for part in bins]
     widths = [0.975 * (part.high - part.low) for part in bins]
-    axes.bar(
-        edges, heights, widths, align="edge", color=FAINT, transform=axes.get_xaxis_transform(), linewidth=0, zorder=1
-    )
+    below = axes.get_xaxis_transform()
+    axes.bar(edges, heights, widths, align="edge", color=FAINT, transform=below, linewidth=0, zorder=1)
     middle = np.array([(part.low + part.high) / 2 for part in bins])
-    scores: dict[str, list[Score]] = {
-        method: [getattr(part, quantity)[method] for part in bins] for method in getattr(bins[0], quantity)
-    }
-    for order, (method, row) in enumerate(reversed(scores.items())):  # the reconstruction on top
-        colour = METHOD_COLOURS.get(method)
-        (line,) = axes.plot(
-            middle, _values(row, "value"), color=colour, linewidth=WIDE.get(method, 1.7), zorder=3 + order
-        )
-        axes.fill_between(
-            middle, _values(row, "low"), _values(row, "high"), color=line.get_color(), alpha=0.15, linewidth=0, zorder=2
-        )
-    parts = [_values(row, part) for row in scores.values() for part in ("value", "low", "high")]
-    top = 1.04 * float(np.nanmax(np.abs(parts)))
+    rows = {}
+    for method in getattr(bins[0], quantity):
+        scores: list[Score] = [getattr(part, quantity)[method] for part in bins]
+        rows[method] = np.transpose([(score.value, score.low, score.high) for score in scores])
+    for order, (method, (value, low, high)) in enumerate(reversed(rows.items())):  # the reconstruction on top
+        width = WIDE.get(method, 1.7)
+        (line,) = axes.plot(middle, value, color=METHOD_COLOURS.get(method), linewidth=width, zorder=3 + order)
+        axes.fill_between(middle, low, high, color=line.get_color(), alpha=0.15, linewidth=0, zorder=2)
+    top = 1.04 * float(np.nanmax(np.abs(list(rows.values()))))
     axes.set_xlim(bins[0].low, bins[-1].high)
     axes.set_ylim(0 if quantity == "rmse" else -top, top)
     axes.set_xlabel("true brightness temperature, K")
@@ -158,12 +152,8 @@ def draw_errors(axes: Axes, bins: Sequence[KelvinBin], quantity: str) -> None:
     axes.locator_params(nbins=6)
 
 
-def _values(scores: Sequence[Score], part: str) -> NDArray[np.float64]:
-    return np.array([getattr(score, part) for score in scores])
-
-
 def _power(value: float, _: int | None = None) -> str:
-    """A power of ten as it is written."""
+    """Return a power of ten as text."""
     power = round(np.log10(value))
     if -1 <= power <= 3:
         return f"{10.0**power:g}"

@@ -1,5 +1,6 @@
-"""Three squares of a frame for close-ups, chosen by rule and not by eye."""
+"""Parts of a frame for close-ups, chosen by rule and not by eye."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,7 @@ from scipy import ndimage
 
 from tempogan_eddy.evaluation.baselines import area_mean, nearest
 
-__all__ = ["Closeup", "choose_closeups"]
+__all__ = ["Closeup", "choose_closeups", "square_around"]
 
 Kelvins = NDArray[np.floating]
 
@@ -43,9 +44,9 @@ def choose_closeups(truth: Kelvins, reconstructed: Kelvins, scale: int, side: in
     truth, reconstructed : (H, W) arrays
         Kelvin, NaN where missing.
     scale : int
-        Refinement of the grid; `side` is rounded down to a multiple of it.
+        Refinement of the grid.
     side : int
-        Fine pixels; less in a small frame.
+        Fine pixels, rounded down to a multiple of `scale`; less in a small frame.
     """
     height, width = truth.shape
     side = max(scale, min(side, height // 2, width // 2) // scale * scale)
@@ -65,14 +66,29 @@ def choose_closeups(truth: Kelvins, reconstructed: Kelvins, scale: int, side: in
     return closeups
 
 
+def square_around(
+    middle: Sequence[int], size: Sequence[int], side: int, multiple: int = 1
+) -> tuple[int, int, int, int]:
+    """Return top, left, height and width of a square around a place (y, x) and within a frame of a size.
+
+    All four are multiples of `multiple`.
+    """
+    sides = [min(side, length) // multiple * multiple for length in size]
+    top, left = (
+        min(max(0, place - extent // 2), length - extent) // multiple * multiple
+        for place, extent, length in zip(middle, sides, size, strict=True)
+    )
+    return top, left, sides[0], sides[1]
+
+
 def _best_square(value: Kelvins, side: int, scale: int, free: NDArray[np.bool_]) -> tuple[int, int]:
-    """Top and left of the square with the greatest mean of valid pixels, among those that may begin there."""
+    """Return top and left of the square with the greatest mean of valid pixels; its corner must be free."""
     valid = np.isfinite(value)
     floor = float(value[valid].min()) if valid.any() else 0.0
     filled = np.where(valid, value, floor)
     mean = ndimage.uniform_filter(filled.astype(np.float64), side, mode="constant", origin=-(side // 2))
-    corners = mean[: value.shape[0] - side + 1 : scale, : value.shape[1] - side + 1 : scale]
-    allowed = free[: value.shape[0] - side + 1 : scale, : value.shape[1] - side + 1 : scale]
+    inside = tuple(slice(0, length - side + 1, scale) for length in value.shape)
+    corners, allowed = mean[inside], free[inside]
     chosen = np.where(allowed, corners, -np.inf) if allowed.any() else corners
     row, column = np.unravel_index(int(np.argmax(chosen)), chosen.shape)
     return int(row) * scale, int(column) * scale

@@ -12,14 +12,15 @@ from PIL import Image
 from scipy import ndimage
 
 from tempogan_eddy.display.chart import draw_spectra
+from tempogan_eddy.display.closeups import square_around
 from tempogan_eddy.display.palettes import PALETTES
+from tempogan_eddy.display.words import minute_text
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation.baselines import back_projected, bicubic, nearest
 from tempogan_eddy.evaluation.matching import RECONSTRUCTED, TRUTH, match
 from tempogan_eddy.evaluation.result import Evaluation
 from tempogan_eddy.io.align import pair_times, tolerance_between
 from tempogan_eddy.io.aside import written_aside
-from tempogan_eddy.io.cadence import minutes
 from tempogan_eddy.io.ownership import Kind, is_mark, mark
 from tempogan_eddy.kelvin import INFRARED_KELVIN
 
@@ -47,11 +48,11 @@ def save_crops(
     path : path
         PNG to write.
     time : datetime64, optional
-        Which frame, as the truth's times say; default the middle one. `Evaluation.example_time` is a good one.
+        Time of the frame; default the middle one. `Evaluation.example_time` is a good choice.
     side : int
-        Side of the crop in high-resolution pixels.
+        Side of the crop in highres pixels.
     overwrite : bool
-        Replace a file that this package did not write, too.
+        Replace even a file that this package did not write.
     """
     matched = match(truth, {RECONSTRUCTED: reconstructed}, lowres, sensor_scale, time_tolerance)
     times = matched.times
@@ -72,14 +73,14 @@ def save_crops(
     }
     top, left, height, width = coldest_area(highres, side, matched.scale)
     crops = {name: frame[top : top + height, left : left + width] for name, frame in panels.items()}
-    moment = str(minutes(times[index : index + 1])[0]).replace("T", " ")
-    return _draw_crops(crops, f"{matched.truth.attrs.get('sequence', '')}  {moment} UTC", Path(path), overwrite)
+    title = f"{matched.truth.attrs.get('sequence', '')}  {minute_text(times[index])} UTC"
+    return _draw_crops(crops, title, Path(path), overwrite)
 
 
 def save_spectra(evaluation: Evaluation, path: str | Path, *, overwrite: bool = False) -> Path:
     """Draw the mean radial spectra of the truth and of every method, with the lowres Nyquist marked.
 
-    ``overwrite`` allows a file that this package did not write to be replaced.
+    With `overwrite` it replaces even a file that this package did not write.
     """
     spectra = evaluation.spectra
     if spectra is None:
@@ -98,17 +99,11 @@ def coldest_area(frame: NDArray[np.floating], side: int, scale: int) -> tuple[in
     filled = np.where(np.isfinite(frame), frame, INFRARED_KELVIN[1])
     smooth = ndimage.uniform_filter(filled, max(1, side // 3), mode="nearest")
     middle = np.unravel_index(int(np.argmin(smooth)), frame.shape)
-    corner, size = [], []
-    for position, length in zip(middle, frame.shape, strict=True):
-        extent = min(side, length) // scale * scale
-        start = min(max(int(position) - extent // 2, 0), length - extent)
-        corner.append(start // scale * scale)
-        size.append(extent)
-    return corner[0], corner[1], size[0], size[1]
+    return square_around([int(place) for place in middle], frame.shape, side, scale)
 
 
 def rmse_label(crop: NDArray[np.floating], truth: NDArray[np.floating]) -> str:
-    """Return the RMSE of a crop as a few words, empty where no pixel is valid in both."""
+    """Return the RMSE of a crop as text, empty if no pixel is valid in both."""
     error = (crop - truth)[np.isfinite(crop) & np.isfinite(truth)]
     return f"RMSE {np.sqrt(np.mean(error.astype(np.float64) ** 2)):.2f} K" if error.size else ""
 
@@ -116,12 +111,11 @@ def rmse_label(crop: NDArray[np.floating], truth: NDArray[np.floating]) -> str:
 def _draw_crops(crops: dict[str, NDArray[np.floating]], title: str, path: Path, overwrite: bool) -> Path:
     figure = Figure(figsize=(3.1 * len(crops) + 0.9, 3.7), layout="constrained")
     all_axes = figure.subplots(1, len(crops))
-    truth = crops["truth"]
     palette = PALETTES["infrared"]
     colours, norm = palette.colormap(), Normalize(*palette.limits)
     for axes, (name, crop) in zip(all_axes, crops.items(), strict=True):
         image = axes.imshow(crop, cmap=colours, norm=norm, interpolation="nearest")
-        axes.set_title(f"{name}\n{'' if name == TRUTH else rmse_label(crop, truth)}", fontsize=10)
+        axes.set_title(f"{name}\n{'' if name == TRUTH else rmse_label(crop, crops[TRUTH])}", fontsize=10)
         axes.set_axis_off()
     figure.colorbar(image, ax=all_axes, label="brightness temperature, K", shrink=0.85, pad=0.01)
     figure.suptitle(title, fontsize=11)

@@ -27,18 +27,18 @@ class FilmPanel:
 
 @dataclass(frozen=True)
 class Film:
-    """Film with the times and the size that they share.
+    """Panels with their common times and size.
 
     Attributes
     ----------
     panels : sequence of FilmPanel
     times : (T,) datetime64
     size : (height, width)
-        Of the finest panel, pixels; the frames of coarser ones are a whole number of times smaller.
+        Of the finest panel in pixels; frames of coarser panels are a whole number of times smaller.
     title : str
-        Name of the storm, say.
+        Such as the name of the storm.
     notes : sequence of str
-        A few words to every time; may be empty.
+        A short text for every time; may be empty.
     """
 
     panels: Sequence[FilmPanel]
@@ -51,19 +51,19 @@ class Film:
 def film_of(
     sequences: Sequence[xr.DataArray], labels: Sequence[str], every: int = 1, member: str | None = None
 ) -> Film:
-    """Put sequences side by side at the times and on the grid that all of them have, as `io.align` matches them.
+    """Put sequences side by side at their common times and on their common grid, by `io.align`.
 
     Parameters
     ----------
     sequences : sequence of DataArray ([member, ]time, y, x)
         Kelvin. Coarser ones cover the same area with a whole number of times fewer pixels; finer ones may have
-        a few spare rows and columns that fill no coarse pixel. The first one's times count.
+        a few spare rows and columns that fill no coarse pixel. The film has the times of the first.
     labels : sequence of str
-        One for each.
+        One for each sequence.
     every : int
-        Take each n-th of the common times only.
+        Take only each n-th common time.
     member : str, optional
-        Which member to show of the sequences that have members; default the first.
+        Member of ensembles to show; default the first.
 
     Raises
     ------
@@ -87,10 +87,9 @@ def film_of(
 def resample(
     frame: Kelvins, size: tuple[int, int], window: tuple[int, int, int, int], shown: tuple[int, int]
 ) -> Kelvins:
-    """Return a window of a frame in the pixels in which it is shown.
+    """Resample a window of a frame to the pixels of a picture.
 
-    Enlarging repeats pixels, so that everybody sees how coarse they are; reducing takes the mean of the kelvins of the
-    valid pixels, never of colours.
+    To enlarge, repeat pixels, which shows how coarse they are; to reduce, average the kelvins of valid pixels.
 
     Parameters
     ----------
@@ -101,7 +100,7 @@ def resample(
     window : (top, left, height, width)
         In pixels of the finest frame.
     shown : (rows, columns)
-        Of the result.
+        Size of the result.
     """
     factor = size[0] // frame.shape[0] or 1
     rows, columns = (
@@ -109,18 +108,14 @@ def resample(
     )
     fine = frame[np.ix_(rows, columns)].astype(np.float64)
     valid = np.isfinite(fine)
-    bands = [_bands(length, parts) for length, parts in zip(window[2:], shown, strict=True)]
+    # First pixel of each band that becomes a pixel; a band shorter than a pixel is that pixel.
+    bands = [np.arange(parts) * length // parts for length, parts in zip(window[2:], shown, strict=True)]
     total, count = _sums(np.where(valid, fine, 0.0), *bands), _sums(valid.astype(np.float64), *bands)
     return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
 
 
 def _sums(values: Kelvins, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Kelvins:
     return np.add.reduceat(np.add.reduceat(values, rows, axis=0), columns, axis=1)
-
-
-def _bands(length: int, parts: int) -> NDArray[np.intp]:
-    """First pixel of each of `parts` equal parts of a length; a part shorter than a pixel is that pixel."""
-    return (np.arange(parts) * length) // parts
 
 
 def _reader(da: xr.DataArray, numbers: NDArray[np.intp]) -> Callable[[int], Kelvins]:

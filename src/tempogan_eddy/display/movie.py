@@ -31,26 +31,25 @@ def save_animation(
 ) -> Path:
     """Write an animation that repeats for ever, drawing one picture at a time.
 
-    MP4 and WebP hold no more than one picture in memory; for GIF and PNG pillow keeps what changes from one to the
-    next.
+    MP4 and WebP keep one picture in memory; for GIF and PNG pillow keeps the changes between pictures.
 
     Parameters
     ----------
     path
         ``*.webp``, ``*.gif``, ``*.png`` (animated PNG) or ``*.mp4``.
     fps
-        Pictures a second.
+        Pictures per second.
     quality
-        Of WebP: 1 to 99, or 100 for exact colours.
+        Quality of WebP: 1 to 99, or 100 for exact colours.
     overwrite
-        Replace a file that this package did not write, too.
+        Replace even a file that this package did not write.
     on_frame
         Called with the number of pictures drawn so far.
 
     Raises
     ------
     InputError
-        If the suffix is none of these, the place cannot be written, or this OpenCV writes no MP4.
+        If the suffix is another, the file cannot be written, or this OpenCV writes no MP4.
     """
     path = Path(path)
     suffix = check_name(path, overwrite=overwrite)
@@ -66,7 +65,7 @@ def save_animation(
 def _moving_picture(animation: Animation, on_frame: Callable[[int], None], colours: Image.Image | None) -> Image.Image:
     """Return a picture that pillow saves frame by frame: `seek` draws a frame over the one before.
 
-    Pillow's own way, a list of pictures, would hold all of them in memory.
+    A list of pictures, as pillow expects it, would keep all of them in memory.
     """
     picture = Image.new("RGB", animation.size) if colours is None else colours.resize(animation.size)
     at, told = -1, 0
@@ -131,14 +130,8 @@ _MARKS: dict[str | None, str] = {"GIF": "comment", "PNG": "Software", "WEBP": "x
 def _options(suffix: str, quality: int) -> dict[str, Any]:
     if suffix == ".webp":
         exact = quality >= LOSSLESS
-        return {
-            "format": "WEBP",
-            "lossless": exact,
-            "quality": 70 if exact else quality,
-            "method": 4,
-            "minimize_size": False,
-            "xmp": mark("animation").encode(),
-        }
+        compression = {"lossless": exact, "quality": 70 if exact else quality, "method": 4, "minimize_size": False}
+        return {"format": "WEBP", "xmp": mark("animation").encode(), **compression}
     if suffix == ".gif":
         return {"format": "GIF", "optimize": False, "comment": mark("animation").encode()}
     text = PngImagePlugin.PngInfo()
@@ -157,7 +150,6 @@ def _gif_colours(animation: Animation) -> Image.Image:
 
 def _write_video(animation: Animation, path: Path, fps: float, on_frame: Callable[[int], None]) -> None:
     cv2 = opencv()
-
     # OpenCV selects the container by the name.
     named = path.with_name(f"{path.name}.mp4")
     writer = cv2.VideoWriter(str(named), cv2.VideoWriter.fourcc(*"mp4v"), fps, animation.size)
@@ -167,7 +159,7 @@ def _write_video(animation: Animation, path: Path, fps: float, on_frame: Callabl
             raise InputError("This OpenCV cannot write MP4; write .webp instead.")
         for number, picture in enumerate(animation):
             pixels = np.asarray(picture)[..., ::-1].copy()
-            # OpenCV does not report a failed write; a frame never takes more space than its colours.
+            # OpenCV does not report a failed write; a frame takes at most the space of its colours.
             require_space(named, pixels.nbytes // 2)
             writer.write(pixels)
             on_frame(number + 1)
@@ -175,7 +167,7 @@ def _write_video(animation: Animation, path: Path, fps: float, on_frame: Callabl
         _check_film(named, len(animation))
         with named.open("ab") as file:
             text = mark("animation").encode()
-            file.write(struct.pack(">I4s", len(text) + 8, b"free") + text)  # a box that players pass over
+            file.write(struct.pack(">I4s", len(text) + 8, b"free") + text)  # a box that players skip
         named.replace(path)
     finally:
         writer.release()
@@ -183,10 +175,8 @@ def _write_video(animation: Animation, path: Path, fps: float, on_frame: Callabl
 
 
 def _check_film(path: Path, frames: int) -> None:
-    """Read a film again, because OpenCV does not report a failed write."""
-    cv2 = opencv()
-
-    film = cv2.VideoCapture(str(path))
+    """Count the frames of a written film, because OpenCV does not report a failed write."""
+    film = opencv().VideoCapture(str(path))
     found = 0
     while film.grab():
         found += 1

@@ -1,4 +1,4 @@
-"""Palettes: which colour a brightness temperature, a difference or a method has, in figures, page, film and viewer."""
+"""Palettes: colours of brightness temperatures, differences and methods in figures, page, film and viewer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["DIFFERENCE", "DIFFERENCE_ON_DARK", "METHOD_COLOURS", "PALETTES", "Co
 
 Colour = tuple[int, int, int]
 
-VIOLET: Colour = (100, 56, 140)  # dull; no palette comes near it except viridis
+VIOLET: Colour = (100, 56, 140)  # dull; unlike the colours of every palette but viridis
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Palette:
     Attributes
     ----------
     name : str
-        Its key in `PALETTES`.
+        Key in `PALETTES`.
     title : str
-        For people.
+        Name for people.
     stops : tuple of (kelvin, (red, green, blue))
         From cold to warm. Two stops at one kelvin are a step; that kelvin itself has the warm side's colour.
     missing : (red, green, blue)
@@ -53,7 +53,7 @@ class Palette:
         colours = np.array([colour for _, colour in self.stops], dtype=np.float64)
         missing = np.isnan(kelvin)
         inside = np.clip(np.where(missing, at[0], kelvin), at[0], at[-1])
-        # Of two stops at one kelvin the later one is the warm side, and no segment of length 0 is ever chosen.
+        # Of two stops at one kelvin this chooses the warm side, so no segment has length 0.
         left = np.minimum(np.searchsorted(at, inside, side="right") - 1, len(at) - 2)
         share = (inside - at[left]) / (at[left + 1] - at[left])
         mixed = colours[left] + share[..., None] * (colours[left + 1] - colours[left])
@@ -73,7 +73,7 @@ def _grey(level: int) -> Colour:
 
 
 def _bd() -> tuple[tuple[float, Colour], ...]:
-    """Stops of the Dvorak BD curve, from the limits (degrees Celsius) and greys (cold, warm side) of its parts."""
+    """Return the stops of the Dvorak BD curve from the limits (degrees Celsius) and greys of its parts."""
     limits = (-103.15, -80, -75, -69, -63, -53, -41, -30, 9, 28, 46.85)
     flat = (0x55, 0x87, 0xFF, 0x00, 0xA0, 0x6E, 0x3C)
     greys = (*((level, level) for level in flat), (0xC9, 0x6D), (0xF7, 0x03), (0x00, 0x00))
@@ -110,8 +110,8 @@ INFRARED = Palette(
         (INFRARED_KELVIN[1], (14, 14, 14)),
     ),
 )
-"""Grey for sea and low cloud as in any infrared picture; colours for what is colder than 240 K: brighter from blue to
-yellow at 214 K, darker through red to nearly black at 190 K, then white for tops that overshoot."""
+"""Grey for sea and low cloud; colours below 240 K: brighter from blue to yellow at 214 K, darker through red to nearly
+black at 190 K, then white for overshooting tops."""
 
 VIRIDIS = Palette(
     "viridis",
@@ -131,8 +131,8 @@ VIRIDIS = Palette(
     ),
     (196, 40, 96),
 )
-"""Grey for sea and low cloud; what is colder than 241 K in matplotlib's viridis, brighter with the cold, which people
-with any colour vision can read."""
+"""Grey for sea and low cloud; below 241 K matplotlib's viridis, brighter with the cold, which people with any colour
+vision can read."""
 
 PALETTES: dict[str, Palette] = {palette.name: palette for palette in (GREY, BD, INFRARED, VIRIDIS)}
 """The palettes that a user can select, by name."""

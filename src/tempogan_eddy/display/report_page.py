@@ -1,4 +1,4 @@
-"""One page that holds a whole evaluation: what was run, the scores, pictures, the model, how to do it again."""
+"""One page that holds a whole evaluation: command, scores, pictures, model, how to reproduce it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ from markupsafe import Markup
 from tempogan_eddy import __version__
 from tempogan_eddy.display.palettes import PALETTES
 from tempogan_eddy.display.report_parts import SCORES_ID, same_file, scores_element, training_record, wrapped
-from tempogan_eddy.display.report_storm import Part, animation_part, crops, error_charts, minus, spectrum_chart
-from tempogan_eddy.display.words import summary, training_overlap
+from tempogan_eddy.display.report_storm import Part, animation_part, crops, error_charts, spectrum_chart
+from tempogan_eddy.display.words import minus, minute_text, summary, training_overlap
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import Evaluation
-from tempogan_eddy.evaluation.evaluate import RECONSTRUCTED
-from tempogan_eddy.evaluation.matching import match
+from tempogan_eddy.evaluation.matching import RECONSTRUCTED, match
 from tempogan_eddy.evaluation.report import as_json, best, caption, number
 from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.history import MADE, commands_of
@@ -59,7 +58,7 @@ REPORT = Kind("a report", lambda path: MAKER.encode() in path.read_bytes()[:2000
 
 @dataclass
 class ReportPage:
-    """Collect storms one by one, keeping what the page shows of each and none of its frames.
+    """Collect storms one by one for the page, without keeping their frames.
 
     Parameters
     ----------
@@ -91,7 +90,7 @@ class ReportPage:
         lowres: xr.DataArray | None,
         on_frame: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
-        """Add a storm with the sequences it was scored from, of which pictures are drawn.
+        """Add a storm with the sequences that it was scored from, and draw pictures of it.
 
         Parameters
         ----------
@@ -111,7 +110,7 @@ class ReportPage:
         self._note_inputs(result, matched.times, truth, reconstructed, lowres)
 
     def add_combined(self, result: Evaluation) -> None:
-        """Add several storms together; the page begins with them."""
+        """Add the scores of all storms together, at the top of the page."""
         self.results.insert(0, result)
         self.storms.insert(0, _storm(result))
 
@@ -123,12 +122,12 @@ class ReportPage:
         path
             Ends in ``.html``.
         overwrite
-            Replace a file that this package did not write, too.
+            Replace even a file that this package did not write.
 
         Raises
         ------
         InputError
-            The place cannot be written, or something else than a page is there.
+            The file cannot be written, or is not a page.
         """
         path = Path(path)
         check_name(path, overwrite=overwrite)
@@ -137,7 +136,7 @@ class ReportPage:
         return path
 
     def html(self) -> str:
-        """Return the whole page; it needs nothing but itself."""
+        """Return the whole page; it loads no other file."""
         first = self.results[0]
         overlaps = sorted({storm["overlap"] for storm in self.storms if "overlap" in storm})
         run = {
@@ -183,15 +182,13 @@ class ReportPage:
         reconstructed: xr.DataArray,
         lowres: xr.DataArray | None,
     ) -> None:
-        first, last = (np.datetime_as_string(moment, unit="m").replace("T", " ") for moment in (times[0], times[-1]))
-        satellites = (
-            sorted(set(map(str, np.atleast_1d(truth["satellite"].values)))) if "satellite" in truth.coords else []
-        )
+        satellites = sorted(set(map(str, np.atleast_1d(truth.coords.get("satellite", [])))))
+        size = f"{reconstructed.sizes['y']}×{reconstructed.sizes['x']}"
+        seen = f"{lowres.sizes['y']}×{lowres.sizes['x']}" if lowres is not None else "the area mean of the truth"
         about = [str(truth.attrs[key]) for key in ("title", "institution", "source") if truth.attrs.get(key)]
         self.inputs[f"storm {result.storm}"] = [
-            f"{first} to {last} UTC, {result.frames} frames of {reconstructed.sizes['y']}×{reconstructed.sizes['x']}",
-            "input: "
-            + (f"{lowres.sizes['y']}×{lowres.sizes['x']}" if lowres is not None else "the area mean of the truth"),
+            f"{minute_text(times[0])} to {minute_text(times[-1])} UTC, {result.frames} frames of {size}",
+            f"input: {seen}",
             *([f"seen by {', '.join(satellites)}"] if satellites else []),
             *about,
         ]
@@ -202,14 +199,14 @@ class ReportPage:
 
 
 def check_name(path: Path, *, overwrite: bool = False, sources: Iterable[Path] = ()) -> None:
-    """Refuse to write where the name is no page's, or where `check_place` does."""
+    """Refuse a name without the suffix of a page, and a place that `check_place` refuses."""
     if path.suffix.lower() not in {".html", ".htm"}:
         raise InputError(f"{path} does not end in .html; give the report such a name.")
     check_place(path, REPORT, overwrite=overwrite, sources=sources)
 
 
 def _storm(result: Evaluation) -> Part:
-    """The data of one section of the template: one storm, or all together."""
+    """Return the data of one section of the template: one storm, or all together."""
     return {
         "anchor": "storm-" + re.sub(r"[^A-Za-z0-9_-]+", "-", result.storm),
         "result": result,

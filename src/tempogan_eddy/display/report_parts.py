@@ -22,7 +22,7 @@ LARGEST_PAGE = 1 << 30  # bytes; the pictures of a storm take some megabytes
 
 
 def training_record(model: Mapping[str, Any], attributes: Mapping[Any, Any]) -> list[str]:
-    """Return what a model was trained on, from its file, else from the reconstruction; empty where neither has it."""
+    """Return the training data of a model by its file, else by the reconstruction; empty if neither records it."""
     if model.get("training_data"):
         return list(model["training_data"])
     text = str(attributes.get(f"{MADE}training_data", NOT_RECORDED))
@@ -30,18 +30,18 @@ def training_record(model: Mapping[str, Any], attributes: Mapping[Any, Any]) -> 
 
 
 def scores_element(scores: str) -> Markup:
-    """Return the scores, given as JSON, as an element that shows nothing."""
-    # Within JSON a slash may be written so, and then nothing in it looks like the end of the element.
+    """Return scores in JSON as an invisible element."""
+    # JSON allows an escaped slash, so no text in it can end the element.
     return Markup(f"{SCORES_START}{scores.replace('</', SLASH)}</script>")
 
 
 def read_scores(path: Path) -> list[Any]:
-    """Return the scores that a page holds.
+    """Return the scores in a page.
 
     Raises
     ------
     InputError
-        The file is no such page, or damaged.
+        The file is not a page, or it is damaged.
     """
     text = read_bounded(path, LARGEST_PAGE).decode(errors="replace")
     if SCORES_START not in text:
@@ -57,7 +57,7 @@ def read_scores(path: Path) -> list[Any]:
 
 
 def wrapped(command: str) -> str:
-    """Return a long command with one option a line; a shell reads it as the same command."""
+    """Break a long command for a shell into lines of one option."""
     if len(command) <= LINE:
         return command
     lines = [""]
@@ -69,10 +69,10 @@ def wrapped(command: str) -> str:
 
 
 def same_file(recorded: Mapping[str, Any], model: Mapping[str, Any]) -> str:
-    """Return a sentence on whether a model file made the reconstruction, by their fingerprints."""
-    told = recorded.get(f"{MADE}model_sha256")
-    if not told:
+    """Return a sentence on whether a model file made the reconstruction, by the fingerprints."""
+    fingerprint = recorded.get(f"{MADE}model_sha256")
+    if not fingerprint:
         return "The reconstruction records no fingerprint, so whether this file made it is not known."
-    if told == model.get("sha256"):
+    if fingerprint == model.get("sha256"):
         return "This file made the reconstruction: the fingerprints are equal."
     return "This is another file than the one that made the reconstruction: the fingerprints differ."

@@ -15,21 +15,22 @@ from PIL import Image
 
 from tempogan_eddy.display.animation import Animation, undrawable
 from tempogan_eddy.display.chart import draw_errors, draw_spectra, page_axes, svg_of
-from tempogan_eddy.display.closeups import Closeup, choose_closeups
+from tempogan_eddy.display.closeups import Closeup, choose_closeups, square_around
 from tempogan_eddy.display.figures import rmse_label
 from tempogan_eddy.display.film import Film, FilmPanel, best_track_notes
 from tempogan_eddy.display.movie import save_animation
 from tempogan_eddy.display.palettes import DIFFERENCE, Palette
+from tempogan_eddy.display.words import minus, minute_text
 from tempogan_eddy.evaluation import Evaluation, error_by_kelvin
 from tempogan_eddy.evaluation.baselines import bicubic, nearest
 from tempogan_eddy.evaluation.matching import RECONSTRUCTED, TRUTH, Match
 
-__all__ = ["Part", "animation_part", "crops", "error_charts", "minus", "spectrum_chart"]
+__all__ = ["Part", "animation_part", "crops", "error_charts", "spectrum_chart"]
 
 FILM_FRAMES, FILM_SIDE, FILM_WIDTH = 48, 224, 1000
 
 Part = dict[str, Any]
-"""Data of one part of the template, by the names that it uses."""
+"""Data of one part of the template, by the names in the template."""
 
 
 def spectrum_chart(evaluation: Evaluation) -> Markup | None:
@@ -60,28 +61,24 @@ def crops(matched: Match, evaluation: Evaluation, palette: Palette) -> tuple[Par
     frames = {"input": nearest(lowres, matched.scale), "bicubic": bicubic(lowres, matched.scale), RECONSTRUCTED: ours}
 
     def picture(name: str, kelvin: NDArray[np.floating], colours: Palette = palette, score: str = "") -> Part:
-        return {"name": name, "uri": _png_uri(Image.fromarray(colours.rgb(kelvin))), "score": score}
+        return {"name": name, "uri": _png_uri(kelvin, colours), "score": score}
 
     rows = []
     for closeup in closeups:
-        real, made = closeup.cut(truth), closeup.cut(ours)
+        real = closeup.cut(truth)
+        cuts = {name: closeup.cut(frame) for name, frame in frames.items()}
         pictures = [
-            *(
-                picture(name, cut, score=rmse_label(cut, real))
-                for name, cut in ((name, closeup.cut(frame)) for name, frame in frames.items())
-            ),
+            *(picture(name, cut, score=rmse_label(cut, real)) for name, cut in cuts.items()),
             picture(TRUTH, real),
-            picture("reconstructed − truth", made - real, DIFFERENCE),
+            picture("reconstructed − truth", cuts[RECONSTRUCTED] - real, DIFFERENCE),
         ]
         rows.append({"closeup": closeup, "crops": pictures})
-    overview = Image.fromarray(palette.rgb(truth))
-    overview.thumbnail((360, 360), Image.Resampling.BOX)
     part = {
-        "time": _minute(matched.times[index]),
+        "time": minute_text(matched.times[index]),
         "side": closeups[0].side,
         "height": truth.shape[0],
         "width": truth.shape[1],
-        "overview": _png_uri(overview),
+        "overview": _png_uri(truth, palette, 360),
         "rows": rows,
         "legends": [
             _legend(palette, palette.title, 20),
@@ -99,7 +96,7 @@ def animation_part(
     credit: str,
     on_frame: Callable[[int, int], None],
 ) -> Part:
-    """Return the hours around the example, moving, and one picture for paper and readers who want no motion."""
+    """Return the animation around the example, and a still picture for paper and readers who prefer no motion."""
     times = matched.times
     start = min(max(0, _example(matched, evaluation) - FILM_FRAMES // 2), max(0, len(times) - FILM_FRAMES))
     chosen = times[start : start + FILM_FRAMES]
@@ -118,32 +115,33 @@ def animation_part(
         FilmPanel(TRUTH, lambda number: load(number)[0]),
     ]
     height, width = matched.truth.shape[-2:]
+    middle = closeup.top + closeup.side // 2, closeup.left + closeup.side // 2
     animation = Animation(
         Film(panels, chosen, (height, width), evaluation.storm, best_track_notes([matched.truth], chosen)),
         palette=palette,
         width=FILM_WIDTH,
-        crop=_around(closeup, (height, width)),
-        credit="" if undrawable(credit) else credit,  # which the page prints too
+        crop=square_around(middle, (height, width), FILM_SIDE),
+        credit="" if undrawable(credit) else credit,  # the page prints it too
     )
     with TemporaryDirectory() as folder:
         path = Path(folder) / "film.webp"
         save_animation(animation, path, quality=72, on_frame=lambda done: on_frame(done, len(chosen)))
-        moving = _data_uri(path.read_bytes(), "image/webp")
+        moving = _data_uri(path.read_bytes(), "webp")
     still = io.BytesIO()
     animation.picture(len(animation) // 2).save(still, "WEBP", quality=80)
     return {
         "moving": moving,
-        "still": _data_uri(still.getvalue(), "image/webp"),
+        "still": _data_uri(still.getvalue(), "webp"),
         "width": animation.size[0],
         "height": animation.size[1],
         "frames": len(chosen),
-        "first": _minute(chosen[0]),
-        "last": _minute(chosen[-1]),
+        "first": minute_text(chosen[0]),
+        "last": minute_text(chosen[-1]),
     }
 
 
 def _legend(palette: Palette, title: str, step: int, *, signed: bool = False) -> Part:
-    """A palette from end to end, as a gradient of CSS, and its kelvins."""
+    """Return a palette as a CSS gradient with ticks in kelvin."""
     low, high = palette.limits
 
     def percent(kelvin: float) -> str:
@@ -165,7 +163,7 @@ def _legend(palette: Palette, title: str, step: int, *, signed: bool = False) ->
 
 
 def _frames(matched: Match, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """The truth, the one reconstruction and its input at one time."""
+    """Return the truth, the reconstruction and its input at one time."""
     truth, reconstructed, lowres = matched.load(index)
     return truth, reconstructed[RECONSTRUCTED], lowres
 
@@ -175,32 +173,15 @@ def _example(matched: Match, evaluation: Evaluation) -> int:
     return int(found[0]) if found.size else len(matched.times) // 2
 
 
-def _around(closeup: Closeup, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """A square of the animation's side around a closeup, inside the frame."""
-    sides = [min(FILM_SIDE, length) for length in size]
-    middles = closeup.top + closeup.side // 2, closeup.left + closeup.side // 2
-    top, left = (
-        min(max(0, middle - side // 2), length - side)
-        for middle, side, length in zip(middles, sides, size, strict=True)
-    )
-    return top, left, sides[0], sides[1]
-
-
 def _data_uri(content: bytes, kind: str) -> str:
-    """Bytes as an address that holds them."""
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+    """Return an address that holds an image of a kind, such as ``png``."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _png_uri(picture: Image.Image) -> str:
-    buffer = io.BytesIO()
+def _png_uri(kelvin: NDArray[np.floating], palette: Palette, largest: int | None = None) -> str:
+    """Return a coloured frame as an address, at most so many pixels wide and high."""
+    buffer, picture = io.BytesIO(), Image.fromarray(palette.rgb(kelvin))
+    if largest:
+        picture.thumbnail((largest, largest), Image.Resampling.BOX)
     picture.save(buffer, "PNG", optimize=True)
-    return _data_uri(buffer.getvalue(), "image/png")
-
-
-def _minute(time: np.datetime64) -> str:
-    return str(np.datetime_as_string(time, unit="m")).replace("T", " ")
-
-
-def minus(text: str) -> str:
-    """Return a number as it is printed, with a minus sign for a hyphen."""
-    return "−" + text[1:] if text.startswith("-") else text
+    return _data_uri(buffer.getvalue(), "png")

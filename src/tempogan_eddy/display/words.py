@@ -1,4 +1,4 @@
-"""An evaluation in plain sentences."""
+"""An evaluation in plain sentences, and its numbers and times as text."""
 
 from collections.abc import Sequence
 from math import floor, log10
@@ -8,9 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tempogan_eddy.evaluation import Evaluation, Score
-from tempogan_eddy.evaluation.evaluate import RECONSTRUCTED
+from tempogan_eddy.evaluation.matching import RECONSTRUCTED
+from tempogan_eddy.io.cadence import minutes
 
-__all__ = ["summary", "training_overlap"]
+__all__ = ["minus", "minute_text", "summary", "training_overlap"]
 
 Times = NDArray[np.datetime64]
 
@@ -45,7 +46,7 @@ def summary(evaluation: Evaluation) -> list[str]:
 
 
 def training_overlap(record: Sequence[str], storm: str, times: Times) -> tuple[int | None, str]:
-    """Return how many of the frames the model was trained on, and a sentence that says so.
+    """Count the frames that the model was trained on, and describe the count in a sentence.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def training_overlap(record: Sequence[str], storm: str, times: Times) -> tuple[i
     Returns
     -------
     (count, sentence)
-        The count is None where it cannot be told from what the model records.
+        The count is None if the record of the model does not decide it.
     """
     if not record:
         return None, "The model does not record what it was trained on: whether these hours are held out is not known."
@@ -108,8 +109,18 @@ def _interval(score: Score) -> str:
 
 
 def _small(kelvin: float) -> str:
-    """One digit that is not zero, without an exponent."""
+    """Return a number with one significant digit, without an exponent."""
     return f"{kelvin:.{max(0, -floor(log10(kelvin)))}f}" if kelvin > 0 else "0"
+
+
+def minus(text: str) -> str:
+    """Replace the hyphen before a negative number with a minus sign."""
+    return "−" + text[1:] if text.startswith("-") else text
+
+
+def minute_text(time: np.datetime64) -> str:
+    """Return a time as text, such as ``2015-09-01 06:30``."""
+    return str(minutes(np.asarray(time))).replace("T", " ")
 
 
 def _percent(decibel: float) -> str:

@@ -1,4 +1,4 @@
-"""Synthetic storms: a simulation that gives brightness temperature and the true motion behind it."""
+"""Synthetic storms: simulated brightness temperature with its true motion."""
 
 from tempogan_eddy.synthesis.archive import synthesize
 from tempogan_eddy.synthesis.storm import simulate_storm

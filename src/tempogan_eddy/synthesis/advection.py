@@ -1,4 +1,4 @@
-"""Semi-Lagrangian advection: one step of steady wind is one sparse matrix that carries any field."""
+"""Semi-Lagrangian advection: one step of steady wind is one sparse matrix that moves any field."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,9 @@ __all__ = ["departure", "move", "step_matrix"]
 
 
 def departure(wind: Field) -> Field:
-    """Return where the air came from in one step: offsets ``(2, y, x)`` in pixels, x first.
+    """Return the offsets ``(2, y, x)``, in pixels and x first, to where the air was one step before.
 
-    The wind is ``(2, y, x)`` in pixels per step, the domain periodic; the midpoint rule is used.
+    The wind is ``(2, y, x)`` in pixels per step, the domain periodic. It uses the midpoint rule.
     """
     return -np.stack([move(component, -wind / 2, order=1) for component in wind])
 

@@ -1,4 +1,4 @@
-"""A small archive of simulated storms, in any format that can be read back."""
+"""A small archive of simulated storms, in any format of this package."""
 
 import logging
 from collections.abc import Callable
@@ -23,13 +23,7 @@ log = logging.getLogger(__name__)
 
 FIRST_SEASON, SEASONS, STORMS_A_SEASON = 2000, 60, 3
 SUFFIXES = {".zarr": "zarr", ".nc": "netcdf"}
-PLACES = {
-    "netcdf": "{name}.nc",
-    "zarr": "{name}",
-    "png": "typhoon_{number:03d}",
-    "digital-typhoon": "",
-}
-
+PLACES = {"netcdf": "{name}.nc", "png": "typhoon_{number:03d}", "digital-typhoon": ""}  # others: the name
 
 FLOW = Kind("the flow of a simulated storm", lambda path: hdf5_is_ours(path, "flow"))
 
@@ -48,8 +42,7 @@ def synthesize(
 ) -> list[str]:
     """Simulate storms and write them, each with its true flow.
 
-    The flow goes to ``<path>-flow/<storm>.nc``, beside the archive rather than in it: whoever reads the
-    archive finds sequences only.
+    The flow goes to ``<path>-flow/<storm>.nc``, beside the archive, which holds only sequences.
 
     Parameters
     ----------
@@ -58,24 +51,24 @@ def synthesize(
     storms, frames, size
         Number of storms, of hourly frames in each, and of pixels along their sides.
     seed
-        Another seed, other storms.
+        Seed of the storms.
     format
-        What the folder holds: ``netcdf`` (the default: a file for each storm), ``zarr``, ``png``
+        Format in the folder: ``netcdf`` (the default: a file for each storm), ``zarr``, ``png``
         (``typhoon_001/frame_001.png``) or ``digital-typhoon`` (a basin with its metadata).
     precision, overwrite
         As for `save_sequence`.
     on_frame
-        Called with a storm's name, its frames done and their number.
+        Called with the name of a storm, its frames done and all its frames.
 
     Returns
     -------
     names
-        Of the storms, ``YYYYNN``.
+        Names of the storms, ``YYYYNN``.
 
     Raises
     ------
     InputError
-        If the format is unknown, contradicts the path, or what is in the way is not such an archive.
+        If the format is unknown or contradicts the path, or another kind of file is in the way.
     """
     path = Path(path)
     format = _format(path, format)
@@ -105,18 +98,14 @@ def synthesize(
         log.info("writing the storm %s to %s", name, places[name])
         sequence = storm["brightness_temperature"]
         if format in ("png", "digital-typhoon"):
-            sequence = sequence.drop_vars(["x", "y"])  # no place for them in these formats
+            sequence = sequence.drop_vars(["x", "y"])  # these formats have no place for them
         history = f"tempogan-eddy synthesize, seed {seed}, storm {index}"
-        save_sequence(
-            sequence,
-            places[name],
-            format=format,
-            history=history,
-            precision=precision,
-            overwrite=overwrite,
-        )
-        if format == "zarr":
-            _make_group(path)
+        save_sequence(sequence, places[name], format=format, history=history, precision=precision, overwrite=overwrite)
+        if format == "zarr":  # make the root of the store, or keep it
+            try:
+                zarr.open_group(path, mode="a", zarr_format=3)
+            except OSError as error:
+                raise unwritable(path, error) or error from error
         _save_flow(storm["flow"], flows / f"{name}.nc", history, overwrite)
     return names
 
@@ -141,26 +130,18 @@ def _check_place(path: Path, names: set[str]) -> None:
 
 
 def _format(path: Path, format: str | None) -> str:
-    told = SUFFIXES.get(path.suffix)
+    named = SUFFIXES.get(path.suffix)
     if format is not None:
-        FORMATS[format]  # refuses an unknown one
-    if told and format and told != format:
-        raise InputError(f"{path} names the format {told}, not {format}: give a folder or leave the format out")
-    return format or told or "netcdf"
+        FORMATS[format]  # raises for an unknown one
+    if named and format and named != format:
+        raise InputError(f"{path} names the format {named}, not {format}: give a folder or leave the format out")
+    return format or named or "netcdf"
 
 
 def _name(index: int, storms: int) -> str:
     """Return the identifier of a storm: its season and its number in that season."""
     season, number = divmod(index, max(STORMS_A_SEASON, -(-storms // SEASONS)))
     return f"{FIRST_SEASON + season}{number + 1:02d}"
-
-
-def _make_group(path: Path) -> None:
-    """Make the root of a Zarr store, or keep the one that is there."""
-    try:
-        zarr.open_group(path, mode="a", zarr_format=3)
-    except OSError as error:
-        raise unwritable(path, error) or error from error
 
 
 def _save_flow(flow: xr.DataArray, path: Path, history: str, overwrite: bool) -> None:

@@ -1,4 +1,4 @@
-"""Cloud: where convection is born, how it grows and spreads, and what an infrared radiometer sees of it."""
+"""Cloud: birth, growth and spread of convection, and its brightness temperature."""
 
 from functools import lru_cache
 
@@ -47,7 +47,7 @@ class Cells:
         self._radius, self._vigour = self._radius[alive], self._vigour[alive]
 
     def feeding(self) -> Field:
-        """Return the cloud that all cells now make, in units of thickness per hour."""
+        """Return the cloud that all cells produce, in units of thickness per hour."""
         width = self._grid.width
         strength = self._vigour * np.sin(np.pi * self._age / self._life) ** 2
         nearest = np.rint(self._position).astype(int)
@@ -80,7 +80,7 @@ def _eye(storm: Storm, grid: Grid) -> Field:
 def birth_rate(storm: Storm, grid: Grid, strength: float, moisture: Field, thickness: Field) -> Field:
     """Return the expected births of cells per hour and pixel: bands, core, and clusters in moist air.
 
-    Outside the core convection uses up the instability that it lives on, so that thick cloud hinders births.
+    Outside the core convection uses up its instability, so thick cloud hinders births.
     """
     radius = grid.radius_km
     reach = 330 + 150 * storm.severity
@@ -113,7 +113,7 @@ def thin(storm: Storm, grid: Grid, strength: float, thickness: Field, hours: flo
 
 
 def brightness_temperature(sea: Field, thickness: Field, feeding: Field, texture: Field, low_cloud: Field) -> Field:
-    """Return what the radiometer sees, in kelvin: grey cloud over low cloud over the sea."""
+    """Return the brightness temperature in kelvin of grey cloud over low cloud over the sea."""
     low = 12 / (1 + np.exp(-(low_cloud - 1.0) / 0.5))
     optical = thickness * np.exp(0.42 * texture)
     opacity = 1 - np.exp(-1.8 * optical)

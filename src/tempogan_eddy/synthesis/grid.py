@@ -1,4 +1,4 @@
-"""The square, periodic grid of a simulation, wider than the frames by a margin that is cut away."""
+"""The square, periodic grid of a simulation: the frames and a margin around them."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -52,10 +52,10 @@ class Grid:
         return np.hypot(along_y[:, None], along_x[None, :])
 
     def pixels(self, metres_per_second: Field, hours: float) -> Field:
-        """Pixels travelled in some hours at a speed in m/s."""
+        """Return the pixels travelled in some hours at a speed in m/s."""
         return metres_per_second * (3.6 * hours / self.pixel_km)
 
     def frame(self, field: Field) -> Field:
-        """Cut the frame out of a field whose last two axes span the domain."""
+        """Return the frame within a field (..., y, x) on the domain."""
         inside = slice(self.margin, self.margin + self.size)
         return field[..., inside, inside]

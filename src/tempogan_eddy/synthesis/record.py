@@ -1,4 +1,4 @@
-"""The simulated arrays as an xarray dataset: times, track, pressure and wind, as a best track has them."""
+"""The simulated arrays as an xarray dataset, with the times, track, pressure and wind of a best track."""
 
 import re
 
@@ -12,7 +12,7 @@ from tempogan_eddy.synthesis.vortex import AMBIENT_PRESSURE, Storm, holland_wind
 
 __all__ = ["SATELLITE", "storm_record"]
 
-SATELLITE = "synthetic"  # what tells simulated frames from real ones in every format
+SATELLITE = "synthetic"  # marks simulated frames in every format
 FIRST_SEASON, SEASONS = 2000, 30
 KNOTS = 1.944  # in one m/s
 SURFACE_REDUCTION = 0.88  # from the gradient wind to ten minutes' mean at 10 m
@@ -42,6 +42,8 @@ def storm_record(
     steps = (np.arange(frames) * round(cadence_hours * 3600)).astype("timedelta64[s]")
     latitude, longitude = np.transpose([storm.travel(index * cadence_hours) for index in range(frames)])
     strength = [storm.strength(index * cadence_hours) for index in range(frames)]
+    pressure = np.array([AMBIENT_PRESSURE - storm.deficit_hpa * part for part in strength])
+    wind = np.array([_largest_wind(storm, part) for part in strength])
     axis = (np.arange(grid.size) - (grid.size - 1) / 2) * grid.pixel_km
     described = {"units": "K", "standard_name": "brightness_temperature", "sequence": name}
     motion = {"units": "pixel", "long_name": "backward flow to the previous frame, right and down"}
@@ -58,23 +60,15 @@ def storm_record(
             "center_lat": ("time", latitude, {"units": "degrees_north"}),
             "center_lon": ("time", longitude, {"units": "degrees_east"}),
             "satellite": ("time", [SATELLITE] * frames),
-            "pressure": (
-                "time",
-                np.array([round(AMBIENT_PRESSURE - storm.deficit_hpa * part) for part in strength], float),
-                {"units": "hPa"},
-            ),
-            "wind": (
-                "time",
-                np.array([round(_largest_wind(storm, part)) for part in strength], float),
-                {"units": "kt"},
-            ),
+            "pressure": ("time", pressure.round(), {"units": "hPa"}),
+            "wind": ("time", wind.round(), {"units": "kt"}),
         },
         attrs={"title": "Synthetic tropical cyclone", "source": "tempogan-eddy synthesis", "seed": seed},
     )
 
 
 def _largest_wind(storm: Storm, strength: float) -> float:
-    """Return the best track's wind in knots."""
+    """Return the wind of the best track in knots."""
     profile = holland_wind(
         np.linspace(1, 300, 300),
         deficit_hpa=storm.deficit_hpa * strength,

@@ -1,4 +1,4 @@
-"""One storm from a simulation: cloud tops carried by a vortex, shear and eddies, seen in the infrared."""
+"""One simulated storm: cloud tops carried by a vortex, shear and eddies, seen in the infrared."""
 
 from collections.abc import Callable
 
@@ -88,7 +88,7 @@ def simulate_storm(
     Parameters
     ----------
     seed
-        Which storm.
+        Seed of the storm.
     frames, size
         Number of frames, and of pixels along each side.
     cadence_minutes
@@ -96,9 +96,9 @@ def simulate_storm(
     pixel_km
         Distance from pixel to pixel.
     name, start
-        The storm's identifier (``YYYYNN``) and first time; by default both follow from the seed.
+        Identifier of the storm (``YYYYNN``) and first time; by default both follow from the seed.
     on_frame
-        Called with the frames done and their number, for a progress bar.
+        Called with (frames done, frames), for a progress bar.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Random fields that live, with a prescribed spectrum: eddies of the wind and texture of the clouds."""
+"""Random fields that evolve with a prescribed spectrum: eddies of the wind and texture of the clouds."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ class Eddies:
         self._speed = speed / np.sqrt(np.mean(np.square(self.wind()).sum(0)))
 
     def advance(self, hours: float) -> None:
-        """Let the eddies live for some hours (an Ornstein-Uhlenbeck process for every wave)."""
+        """Advance the eddies by some hours (an Ornstein-Uhlenbeck process for every wave)."""
         memory = np.exp(-hours / self._hours)
         self._stream = memory * self._stream + np.sqrt(1 - memory**2) * self._scale * _white(self._grid, self._random)
 
@@ -47,7 +47,7 @@ class Eddies:
 class Texture:
     """A field of unit variance that moves with the flow and renews itself, small scales first.
 
-    Advection wears its fine scales away; each wave is then mixed with fresh noise so that the spectrum stays
+    Advection removes its fine scales; each wave is then mixed with fresh noise so that the spectrum stays
     (as in N. E. Bowler, C. E. Pierce, A. W. Seed, "STEPS: A probabilistic precipitation forecasting scheme
     which merges an extrapolation nowcast with downscaled NWP", Q. J. R. Meteorol. Soc. 132, 2006).
     """
@@ -66,7 +66,7 @@ class Texture:
         self.field = np.fft.irfft2(self._spectrum, grid.shape)
 
     def renew(self, advected: Field, hours: float) -> None:
-        """Take the field as the flow has left it and refresh it for some hours."""
+        """Set the advected field, and renew it for some hours."""
         spectrum = np.fft.rfft2(advected)
         spectrum[0, 0] = 0
         left = (self._ring_power(spectrum) / self._ring_power(self._spectrum))[self._rings]
@@ -77,7 +77,7 @@ class Texture:
         self.field = np.fft.irfft2(self._spectrum, self._grid.shape)
 
     def _ring_power(self, spectrum: NDArray[np.number]) -> Field:
-        """Mean power of the waves on each ring of equal wavenumber."""
+        """Return the mean power of the waves on each ring of equal wavenumber."""
         rings = self._rings.ravel()
         power = np.bincount(rings, np.square(np.abs(spectrum)).ravel()) / np.maximum(np.bincount(rings), 1)
         return np.maximum(power, 1e-30)

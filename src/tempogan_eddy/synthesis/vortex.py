@@ -21,7 +21,7 @@ AMBIENT_PRESSURE = 1008.0  # hPa
 
 @dataclass(frozen=True)
 class Storm:
-    """What makes one storm differ from another; angles in radians, counter-clockwise from east."""
+    """Parameters of one storm; angles in radians, counter-clockwise from east."""
 
     deficit_hpa: float  # ambient minus central pressure at the storm's peak
     holland_b: float
@@ -114,11 +114,11 @@ def cloud_top_wind(storm: Storm, grid: Grid, strength: float) -> tuple[Field, Fi
         holland_b=storm.holland_b,
         latitude=storm.latitude,
     )
-    # Aloft the cyclone is weaker and narrower; what flows out ends up turning the other way.
+    # Aloft the cyclone is weaker and narrower; the outflow turns the other way.
     spin = 0.8 * gradient * np.exp(-radius / 450) - 0.9 * storm.outflow * _hump(radius, 620.0) ** 2
     spin = storm.hemisphere * spin
     outward = storm.outflow * (0.4 + 0.6 * strength) * _hump(radius, storm.outflow_radius_km)
-    # The core stands upright in the shear; its surroundings are blown past it, faster to the poleward side.
+    # The core resists the shear; its surroundings move past it, faster on the poleward side.
     exposed = 1 - np.exp(-((radius / 230) ** 2))
     jet = 1 - 0.5 * storm.hemisphere * south / 640
     right = exposed * storm.shear[0] * jet + (outward * east + spin * south) / np.maximum(radius, 1e-3)

@@ -1,1 +1,1 @@
-"""A page that shows sequences side by side, in kelvin: served on this machine, or written as static files."""
+"""A page that shows sequences side by side, in kelvin: served on this machine, or exported as static files."""

@@ -1,10 +1,11 @@
-"""The files named on the command line as scenes, each opened when it is first asked for."""
+"""The files on the command line as scenes, each opened on its first request."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import xarray as xr
@@ -28,15 +29,15 @@ class Request:
     Attributes
     ----------
     files : sequence of Path
-        Reconstructions, or any sequences; files of the same storm are seen together.
+        Reconstructions, or any sequences; files of the same storm form one scene.
     truth, lowres : Path, optional
-        May hold many storms; those of the files' names are taken.
+        May hold many storms; the storms of the files are used.
     scale : int, optional
-        How many times finer than the lowres, where no file tells.
+        How many times finer than the lowres, if no file states it.
     storm, time, time_tolerance : str, optional
         One storm of several, and an interval and a tolerance as for `select_time`.
     options : ReaderOptions
-        As for `open_sequence`; a variable's name is the truth's, where there is one.
+        As for `open_sequence`; a variable is one of the truth, if given.
     """
 
     files: Sequence[Path]
@@ -55,7 +56,7 @@ class Catalog:
     Raises
     ------
     InputError
-        A file is missing or no sequence. Of several scenes, each reports its own errors when it is opened.
+        A file is missing or no sequence. Each of several scenes reports its errors when it is opened.
     """
 
     def __init__(self, request: Request) -> None:
@@ -68,7 +69,7 @@ class Catalog:
 
     @property
     def names(self) -> list[str]:
-        """The storms."""
+        """Names of the storms."""
         return list(self._groups)
 
     def scene(self, number: int) -> Scene:
@@ -80,7 +81,7 @@ class Catalog:
             return self._scenes[number]
 
     def _find(self) -> dict[str, dict[str, Opener]]:
-        """Openers by title, by storm. In a folder of many sequences each is a storm of its own name."""
+        """Return openers by title, by storm. In a folder of many sequences the name of each is the storm."""
         groups: dict[str, dict[str, Opener]] = {}
         files = self.request.files
         for path in files:
@@ -100,14 +101,10 @@ class Catalog:
         return groups
 
     def _opener(self, stored: StoredSequence) -> Opener:
-        opened: list[xr.DataArray] = []
-
+        @cache
         def open_once() -> xr.DataArray:
-            if not opened:
-                options = self._options(named=self.request.truth is None)
-                da = stored.open(**options)
-                opened.append(select_time(da, self.request.time, self.request.time_tolerance))
-            return opened[0]
+            da = stored.open(**self._options(named=self.request.truth is None))
+            return select_time(da, self.request.time, self.request.time_tolerance)
 
         return open_once
 
@@ -122,7 +119,7 @@ class Catalog:
         )
 
     def _companion(self, path: Path | None, name: str, *, named: bool) -> xr.DataArray | None:
-        """The sequence of a storm at a path, if one is given; one alone needs no name."""
+        """Open the sequence of a storm at a path, if given; a single sequence may have any name."""
         if path is None:
             return None
         found = find_sequences(path, **self._options(named=named))

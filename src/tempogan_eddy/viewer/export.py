@@ -1,4 +1,4 @@
-"""The same page as static files, for any web server."""
+"""The page as static files, for any web server."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ INDEX = "data/index.json"
 def export_site(
     site: Site, folder: Path, on_frame: Callable[[int, int], None] | None = None, *, overwrite: bool = False
 ) -> None:
-    """Write the page and everything it may ask for.
+    """Write the page and all that it may request.
 
     Parameters
     ----------
     site : Site
-        What is written.
+        Scenes to write.
     folder : Path
-        New, empty, or an older export, which is replaced when the new one is whole.
+        New, empty, or an older export, which is replaced when the new one is complete.
     on_frame : callable, optional
-        Called with the number of frames written and of all frames.
+        Called with the frames written and all frames.
     overwrite : bool
-        Replace an older export with everything that was added to it.
+        Replace even an older export to which files were added.
 
     Raises
     ------
@@ -51,12 +51,12 @@ def export_site(
 
 
 def _is_export(folder: Path) -> bool:
-    """Whether this package wrote a folder."""
+    """Return whether this package wrote a folder."""
     return bool(json.loads((folder / INDEX).read_bytes())["maker"] == MAKER)
 
 
 def _is_untouched(folder: Path) -> bool:
-    """Whether a folder holds an export and nothing that no release writes."""
+    """Return whether a folder holds an export and no other files."""
     suffixes = {Path(name).suffix for name in page_files()}
     return _is_export(folder) and all(entry.name == "data" or entry.suffix in suffixes for entry in folder.iterdir())
 

@@ -10,8 +10,7 @@ from tempogan_eddy.viewer.scene import Panel
 
 __all__ = ["describe_origin"]
 
-
-# CF's attributes of a file as a whole, in the order of the page.
+# CF attributes of a file, in the order of the page.
 FACTS = ("title", "institution", "source", "references", "comment")
 
 
@@ -26,20 +25,16 @@ def describe_origin(panels: Iterable[Panel]) -> dict[str, list[Any]]:
     Returns
     -------
     dict
-        ``facts``: for each panel that says something, its title and pairs of a name and a text.
-        ``commands``: the commands of this package that made the files, each once, the earliest first.
+        ``facts``: for each panel with a record, its title and pairs of a name and a text.
+        ``commands``: the distinct commands of this package that made the files, the earliest first.
     """
     facts: list[dict[str, Any]] = []
     commands: dict[str, None] = {}
     for panel in panels:
-        rows = [[name.removeprefix(MADE).replace("_", " "), str(panel.attrs[name])] for name in _told(panel.attrs)]
+        made = [name for name, value in panel.attrs.items() if str(name).startswith(MADE) and isinstance(value, str)]
+        texts = {name: str(panel.attrs.get(name, "")) for name in (*FACTS, *made)}
+        rows = [[name.removeprefix(MADE).replace("_", " "), text] for name, text in texts.items() if text.strip()]
         if rows:
             facts.append({"title": panel.title, "rows": rows})
         commands |= dict.fromkeys(commands_of(panel.attrs))
     return {"facts": facts, "commands": list(commands)}
-
-
-def _told(attrs: dict[Any, Any]) -> list[str]:
-    """Attributes with a text to show."""
-    made = [name for name in attrs if str(name).startswith(MADE) and isinstance(attrs[name], str)]
-    return [name for name in (*FACTS, *made) if str(attrs.get(name, "")).strip()]

@@ -1,4 +1,4 @@
-"""One storm as the page shows it: panels on a common time axis and a common fine grid."""
+"""One storm on the page: panels on a common time axis and a common fine grid."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Panel", "Scene", "build_scene"]
 
 Kelvins = NDArray[np.float32]
 
-# Attributes that this package writes: what made a file, and how a coarse one was seen.
+# Attributes that this package writes: the software that made a file, and the sensor model of a lowres one.
 RECONSTRUCTED = f"{MADE}software"
 SENSOR = "sensor_model"
 
@@ -35,24 +35,23 @@ class Panel:
     Attributes
     ----------
     key : str
-        Its name in addresses.
+        Name in addresses.
     role : {"lowres", "bicubic", "reconstructed", "truth", "sequence"}
-        What it is.
+        Kind of sequence.
     title, note : str
-        For people: its name, and where it comes from.
+        Name and source, for people.
     shape : tuple of int
         Rows and columns.
     scale : int
-        Pixels of the fine grid along a side of one of its own.
+        Pixels of the fine grid along a side of one of its pixels.
     present : (T,) array of bool
-        At which times of the scene it has a frame.
+        Whether it has a frame at each time of the scene.
     read : callable
-        Returns the frame (y, x), float32 kelvin, at a time of the scene and of a member, both by number; for several
-        threads.
+        Returns the frame (y, x), float32 kelvin, by number of the time and of the member; thread-safe.
     members : tuple of str
         Names of the members of an ensemble; empty for a plain sequence.
     attrs : dict
-        Attributes of its file; empty where there is no file.
+        Attributes of its file; empty for a computed panel.
     """
 
     key: str
@@ -68,13 +67,13 @@ class Panel:
 
     @property
     def addresses(self) -> list[str]:
-        """Names of its members in addresses: ``key.0``, ``key.1``, ...; the key alone for a plain sequence."""
+        """Names of its members in addresses: ``key.0``, ``key.1``, ...; for a plain sequence the key."""
         return [f"{self.key}.{number}" for number in range(len(self.members))] or [self.key]
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One storm: its panels, and the sequence whose times and coordinates count."""
+    """One storm: its panels, and the sequence that gives times and coordinates."""
 
     name: str
     main: xr.DataArray
@@ -82,7 +81,7 @@ class Scene:
     panels: tuple[Panel, ...]
 
     def find(self, address: str) -> tuple[Panel, int] | None:
-        """Return the panel and the number of the member at an address, as `Panel.addresses` has them."""
+        """Return the panel and the number of the member at an address of `Panel.addresses`."""
         return next(
             ((panel, number) for panel in self.panels for number, own in enumerate(panel.addresses) if own == address),
             None,
@@ -97,28 +96,28 @@ def build_scene(
     lowres: xr.DataArray | None = None,
     scale: int | None = None,
 ) -> Scene:
-    """Assign each sequence its role, and compute what can be computed from them.
+    """Assign each sequence its role, and compute the lowres and bicubic panels that no file holds.
 
-    A file that this package reconstructed or coarsened says so. Beside a truth or a lowres sequence any
-    other file is a reconstruction; alone with a scale it is the truth. Without a lowres sequence the
-    sensor model sees the truth, or else, where it is the area mean, the reconstruction, which keeps it.
+    Attributes identify files that this package reconstructed or coarsened. Beside a truth or a lowres sequence any
+    other file is a reconstruction; alone with a scale it is the truth. Without a lowres sequence the sensor model
+    coarsens the truth, or else, if it is the area mean, the reconstruction, which keeps that mean.
 
     Parameters
     ----------
     name : str
-        The storm's.
+        Name of the storm.
     files : mapping of DataArray ([member, ]time, y, x)
-        Sequences by the titles they have where several are of a kind. The first that is a reconstruction, else
-        the first, gives the times; the others are matched to it by time.
+        Sequences by title. The first reconstruction, else the first, gives the times, to which the others are
+        matched.
     truth, lowres : DataArray ([member, ]time, y, x), optional
-        Given as such by the user.
+        Sequences of these roles.
     scale : int, optional
         How many times finer than the lowres, if no file states it.
 
     Raises
     ------
     InputError
-        Grids do not fit each other, or no time is common.
+        Grids do not match, or no time is common.
     """
     files = dict(files)
     made = {title: da for title, da in files.items() if RECONSTRUCTED in da.attrs}
@@ -165,7 +164,7 @@ def build_scene(
 
 @dataclass(frozen=True)
 class _Input:
-    """A sequence, what it is, and what people call it."""
+    """A sequence with the role, title and note of its panel."""
 
     role: str
     title: str
@@ -174,7 +173,7 @@ class _Input:
 
 
 def _panel(key: str, one: _Input, scale: int, times: NDArray[np.datetime64]) -> Panel:
-    """A sequence as a panel, matched by time; of frames with equal times the first counts."""
+    """Return a sequence as a panel, matched by time; of frames with equal times it uses the first."""
     da = one.data
     numbers = _numbers(times, da["time"].values)
     members = tuple(member_names(da))
@@ -190,19 +189,19 @@ def _panel(key: str, one: _Input, scale: int, times: NDArray[np.datetime64]) -> 
 
 
 def _numbers(times: NDArray[np.datetime64], own: NDArray[np.datetime64]) -> NDArray[np.intp]:
-    """Which of a sequence's frames belong to the times of the scene; -1 where none does."""
+    """Return the number of a sequence's frame at each time of the scene; -1 if there is none."""
     if np.array_equal(own, times):
         return np.arange(len(own))
     numbers = np.full(len(times), -1)
     matched, frames = pair_times(times, own, tolerance_between([times, own]))
     numbers[matched] = frames
-    # Every frame of the scene that has a time twice shows what the first of them shows.
+    # If a time of the scene occurs twice, both show the same frame.
     _, first = np.unique(times, return_index=True)
     return numbers[first[np.searchsorted(times[first], times)]]
 
 
 def _computed(panels: list[Panel], sensor: Mapping[Any, Any], scale: int) -> list[Panel]:
-    """The lowres panel, if no file holds it and the sensor is known, and the bicubic interpolation of it."""
+    """Return the lowres panel, if no file holds it and the sensor is known, and its bicubic interpolation."""
     from tempogan_eddy.evaluation.baselines import bicubic
 
     first = {panel.role: panel for panel in reversed(panels)}
@@ -226,7 +225,7 @@ def _computed(panels: list[Panel], sensor: Mapping[Any, Any], scale: int) -> lis
 
 
 def _seen(fine: Panel, note: str, sensor: Mapping[Any, Any], scale: int) -> Panel:
-    """A lowres panel: the first member of a panel through the sensor model."""
+    """Return a lowres panel: the first member of a panel through the sensor model."""
     see, shape = _sensor(sensor, scale), (fine.shape[0] // scale, fine.shape[1] // scale)
     return Panel(
         *("lowres", "lowres", "Lowres", note, shape, scale, fine.present), lambda time, _: see(fine.read(time, 0))
@@ -234,26 +233,26 @@ def _seen(fine: Panel, note: str, sensor: Mapping[Any, Any], scale: int) -> Pane
 
 
 def _scale(name: str, fine: list[xr.DataArray], lowres: xr.DataArray | None, asked: int | None) -> int | None:
-    """The scale between the lowres and the fine grid; None if neither a file nor the user states it."""
-    told = fine[0].attrs.get("scale") if fine and RECONSTRUCTED in fine[0].attrs else None
+    """Return the scale between the lowres and the fine grid; None if neither a file nor the user states it."""
+    stated = fine[0].attrs.get("scale") if fine and RECONSTRUCTED in fine[0].attrs else None
     if fine and lowres is not None:
-        told = round(fine[0].sizes["y"] / lowres.sizes["y"])
-        if told < 2:
+        stated = round(fine[0].sizes["y"] / lowres.sizes["y"])
+        if stated < 2:
             raise InputError(f"{name}: the lowres has as many pixels as the other files; name a coarser one.")
-    if asked and told and asked != int(told):
-        raise InputError(f"{name} is {int(told)} times finer than its lowres, not {asked}; leave out --scale.")
-    scale = int(told or asked or 0)
+    if asked and stated and asked != int(stated):
+        raise InputError(f"{name} is {int(stated)} times finer than its lowres, not {asked}; leave out --scale.")
+    scale = int(stated or asked or 0)
     return scale if scale > 1 else None
 
 
 def _sensor(attrs: Mapping[str, object], scale: int) -> Callable[[Kelvins], Kelvins]:
-    """The sensor model that the attributes of a reconstruction record, without noise; by default the area mean."""
+    """Return the sensor model that the attributes of a reconstruction record, without noise; default area mean."""
     kind = str(attrs.get(SENSOR, "area"))
     if kind == "area":
         from tempogan_eddy.evaluation.baselines import area_mean
 
         return lambda frame: area_mean(frame, scale)
-    # Imports torch, which takes longer than all the rest.
+    # Torch is slow to import.
     import torch
 
     from tempogan_eddy.dataset.sensor import SensorModel

@@ -1,4 +1,4 @@
-"""The page on this machine and for this machine only."""
+"""A server of the page for this machine only."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tempogan_eddy.viewer.site import Site, TileAddress, page_files
 __all__ = ["build_app", "listen", "serve", "server_of"]
 
 LOOPBACK = "127.0.0.1"
-# Names under which a browser may call; another one's page could otherwise reach this server through a name of its own.
+# Host names of this server; refusing others keeps foreign pages from reaching it through a name that they control.
 HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 HEADERS = {
@@ -37,7 +37,7 @@ HEADERS = {
 
 
 def listen(port: int) -> socket.socket:
-    """Take a port of the loopback interface, any free one for 0.
+    """Listen on a port of the loopback interface; 0 takes any free one.
 
     Raises
     ------
@@ -58,21 +58,21 @@ def serve(
     Parameters
     ----------
     site : Site
-        What is served.
+        Scenes to serve.
     listener : socket
         From `listen`.
     open_browser : bool
         Whether to open the page in the user's browser.
     tell : callable
-        Told the address.
+        Called with the address.
     """
     address = f"http://{LOOPBACK}:{listener.getsockname()[1]}/"
     tell(address)
     if open_browser:
-        # The socket listens already; a browser that runs in this terminal must not keep the server from answering.
+        # The socket listens already. A browser in this terminal would block the server without a thread.
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
     try:
-        with cleaned_up():  # the server handles a signal first, and raises it again at its end
+        with cleaned_up():  # uvicorn handles a signal, and raises it again at its end
             server_of(site, listener).run(sockets=[listener])
     except KeyboardInterrupt:
         pass
@@ -81,7 +81,7 @@ def serve(
 
 
 def server_of(site: Site, listener: socket.socket) -> uvicorn.Server:
-    """The server of a site on a port, not yet running."""
+    """Return the server of a site on a port, not yet running."""
     app = build_app(site, listener.getsockname()[1])
     return _Server(
         uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1)
@@ -89,7 +89,7 @@ def server_of(site: Site, listener: socket.socket) -> uvicorn.Server:
 
 
 class _Server(uvicorn.Server):
-    """Ends without a word: what is cut short by the end is no error."""
+    """Ends silently: requests that the end cancels are no errors."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
@@ -97,7 +97,7 @@ class _Server(uvicorn.Server):
 
 
 def build_app(site: Site, port: int) -> ASGIApp:
-    """The application that answers on a port: GET only, the page's files, documents and tiles, nothing else."""
+    """Return the application on a port: GET of the files, documents and tiles of the page."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     pages = page_files()
 
@@ -137,7 +137,7 @@ def build_app(site: Site, port: int) -> ASGIApp:
 
 
 class _Guard:
-    """Refuses what does not name this server, and puts the headers on every answer."""
+    """Refuses requests to other hosts, and adds the headers to every response."""
 
     def __init__(self, app: ASGIApp, port: int) -> None:
         self.app = app

@@ -1,4 +1,4 @@
-"""Everything the page can ask for, by address: the server answers with it, the export writes it."""
+"""All documents and tiles of the page, by address, for the server and the export."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MEDIA_TYPES = {"html": "text/html; charset=utf-8", "css": "text/css", "js": "tex
 
 @dataclass(frozen=True)
 class TileAddress:
-    """Which tile of which frame of which panel, or of one of its members, of which scene."""
+    """Scene, panel (or one of its members), frame, level and place of a tile."""
 
     scene: int
     panel: str
@@ -40,12 +40,12 @@ class TileAddress:
     column: int
 
     def path(self) -> str:
-        """Its address below the page's."""
+        """Return its address relative to the page."""
         return f"data/{self.scene}/{self.panel}/{self.frame}/{self.level}/{self.row}-{self.column}.u16"
 
 
 def page_files() -> dict[str, tuple[str, bytes]]:
-    """The page's own files: media type and content by name."""
+    """Return the files of the page: media type and content by name."""
     folder = resources.files("tempogan_eddy.viewer") / "page"
     files = {entry.name: entry for entry in folder.iterdir() if entry.name.rpartition(".")[2] in MEDIA_TYPES}
     return {name: (MEDIA_TYPES[name.rpartition(".")[2]], entry.read_bytes()) for name, entry in sorted(files.items())}
@@ -57,11 +57,11 @@ class Site:
     Parameters
     ----------
     catalog : Catalog
-        The scenes.
+        Scenes to show.
     command : str, optional
         The command line that shows them.
     cache : PyramidCache, optional
-        Where frames are kept.
+        Holds the tiles of frames used last.
     """
 
     def __init__(self, catalog: Catalog, command: str = "", cache: PyramidCache | None = None) -> None:
@@ -70,7 +70,7 @@ class Site:
         self.cache = cache or PyramidCache()
 
     def index(self) -> bytes:
-        """The scenes' names, the palettes and the command, as JSON."""
+        """Return the names of the scenes, the palettes and the command, as JSON."""
         return _json(
             {
                 "maker": MAKER,
@@ -101,16 +101,15 @@ class Site:
         )
 
     def tile(self, address: TileAddress) -> bytes | None:
-        """A tile's little-endian 16-bit values, row by row; None where there is none."""
+        """Return the little-endian 16-bit values of a tile, row by row; None if there is no such tile."""
         if not 0 <= address.scene < len(self.catalog.names):
             return None
         found = self.catalog.scene(address.scene).find(address.panel)
         if found is None:
             return None
         panel, member = found
-        if not 0 <= address.frame < len(panel.present) or not panel.present[address.frame]:
-            return None
-        if not 0 <= address.level < level_count(panel.shape):
+        has_frame = 0 <= address.frame < len(panel.present) and panel.present[address.frame]
+        if not has_frame or not 0 <= address.level < level_count(panel.shape):
             return None
         key = (address.scene, address.panel, address.frame)
         levels = self.cache.get(key, lambda: panel.read(address.frame, member))
@@ -118,14 +117,14 @@ class Site:
         return None if tile is None else tile.tobytes()
 
     def frames(self) -> Iterator[tuple[int, int, Scene]]:
-        """Every scene's number and every number of its frames."""
+        """Yield scene number, frame number and scene of every frame."""
         for number in range(len(self.catalog.names)):
             scene = self.catalog.scene(number)
             for frame in range(scene.main.sizes["time"]):
                 yield number, frame, scene
 
     def tiles_of_frame(self, number: int, frame: int, scene: Scene) -> Iterator[TileAddress]:
-        """The addresses of all tiles at one time."""
+        """Yield the addresses of all tiles at one time."""
         for panel in scene.panels:
             if not panel.present[frame]:
                 continue

@@ -18,11 +18,8 @@ Level = NDArray[np.uint16]
 
 
 def level_count(shape: tuple[int, int]) -> int:
-    """Levels of a frame: each halves the one before, until all fits one tile."""
-    count = 1
-    while max(shape) > SIDE << (count - 1):
-        count += 1
-    return count
+    """Return the number of levels of a frame: each halves the one before, until the frame fits one tile."""
+    return ((max(shape) - 1) // SIDE).bit_length() + 1
 
 
 def pyramid(frame: NDArray[np.floating]) -> list[Level]:
@@ -41,7 +38,7 @@ def pyramid(frame: NDArray[np.floating]) -> list[Level]:
     """
     levels = [_quantise(frame)]
     valid = np.isfinite(frame)
-    # Sums of kelvins near 250 K would lose hundredths in float32 over many pixels; of differences they do not.
+    # Sum differences from 250 K: in float32 sums of kelvins over many pixels would lose hundredths.
     total, count = np.where(valid, frame - 250.0, 0).astype(np.float32), valid.astype(np.float32)
     for _ in range(1, level_count(frame.shape)):
         total, count = _halve(total), _halve(count)
@@ -51,22 +48,21 @@ def pyramid(frame: NDArray[np.floating]) -> list[Level]:
 
 
 def _quantise(kelvin: NDArray[np.floating]) -> Level:
-    # The least value that is not missing is 1, so that 0 means only that.
+    # Valid values are at least 1, because 0 means missing.
     steps = np.clip(np.rint(kelvin * STEPS_A_KELVIN), 1, 65535)
     return np.where(np.isfinite(kelvin), steps, 0).astype("<u2")
 
 
 def _halve(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Sum blocks of 2x2; beyond the frame there is nothing."""
-    odd = [side % 2 for side in values.shape]
-    if any(odd):
-        values = np.pad(values, [(0, more) for more in odd])
+    """Sum blocks of 2x2, with zeros beyond the frame."""
+    if any(side % 2 for side in values.shape):
+        values = np.pad(values, [(0, side % 2) for side in values.shape])
     rows = values[0::2] + values[1::2]
     return rows[:, 0::2] + rows[:, 1::2]
 
 
 def cut(level: Level, row: int, column: int) -> Level | None:
-    """The tile at a row and column of tiles, smaller at the lower and right edge; None where there is none."""
+    """Return the tile at a row and column of tiles, smaller at the lower and right edge; None beyond them."""
     if row < 0 or column < 0:
         return None
     tile = level[row * SIDE : (row + 1) * SIDE, column * SIDE : (column + 1) * SIDE]
@@ -74,12 +70,12 @@ def cut(level: Level, row: int, column: int) -> Level | None:
 
 
 class PyramidCache:
-    """The levels of the frames that were asked for last, each made once though many threads ask.
+    """Levels of the frames used last, each computed once even if several threads request it.
 
     Parameters
     ----------
     limit : int
-        Bytes to keep; the frame asked for last is kept even where it is larger.
+        Bytes to keep; the latest frame is kept even if it is larger.
     """
 
     def __init__(self, limit: int = 256 << 20) -> None:
@@ -89,7 +85,7 @@ class PyramidCache:
         self._making: dict[Hashable, threading.Lock] = {}
 
     def get(self, key: Hashable, read: Callable[[], NDArray[np.floating]]) -> list[Level]:
-        """The levels of a frame; ``read`` gives it where they are not held."""
+        """Return the levels of a frame; ``read`` returns the frame if they are not held."""
         with self._lock:
             if key in self._held:
                 self._held.move_to_end(key)

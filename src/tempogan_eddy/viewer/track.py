@@ -1,4 +1,4 @@
-"""The storm and the grid by the coordinates of a sequence, as plain lists for the page."""
+"""The best track and the grid of a sequence, as plain lists for the page."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def describe_track(sequence: xr.DataArray, shape: tuple[int, int]) -> dict[str, 
     Returns
     -------
     dict of lists
-        Under the coordinates' names one entry a frame, None where not known; only those known at all. ``centre``
-        is the place (x, y) in pixels of the fine grid.
+        By name of the coordinate, one entry a frame, None if unknown; coordinates without a known entry are left
+        out. ``centre`` is the place (x, y) in pixels of the fine grid.
     """
     found: dict[str, list[Any]] = {
         name: _numbers(sequence[name].values)
@@ -46,7 +46,7 @@ def describe_track(sequence: xr.DataArray, shape: tuple[int, int]) -> dict[str, 
         if _along_time(sequence, name)
     }
     if _along_time(sequence, "wind"):
-        # JMA gives 0 where it estimates no wind, for a depression say.
+        # JMA writes 0 where it estimates no wind, such as for a depression.
         found["wind"] = [value or None for value in _numbers(sequence["wind"].values)]
     if _along_time(sequence, "grade"):
         found["grade"] = [GRADES.get(round(value)) if value else None for value in _numbers(sequence["grade"].values)]
@@ -58,7 +58,7 @@ def describe_track(sequence: xr.DataArray, shape: tuple[int, int]) -> dict[str, 
 
 
 def describe_grid(sequence: xr.DataArray, shape: tuple[int, int]) -> dict[str, Any]:
-    """Latitude of each row and longitude of each column of the fine grid, or its pixels' side in km, where known."""
+    """Return latitude of rows and longitude of columns of the fine grid, else its pixel size in km, if known."""
     latitude, longitude = _axis(sequence, "y", "latitude", shape[0]), _axis(sequence, "x", "longitude", shape[1])
     if latitude is not None and longitude is not None:
         return {"lat": np.round(latitude, 4).tolist(), "lon": np.round(longitude, 4).tolist()}
@@ -77,7 +77,7 @@ def _numbers(values: np.ndarray) -> list[float | None]:
 
 
 def _axis(sequence: xr.DataArray, dim: str, name: str, size: int) -> np.ndarray | None:
-    """A 1-D latitude or longitude of the fine grid along a dimension."""
+    """Return the 1-D latitude or longitude of the fine grid along a dimension."""
     coordinate = spatial_coordinate(sequence, name)
     if coordinate is None or coordinate.dims != (dim,) or len(coordinate) != size:
         return None
@@ -93,7 +93,7 @@ def _spacing(sequence: xr.DataArray, dim: str) -> float | None:
 
 
 def _centres(sequence: xr.DataArray, lats: list, lons: list, shape: tuple[int, int]) -> list[list[float] | None]:
-    """The centre in pixels: by the latitudes and longitudes of the grid; without them the middle of the frame."""
+    """Return the centre in pixels: by the coordinates of the grid; without them the middle of the frame."""
     latitude, longitude = _axis(sequence, "y", "latitude", shape[0]), _axis(sequence, "x", "longitude", shape[1])
     if latitude is None or longitude is None:
         middle = [shape[1] / 2, shape[0] / 2]
@@ -105,17 +105,14 @@ def _place(latitude: np.ndarray, longitude: np.ndarray, lat: float | None, lon: 
     if lat is None or lon is None:
         return None
     east = np.unwrap(longitude, period=360)
-    lon = (
-        east[0] + (lon - east[0] + 180) % 360 - 180
-        if lon < min(east[0], east[-1]) or lon > max(east[0], east[-1])
-        else lon
-    )
+    if not min(east[0], east[-1]) <= lon <= max(east[0], east[-1]):
+        lon = east[0] + (lon - east[0] + 180) % 360 - 180
     x, y = (_position(axis, value) for axis, value in ((east, lon), (latitude, lat)))
     return None if x is None or y is None else [x, y]
 
 
 def _position(axis: np.ndarray, value: float) -> float | None:
-    """Position of a value on a monotonic axis of pixel centres, in pixels from the edge; None outside."""
+    """Return the position of a value on a monotonic axis of pixel centres, in pixels from the edge; None outside."""
     numbers = np.arange(len(axis)) + 0.5
     if axis[0] > axis[-1]:
         axis, numbers = axis[::-1], numbers[::-1]
