@@ -86,7 +86,7 @@ def _attributes(attrs: Mapping[Any, Any]) -> dict[str, Any]:
 def _log_stale(*attributes: Mapping[Any, Any]) -> None:
     names = {str(name) for attrs in attributes for name in attrs if name in STALE and str(name)[0].islower()}
     if names:
-        log.info("Not true of what is written, left out: %s", ", ".join(sorted(names)))
+        log.info("No longer true of the output, left out: %s", ", ".join(sorted(names)))
 
 
 def _short(value: Any) -> Any:

@@ -137,7 +137,7 @@ def _open(path: Path, group: str | None) -> xr.Dataset:
         for name, array in zarr.open_group(source, mode="r", path=inner).arrays():
             check_axis(path, name, array.shape)
         return xr.open_dataset(source, group=inner or None, engine="zarr", consolidated=False, **options)
-    # The NetCDF library reads what is cut off a classic file as zeros, scipy notices.
+    # The NetCDF library reads the missing end of a classic file as zeros; scipy raises an error.
     engine = "scipy" if file_kind(path) == "classic" else "netcdf4"
     return xr.open_dataset(path, group=group or None, engine=engine, **options)
 

@@ -189,7 +189,7 @@ def _objects(file: h5py.File, path: Path) -> Iterator[tuple[str, h5py.h5g.GroupI
             shown = f"{above}/{name.decode(errors='replace')}"
             link = group.links.get_info(name).type
             if link == h5py.h5l.TYPE_SOFT:
-                continue  # it stays in the file, and its target has a name of its own
+                continue  # it stays in the file, and its target has another name
             if link != h5py.h5l.TYPE_HARD:
                 raise _outside(path, shown, "is a link to another file")
             found = h5py.h5o.open(group, name)

@@ -3,7 +3,7 @@
 The first of these in a name is its time, in UTC:
 
 ====================================== ==================================================================
-name                                   what is read
+name                                   time
 ====================================== ==================================================================
 ``..._sYYYYDDDHHMMSSt_e..._c...``      GOES ABI: year, day of the year, start of the scan to 0.1 s; ``_e`` and
                                        ``_c`` are the end and the creation, and never taken

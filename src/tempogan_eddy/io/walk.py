@@ -105,7 +105,7 @@ def walk(top: Path) -> Iterator[Path]:
         if not path.is_dir():
             continue
         if depth >= DEEPEST:
-            log.warning("%s lies %d folders deep; what is in it is left out", path, DEEPEST)
+            log.warning("%s lies %d folders deep; its contents are left out", path, DEEPEST)
             continue
         waiting += [(entry, depth + 1) for entry in reversed(_listed(path))]
 
