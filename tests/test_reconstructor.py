@@ -167,4 +167,4 @@ def test_whoever_follows_one_frame_opens_few_files(model):
         with traced() as whole:
             reconstruct(lowres, model).compute()
     assert frame.switches <= 20, "\n".join(*frame.visits())
-    assert whole.switches <= 88, "\n".join(*whole.visits())
+    assert whole.switches <= 60, "\n".join(*whole.visits())

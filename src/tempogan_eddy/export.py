@@ -99,8 +99,8 @@ def residual_to_onnx(generator: Generator) -> bytes:
         onnx is not installed.
     """
     onnx = require("onnx", "export")
-    key = f"{network_digest(generator)} {__version__} {torch.__version__} {onnx.__version__}"
     network = _Residual(generator)
+    key = f"{network_digest(generator)} {__version__} {torch.__version__} {onnx.__version__}"
     return cached("residual.onnx", key, lambda: _export(network, "frames", "residual", ["height", "width"]))
 
 

@@ -1,4 +1,4 @@
-"""Fingerprints of files and networks, and the model file of a name."""
+"""Fingerprints of files and networks by their content."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tempogan_eddy.io.walk import refuse_special
-from tempogan_eddy.released import RELEASES, is_released
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["model_file", "network_digest", "sha256"]
+__all__ = ["network_digest", "sha256"]
 
 
 def sha256(path: Path) -> str:
@@ -26,14 +25,6 @@ def sha256(path: Path) -> str:
     refuse_special(path)  # a device may have no end
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def model_file(name: str) -> Path | None:
-    """Return the file of a model as the command line names it, released or not; None if it does not exist."""
-    path = Path(name)
-    if is_released(name):
-        path = RELEASES / f"{name}.safetensors"
-    return path if path.is_file() else None
 
 
 def network_digest(network: nn.Module) -> str:

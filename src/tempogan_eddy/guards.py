@@ -54,24 +54,24 @@ def warn_of_input(sequence: xr.DataArray, model: Model) -> ValueGuard:
     is_made = any(str(key).startswith(MADE) for key in sequence.attrs)
     if is_made:
         log.warning("The input is itself a reconstruction, whose detail was not measured; expect a worse result")
-    sensor = model.sensor
+    released, sensor = is_released(model.name), model.sensor
     for key, trained in sensor.attributes().items():
         seen = sequence.attrs.get(key)
         if seen is not None and seen != trained:
             log.warning(
                 "The input says %s = %s, but the model was trained with %s; expect a worse result", key, seen, trained
             )
+    is_sharp = not sensor.margin  # a wider footprint leaves little detail, rightly
     repeated = _duplicates(sequence)
     if repeated:
         log.warning("Frames of the input at the time of the one before: %d; keep one of each time", repeated)
-    spacing = grid_spacing(sequence)
-    released = is_released(model.name)
+    may_be_fine = False
     if released:
+        spacing = grid_spacing(sequence)
         _warn_of_channel(sequence)
         _warn_of_spacing(spacing)
-    may_be_fine = released and spacing is None and "sensor_model" not in sequence.attrs
-    # A wider footprint leaves little detail, rightly.
-    guard = ValueGuard(model.specification.kelvin_range, may_be_fine, is_sharp=not sensor.margin)
+        may_be_fine = spacing is None and "sensor_model" not in sequence.attrs
+    guard = ValueGuard(model.specification.kelvin_range, is_sharp, may_be_fine)
     guard.done = is_made  # its texture is the model's
     return guard
 
@@ -102,16 +102,16 @@ class ValueGuard:
     Parameters
     ----------
     kelvin_range : tuple of float
-        The range of the model that gets the frames.
+        The kelvins that the model was trained on.
+    is_sharp : bool
+        Whether the model's sensor keeps detail in the finest octave.
     may_be_fine : bool
         Whether only the values can tell that the input is already fine: for a released model, whose grid is known, if
         neither the grid spacing of the input nor its sensor model is.
-    is_sharp : bool
-        Whether the sensor of the model leaves detail in the finest octave.
     """
 
-    def __init__(self, kelvin_range: tuple[float, float], may_be_fine: bool, is_sharp: bool) -> None:
-        self.kelvin_range, self.may_be_fine, self.is_sharp = kelvin_range, may_be_fine, is_sharp
+    def __init__(self, kelvin_range: tuple[float, float], is_sharp: bool, may_be_fine: bool) -> None:
+        self.kelvin_range, self.is_sharp, self.may_be_fine = kelvin_range, is_sharp, may_be_fine
         self.done = False
 
     def __call__(self, frames: NDArray[np.float32]) -> None:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.fingerprint import model_file, sha256
+from tempogan_eddy.fingerprint import sha256
 from tempogan_eddy.io.finding import Paths
 from tempogan_eddy.io.foreign import foreign_format
 from tempogan_eddy.io.format import recognise
 from tempogan_eddy.io.json_text import parse_json, read_bounded
 from tempogan_eddy.io.member import MEMBER
 from tempogan_eddy.io.walk import refuse_special, walk
-from tempogan_eddy.released import is_released
+from tempogan_eddy.released import is_released, model_file
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ class Model:
         """The kelvins that scale to 0 and 1."""
         return self.specification.kelvin_range
 
-    @property
+    @cached_property
     def sensor(self) -> SensorModel:
         """The sensor model whose frames it was trained on."""
         return SensorModel.from_config(self.specification)

@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ from tempogan_eddy.io.names import listed
 from tempogan_eddy.io.open import open_sequence
 from tempogan_eddy.io.quality import VALID_KELVIN, refuse_celsius
 from tempogan_eddy.io.restoring import OF_NUMBERS, is_object, restored
-from tempogan_eddy.io.sequence import DIMS, as_sequence, label_of, order_of_times
-from tempogan_eddy.io.units import kelvin_conversion, text_of
+from tempogan_eddy.io.sequence import DIMS, in_kelvin, label_of, order_of_times
+from tempogan_eddy.io.units import KELVIN, Conversion, kelvin_conversion, text_of
 
 __all__ = ["Adapted", "adapt"]
 
@@ -216,13 +217,13 @@ def _adapt_array(da: xr.DataArray, kelvin: bool, valid_kelvin: tuple[float, floa
     if da.dtype.kind not in "iuf":
         raise InputError(f"{label} holds {da.dtype} values; brightness temperatures are real numbers, in kelvin.")
     layout = layout_of(da, label, ensembles=ensembles)
-    da = _readable(da, layout, label)
     times, timed_by = times_of(da, layout, label)
     order = None if times is None else order_of_times(times, label)
+    da = _readable(da, layout, label)
     if times is not None and order is not None:
         times, da = times[order], da.isel({layout.time: order})
-    units = _units(da, kelvin, label)
-    flat = da.isel(dict.fromkeys(layout.extras, 0)).transpose(*layout.names).assign_attrs(units=units)
+    conversion = _conversion(da, kelvin, label)
+    flat = da.isel(dict.fromkeys(layout.extras, 0)).transpose(*layout.names)
     coords, names = _inner_coordinates(flat, layout, timed_by)
     frames = flat.data if layout.time is not None else flat.data[..., np.newaxis, :, :]
     count = frames.shape[-3]
@@ -232,19 +233,17 @@ def _adapt_array(da: xr.DataArray, kelvin: bool, valid_kelvin: tuple[float, floa
     dims = DIMS if layout.member is None else (MEMBER, *DIMS)
     inner = xr.DataArray(frames, dims=dims, coords=coords, name=da.name, attrs=_inner_attributes(flat.attrs))
     inner = _without_fill(inner, da.attrs)
-    if not flat.chunks and getattr(kelvin_conversion(units), "is_kelvin", False):
+    if not flat.chunks and conversion.is_kelvin:
         refuse_celsius(inner.isel(time=0).values, label)
-    sequence = as_sequence(inner, valid_kelvin=valid_kelvin)
-
-    def restore(changed: xr.DataArray, pixel: float) -> xr.DataArray:
-        return restored(changed, pixel, sequence, da, layout, names, timed_by)
-
+    sequence = in_kelvin(inner, label, conversion, valid_kelvin)
+    restore = partial(restored, sequence=sequence, original=da, layout=layout, names=names, timed_by=timed_by)
     return Adapted(sequence, restore, times is not None, order is not None)
 
 
 def _refuse_other_quantities(da: xr.DataArray, label: str) -> None:
     """Refuse what says itself that it is no brightness temperature, or not decoded."""
-    calibration = text_of(getattr(da.attrs.get("calibration"), "name", da.attrs.get("calibration", "")))
+    stated = da.attrs.get("calibration")
+    calibration = text_of(getattr(stated, "name", stated)) if stated is not None else None
     if calibration in ("radiance", "reflectance", "counts"):
         raise InputError(
             f"{label} holds {calibration}; load it as brightness temperature "
@@ -288,8 +287,8 @@ def _readable(da: xr.DataArray, layout: Layout, label: str) -> xr.DataArray:
     return plain if units is None else plain.assign_attrs(units=str(units))
 
 
-def _units(da: xr.DataArray, kelvin: bool, label: str) -> str:
-    """Return the units that hold, stated or not."""
+def _conversion(da: xr.DataArray, kelvin: bool, label: str) -> Conversion:
+    """Return how the values become kelvin, whether they state their units or not."""
     stated = text_of(da.attrs.get("units", ""))
     conversion = kelvin_conversion(stated)
     if conversion is not None:
@@ -297,14 +296,14 @@ def _units(da: xr.DataArray, kelvin: bool, label: str) -> str:
             raise InputError(
                 f"{label} says that its units are {stated!r}; leave out kelvin=True, or correct the units."
             )
-        return stated
+        return conversion
     if stated.lower() in UNSTATED:
         if kelvin:
-            return "K"
+            return KELVIN
         channel = _channel(da)
         if channel and INFRARED.fullmatch(channel):
             log.info("%s states no units; its channel %s is taken as kelvin", label, channel)
-            return "K"
+            return KELVIN
         raise InputError(
             f"{label} has no units; if its values are kelvin, set da.attrs['units'] = 'K' or add kelvin=True."
         )

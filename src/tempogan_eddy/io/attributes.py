@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["FILE", "LIMITS", "STALE", "STORED", "is_of_variable", "merge", "plain", "split", "without_stale"]
+__all__ = ["FILE", "LIMITS", "STALE", "STORED", "is_of_variable", "merge", "plain", "split"]
 
 LIST = "variable_attributes"
 FILE, VARIABLE = "file:", "variable:"
@@ -59,11 +59,6 @@ STORED = (
 
 STALE = STORED | {"cell_measures"}
 """Those that are not true of what is written."""
-
-
-def without_stale(attrs: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return the attributes of a variable without those that are not true of decoded values."""
-    return {str(name): value for name, value in attrs.items() if name not in STALE}
 
 
 def is_of_variable(name: str) -> bool:

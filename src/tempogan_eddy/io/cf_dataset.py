@@ -11,7 +11,7 @@ import dask.array
 import numpy as np
 import xarray as xr
 
-from tempogan_eddy.io.attributes import STALE, plain, split, without_stale
+from tempogan_eddy.io.attributes import STALE, plain, split
 from tempogan_eddy.io.axes import role_of
 from tempogan_eddy.io.sequence import NAME
 
@@ -78,7 +78,9 @@ def to_dataset(da: xr.DataArray) -> xr.Dataset:
 def _attributes(attrs: Mapping[Any, Any]) -> dict[str, Any]:
     """Return attributes under names and in types of NetCDF: no ``/``, 64-bit numbers only for large values."""
     known = {
-        re.sub(r"[/\x00-\x1f\x7f]", "_", name).strip(): plain(value) for name, value in without_stale(attrs).items()
+        re.sub(r"[/\x00-\x1f\x7f]", "_", str(name)).strip(): plain(value)
+        for name, value in attrs.items()
+        if name not in STALE
     }
     return {name: _short(value) for name, value in known.items() if name}
 

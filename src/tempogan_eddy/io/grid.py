@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import xarray as xr
 
-from tempogan_eddy.io.attributes import without_stale
+from tempogan_eddy.io.attributes import STALE
 from tempogan_eddy.io.axes import role_of
 from tempogan_eddy.io.resolution import rescaled
 
@@ -72,7 +72,7 @@ def coarsen_grid(sequence: xr.DataArray, scale: int) -> dict[str, xr.Variable]:
 def _map_grid(sequence: xr.DataArray, change: Callable[[np.ndarray], np.ndarray], factor: float) -> dict:
     coordinates, left_out = {}, []
     for name, coordinate in sequence.coords.items():
-        attrs = without_stale(coordinate.attrs)
+        attrs = {str(key): value for key, value in coordinate.attrs.items() if key not in STALE}
         values = coordinate.values
         spatial = [axis for axis, dim in enumerate(coordinate.dims) if dim in ("y", "x")]
         if spatial and _is_label(coordinate):

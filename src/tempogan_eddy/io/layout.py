@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -48,9 +49,9 @@ class Layout:
     extras: tuple[Hashable, ...]
     member: Hashable | None = None
 
-    @property
+    @cached_property
     def names(self) -> dict[Hashable, str]:
-        """What a sequence calls the dimensions."""
+        """The names that a sequence gives the dimensions."""
         named = {self.member: "member", self.time: "time", self.y: "y", self.x: "x"}
         return {dim: name for dim, name in named.items() if dim is not None}
 

@@ -30,6 +30,7 @@ __all__ = [
     "as_dates",
     "as_sequence",
     "has_dims",
+    "in_kelvin",
     "label_of",
     "order_of_times",
     "select_time",
@@ -88,10 +89,29 @@ def as_sequence(
             f"{label} has {told}; its attribute units must say K or degrees_Celsius "
             "(xarray: attrs['units']; a NetCDF file: ncatted -a units,VARIABLE,o,c,K FILE)."
         )
-    da = da.transpose(..., *DIMS).assign_coords(time=check_times(da, label))
+    if "time" not in da.coords or da["time"].dims != ("time",):
+        raise InputError(f"{label} has no time coordinate of dates along 'time'.")
+    da = da.transpose(..., *DIMS).assign_coords(time=da["time"].copy(data=as_dates(da["time"], label)))
     order = order_of_times(da["time"].values, label)
     if order is not None:
         da = da.isel(time=order)
+    return in_kelvin(da, label, conversion, valid_kelvin)
+
+
+def in_kelvin(da: xr.DataArray, label: str, conversion: Conversion, valid_kelvin: tuple[float, float]) -> xr.DataArray:
+    """Return a DataArray, whose dimensions and times are those of a sequence, as a sequence.
+
+    Parameters
+    ----------
+    da : DataArray (time, y, x) or (member, time, y, x)
+        Numbers, in the order of time.
+    label : str
+        The storm's name, used where ``attrs`` holds none.
+    conversion : Conversion
+        From its units to kelvin.
+    valid_kelvin : tuple of float
+        Values outside these kelvins become NaN.
+    """
     # Frames that are computed together stay together: one alone would have its whole chunk computed for it.
     data = da.chunk({"y": -1, "x": -1} if da.chunks else {"time": 1, "y": -1, "x": -1}).data
     clean = functools.partial(_to_kelvin, conversion=conversion, valid_kelvin=valid_kelvin)
@@ -124,13 +144,6 @@ def _to_kelvin(block: np.ndarray, conversion: Conversion, valid_kelvin: tuple[fl
     if block.dtype == np.float16:  # whose steps are 0.25 K, too wide to compute in
         block = block.astype(np.float32)
     return mask_impossible(conversion(block), valid_kelvin)
-
-
-def check_times(da: xr.DataArray, label: str) -> xr.DataArray:
-    """Return the time coordinate as datetime64[ns]; refuse one that is absent, not of dates, or incomplete."""
-    if "time" not in da.coords or da["time"].dims != ("time",):
-        raise InputError(f"{label} has no time coordinate of dates along 'time'.")
-    return da["time"].copy(data=as_dates(da["time"], label))
 
 
 def as_dates(coordinate: xr.DataArray, label: str) -> np.ndarray:

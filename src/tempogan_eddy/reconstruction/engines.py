@@ -26,7 +26,7 @@ from tempogan_eddy.model.scaling import from_kelvin
 from tempogan_eddy.model.tempogan import Generator
 from tempogan_eddy.weights import Model
 
-__all__ = ["ENGINES", "PRECISIONS", "Engine", "bf16_error_kelvin", "open_engine", "private_copy"]
+__all__ = ["ENGINES", "PRECISIONS", "Engine", "bf16_error_kelvin", "open_engine"]
 
 log = logging.getLogger(__name__)
 
@@ -74,11 +74,6 @@ class Engine:
         return self.compute(frames)
 
 
-def private_copy(model: Model, device: torch.device) -> Model:
-    """Copy a model to a device in float32, so that later changes of the caller's have no effect."""
-    return replace(model, generator=copy.deepcopy(model.generator).to(device, torch.float32))
-
-
 def open_engine(
     model: Model, engine: str = "auto", device: str | torch.device = "cpu", precision: str = "auto"
 ) -> Engine:
@@ -102,7 +97,7 @@ def open_engine(
     """
     device = torch.device(device)
     _check(engine, device, precision)
-    model = private_copy(model, device)
+    model = replace(model, generator=copy.deepcopy(model.generator).to(device, torch.float32))
     if precision == "auto":
         precision = _harmless_precision(model, engine, device)
     engines = _fastest_first(device, precision) if engine == "auto" else [engine]
@@ -117,7 +112,7 @@ def bf16_error_kelvin(model: Model) -> float:
     The scene is the same at every call: 64 x 64 lowres pixels of sharp, cold cloud over a warm sea.
     """
     generator = model.generator
-    low, high = model.kelvin_range
+    low, high = model.specification.kelvin_range
     frames = from_kelvin(_scene(), (low, high)).to(next(generator.parameters()).device)
     exact, rounded = (
         generator.combine(frames, _torch_engine(generator, precision)(frames)) for precision in ("fp32", "bf16")

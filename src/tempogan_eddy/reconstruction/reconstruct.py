@@ -10,12 +10,14 @@ import numpy as np
 import torch
 import xarray as xr
 
+from tempogan_eddy import __version__
+from tempogan_eddy.fingerprint import sha256
 from tempogan_eddy.guards import ValueGuard, warn_of_input
 from tempogan_eddy.io import adapt, refine_grid
 from tempogan_eddy.io.quality import VALID_KELVIN
 from tempogan_eddy.io.resolution import rescaled
-from tempogan_eddy.reconstruction.provenance import provenance
 from tempogan_eddy.reconstruction.reconstructor import TILE, Reconstructor
+from tempogan_eddy.released import model_file
 from tempogan_eddy.weights import Model
 
 __all__ = ["reconstruct"]
@@ -126,10 +128,29 @@ def _reconstructed(sequence: xr.DataArray, reconstructor: Reconstructor) -> xr.D
         name=sequence.name,
         attrs={
             **rescaled(sequence.attrs, scale),
-            **provenance(reconstructor.model),
+            **_provenance(reconstructor.model),
             "super_resolution_engine": f"{engine.name} {engine.precision}",
         },
     )
+
+
+def _provenance(model: Model) -> dict[str, object]:
+    """Return the attributes that name the model of a reconstruction and its training data."""
+    low, high = model.specification.kelvin_range
+    file = model_file(model.name)
+    return {
+        "super_resolution_software": f"TempoGAN-Eddy {__version__}",
+        "super_resolution_model": Path(model.name).name,
+        **({"super_resolution_model_sha256": sha256(file)} if file else {}),
+        "super_resolution_training_data": "; ".join(model.metadata.get("training_data", [])) or "not recorded",
+        "super_resolution_comment": "Detail finer than the input's pixels is plausible, not observed.",
+        "super_resolution_model_version": str(model.metadata.get("version", "")),
+        "super_resolution_model_step": int(model.metadata.get("step", 0)),
+        "super_resolution_kelvin_range": [low, high],
+        **model.sensor.attributes(),
+        **({"super_resolution_detail": model.metadata["detail"]} if "detail" in model.metadata else {}),
+        "scale": model.specification.scale,
+    }
 
 
 def _reconstruct_block(reconstructor: Reconstructor, guard: ValueGuard, block: np.ndarray) -> np.ndarray:

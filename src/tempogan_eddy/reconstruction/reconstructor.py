@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import threading
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from tempogan_eddy.device import choose_device
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.fingerprint import network_digest
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
-from tempogan_eddy.reconstruction.engines import Engine, open_engine, private_copy
+from tempogan_eddy.reconstruction.engines import Engine, open_engine
 from tempogan_eddy.reconstruction.tiles import run_tiled
 from tempogan_eddy.weights import Model, load_model
 
@@ -84,7 +86,7 @@ class Reconstructor:
                 f"{type(model).__name__} is no model; give a name such as eddy, a path, or from load_model."
             )
         model = model if isinstance(model, Model) else load_model(model)
-        self.model = private_copy(model, torch.device("cpu"))
+        self.model = replace(model, generator=copy.deepcopy(model.generator).to("cpu", torch.float32))
         self.tile, self.device, self.engine, self.precision = tile, device, engine, precision
         self.scale, self.kelvin_range = model.specification.scale, model.specification.kelvin_range
         self.halo = model.generator.halo
