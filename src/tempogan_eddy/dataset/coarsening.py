@@ -1,9 +1,9 @@
-"""The sensor model on whatever people hold in memory."""
+"""The sensor model applied to arrays, Datasets and files."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import Any, TypedDict, TypeVar, Unpack, overload
 
 import numpy as np
 import xarray as xr
@@ -20,31 +20,22 @@ Held = TypeVar("Held", xr.DataArray, xr.Dataset, np.ndarray)
 LARGEST_SCALE = 64
 
 
+class Options(TypedDict, total=False):
+    """Keyword options of `coarsen`, which it describes."""
+
+    sensor: str
+    sigma: float
+    noise_kelvin: float
+    seed: int
+    kelvin: bool
+    variable: str | None
+    valid_kelvin: tuple[float, float]
+
+
 @overload
-def coarsen(
-    sequence: Held,
-    scale: int = ...,
-    *,
-    sensor: str = ...,
-    sigma: float = ...,
-    noise_kelvin: float = ...,
-    seed: int = ...,
-    kelvin: bool = ...,
-    variable: str | None = ...,
-    valid_kelvin: tuple[float, float] = ...,
-) -> Held: ...
+def coarsen(sequence: Held, scale: int = ..., **options: Unpack[Options]) -> Held: ...
 @overload
-def coarsen(
-    sequence: str | Path,
-    scale: int = ...,
-    *,
-    sensor: str = ...,
-    sigma: float = ...,
-    noise_kelvin: float = ...,
-    seed: int = ...,
-    variable: str | None = ...,
-    valid_kelvin: tuple[float, float] = ...,
-) -> xr.DataArray: ...
+def coarsen(sequence: str | Path, scale: int = ..., **options: Unpack[Options]) -> xr.DataArray: ...
 def coarsen(
     sequence: Any,
     scale: int = 4,

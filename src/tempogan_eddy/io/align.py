@@ -69,7 +69,7 @@ def pair_times(first: np.ndarray, second: np.ndarray, tolerance: np.timedelta64)
 
 
 def _nearest(values: np.ndarray, wanted: np.ndarray) -> Numbers:
-    """Numbers of the sorted values nearest to those wanted; of two equally near ones, the first."""
+    """Return the numbers of the sorted values nearest to those wanted; of two equally near ones, the first."""
     after = np.clip(np.searchsorted(values, wanted), 1, max(len(values) - 1, 1))
     before = after - 1
     after = np.minimum(after, len(values) - 1)
@@ -84,7 +84,7 @@ def match_times(times: Sequence[np.ndarray], labels: Sequence[str], tolerance: s
     times : sequence of (T,) datetime64 arrays
         The first ones are those that the others are compared with.
     labels : sequence of str
-        What the sequences are called in messages.
+        Names of the sequences for messages.
     tolerance : str, optional
         As for `tolerance_between`.
 
@@ -100,7 +100,10 @@ def match_times(times: Sequence[np.ndarray], labels: Sequence[str], tolerance: s
     """
     allowed = tolerance_between(times, tolerance)
     for own, label in zip(times, labels, strict=True):
-        _warn_of_duplicates(own, label)
+        if repeated := len(own) - len(np.unique(own)):
+            log.warning(
+                "%s has %d frame(s) with a time that it has already; the first of a time counts", label, repeated
+            )
     pairs = [pair_times(times[0], own, allowed) for own in times]
     common = pairs[0][0]
     for reference, _ in pairs[1:]:
@@ -117,12 +120,6 @@ def match_times(times: Sequence[np.ndarray], labels: Sequence[str], tolerance: s
         if off > DUPLICATE:
             log.info("Times of %s up to %s from those of %s count as the same", label, duration_text(off), labels[0])
     return numbers
-
-
-def _warn_of_duplicates(times: np.ndarray, label: str) -> None:
-    twice = int((np.diff(np.sort(times)) == np.timedelta64(0, "ns")).sum())
-    if twice:
-        log.warning("%s has %d frame(s) with a time that it has already; the first of a time counts", label, twice)
 
 
 def _span(times: np.ndarray) -> str:
@@ -244,7 +241,7 @@ Shared = list[tuple[str, xr.DataArray, xr.DataArray]]
 
 
 def _shared_coordinates(fine: xr.DataArray, coarse: xr.DataArray) -> Shared:
-    """Coordinates that both have, by role: latitude and longitude alone decide where there are both."""
+    """Return the coordinates that both have, by role; latitude and longitude alone where there are both."""
     shared: Shared = []
     for role in (*EARTH, "x", "y"):
         ours, theirs = spatial_coordinate(fine, role), spatial_coordinate(coarse, role)
@@ -257,7 +254,7 @@ def _shared_coordinates(fine: xr.DataArray, coarse: xr.DataArray) -> Shared:
 
 
 def _comparable(first: xr.DataArray, second: xr.DataArray) -> bool:
-    """Whether x or y are in the same units, and not both mere numbers of pixels."""
+    """Return whether x or y have the same units and do not both only count pixels."""
     counted = [coord.ndim == 1 and np.array_equal(coord, np.arange(coord.size)) for coord in (first, second)]
     units = [text_of(coord.attrs.get("units", "")) for coord in (first, second)]
     return units[0] == units[1] and (not all(counted) or first.size == second.size)
@@ -266,7 +263,7 @@ def _comparable(first: xr.DataArray, second: xr.DataArray) -> bool:
 def _worst_offset(
     shared: Shared, shape: Sequence[int], factor: int, flips: tuple[bool, bool], corner: tuple[int, ...]
 ) -> tuple[float, float, str]:
-    """The largest offset, half a coarse pixel, and the coordinate, where the offset is largest in pixels."""
+    """Return the offset that is largest in pixels, half a coarse pixel, and the coordinate."""
     places = [np.unique(np.linspace(0, side - 1, min(side, SAMPLES)).round().astype(int)) for side in shape]
     within = np.arange(factor)
     blocks = [start + factor * place[:, None] + within for place, start in zip(places, corner, strict=True)]
@@ -285,7 +282,7 @@ def _worst_offset(
 
 
 def _block_means(coord: xr.DataArray, blocks: Sequence[np.ndarray], role: str) -> NDArray[np.float64]:
-    """A coordinate's mean over blocks: (rows, columns), with a 1 where it does not depend on one of them.
+    """Return a coordinate's mean over blocks: (rows, columns), with a 1 where it does not depend on one of them.
 
     `blocks` holds the pixels (places, pixels of a block) along y and along x.
     """
@@ -305,7 +302,7 @@ def _difference(first: np.ndarray, second: np.ndarray, role: str) -> NDArray[np.
 
 
 def _half_pixel(expected: NDArray[np.float64], places: Sequence[Numbers], role: str) -> float:
-    """Half of the larger of a coordinate's usual changes from pixel to pixel along y and along x."""
+    """Return half of the larger of a coordinate's median steps along y and along x."""
     steps = []
     for axis, place in enumerate(places):
         if expected.shape[axis] > 1:

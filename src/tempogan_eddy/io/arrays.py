@@ -1,4 +1,4 @@
-"""What people hold in memory, as a sequence and back: arrays of xarray, numpy, dask, satpy and Earth2Studio."""
+"""Arrays in memory to sequences and back: those of xarray, numpy, dask, satpy and Earth2Studio."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def adapt(
     valid_kelvin: tuple[float, float] = VALID_KELVIN,
     ensembles: bool = False,
 ) -> Adapted:
-    """Make a sequence of what somebody holds.
+    """Make a sequence of an array, a Dataset or a file.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def adapt(
     Raises
     ------
     InputError
-        It is no brightness temperature, or what its dimensions or times are cannot be told.
+        It is no brightness temperature, or its dimensions or times are ambiguous.
     """
     if isinstance(held, str | Path):
         sequence = open_sequence(held, variable=variable, valid_kelvin=valid_kelvin)
@@ -231,7 +231,8 @@ def _adapt_array(da: xr.DataArray, kelvin: bool, valid_kelvin: tuple[float, floa
         "time", NO_TIME + np.arange(count) * np.timedelta64(1, "h") if times is None else times
     )
     dims = DIMS if layout.member is None else (MEMBER, *DIMS)
-    inner = xr.DataArray(frames, dims=dims, coords=coords, name=da.name, attrs=_inner_attributes(flat.attrs))
+    plain_attrs = {key: value for key, value in flat.attrs.items() if _is_plain(value) and key not in OF_NUMBERS}
+    inner = xr.DataArray(frames, dims=dims, coords=coords, name=da.name, attrs=plain_attrs)
     inner = _without_fill(inner, da.attrs)
     if not flat.chunks and conversion.is_kelvin:
         refuse_celsius(inner.isel(time=0).values, label)
@@ -353,7 +354,3 @@ def _is_plain(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return all(isinstance(item, str | int | float | np.number) for item in value)
     return isinstance(value, str | bytes | int | float | np.generic)
-
-
-def _inner_attributes(attrs: Mapping[Any, Any]) -> dict[Any, Any]:
-    return {key: value for key, value in attrs.items() if _is_plain(value) and key not in OF_NUMBERS}

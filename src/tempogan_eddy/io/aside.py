@@ -15,7 +15,7 @@ from tempogan_eddy.io.ownership import Kind, check_place
 
 __all__ = ["require_space", "unwritable", "written_aside"]
 
-# How libraries that raise no OSError tell of a write that failed.
+# How libraries that raise no OSError report a failed write.
 FAILED_WRITES = ("HDF error", "PytorchStreamWriter", "errno = ", "No space left", "File too large", "quota exceeded")
 
 # HDF5 writes its tables when a file is closed, and fails badly if it cannot.
@@ -82,7 +82,7 @@ def written_aside(path: Path, kind: Kind | None, *, overwrite: bool = False) -> 
 
 
 def unwritable(path: Path, error: BaseException) -> InputError | None:
-    """The sentence for an error that a failed write raised; None for any other error."""
+    """Return the message for an error of a failed write, None for any other error."""
     if isinstance(error, OSError):
         return InputError(f"{path} cannot be written ({error.strerror or error}); free space or choose another place.")
     text = str(error)
@@ -119,7 +119,7 @@ def require_space(path: Path, size: int) -> None:
 
 
 def _hidden(path: Path, what: str) -> Path:
-    """A hidden name beside a path, no longer than a file name may be."""
+    """Return a hidden name beside a path, no longer than a file name may be."""
     name = path.name
     if len(name.encode()) > 180:
         name = hashlib.sha256(name.encode()).hexdigest()
@@ -127,7 +127,7 @@ def _hidden(path: Path, what: str) -> Path:
 
 
 def _to_disk(path: Path) -> None:
-    """Wait until a file is on the disk: some disks tell only then that they are full."""
+    """Wait until a file is on the disk: some disks report only then that they are full."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 

@@ -172,7 +172,7 @@ def _check_headers(frames: list[Frame]) -> tuple[int, ...]:
 
 
 def _seems_whole(path: Path) -> bool:
-    """Whether an HDF5 file is as long as it says itself; False where it does not say so at its start."""
+    """Return whether an HDF5 file is as long as its first bytes state; False where they state no length."""
     try:
         with path.open("rb") as file:
             start, size = file.read(64), file.seek(0, 2)

@@ -17,7 +17,7 @@ import numpy as np
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.json_text import parse_json, read_bounded
 
-__all__ = ["TRACK", "basin_of", "read_storm", "read_track"]
+__all__ = ["TRACK", "basin_of", "read_metadata", "read_storm", "read_track"]
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +56,8 @@ def _has_metadata(folder: Path) -> bool:
     return (folder / "metadata").is_dir() or (folder / "metadata.json").is_file()
 
 
-def read_storm(basin: Path, sequence: str) -> dict[str, Any]:
-    """Return what ``metadata.json`` tells about a storm, as attributes; empty where there is none.
+def read_metadata(basin: Path) -> dict[str, Any]:
+    """Return the entries of ``metadata.json`` by sequence; empty where there is none.
 
     Raises
     ------
@@ -65,14 +65,24 @@ def read_storm(basin: Path, sequence: str) -> dict[str, Any]:
         It is not JSON, or not the dataset's.
     """
     path = basin / "metadata.json"
-    if not path.is_file():
-        return {}
     try:
-        entry = parse_json(read_bounded(path, LARGEST_METADATA)).get(sequence, {})
-        told = {key: entry[key] for key in ("name", "season", "number") if entry.get(key) not in (None, "")}
-    except (ValueError, AttributeError, TypeError) as error:
+        entries = parse_json(read_bounded(path, LARGEST_METADATA)) if path.is_file() else {}
+        if not isinstance(entries, dict):
+            raise ValueError("it is not an object")
+    except ValueError as error:
         raise InputError(f"{path} is not the dataset's metadata ({error}); repair or remove it.") from error
-    return {f"storm_{key}": value for key, value in told.items() if isinstance(value, str | int | float)}
+    return entries
+
+
+def read_storm(basin: Path, sequence: str) -> dict[str, Any]:
+    """Return the entry of a storm in ``metadata.json`` as attributes; empty where there is none."""
+    entry = read_metadata(basin).get(sequence, {})
+    if not isinstance(entry, dict):
+        raise InputError(f"{basin / 'metadata.json'} is not the dataset's metadata; repair or remove it.")
+    known = {key: entry.get(key) for key in ("name", "season", "number")}
+    return {
+        f"storm_{key}": value for key, value in known.items() if value != "" and isinstance(value, str | int | float)
+    }
 
 
 def read_track(basin: Path, sequence: str, names: Sequence[str], times: np.ndarray) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.digital_typhoon import UNKNOWN_SATELLITE
-from tempogan_eddy.io.digital_typhoon_track import TRACK
+from tempogan_eddy.io.digital_typhoon_track import TRACK, read_metadata
 from tempogan_eddy.io.names import safe_name
 from tempogan_eddy.io.ownership import MARK, Kind, check_place, hdf5_is_ours, mark_attributes, refuse_to_replace_input
 from tempogan_eddy.io.pipeline import write_frames
@@ -55,7 +55,7 @@ def check_basin(da: xr.DataArray, basin: Path, overwrite: bool, sources: Iterabl
     check_place(images, KIND, overwrite=overwrite, sources=sources)
     if overwrite or (images.is_dir() and any(images.iterdir())):
         return
-    table, entries = basin / "metadata" / f"{sequence}.csv", _read_metadata(basin)
+    table, entries = basin / "metadata" / f"{sequence}.csv", read_metadata(basin)
     if os.path.lexists(table) or sequence in entries:
         told = table if os.path.lexists(table) else f"{basin / 'metadata.json'}, entry {sequence},"
         raise InputError(
@@ -119,7 +119,7 @@ def write_digital_typhoon(
 
 
 def _folder_name(da: xr.DataArray) -> str:
-    """The sequence's name in file names."""
+    """Return the sequence's name as a file name."""
     return safe_name(da.attrs.get("sequence") or da.name or "the sequence")
 
 
@@ -186,14 +186,5 @@ def _write_metadata(path: Path, basin: Path, sequence: str, da: xr.DataArray) ->
         "end": f"{times[-1]:%Y-%m-%d}",
         "images": len(times),
     }
-    entries = _read_metadata(basin) | {sequence: entry}
+    entries = read_metadata(basin) | {sequence: entry}
     path.write_text(json.dumps(dict(sorted(entries.items())), indent=2) + "\n", encoding="utf-8")
-
-
-def _read_metadata(basin: Path) -> dict[str, Any]:
-    existing = basin / "metadata.json"
-    try:
-        entries = json.loads(existing.read_text(encoding="utf-8")) if existing.is_file() else {}
-        return dict(entries)
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{existing} is not the dataset's metadata ({error}); repair or remove it.") from error

@@ -9,20 +9,20 @@ from typing import Any
 
 __all__ = ["MADE", "commands_of", "with_line"]
 
-# Begins the attributes in which a reconstruction tells its model.
+# Prefix of the attributes that name the model of a reconstruction.
 MADE = "super_resolution_"
 
 STAMP = re.compile(r"^\S+Z ")  # the date before each line
 
 
 def with_line(attrs: Mapping[Any, Any], text: str) -> str:
-    """The history of some attributes with one more line, of now."""
+    """Return the history in attributes with one more line, dated now."""
     line = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {' '.join(text.splitlines())}"
     return "\n".join(filter(None, (_text(attrs).rstrip(), line)))
 
 
 def commands_of(attrs: Mapping[Any, Any]) -> list[str]:
-    """The commands of this package that made a file, each once, the earliest first."""
+    """Return the commands of this package that made a file, each once, the earliest first."""
     lines = (STAMP.sub("", line) for line in _text(attrs).splitlines())
     return list(dict.fromkeys(line for line in lines if line.startswith("tempogan-eddy ")))
 

@@ -68,18 +68,17 @@ class Kind:
 
 
 def mark(kind: str) -> str:
-    """The text that an output carries inside, such as ``TempoGAN-Eddy figure 0.1.0``."""
+    """Return the text that an output carries inside, such as ``TempoGAN-Eddy figure 0.1.0``."""
     return f"{MAKER} {kind} {__version__}"
 
 
 def is_mark(text: str | bytes | None, kind: str) -> bool:
-    """Whether a text is the mark of a kind, by any release."""
-    text = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text or "")
-    return text.startswith(f"{MAKER} {kind} ")
+    """Return whether a text is the mark of a kind, by any release."""
+    return _text(text or "").startswith(f"{MAKER} {kind} ")
 
 
 def mark_attributes(kind: str, history: str) -> dict[str, str]:
-    """The attribute that marks a file with this history.
+    """Return the attribute that marks a file with this history.
 
     Tools that change a file add a line to its history; the mark then no longer fits, and the file is the user's.
     """
@@ -87,7 +86,7 @@ def mark_attributes(kind: str, history: str) -> dict[str, str]:
 
 
 def attributes_are_ours(attrs: Mapping[Any, Any], kind: str) -> bool:
-    """Whether attributes of a file hold the mark of a kind, or are those of a sequence of an earlier release."""
+    """Return whether attributes of a file hold the mark of a kind, or are those of a sequence of an earlier release."""
     history = _text(attrs.get("history", ""))
     found = _text(attrs.get(MARK, ""))
     if found:
@@ -96,7 +95,7 @@ def attributes_are_ours(attrs: Mapping[Any, Any], kind: str) -> bool:
 
 
 def hdf5_is_ours(path: Path, kind: str) -> bool:
-    """Whether a NetCDF-4 or HDF5 file holds the mark of a kind."""
+    """Return whether a NetCDF-4 or HDF5 file holds the mark of a kind."""
     with NETCDF4_PYTHON_LOCK, h5py.File(path, "r") as file:
         return attributes_are_ours(dict(file.attrs), kind)
 
@@ -110,7 +109,7 @@ def _text(value: Any) -> str:
 
 
 def owns(path: Path, kind: Kind) -> bool:
-    """Whether this package wrote a file or folder as this kind of output."""
+    """Return whether this package wrote a file or folder as this kind of output."""
     # To open a pipe would wait for ever.
     return (path.is_file() if kind.alike is None else path.is_dir()) and _holds(kind.recognise, path)
 
@@ -198,6 +197,6 @@ def _check_type(path: Path, place: Path, kind: Kind) -> None:
 
 
 def _refuse_write_protected(path: Path, place: Path) -> None:
-    """A file without write permission was protected on purpose, though a rename would get past that."""
+    """Refuse a file without write permission, which a rename would replace all the same."""
     if place.is_file() and not (os.access(place, os.W_OK) and place.stat().st_mode & 0o222):
         raise InputError(f"{path} is write-protected; name another place, or make it writable.")

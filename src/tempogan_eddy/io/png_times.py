@@ -95,6 +95,6 @@ def _counted(files: list[Path], cadence: str) -> np.ndarray:
 
 
 def _like_clocks(names: list[list[str]]) -> bool:
-    """Whether the number that varies is HHMM or HHMMSS, in steps that clocks have rather than counts."""
+    """Return whether the number that varies is HHMM or HHMMSS, in steps of clocks and not of counts."""
     varying = next(set(pieces) for pieces in zip(*names, strict=True) if len(set(pieces)) > 1)
     return max(map(int, varying)) >= 100 and all(CLOCK.fullmatch(piece) for piece in varying)

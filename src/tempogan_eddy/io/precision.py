@@ -37,7 +37,7 @@ class Precision:
     encoding: dict[str, Any]
 
     def stored(self, frame: np.ndarray) -> np.ndarray:
-        """Return what stands in the file for a frame (y, x) of float32 kelvin, NaN where missing.
+        """Return the stored values of a frame (y, x) of float32 kelvin, NaN where missing.
 
         Raises
         ------
@@ -85,7 +85,7 @@ PRECISIONS = {
 
 
 def precision_of(name: str) -> Precision:
-    """The precision of this name.
+    """Return the precision of this name.
 
     Raises
     ------

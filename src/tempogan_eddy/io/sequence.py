@@ -260,7 +260,7 @@ def select_time(da: xr.DataArray, interval: str | None, tolerance: str | None = 
 
 
 def _length(period: pd.Period) -> np.timedelta64:
-    """How long what an end names is: a minute for 10:30, a day for the first of May."""
+    """Return the length of a period: a minute for 10:30, a day for the first of May."""
     return (period.end_time - period.start_time).to_timedelta64()
 
 

@@ -17,7 +17,7 @@ LEAST_ROUGHNESS = 1.1
 
 
 def looks_white_cold(kelvin: np.ndarray) -> bool:
-    """Whether a frame looks like infrared with its kelvins upside down.
+    """Return whether a frame looks like infrared with its kelvins upside down.
 
     In wide infrared frames most pixels are warm, cold cloud tops are a tail, and the warmest quarter (sea, ground) is
     smoother than the coldest. Upside down all three are the other way round: the mean is below 237 K, the skewness

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import Any, TypedDict, TypeVar, Unpack, overload
 
 import numpy as np
 import torch
@@ -25,31 +25,22 @@ __all__ = ["reconstruct"]
 Held = TypeVar("Held", xr.DataArray, xr.Dataset, np.ndarray)
 
 
+class Options(TypedDict, total=False):
+    """Keyword options of `reconstruct`, which it describes."""
+
+    kelvin: bool
+    variable: str | None
+    valid_kelvin: tuple[float, float]
+    tile: int
+    device: str | torch.device
+    engine: str
+    precision: str
+
+
 @overload
-def reconstruct(
-    sequence: Held,
-    model: Model | str | Path = ...,
-    *,
-    kelvin: bool = ...,
-    variable: str | None = ...,
-    valid_kelvin: tuple[float, float] = ...,
-    tile: int = ...,
-    device: str | torch.device = ...,
-    engine: str = ...,
-    precision: str = ...,
-) -> Held: ...
+def reconstruct(sequence: Held, model: Model | str | Path = ..., **options: Unpack[Options]) -> Held: ...
 @overload
-def reconstruct(
-    sequence: str | Path,
-    model: Model | str | Path = ...,
-    *,
-    variable: str | None = ...,
-    valid_kelvin: tuple[float, float] = ...,
-    tile: int = ...,
-    device: str | torch.device = ...,
-    engine: str = ...,
-    precision: str = ...,
-) -> xr.DataArray: ...
+def reconstruct(sequence: str | Path, model: Model | str | Path = ..., **options: Unpack[Options]) -> xr.DataArray: ...
 def reconstruct(
     sequence: Any,
     model: Model | str | Path = "eddy",

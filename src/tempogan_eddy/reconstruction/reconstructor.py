@@ -94,7 +94,7 @@ class Reconstructor:
 
     @property
     def opened(self) -> Engine:
-        """The engine of this process.
+        """Return the engine of this process.
 
         Raises
         ------
