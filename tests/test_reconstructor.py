@@ -158,7 +158,7 @@ def test_what_is_no_model_or_tile_is_refused(model):
 
 def test_whoever_follows_one_frame_opens_few_files(model, monkeypatch):
     # An earlier test may have left the log handler of the command line, which is no part of the path.
-    monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL)
+    monkeypatch.setattr(logging.getLogger("tempogan_eddy.reconstruction.engines"), "disabled", True)
     lowres = moving_clouds(frames=1, size=24).drop_vars(["lat", "lon"])
     with dask.config.set(scheduler="synchronous"):
         reconstruct(lowres, "faithful").compute()  # imports
