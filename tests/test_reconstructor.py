@@ -161,12 +161,12 @@ def test_whoever_follows_one_frame_opens_few_files(model, monkeypatch):
     monkeypatch.setattr(logging.getLogger("tempogan_eddy.reconstruction.engines"), "disabled", True)
     lowres = moving_clouds(frames=1, size=24).drop_vars(["lat", "lon"])
     with dask.config.set(scheduler="synchronous"):
-        reconstruct(lowres, "faithful").compute()  # imports
-        lazy = reconstruct(lowres, model)
+        reconstruct(lowres, "faithful", precision="fp32").compute()  # imports
+        lazy = reconstruct(lowres, model, precision="fp32")
         with traced() as frame:
             lazy.compute()
         reconstructor._open.cache_clear()
         with traced() as whole:
-            reconstruct(lowres, model).compute()
+            reconstruct(lowres, model, precision="fp32").compute()
     assert frame.switches <= 20, "\n".join(*frame.visits())
     assert whole.switches <= 60, "\n".join(*whole.visits())

@@ -132,7 +132,7 @@ class SensorModel:
         raise NotImplementedError
 
     def project(self, highres: Tensor, lowres: Tensor) -> Tensor:
-        """Return the frames nearest to highres ones of which the sensor sees the lowres ones: A x = y.
+        """Return the frames x that lie nearest to the highres frames and satisfy A x = y for the lowres frames y.
 
         Parameters
         ----------

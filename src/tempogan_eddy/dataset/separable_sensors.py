@@ -54,7 +54,7 @@ class SeparableSensor(SensorModel):
         return rows.mT @ lowres @ columns
 
     def project(self, highres: Tensor, lowres: Tensor) -> Tensor:
-        """Return the frames nearest to highres ones of which the sensor sees the lowres ones, to rounding.
+        """Return the frames x nearest to the highres frames that satisfy A x = y, to rounding.
 
         A is the product of a matrix for rows and one for columns, so its pseudo-inverse is the product of theirs.
         """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,7 +37,7 @@ def comparable(
     truth, lowres
         Anything that `io.adapt` takes.
     reconstructed
-        The same, or a mapping of several by name; a DataArray may have a dimension `member`.
+        The same, or a mapping of several by name; each may have a dimension `member`.
     cadence : str
         Time between frames without times.
     kelvin : bool
@@ -56,7 +55,7 @@ def comparable(
     held = {TRUTH: adapt(truth, kelvin=kelvin, valid_kelvin=valid_kelvin)}
     for name, da in (named | ({} if lowres is None else {LOWRES: lowres})).items():
         unstated = isinstance(da, xr.DataArray) and not da.attrs.get("units")
-        held[name] = _adapt_members(da, kelvin=kelvin or unstated, valid_kelvin=valid_kelvin)
+        held[name] = adapt(da, kelvin=kelvin or unstated, valid_kelvin=valid_kelvin, ensembles=True)
     sequences = _with_times(held, cadence)
     height, width = sequences[TRUTH].shape[1:]
     if min(height, width) < SSIM_WINDOW:
@@ -66,15 +65,6 @@ def comparable(
     if isinstance(truth, xr.DataArray | xr.Dataset) and "sequence" not in truth.attrs:
         sequences[TRUTH].attrs.pop("sequence")  # `adapt` made it up
     return sequences[TRUTH], {name: sequences[name] for name in named}, sequences.get(LOWRES)
-
-
-def _adapt_members(held: Any, **options: Any) -> Adapted:
-    """Adapt every member of an ensemble: a sequence (member, time, y, x)."""
-    if not isinstance(held, xr.DataArray) or "member" not in held.dims:
-        return adapt(held, **options)
-    members = [adapt(held.isel(member=number), **options) for number in range(held.sizes["member"])]
-    sequences = [member.sequence for member in members]
-    return replace(members[0], sequence=xr.concat(sequences, "member", coords="minimal", compat="override"))
 
 
 def _with_times(held: dict[str, Adapted], cadence: str | None) -> dict[str, xr.DataArray]:
