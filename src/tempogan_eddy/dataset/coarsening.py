@@ -11,7 +11,7 @@ import xarray as xr
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import adapt
-from tempogan_eddy.io.quality import VALID_KELVIN
+from tempogan_eddy.kelvin import VALID_KELVIN
 
 __all__ = ["coarsen"]
 

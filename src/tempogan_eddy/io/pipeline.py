@@ -12,7 +12,8 @@ import xarray as xr
 
 from tempogan_eddy.interrupts import HeldSignals, signals_held
 from tempogan_eddy.io.frames import FrameReader, report_masked, stacks_of
-from tempogan_eddy.io.quality import EVERYTHING, VALID_KELVIN
+from tempogan_eddy.io.quality import EVERYTHING
+from tempogan_eddy.kelvin import VALID_KELVIN
 
 __all__ = ["write_frames"]
 

@@ -14,7 +14,7 @@ import numpy as np
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.json_text import parse_json
 from tempogan_eddy.io.png_pixels import Pixels
-from tempogan_eddy.io.quality import VALID_KELVIN
+from tempogan_eddy.kelvin import VALID_KELVIN
 
 __all__ = ["WRITTEN", "WRITTEN_KELVIN", "Mapping", "Record", "read_record"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.quality import VALID_KELVIN
+from tempogan_eddy.kelvin import VALID_KELVIN
 
 __all__ = ["PRECISIONS", "STATED", "Precision", "precision_of"]
 

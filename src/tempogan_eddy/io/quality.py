@@ -15,14 +15,12 @@ import numpy as np
 from scipy import ndimage
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.kelvin import GREY_KELVIN, VALID_KELVIN
+from tempogan_eddy.kelvin import VALID_KELVIN
 
 __all__ = [
     "EVERYTHING",
     "FLAT_SHARE",
-    "GREY_KELVIN",
     "SMALLEST_ISLAND",
-    "VALID_KELVIN",
     "mask_calibration_bars",
     "mask_impossible",
     "refuse_celsius",

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.quality import GREY_KELVIN, VALID_KELVIN
 from tempogan_eddy.io.time_axis import TIME_FROM
+from tempogan_eddy.kelvin import GREY_KELVIN, VALID_KELVIN
 
 __all__ = ["ReaderOptions", "Reading"]
 

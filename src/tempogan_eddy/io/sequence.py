@@ -21,8 +21,9 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.attributes import plain
 from tempogan_eddy.io.cadence import nominal_times, parse_duration
 from tempogan_eddy.io.member import MEMBER
-from tempogan_eddy.io.quality import VALID_KELVIN, mask_impossible
+from tempogan_eddy.io.quality import mask_impossible
 from tempogan_eddy.io.units import Conversion, kelvin_conversion, text_of
+from tempogan_eddy.kelvin import VALID_KELVIN
 
 __all__ = [
     "DIMS",

@@ -14,8 +14,8 @@ from tempogan_eddy import __version__
 from tempogan_eddy.fingerprint import sha256
 from tempogan_eddy.guards import ValueGuard, warn_of_input
 from tempogan_eddy.io import adapt, refine_grid
-from tempogan_eddy.io.quality import VALID_KELVIN
 from tempogan_eddy.io.resolution import rescaled
+from tempogan_eddy.kelvin import VALID_KELVIN
 from tempogan_eddy.reconstruction.reconstructor import TILE, Reconstructor
 from tempogan_eddy.released import model_file
 from tempogan_eddy.weights import Model
