@@ -10,13 +10,13 @@ MUTANTS ?=
 .PHONY: demo test mutants chromium lint bench quality flow weights wheel clean help
 
 help:
-	@echo "make demo             simulate storms, train, reconstruct, evaluate (about 5 minutes on two cores)"
+	@echo "make demo             the released models on a simulated storm, then a small training (about 6 minutes on two cores)"
 	@echo "make demo DATA=DIR    the same on your own data"
-	@echo "make test             run the tests (under 6 minutes on two cores)"
+	@echo "make test             run the tests (about 9 minutes on two cores)"
 	@echo "make mutants          change the code in many small ways and see whether the tests notice (about 20 minutes on two cores)"
 	@echo "make lint             ruff and mypy"
 	@echo "make bench            measure speed and memory (about 8 minutes on two cores)"
-	@echo "make quality          score the released models on real storms (about 5 minutes on two cores)"
+	@echo "make quality          score the released models on real storms (about 9 minutes on two cores)"
 	@echo "make flow             compare flow estimators"
 	@echo "make weights          train the released models anew (about 70 minutes on two cores; goes on where it was stopped)"
 	@echo "make wheel            build the wheel into dist/"

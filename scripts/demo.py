@@ -114,7 +114,7 @@ The released models rebuilt {HOURS} hours of storm {storm}:
   {home}/report.html       everything on one page
   {home}/{storm}-crops.png  input, bicubic, reconstruction and truth
 Look at it frame by frame:
-  .venv/bin/tempogan-eddy view {home}/eddy.nc --low-res {home}/lowres.nc --truth {data} --storm {storm}
+  .venv/bin/tempogan-eddy view {home}/eddy.nc --lowres {home}/lowres.nc --truth {data} --storm {storm}
 
 Now a small model is trained, with both discriminators, interrupted and resumed.""",
         flush=True,
