@@ -26,18 +26,19 @@ SECONDS_MORE = 3.0  # into the next epoch
 def main(data: Path | None) -> None:
     """Run the demonstration on ``data``, or on simulated storms."""
     home = folder_of(data)
+    chosen: tuple[str, ...]
     if data is None:
         seen, training = home / "storm", home / "storms"
         simulate(seen, storms=1, frames=HOURS, seed=1)
-        storm, hours = FIRST_STORM, "../.."
+        storm, chosen = FIRST_STORM, ("--storm", FIRST_STORM)
     else:
         seen = training = data
         storm, hours = held_out(data)
-    chosen = ("--storm", storm, "--time", hours)
+        chosen = ("--storm", storm, "--time", hours)
     lowres = home / "lowres.nc"
     run("coarsen", seen, *chosen, "-o", lowres)
-    for model in ("eddy", "faithful"):
-        run("reconstruct", lowres, "-o", home / f"{model}.nc", "--model", model)
+    for name in ("eddy", "faithful"):
+        run("reconstruct", lowres, "-o", home / f"{name}.nc", "--model", name)
     truth = ("--truth", seen, *chosen, "--lowres", lowres, "--reconstructed", home / "eddy.nc")
     released = ("--compare", f"faithful={home / 'faithful.nc'}")
     run("evaluate", *truth, *released, "--figures", home, "--report", home / "report.html", "--model", "eddy")
