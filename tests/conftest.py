@@ -1,6 +1,7 @@
 """Fixtures that all tests share."""
 
 import os
+import signal
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one worker a core; set before torch and OpenCV are imported
@@ -25,6 +26,13 @@ def data_dir():
     if not folder.is_dir():
         pytest.skip(f"no real frames in {folder}: set TEMPOGAN_EDDY_DATA to their folder")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts_arrive():
+    """Ctrl-C works in tests that a script runs in the background, for which the shell ignores SIGINT."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
