@@ -12,7 +12,7 @@ MUTANTS ?=
 help:
 	@echo "make demo             the released models on a simulated storm, then a small training (about 6 minutes on two cores)"
 	@echo "make demo DATA=DIR    the same on your own data"
-	@echo "make test             run the tests (about 9 minutes on two cores)"
+	@echo "make test             run the tests (6 minutes on two quiet cores)"
 	@echo "make mutants          change the code in many small ways and see whether the tests notice (about 20 minutes on two cores)"
 	@echo "make lint             ruff and mypy"
 	@echo "make bench            measure speed and memory (about 8 minutes on two cores)"
