@@ -88,7 +88,7 @@ def plugins(tmp_path, monkeypatch):
     (folder / "toy_sensor.py").write_text(TOY_SENSOR)
     (folder / "toy-1.0.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: toy\nVersion: 1.0\n")
     (folder / "toy-1.0.dist-info/entry_points.txt").write_text(
-        "[tempogan_eddy.formats]\ntoy = toy_format:TOY\n[tempogan_eddy.sensors]\nbox = toy_sensor:BoxSensor\n"
+        "[tempogan_eddy.formats]\ntoy = toy_format:TOY\n[tempogan_eddy.sensors]\nslab = toy_sensor:BoxSensor\n"
     )
     monkeypatch.syspath_prepend(folder)
     for registry in (FORMATS, SENSORS):
@@ -125,19 +125,19 @@ def test_outputs_of_a_format_from_outside_are_guarded_like_ours(plugins, tmp_pat
 
 def test_a_sensor_from_outside_coarsens(plugins, make_sequence):
     sequence = make_sequence(shape=(16, 16))
-    coarse = tempogan_eddy.coarsen(sequence, 4, sensor="box")
+    coarse = tempogan_eddy.coarsen(sequence, 4, sensor="slab")
     np.testing.assert_allclose(coarse.values[0, 1, 1], sequence.values[0, 3:9, 3:9].mean(), atol=1e-3)
-    assert coarse.attrs["sensor_model"] == "box" and coarse.attrs["sensor_model_extra"] == 1.0
+    assert coarse.attrs["sensor_model"] == "slab"
 
 
 def test_the_command_line_knows_an_installed_format_and_sensor(plugins, tmp_path):
     data = write_storms(tmp_path / "data")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(plugins), os.environ.get("PYTHONPATH", "")))}
     config = small_config(tmp_path, data, epochs=1, steps_per_epoch=1).model_dump(mode="json")
-    config["sensor"] |= {"kind": "box", "parameters": {"extra": 2}}
+    config["sensor"] |= {"kind": "slab", "parameters": {"extra": 2}}
     (tmp_path / "config.json").write_text(json.dumps(config))
     commands = [
-        ["coarsen", "data/storm0.nc", "-o", "coarse.toy", "--format", "toy", "--sensor", "box"],
+        ["coarsen", "data/storm0.nc", "-o", "coarse.toy", "--format", "toy", "--sensor", "slab"],
         ["info", "coarse.toy", "--json"],
         ["train", "--config", "config.json"],
         ["info", "checkpoints/best_model.safetensors", "--json"],
@@ -157,7 +157,7 @@ def test_the_command_line_knows_an_installed_format_and_sensor(plugins, tmp_path
     )
     assert done.returncode == 0, done.stderr
     assert '"what": "sequence, toy"' in done.stdout
-    assert re.search(r'"kind": "box",\s+"extra": 2', done.stdout)
+    assert re.search(r'"kind": "slab",\s+"extra": 2', done.stdout)
 
 
 def test_a_name_is_taken_once_and_an_unknown_one_refused():

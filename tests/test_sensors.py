@@ -57,7 +57,7 @@ def test_a_sensor_is_told_from_what_it_writes_and_survives_pickling():
 
 
 def test_an_unknown_kind_or_parameter_is_refused_with_the_known_ones():
-    with pytest.raises(InputError, match="Unknown sensor 'lens'; use one of area, bicubic, gaussian"):
+    with pytest.raises(InputError, match="Unknown sensor 'lens'; use one of area, bicubic, box, gaussian"):
         SensorModel("lens")
     with pytest.raises(InputError, match="The sensor area has no parameter 'width'; it has kind, scale"):
         SensorModel("area", width=3)

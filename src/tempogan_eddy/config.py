@@ -66,6 +66,9 @@ class ModelConfig(_Section):
         None, description="the seed's second name of upsample_factor; the two must agree"
     )
     channels: int = Field(64, ge=4, le=1024, description="feature channels of the generator")
+    conditioned: bool = Field(
+        False, description="the generator adapts to the sensor: one model for many, with the projection of each"
+    )
     lr_consistency: bool = Field(
         True, description="project the output so that its block mean is the input (area sensor only)"
     )
@@ -96,7 +99,10 @@ class SensorConfig(_Section):
     sigma: float = Field(2.0, gt=0, le=32, description="gaussian only: standard deviation in HR pixels")
     noise_kelvin: float = Field(0.0, ge=0, le=20, description="standard deviation of added noise, K")
     parameters: dict[str, float | str] = Field(
-        default_factory=dict, description="of a sensor from another package, by name"
+        default_factory=dict, description="other parameters of the sensor, by name: fwhm, width, wavelength, quantum"
+    )
+    random: bool = Field(
+        False, description="train for every sensor (model.conditioned): each sample is seen by one drawn at random"
     )
 
 
@@ -193,6 +199,9 @@ class TrainingConfig(_Section):
     )
     batch_size: int = Field(16, ge=1, description="windows a step")
     patch_size: int = Field(64, ge=8, description="patch side in HR pixels")
+    context: int = Field(
+        0, ge=0, le=64, description="lowres pixels around a patch that the generator sees and the losses do not"
+    )
     sequence_length: Literal[3] = Field(3, description="frames a window: t-1, t, t+1")
     epochs: int = Field(100, ge=1)
     steps_per_epoch: int = Field(50, ge=1, description="optimiser steps that make an epoch")
@@ -291,6 +300,8 @@ class Config(_Section):
             raise ValueError(
                 f"training.patch_size {self.training.patch_size} must be a multiple of upsample_factor {scale}"
             )
+        if self.sensor.random and not self.model.conditioned:
+            raise ValueError("sensor.random needs model.conditioned = true: only such a generator knows the sensor")
         return self
 
     @property

@@ -98,6 +98,7 @@ SENSORS: Registry[type[SensorModel]] = Registry(
     {
         "area": "tempogan_eddy.dataset.separable_sensors:AreaSensor",
         "bicubic": "tempogan_eddy.dataset.separable_sensors:BicubicSensor",
+        "box": "tempogan_eddy.dataset.separable_sensors:BoxSensor",
         "gaussian": "tempogan_eddy.dataset.separable_sensors:GaussianSensor",
     },
 )

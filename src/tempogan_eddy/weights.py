@@ -16,9 +16,11 @@ from safetensors.torch import save
 from tempogan_eddy import __version__
 from tempogan_eddy.config import Config
 from tempogan_eddy.dataset.sensor import SensorModel
+from tempogan_eddy.dataset.sensor_bank import DESCRIPTION
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.ownership import Kind
+from tempogan_eddy.model.conditioned import ConditionedGenerator
 from tempogan_eddy.model.tempogan import Generator
 from tempogan_eddy.released import RELEASED, RELEASES, is_released
 from tempogan_eddy.specification import Specification, read_specification
@@ -54,7 +56,15 @@ def _residual(specification: Specification) -> Generator:
     )
 
 
-NETWORKS: dict[str, Callable[[Specification], Generator]] = {Generator.kind: _residual}
+def _conditioned(specification: Specification) -> ConditionedGenerator:
+    network = specification.network
+    return ConditionedGenerator(DESCRIPTION, network.blocks, specification.scale, network.channels)
+
+
+NETWORKS: dict[str, Callable[[Specification], Generator | ConditionedGenerator]] = {
+    Generator.kind: _residual,
+    ConditionedGenerator.kind: _conditioned,
+}
 """The builder of the generator of each kind that a model file can name; add your own kinds."""
 
 
@@ -107,9 +117,11 @@ class Model:
         return SensorModel.from_config(self.specification)
 
 
-def build_generator(described: Config | Specification) -> Generator:
+def build_generator(described: Config | Specification) -> Generator | ConditionedGenerator:
     """Build the untrained generator of a configuration or of a model file's specification."""
-    specification = described if isinstance(described, Specification) else Specification.from_config(described)
+    conditioned = isinstance(described, Config) and described.model.conditioned
+    kind = ConditionedGenerator.kind if conditioned else Generator.kind
+    specification = described if isinstance(described, Specification) else Specification.from_config(described, kind)
     return NETWORKS[specification.network.kind](specification)
 
 

@@ -15,11 +15,12 @@ from tempogan_eddy.dataset.missing import fill_missing
 from tempogan_eddy.dataset.pack import FLOW_QUANTUM, KELVIN_OFFSET, KELVIN_QUANTUM, OUTSIDE
 from tempogan_eddy.dataset.protocol import Sample
 from tempogan_eddy.dataset.sensor import SensorModel
+from tempogan_eddy.dataset.sensor_bank import SensorBank
 
 __all__ = ["develop"]
 
 
-def develop(raw: Mapping[str, Tensor], sensor: SensorModel, device: torch.device | str = "cpu") -> Sample:
+def develop(raw: Mapping[str, Tensor], sensor: SensorModel | SensorBank, device: torch.device | str = "cpu") -> Sample:
     """Make samples of raw patches.
 
     Parameters
@@ -30,7 +31,7 @@ def develop(raw: Mapping[str, Tensor], sensor: SensorModel, device: torch.device
         ``noise_seed`` (B,) integers; ``holed`` (B,) bool, whether anything is missing; these three stay on the CPU to
         avoid a device sync.
     sensor
-        Simulates the lowres frames where there are none.
+        Simulates the lowres frames where there are none; of a bank, the one with the number ``sensor`` (B,) of raw.
     device
         Where to compute.
     """
@@ -41,19 +42,22 @@ def develop(raw: Mapping[str, Tensor], sensor: SensorModel, device: torch.device
     packed, flow = augment_frames(moved["kelvins"], symmetry), augment_flow(moved["flow"], symmetry)
     missing = packed <= OUTSIDE  # MISSING is below
     highres = packed.float() * KELVIN_QUANTUM + KELVIN_OFFSET
+    seeds = raw["noise_seed"].tolist()
     if holed or sensor.margin:
         highres = highres.masked_fill(missing, torch.nan)
     if "lowres" in moved:
         seen = augment_frames(moved["lowres"], symmetry)
         lowres = (seen.float() * KELVIN_QUANTUM + KELVIN_OFFSET).masked_fill(seen <= OUTSIDE, torch.nan)
+    elif isinstance(sensor, SensorBank):
+        lowres = sensor.see(highres, packed != OUTSIDE, raw["sensor"], seeds)
     else:
         lowres = sensor.see(highres, inside=packed != OUTSIDE)
     margin, scale = sensor.margin, sensor.scale
     if margin:
         highres = highres[..., margin:-margin, margin:-margin]
-        low = margin // scale
-        lowres = lowres[..., low:-low, low:-low]
-    lowres = sensor.add_noise(lowres, raw["noise_seed"].tolist())
+    if isinstance(sensor, SensorModel):
+        low = slice(margin // scale, -(margin // scale) or None)
+        lowres = sensor.add_noise(lowres[..., low, low], seeds)
     if not holed:
         valid = torch.ones_like(highres)
     else:
@@ -66,7 +70,7 @@ def develop(raw: Mapping[str, Tensor], sensor: SensorModel, device: torch.device
         "lowres": lowres.unsqueeze(2),
         "valid": valid.unsqueeze(2),
         "flow": flow.float() * FLOW_QUANTUM,
-        "times": raw["times"],
+        **{name: raw[name] for name in ("times", "sensor") if name in raw},
     }
 
 

@@ -8,6 +8,8 @@ from typing import Protocol, Self
 import torch
 from torch import Tensor
 
+from tempogan_eddy.dataset.sensor_bank import SensorBank
+
 __all__ = ["DataSource", "Sample"]
 
 Sample = dict[str, Tensor]
@@ -21,6 +23,8 @@ Sample = dict[str, Tensor]
     From the middle frame to the one before and the one after, in lowres pixels, x right, y down.
 ``times`` (3,)
     Of the frames, int64 nanoseconds since 1970-01-01.
+``sensor`` ()
+    Number in the source's `DataSource.sensors`; absent where one sensor saw all samples.
 """
 
 
@@ -32,6 +36,9 @@ class DataSource(Protocol):
 
     resident: bool = False
     """Whether the frames lie on the training device already."""
+
+    sensors: SensorBank | None = None
+    """The sensors that samples name by number."""
 
     def __len__(self) -> int:
         """Return the number of windows."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -12,6 +13,15 @@ import xarray as xr
 from torch import Tensor
 
 from tempogan_eddy.config import Config
+from tempogan_eddy.dataset.radiance import (
+    REFERENCE_KELVIN,
+    count_kelvin,
+    noise_at,
+    round_to_counts,
+    round_to_steps,
+    to_brightness,
+    to_radiance,
+)
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import coarsen_grid
 from tempogan_eddy.io.resolution import rescaled
@@ -21,6 +31,12 @@ if TYPE_CHECKING:
     from tempogan_eddy.specification import Specification
 
 __all__ = ["SensorModel"]
+
+# Typical error, K, of the frames that a projection corrects; the unit of lambda.
+ERROR_KELVIN = 3.0
+
+# Values carry at least this rounding, K. Without it modes that a blurred sensor hardly sees would amplify it.
+ROUNDING_KELVIN = 0.0005
 
 
 @dataclass(frozen=True)
@@ -41,16 +57,28 @@ class SensorModel:
     sigma
         Standard deviation of the gaussian, in highres pixels; other kinds of this package ignore it.
     noise_kelvin
-        Standard deviation of the white noise added after sampling, in the unit of the frames.
+        Standard deviation of the white noise added after sampling, K. With a ``wavelength`` it holds for a scene of
+        300 K and grows towards cold as a constant noise in radiance does.
+    wavelength
+        Average in radiance at this wavelength, µm; 0 averages kelvin.
+    quantum
+        Step of the values after noise, K; 0 for none.
+    cold_quantum
+        Step below 242 K, where it differs (GMS VISSR).
+    bits
+        Values are counts of so many bits, even in radiance up to 330 K; needs a ``wavelength``.
     """
 
     kind: str = "area"
     scale: int = 4
     sigma: float = 2.0
     noise_kelvin: float = 0.0
+    wavelength: float = 0.0
+    quantum: float = 0.0
+    cold_quantum: float = 0.0
+    bits: int = 0
 
     uses_sigma: ClassVar[bool] = False
-    is_block_mean: ClassVar[bool] = False
 
     def __new__(cls, kind: str = "area", *given: Any, **parameters: Any) -> Self:
         """Make a sensor of the class that the kind is registered for.
@@ -87,7 +115,13 @@ class SensorModel:
     def parameters(self) -> dict[str, Any]:
         """The parameters of the kind, besides scale and noise."""
         common = {"kind", "scale", "noise_kelvin"} | (set() if self.uses_sigma else {"sigma"})
-        return {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name not in common}
+        own = [entry for entry in fields(self) if entry.name not in common]
+        # An unusual setting only: files should not list what a sensor lacks.
+        return {
+            entry.name: getattr(self, entry.name)
+            for entry in own
+            if entry.name == "sigma" or getattr(self, entry.name) != entry.default
+        }
 
     def attributes(self) -> dict[str, Any]:
         """Return the attributes of a file that describe the sensor that saw it."""
@@ -100,9 +134,35 @@ class SensorModel:
         }
 
     @property
+    def is_block_mean(self) -> bool:
+        """Whether the sensor, without its noise, averages the kelvins of a block."""
+        return False
+
+    @property
     def keeps_block_mean(self) -> bool:
         """Whether the block mean of a highres frame is its lowres frame; noise would be projected into it."""
-        return self.is_block_mean and not self.noise_kelvin
+        return self.is_block_mean and not self.has_noise
+
+    @property
+    def has_noise(self) -> bool:
+        """Whether values differ from A x by noise or rounding."""
+        return bool(self.noise_kelvin or self.quantum or self.bits)
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation of noise and rounding together, in radiance units near 250 K."""
+        return math.hypot(noise_at(REFERENCE_KELVIN, self.noise_kelvin, self.wavelength), self.step / math.sqrt(12))
+
+    @property
+    def step(self) -> float:
+        """The largest step of rounding, K near 250 K."""
+        counted = count_kelvin(self.wavelength, self.bits) if self.bits else 0.0
+        return max(self.quantum, self.cold_quantum, counted)
+
+    @property
+    def regularisation(self) -> float:
+        """Lambda of the projection: the variance of the noise over that of what it corrects."""
+        return (self.noise**2 + ROUNDING_KELVIN**2) / ERROR_KELVIN**2
 
     @property
     def margin(self) -> int:
@@ -144,22 +204,31 @@ class SensorModel:
         raise NotImplementedError
 
     def apply(self, frames: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """See highres frames as `see` does, and add noise; it needs a generator if ``noise_kelvin`` is not zero."""
+        """See highres frames as `see` does, with noise and rounding; noise needs a generator."""
         seen = self.see(frames)
         if not self.noise_kelvin:
-            return seen
+            return self.measure(seen)
         if generator is None:
             raise ValueError("noise needs a generator, so that it can be repeated")
-        noise = torch.randn(seen.shape, generator=generator, device=generator.device)
-        return seen + self.noise_kelvin * noise.to(seen.device)
+        return self.measure(seen, torch.randn(seen.shape, generator=generator, device=generator.device))
 
     def add_noise(self, lowres: Tensor, seeds: Sequence[int]) -> Tensor:
-        """Add to each sample of (B, ..., h, w) the noise of its seed, the same on every device."""
+        """Add to each sample of (B, ..., h, w) the noise of its seed, the same on every device, and round."""
         if not self.noise_kelvin:
-            return lowres
+            return self.measure(lowres)
         shape = lowres.shape[1:]
         noise = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
-        return lowres + self.noise_kelvin * torch.stack(noise).to(lowres.device)
+        return self.measure(lowres, torch.stack(noise))
+
+    def measure(self, seen: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Turn A x into values that the instrument delivers: add noise of unit variance, then round."""
+        if noise is not None:
+            amount = noise_at(REFERENCE_KELVIN, self.noise_kelvin, self.wavelength)
+            radiance = to_radiance(seen, self.wavelength) + amount * noise.to(seen.device)
+            seen = to_brightness(radiance, self.wavelength)
+        if self.bits:
+            seen = round_to_counts(seen, self.wavelength, self.bits)
+        return round_to_steps(seen, self.quantum, self.cold_quantum)
 
     def coarsen(self, sequence: xr.DataArray, seed: int = 0) -> xr.DataArray:
         """See a whole sequence, lazily, on the coarsened grid.

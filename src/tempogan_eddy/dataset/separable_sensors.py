@@ -1,34 +1,45 @@
-"""Separable sensors: one kernel along rows and along columns, sampled at the centres of the blocks."""
+"""Separable sensors: one kernel along rows, one along columns, sampled once per lowres pixel."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tempogan_eddy.dataset.axis import FWHM, Axis, Kernel, axis_of, footprint
 from tempogan_eddy.dataset.missing import MINIMUM_SEEN
+from tempogan_eddy.dataset.radiance import to_brightness, to_radiance
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.device import exact_convolutions
 
-__all__ = ["AreaSensor", "BicubicSensor", "GaussianSensor", "SeparableSensor"]
+__all__ = ["AreaSensor", "BicubicSensor", "BoxSensor", "GaussianSensor", "SeparableSensor"]
+
+# Deviations from a constant lose less to rounding than kelvins do.
+OFFSET = 250.0
 
 
 @dataclass(frozen=True)
 class SeparableSensor(SensorModel):
-    """A sensor given by its kernel. At the edge of a frame the part of the kernel inside is scaled to sum 1."""
+    """A sensor given by its kernels. At the edge of a frame the part of a kernel inside is scaled to sum 1."""
 
     def kernel(self) -> Tensor:
-        """Return the 1-D kernel: ``scale`` + 2 k values around the centre of a block, sum 1."""
+        """Return the 1-D kernel of both axes: ``scale`` + 2 k values around the centre of a block, sum 1."""
         raise NotImplementedError
+
+    @cached_property
+    def kernels(self) -> tuple[Kernel, Kernel]:
+        """The kernels along y and along x; by default both are `kernel`."""
+        both = tuple(self.kernel().double().tolist())
+        return both, both
 
     @property
     def margin(self) -> int:
-        """How far, in highres pixels, the kernel reaches beyond a block; a multiple of ``scale``."""
-        reach = (len(self.kernel()) - self.scale) // 2
+        """How far, in highres pixels, the kernels reach beyond a block; a multiple of ``scale``."""
+        reach = (max(map(len, self.kernels)) - self.scale) // 2
         return math.ceil(reach / self.scale) * self.scale
 
     def see(self, frames: Tensor, inside: Tensor | None = None) -> Tensor:
@@ -36,70 +47,126 @@ class SeparableSensor(SensorModel):
         height, width = frames.shape[-2:]
         if height % self.scale or width % self.scale:
             raise ValueError(f"{height}x{width} is not a multiple of the scale {self.scale}")
-        flat = frames.reshape(-1, 1, height, width).float()
+        flat = to_radiance(frames.reshape(-1, 1, height, width).float(), self.wavelength)
         missing = flat.isnan()
-        # Deviations from a constant lose less to rounding than kelvins do.
-        offset = 250.0
-        seen = self._sample(torch.where(missing, 0.0, flat - offset))
+        seen = self._sample(torch.where(missing, 0.0, flat - OFFSET))
         if self.margin or missing.any():
             weight = self._sample((~missing).float())
             # Pixels beyond the frame do not count as missing.
             present = torch.ones_like(flat[:1]) if inside is None else inside.reshape(-1, 1, height, width).float()
             seen = torch.where(weight >= MINIMUM_SEEN * self._sample(present), seen / weight, math.nan)
-        return (seen + offset).reshape(*frames.shape[:-2], height // self.scale, width // self.scale)
+        lowres = to_brightness(seen + OFFSET, self.wavelength)
+        return lowres.reshape(*frames.shape[:-2], height // self.scale, width // self.scale)
 
     def adjoint(self, lowres: Tensor) -> Tensor:
         """Apply the transpose of A to lowres frames (..., h, w): (..., H, W)."""
-        rows, columns = (_matrix(self, size).to(lowres) for size in lowres.shape[-2:])
+        rows, columns = (axis.matrix.to(lowres) for axis in self._axes(lowres))
         return rows.mT @ lowres @ columns
 
     def project(self, highres: Tensor, lowres: Tensor) -> Tensor:
-        """Return the frames x nearest to the highres frames that satisfy A x = y, to rounding.
+        """Return x + A^T (A A^T + lambda)^-1 (y - A x), with lambda from the noise.
 
-        A is the product of a matrix for rows and one for columns, so its pseudo-inverse is the product of theirs.
+        A is the product of a matrix for rows and one for columns, so the eigenvectors of A A^T along each axis are all
+        that is needed.
         """
-        error = (lowres - self.see(highres)).nan_to_num(0.0).double()
-        rows, columns = (_inverse(self, size).to(error.device) for size in lowres.shape[-2:])
-        return highres + (rows @ error @ columns.mT).to(highres.dtype)
+        radiance, measured = to_radiance(highres, self.wavelength), to_radiance(lowres, self.wavelength)
+        seen = to_radiance(self.see(highres), self.wavelength)
+        error = (measured - seen).nan_to_num(0.0).double()
+        rows, columns = self._axes(lowres)
+        spectrum = rows.vectors.mT @ error @ columns.vectors
+        spectrum = spectrum / (rows.values[:, None] * columns.values + self.regularisation)
+        correction = (rows.matrix.mT @ rows.vectors) @ spectrum @ (columns.vectors.mT @ columns.matrix)
+        return to_brightness(radiance + correction.to(highres.dtype), self.wavelength)
+
+    def _axes(self, lowres: Tensor) -> list[Axis]:
+        """Return A along y and x for frames of this size, on their device."""
+        return [
+            axis_of(kernel, self.scale, size).to(lowres.device)
+            for kernel, size in zip(self.kernels, lowres.shape[-2:], strict=True)
+        ]
 
     def _sample(self, frames: Tensor) -> Tensor:
         """Convolve with strides, separably; pixels outside the frame count as zero."""
-        kernel = self.kernel().to(frames.device)
-        padding = (len(kernel) - self.scale) // 2
-        with exact_convolutions():
-            frames = functional.conv2d(frames, kernel.view(1, 1, -1, 1), stride=(self.scale, 1), padding=(padding, 0))
-            return functional.conv2d(frames, kernel.view(1, 1, 1, -1), stride=(1, self.scale), padding=(0, padding))
+        for axis, kernel in zip((-2, -1), self.kernels, strict=True):
+            weights = torch.tensor(kernel, dtype=torch.float32, device=frames.device)
+            padding, stride = [0, 0], [1, 1]
+            padding[axis], stride[axis] = (len(kernel) - self.scale) // 2, self.scale
+            with exact_convolutions():
+                frames = functional.conv2d(
+                    frames, weights.view((-1, 1) if axis == -2 else (1, -1))[None, None], None, stride, padding
+                )
+        return frames
 
 
-@cache
-def _matrix(sensor: SeparableSensor, size: int) -> Tensor:
-    """Return A along one axis, (size, size * scale) in float64, for ``size`` lowres pixels."""
-    kernel, scale = sensor.kernel().double(), sensor.scale
-    padding = (len(kernel) - scale) // 2
-    matrix = torch.zeros(size, size * scale + 2 * padding, dtype=torch.float64)
-    for number in range(size):
-        matrix[number, number * scale : number * scale + len(kernel)] = kernel
-    matrix = matrix[:, padding : padding + size * scale]
-    return matrix / matrix.sum(dim=1, keepdim=True)
+@dataclass(frozen=True)
+class BoxSensor(SeparableSensor):
+    """A rectangular footprint, blurred by a gaussian: the mean over a box of highres pixels.
+
+    Parameters
+    ----------
+    width, width_x
+        Of the box in lowres pixels, along y and along x (as along y by default).
+    fwhm, fwhm_x
+        Full width at half maximum of the gaussian in lowres pixels, along y and along x; 0 for none.
+    phase, phase_x
+        How far the footprint lies below and to the right of the centre of its lowres pixel, in lowres pixels.
+    """
+
+    width: float = 1.0
+    fwhm: float = 0.0
+    phase: float = 0.0
+    width_x: float | None = None
+    fwhm_x: float | None = None
+    phase_x: float | None = None
+
+    @cached_property
+    def kernels(self) -> tuple[Kernel, Kernel]:
+        """The kernels along y and along x."""
+        along_y, along_x = self._sizes
+        return footprint(self.scale, *along_y), footprint(self.scale, *along_x)
+
+    @property
+    def _sizes(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Width, standard deviation and phase along y and along x, in highres pixels."""
+        along_y = (self.width * self.scale, self._sigma, self.phase * self.scale)
+        given = (self.width_x, self.fwhm_x and self.fwhm_x / FWHM, self.phase_x)
+        along_x = (y if x is None else x * self.scale for x, y in zip(given, along_y, strict=True))
+        return along_y, tuple(along_x)
+
+    @property
+    def _sigma(self) -> float:
+        return self.fwhm * self.scale / FWHM
 
 
-@cache
-def _inverse(sensor: SeparableSensor, size: int) -> Tensor:
-    return torch.linalg.pinv(_matrix(sensor, size))
+@dataclass(frozen=True)
+class GaussianSensor(BoxSensor):
+    """A gaussian footprint, cut off at four standard deviations; ``sigma`` gives its width where ``fwhm`` is 0."""
+
+    uses_sigma = True
+    width: float = 0.0
+
+    @property
+    def _sigma(self) -> float:
+        return super()._sigma or self.sigma
 
 
 @dataclass(frozen=True)
 class AreaSensor(SeparableSensor):
     """The mean over a block."""
 
-    is_block_mean = True
-
     def kernel(self) -> Tensor:
         """Return equal weights."""
         return torch.full((self.scale,), 1.0 / self.scale)
 
+    @property
+    def is_block_mean(self) -> bool:
+        """Whether it averages kelvin."""
+        return not self.wavelength
+
     def project(self, highres: Tensor, lowres: Tensor) -> Tensor:
-        """Add to each block the error of its mean."""
+        """Add to each block the error of its mean; to a share of it where there is noise."""
+        if not self.keeps_block_mean:
+            return super().project(highres, lowres)
         error = (lowres - self.see(highres)).nan_to_num(0.0)
         return highres + error.repeat_interleave(self.scale, -2).repeat_interleave(self.scale, -1)
 
@@ -115,20 +182,6 @@ class BicubicSensor(SeparableSensor):
         """Return the cubic kernel of Keys (1981), a = -0.5, stretched by the scale."""
         offsets = torch.arange(4 * self.scale, dtype=torch.float64) - (4 * self.scale - 1) / 2
         weights = _keys(offsets / self.scale)
-        return (weights / weights.sum()).float()
-
-
-@dataclass(frozen=True)
-class GaussianSensor(SeparableSensor):
-    """A gaussian footprint, cut off at four standard deviations."""
-
-    uses_sigma = True
-
-    def kernel(self) -> Tensor:
-        """Return the gaussian."""
-        reach = max(self.scale, self.scale + 2 * math.ceil(4 * self.sigma - self.scale / 2))
-        offsets = torch.arange(reach, dtype=torch.float64) - (reach - 1) / 2
-        weights = torch.exp(-0.5 * (offsets / self.sigma) ** 2)
         return (weights / weights.sum()).float()
 
 

@@ -16,7 +16,10 @@ from tempogan_eddy.config import Config, load_config
 from tempogan_eddy.dataset.pack import MISSING, packed
 from tempogan_eddy.dataset.patches import develop
 from tempogan_eddy.dataset.protocol import DataSource, Sample
+from tempogan_eddy.dataset.random_sensors import KNOWN, draw_number, random_sensors
 from tempogan_eddy.dataset.sensor import SensorModel
+from tempogan_eddy.dataset.sensor_bank import SensorBank
+from tempogan_eddy.dataset.separable_sensors import SeparableSensor
 from tempogan_eddy.dataset.source import Paths, source_name
 from tempogan_eddy.dataset.split import describe_split, split_frames
 from tempogan_eddy.dataset.store import PackedStorm, Window, open_storms
@@ -29,6 +32,9 @@ log = logging.getLogger(__name__)
 
 # Places to try before a sample counts as impossible to draw.
 TRIES = 200
+
+# Random sensors of a run whose model adapts to the sensor.
+RANDOM_SENSORS = 2048
 
 
 @dataclass(frozen=True)
@@ -78,8 +84,18 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
         self.storms = open_storms(packed(source, self.config, on_frame))
         if self.pairs:  # nothing is simulated, so nothing is seen beyond a patch and no noise is added
             self.sensor = SensorModel("area", self.config.scale)
+        if self.config.model.conditioned:
+            self.sensors = SensorBank(self._sensors())
         self.resident = False
         self._choose(split)
+
+    def _sensors(self) -> list[SeparableSensor]:
+        """Return the sensors that samples are seen by: the configured one, or many random ones."""
+        if self.config.sensor.random and not self.pairs:
+            return random_sensors(RANDOM_SENSORS, self.config.scale, self.config.training.seed)
+        if not isinstance(self.sensor, SeparableSensor):
+            raise InputError(f"The sensor {self.sensor.kind} is not separable; set model.conditioned = false.")
+        return [self.sensor]
 
     @property
     def pairs(self) -> bool:
@@ -97,7 +113,7 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
         entries = {name: storm.entry for name, storm in self.storms.items()}
         assignment = split_frames(entries, self.config.data.split)
         self.parts = describe_split(assignment, entries, {name: storm.links for name, storm in self.storms.items()})
-        size = self.config.training.patch_size
+        size = self._patch
         chosen = [part.storm for part in self.parts if part.split == split]
         small = [name for name in chosen if min(self.storms[name].size) < size]
         self.windows = [
@@ -137,15 +153,15 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
     def draw(self, index: int) -> dict[str, Tensor]:
         """Return the same patch as the store holds it."""
         rng = np.random.default_rng((self.config.training.seed, index))
-        size, scale = self.config.training.patch_size, self.sensor.scale
+        scale = self.sensor.scale
+        size = self._patch
         window = self._window(index)
         for _ in range(TRIES):
             height, width = window.storm.size
             # Whole blocks give the lowres pixels of the full frame; any other place gives equally valid lowres pixels.
             step = 1 if self.config.training.shift_blocks and not self.pairs else scale
             top, left = (int(rng.integers((side - size) // step + 1)) * step for side in (height, width))
-            noise_seed = int(rng.integers(1 << 62))
-            raw = self._cut(window, top, left, size, size, noise_seed)
+            raw = self._cut(window, top, left, size, size, rng)
             if self._missing_share(raw) <= self.config.data.max_missing:
                 raw["symmetry"] = torch.tensor(int(rng.integers(8)) if self.config.training.augment else 0)
                 return raw
@@ -159,8 +175,11 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
         """Return the whole frames of window ``position``, not augmented, trimmed to whole blocks."""
         window, scale = self.windows[position], self.sensor.scale
         height, width = (side // scale * scale for side in window.storm.size)
-        noise_seed = int(np.random.default_rng((self.config.training.seed, position)).integers(1 << 62))
-        return self._develop_one(self._cut(window, 0, 0, height, width, noise_seed))
+        rng = np.random.default_rng((self.config.training.seed, position))
+        raw = self._cut(window, 0, 0, height, width, rng)
+        if self.sensors:
+            raw["sensor"] = torch.tensor(int(rng.integers(min(len(KNOWN), len(self.sensors.sensors)))))
+        return self._develop_one(raw)
 
     def to(self, device: torch.device) -> TyphoonDataset:
         """Return the data with the frames on a GPU if they fit into half of its free memory, else the same object."""
@@ -177,7 +196,7 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
 
     def develop(self, drawn: Mapping[str, Tensor], device: torch.device) -> Sample:
         """Turn a batch of patches into samples on a device."""
-        return develop(drawn, self.sensor, device)
+        return develop(drawn, self.sensors or self.sensor, device)
 
     def describe(self) -> list[str]:
         """Return the frames and windows of every split and storm, a line each."""
@@ -194,9 +213,20 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
             self._turn, self._order = turn, random.permutation(len(self.windows))
         return self.windows[self._order[place]]
 
-    def _cut(self, window: _Window, top: int, left: int, height: int, width: int, noise_seed: int) -> dict[str, Tensor]:
+    @property
+    def _patch(self) -> int:
+        """The side of a patch with its context, highres pixels."""
+        return self.config.training.patch_size + 2 * self.config.training.context * self.config.scale
+
+    @property
+    def _margin(self) -> int:
+        return (self.sensors or self.sensor).margin
+
+    def _cut(
+        self, window: _Window, top: int, left: int, height: int, width: int, rng: np.random.Generator
+    ) -> dict[str, Tensor]:
         """Cut one place, not turned, with the margin that the sensor's kernel sees beyond it."""
-        scale, margin = self.sensor.scale, self.sensor.margin
+        scale, margin = self.sensor.scale, self._margin
         rows = slice(top // scale, (top + height) // scale)
         columns = slice(left // scale, (left + width) // scale)
         storm, frames = window.storm, window.frames
@@ -210,17 +240,17 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
             "flow": storm.cut_flow(window.middle, rows, columns),
             "times": torch.from_numpy(storm.entry.times[list(frames)].astype(np.int64)),
             "symmetry": torch.tensor(0),
-            "noise_seed": torch.tensor(noise_seed),
+            "noise_seed": torch.tensor(int(rng.integers(1 << 62))),
             "holed": torch.tensor(holed),
-        }
+        } | ({"sensor": torch.tensor(draw_number(rng, len(self.sensors.sensors)))} if self.sensors else {})
 
     def _missing_share(self, raw: dict[str, Tensor]) -> float:
         if not raw["holed"]:
             return 0.0
-        margin = self.sensor.margin
+        margin = self._margin
         height, width = (side - margin for side in raw["kelvins"].shape[1:])
         return float((raw["kelvins"][:, margin:height, margin:width] == MISSING).float().mean())
 
     def _develop_one(self, raw: dict[str, Tensor]) -> Sample:
-        batch = develop({name: value[None] for name, value in raw.items()}, self.sensor)
+        batch = develop({name: value[None] for name, value in raw.items()}, self.sensors or self.sensor)
         return {name: value[0] for name, value in batch.items()}

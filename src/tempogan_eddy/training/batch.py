@@ -11,11 +11,21 @@ import torch
 from torch import Tensor
 
 from tempogan_eddy.config import Config
+from tempogan_eddy.dataset.sensor_bank import SensorBank, SensorBatch
+from tempogan_eddy.dataset.separable_sensors import SeparableSensor
 from tempogan_eddy.model.advection import advect_window, seen_by_flow, upsample_flow
-from tempogan_eddy.model.scaling import from_kelvin
+from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
 from tempogan_eddy.model.tempogan import upsample
 
-__all__ = ["Batch", "Generated"]
+__all__ = ["Batch", "Generated", "project"]
+
+
+def project(
+    highres: Tensor, lowres: Tensor, sensors: SensorBatch | SeparableSensor, kelvin_range: tuple[float, float]
+) -> Tensor:
+    """Project scaled frames (B, 1, H, W) onto those that the sensors see as scaled frames (B, 1, h, w)."""
+    kelvin = sensors.project(to_kelvin(highres, kelvin_range), to_kelvin(lowres, kelvin_range))
+    return from_kelvin(kelvin, kelvin_range)
 
 
 @dataclass
@@ -25,25 +35,41 @@ class Batch:
     Dt judges the first W of the B windows.
     """
 
-    lowres: Tensor  # (B, 3, 1, h, w)
+    lowres: Tensor  # (B, 3, 1, h + 2 c, w + 2 c), with its context
     highres: Tensor  # (B, 3, 1, H, W)
     upsampled: Tensor  # (B, 3, 1, H, W)
     valid: Tensor  # (B, 3, 1, H, W)
     lowres_flow: Tensor  # (W, 2, 2, h, w)
     scale: int
+    kelvin_range: tuple[float, float]
+    context: int = 0  # c
+    sensors: SensorBatch | None = None  # where the generator adapts to them
 
     @classmethod
-    def from_sample(cls, sample: Mapping[str, Tensor], config: Config) -> Batch:
+    def from_sample(cls, sample: Mapping[str, Tensor], config: Config, bank: SensorBank | None = None) -> Batch:
         """Scale a batch of samples, as a `DataSource` develops them."""
         training, scale, kelvin_range = config.training, config.scale, config.data.kelvin_range
         lowres = from_kelvin(sample["lowres"], kelvin_range)
         highres = from_kelvin(sample["highres"], kelvin_range)
-        upsampled = upsample(lowres.flatten(0, 1), scale).unflatten(0, lowres.shape[:2])
+        sensors = bank.batch(sample["sensor"], *lowres.shape[-2:]).to(lowres.device) if bank else None
+        upsampled = upsample(lowres.flatten(0, 1), scale)
+        # Losses on pixels need no more than a fill of missing ones.
+        if sensors and (training.lambda_adv_s or training.lambda_adv_t):
+            upsampled = project(upsampled, lowres.flatten(0, 1), sensors.repeat(lowres.shape[1]), kelvin_range)
+        upsampled = upsampled.unflatten(0, lowres.shape[:2])
         highres = torch.where(sample["valid"] > 0, highres, upsampled)
         flow = sample["flow"][: math.ceil(len(lowres) * training.temporal_share)]
         # A zero flow leaves every frame where it is.
         flow = flow if training.align_windows else torch.zeros_like(flow)
-        return cls(lowres, highres, upsampled, sample["valid"], flow, scale)
+        inner, low = (slice(side, -side or None) for side in (training.context * scale, training.context))
+        highres, upsampled, valid = (part[..., inner, inner] for part in (highres, upsampled, sample["valid"]))
+        flow = flow[..., low, low]
+        return cls(lowres, highres, upsampled, valid, flow, scale, kelvin_range, training.context, sensors)
+
+    def inner(self, frames: Tensor) -> Tensor:
+        """Cut the context off highres frames."""
+        side = self.context * self.scale
+        return frames[..., side : -side or None, side : -side or None]
 
     @cached_property
     def flow(self) -> Tensor:

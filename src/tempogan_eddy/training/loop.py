@@ -16,7 +16,9 @@ from torch.optim.swa_utils import AveragedModel
 
 from tempogan_eddy.config import Config
 from tempogan_eddy.dataset.protocol import DataSource, Sample
+from tempogan_eddy.dataset.sensor_bank import SensorBatch
 from tempogan_eddy.model.losses import Losses
+from tempogan_eddy.training.batch import project
 from tempogan_eddy.training.batches import step_batches
 from tempogan_eddy.training.checkpoint import (
     best_checkpoint_path,
@@ -98,7 +100,7 @@ class Trainer:
         self.validation = Validation(data.validation, config)
         self.networks, self.optimizers = self._set_up(networks)
         losses = losses or Losses.from_config(training)
-        self.steps = Steps(self.fabric, self.networks, self.optimizers, losses, config)
+        self.steps = Steps(self.fabric, self.networks, self.optimizers, losses, config, data.train.sensors)
         # An average over the last 1 / (1 - decay) steps.
         self.average = AveragedModel(
             bare(self.networks.generator),
@@ -202,11 +204,15 @@ class Trainer:
         elif self.step:
             log.info("Resuming after step %d, in epoch %d of %d", self.step, self.epoch + 1, training.epochs)
 
-    def reconstruct(self, frames: Tensor) -> Tensor:
+    def reconstruct(self, frames: Tensor, sensors: SensorBatch | None = None) -> Tensor:
         """Reconstruct scaled frames (N, 1, h, w) with the averaged generator, one at a time to save memory."""
         averaged = self.average.module.eval()
+        described = [] if sensors is None else [sensors.description]
         with self.fabric.autocast():
-            return torch.cat([averaged(frame[None]).float() for frame in frames])
+            highres = torch.cat([averaged(frame[None], *described).float() for frame in frames])
+        if sensors is None:
+            return highres
+        return project(highres, frames, sensors.repeat(len(frames)), self.config.data.kelvin_range)
 
     def _end_epoch(self, journal: Journal) -> Path | None:
         """Validate; write the best model and its checkpoint, pictures, and a periodic checkpoint if they are due."""

@@ -13,10 +13,11 @@ from torch.nn import functional
 from torch.optim import Optimizer
 
 from tempogan_eddy.config import Config
+from tempogan_eddy.dataset.sensor_bank import SensorBank
 from tempogan_eddy.errors import TrainingError
 from tempogan_eddy.model.losses import Losses
 from tempogan_eddy.model.tempogan import update_spectral_norm
-from tempogan_eddy.training.batch import Batch, Generated
+from tempogan_eddy.training.batch import Batch, Generated, project
 from tempogan_eddy.training.networks import Networks, Optimizers, bare
 
 __all__ = ["Steps"]
@@ -40,11 +41,20 @@ class Steps:
         Losses to minimise.
     config
         Gives scale, kelvin range and the settings of a step.
+    bank
+        The sensors that the samples name, where the generator adapts to them.
     """
 
     def __init__(
-        self, fabric: Fabric, networks: Networks, optimizers: Optimizers, losses: Losses, config: Config
+        self,
+        fabric: Fabric,
+        networks: Networks,
+        optimizers: Optimizers,
+        losses: Losses,
+        config: Config,
+        bank: SensorBank | None = None,
     ) -> None:
+        self.bank = bank
         self.fabric, self.networks, self.optimizers = fabric, networks, optimizers
         self.losses, self.weights, self.config = losses, losses.weights, config
         self.spatial_on = losses.lambda_adv_s > 0 or losses.lambda_feature > 0
@@ -86,26 +96,35 @@ class Steps:
         return record | self._generator_step(group, shared, adversarial)
 
     def _prepare(self, sample: Mapping[str, Tensor]) -> Batch:
-        return Batch.from_sample({name: self.fabric.to_device(value) for name, value in sample.items()}, self.config)
+        moved = {name: self.fabric.to_device(value) for name, value in sample.items()}
+        return Batch.from_sample(moved, self.config, self.bank)
 
     def _generate(self, batch: Batch, adversarial: bool) -> Generated:
         """Generate all frames of all windows in as few forward passes as learning allows."""
         if self.config.training.gradient_frames == 3:
-            frames = self._forward(batch.lowres)
+            frames = self._forward(batch, batch.lowres)
         else:
-            middle = self._forward(batch.lowres[:, 1:2])
+            middle = self._forward(batch, batch.lowres[:, 1:2])
             around = batch.upsampled[:, ::2]
             if adversarial and self.temporal_on:
                 judged = len(batch.lowres_flow)
                 with torch.no_grad():
-                    around = torch.cat([self._forward(batch.lowres[:judged, ::2]), around[judged:]])
+                    around = torch.cat([self._forward(batch, batch.lowres[:judged, ::2]), around[judged:]])
             frames = torch.cat([around[:, :1], middle, around[:, 1:]], dim=1)
         # Exclude missing pixels: real and generated frames both hold the upsampled lowres frame there.
         return Generated(torch.where(batch.valid > 0, frames, batch.upsampled), batch)
 
-    def _forward(self, lowres: Tensor, generator: nn.Module | None = None) -> Tensor:
+    def _forward(self, batch: Batch, lowres: Tensor, generator: nn.Module | None = None) -> Tensor:
+        """Generate (B, T, 1, H, W) from lowres frames of the first B windows of a batch."""
+        generator = generator or self.networks.generator
         flat = lowres.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        return (generator or self.networks.generator)(flat).float().unflatten(0, lowres.shape[:2])
+        if batch.sensors is None:
+            frames = generator(flat).float()
+        else:
+            sensors = batch.sensors[: len(lowres)].repeat(lowres.shape[1])
+            frames = project(generator(flat, sensors.description).float(), flat, sensors, batch.kelvin_range)
+        frames = frames.unflatten(0, lowres.shape[:2])
+        return batch.inner(frames) if batch.context else frames
 
     def _discriminator_step(self, group: Sequence[Batch], shared: Sequence[Generated]) -> dict[str, Tensor]:
         """Take step A: real to 1, generated to 0; the generator keeps its weights."""
@@ -167,7 +186,7 @@ class Steps:
         frames, truth, valid = fake.frames[:, learning], batch.highres[:, learning], batch.valid[:, learning]
         if self.networks.teacher is not None:
             with torch.no_grad():
-                truth = self._forward(batch.lowres[:, learning], self.networks.teacher)
+                truth = self._forward(batch, batch.lowres[:, learning], self.networks.teacher)
         terms = {"loss_content": self.losses.content(frames, truth, valid)}
         if self.losses.lambda_spectral:
             terms["loss_spectral"] = self.losses.spectral(fake.frames[:, 1], batch.highres[:, 1])

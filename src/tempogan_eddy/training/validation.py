@@ -12,6 +12,7 @@ from torch import Tensor
 
 from tempogan_eddy.config import Config
 from tempogan_eddy.dataset.protocol import DataSource, Sample
+from tempogan_eddy.dataset.sensor_bank import SensorBatch
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
 from tempogan_eddy.model.tempogan import upsample
@@ -19,8 +20,8 @@ from tempogan_eddy.rapsd import energy_above, log_spectral_distance, radial_powe
 
 __all__ = ["Validation"]
 
-# Maps (N, 1, h, w) to (N, 1, H, W), both scaled.
-Reconstruct = Callable[[Tensor], Tensor]
+# Maps (N, 1, h, w), and the one sensor that saw them if the generator adapts to it, to (N, 1, H, W), both scaled.
+Reconstruct = Callable[[Tensor, SensorBatch | None], Tensor]
 
 
 class Validation:
@@ -59,7 +60,7 @@ class Validation:
     @cached_property
     def bicubic(self) -> dict[str, float]:
         """The metrics of bicubic interpolation, as `measure` returns them."""
-        return self.measure(lambda frames: upsample(frames, self.scale))
+        return self.measure(lambda frames, _: upsample(frames, self.scale))
 
     def measure(self, reconstruct: Reconstruct, device: torch.device | str = "cpu") -> dict[str, float]:
         """Return RMSE and bias (K), LSD, LSD of hourly differences, energy above the lowres Nyquist (dB).
@@ -103,7 +104,10 @@ class Validation:
     def frames(self, sample: Mapping[str, Tensor], reconstruct: Reconstruct, device: torch.device | str) -> np.ndarray:
         """Reconstruct the three frames of one sample: (3, H, W) kelvin."""
         with torch.no_grad():
-            scaled = reconstruct(from_kelvin(sample["lowres"], self.kelvin_range).to(device))
+            lowres, sensors = from_kelvin(sample["lowres"], self.kelvin_range).to(device), None
+            if self.data.sensors:
+                sensors = self.data.sensors.batch(sample["sensor"][None], *lowres.shape[-2:]).to(device)
+            scaled = reconstruct(lowres, sensors)
         return to_kelvin(scaled.float().cpu(), self.kelvin_range)[:, 0].numpy()
 
 

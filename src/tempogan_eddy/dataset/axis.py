@@ -1,0 +1,108 @@
+"""A separable sensor along one axis: its kernel, its matrix, and the eigenvectors that its projection needs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+__all__ = ["FWHM", "Axis", "Kernel", "axis_of", "footprint", "matrix_of", "modulation"]
+
+Kernel = tuple[float, ...]
+"""Weights of ``scale`` + 2 k highres pixels around the centre of a lowres pixel, sum 1."""
+
+FWHM = 2 * math.sqrt(2 * math.log(2))
+"""Full width at half maximum of a gaussian of unit standard deviation."""
+
+# A gaussian is cut off at so many standard deviations.
+CUT = 4.0
+
+
+def footprint(scale: int, width: float, sigma: float = 0.0, phase: float = 0.0) -> Kernel:
+    """Return the convolution of a box and a gaussian around the centre of a lowres pixel.
+
+    Parameters
+    ----------
+    scale
+        Highres pixels along a lowres pixel.
+    width, sigma
+        Width of the box and standard deviation of the gaussian, in highres pixels; 0 for none.
+    phase
+        How far the centre of the footprint lies after that of the lowres pixel, in highres pixels.
+    """
+    taps = math.ceil(CUT * sigma - 1e-9)
+    if not width and sigma:
+        offsets = _offsets(scale, CUT * sigma + abs(phase))
+        return _normalised(torch.exp(-0.5 * ((offsets - phase) / sigma) ** 2))
+    # A box as narrow as a point weighs the pixels that it touches.
+    half = max(width / 2, 1e-6)
+    centres = _offsets(scale, half + abs(phase)) - phase
+    box = (centres + 0.5).clamp(-half, half) - (centres - 0.5).clamp(-half, half)
+    if not sigma:
+        return _normalised(box)
+    blur = torch.exp(-0.5 * (torch.arange(-taps, taps + 1, dtype=torch.float64) / sigma) ** 2)
+    return _normalised(functional.conv1d(box[None, None], blur[None, None], padding=2 * taps)[0, 0])
+
+
+def _offsets(scale: int, reach: float) -> Tensor:
+    """Return the centres of ``scale`` + 2 k pixels, of which those within ``reach`` of the middle have weight."""
+    beyond = max(math.ceil(reach - scale / 2 - 1e-9), 0)
+    count = scale + 2 * beyond
+    return torch.arange(count, dtype=torch.float64) - (count - 1) / 2
+
+
+def _normalised(weights: Tensor) -> Kernel:
+    return tuple((weights / weights.sum()).tolist())
+
+
+def modulation(kernel: Kernel, scale: int, frequencies: Tensor) -> Tensor:
+    """Return the transfer function of a kernel at frequencies in cycles per lowres pixel: complex, 1 at zero."""
+    offsets = (torch.arange(len(kernel), dtype=torch.float64) - (len(kernel) - 1) / 2) / scale
+    waves = torch.exp(2j * math.pi * frequencies.double()[:, None] * offsets)
+    return waves @ torch.tensor(kernel, dtype=torch.complex128)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A along one axis, for ``n`` lowres pixels, in float64.
+
+    Attributes
+    ----------
+    matrix : (n, n * scale)
+        A; rows at the ends are scaled to sum 1.
+    values, vectors : (n,) and (n, n)
+        Eigenvalues and eigenvectors (in columns) of A A^T.
+    """
+
+    matrix: Tensor
+    values: Tensor
+    vectors: Tensor
+
+    def to(self, device: torch.device) -> Axis:
+        """Return the same on a device."""
+        return Axis(*(part.to(device) for part in (self.matrix, self.values, self.vectors)))
+
+
+@lru_cache(1 << 13)
+def axis_of(kernel: Kernel, scale: int, size: int) -> Axis:
+    """Return A along an axis of ``size`` lowres pixels."""
+    matrix = matrix_of(kernel, scale, size, 0)
+    values, vectors = torch.linalg.eigh(matrix @ matrix.mT)
+    return Axis(matrix, values.clamp(min=0), vectors)
+
+
+def matrix_of(kernel: Kernel, scale: int, size: int, margin: int) -> Tensor:
+    """Return A (size, size * scale + 2 * margin), where ``margin`` highres pixels lie beyond each end."""
+    length, overhang = len(kernel), max((len(kernel) - scale) // 2 - margin, 0)
+    start = margin + overhang - (length - scale) // 2
+    matrix = torch.zeros(size, size * scale + 2 * (margin + overhang), dtype=torch.float64)
+    weights = torch.tensor(kernel, dtype=torch.float64)
+    for number in range(size):
+        first = start + number * scale
+        matrix[number, first : first + length] = weights
+    matrix = matrix[:, overhang : matrix.shape[1] - overhang]
+    return matrix / matrix.sum(dim=1, keepdim=True)

@@ -1,0 +1,106 @@
+"""Planck's law at one wavelength, between kelvin and a radiance in kelvin-like units.
+
+An imager averages radiance. Cold cloud radiates little, so a footprint half over cloud is warmer in brightness
+temperature than the mean of its kelvins.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+__all__ = [
+    "REFERENCE_KELVIN",
+    "count_kelvin",
+    "noise_at",
+    "round_to_counts",
+    "round_to_steps",
+    "to_brightness",
+    "to_radiance",
+]
+
+SECOND_RADIATION_CONSTANT = 14387.768775  # h c / k, µm K (CODATA 2018)
+
+# The units of radiance: equal to kelvin, and growing like it, at this temperature.
+REFERENCE_KELVIN = 250.0
+
+# Imagers state their noise for a scene of this temperature.
+NOISE_KELVIN = 300.0
+
+# Counts are even in radiance from 0 to that of this temperature.
+HOTTEST_KELVIN = 330.0
+
+# Below this temperature GMS VISSR rounds to another step.
+COLD_KELVIN = 242.0
+
+# Projections may ask for less radiance than there is; nothing on Earth is colder.
+COLDEST_KELVIN = 100.0
+
+
+def _exponent(wavelength: float) -> float:
+    return SECOND_RADIATION_CONSTANT / wavelength
+
+
+def _slope(kelvin: float, wavelength: float) -> float:
+    """Return dB/dT of B = 1 / (exp(c / T) - 1)."""
+    c = _exponent(wavelength)
+    return c / kelvin**2 / (2 * math.sinh(c / (2 * kelvin))) ** 2
+
+
+def to_radiance(kelvin: Tensor, wavelength: float) -> Tensor:
+    """Return the radiance at a wavelength in micrometres; at 0, the kelvins themselves."""
+    if not wavelength:
+        return kelvin
+    c = _exponent(wavelength)
+    # Relative to the reference, so that single precision keeps 1e-4 K.
+    relative = math.expm1(c / REFERENCE_KELVIN) / torch.expm1(c / kelvin)
+    unit = 1 / (math.expm1(c / REFERENCE_KELVIN) * _slope(REFERENCE_KELVIN, wavelength))
+    return REFERENCE_KELVIN + (relative - 1) * unit
+
+
+def to_brightness(radiance: Tensor, wavelength: float) -> Tensor:
+    """Undo `to_radiance`; no radiance gives less than 100 K."""
+    if not wavelength:
+        return radiance
+    c = _exponent(wavelength)
+    least = float(to_radiance(torch.tensor(COLDEST_KELVIN, dtype=torch.float64), wavelength))
+    unit = 1 / (math.expm1(c / REFERENCE_KELVIN) * _slope(REFERENCE_KELVIN, wavelength))
+    relative = 1 + (radiance.clamp(min=least) - REFERENCE_KELVIN) / unit
+    return c / torch.log1p(math.expm1(c / REFERENCE_KELVIN) / relative)
+
+
+def noise_at(kelvin: float, noise_kelvin: float, wavelength: float) -> float:
+    """Return the noise in kelvin at a temperature, of an instrument with ``noise_kelvin`` at 300 K.
+
+    Its noise in radiance is the same everywhere, so in kelvin it grows towards cold.
+    """
+    if not wavelength:
+        return noise_kelvin
+    return noise_kelvin * _slope(NOISE_KELVIN, wavelength) / _slope(kelvin, wavelength)
+
+
+def count_kelvin(wavelength: float, bits: int) -> float:
+    """Return the step of one count, in radiance units, which are kelvin near 250 K."""
+    ends = torch.tensor([1.0, HOTTEST_KELVIN], dtype=torch.float64)
+    darkest, brightest = to_radiance(ends, wavelength).tolist()
+    return (brightest - darkest) / (2**bits - 1)
+
+
+def round_to_counts(kelvin: Tensor, wavelength: float, bits: int) -> Tensor:
+    """Round to counts that are even in radiance."""
+    step = count_kelvin(wavelength, bits)
+    darkest = float(to_radiance(torch.tensor(1.0, dtype=torch.float64), wavelength))
+    counts = ((to_radiance(kelvin, wavelength) - darkest) / step).round()
+    return to_brightness(darkest + counts * step, wavelength)
+
+
+def round_to_steps(kelvin: Tensor, quantum: float, cold_quantum: float = 0.0) -> Tensor:
+    """Round to multiples of ``quantum``, and below 242 K to those of ``cold_quantum``; 0 does not round."""
+    if not quantum and not cold_quantum:
+        return kelvin
+    rounded = (kelvin / quantum).round() * quantum if quantum else kelvin
+    if not cold_quantum:
+        return rounded
+    return torch.where(kelvin < COLD_KELVIN, (kelvin / cold_quantum).round() * cold_quantum, rounded)
