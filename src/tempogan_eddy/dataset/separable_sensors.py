@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tempogan_eddy.dataset.axis import FWHM, Axis, Kernel, axis_of, footprint
+from tempogan_eddy.dataset.axis import FWHM, Axis, Kernel, axis_of, correction, footprint
 from tempogan_eddy.dataset.missing import MINIMUM_SEEN
 from tempogan_eddy.dataset.radiance import to_brightness, to_radiance
 from tempogan_eddy.dataset.sensor import SensorModel
@@ -60,28 +60,23 @@ class SeparableSensor(SensorModel):
 
     def adjoint(self, lowres: Tensor) -> Tensor:
         """Apply the transpose of A to lowres frames (..., h, w): (..., H, W)."""
-        rows, columns = (axis.matrix.to(lowres) for axis in self._axes(lowres))
-        return rows.mT @ lowres @ columns
+        rows, columns = self._axes(lowres)
+        return rows.matrix.mT @ lowres @ columns.matrix
 
     def project(self, highres: Tensor, lowres: Tensor) -> Tensor:
-        """Return x + A^T (A A^T + lambda)^-1 (y - A x), with lambda from the noise.
-
-        A is the product of a matrix for rows and one for columns, so the eigenvectors of A A^T along each axis are all
-        that is needed.
-        """
-        radiance, measured = to_radiance(highres, self.wavelength), to_radiance(lowres, self.wavelength)
-        seen = to_radiance(self.see(highres), self.wavelength)
-        error = (measured - seen).nan_to_num(0.0).double()
-        rows, columns = self._axes(lowres)
-        spectrum = rows.vectors.mT @ error @ columns.vectors
-        spectrum = spectrum / (rows.values[:, None] * columns.values + self.regularisation)
-        correction = (rows.matrix.mT @ rows.vectors) @ spectrum @ (columns.vectors.mT @ columns.matrix)
-        return to_brightness(radiance + correction.to(highres.dtype), self.wavelength)
+        """Return x + A^T (A A^T + lambda)^-1 (y - A x), with lambda from the noise."""
+        values = to_radiance(highres, self.wavelength) - OFFSET
+        missing = lowres.isnan()
+        if missing.any():
+            lowres = torch.where(missing, self.see(highres), lowres)
+        measured = to_radiance(lowres, self.wavelength) - OFFSET
+        values = values + correction(values, measured, *self._axes(lowres), self.regularisation)
+        return to_brightness(values + OFFSET, self.wavelength)
 
     def _axes(self, lowres: Tensor) -> list[Axis]:
         """Return A along y and x for frames of this size, on their device."""
         return [
-            axis_of(kernel, self.scale, size).to(lowres.device)
+            axis_of(kernel, self.scale, size).map(lambda part: part.to(lowres))
             for kernel, size in zip(self.kernels, lowres.shape[-2:], strict=True)
         ]
 
