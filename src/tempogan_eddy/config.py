@@ -69,6 +69,9 @@ class ModelConfig(_Section):
     conditioned: bool = Field(
         False, description="the generator adapts to the sensor: one model for many, with the projection of each"
     )
+    tails: Literal[1, 2] = Field(
+        1, description="conditioned generators: 2 make the mean of what fits beside the sharp frame, to mix them"
+    )
     lr_consistency: bool = Field(
         True, description="project the output so that its block mean is the input (area sensor only)"
     )
@@ -225,6 +228,7 @@ class TrainingConfig(_Section):
     content_distance: Literal["l1", "l2"] = Field(
         "l1", description="content loss: l1 leads to the median of what fits, l2 to the mean, with the least RMSE"
     )
+    lambda_mean: float = Field(1.0, ge=0, description="model.tails = 2: weight of the squared error of the mean frame")
     lambda_adv_s: float = Field(0.001, ge=0, description="weight of the spatial adversarial loss")
     lambda_adv_t: float = Field(0.001, ge=0, description="weight of the temporal adversarial loss")
     align_windows: bool = Field(

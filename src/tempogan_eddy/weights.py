@@ -58,7 +58,7 @@ def _residual(specification: Specification) -> Generator:
 
 def _conditioned(specification: Specification) -> ConditionedGenerator:
     network = specification.network
-    return ConditionedGenerator(DESCRIPTION, network.blocks, specification.scale, network.channels)
+    return ConditionedGenerator(DESCRIPTION, network.blocks, specification.scale, network.channels, network.tails)
 
 
 NETWORKS: dict[str, Callable[[Specification], Generator | ConditionedGenerator]] = {

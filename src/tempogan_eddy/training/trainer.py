@@ -11,6 +11,7 @@ from torch import nn
 from tempogan_eddy.config import Config, load_config
 from tempogan_eddy.dataset.typhoon import TyphoonDataset
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.model.conditioned import ConditionedGenerator
 from tempogan_eddy.model.losses import Losses
 from tempogan_eddy.specification import differences
 from tempogan_eddy.training.loop import Trainer, TrainingData, TrainingResult
@@ -68,7 +69,9 @@ class TempoGANTrainer(Trainer):
         if path:
             weights = _earlier(path, self.config).generator.state_dict()
             for network in (bare(self.networks.generator), self.average.module):
-                network.load_state_dict(weights)
+                network.adopt(weights) if isinstance(network, ConditionedGenerator) else network.load_state_dict(
+                    weights
+                )
 
 
 def _teacher(path: str, config: Config) -> nn.Module:
