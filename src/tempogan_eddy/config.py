@@ -212,6 +212,9 @@ class TrainingConfig(_Section):
     start_from: str | None = Field(
         None, description="a model (.safetensors or .pth) whose generator the training begins with"
     )
+    warm_up: int = Field(
+        200, ge=0, description="with start_from and new discriminators: steps that train only these, before the rest"
+    )
     teacher: str | None = Field(
         None,
         description="a model trained on content alone, whose frames stand for the truth in the content loss: they are "

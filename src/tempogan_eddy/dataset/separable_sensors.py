@@ -18,6 +18,9 @@ from tempogan_eddy.device import exact_convolutions
 
 __all__ = ["AreaSensor", "BicubicSensor", "BoxSensor", "GaussianSensor", "SeparableSensor"]
 
+# No projection depends on lowres pixels farther away than this.
+FARTHEST = 32
+
 # Deviations from a constant lose less to rounding than kelvins do.
 OFFSET = 250.0
 
@@ -41,6 +44,20 @@ class SeparableSensor(SensorModel):
         """How far, in highres pixels, the kernels reach beyond a block; a multiple of ``scale``."""
         reach = (max(map(len, self.kernels)) - self.scale) // 2
         return math.ceil(reach / self.scale) * self.scale
+
+    @cached_property
+    def halo(self) -> int:
+        """Lowres pixels around a tile on which its projection depends, to a ten-thousandth."""
+        size = 2 * FARTHEST + 1
+        reach = 0
+        for kernel in self.kernels:
+            axis = axis_of(kernel, self.scale, size)
+            # The response of the highres frame to one lowres pixel in the middle.
+            response = axis.spread @ (axis.vectors[FARTHEST] / (axis.values + math.sqrt(self.regularisation)))
+            seen = response.abs().unflatten(0, (size, self.scale)).amax(dim=1)
+            far = (torch.arange(size) - FARTHEST).abs()[seen > 1e-4 * seen.max()]
+            reach = max(reach, int(far.max()))
+        return reach + self.margin // self.scale
 
     def see(self, frames: Tensor, inside: Tensor | None = None) -> Tensor:
         """See highres frames; missing pixels have no weight, so the valid ones make the lowres pixel."""
