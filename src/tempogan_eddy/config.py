@@ -96,9 +96,7 @@ class ModelConfig(_Section):
 class SensorConfig(_Section):
     """How a high-resolution frame becomes the low-resolution frame of a coarser instrument."""
 
-    kind: SensorKind = Field(
-        "area", description="area mean, antialiased bicubic, or gaussian modulation transfer function"
-    )
+    kind: SensorKind = Field("area", description="shape of the footprint: docs/sensors.md")
     sigma: float = Field(2.0, gt=0, le=32, description="gaussian only: standard deviation in HR pixels")
     noise_kelvin: float = Field(0.0, ge=0, le=20, description="standard deviation of added noise, K")
     parameters: dict[str, float | str] = Field(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,10 +14,10 @@ from torch.nn import functional
 from tempogan_eddy.dataset.axis import FWHM, Axis, Kernel, axis_of, correction, footprint
 from tempogan_eddy.dataset.missing import MINIMUM_SEEN
 from tempogan_eddy.dataset.radiance import to_brightness, to_radiance
-from tempogan_eddy.dataset.sensor import SensorModel
+from tempogan_eddy.dataset.sensor import SensorModel, within
 from tempogan_eddy.device import exact_convolutions
 
-__all__ = ["AreaSensor", "BicubicSensor", "BoxSensor", "GaussianSensor", "SeparableSensor"]
+__all__ = ["AreaSensor", "BicubicSensor", "BoxSensor", "GaussianSensor", "NearestSensor", "SeparableSensor"]
 
 # No projection depends on lowres pixels farther away than this.
 FARTHEST = 32
@@ -124,12 +125,12 @@ class BoxSensor(SeparableSensor):
         How far the footprint lies below and to the right of the centre of its lowres pixel, in lowres pixels.
     """
 
-    width: float = 1.0
-    fwhm: float = 0.0
-    phase: float = 0.0
-    width_x: float | None = None
-    fwhm_x: float | None = None
-    phase_x: float | None = None
+    width: float = within(1.0, 0, 8)
+    fwhm: float = within(0.0, 0, 8)
+    phase: float = within(0.0, -1, 1)
+    width_x: float | None = within(None, 0, 8)
+    fwhm_x: float | None = within(None, 0, 8)
+    phase_x: float | None = within(None, -1, 1)
 
     @cached_property
     def kernels(self) -> tuple[Kernel, Kernel]:
@@ -155,7 +156,12 @@ class GaussianSensor(BoxSensor):
     """A gaussian footprint, cut off at four standard deviations; ``sigma`` gives its width where ``fwhm`` is 0."""
 
     uses_sigma = True
-    width: float = 0.0
+    width: float = within(0.0, 0, 8)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters of the kind; ``sigma`` only where it decides."""
+        return {name: value for name, value in super().parameters.items() if name != "sigma" or not self.fwhm}
 
     @property
     def _sigma(self) -> float:
@@ -184,6 +190,15 @@ class AreaSensor(SeparableSensor):
 
     def _sample(self, frames: Tensor) -> Tensor:
         return functional.avg_pool2d(frames, self.scale)
+
+
+@dataclass(frozen=True)
+class NearestSensor(SeparableSensor):
+    """One highres pixel a block: the central one, and at even scales the one below and to the right of the centre."""
+
+    def kernel(self) -> Tensor:
+        """Return a weight of 1 for that pixel."""
+        return torch.eye(self.scale)[self.scale // 2]
 
 
 @dataclass(frozen=True)
