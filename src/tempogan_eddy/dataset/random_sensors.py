@@ -40,7 +40,7 @@ def random_sensors(count: int, scale: int, seed: int) -> list[SeparableSensor]:
 
 def draw_number(rng: np.random.Generator, count: int) -> int:
     """Return the number of a sensor among `random_sensors`: the area mean for `PLAIN` of the draws, else any other."""
-    return 0 if rng.random() < PLAIN else int(rng.integers(1, count))
+    return 0 if count == 1 or rng.random() < PLAIN else int(rng.integers(1, count))
 
 
 def _random(rng: np.random.Generator, scale: int) -> SeparableSensor:

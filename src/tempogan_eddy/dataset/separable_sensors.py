@@ -48,7 +48,7 @@ class SeparableSensor(SensorModel):
 
     @cached_property
     def halo(self) -> int:
-        """Lowres pixels around a tile on which its projection depends, to a ten-thousandth."""
+        """Lowres pixels around a tile on which its projection depends, to 0.003 %."""
         size = 2 * FARTHEST + 1
         reach = 0
         for kernel in self.kernels:
@@ -56,7 +56,7 @@ class SeparableSensor(SensorModel):
             # The response of the highres frame to one lowres pixel in the middle.
             response = axis.spread @ (axis.vectors[FARTHEST] / (axis.values + math.sqrt(self.regularisation)))
             seen = response.abs().unflatten(0, (size, self.scale)).amax(dim=1)
-            far = (torch.arange(size) - FARTHEST).abs()[seen > 1e-4 * seen.max()]
+            far = (torch.arange(size) - FARTHEST).abs()[seen > 3e-5 * seen.max()]
             reach = max(reach, int(far.max()))
         return reach + self.margin // self.scale
 

@@ -106,7 +106,7 @@ class ConditionedGenerator(nn.Module):
     def adopt(self, weights: Mapping[str, Tensor]) -> None:
         """Load weights of a generator of as many tails, or of one tail, with which both tails then begin."""
         if self.tails == 2 and weights["generator.tail.bias"].shape != self.generator.tail.bias.shape:
-            places = self.upsample_factor**2
+            places = self.generator.upsample_factor**2
             weights = dict(weights)
             for name in ("generator.tail.weight", "generator.tail.bias"):
                 weights[name] = weights[name].repeat(2, *[1] * (weights[name].dim() - 1))
