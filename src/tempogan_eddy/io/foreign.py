@@ -83,10 +83,8 @@ def advice_for_variables(names: Iterable[Any], attrs: Mapping[Any, Any], path: s
 
 def _filled(advice: Advice, path: Path) -> str:
     """Return advice with the path as Python writes it (PATH, PARENT) or as a shell does (FILE, BASE: no suffix)."""
-    base = re.sub(r"\.(pgm|ppm|zip)$", "", str(path))
-    python, shell = {"PATH": path, "PARENT": path.parent}, {"FILE": path, "BASE": base}
-    words = {word: repr(str(value)) for word, value in python.items()}
-    words |= {word: shlex.quote(str(value)) for word, value in shell.items()}
+    words = {"PATH": repr(str(path)), "PARENT": repr(str(path.parent))}
+    words |= {"FILE": shlex.quote(str(path)), "BASE": shlex.quote(str(path.with_suffix("")))}
     text = advice if isinstance(advice, str) else advice(path.name)
     return re.sub(r"\b(PATH|PARENT|FILE|BASE)\b", lambda word: words[word[0]], text)
 
