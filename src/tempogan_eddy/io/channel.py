@@ -149,16 +149,13 @@ def channel_of(
 
 
 def preferred(candidates: Mapping[str, xr.DataArray]) -> str | None:
-    """Return the variable that is clearly the main window channel, or None.
+    """Return the name of the only variable, or of the one that is clearly the main window channel; else None.
 
-    It is the only window and the channels of all others are known; or it is the climate data record (``cdr`` in its
-    name) among windows.
-
-    Parameters
-    ----------
-    candidates : mapping of DataArray
-        Variables in kelvin by name.
+    Of several, the channels of all must be known. The main one is the only window, or the only climate data record
+    (``cdr`` in its name) among windows.
     """
+    if len(candidates) == 1:
+        return next(iter(candidates))
     channels = {name: channel_of(name, da.attrs, da.coords) for name, da in candidates.items()}
     if any(channel.kind is None for channel in channels.values()):
         return None

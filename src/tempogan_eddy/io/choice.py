@@ -59,7 +59,7 @@ def choose_variable(groups: Mapping[str, xr.Dataset], path: Path, variable: str 
     in_root = {key: value for key, value in images.items() if not value[0]}
     for held in (in_root, images):
         if candidates := likeliest({key: da for key, (_, _, da) in held.items()}):
-            best = preferred({key: images[key][2] for key in candidates}) if len(candidates) > 1 else candidates[0]
+            best = preferred({key: images[key][2] for key in candidates})
             if best is None:
                 raise InputError(_several(path, candidates))
             if others := [key for key in candidates if key != best]:
