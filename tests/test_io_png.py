@@ -11,7 +11,7 @@ from scipy import ndimage
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import open_sequence, open_sequences, save_sequence
 from tempogan_eddy.io.png import WRITTEN_KELVIN, open_png
-from tempogan_eddy.io.white_cold import looks_white_cold
+from tempogan_eddy.io.quality import looks_white_cold
 
 
 def write_png(path, values, mode=None):

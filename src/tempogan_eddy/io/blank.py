@@ -1,4 +1,4 @@
-"""Frames without content: an archive's placeholder of one value, or a picture of which most is a fill."""
+"""Mask frames without content: a placeholder of one value, or a picture that is mostly fill."""
 
 from __future__ import annotations
 
@@ -11,31 +11,16 @@ __all__ = ["mask_blank"]
 
 log = logging.getLogger(__name__)
 
-FLAT_PIXELS = 256
-"""A frame of fewer pixels is too small to tell a blank from a cloud."""
-
-FLAT_SHARE = 0.5
-"""A frame has no value in more of its pixels: at most 11 % are equal in 295 real frames."""
-
-STEP = 31
-SUSPICIOUS_SHARE = 0.4
+FLAT_PIXELS = 256  # a smaller frame is too small to tell a blank from a cloud
+FLAT_SHARE = 0.5  # of the pixels of a picture with one value; at most 11 % in 295 real frames
+STEP, SUSPICIOUS_SHARE = 31, 0.4  # look at every 31st pixel first
 
 
-def mask_blank(kelvin: np.ndarray, path: Path, told: set[Path]) -> np.ndarray:
-    """Return a frame with NaN where it is blank.
+def mask_blank(kelvin: np.ndarray, path: Path, warned: set[Path]) -> np.ndarray:
+    """Return a frame (y, x) of kelvins with NaN where it is blank, with one warning a file, kept in `warned`.
 
-    A frame of one or two values is missing as a whole. The lowest value is a fill, and missing, where more than half of
-    the pixels have it; the highest may be warm sea in a picture whose greys end there. A line in the log says so, once
-    a file.
-
-    Parameters
-    ----------
-    kelvin : array (y, x)
-        Brightness temperature, NaN where missing.
-    path : Path
-        The file.
-    told : set of Path
-        Files that the log has told of; this one is added.
+    A frame of one or two values is missing as a whole. The lowest value is a fill, and missing, if more than half of
+    the pixels have it; the highest may be warm sea in a picture whose greys end there.
     """
     few = kelvin.ravel()[::STEP]
     few = few[np.isfinite(few)]
@@ -46,8 +31,8 @@ def mask_blank(kelvin: np.ndarray, path: Path, told: set[Path]) -> np.ndarray:
     if not len(values) or (len(values) > 2 and counts[0] <= FLAT_SHARE * kelvin.size):
         return kelvin
     blank = len(values) <= 2
-    if path not in told:
-        told.add(path)
+    if path not in warned:
+        warned.add(path)
         shown = " and ".join(f"{value:.1f} K" for value in values[:2])
         what = f"is blank ({shown} alone)" if blank else f"is {values[0]:.1f} K in {counts[0] / kelvin.size:.0%}"
         log.warning("%s %s, which is no picture; it is missing.", path, what)

@@ -25,10 +25,9 @@ from tempogan_eddy.io.pipeline import write_frames
 from tempogan_eddy.io.png_pixels import read_header, read_pixels
 from tempogan_eddy.io.png_record import WRITTEN, WRITTEN_KELVIN, Mapping, Record, read_record
 from tempogan_eddy.io.png_times import frame_times, natural_key
-from tempogan_eddy.io.quality import mask_impossible
+from tempogan_eddy.io.quality import looks_white_cold, mask_impossible
 from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.sequence import as_sequence
-from tempogan_eddy.io.white_cold import looks_white_cold
 
 __all__ = ["WRITTEN_KELVIN", "open_png", "write_png"]
 
