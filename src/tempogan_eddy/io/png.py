@@ -1,15 +1,14 @@
 """Folders of grey PNG frames: the seed's tree, and 16-bit frames that record their own kelvins and times.
 
-Grey is mapped linearly to kelvin, black to white; transparent pixels (alpha 0, or the key of tRNS) are missing. What
-:func:`write_png` writes carries, in a text chunk named ``tempogan-eddy``, the mapping, the level that means missing,
-the time and the coordinates as JSON; a recorded mapping wins.
+Grey is mapped linearly to kelvin, black to white; transparent pixels (alpha 0, or the key of tRNS) are missing.
+:func:`write_png` records the mapping, the level that means missing, the time and the coordinates as JSON in a text
+chunk named ``tempogan-eddy``; a recorded mapping overrides the setting.
 """
 
-import dataclasses
-import functools
 import json
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,17 +39,17 @@ def open_png(path: Path, reading: Reading | None = None, files: Sequence[Path] =
     """Open a folder of PNG frames as one sequence, or one frame as a sequence of one.
 
     Times are the recorded ones, else those in every file name (:mod:`tempogan_eddy.io.stamps`), else 2000-01-01 plus
-    the frame's number times the cadence; ``attrs["time_source"]`` says which. Hidden files are skipped. Frames of
-    1 to 16 bits are exact, also where grey is stored as colour or as a grey palette. The log warns, once a folder, if
-    the first, middle and last frame look as if white meant cold. A blank frame is missing, with a warning. Frames named
-    like those of Digital Typhoon tell their satellites.
+    the frame's number times the cadence; ``attrs["time_source"]`` states which. Hidden files are skipped. Frames of
+    1 to 16 bits are exact, also if grey is stored as colour or as a grey palette. A blank frame is missing, with a
+    warning; another warning says that the frames look as if white meant cold. Frames named like those of Digital
+    Typhoon state their satellites.
 
     Parameters
     ----------
     path : Path
         The folder, or one frame.
     reading : Reading, optional
-        How it is read. If a frame that cannot be read is a gap, every frame is read once now.
+        Options. To make unreadable frames gaps, every frame is read once now.
     files : sequence of Path, optional
         Some of the folder's frames; all by default.
 
@@ -62,35 +61,34 @@ def open_png(path: Path, reading: Reading | None = None, files: Sequence[Path] =
     Raises
     ------
     InputError
-        For a frame that is no PNG, is damaged, is coloured, claims a size that it cannot hold, or has another size
-        than the first; for names whose times are none or can be read in two ways; for a cadence that is none.
+        A frame is no PNG, damaged, coloured, too large for its file, or of another size than the first; names state
+        no times or ambiguous ones; or the cadence is invalid.
     """
     reading = reading or Reading()
-    grey_kelvin, valid_kelvin = reading.grey_kelvin, reading.valid_kelvin
     found = [path] if path.is_file() else [file for file in files or path.iterdir() if _is_frame(file)]
     files = sorted(found, key=natural_key)
     if reading.unreadable == "gap":
         files = [file for file in files if _is_readable(file)]
     if not files:
         raise InputError(f"{path} holds no PNG frame that can be read.")
-    headers = [read_header(file, TEXT_KEY) for file in files]
-    shape = headers[0].rows, headers[0].columns
-    for file, header in zip(files, headers, strict=True):
-        if (header.rows, header.columns) != shape:
-            size = header.rows, header.columns
+    shape, _ = read_header(files[0], TEXT_KEY)
+    records = []
+    for file in files:
+        size, text = read_header(file, TEXT_KEY)
+        if size != shape:
             raise InputError(f"{file} has {size} pixels, the first frame of its folder {shape}; resize it.")
-    records = [read_record(file, header.text) for file, header in zip(files, headers, strict=True)]
+        records.append(read_record(file, text))
     times, time_source = frame_times(files, records, reading.cadence)
     order = np.argsort(times, kind="stable")
-    files, records = [files[i] for i in order], [records[i] for i in order]
-    read = functools.partial(_read_frame, files, records, grey_kelvin, set())
-    _warn_if_white_cold(path, files, records, grey_kelvin, valid_kelvin)
+    frames = _Frames([files[i] for i in order], [records[i] for i in order], reading.grey_kelvin)
+    _warn_if_white_cold(path, frames, reading.valid_kelvin)
+    records = frames.records
     attrs = {"units": "K", "sequence": path.stem if path.is_file() else path.resolve().name, **records[0].attrs}
     if time_source != "recorded":
         attrs["time_source"] = time_source
-    coords = {"time": times[order], **_satellites(files), **_recorded_coordinates(records)}
-    stack = FrameStack(path, read, (len(files), *shape))
-    return as_sequence(lazy_sequence(stack, coords, attrs), valid_kelvin=valid_kelvin)
+    coords = {"time": times[order], **_satellites(frames.files), **_recorded_coordinates(records)}
+    stack = FrameStack(path, frames, (len(files), *shape))
+    return as_sequence(lazy_sequence(stack, coords, attrs), valid_kelvin=reading.valid_kelvin)
 
 
 def _is_frame(path: Path) -> bool:
@@ -106,34 +104,35 @@ def _is_readable(path: Path) -> bool:
     return True
 
 
-def _kelvin(files: list[Path], records: list[Record], grey_kelvin: tuple[float, float], number: int) -> np.ndarray:
-    pixels = read_pixels(files[number])
-    return (records[number].mapping or Mapping((0, pixels.white), grey_kelvin)).to_kelvin(pixels)
+@dataclass(frozen=True)
+class _Frames:
+    """Frames of a folder by number, in kelvin; a blank one is missing."""
+
+    files: list[Path]
+    records: list[Record]
+    grey_kelvin: tuple[float, float]
+    warned: set[Path] = field(default_factory=set)
+
+    def kelvin(self, number: int) -> np.ndarray:
+        pixels = read_pixels(self.files[number])
+        return (self.records[number].mapping or Mapping((0, pixels.white), self.grey_kelvin)).to_kelvin(pixels)
+
+    def __call__(self, number: int) -> np.ndarray:
+        kelvin = self.kelvin(number)
+        return kelvin if self.records[number].mapping else mask_blank(kelvin, self.files[number], self.warned)
 
 
-def _read_frame(
-    files: list[Path], records: list[Record], grey_kelvin: tuple[float, float], told: set[Path], number: int
-) -> np.ndarray:
-    kelvin = _kelvin(files, records, grey_kelvin, number)
-    return kelvin if records[number].mapping else mask_blank(kelvin, files[number], told)
-
-
-def _warn_if_white_cold(
-    path: Path,
-    files: list[Path],
-    records: list[Record],
-    grey_kelvin: tuple[float, float],
-    valid_kelvin: tuple[float, float],
-) -> None:
-    """Warn where the first, middle and last frame all look upside down; frames that record a mapping are believed."""
-    numbers = sorted({0, len(files) // 2, len(files) - 1})
-    if any(records[number].mapping for number in numbers):
+def _warn_if_white_cold(path: Path, frames: _Frames, valid_kelvin: tuple[float, float]) -> None:
+    """Warn if the first, middle and last frame all look upside down; trust frames that record a mapping."""
+    last = len(frames.files) - 1
+    numbers = sorted({0, (last + 1) // 2, last})
+    if any(frames.records[number].mapping for number in numbers):
         return
     try:
-        frames = [_kelvin(files, records, grey_kelvin, number) for number in numbers]
+        kelvins = [mask_impossible(frames.kelvin(number), valid_kelvin) for number in numbers]
     except InputError:
-        return  # Said when the frame is asked for.
-    if all(looks_white_cold(mask_impossible(frame, valid_kelvin)) for frame in frames):
+        return  # raised again when the frame is read
+    if all(map(looks_white_cold, kelvins)):
         log.warning(
             "%s looks upside down: most of it would be colder than clouds are. If white means cold in these pictures, "
             "swap the two numbers of data.grey_kelvin; if they show visible light, they are not what the model is for.",
@@ -144,8 +143,8 @@ def _warn_if_white_cold(
 def _satellites(files: list[Path]) -> dict[str, Any]:
     """Return the satellites of frames that are named like those of Digital Typhoon."""
     names = [FILE_NAME.fullmatch(f"{file.stem}.h5") for file in files]
-    told = [name["satellite"] for name in names if name]
-    return {"satellite": ("time", np.array(told), {"long_name": "satellite"})} if len(told) == len(files) else {}
+    found = [name["satellite"] for name in names if name]
+    return {"satellite": ("time", np.array(found), {"long_name": "satellite"})} if len(found) == len(files) else {}
 
 
 def _recorded_coordinates(records: list[Record]) -> dict[str, Any]:
@@ -158,16 +157,9 @@ def _recorded_coordinates(records: list[Record]) -> dict[str, Any]:
 
 
 def write_png(da: xr.DataArray, folder: Path, on_frame: Callable[[int], None]) -> None:
-    """Write a sequence as 16-bit grey frames ``frame_001.png`` and so on into a new folder.
+    """Write a sequence (time, y, x) as 16-bit grey frames ``frame_001.png`` and so on into a new folder.
 
-    Parameters
-    ----------
-    da : DataArray (time, y, x)
-        A sequence.
-    folder : Path
-        Does not exist yet.
-    on_frame : callable
-        Called with the number of frames written.
+    Call `on_frame` with the number of frames written.
 
     Raises
     ------
@@ -186,7 +178,7 @@ def write_png(da: xr.DataArray, folder: Path, on_frame: Callable[[int], None]) -
             extremes = f"{np.nanmin(frame):.1f} to {np.nanmax(frame):.1f} K"
             raise InputError(f"Frame {number} has {extremes}; PNG holds {low:g} to {high:g} K: write NetCDF.")
         record = {
-            "mapping": dataclasses.asdict(WRITTEN),
+            "mapping": asdict(WRITTEN),
             "time": str(da["time"].values[number]),
             "coordinates": {str(c.name): (_plain(c.values[number]), dict(c.attrs)) for c in held},
             "attrs": da.attrs,
@@ -200,6 +192,6 @@ def write_png(da: xr.DataArray, folder: Path, on_frame: Callable[[int], None]) -
 
 
 def _plain(value: np.generic) -> Any:
-    """Return a number or text as JSON knows it; NaN as null."""
+    """Return a number or text as JSON writes it; NaN as null."""
     plain = value.item()
     return None if isinstance(plain, float) and np.isnan(plain) else plain
