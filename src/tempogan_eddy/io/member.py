@@ -9,8 +9,7 @@ from tempogan_eddy.errors import InputError
 
 __all__ = ["MEMBER", "member_names", "refuse_ensemble", "select_member"]
 
-MEMBER = "member"
-"""Name of the dimension in front of (time, y, x)."""
+MEMBER = "member"  # the name of the dimension in front of (time, y, x)
 
 
 def member_names(da: xr.DataArray) -> list[str]:
@@ -21,14 +20,7 @@ def member_names(da: xr.DataArray) -> list[str]:
 
 
 def select_member(da: xr.DataArray, name: str | None = None) -> xr.DataArray:
-    """Return one member as a plain sequence (time, y, x).
-
-    Parameters
-    ----------
-    da : DataArray ([member, ]time, y, x)
-        A sequence without members is returned as it is.
-    name : str, optional
-        One of `member_names`; default the first.
+    """Return one member, by default the first, as a plain sequence (time, y, x); a sequence without members unchanged.
 
     Raises
     ------
@@ -44,13 +36,7 @@ def select_member(da: xr.DataArray, name: str | None = None) -> xr.DataArray:
 
 
 def refuse_ensemble(da: xr.DataArray) -> None:
-    """Refuse a sequence of several members.
-
-    Raises
-    ------
-    InputError
-        It has the dimension ``member``.
-    """
+    """Raise `InputError` if a sequence has the dimension ``member``."""
     if MEMBER in da.dims:
         label = da.attrs.get("sequence") or da.name or "the sequence"
         raise InputError(

@@ -82,11 +82,10 @@ def open_png(path: Path, reading: Reading | None = None, files: Sequence[Path] =
     order = np.argsort(times, kind="stable")
     frames = _Frames([files[i] for i in order], [records[i] for i in order], reading.grey_kelvin)
     _warn_if_white_cold(path, frames, reading.valid_kelvin)
-    records = frames.records
-    attrs = {"units": "K", "sequence": path.stem if path.is_file() else path.resolve().name, **records[0].attrs}
+    attrs = {"units": "K", "sequence": path.stem if path.is_file() else path.resolve().name, **frames.records[0].attrs}
     if time_source != "recorded":
         attrs["time_source"] = time_source
-    coords = {"time": times[order], **_satellites(frames.files), **_recorded_coordinates(records)}
+    coords = {"time": times[order], **_satellites(frames.files), **_recorded_coordinates(frames.records)}
     stack = FrameStack(path, frames, (len(files), *shape))
     return as_sequence(lazy_sequence(stack, coords, attrs), valid_kelvin=reading.valid_kelvin)
 
