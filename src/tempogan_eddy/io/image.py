@@ -226,15 +226,10 @@ def _lay_out(dataset: xr.Dataset, da: xr.DataArray, path: Path, time_from: str) 
             f"ncks -d {longer},0 IN OUT, or in Python da.isel({longer}=0)."
         )
     horizontal = [dim for dim in left if dim not in (frames, members)]
-    rows, columns = horizontal_axes(_skeleton(dataset, da), (horizontal[0], horizontal[1]))
+    # Variables that are not called coordinates may still tell the direction of a dimension.
+    beside = dataset.set_coords([name for name in dataset.data_vars if name != da.name])[da.name]
+    rows, columns = horizontal_axes(beside, (horizontal[0], horizontal[1]))
     return time, StoredLayout(frames, rows, columns, members)
-
-
-def _skeleton(dataset: xr.Dataset, da: xr.DataArray) -> xr.DataArray:
-    """Return a variable without values, with the attributes of every one-dimensional variable along its dimensions."""
-    along = {name: v for name, v in dataset.variables.items() if v.ndim == 1 and set(v.dims) <= set(da.dims)}
-    empty = xr.DataArray(np.broadcast_to(np.float32(0), da.shape), dims=da.dims)
-    return empty.assign_coords({name: (v.dims, np.zeros(v.shape), v.attrs) for name, v in along.items()})
 
 
 def _times(da: xr.DataArray, dataset: xr.Dataset, time: str | None, path: Path, time_from: str) -> np.ndarray:
