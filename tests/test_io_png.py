@@ -10,7 +10,8 @@ from scipy import ndimage
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import open_sequence, open_sequences, save_sequence
-from tempogan_eddy.io.png import WRITTEN_KELVIN, open_png
+from tempogan_eddy.io.formats.png import open_png
+from tempogan_eddy.io.png_record import WRITTEN_KELVIN
 from tempogan_eddy.io.quality import looks_white_cold
 
 

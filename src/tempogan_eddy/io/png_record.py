@@ -83,7 +83,7 @@ class Record:
 
 
 def read_record(path: Path, text: str | None) -> Record:
-    """Return the record in a frame's text; raise `InputError` if :func:`write_png` did not write it so."""
+    """Return the record in a frame's text; raise `InputError` if this package did not write it so."""
     if text is None:
         return Record()
     try:
