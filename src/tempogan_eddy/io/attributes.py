@@ -16,45 +16,25 @@ __all__ = ["FILE", "LIMITS", "STALE", "STORED", "is_of_variable", "merge", "plai
 
 LIST = "variable_attributes"
 FILE, VARIABLE = "file:", "variable:"
-
-RESERVED = ("title", "history", "Conventions", "sequence")
-"""Attributes of the file alone."""
+RESERVED = ("title", "history", "Conventions", "sequence")  # attributes of the file alone
 
 PACKING = {"scale_factor", "add_offset", "_FillValue", "missing_value"}
 LIMITS = {"valid_min", "valid_max", "valid_range"}
 
-VARIABLE_ATTRIBUTES = (
-    PACKING
-    | LIMITS
-    | {
-        *(
-            "standard_name",
-            "long_name",
-            "units",
-            "cell_methods",
-            "cell_measures",
-            "grid_mapping",
-            "ancillary_variables",
-        ),
-        *("coordinates", "resolution", "actual_range", "flag_values", "flag_masks", "flag_meanings"),
-        *("wavelength", "wave_number", "channel", "calibration", "origname", "fullnamepath"),
-    }
-)
-"""Names that belong to a variable, whichever holds them."""
+# Names that belong to a variable, whichever holds them.
+VARIABLE_ATTRIBUTES = {
+    *(*PACKING, *LIMITS, "standard_name", "long_name", "units", "cell_methods", "cell_measures", "grid_mapping"),
+    *("ancillary_variables", "coordinates", "resolution", "actual_range", "flag_values", "flag_masks", "flag_meanings"),
+    *("wavelength", "wave_number", "channel", "calibration", "origname", "fullnamepath"),
+}
 
-STORED = (
-    PACKING
-    | LIMITS
-    | {
-        *("actual_range", "_Unsigned", "_ChunkSizes", "bounds", "climatology", "ancillary_variables", "coordinates"),
-        *("_Netcdf4Dimid", "_Netcdf4Coordinates", "DIMENSION_LIST", "CLASS", "NAME", "REFERENCE_LIST"),
-        *("DIMENSION_LABELS", "_NCProperties", "_nc3_strict"),
-    }
-)
-"""Attributes of a variable about its packed numbers, its storage, or variables that are not kept."""
-
-STALE = STORED | {"cell_measures"}
-"""Attributes that are not true of an output."""
+# Attributes of a variable about its packed numbers, its storage, or variables that are not kept.
+STORED = {
+    *(*PACKING, *LIMITS, "actual_range", "_Unsigned", "_ChunkSizes", "bounds", "climatology", "ancillary_variables"),
+    *("coordinates", "_Netcdf4Dimid", "_Netcdf4Coordinates", "DIMENSION_LIST", "CLASS", "NAME", "REFERENCE_LIST"),
+    *("DIMENSION_LABELS", "_NCProperties", "_nc3_strict"),
+}
+STALE = STORED | {"cell_measures"}  # not true of an output
 
 
 def is_of_variable(name: str) -> bool:

@@ -32,14 +32,8 @@ def choose_variable(groups: Mapping[str, xr.Dataset], path: Path, variable: str 
     """Return the group and the name of the brightness temperature, or of the `variable` named, perhaps ``group/name``.
 
     By default it is the variable with the standard name of a brightness temperature, else the one in kelvin, in the
-    root ("") before the groups.
-
-    Raises
-    ------
-    NoSequenceError
-        If no variable fits.
-    InputError
-        If the named one is missing, or several fit equally.
+    root ("") before the groups. Raise `NoSequenceError` if no variable fits, and `InputError` if the named one is
+    missing or several fit equally.
     """
     images = {
         f"{group}/{name}" if group else str(name): (group, str(name), da)

@@ -39,22 +39,10 @@ LARGEST_BLOCK_BYTES = 512 << 20
 
 @dataclass(frozen=True)
 class Image:
-    """The brightness temperature of an open file.
+    """The brightness temperature of an open file: the variable `name` of a `group`, whose root is "".
 
-    Parameters
-    ----------
-    path : Path
-        The file or store.
-    group, name : str
-        Its place in the file; the root is "".
-    dataset : Dataset
-        The group, as stored.
-    time : str or None
-        The variable of the frames' times; None if attributes or the file's name state them.
-    layout : StoredLayout
-        The dimensions.
-    times : (T,) datetime64[ns]
-        Of the frames, in the order of the file.
+    `time` is the variable of the frames' times, None if attributes or the file's name state them; `times` are in the
+    order of the file.
     """
 
     path: Path
@@ -88,10 +76,7 @@ class Image:
     def conversion(self) -> Conversion:
         """Return the conversion of the stored units to kelvin.
 
-        Raises
-        ------
-        InputError
-            If the units are no temperature, or the variable is larger than the file can hold.
+        Raise `InputError` if they are no temperature, or the variable is larger than the file can hold.
         """
         stored = self.stored
         for shape in (self.layout.shape(stored)[1:], self.chunks or ()):

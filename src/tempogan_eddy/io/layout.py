@@ -47,12 +47,8 @@ class Layout:
 def layout_of(da: xr.DataArray, label: str, *, ensembles: bool = False) -> Layout:
     """Find the dimensions of an array by their coordinates and names.
 
-    `label` names the array in messages; with `ensembles`, a dimension of several members is allowed.
-
-    Raises
-    ------
-    InputError
-        There are fewer than two dimensions, more than can be told apart, or another one that is longer than 1.
+    `label` names the array in messages; `ensembles` allows a dimension of several members. Raise `InputError` if there
+    are fewer than two dimensions, more than can be told apart, or another one that is longer than 1.
     """
     if da.ndim < 2:
         raise InputError(f"{label} has the dimensions {da.dims}; a frame has two, along y and x.")
@@ -128,12 +124,8 @@ def _too_many(da: xr.DataArray, dim: Hashable, label: str) -> InputError:
 def times_of(da: xr.DataArray, layout: Layout, label: str) -> tuple[np.ndarray | None, Hashable | None]:
     """Return the times of the frames, datetime64[ns], or None, and the name of the coordinate that states them.
 
-    A single frame takes its time from a scalar coordinate or from satpy's attributes.
-
-    Raises
-    ------
-    InputError
-        A coordinate called time holds no dates.
+    A single frame takes its time from a scalar coordinate or from satpy's attributes. Raise `InputError` if a
+    coordinate called time holds no dates.
     """
     if layout.time is not None:
         found = _coordinate_of_frames(da, layout.time)

@@ -54,10 +54,7 @@ class Pixels:
 def read_header(path: Path, key: str) -> tuple[tuple[int, int], str | None]:
     """Return a PNG's rows and columns, and its text under a key.
 
-    Raises
-    ------
-    InputError
-        It is not a PNG file, is an animation, or claims more pixels than it can hold.
+    Raise `InputError` for another format, an animation, and more pixels than the file can hold.
     """
     size, text = None, None
     for kind, content in _chunks(path, stop=b"IDAT"):
@@ -71,13 +68,7 @@ def read_header(path: Path, key: str) -> tuple[tuple[int, int], str | None]:
 
 
 def read_pixels(path: Path) -> Pixels:
-    """Return a PNG's grey levels.
-
-    Raises
-    ------
-    InputError
-        It is damaged, by as little as one bit, or coloured.
-    """
+    """Return a PNG's grey levels; raise `InputError` if it is coloured or damaged, by as little as one bit."""
     chunks = list(_chunks(path))
     parts = dict(chunks)
     if b"IHDR" not in parts or b"IDAT" not in parts:
@@ -116,10 +107,7 @@ def _from_palette(path: Path, numbers: np.ndarray, parts: dict[bytes, bytes]) ->
     entries = np.frombuffer(palette[: len(palette) // 3 * 3], np.uint8).reshape(-1, 3)
     if numbers.max() >= len(entries):
         raise _damaged(path, "its palette is too short")
-    opacity = np.full(len(entries), 255, np.uint8)
-    alpha = np.frombuffer(parts.get(b"tRNS", b""), np.uint8)[: len(entries)]
-    opacity[: len(alpha)] = alpha
-    transparent = opacity[numbers] == 0 if len(alpha) else None
+    transparent = np.frombuffer(parts.get(b"tRNS", b"").ljust(256, b"\xff"), np.uint8)[numbers] == 0
     return Pixels(_grey(path, entries[numbers], transparent), 255, transparent)
 
 

@@ -35,13 +35,8 @@ def frame_times(files: list[Path], records: list[Record], cadence: str) -> tuple
     """Return the times of frames (datetime64[ns]) and their source.
 
     The files are in natural order. `cadence` is the time between frames with a number only, counted from 2000-01-01;
-    ``native`` means 1 h.
-
-    Raises
-    ------
-    InputError
-        The names state the times of some frames only, a day without an hour, an ambiguous time, or neither time nor
-        number.
+    ``native`` means 1 h. Raise `InputError` if names state the times of some frames only, a day without an hour, an
+    ambiguous time, or neither time nor number.
     """
     recorded = [record.time for record in records if record.time is not None]
     if len(recorded) == len(files):

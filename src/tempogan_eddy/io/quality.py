@@ -26,17 +26,11 @@ __all__ = [
     "refuse_celsius",
 ]
 
-EVERYTHING = (float("-inf"), float("inf"))
-"""Valid kelvins that mask nothing."""
+EVERYTHING = (float("-inf"), float("inf"))  # valid kelvins that mask nothing
+CELSIUS = (-115.0, 60.0)  # range of brightness temperatures in degrees Celsius
 
-CELSIUS = (-115.0, 60.0)
-"""Range of brightness temperatures in degrees Celsius."""
-
-FLAT_SHARE = 0.92
-"""A region in which more of the horizontal neighbours are exactly equal is a calibration bar."""
-
-SMALLEST_ISLAND = 256
-"""A cut-off region of fewer pixels is too small to tell a bar from a cloud."""
+FLAT_SHARE = 0.92  # of equal horizontal neighbours, above which a region is a calibration bar
+SMALLEST_ISLAND = 256  # pixels; a smaller region is too small to tell a bar from a cloud
 
 SMALLEST_SIDE = 32  # pixels, of a frame that can be judged
 COLD_MEAN = 237.0  # kelvin; wide frames are warmer on average, at least 255 K in 200717
@@ -51,22 +45,10 @@ def mask_impossible(frames: np.ndarray, valid_kelvin: tuple[float, float] = VALI
 
 
 def mask_calibration_bars(frame: np.ndarray, valid_kelvin: tuple[float, float] = VALID_KELVIN) -> np.ndarray:
-    """Mask impossible values, and regions that they cut off and that are no picture.
+    """Mask impossible values, and regions that they cut off and that are no picture, in a Digital Typhoon frame (y, x).
 
     Such a region is flat (more than ``FLAT_SHARE`` of its horizontal neighbours are equal) or, the largest region
     apart, smaller than ``SMALLEST_ISLAND``. NaN alone cuts nothing off.
-
-    Parameters
-    ----------
-    frame : array (y, x)
-        Brightness temperature in kelvin as a Digital Typhoon file holds it.
-    valid_kelvin : tuple of float
-        As for `mask_impossible`.
-
-    Returns
-    -------
-    array of float32 (y, x)
-        With NaN where masked.
     """
     kelvin = mask_impossible(frame, valid_kelvin)
     valid = np.isfinite(kelvin)
@@ -84,12 +66,9 @@ def mask_calibration_bars(frame: np.ndarray, valid_kelvin: tuple[float, float] =
 
 
 def refuse_celsius(frame: np.ndarray, path: Path | str) -> None:
-    """Refuse kelvins of a frame, nothing masked, that can only be degrees Celsius: all would be missing.
+    """Raise `InputError` if the kelvins of a frame differ and all are in the range of degrees Celsius.
 
-    Raises
-    ------
-    InputError
-        Not all values are equal, and every one lies in the range of brightness temperatures in degrees Celsius.
+    Call it before masking, which would mask all of them.
     """
     seen = frame[np.isfinite(frame)]
     if seen.size and CELSIUS[0] <= seen.min() < seen.max() <= CELSIUS[1]:
@@ -106,12 +85,8 @@ def looks_white_cold(kelvin: np.ndarray) -> bool:
     smoother than the coldest. Upside down, the mean is below 237 K, the skewness above 0.3, and the warmest quarter
     more than 1.1 times as rough as the coldest. Of 224 real frames (two typhoons, merged infrared over four regions),
     at full and at a quarter of the resolution, none looks so, and all do upside down. Of 448 pieces of 128x128 pixels,
-    1.6 % look so, all within cold cloud, and 79 % upside down.
-
-    Parameters
-    ----------
-    kelvin : array (y, x)
-        NaN where missing. The lowest and the highest value are ignored: they may be an edge or a fill.
+    1.6 % look so, all within cold cloud, and 79 % upside down. The lowest and the highest value are ignored: they may
+    be an edge or a fill.
     """
     if min(kelvin.shape) < SMALLEST_SIDE or not np.isfinite(kelvin).any():
         return False

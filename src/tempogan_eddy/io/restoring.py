@@ -17,8 +17,7 @@ __all__ = ["OF_NUMBERS", "is_object", "restored"]
 
 log = logging.getLogger(__name__)
 
-OF_NUMBERS = {"_FillValue", "missing_value", "actual_range"}
-"""Attributes that describe the numbers of the source."""
+OF_NUMBERS = {"_FillValue", "missing_value", "actual_range"}  # attributes of the numbers of the source
 
 
 def is_object(coord: xr.DataArray) -> bool:
@@ -37,22 +36,9 @@ def restored(
 ) -> xr.DataArray:
     """Return a sequence on another grid in the form of the original.
 
-    Parameters
-    ----------
-    changed : DataArray (time, y, x)
-        The sequence on the new grid.
-    pixel : float
-        Side of its pixels in pixels of the original.
-    sequence : DataArray (time, y, x)
-        The sequence on the original's grid.
-    original : DataArray
-        The array, with its frames in the order of time.
-    layout : Layout
-        Its dimensions.
-    names : mapping
-        Its names of the sequence's coordinates.
-    timed_by : hashable or None
-        Its coordinate of the frames' times.
+    `changed` is on the new grid, with pixels of the side `pixel` in pixels of the original, and `sequence` on the old
+    one. The original has its frames in the order of time, `names` are its names of the sequence's coordinates, and
+    `timed_by` is its coordinate of the frames' times.
     """
     outer: dict[Hashable, Hashable] = {inner: dim for dim, inner in layout.names.items()}
     whole = changed if layout.time is not None else changed.isel(time=0, drop=True)

@@ -16,17 +16,14 @@ from numpy.typing import NDArray
 
 __all__ = ["FINE_BELOW", "RESAMPLED_BELOW", "Texture", "texture_of"]
 
+# D(1) / D(2) of interpolated pixels is 0.26 (4x), 0.28 to 0.30 (2x), 0.31 to 0.34 (1.5x); of no other frame.
 RESAMPLED_BELOW = 0.34
-"""D(1) / D(2) of interpolated pixels: 0.26 (4x), 0.28 to 0.30 (2x), 0.31 to 0.34 (1.5x); of no other frame."""
-
+# D(1) / D(2) of most frames at an instrument's own resolution, which blurs; an area mean has more.
 FINE_BELOW = 0.38
-"""D(1) / D(2) of most frames at an instrument's own resolution, which blurs; an area mean has more."""
-
+# Distance in pixels at which D is half of the variance: 2 to 9 in frames of 16 to 20 km, 8 to 30 in 4 to 5 km.
 FINE_REACH = 10.0
-"""Distance in pixels at which D is half of the variance: 2 to 9 in frames of 16 to 20 km, 8 to 30 in 4 to 5 km."""
-
+# Share of rows, and of columns, that equal the one before; enlarging by 1.1 repeats one in 11.
 REPEATED_SHARE = 0.08
-"""A share of rows, and of columns, that equal the one before them; enlarging by 1.1 repeats one in 11."""
 
 WINDOW = 512  # examine the middle of a larger frame only
 SMALLEST, SMALLEST_FINE, SMALLEST_REACH = 32, 128, 192  # in a small piece, coarse clouds look like fine ones
@@ -37,16 +34,9 @@ LAGS = (1, 2, 4, 8, 16)
 class Texture:
     """Texture of a frame.
 
-    Parameters
-    ----------
-    side : int
-        The shorter side of the examined part, pixels.
-    repeats : bool
-        Whether rows and columns are copies of their neighbours.
-    smoothness : float
-        D(1) / D(2).
-    reach : float
-        Distance at which D is half of the variance, pixels; infinite beyond 16.
+    `side` is the shorter side of the examined part, pixels; `repeats`, whether rows and columns are copies of their
+    neighbours; `smoothness`, D(1) / D(2); `reach`, the distance at which D is half of the variance, pixels, infinite
+    beyond 16.
     """
 
     side: int

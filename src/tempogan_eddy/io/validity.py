@@ -55,17 +55,8 @@ class Decoding:
     ) -> Decoding:
         """Read the attributes of a variable; warn of those that are no numbers and ignore them.
 
-        Parameters
-        ----------
-        attrs : mapping
-            Of the variable.
-        dtype : dtype
-            Of its stored values.
-        where : str or Path
-            File and variable, for messages.
-        plausible : tuple of float, optional
-            Range of real numbers. Limits and texts that lie in it as they are, but not once unpacked, count as
-            unpacked whatever their type.
+        Limits and texts that lie in the plausible range of real numbers as they are, but not once unpacked, count as
+        unpacked whatever their type.
         """
         lower = {str(key).lower(): value for key, value in attrs.items()}
         unsigned = text_of(lower.get("_unsigned", "")).lower()
