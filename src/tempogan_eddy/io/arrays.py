@@ -1,7 +1,5 @@
 """Make sequences of arrays in memory (xarray, numpy, dask, satpy, Earth2Studio), and give results their form."""
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Callable, Hashable, Mapping

@@ -5,8 +5,6 @@ file's is under ``file:NAME``; but title, history and conventions are the file's
 ``variable:NAME``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

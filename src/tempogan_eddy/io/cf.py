@@ -1,7 +1,5 @@
 """Open a variable of NetCDF, HDF5 or Zarr as a sequence, by the CF conventions."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,8 +1,5 @@
 """Describe a sequence as a dataset by the CF conventions: names, attributes, grid mapping, types, encoding."""
 
-from __future__ import annotations
-
-import itertools
 import logging
 import re
 from collections.abc import Hashable, Mapping
@@ -52,36 +49,41 @@ def to_dataset(da: xr.DataArray, precision: Precision) -> tuple[xr.Dataset, dict
     ``x``. Times are seconds as double, since CF-1.8 has no 64-bit integers.
     """
     of_file, of_variable = split(da.attrs)
-    for attrs, key in itertools.product((of_file, of_variable), (*STATED, MARK)):
-        attrs.pop(key, None)
-    _log_stale(of_variable, *(coord.attrs for coord in da.coords.values()))
+    for key in (*STATED, MARK):
+        of_file.pop(key, None)
+        of_variable.pop(key, None)
+    held = (of_variable, *(coord.attrs for coord in da.coords.values()))
+    if stale := sorted({name for attrs in held for name in map(str, attrs) if name in STALE and name[0].islower()}):
+        log.info("No longer true of the output, left out: %s", ", ".join(stale))
     mappings = _grid_mappings(of_variable.pop("grid_mapping", None), da)
     variable = _attributes(of_variable) | precision.attrs
     variable["long_name"] = variable.get("long_name", "brightness temperature")
     if mappings:
-        variable["grid_mapping"] = _mapping_text(mappings)
+        texts = [f"{name}: {' '.join(axes)}" if axes else name for name, axes in mappings.items()]
+        variable["grid_mapping"] = " ".join(texts)
     if methods := _cell_methods(str(variable.pop("cell_methods", "")), da):
         variable["cell_methods"] = methods
+    # As in GDAL's files, whose x and y are longitude and latitude.
+    kinds = [coord.attrs.get("grid_mapping_name") for coord in da.coords.values() if _is_mapping(coord)]
+    geographic = kinds == ["latitude_longitude"]
     empty = dask.array.empty(da.shape, dtype=np.float32, chunks=(1,) * (da.ndim - 2) + da.shape[-2:])
     dataset = xr.Dataset(
         {NAME: (da.dims, empty, variable)},
-        coords={name: _coordinate(coord, _is_geographic(da)) for name, coord in da.coords.items()},
+        coords={name: _coordinate(coord, geographic) for name, coord in da.coords.items()},
     )
     dataset = dataset.reset_coords([name for name in mappings if not dataset[name].dims])
     for name in set(dataset.data_vars) - {NAME}:
         dataset[name].encoding["coordinates"] = None  # a grid mapping has no coordinates
     title = f"Infrared brightness temperature, {of_file['sequence']}"
-    dataset.attrs = {"title": title, **_attributes(of_file), "Conventions": _conventions(of_file)}
+    acdd = re.findall(r"ACDD-[\d.]+\d", str(of_file.get("Conventions", "")))[:1]  # whose attributes are all kept
+    dataset.attrs = {"title": title, **_attributes(of_file), "Conventions": ", ".join(["CF-1.8", *acdd])}
     dataset.attrs |= mark_attributes("sequence", dataset.attrs["history"])
     dataset = _name_dimensions(dataset)
-    encoding: dict[str, dict[str, Any]] = {
-        str(name): {"_FillValue": None}
-        for name, coord in dataset.coords.items()
-        if coord.dtype.kind != "f" or not np.isnan(coord.values).any()
-    }
+    whole = (name for name, coord in dataset.coords.items() if coord.dtype.kind != "f" or coord.notnull().all())
+    encoding: dict[str, dict[str, Any]] = {str(name): {"_FillValue": None} for name in whole}
     encoding["time"] = {**SECONDS, "dtype": "float64", "_FillValue": None}
-    chunks = (1,) * (da.ndim - 2) + chunk_sides(*da.shape[-2:])
-    return dataset, encoding | {NAME: precision.encoding | {"chunks": chunks}}
+    encoding[NAME] = {**precision.encoding, "chunks": empty.chunksize[:-2] + chunk_sides(*da.shape[-2:])}
+    return dataset, encoding
 
 
 def chunk_sides(height: int, width: int) -> tuple[int, int]:
@@ -97,12 +99,6 @@ def _attributes(attrs: Mapping[Any, Any]) -> dict[str, Any]:
     return {name: _short(plain(value)) for name, value in known.items() if name}
 
 
-def _log_stale(*attributes: Mapping[Any, Any]) -> None:
-    names = {str(name) for attrs in attributes for name in attrs if name in STALE and str(name)[0].islower()}
-    if names:
-        log.info("No longer true of the output, left out: %s", ", ".join(sorted(names)))
-
-
 def _short(value: Any) -> Any:
     numbers = np.asarray(value)
     return numbers.astype(np.int32)[()] if numbers.dtype.kind in "iu" and _fits(numbers) else value
@@ -110,12 +106,6 @@ def _short(value: Any) -> Any:
 
 def _fits(numbers: np.ndarray) -> bool:
     return bool(numbers.size == 0 or (numbers.min() >= -(2**31) and numbers.max() < 2**31))
-
-
-def _conventions(of_file: dict[str, Any]) -> str:
-    """Return CF-1.8 and the version of ACDD, whose attributes are all kept."""
-    acdd = re.search(r"ACDD-[\d.]+\d", str(of_file.get("Conventions", "")))
-    return f"CF-1.8, {acdd[0]}" if acdd else "CF-1.8"
 
 
 def _grid_mappings(stated: Any, da: xr.DataArray) -> dict[str, list[str]]:
@@ -145,12 +135,6 @@ def _is_mapping(coord: xr.DataArray) -> bool:
     return bool({"grid_mapping_name", "crs_wkt", "spatial_ref"} & set(coord.attrs))
 
 
-def _mapping_text(mappings: dict[str, list[str]]) -> str:
-    if len(mappings) == 1 and not any(mappings.values()):
-        return next(iter(mappings))
-    return " ".join(f"{name}: {' '.join(axes)}" for name, axes in mappings.items())
-
-
 def _cell_methods(text: str, da: xr.DataArray) -> str:
     """Return cell methods with the names of this file's dimensions, without those of missing dimensions."""
     kept, left_out = [], []
@@ -174,12 +158,6 @@ def _dimension(name: str, da: xr.DataArray) -> str | None:
         return role
     same = (str(c.name) for c in da.coords.values() if role_of(c.name, c.attrs) == role and c.ndim < 2)
     return next(same, role if role in da.dims else None)
-
-
-def _is_geographic(da: xr.DataArray) -> bool:
-    """Return whether the grid mapping makes x and y longitude and latitude, as in GDAL's files."""
-    named = [coord.attrs.get("grid_mapping_name") for coord in da.coords.values() if _is_mapping(coord)]
-    return named == ["latitude_longitude"]
 
 
 def _coordinate(coord: xr.DataArray, geographic: bool) -> xr.Variable:

@@ -1,7 +1,5 @@
 """Find the spectral channel of a variable by its attributes, coordinates and name."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

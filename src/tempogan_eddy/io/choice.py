@@ -1,7 +1,5 @@
 """Choose the variable of a file that is the brightness temperature."""
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Mapping

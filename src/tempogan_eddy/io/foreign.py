@@ -1,7 +1,5 @@
 """Files that other tools read: recognise them by their first bytes and advise how to make a DataArray of them."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping

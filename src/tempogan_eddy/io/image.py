@@ -1,7 +1,5 @@
 """Find the image variable of an open file: its group, dimensions, times and frames."""
 
-from __future__ import annotations
-
 import logging
 import math
 import threading
@@ -30,11 +28,59 @@ __all__ = ["Image", "find_image"]
 
 log = logging.getLogger(__name__)
 
-# Valid limits between these are kelvin and not packed numbers.
-PLAUSIBLE_KELVIN = (100.0, 400.0)
+PLAUSIBLE_KELVIN = (100.0, 400.0)  # valid limits between these are kelvin and not packed numbers
+LARGEST_BLOCK_BYTES = 512 << 20  # of the decoded frames of one chunk of the file, which are kept
 
-# Keep the decoded frames of one chunk of the file while they are read one by one, up to this size.
-LARGEST_BLOCK_BYTES = 512 << 20
+
+@dataclass(frozen=True)
+class StoredLayout:
+    """The dimensions of a stored variable, and the number of the member that is read.
+
+    `frames` is None if the variable is one frame, `members` if it is no ensemble.
+    """
+
+    frames: Hashable | None
+    rows: Hashable
+    columns: Hashable
+    members: Hashable | None = None
+    member: int = 0
+
+    @property
+    def dims(self) -> set[Hashable]:
+        """All dimensions."""
+        return {self.frames, self.rows, self.columns, self.members} - {None}
+
+    def image(self, da: xr.DataArray) -> xr.Variable:
+        """Return a variable on the stored grid with (frames), rows and columns in this order, lazily."""
+        kept = [dim for dim in (self.frames, self.rows, self.columns) if dim in da.dims]
+        others = {dim: self.member if dim == self.members else 0 for dim in da.dims if dim not in kept}
+        return da.variable.isel(others).transpose(*kept)
+
+    def part(self, variable: xr.Variable, first: int, last: int) -> np.ndarray:
+        """Return some frames of a variable that `image` returned; add missing dimensions with size 1."""
+        values = variable[first:last].values if self.frames in variable.dims else variable.values
+        dims = (self.frames, self.rows, self.columns)
+        return np.expand_dims(values, [axis for axis, dim in enumerate(dims) if dim not in variable.dims])
+
+    def shape(self, da: xr.DataArray) -> tuple[int, int, int]:
+        """Return the numbers of frames, rows and columns."""
+        return (da.sizes[self.frames] if self.frames else 1), da.sizes[self.rows], da.sizes[self.columns]
+
+    def coordinates(
+        self, stored: dict[str, xr.Variable], times: np.ndarray, order: np.ndarray
+    ) -> dict[str, xr.Variable]:
+        """Return the coordinates on (time, y, x), frames in the order of time."""
+        names = {self.members: "member", self.frames: "time", self.rows: "y", self.columns: "x"}
+        kept = {"time": xr.Variable("time", times[order])}
+        for name, variable in stored.items():
+            if not set(variable.dims) <= set(names):
+                continue
+            renamed = xr.Variable([names[dim] for dim in variable.dims], variable.values, variable.attrs)
+            renamed = renamed.isel(time=order) if "time" in renamed.dims else renamed
+            # The name of a dimension is not free for a coordinate on others too: y(y, x).
+            clashes = name == "time" or (name in ("y", "x") and renamed.dims != (name,))
+            kept["member" if name == self.members else f"{name}_coordinate" if clashes else name] = renamed
+        return kept
 
 
 @dataclass(frozen=True)
@@ -133,57 +179,6 @@ def _choose(path: Path, group: str | None, variable: str | None) -> tuple[str, s
     groups |= {part: open_stored(path, part) for part in wanted if part not in groups}
     found, name = choose_variable(groups, path, variable)
     return found, name, groups[found]
-
-
-@dataclass(frozen=True)
-class StoredLayout:
-    """The dimensions of a stored variable, and the number of the member that is read.
-
-    `frames` is None if the variable is one frame, `members` if it is no ensemble.
-    """
-
-    frames: Hashable | None
-    rows: Hashable
-    columns: Hashable
-    members: Hashable | None = None
-    member: int = 0
-
-    @property
-    def dims(self) -> set[Hashable]:
-        """All dimensions."""
-        return {self.frames, self.rows, self.columns, self.members} - {None}
-
-    def image(self, da: xr.DataArray) -> xr.Variable:
-        """Return a variable on the stored grid with (frames), rows and columns in this order, lazily."""
-        kept = [dim for dim in (self.frames, self.rows, self.columns) if dim in da.dims]
-        others = {dim: self.member if dim == self.members else 0 for dim in da.dims if dim not in kept}
-        return da.variable.isel(others).transpose(*kept)
-
-    def part(self, variable: xr.Variable, first: int, last: int) -> np.ndarray:
-        """Return some frames of a variable that `image` returned; add missing dimensions with size 1."""
-        values = variable[first:last].values if self.frames in variable.dims else variable.values
-        dims = (self.frames, self.rows, self.columns)
-        return np.expand_dims(values, [axis for axis, dim in enumerate(dims) if dim not in variable.dims])
-
-    def shape(self, da: xr.DataArray) -> tuple[int, int, int]:
-        """Return the numbers of frames, rows and columns."""
-        return (da.sizes[self.frames] if self.frames else 1), da.sizes[self.rows], da.sizes[self.columns]
-
-    def coordinates(
-        self, stored: dict[str, xr.Variable], times: np.ndarray, order: np.ndarray
-    ) -> dict[str, xr.Variable]:
-        """Return the coordinates on (time, y, x), frames in the order of time."""
-        names = {self.members: "member", self.frames: "time", self.rows: "y", self.columns: "x"}
-        kept = {"time": xr.Variable("time", times[order])}
-        for name, variable in stored.items():
-            if not set(variable.dims) <= set(names):
-                continue
-            renamed = xr.Variable([names[dim] for dim in variable.dims], variable.values, variable.attrs)
-            renamed = renamed.isel(time=order) if "time" in renamed.dims else renamed
-            # The name of a dimension is not free for a coordinate on others too: y(y, x).
-            clashes = name == "time" or (name in ("y", "x") and renamed.dims != (name,))
-            kept["member" if name == self.members else f"{name}_coordinate" if clashes else name] = renamed
-        return kept
 
 
 def _lay_out(dataset: xr.Dataset, da: xr.DataArray, path: Path, time_from: str) -> tuple[str | None, StoredLayout]:

@@ -1,7 +1,5 @@
 """Find the dimensions of an array along time, y and x, and the times of its frames."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Hashable
 from dataclasses import dataclass

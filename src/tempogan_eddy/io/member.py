@@ -1,7 +1,5 @@
 """Members of an ensemble: the optional leading dimension of a sequence."""
 
-from __future__ import annotations
-
 import numpy as np
 import xarray as xr
 

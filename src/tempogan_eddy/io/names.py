@@ -1,7 +1,5 @@
 """Names in messages and in file names; files state them, and they can be any text."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 import unicodedata

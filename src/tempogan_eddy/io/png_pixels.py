@@ -5,8 +5,6 @@ decodes the pixels. This module reads the file around them, because Pillow does 
 cuts 16-bit colour to 8 bits, and prints warnings.
 """
 
-from __future__ import annotations
-
 import io
 import struct
 import zlib

@@ -1,7 +1,5 @@
 """Records in our own PNG frames, and the mapping of grey to kelvin."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Mapping as Dictionary

@@ -1,7 +1,5 @@
 """Times of pictures: recorded in them, stated by their names, or counted."""
 
-from __future__ import annotations
-
 import logging
 import re
 from pathlib import Path

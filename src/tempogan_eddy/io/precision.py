@@ -1,7 +1,5 @@
 """Store kelvins rounded, so that they compress, packed in 16 bits, or exactly."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Update attributes for a finer or coarser grid: its resolution, its size, the identity of the product."""
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Mapping

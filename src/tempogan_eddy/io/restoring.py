@@ -1,7 +1,5 @@
 """Give a sequence on another grid the form of its source."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Hashable, Mapping
 from contextlib import suppress

@@ -7,8 +7,6 @@ frame it is 0.39 to 0.46, of sampled pixels 0.49 to 0.61. The numbers are from 7
 by cubic, linear or Lanczos interpolation or by repetition.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

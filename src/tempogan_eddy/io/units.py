@@ -1,7 +1,5 @@
 """Units of temperature in the spellings of real archives: one rule for all readers."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from typing import Any

@@ -4,14 +4,12 @@ Attributes may be in packed or in unpacked units. A number that the packed type 
 attribute's own type decides, as in the NetCDF Users Guide.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -52,7 +50,7 @@ class Decoding:
     @classmethod
     def of(
         cls, attrs: Mapping[Any, Any], dtype: np.dtype, where: str | Path, plausible: tuple[float, float] | None = None
-    ) -> Decoding:
+    ) -> Self:
         """Read the attributes of a variable; warn of those that are no numbers and ignore them.
 
         Limits and texts that lie in the plausible range of real numbers as they are, but not once unpacked, count as

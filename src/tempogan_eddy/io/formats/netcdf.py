@@ -1,7 +1,5 @@
 """NetCDF and HDF5 by the CF conventions."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import netCDF4

@@ -1,7 +1,5 @@
 """Zarr stores, in a folder or a zip archive, with a sequence in each group."""
 
-from __future__ import annotations
-
 import json
 import warnings
 from pathlib import Path
