@@ -45,17 +45,9 @@ NO_TIME = np.datetime64("2000-01-01", "ns")
 class Adapted:
     """A sequence, and the way back to the form of its source.
 
-    Attributes
-    ----------
-    sequence : DataArray (time, y, x)
-        As `as_sequence` returns.
-    restore : callable
-        Takes a sequence of the same frames on another grid and the side of its pixels in pixels of the source (1/4
-        after a reconstruction); returns it with the type, names, dimensions, times and attributes of the source.
-    timed : bool
-        Whether the source states times; if not, its frames are an hour apart.
-    reordered : bool
-        Whether the frames were sorted by time.
+    `restore` takes a sequence of the same frames on another grid and the side of its pixels in pixels of the source
+    (1/4 after a reconstruction); it returns the sequence with the type, names, dimensions, times and attributes of the
+    source. Unless the source is `timed`, frames are an hour apart; `reordered` ones were sorted by time.
     """
 
     sequence: xr.DataArray
@@ -155,8 +147,7 @@ def _choose_variable(dataset: xr.Dataset, variable: str | None, kelvin: bool) ->
         )
     raise InputError(
         f"The Dataset holds {listed(names) or 'no variable'}, but nothing with a standard_name of brightness "
-        "temperature or the units K; choose one (dataset[NAME] or variable=NAME), and add kelvin=True if its units are "
-        "not stated."
+        "temperature or the units K; choose one (dataset[NAME] or variable=NAME), perhaps with kelvin=True."
     )
 
 
@@ -164,19 +155,15 @@ def _adapt_numbers(held: Any, kelvin: bool, valid_kelvin: tuple[float, float]) -
     """Adapt an array without names, perhaps with the units of pint, MetPy or astropy."""
     units = text_of(getattr(held, "units", getattr(held, "unit", "")))
     values = getattr(held, "magnitude", held)
-    lazy = isinstance(values, dask.array.Array)
+    kind, lazy = type(held).__name__, isinstance(values, dask.array.Array)
     if not lazy:
         try:
             values = np.asanyarray(values)
         except Exception as error:  # any, such as for a tensor on a GPU or a list of unequal rows
-            raise InputError(
-                f"{type(held).__name__} cannot be read as an array ({error}); give an xarray.DataArray or a "
-                "numpy array."
-            ) from error
+            raise InputError(f"{kind} cannot be read as an array ({error}); give one of xarray or numpy.") from error
         if values.dtype.kind not in "iuf":
             raise InputError(
-                f"{type(held).__name__} is no array of numbers; give an xarray.DataArray, a Dataset, a numpy array "
-                "with kelvin=True, or a path."
+                f"{kind} is no array of numbers; give a DataArray, a Dataset, an array with kelvin=True, or a path."
             )
     if values.ndim not in (2, 3):
         raise InputError(f"The array has the shape {values.shape}; give one frame (y, x) or several (time, y, x).")
@@ -233,15 +220,10 @@ def _refuse_other_quantities(da: xr.DataArray, label: str) -> None:
             "(satpy: scn.load([name], calibration='brightness_temperature'))."
         )
     if packed := [key for key in ("scale_factor", "add_offset") if key in da.attrs]:
-        raise InputError(
-            f"{label} still holds packed numbers (its attribute {packed[0]}); decode them with xarray.decode_cf, or "
-            "open the file with mask_and_scale=True."
-        )
+        raise InputError(f"{label} holds packed numbers ({packed[0]}); use xarray.decode_cf or mask_and_scale=True.")
     channel = _channel(da)
     if OTHER_CHANNEL.fullmatch(channel):
-        raise InputError(
-            f"{label} is the channel {channel!r}, which is no brightness temperature; choose an infrared one."
-        )
+        raise InputError(f"{label} is the channel {channel!r}, which is no brightness temperature; use infrared.")
 
 
 def _channel(da: xr.DataArray) -> str:
@@ -262,9 +244,7 @@ def _readable(da: xr.DataArray, layout: Layout, label: str) -> xr.DataArray:
     try:
         plain = da.as_numpy()
     except Exception as error:  # another library may raise any
-        raise InputError(
-            f"The values of {label} cannot be brought to numpy ({error}); give them in numpy or dask."
-        ) from error
+        raise InputError(f"{label} cannot be converted to numpy ({error}); give it in numpy or dask.") from error
     units = getattr(data, "units", None)  # of pint
     return plain if units is None else plain.assign_attrs(units=str(units))
 
@@ -278,15 +258,10 @@ def _conversion(da: xr.DataArray, kelvin: bool, label: str) -> Conversion:
     if conversion is not None:
         return conversion
     if stated.lower() not in UNSTATED:
-        raise InputError(
-            f"{label} has the units {stated!r}, which are no temperature; brightness temperature in K or "
-            "degrees_Celsius is needed."
-        )
+        raise InputError(f"{label} has the units {stated!r}, which are no temperature; give K or degrees_Celsius.")
     channel = _channel(da)
     if not kelvin and not INFRARED.fullmatch(channel):
-        raise InputError(
-            f"{label} has no units; if its values are kelvin, set da.attrs['units'] = 'K' or add kelvin=True."
-        )
+        raise InputError(f"{label} has no units; if it holds kelvin, set da.attrs['units'] = 'K' or add kelvin=True.")
     if not kelvin:
         log.info("%s states no units; its channel %s is taken as kelvin", label, channel)
     return KELVIN

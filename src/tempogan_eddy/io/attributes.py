@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["FILE", "LIMITS", "STALE", "STORED", "is_of_variable", "merge", "plain", "split"]
+__all__ = ["FILE", "LIMITS", "STALE", "STORED", "merge", "plain", "split"]
 
 LIST = "variable_attributes"
 FILE, VARIABLE = "file:", "variable:"
@@ -35,7 +35,7 @@ STORED = {
 STALE = STORED | {"cell_measures"}  # not true of an output
 
 
-def is_of_variable(name: str) -> bool:
+def _is_of_variable(name: str) -> bool:
     """Return whether an unlisted attribute of this name belongs to a variable."""
     return name in VARIABLE_ATTRIBUTES or name.startswith("sensor_band_")
 
@@ -57,7 +57,7 @@ def merge(file_attrs: Mapping[Any, Any], variable_attrs: Mapping[Any, Any]) -> d
             of_file["sequence"] = of_variable.pop("sequence")
     merged = {}
     for name, value in of_file.items():
-        shadowed = name not in RESERVED and (name in of_variable or is_of_variable(name))
+        shadowed = name not in RESERVED and (name in of_variable or _is_of_variable(name))
         merged[FILE + name if shadowed else name] = value
     merged |= {VARIABLE + name if name in RESERVED else name: value for name, value in of_variable.items()}
     return merged | {LIST: [name for name in of_variable if name not in RESERVED]}
@@ -83,7 +83,7 @@ def split(attrs: Mapping[Any, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
             of_file["source_sequence"] = value
         elif name.startswith(FILE):
             of_file[name.removeprefix(FILE)] = value
-        elif name not in RESERVED and (name in listed or is_of_variable(name)):
+        elif name not in RESERVED and (name in listed or _is_of_variable(name)):
             of_variable[name] = value
         else:
             of_file[name] = value

@@ -21,13 +21,9 @@ __all__ = ["attributes_of", "coordinates_of", "open_cf"]
 def open_cf(path: Path, reading: Reading | None = None, group: str | None = None) -> xr.DataArray:
     """Open the brightness temperature of a NetCDF or HDF5 file, a Zarr store, or one group of it.
 
-    A Zarr store may be a zip archive. Without `group`, search the root and then the groups of a NetCDF-4 file.
-
-    Returns
-    -------
-    DataArray (time, y, x) or (member, time, y, x)
-        A sequence or an ensemble in the order of its times, with coordinates, grid mapping and attributes of file and
-        variable. Pixels outside the valid range, equal to a fill value, or flagged as bad are missing.
+    A Zarr store may be a zip archive. Without `group`, search the root and then the groups of a NetCDF-4 file. The
+    frames are in the order of time. Pixels outside the valid range, equal to a fill value, or flagged as bad are
+    missing. Coordinates, grid mapping and attributes are those of file and variable.
 
     Raises
     ------

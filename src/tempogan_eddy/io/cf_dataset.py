@@ -19,13 +19,9 @@ __all__ = ["chunk_sides", "to_dataset"]
 
 log = logging.getLogger(__name__)
 
-REPEATED = "frame"
-"""The dimension of the frames if two have the same time: CF requires that times along ``time`` increase."""
-
+REPEATED = "frame"  # the dimension of the frames if two have the same time: CF wants times along time to increase
 SECONDS = {"units": "seconds since 1970-01-01", "calendar": "standard"}
-
-# Pixels of the largest frame that is one chunk, and the longest side of the chunks of a larger one.
-WHOLE_FRAME, SIDE = 2048 * 2048, 1024
+WHOLE_FRAME, SIDE = 2048 * 2048, 1024  # pixels of the largest frame that is one chunk; longest side of other chunks
 
 OF_ROLE: dict[str | None, dict[str, str]] = {
     "latitude": {"standard_name": "latitude", "units": "degrees_north"},

@@ -49,7 +49,6 @@ POINT = re.compile(r"^(\d\d)_(\d)$")
 LABEL = re.compile(r"(?:c|b|bt|m|ch|chan|channel|band|nomchannel)?[_ ]?0?(\d{1,2})", re.IGNORECASE)
 # Names of ABI and AHI channels, whatever the platform.
 ABI_LABEL = re.compile(r"(?:tbb|cmi|c|b|bt|band|cmi_c|bt_c|bt_b)_?(0[1-9]|1[0-6])", re.IGNORECASE)
-
 # Words in long names and names of variables, such as those of HURSAT, GridSat, GMS, MTSAT and INSAT.
 OTHER_NAMES = re.compile(r"vza|_adj|corr|bias|quality|noise|flag|mask|dqf", re.IGNORECASE)
 WORDS = (
@@ -223,10 +222,8 @@ def _wavelength_in(text: str, platform: str) -> float | None:
     """Return the wavelength that a text states, in micrometres or by a channel's usual name."""
     if match := IN_TEXT.search(text):
         return _plausible(_middle([float(part) for part in match.groups() if part]))
-    if match := TENTHS.search(text):
-        return _plausible(float(match[1]) / 10)
-    if match := POINT.search(text):
-        return _plausible(float(f"{match[1]}.{match[2]}"))
+    if match := TENTHS.search(text) or POINT.search(text):
+        return _plausible(float("".join(match.groups())) / 10)
     if (match := LABEL.fullmatch(text)) and (found := _numbered(int(match[1]), platform)):
         return found
     match = ABI_LABEL.fullmatch(text)

@@ -88,16 +88,13 @@ def _described(name: str, da: xr.DataArray, *keys: str) -> str:
 
 def _named(images: Mapping[str, tuple[str, str, Any]], path: Path, variable: str) -> tuple[str, str]:
     wanted = variable.strip("/")
-    matching = [key for key in images if key == wanted] or [
-        key for key, (_, name, _) in images.items() if name == wanted
-    ]
-    if len(matching) == 1:
-        return images[matching[0]][:2]
-    if matching:
+    matching = [wanted] if wanted in images else [key for key, (_, name, _) in images.items() if name == wanted]
+    if not matching:
+        known = listed(sorted(images)) or "none with rows and columns"
+        raise InputError(f"{path} has no variable {variable!r}; it has {known}.")
+    if len(matching) > 1:
         raise _several(path, matching)
-    raise InputError(
-        f"{path} has no variable {variable!r}; it has {listed(sorted(images)) or 'none with rows and columns'}."
-    )
+    return images[matching[0]][:2]
 
 
 def _several(path: Path, candidates: list[str]) -> InputError:

@@ -18,7 +18,6 @@ from tempogan_eddy.io.sequence import DIMS, as_dates
 __all__ = ["Layout", "is_member", "layout_of", "times_of"]
 
 UNNAMED = re.compile(r"dim_\d+")  # xarray's names of dimensions without one
-
 FRAMES = {"frame", "frames", "image", "images", "scan", "scans", "slot", "slots", "record", "records"}
 MEMBERS = {"member", "members", "ensemble", "ens", "realization", "realisation", "number", "sample"}
 LEADS = {"lead_time", "leadtime", "lead", "step", "forecast_period", "prediction_timedelta"}
@@ -98,25 +97,18 @@ def _horizontal(da: xr.DataArray, dims: list[Hashable], label: str) -> tuple[Has
     for choice in (known, [dim for dim in known if dim in longer], longer, dims[-2:] if len(longer) < 2 else []):
         if len(choice) == 2:
             return choice[0], choice[1]
-    raise InputError(
-        f"{label} has the dimensions {da.dims}, of which {listed(longer)} could be y and x; rename them to time, y "
-        f"and x, for example {_call('rename', longer[-1], 'x')}."
-    )
+    rename = _call("rename", longer[-1], "x")
+    raise InputError(f"{label} has the dimensions {da.dims}; {listed(longer)} could be y and x: rename ({rename}).")
 
 
 def _too_many(da: xr.DataArray, dim: Hashable, label: str) -> InputError:
-    size = da.sizes[dim]
-    if is_member(dim):
-        return InputError(
-            f"{label} is an ensemble of {size} along {str(dim)!r}; take one member at a time, for example "
-            f"{_call('isel', dim, 0)}."
-        )
+    size, name = da.sizes[dim], repr(str(dim))
     first: Any = next(iter(da.coords[dim].values.ravel()), None) if dim in da.coords else None
+    if is_member(dim):
+        return InputError(f"{label} is an ensemble of {size} along {name}; take one ({_call('isel', dim, 0)}).")
     choice = _call("sel", dim, str(first)) if isinstance(first, str) else _call("isel", dim, 0)
     rename = "" if str(dim).lower() in LEADS or isinstance(first, str) else "; if these are times, rename it to time"
-    return InputError(
-        f"{label} has {size} along {str(dim)!r} beside time, y and x; choose one, for example {choice}{rename}."
-    )
+    return InputError(f"{label} has {size} along {name} beside time, y and x; choose one ({choice}){rename}.")
 
 
 def times_of(da: xr.DataArray, layout: Layout, label: str) -> tuple[np.ndarray | None, Hashable | None]:

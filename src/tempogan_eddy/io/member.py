@@ -20,10 +20,7 @@ def member_names(da: xr.DataArray) -> list[str]:
 def select_member(da: xr.DataArray, name: str | None = None) -> xr.DataArray:
     """Return one member, by default the first, as a plain sequence (time, y, x); a sequence without members unchanged.
 
-    Raises
-    ------
-    InputError
-        If the sequence has members, but none of this name.
+    Raise `InputError` if the sequence has members, but none of this name.
     """
     names = member_names(da)
     if not names:
@@ -37,6 +34,5 @@ def refuse_ensemble(da: xr.DataArray) -> None:
     """Raise `InputError` if a sequence has the dimension ``member``."""
     if MEMBER in da.dims:
         label = da.attrs.get("sequence") or da.name or "the sequence"
-        raise InputError(
-            f"{label} is an ensemble of {da.sizes[MEMBER]} members; take one at a time (da.isel(member=0))."
-        )
+        count = da.sizes[MEMBER]
+        raise InputError(f"{label} is an ensemble of {count} members; take one at a time (da.isel(member=0)).")

@@ -7,8 +7,7 @@ from collections.abc import Collection, Container
 
 __all__ = ["listed", "safe_name"]
 
-# Reserved by Windows or by Zarr.
-RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[\d¹²³])(\..*)?|zarr\.json", re.IGNORECASE)
+RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[\d¹²³])(\..*)?|zarr\.json", re.IGNORECASE)  # by Windows or Zarr
 LONGEST, DIGITS = 100, 6  # bytes, which leaves room for a date before it and a suffix behind it
 
 
@@ -23,12 +22,8 @@ def safe_name(text: object, taken: Container[str] = ()) -> str:
 
     Letters and digits of all scripts, spaces inside, ``-``, ``_``, ``.``, ``+`` and ``,`` stay; everything else
     becomes ``_``. A changed text ends in a few digits of its hash, so that distinct texts give distinct names. A name
-    that is in `taken`, in lower case, gets ``-2`` and so on.
-
-    Returns
-    -------
-    str
-        At most 100 bytes of UTF-8 without that number; never empty, hidden, or reserved by Windows.
+    that is in `taken`, in lower case, gets ``-2`` and so on. Without that number a name has at most 100 bytes of UTF-8;
+    it is never empty, hidden, or reserved by Windows.
     """
     wanted = unicodedata.normalize("NFC", str(text))
     name = "".join(letter if _is_harmless(letter) else "_" for letter in wanted).strip(" .")

@@ -114,9 +114,7 @@ def _grey(path: Path, colours: np.ndarray, transparent: np.ndarray | None) -> np
     if colours.shape[-1] > 1:
         coloured = (colours != colours[..., :1]).any(axis=-1)
         if (coloured if transparent is None else coloured & ~transparent).any():
-            raise InputError(
-                f"{path} is coloured; a frame is grey, black to white being kelvin: export the data, not their picture."
-            )
+            raise InputError(f"{path} is coloured, but grey stands for kelvin; export the data, not their picture.")
     return colours[..., 0]
 
 

@@ -16,11 +16,9 @@ from tempogan_eddy.kelvin import VALID_KELVIN
 
 __all__ = ["WRITTEN", "WRITTEN_KELVIN", "Mapping", "Record", "read_record"]
 
+# Kelvin of levels 1 and 65535 in the 16-bit frames we write: steps of 0.005 K, so that whole kelvins are exact.
 WRITTEN_KELVIN = (100.0, 427.67)
-"""Kelvin of levels 1 and 65535 in the 16-bit frames we write: steps of 0.005 K, so that whole kelvins are exact."""
-
-LARGEST_LEVEL = 65535
-LARGEST_KELVIN = 10_000.0
+LARGEST_LEVEL, LARGEST_KELVIN = 65535, 10_000.0
 ROWS_AT_ONCE = 512
 RESERVED = {"time", "y", "x"}
 
@@ -94,9 +92,7 @@ def read_record(path: Path, text: str | None) -> Record:
             dict(stated.get("attrs", {})),
         )
     except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
-        raise InputError(
-            f"{path} holds a damaged record of this program ({error}); write the frame again or remove the text."
-        ) from error
+        raise InputError(f"{path} holds a damaged record ({error}); write it again or remove its text.") from error
 
 
 def _moment(text: str) -> np.datetime64:

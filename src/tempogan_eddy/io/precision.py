@@ -13,8 +13,7 @@ __all__ = ["PRECISIONS", "STATED", "Precision", "precision_of"]
 QUANTUM = 2.0**-10  # multiples of it are float32 values whose last bits are zero
 PACKED_QUANTUM, PACKED_OFFSET, PACKED_MISSING = 0.01, 250.0, -32768
 
-STATED = ("value_rounding", "least_significant_digit")
-"""Attributes about rounding; those of an input are not true of the output."""
+STATED = ("value_rounding", "least_significant_digit")  # those of an input are not true of the output
 
 
 @dataclass(frozen=True)
@@ -26,13 +25,7 @@ class Precision:
     encoding: dict[str, Any]
 
     def stored(self, frame: np.ndarray) -> np.ndarray:
-        """Return the stored values of a frame (y, x) of float32 kelvin, NaN where missing.
-
-        Raises
-        ------
-        InputError
-            If a value does not fit into 16 bits.
-        """
+        """Return the stored values of a frame of float32 kelvin; raise `InputError` if 16 bits cannot hold one."""
         if self.name == "exact":
             return frame
         limit = VALID_KELVIN[1]  # reads as missing, so never round a valid value up to it

@@ -8,6 +8,7 @@ frames carry a grey calibration bar, in steps of plausible kelvins, between two 
 beside the fill are valid: nothing was interpolated across the edge.
 """
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -19,18 +20,24 @@ from tempogan_eddy.kelvin import VALID_KELVIN
 __all__ = [
     "EVERYTHING",
     "FLAT_SHARE",
-    "SMALLEST_ISLAND",
     "looks_white_cold",
+    "mask_blank",
     "mask_calibration_bars",
     "mask_impossible",
     "refuse_celsius",
 ]
+
+log = logging.getLogger(__name__)
 
 EVERYTHING = (float("-inf"), float("inf"))  # valid kelvins that mask nothing
 CELSIUS = (-115.0, 60.0)  # range of brightness temperatures in degrees Celsius
 
 FLAT_SHARE = 0.92  # of equal horizontal neighbours, above which a region is a calibration bar
 SMALLEST_ISLAND = 256  # pixels; a smaller region is too small to tell a bar from a cloud
+
+SMALLEST_BLANK = 256  # pixels; a smaller frame is too small to tell a blank from a cloud
+BLANK_SHARE = 0.5  # of the pixels with one value, above which it is fill; at most 11 % in 295 real frames
+BLANK_STEP, SUSPICIOUS_SHARE = 31, 0.4  # look at every 31st pixel first
 
 SMALLEST_SIDE = 32  # pixels, of a frame that can be judged
 COLD_MEAN = 237.0  # kelvin; wide frames are warmer on average, at least 255 K in 200717
@@ -63,6 +70,29 @@ def mask_calibration_bars(frame: np.ndarray, valid_kelvin: tuple[float, float] =
     small[1 + sizes[1:].argmax()] = False
     kelvin[((equal > FLAT_SHARE * pairs) | small)[labels]] = np.nan
     return kelvin
+
+
+def mask_blank(kelvin: np.ndarray, path: Path, warned: set[Path]) -> np.ndarray:
+    """Return a frame (y, x) of kelvins with NaN where it is blank, with one warning a file, kept in `warned`.
+
+    A frame of one or two values is missing as a whole. The lowest value is a fill, and missing, if more than half of
+    the pixels have it; the highest may be warm sea in a picture whose greys end there.
+    """
+    few = kelvin.ravel()[::BLANK_STEP]
+    few = few[np.isfinite(few)]
+    values, counts = np.unique(few, return_counts=True)
+    if kelvin.size < SMALLEST_BLANK or (len(values) > 2 and counts.max() <= SUSPICIOUS_SHARE * len(few)):
+        return kelvin
+    values, counts = np.unique(kelvin[np.isfinite(kelvin)], return_counts=True)
+    if not len(values) or (len(values) > 2 and counts[0] <= BLANK_SHARE * kelvin.size):
+        return kelvin
+    blank = len(values) <= 2
+    if path not in warned:
+        warned.add(path)
+        shown = " and ".join(f"{value:.1f} K" for value in values[:2])
+        what = f"is blank ({shown} alone)" if blank else f"is {values[0]:.1f} K in {counts[0] / kelvin.size:.0%}"
+        log.warning("%s %s, which is no picture; it is missing.", path, what)
+    return np.where(np.isfinite(kelvin) if blank else kelvin == values[0], np.float32(np.nan), kelvin)
 
 
 def refuse_celsius(frame: np.ndarray, path: Path | str) -> None:

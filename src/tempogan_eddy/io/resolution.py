@@ -53,18 +53,12 @@ BARE = re.compile(rf"\s*(?:{NUMBER})(?:[\s,;x\u00d7]+(?:{NUMBER}))*\s*", re.IGNO
 
 
 def rescaled(attrs: Mapping[Any, Any], factor: float) -> dict[str, Any]:
-    """Return attributes as they are true of a grid ``factor`` times finer (below 1: coarser).
+    """Return the attributes of a sequence, spatial coordinate or grid mapping for a grid ``factor`` times finer.
 
-    Change resolutions (numbers, or text with a number and a unit, such as ``2km at nadir``) and counts of pixels.
-    Remove ambiguous ones and places of the old cells (GDAL's ``GeoTransform``). Rename identifiers of the original
-    product (`id`, `date_created`, ...) to ``source_id``, ... . The log names the removed and the renamed ones.
-
-    Parameters
-    ----------
-    attrs : mapping
-        Of a sequence, of a spatial coordinate or of a grid mapping.
-    factor : float
-        4 after a refinement, 1/4 after a coarsening.
+    A factor below 1 is coarser. Change resolutions (numbers, or text with a number and a unit, such as ``2km at
+    nadir``) and counts of pixels. Remove ambiguous ones and places of the old cells (GDAL's ``GeoTransform``). Rename
+    identifiers of the original product (`id`, `date_created`, ...) to ``source_id``, ... . The log names the removed
+    and the renamed ones.
     """
     changed: dict[str, Any] = {}
     removed, renamed = [], []

@@ -17,7 +17,6 @@ import xarray as xr
 from PIL import Image, PngImagePlugin
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.blank import mask_blank
 from tempogan_eddy.io.digital_typhoon import FILE_NAME
 from tempogan_eddy.io.format import Format, Writing, named_like_data
 from tempogan_eddy.io.frames import FrameStack, lazy_sequence
@@ -26,7 +25,7 @@ from tempogan_eddy.io.pipeline import write_frames
 from tempogan_eddy.io.png_pixels import read_header, read_pixels
 from tempogan_eddy.io.png_record import WRITTEN, Mapping, Record, read_record
 from tempogan_eddy.io.png_times import frame_times, natural_key
-from tempogan_eddy.io.quality import looks_white_cold, mask_impossible
+from tempogan_eddy.io.quality import looks_white_cold, mask_blank, mask_impossible
 from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.sequence import as_sequence
 from tempogan_eddy.io.walk import names_in
@@ -44,13 +43,8 @@ def open_png(path: Path, reading: Reading | None = None, files: Sequence[Path] =
     Times are the recorded ones, else those in every file name (:mod:`tempogan_eddy.io.stamps`), else 2000-01-01 plus
     the frame's number times the cadence; ``attrs["time_source"]`` states which. Frames of 1 to 16 bits are exact, also
     if grey is stored as colour or as a grey palette. Hidden files are skipped. A blank frame is missing, with a
-    warning. `files` are some of the folder's frames, by default all.
-
-    Raises
-    ------
-    InputError
-        A frame is no PNG, damaged, coloured, too large for its file, or of another size than the first; names state
-        no times or ambiguous ones; or the cadence is invalid.
+    warning. `files` are some of the folder's frames, by default all. Raise `InputError` if a frame is no PNG, damaged,
+    coloured, too large for its file, or of another size than the first, and if times or cadence are ambiguous.
     """
     reading = reading or Reading()
     found = [path] if path.is_file() else [file for file in files or path.iterdir() if _is_frame(file)]
