@@ -206,7 +206,7 @@ def _lay_out(dataset: xr.Dataset, da: xr.DataArray, path: Path, time_from: str) 
             f"ncks -d {longer},0 IN OUT, or in Python da.isel({longer}=0)."
         )
     horizontal = [dim for dim in left if dim not in (frames, members)]
-    # Variables that are not called coordinates may still tell the direction of a dimension.
+    # Variables that are no coordinates may still state the direction of a dimension.
     beside = dataset.set_coords([name for name in dataset.data_vars if name != da.name])[da.name]
     rows, columns = horizontal_axes(beside, (horizontal[0], horizontal[1]))
     return time, StoredLayout(frames, rows, columns, members)
@@ -222,7 +222,7 @@ def _times(da: xr.DataArray, dataset: xr.Dataset, time: str | None, path: Path, 
     found = frame_time(path, (da.attrs, dataset.attrs), time_from)
     if found is None:
         raise NoSequenceError(
-            f"{path}: {da.name} has no time coordinate, and neither its attributes nor the file's name tell a time; "
+            f"{path}: {da.name} has no time coordinate, and neither its attributes nor the file's name state a time; "
             "give it a coordinate with units such as 'hours since 1970-01-01', or name the file by YYYYMMDDHHMM."
         )
     log_once(log.info, path, f"a frame without a time variable has its time from its {found[1]}")

@@ -45,7 +45,7 @@ def layout_of(da: xr.DataArray, label: str, *, ensembles: bool = False) -> Layou
     """Find the dimensions of an array by their coordinates and names.
 
     `label` names the array in messages; `ensembles` allows a dimension of several members. Raise `InputError` if there
-    are fewer than two dimensions, more than can be told apart, or another one that is longer than 1.
+    are fewer than two dimensions, more than can be distinguished, or another one that is longer than 1.
     """
     if da.ndim < 2:
         raise InputError(f"{label} has the dimensions {da.dims}; a frame has two, along y and x.")

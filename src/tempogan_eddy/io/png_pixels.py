@@ -156,7 +156,7 @@ def _walk(path: Path, file: BinaryIO, size: int, stop: bytes | None) -> Iterator
         if zlib.crc32(kind + content) != int.from_bytes(file.read(4), "big"):
             raise _damaged(path, f"the checksum of its part {kind.decode('ascii', 'replace')} is wrong")
         if kind == b"acTL":
-            raise InputError(f"{path} is an animation; save each of its frames as a PNG of its own.")
+            raise InputError(f"{path} is an animation; save each of its frames as one PNG.")
         yield kind, content
         if kind == b"IEND":
             return

@@ -44,14 +44,14 @@ def frame_times(files: list[Path], records: list[Record], cadence: str) -> tuple
         stated = [stamp for stamp in stamps if stamp is not None]
         if len(stated) == len(files):
             if zone := zone_in_name(files[0].stem):
-                log.warning("The names in %s tell their times in %s; they are converted to UTC.", files[0].parent, zone)
+                log.warning("The names in %s state times in %s; they are converted to UTC.", files[0].parent, zone)
             return np.array(stated, dtype="datetime64[ns]"), "file name"
         timeless = next(file for file, stamp in zip(files, stamps, strict=True) if stamp is None)
         only_a_date = time_in_name(timeless.stem, date_is_enough=True) is not None
     except InputError as error:
         raise InputError(f"In {files[0].parent}, {error}") from error
     if stated or only_a_date:
-        raise InputError(f"{timeless} does not tell its hour; name all frames by YYYYMMDDHH[MM], or all frame_001.png.")
+        raise InputError(f"{timeless} states no hour; name all frames by YYYYMMDDHH[MM], or all frame_001.png.")
     return _counted(files, cadence), "frame number"
 
 
@@ -67,7 +67,7 @@ def _counted(files: list[Path], cadence: str) -> np.ndarray:
         return np.array([EPOCH + step * (last if last <= LARGEST_NUMBER else 0)])
     if len(texts) > 1 or len(counts) != 1 or len(counts[0]) < len(files) or max(counts[0]) > LARGEST_NUMBER:
         raise InputError(
-            f"The names in {files[0].parent} tell neither time nor number of every frame; "
+            f"The names in {files[0].parent} state neither time nor number of every frame; "
             "name them frame_001.png, frame_002.png or by YYYYMMDDHH."
         )
     if _like_clocks([PIECES.findall(file.stem) for file in files]):

@@ -68,7 +68,7 @@ def _outer_attributes(
     for key, value in original.attrs.items():
         if key not in before:
             kept = None if key in OF_NUMBERS else _on_the_new_grid(str(key), value, pixel, changed.shape[-2:])
-            if kept is not None:  # an object, so its name alone tells whether it is still true
+            if kept is not None:  # an object: only its name shows whether it is still true
                 attrs |= dict.fromkeys(rescaled({key: ""}, 1 / pixel), kept)
         elif key in after:
             attrs[key] = value if np.array_equal(after[key], before[key]) else after[key]
@@ -79,13 +79,11 @@ def _outer_attributes(
 def _on_the_new_grid(key: str, value: Any, pixel: float, shape: tuple[int, ...]) -> Any:
     """Return an attribute that is an object, an area of pyresample on the new grid; None if that is not possible."""
     parts = value if isinstance(value, list | tuple) else [value]
-    if any(isinstance(part, xr.DataArray | xr.Dataset) for part in parts):
-        log.warning("The attribute %s belongs to the grid before and is left out", key)
-        return None
-    if not hasattr(value, "area_extent") and not hasattr(value, "lons"):
+    gridded = any(isinstance(part, xr.DataArray | xr.Dataset) for part in parts)
+    if not gridded and not hasattr(value, "area_extent") and not hasattr(value, "lons"):
         return value
     rows, columns = (round(side * pixel) for side in shape)
-    with suppress(Exception):  # an area of a kind that cannot be aggregated may raise any
+    with suppress(Exception):  # any, unless it is an area that can be aggregated
         changed = value[:rows, :columns].aggregate(y=pixel, x=pixel)
         if tuple(changed.shape) == shape:
             return changed

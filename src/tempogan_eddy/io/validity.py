@@ -95,7 +95,7 @@ class Decoding:
 
 @dataclass(frozen=True)
 class _Packing:
-    """Packing of a stored type; tells attributes in packed units from those in real ones."""
+    """Packing of a stored type, and the units of attributes: packed or real."""
 
     stored: np.dtype
     scale: float

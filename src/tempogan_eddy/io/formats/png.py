@@ -116,7 +116,7 @@ def _warn_if_white_cold(path: Path, frames: _Frames, valid_kelvin: tuple[float, 
     if all(map(looks_white_cold, kelvins)):
         log.warning(
             "%s looks upside down: most of it would be colder than clouds are. If white means cold in these pictures, "
-            "swap the two numbers of data.grey_kelvin; if they show visible light, they are not what the model is for.",
+            "swap the two numbers of data.grey_kelvin; the model is not for pictures of visible light.",
             path,
         )
 
