@@ -22,11 +22,10 @@ import xarray as xr
 from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.blank import mask_blank
 from tempogan_eddy.io.digital_typhoon_track import basin_of, read_storm, read_track
 from tempogan_eddy.io.frames import FrameStack, lazy_sequence
 from tempogan_eddy.io.hdf5_guard import find_dataset
-from tempogan_eddy.io.quality import mask_calibration_bars
+from tempogan_eddy.io.quality import mask_blank, mask_calibration_bars
 from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.sequence import as_sequence
 from tempogan_eddy.io.units import kelvin_conversion
