@@ -38,21 +38,8 @@ Named: TypeAlias = h5py.h5g.GroupID | h5py.h5d.DatasetID
 class Example:
     """Everything that other HDF5 files must share with one that was opened in full.
 
-    Parameters
-    ----------
-    image : Image
-        Of the opened file.
-    file : FileID
-        The same file.
-    kept : collection of str
-        The coordinates of the image without its times.
-    telling : collection of str
-        Attributes of file and group, in lower case, that must be equal.
-
-    Raises
-    ------
-    ValueError
-        More than the times may differ from file to file.
+    `file` is that of `image`, `kept` its coordinates without times, and `telling` names, in lower case, the attributes
+    of file and group that must be equal. Raise ValueError if more than the times may differ from file to file.
     """
 
     def __init__(self, image: Image, file: h5py.h5f.FileID, kept: Collection[str], telling: Collection[str]) -> None:

@@ -1,4 +1,4 @@
-"""Writing aside and renaming, so that nothing half-written ever stands in place of something good."""
+"""Write aside and rename, so that nothing half-written ever stands in place of something good."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ TABLES = 1 << 17
 def written_aside(path: Path, kind: Kind | None, *, overwrite: bool = False) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that takes its place when the block ends well.
 
-    Whatever stood there before is replaced only then; on any exception, Ctrl-C included, nothing is left
-    behind. Missing parent folders are made. A symbolic link stays and leads to the new output.
+    Only then replace the earlier output; on any exception, Ctrl-C included, leave nothing behind. Make missing parent
+    folders. A symbolic link stays and leads to the new output.
 
     Parameters
     ----------
     path
-        Where the output is to stand.
+        The place of the output.
     kind
-        The kind of output, which decides what may be replaced; None where the caller has checked that.
+        The kind of output, which decides what may be replaced; None if the caller has checked that.
     overwrite
         Replace what this package did not write, too; see `check_place`.
 
@@ -93,15 +93,10 @@ def unwritable(path: Path, error: BaseException) -> InputError | None:
 
 
 def require_space(path: Path, size: int) -> None:
-    """Make sure that a file can grow by so many bytes, and by the tables of an HDF5 file.
+    """Make sure that a file can grow by so many bytes and the tables of an HDF5 file, or raise OSError.
 
-    Some libraries crash, or report success, when a write fails. So the space is taken in a file beside it, with all
-    limits of the disk, a quota or the process, and given back at once.
-
-    Raises
-    ------
-    OSError
-        There is not so much.
+    Some libraries crash, or report success, when a write fails. So take the space in a file beside it, with all limits
+    of the disk, a quota or the process, and give it back at once.
     """
     size += TABLES
     if not hasattr(os, "posix_fallocate"):  # macOS and Windows

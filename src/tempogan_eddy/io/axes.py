@@ -55,16 +55,9 @@ def is_since(units: Any) -> bool:
 
 
 def role_of(name: object, attrs: Mapping[Any, Any] | None = None, dtype: np.dtype | None = None) -> str | None:
-    """Return the role of a variable: ``time``, ``latitude``, ``longitude``, ``x``, ``y`` or None.
+    """Return the role of a variable or dimension: ``time``, ``latitude``, ``longitude``, ``x``, ``y`` or None.
 
-    Parameters
-    ----------
-    name : object
-        Of the variable or of a dimension.
-    attrs : mapping, optional
-        Its attributes.
-    dtype : dtype, optional
-        Dates are times whatever their attributes.
+    A variable whose dtype is that of dates is a time whatever its attributes.
     """
     if not attrs:
         return "time" if dtype is not None and dtype.kind == "M" else ROLE_OF_NAME.get(str(name).lower())
@@ -89,15 +82,7 @@ def role_of(name: object, attrs: Mapping[Any, Any] | None = None, dtype: np.dtyp
 
 
 def spatial_coordinate(da: xr.DataArray, role: str) -> xr.DataArray | None:
-    """Return the coordinate with a role on the last two dimensions, or None.
-
-    Parameters
-    ----------
-    da : DataArray
-        Any coordinates.
-    role : str
-        As `role_of` returns.
-    """
+    """Return the coordinate with a role (as `role_of` returns) on the last two dimensions, or None."""
     dims = set(da.dims[-2:])
     found = [
         coord
@@ -109,29 +94,13 @@ def spatial_coordinate(da: xr.DataArray, role: str) -> xr.DataArray | None:
 
 
 def horizontal_axes(da: xr.DataArray, dims: tuple[Any, Any]) -> tuple[Any, Any]:
-    """Return two dimensions in the order (along y, along x); unchanged if their roles are unknown.
-
-    Parameters
-    ----------
-    da : DataArray
-        With any coordinates.
-    dims : tuple
-        Two of its dimensions.
-    """
+    """Return two dimensions in the order (along y, along x); unchanged if their roles are unknown."""
     first, second = (direction_of(da, dim) for dim in dims)
     return (dims[1], dims[0]) if (first == "x" and second != "x") or (second == "y" and first != "y") else dims
 
 
 def direction_of(da: xr.DataArray, dim: Any) -> str | None:
-    """Return ``x`` or ``y`` for a dimension, or None, by its coordinate, another one along it, or its name.
-
-    Parameters
-    ----------
-    da : DataArray
-        With any coordinates.
-    dim : hashable
-        One of its dimensions.
-    """
+    """Return ``x`` or ``y`` for a dimension, or None, by its coordinate, another one along it, or its name."""
     along = [da.coords[dim]] if dim in da.coords else []
     along += [coord for name, coord in da.coords.items() if coord.dims == (dim,) and name != dim]
     roles = [role_of(coord.name, coord.attrs, coord.dtype) for coord in along] + [role_of(dim)]

@@ -39,15 +39,10 @@ def stem_of(path: Path) -> str:
 
 
 def open_stored(path: Path, group: str | None = None) -> xr.Dataset:
-    """Open a file or store, or one group of it, lazily, without decoding.
+    """Open a file or store, or one group of it, lazily, without decoding; raise InputError if it cannot be read.
 
     Variables that the CF attributes of others name (coordinates, grid mappings, bounds, flags) are coordinates.
     A group sees the coordinates of the groups above it, as NetCDF says.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read.
     """
     if path.is_file() and file_kind(path) == "hdf5":
         refuse_outside_data(path)
@@ -84,13 +79,7 @@ def groups_of(path: Path) -> list[str]:
 
 
 def zarr_groups(path: Path) -> list[str]:
-    """Return the groups of a Zarr store that hold arrays, "" being the store itself.
-
-    Raises
-    ------
-    InputError
-        If the store cannot be read.
-    """
+    """Return the groups of a Zarr store that hold arrays, "" for the store itself; raise InputError if unreadable."""
     try:
         store: Any = zarr.storage.ZipStore(path, mode="r") if path.is_file() else path
         return sorted(_groups_with_arrays(zarr.open_group(store, mode="r", path=_zip_folder(path)), ""))
@@ -145,8 +134,7 @@ def _open(path: Path, group: str | None) -> xr.Dataset:
 def _name_phony_dimensions(dataset: xr.Dataset) -> xr.Dataset:
     """Find the dimensions of coordinates where HDF5 names none, and the library numbers them.
 
-    Where several dimensions have the size of a time, latitude or longitude, the library may choose the wrong one. The
-    order of the axes decides: time comes first and longitude last.
+    Of several dimensions of one size the library may choose the wrong one: time comes first and longitude last.
     """
     phony = [dim for dim in dataset.dims if str(dim).startswith("phony_dim_")]
     images = [da for da in dataset.data_vars.values() if da.ndim in (2, 3) and set(da.dims) <= set(phony)]

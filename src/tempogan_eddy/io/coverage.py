@@ -1,4 +1,4 @@
-"""Attributes that state when and where a sequence lies, true of what is written: ACDD's and NASA's names for them."""
+"""Recompute the attributes that state when and where a sequence lies, by ACDD's and NASA's names for them."""
 
 from __future__ import annotations
 
@@ -41,11 +41,8 @@ LOWER = re.compile(r"min|south|west", re.IGNORECASE)
 def covered(sequence: xr.DataArray) -> dict[str, Any]:
     """Return the attributes of a sequence with those of its time and its extent recomputed, where it has them.
 
-    Parameters
-    ----------
-    sequence : DataArray (time, y, x)
-        The time coverage is that of the frames' times; the extent that of the cell centres. Across the date line the
-        longitude of the west is greater than that of the east. Without latitudes and longitudes the extent stays.
+    The time coverage is that of the frames' times; the extent that of the cell centres. Across the date line the
+    longitude of the west is greater than that of the east. Without latitudes and longitudes the extent stays.
     """
     attrs = dict(sequence.attrs)
     times = pd.DatetimeIndex(sequence["time"].values).round("ms")

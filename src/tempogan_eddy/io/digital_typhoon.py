@@ -65,27 +65,12 @@ class Frame:
 
 
 def open_digital_typhoon(path: Path, reading: Reading | None = None, files: Sequence[Path] = ()) -> xr.DataArray:
-    """Open one Digital Typhoon sequence.
+    """Open one Digital Typhoon sequence: a folder of frames, some `files` of it, or one frame.
 
-    Parameters
-    ----------
-    path : Path
-        The folder of a sequence's frames, or one frame.
-    reading : Reading, optional
-        How it is read. If a frame that cannot be read is a gap, every frame is read once now.
-    files : sequence of Path, optional
-        Some of the folder's frames; all by default.
-
-    Returns
-    -------
-    DataArray (time, y, x)
-        A sequence, with ``satellite`` and what the best track tells as coordinates along ``time``.
-
-    Raises
-    ------
-    InputError
-        For a file that is not named or built like the dataset's, or of another size than the first; where frames are
-        of several storms. Of a long sequence, 64 headers are looked into now, and the others when they are read.
+    Return a sequence with ``satellite`` and the best track as coordinates along ``time``. If unreadable frames are
+    gaps, read every frame once now; otherwise check 64 headers of a long sequence now, and the others when read. Raise
+    InputError for a file that is not named or built like the dataset's, of another size than the first, or of another
+    storm.
     """
     reading = reading or Reading()
     valid_kelvin = reading.valid_kelvin
@@ -185,10 +170,7 @@ def _seems_whole(path: Path) -> bool:
 
 
 def _read(path: Path, header_only: bool = False) -> Any:
-    """Return the image of one file in kelvin, or only its shape.
-
-    Under the lock of the NetCDF library, which may share an HDF5 library that is not for several threads.
-    """
+    """Return the image of one file in kelvin, or only its shape."""
     refuse_special(path)
     try:
         with NETCDF4_PYTHON_LOCK, h5py.File(path, "r") as file:

@@ -1,4 +1,4 @@
-"""Writing a sequence in the layout of the Digital Typhoon dataset."""
+"""Write a sequence in the layout of the Digital Typhoon dataset."""
 
 import csv
 import io
@@ -40,13 +40,7 @@ KIND = Kind.of_frames("a folder of Digital Typhoon frames", ".h5", lambda path: 
 
 
 def check_basin(da: xr.DataArray, basin: Path, overwrite: bool, sources: Iterable[Path]) -> None:
-    """Refuse a folder that is no basin, and to replace a sequence in it that this package did not write.
-
-    Raises
-    ------
-    InputError
-        As `check_place`.
-    """
+    """Refuse a folder that is no basin, and to replace a sequence in it that this package did not write."""
     refuse_to_replace_input(basin, sources)
     if basin.exists() and not (basin.is_dir() and (not any(basin.iterdir()) or (basin / "image").is_dir())):
         raise InputError(f"{basin} exists and is no Digital Typhoon basin (a folder with image/); name another place.")
@@ -73,26 +67,10 @@ def write_digital_typhoon(
 ) -> None:
     """Add a sequence to a basin folder: its HDF5 frames, its best-track table and its entry in metadata.json.
 
-    Frames are float32 under the key ``Infrared``, NaN where missing. The layout holds no grid: coordinates
-    other than times, satellite and best track are left out with a warning, and a satellite's name keeps only
-    letters and digits.
-
-    Parameters
-    ----------
-    da : DataArray (time, y, x)
-        A sequence; ``attrs["sequence"]``, as a safe file name, names its folder.
-    basin : Path
-        The basin's folder, new or existing, which `check_basin` has let pass; our sequence of the same name in it
-        is replaced.
-    on_frame : callable
-        Called with the number of frames written.
-    overwrite : bool
-        Replace frames that another program wrote.
-
-    Raises
-    ------
-    InputError
-        If a time is not a whole hour: the file names hold hours only.
+    Frames are float32 under the key ``Infrared``, NaN where missing. ``attrs["sequence"]``, as a safe file name, names
+    their folder; `check_basin` has let the basin pass. The layout holds no grid: leave out coordinates other than
+    times, satellite and best track with a warning, and keep only the letters and digits of a satellite's name. Raise
+    InputError if a time is not a whole hour: the file names hold hours only.
     """
     sequence = _folder_name(da)
     names = _file_names(da, sequence)

@@ -23,64 +23,28 @@ __all__ = ["Format", "StoredSequence", "Writing", "named_like_data", "recognise"
 
 @dataclass(frozen=True)
 class Writing:
-    """Options of writing a sequence.
-
-    Parameters
-    ----------
-    precision : Precision
-        How exactly kelvins are stored.
-    on_frame : callable
-        Called with the number of frames written.
-    overwrite : bool
-        Replace what this package did not write.
-    """
+    """Options of writing a sequence."""
 
     precision: Precision
-    on_frame: Callable[[int], None]
-    overwrite: bool = False
+    on_frame: Callable[[int], None]  # called with the number of frames written
+    overwrite: bool = False  # replace what this package did not write
 
 
 @dataclass(frozen=True)
 class StoredSequence:
-    """One sequence on disk: a file or store, files that continue each other, a folder of frames, or a group.
+    """One sequence on disk: a file or store, files that continue each other, a folder of frames, or a group."""
 
-    Parameters
-    ----------
-    path : Path
-        The file or folder; of several files the first.
-    format : Format
-        Opens it.
-    parts : tuple of str
-        Names on the way to it.
-    name : str
-        Unique among the sequences found with it.
-    group : str, optional
-        In a store.
-    files : tuple of Path
-        Frames of a folder, if the user named only some.
-    headers : tuple of Header
-        Of several files, in the order of their times.
-    fault : str
-        Why one file of many cannot be read.
-    """
-
-    path: Path
+    path: Path  # of several files the first
     format: Format
-    parts: tuple[str, ...] = field(compare=False)
-    name: str = field(default="", compare=False)
-    group: str | None = None
-    files: tuple[Path, ...] = ()
-    headers: tuple[Header, ...] = ()
-    fault: str = ""
+    parts: tuple[str, ...] = field(compare=False)  # names on the way to it
+    name: str = field(default="", compare=False)  # unique among the sequences found with it
+    group: str | None = None  # in a store
+    files: tuple[Path, ...] = ()  # frames of a folder, if the user named only some
+    headers: tuple[Header, ...] = ()  # of several files, in the order of their times
+    fault: str = ""  # why one file of many cannot be read
 
     def open(self, **options: Unpack[ReaderOptions]) -> xr.DataArray:
-        """Open it; the options are those of `open_sequence`.
-
-        Raises
-        ------
-        InputError
-            It cannot be read.
-        """
+        """Open it, with the options of `open_sequence`; raise InputError if it cannot be read."""
         reading = Reading(**options)
         if self.fault:
             raise InputError(self.fault)

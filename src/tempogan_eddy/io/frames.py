@@ -35,7 +35,7 @@ class FrameStack:
     conversion : Conversion
         To kelvin, of what `read` returns.
     valid_kelvin : tuple of float
-        Mask values outside and count them in `masked`; none by default.
+        Mask values outside, and count them for `report`; none by default.
     paths : iterable of Path
         The files, if they are not `path` alone.
     """
@@ -119,15 +119,7 @@ class Masked:
 def lazy_sequence(
     stack: FrameStack | Sequence[FrameStack], coords: Mapping[str, Any], attrs: Mapping[str, Any]
 ) -> xr.DataArray:
-    """Wrap a stack as a DataArray of dask chunks of one frame each.
-
-    Parameters
-    ----------
-    stack : FrameStack or sequence of such
-        The frames (time, y, x), or those of each member of an ensemble: (member, time, y, x).
-    coords, attrs : mapping
-        As for ``xarray.DataArray``.
-    """
+    """Wrap a stack (time, y, x), or one for each member of an ensemble, as a DataArray with one dask chunk a frame."""
     stacks = [stack] if isinstance(stack, FrameStack) else stack
     chunks = (1, *stacks[0].shape[1:])
     data = [dask.array.from_array(one, chunks=chunks, name=False, asarray=False, fancy=False) for one in stacks]

@@ -27,9 +27,9 @@ def refine_grid(sequence: xr.DataArray, scale: int) -> dict[str, xr.Variable]:
     """Return the coordinates of the grid ``scale`` times finer.
 
     The centres of the fine cells of a cell at c of width d lie at ``c + d * ((j + 0.5) / scale - 0.5)``. A
-    regular axis is refined as the straight line it is (stored in float32 it is one only to rounding); other
-    coordinates, 1-D or 2-D, are interpolated linearly along y and x and extrapolated linearly over the outer
-    half cells and next to cells without a value, such as those beyond the limb.
+    regular axis is refined as a straight line (stored in float32 it is one only to rounding). Interpolate other
+    coordinates, 1-D or 2-D, linearly along y and x, and extrapolate them linearly over the outer half cells and next to
+    cells without a value, such as those beyond the limb. Dates change as numbers do; labels (text, flags) are left out.
 
     Latitudes stay within 90 degrees. Half of a cell centred on a pole lies beyond it; its fine rows there are
     crowded between the last one before the pole and the pole.
@@ -37,8 +37,7 @@ def refine_grid(sequence: xr.DataArray, scale: int) -> dict[str, xr.Variable]:
     Parameters
     ----------
     sequence : DataArray (time, y, x)
-        With any coordinates; those not on y or x pass unchanged. Dates along y or x change as numbers do,
-        labels (text, flags) of cells are left out.
+        With any coordinates; those not on y or x pass unchanged.
     scale : int
         How many times finer.
 
@@ -53,18 +52,8 @@ def refine_grid(sequence: xr.DataArray, scale: int) -> dict[str, xr.Variable]:
 def coarsen_grid(sequence: xr.DataArray, scale: int) -> dict[str, xr.Variable]:
     """Return the coordinates of the grid ``scale`` times coarser: the centres of the blocks.
 
-    Parameters
-    ----------
-    sequence : DataArray (time, y, x)
-        As for :func:`refine_grid`. Trailing rows and columns that do not fill a block are dropped. A block with a cell
-        without a value has none.
-    scale : int
-        How many times coarser.
-
-    Returns
-    -------
-    dict of Variable
-        For ``xarray.DataArray(coords=...)``; spatial coordinates in float64, their resolution attributes rescaled.
+    Drop trailing rows and columns that do not fill a block. A block with a cell without a value has none. Parameters
+    and result are as for :func:`refine_grid`.
     """
     return _map_grid(sequence, functools.partial(_coarsen_axis, scale=scale), 1 / scale)
 

@@ -45,19 +45,8 @@ MOST_LINKS = 16  # that lead to one dataset
 def check_claim(path: Path, shape: tuple[int, ...], itemsize: int = 4) -> None:
     """Refuse a frame that no instrument sees or that the file cannot hold, before it takes memory.
 
-    Parameters
-    ----------
-    path : Path
-        The file, or a folder, whose size does not count.
-    shape : tuple of int
-        Of one frame, or of one chunk that packs several frames.
-    itemsize : int
-        Bytes of one stored value.
-
-    Raises
-    ------
-    InputError
-        It has more pixels than the largest full disk, or is too large for the size of the file.
+    `shape` is that of one frame, or of one chunk that packs several, and `itemsize` the bytes of one stored value. The
+    size of a folder does not count.
     """
     pixels = math.prod(int(side) for side in shape[-2:])
     size = math.prod(int(side) for side in shape) * itemsize
@@ -75,33 +64,16 @@ def check_claim(path: Path, shape: tuple[int, ...], itemsize: int = 4) -> None:
 
 
 def check_axis(path: Path, name: str, shape: tuple[int, ...]) -> None:
-    """Refuse a variable of one dimension that is longer than any axis, before it takes memory.
-
-    Raises
-    ------
-    InputError
-        It has more than ten million values.
-    """
+    """Refuse a variable of one dimension with more than ten million values, before it takes memory."""
     if len(shape) == 1 and shape[0] > LONGEST_AXIS:
         raise InputError(f"{path} says that {name} has {shape[0]:,} values along one axis; it is damaged.")
 
 
 def find_dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
-    """Return a dataset by name if its path and its data stay in the file.
+    """Return a dataset by name, parts joined with ``/``, if its path and its data stay in the open file.
 
-    Parameters
-    ----------
-    file : h5py.File
-        Open; hold xarray's ``NETCDF4_PYTHON_LOCK`` where several threads read.
-    name : str
-        Parts joined with ``/``.
-    path : Path
-        The file, for messages.
-
-    Raises
-    ------
-    InputError
-        It leads out of the file, in a circle or nowhere, is no dataset of numbers, or is too large.
+    Hold xarray's ``NETCDF4_PYTHON_LOCK`` where several threads read. Raise InputError if it leads out of the file, in a
+    circle or nowhere, is no dataset of numbers, or is too large.
     """
     waiting, links = _parts(name), 0
     found: h5py.Group | h5py.Dataset = file
@@ -128,13 +100,7 @@ def find_dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
 
 @contextmanager
 def opened(path: Path) -> Iterator[h5py.h5f.FileID]:
-    """Open an HDF5 file for the low-level interface of h5py, under the lock of the NetCDF library.
-
-    Raises
-    ------
-    OSError
-        It is no HDF5 file, or cannot be read.
-    """
+    """Open an HDF5 file for the low-level interface of h5py, under the lock of the NetCDF library, or raise OSError."""
     with NETCDF4_PYTHON_LOCK:
         file = h5py.h5f.open(os.fsencode(path), h5py.h5f.ACC_RDONLY, fapl=_access())
         try:
@@ -153,16 +119,10 @@ def _access() -> h5py.h5p.PropFAID:
 
 
 def refuse_outside_data(path: Path) -> None:
-    """Refuse an HDF5 or NetCDF-4 file of which any part lies in another file.
+    """Refuse an HDF5 or NetCDF-4 file of which any part lies in another file, or that is damaged.
 
     Call it before the NetCDF library opens a file: the library follows all links, whichever variable is wanted.
     Takes about 0.5 ms for ten variables.
-
-    Raises
-    ------
-    InputError
-        A link or dataset leads to other files, groups hold themselves, an axis is longer than any, the file has
-        more than 10,000 objects, or it cannot be read as HDF5.
     """
     try:
         with NETCDF4_PYTHON_LOCK, h5py.File(path, "r", locking=False) as file:

@@ -1,4 +1,4 @@
-"""What a file records of how it was made: the `history` of CF, one dated line for everything that was done."""
+"""Record how a file was made in the `history` of CF: one dated line for each command."""
 
 from __future__ import annotations
 

@@ -37,16 +37,9 @@ LONGEST_GAP = np.timedelta64(10, "D")
 
 
 def name_pattern(path: Path, top: Path | None = None) -> str:
-    """Return a file's name without its time, and the folders that lead to it without a date such as 2019 or 2019/12.
+    """Return a file's name without its time, and the folders from `top` to it without dates such as 2019 or 2019/12.
 
     Files of one archive have the same pattern; numbers in a name without a time do not count.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    top : Path, optional
-        The folder that the user named.
     """
     folders = path.parent.relative_to(top).parts if top is not None and path.parent.is_relative_to(top) else ()
     # Six digits may be a storm, 201912, and stay.
@@ -56,17 +49,11 @@ def name_pattern(path: Path, top: Path | None = None) -> str:
 
 
 def continuing(headers: Iterable[Header], *, stamped: bool, together: bool = False) -> list[list[Header]]:
-    """Return headers in groups of files that continue each other, each in the order of its times.
+    """Group headers of files with one name pattern: a group is files that continue each other, in the order of time.
 
-    Parameters
-    ----------
-    headers : iterable of Header
-        Of files with one name pattern.
-    stamped : bool
-        The names hold times: files of one kind belong together unless ten days lie between them. Otherwise (part_1,
-        part_2; but also storm_1, storm_2) only those without a gap do.
-    together : bool
-        The user named the files one by one: stamped files belong together whatever the gap.
+    If the names are `stamped` with times, files of one kind belong together unless ten days lie between them, and
+    whatever the gap if the user named them `together`. Otherwise (part_1, part_2; but also storm_1, storm_2) only
+    those without a gap do.
     """
     kinds: Kinds = {}
     for header in headers:
@@ -134,19 +121,10 @@ def _split_at_gaps(members: list[Header], stamped: bool) -> list[list[Header]]:
 
 
 def join_files(headers: list[Header], name: str, reading: Reading) -> xr.DataArray:
-    """Return the frames of several files as one lazy sequence in the order of time.
+    """Return the frames of several files, in the order of their times, as one lazy sequence.
 
     If two files have frames of one time, the frame of the earlier file is kept. The log reports overlaps and gaps. A
     coordinate that differs from file to file lies along time.
-
-    Parameters
-    ----------
-    headers : list of Header
-        Of one kind, or of one but for the grid, in the order of their times.
-    name : str
-        Of the sequence.
-    reading : Reading
-        How the files are read.
     """
     order = _frames_in_order(headers)
     times = np.array([headers[file].times[frame] for file, frame in order])

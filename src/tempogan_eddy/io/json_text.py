@@ -1,4 +1,4 @@
-"""Text and JSON from files that nobody has checked: bounded, and every fault one kind of error."""
+"""Read text and JSON from files that nobody has checked: bounded, and every fault one kind of error."""
 
 from __future__ import annotations
 
@@ -22,11 +22,8 @@ PIPES = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 def parse_json(text: str | bytes) -> Any:
     """Return the value of a JSON text.
 
-    Raises
-    ------
-    ValueError
-        It is not JSON, or JSON that no honest writer makes: nested more than 100 deep, a number of thousands of
-        digits, or text that no file can hold (half of a surrogate pair).
+    Raise ValueError if it is not JSON, or JSON that no honest writer makes: nested more than 100 deep, a number of
+    thousands of digits, or text that no file can hold (half of a surrogate pair).
     """
     try:
         value = json.loads(text)
@@ -54,19 +51,9 @@ def _parts(value: Any) -> Iterable[Any]:
 
 
 def read_bounded(path: Path, largest: int) -> bytes:
-    """Return the content of a file that should be small.
+    """Return the content of a file, or a pipe of the shell, of at most `largest` bytes.
 
-    Parameters
-    ----------
-    path : Path
-        A file, or a pipe of the shell.
-    largest : int
-        Bytes; a larger file is refused before it takes memory.
-
-    Raises
-    ------
-    InputError
-        It is missing, not to be read, larger, or a device or another thing that is no file.
+    Raise InputError if it is missing, unreadable, larger, or a device or another thing that is no file.
     """
     try:
         if not (str(path).startswith(PIPES) and stat.S_ISFIFO(path.stat().st_mode)):

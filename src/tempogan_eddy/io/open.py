@@ -109,12 +109,12 @@ def open_sequences(
     """Open every sequence that paths hold, by name.
 
     The name of a sequence is its folder, file stem (without the time, if files were joined) or Zarr group; if two names
-    are the same, the whole relative path joined with ``_``. Hidden files and folders are skipped. A NetCDF file
-    without brightness temperature beside others is left out with a warning.
+    are the same, the whole relative path joined with ``_``. Skip hidden files and folders. Leave out a NetCDF file
+    without brightness temperature beside others with a warning.
 
     Parameters
     ----------
-    path, format, variable, grey_kelvin, cadence, valid_kelvin, unreadable, time_from
+    path, format, **options
         As for :func:`open_sequence`.
 
     Returns
@@ -152,10 +152,7 @@ def find_sequences(
 ) -> dict[str, StoredSequence]:
     """Return the unopened sequences that paths hold, by name; the options are those of :func:`open_sequence`.
 
-    Raises
-    ------
-    InputError
-        A path is missing or holds nothing known, two sequences have one name, or one of many files cannot be read.
+    Raise InputError as `search` does, and if one of many files cannot be read.
     """
     found = search(paths, format, **options)
     for stored in found.values():
@@ -165,13 +162,7 @@ def find_sequences(
 
 
 def choose(found: Mapping[str, Found], name: str | None, path: Paths) -> Found:
-    """Return the sequence of this name among those found at a path; without a name, the only one.
-
-    Raises
-    ------
-    InputError
-        There is none of this name, or there are several and no name is given.
-    """
+    """Return the sequence of this name, or the only one, among those found at a path; raise InputError otherwise."""
     if name is None and len(found) > 1:
         raise InputError(
             f"{_shown(path)} holds {len(found)} sequences ({listed(found)}); name one (storm, or --storm)."

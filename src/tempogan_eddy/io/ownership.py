@@ -1,4 +1,4 @@
-"""What may be overwritten: only what this package wrote as the same kind of output, unless the user says so."""
+"""Decide what may be overwritten: earlier outputs of the same kind by this package, others only if the user says so."""
 
 from __future__ import annotations
 
@@ -41,21 +41,13 @@ EARLIER = re.compile(r"\S+Z (written by )?tempogan-eddy\b")
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of output.
+    """One kind of output: a file, or a folder if `alike` is given."""
 
-    Parameters
-    ----------
-    name
-        What a message calls it, with its article.
-    recognise
-        Whether a file or folder is such an output of this package; it may raise anything for "no".
-    alike
-        For outputs that are folders: whether a folder is of the same format, whoever wrote it. None for files.
-    """
-
-    name: str
-    recognise: Callable[[Path], bool]
-    alike: Callable[[Path], bool] | None = None
+    name: str  # in messages, with its article
+    recognise: Callable[
+        [Path], bool
+    ]  # whether this package wrote a file or folder as such; may raise anything for "no"
+    alike: Callable[[Path], bool] | None = None  # whether a folder is of the same format, whoever wrote it
 
     @classmethod
     def of_frames(cls, name: str, suffix: str, recognise: Callable[[Path], bool]) -> Kind:
@@ -124,14 +116,13 @@ def _holds(test: Callable[[Path], bool], path: Path) -> bool:
 def check_place(path: Path, kind: Kind, *, overwrite: bool = False, sources: Iterable[Path] = ()) -> None:
     """Refuse a place that cannot be written to or holds anything but an earlier output of the same kind.
 
-    Ask before a long computation; `written_aside` asks again before it renames.
+    Ask before a long computation; `written_aside` asks again before it renames. A symbolic link stays, and the output
+    takes the place of what it leads to.
 
     Parameters
     ----------
-    path
-        Where the output is to stand. A symbolic link stays, and the output takes the place of what it leads to.
-    kind
-        The kind of output.
+    path, kind
+        The place and the kind of the output.
     overwrite
         Allow any file, and any folder of the same format, to be replaced, but none of the ``sources``.
     sources

@@ -1,4 +1,4 @@
-"""Writing sequences: one frame at a time, aside, then renamed."""
+"""Write sequences: one frame at a time, aside, then renamed."""
 
 import os
 from collections.abc import Callable
@@ -103,10 +103,7 @@ def check_output(
 ) -> str:
     """Return the format in which a sequence, or one made from it, would be written to a place.
 
-    Raises
-    ------
-    InputError
-        As `save_sequence`: before a long computation rather than after.
+    Raise InputError as `save_sequence` does, but before a long computation.
     """
     inputs = {Path(os.path.realpath(path)) for path in source_paths(da)}
     known = _format(path, format, inputs)

@@ -100,18 +100,9 @@ def as_sequence(
 
 
 def in_kelvin(da: xr.DataArray, label: str, conversion: Conversion, valid_kelvin: tuple[float, float]) -> xr.DataArray:
-    """Return a DataArray, whose dimensions and times are those of a sequence, as a sequence.
+    """Return a DataArray with the dimensions and the times, in order, of a sequence as a sequence in kelvin.
 
-    Parameters
-    ----------
-    da : DataArray (time, y, x) or (member, time, y, x)
-        Numbers, in the order of time.
-    label : str
-        The storm's name, used where ``attrs`` holds none.
-    conversion : Conversion
-        From its units to kelvin.
-    valid_kelvin : tuple of float
-        Values outside these kelvins become NaN.
+    `label` is the storm's name if ``attrs`` holds none.
     """
     # Frames that are computed together stay together: one alone would have its whole chunk computed for it.
     data = da.chunk({"y": -1, "x": -1} if da.chunks else {"time": 1, "y": -1, "x": -1}).data
@@ -150,10 +141,7 @@ def _to_kelvin(block: np.ndarray, conversion: Conversion, valid_kelvin: tuple[fl
 def as_dates(coordinate: xr.DataArray, label: str) -> np.ndarray:
     """Return the dates of a coordinate as datetime64[ns], those with a time zone in UTC.
 
-    Raises
-    ------
-    InputError
-        It holds something else, a calendar that is not the real one, or a date missing.
+    Raise InputError if it holds something else, another calendar than the real one, or lacks a date.
     """
     if isinstance(coordinate.dtype, pd.DatetimeTZDtype):
         values = pd.DatetimeIndex(coordinate.data).tz_convert(None).to_numpy()

@@ -27,20 +27,10 @@ STATED = re.compile(r"(\d+(?:\.\d+)?)\s*(km|m|deg\w*)\b", re.IGNORECASE)
 
 
 def grid_spacing(sequence: xr.DataArray) -> float | None:
-    """Return the distance of neighbouring pixels in km, of y and x the geometric mean.
+    """Return the distance of neighbouring pixels in km, of y and x the geometric mean; None if nothing states it.
 
     From latitude and longitude, else from x and y in metres, kilometres, degrees or radians of a geostationary
     scan (then below the satellite), else from the attribute ``spatial_resolution``.
-
-    Parameters
-    ----------
-    sequence : DataArray (..., y, x)
-        Its coordinates are read, not its values.
-
-    Returns
-    -------
-    float or None
-        None where nothing tells.
     """
     return _from_earth(sequence) or _from_projection(sequence) or _from_attributes(sequence)
 

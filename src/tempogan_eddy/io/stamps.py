@@ -90,19 +90,10 @@ HURSAT_STATE = _pattern(r"\.\d+\.([A-Z]{3}-\d+)\.\d+(?=\.hursat)")
 
 
 def time_in_name(name: str, *, date_is_enough: bool = False) -> np.datetime64 | None:
-    """Return the time (datetime64[ns], UTC) in a file's name, or None if there is none.
+    """Return the time (datetime64[ns], UTC) in a file's name, with or without its suffix, or None if there is none.
 
-    Parameters
-    ----------
-    name : str
-        With or without its suffix, without its folder.
-    date_is_enough : bool
-        A date without a clock means 00 UTC; otherwise it is no time.
-
-    Raises
-    ------
-    InputError
-        The name holds a stamp that cannot be a time, or can be read in two ways.
+    A date without a clock is no time, or 00 UTC if `date_is_enough`. Raise InputError for a stamp that cannot be a
+    time, or can be read in two ways.
     """
     impossible = None
     for match in _matches(name):

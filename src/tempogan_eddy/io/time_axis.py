@@ -36,17 +36,10 @@ PAIRS = (
 
 
 def find_time(dataset: xr.Dataset, da: xr.DataArray) -> str | None:
-    """Return the name of the variable that holds the times of the frames, or None.
+    """Return the name of the variable of a stored dataset that holds the times of an image's frames, or None.
 
     By CF: a coordinate that names its dimension; else a one-dimensional time along the dimension that is neither rows
-    nor columns; else a single time. A time along rows, of scan lines say, is no time of frames.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        As stored.
-    da : DataArray
-        The image variable in it.
+    nor columns; else a single time. A time along rows, such as that of scan lines, is no time of frames.
     """
     bounds = {text_of(variable.attrs.get("bounds", "")) for variable in dataset.variables.values()}
     times = {
@@ -81,19 +74,8 @@ def frame_time(
 ) -> tuple[np.datetime64, str] | None:
     """Return the time of a single frame without a time variable, and its source; None if there is none.
 
-    Parameters
-    ----------
-    path : Path
-        Its name may hold the time.
-    attributes : tuple of mapping
-        The variable's, then the file's.
-    time_from : {"auto", "attributes", "name"}
-        Where to look: in the attributes first, or in one of them alone.
-
-    Raises
-    ------
-    InputError
-        The source that `time_from` names has no time.
+    Look in attributes (the variable's, then the file's), then in the file's name, or only where `time_from` says; raise
+    InputError if that has no time.
     """
     if time_from in ("auto", "attributes"):
         for attrs in attributes:

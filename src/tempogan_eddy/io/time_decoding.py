@@ -45,27 +45,11 @@ FIRST_YEAR, LAST_YEAR = 1800, 2200  # of any image
 
 
 def decode_times(values: np.ndarray, attrs: Mapping[Any, Any], where: str | Path) -> np.ndarray:
-    """Return the times that a variable holds.
+    """Return the times that stored values (any shape, NaN where missing) mean, as datetime64[ns], NaT where missing.
 
-    Parameters
-    ----------
-    values : array of any shape
-        As stored, NaN where missing.
-    attrs : mapping
-        ``units`` and ``calendar``, after CF 4.4. Without units, whole numbers such as 2019122509 and ISO texts spell
-        dates.
-    where : str or Path
-        File and variable, for messages.
-
-    Returns
-    -------
-    array of datetime64[ns], same shape
-        NaT where a value is missing.
-
-    Raises
-    ------
-    InputError
-        The units, calendar or values give no date of the standard calendar; the message names them.
+    The attributes ``units`` and ``calendar`` follow CF 4.4; without units, whole numbers such as 2019122509 and ISO
+    texts spell dates. `where` is the file and the variable, for messages. Raise InputError if the units, calendar or
+    values give no date of the standard calendar.
     """
     values = np.asarray(values)
     units, calendar = text_of(attrs.get("units", "")), text_of(attrs.get("calendar", "standard")).lower() or "standard"

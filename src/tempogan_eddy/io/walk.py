@@ -19,13 +19,7 @@ SPECIAL = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a d
 
 
 def refuse_special(path: Path) -> None:
-    """Refuse a path that is neither a file nor a folder: opening a pipe may wait for ever.
-
-    Raises
-    ------
-    InputError
-        The path is a pipe, a socket, a device, a dead link or a link in a circle, or missing.
-    """
+    """Refuse a path that is no file or folder, such as a pipe, which may wait for ever, or a dead link, or missing."""
     try:
         mode = path.stat().st_mode
     except OSError as error:
@@ -57,13 +51,7 @@ class Seen:
 
 
 def names_in(folder: Path) -> list[str]:
-    """Return the names in a folder without hidden ones.
-
-    Raises
-    ------
-    InputError
-        The folder cannot be listed.
-    """
+    """Return the names in a folder without hidden ones; raise InputError if it cannot be listed."""
     try:
         return [name for name in os.listdir(folder) if not name.startswith(".")]  # noqa: PTH208 - names are enough
     except OSError as error:
@@ -71,15 +59,10 @@ def names_in(folder: Path) -> list[str]:
 
 
 def entries(folder: Path) -> list[Path]:
-    """Return the files and folders in a folder by name, links last.
+    """Return the files and folders in a folder by name, links last; raise InputError if it cannot be listed.
 
     Leave out dead links, pipes, sockets and devices, and log them. Links come last, so that a walk meets each folder
     under its own name if it has one.
-
-    Raises
-    ------
-    InputError
-        The folder cannot be listed.
     """
     try:
         found = sorted(folder.iterdir(), key=lambda path: (path.is_symlink(), path.name))
