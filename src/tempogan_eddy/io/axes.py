@@ -18,15 +18,9 @@ from tempogan_eddy.io.units import kelvin_conversion, text_of
 __all__ = ["EARTH", "direction_of", "horizontal_axes", "is_since", "role_of", "spatial_coordinate", "turn_difference"]
 
 STANDARD_NAMES = {
-    "time": "time",
-    "latitude": "latitude",
-    "longitude": "longitude",
-    "projection_x_coordinate": "x",
-    "projection_y_coordinate": "y",
-    "projection_x_angular_coordinate": "x",
-    "projection_y_angular_coordinate": "y",
-    "grid_longitude": "x",
-    "grid_latitude": "y",
+    **{name: name for name in ("time", "latitude", "longitude")},
+    **dict.fromkeys(("projection_x_coordinate", "projection_x_angular_coordinate", "grid_longitude"), "x"),
+    **dict.fromkeys(("projection_y_coordinate", "projection_y_angular_coordinate", "grid_latitude"), "y"),
 }
 AXES = {"T": "time", "X": "x", "Y": "y"}
 NORTH = re.compile(r"deg(ree)?s?[ _]?n(orth)?", re.IGNORECASE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 import zipfile
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import netCDF4
@@ -51,8 +51,8 @@ def open_stored(path: Path, group: str | None = None) -> xr.Dataset:
             # Ignore names that no variable has, and text types without a Zarr specification.
             warnings.simplefilter("ignore")
             dataset = _open(path, group)
-            for parent in _parents(group):
-                above = _open(path, parent)
+            for parent in PurePosixPath((group or "").strip("/")).parents:
+                above = _open(path, str(parent) if parent.name else None)
                 fitting = {
                     name: coord.variable
                     for name, coord in above.coords.items()
@@ -110,12 +110,6 @@ def _walk(group: Any, name: str) -> Iterator[str]:
         yield name
     for child, subgroup in group.groups.items():
         yield from _walk(subgroup, f"{name}/{child}" if name else child)
-
-
-def _parents(group: str | None) -> list[str | None]:
-    """Return the groups above one, the nearest first; the root is None."""
-    parts = list(filter(None, (group or "").split("/")))
-    return ["/".join(parts[:count]) or None for count in range(len(parts) - 1, -1, -1)]
 
 
 def _open(path: Path, group: str | None) -> xr.Dataset:

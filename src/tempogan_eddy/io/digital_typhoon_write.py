@@ -1,6 +1,5 @@
 """Write a sequence in the layout of the Digital Typhoon dataset."""
 
-import csv
 import io
 import json
 import logging
@@ -74,8 +73,7 @@ def write_digital_typhoon(
     """
     sequence = _folder_name(da)
     names = _file_names(da, sequence)
-    left_out = sorted({str(name) for name in da.coords} - {"time", "satellite", *TRACK})
-    if left_out:
+    if left_out := sorted({str(name) for name in da.coords} - {"time", "satellite", *TRACK}):
         log.warning("The Digital Typhoon layout holds no %s; left out.", ", ".join(left_out))
     attrs = {key: value for key, value in da.attrs.items() if key not in (*STATED, MARK)}
     attrs |= mark_attributes("sequence", str(attrs.get("history", "")))
@@ -107,13 +105,11 @@ def _file_names(da: xr.DataArray, sequence: str) -> list[str]:
     if (odd := times != times.floor("h")).any():
         first = times[odd][0].isoformat()
         raise InputError(f"Digital Typhoon file names hold whole hours, not {first}; write NetCDF or Zarr instead.")
-    if "satellite" in da.coords:
-        satellites = [re.sub(r"[^A-Za-z0-9]", "", str(name)) for name in da["satellite"].values]
-    else:
-        satellites = [UNKNOWN_SATELLITE] * len(times)
+    satellites = da["satellite"].values if "satellite" in da.coords else [""] * len(times)
     names: list[str] = []
     for time, satellite in zip(times, satellites, strict=True):
-        stem = f"{time:%Y%m%d%H}-{sequence}-{satellite or UNKNOWN_SATELLITE}"
+        letters = re.sub(r"[^A-Za-z0-9]", "", str(satellite))
+        stem = f"{time:%Y%m%d%H}-{sequence}-{letters or UNKNOWN_SATELLITE}"
         number = 1 + sum(name.startswith(f"{stem}-") for name in names[-100:])
         names.append(f"{stem}-{number}.h5")
     return names
@@ -134,20 +130,18 @@ def _write_frame(path: Path, frame: np.ndarray, attrs: dict[Any, Any]) -> None:
 
 def _write_table(path: Path, da: xr.DataArray, names: list[str], missing: list[int]) -> None:
     """Write the best track in the official columns, blank where unknown."""
-    pixels = da.sizes["y"] * da.sizes["x"]
-    track = {column: da[name].values for name, (column, _) in TRACK.items() if name in da.coords}
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, restval="")
-        writer.writeheader()
-        for number, time in enumerate(pd.DatetimeIndex(da["time"].values)):
-            row: dict[str, Any] = {part: getattr(time, part) for part in ("year", "month", "day", "hour")}
-            row |= dict.fromkeys((*WIND_RADII, "landfall", "intp"), 0)
-            row |= {"file_1": names[number], "mask_1": missing[number]}
-            row["mask_1_pct"] = f"{100 * missing[number] / pixels:.4f}"
-            for column, values in track.items():
-                key = "mask_1_pct" if column == "mask_pct" else column
-                row[key] = "" if np.isnan(values[number]) else repr(float(values[number])).removesuffix(".0")
-            writer.writerow(row)
+    times = pd.DatetimeIndex(da["time"].values)
+    table = pd.DataFrame(
+        {part: getattr(times, part) for part in ("year", "month", "day", "hour")}, columns=list(COLUMNS)
+    )
+    table[[*WIND_RADII, "landfall", "intp"]] = 0
+    table["file_1"], table["mask_1"] = names, missing
+    table["mask_1_pct"] = [f"{100 * count / (da.sizes['y'] * da.sizes['x']):.4f}" for count in missing]
+    for name, (column, _) in TRACK.items():
+        if name in da.coords:
+            texts = ["" if np.isnan(value) else repr(float(value)).removesuffix(".0") for value in da[name].values]
+            table["mask_1_pct" if column == "mask_pct" else column] = texts
+    table.to_csv(path, index=False, lineterminator="\r\n")
 
 
 def _write_metadata(path: Path, basin: Path, sequence: str, da: xr.DataArray) -> None:

@@ -44,7 +44,7 @@ def write_frames(da: xr.DataArray, write: Callable[[int, np.ndarray], None], on_
             "Every pixel of %s is missing. Values outside %g-%g K are read as missing: are the input's units right "
             "(degrees Celsius called K, say)?",
             da.attrs.get("sequence", "the sequence"),
-            *next((s.masked.valid_kelvin for s in stacks_of(da) if s.masked.valid_kelvin != EVERYTHING), VALID_KELVIN),
+            *next((s.valid_kelvin for s in stacks_of(da) if s.valid_kelvin != EVERYTHING), VALID_KELVIN),
         )
 
 
