@@ -60,7 +60,8 @@ def written_aside(path: Path, kind: Kind | None, *, overwrite: bool = False) -> 
             if existed_as_folder and not partial.is_dir():
                 raise InputError(f"{asked} is a folder; name a file.")
             if partial.is_file():
-                _to_disk(partial)
+                with partial.open("rb") as file:
+                    os.fsync(file.fileno())  # some disks report only then that they are full
             with signals_held():
                 if path.is_dir():
                     path.rename(old)
@@ -119,12 +120,6 @@ def _hidden(path: Path, what: str) -> Path:
     if len(name.encode()) > 180:
         name = hashlib.sha256(name.encode()).hexdigest()
     return path.with_name(f".{name}.{os.getpid()}.{what}")
-
-
-def _to_disk(path: Path) -> None:
-    """Wait until a file is on the disk: some disks report only then that they are full."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 def _remove(path: Path) -> None:

@@ -64,7 +64,7 @@ def _map_grid(sequence: xr.DataArray, change: Callable[[np.ndarray], np.ndarray]
         attrs = {str(key): value for key, value in coordinate.attrs.items() if key not in STALE}
         values = coordinate.values
         spatial = [axis for axis, dim in enumerate(coordinate.dims) if dim in ("y", "x")]
-        if spatial and _is_label(coordinate):
+        if spatial and (coordinate.dtype.kind not in "iufMm" or FLAGS & set(coordinate.attrs)):
             left_out.append(str(name))
             continue
         if spatial:
@@ -75,10 +75,6 @@ def _map_grid(sequence: xr.DataArray, change: Callable[[np.ndarray], np.ndarray]
     if left_out:
         log.info("Labels of the old cells, left out: %s", ", ".join(left_out))
     return coordinates
-
-
-def _is_label(coordinate: xr.DataArray) -> bool:
-    return coordinate.dtype.kind not in "iufMm" or bool(FLAGS & set(coordinate.attrs))
 
 
 def _map_values(coordinate: xr.DataArray, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

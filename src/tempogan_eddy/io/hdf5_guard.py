@@ -126,9 +126,7 @@ def refuse_outside_data(path: Path) -> None:
     """
     try:
         with NETCDF4_PYTHON_LOCK, h5py.File(path, "r", locking=False) as file:
-            for number, (name, identifier) in enumerate(_objects(file, path), 1):
-                if number > MOST_OBJECTS:
-                    raise InputError(f"{path} holds more than {MOST_OBJECTS:,} objects; give files of fewer.")
+            for name, identifier in _objects(file, path):
                 if isinstance(identifier, h5py.h5d.DatasetID):
                     _refuse_storage_outside(identifier, name, path)
                     check_axis(path, name, identifier.shape or ())
@@ -145,7 +143,9 @@ def _objects(file: h5py.File, path: Path) -> Iterator[tuple[str, h5py.h5g.GroupI
     waiting = [("", file.id, frozenset({root}))]
     while waiting:
         above, group, ancestors = waiting.pop()
-        for name in _names(group):
+        if len(seen) + len(group) > MOST_OBJECTS:
+            raise InputError(f"{path} holds more than {MOST_OBJECTS:,} objects; give files of fewer.")
+        for name in group:
             shown = f"{above}/{name.decode(errors='replace')}"
             link = group.links.get_info(name).type
             if link == h5py.h5l.TYPE_SOFT:
@@ -162,18 +162,6 @@ def _objects(file: h5py.File, path: Path) -> Iterator[tuple[str, h5py.h5g.GroupI
             yield shown, found
             if isinstance(found, h5py.h5g.GroupID):
                 waiting.append((shown, found, ancestors | {address}))
-
-
-def _names(group: h5py.h5g.GroupID) -> list[bytes]:
-    """Return the names in a group; stop soon after the most that a file may hold."""
-    names: list[bytes] = []
-
-    def collect(name: bytes) -> bool | None:
-        names.append(name)
-        return True if len(names) > MOST_OBJECTS else None
-
-    group.links.iterate(collect)
-    return names
 
 
 def check_dataset(dataset: h5py.h5d.DatasetID, name: str, path: Path) -> None:

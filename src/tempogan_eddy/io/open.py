@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar, Unpack
 
@@ -70,12 +70,9 @@ def open_sequence(
     """
     found = find_sequences(path, format, **options)
     if storm is None and 1 < len(found) <= FEW:
-        opened = _with_temperatures(found, options)
+        opened = dict(_opened(found, options))
         if len(opened) == 1:
-            (only,) = opened.values()
-            if isinstance(only, InputError):
-                raise only
-            return only
+            return _result(*opened.values())
         found = {name: found[name] for name in opened or found}
     if len(found) == 1 and storm not in found:
         (stored,) = found.values()
@@ -85,19 +82,25 @@ def open_sequence(
     return choose(found, storm, path).open(**options)
 
 
-def _with_temperatures(
-    found: dict[str, StoredSequence], options: ReaderOptions
-) -> dict[str, xr.DataArray | InputError]:
-    """Open the sequences, or return the error; leave out files without brightness temperature, such as a flow."""
-    opened: dict[str, xr.DataArray | InputError] = {}
+def _opened(
+    found: Mapping[str, StoredSequence], options: ReaderOptions
+) -> Iterator[tuple[str, xr.DataArray | InputError]]:
+    """Yield the sequences by name, or their errors; of several leave out those without brightness temperature."""
     for name, stored in found.items():
         try:
-            opened[name] = stored.open(**options)
+            yield name, stored.open(**options)
         except NoSequenceError as error:
+            if len(found) == 1:
+                raise
             log.warning("left out: %s", error)
         except InputError as error:
-            opened[name] = error
-    return opened
+            yield name, error
+
+
+def _result(result: xr.DataArray | InputError) -> xr.DataArray:
+    if isinstance(result, InputError):
+        raise result
+    return result
 
 
 def open_sequences(
@@ -134,14 +137,7 @@ def open_found(
     found: Mapping[str, StoredSequence], path: Paths, **options: Unpack[ReaderOptions]
 ) -> dict[str, xr.DataArray]:
     """Open the sequences found at a path; as `open_sequences`."""
-    opened: dict[str, xr.DataArray] = {}
-    for name, stored in found.items():
-        try:
-            opened[name] = stored.open(**options)
-        except NoSequenceError as error:
-            if len(found) == 1:
-                raise
-            log.warning("left out: %s", error)
+    opened = {name: _result(result) for name, result in _opened(found, options)}
     if not opened:
         raise InputError(f"{_shown(path)} holds no sequence of brightness temperature in {listed(found)}.")
     return opened

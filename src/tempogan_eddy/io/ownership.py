@@ -137,23 +137,24 @@ def check_place(path: Path, kind: Kind, *, overwrite: bool = False, sources: Ite
         place = Path(os.path.realpath(path))
         _check_parent(path, place)
         refuse_to_replace_input(path, sources)
-        if not os.path.lexists(place) or _is_empty_folder(place, kind) or owns(place, kind):
-            _refuse_write_protected(path, place)
-            return
-        _check_type(path, place, kind)
-        if not overwrite:
-            raise InputError(
-                f"{path} exists and was not written by {MAKER} as {kind.name}; "
-                "name another place, or replace it with --overwrite (in Python: overwrite=True)."
-            )
-        if any(Path(os.path.realpath(source)) in place.parents for source in sources):
-            raise InputError(f"{path} is part of the input that is read; write to another place.")
-        if kind.alike is not None and not _holds(kind.alike, place):
-            raise InputError(
-                f"{path} is a folder that holds more than {kind.name}, which --overwrite does not remove; "
-                "name another place."
-            )
-        _refuse_write_protected(path, place)
+        is_empty = kind.alike is not None and place.is_dir() and not any(place.iterdir())
+        if os.path.lexists(place) and not is_empty and not owns(place, kind):
+            _check_type(path, place, kind)
+            if not overwrite:
+                raise InputError(
+                    f"{path} exists and was not written by {MAKER} as {kind.name}; "
+                    "name another place, or replace it with --overwrite (in Python: overwrite=True)."
+                )
+            if any(Path(os.path.realpath(source)) in place.parents for source in sources):
+                raise InputError(f"{path} is part of the input that is read; write to another place.")
+            if kind.alike is not None and not _holds(kind.alike, place):
+                raise InputError(
+                    f"{path} is a folder that holds more than {kind.name}, which --overwrite does not remove; "
+                    "name another place."
+                )
+        # A rename would replace a file without write permission all the same.
+        if place.is_file() and not (os.access(place, os.W_OK) and place.stat().st_mode & 0o222):
+            raise InputError(f"{path} is write-protected; name another place, or make it writable.")
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror or error}); choose another place.") from error
 
@@ -173,10 +174,6 @@ def _check_parent(path: Path, place: Path) -> None:
         raise InputError(f"{path} cannot be written: {nearest} {why}; write to another place.")
 
 
-def _is_empty_folder(place: Path, kind: Kind) -> bool:
-    return kind.alike is not None and place.is_dir() and not any(place.iterdir())
-
-
 def _check_type(path: Path, place: Path, kind: Kind) -> None:
     """Refuse what no option makes replaceable: devices, links in a loop, a folder for a file or the reverse."""
     if kind.alike is None and place.is_dir():
@@ -185,9 +182,3 @@ def _check_type(path: Path, place: Path, kind: Kind) -> None:
         raise InputError(f"{path} exists and is a file, but {kind.name} is a folder; name another place.")
     if not place.is_dir() and not place.is_file():
         raise InputError(f"{path} is neither a file nor a folder; name another place.")
-
-
-def _refuse_write_protected(path: Path, place: Path) -> None:
-    """Refuse a file without write permission, which a rename would replace all the same."""
-    if place.is_file() and not (os.access(place, os.W_OK) and place.stat().st_mode & 0o222):
-        raise InputError(f"{path} is write-protected; name another place, or make it writable.")

@@ -9,7 +9,7 @@ and attributes are the file's own.
 import functools
 import logging
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from datetime import datetime
 
 import dask.array
@@ -75,9 +75,10 @@ def as_sequence(
     """
     label = label_of(da, sequence)
     if not has_dims(da):
+        other = next((dim for dim in da.dims if dim not in DIMS), "band")
         raise InputError(
             f"{label} has the dimensions {tuple(da.dims)}; a sequence has exactly {DIMS}: rename them "
-            f"(da.rename({_first_other(da.dims)}=...)) or choose one of the others (da.isel)."
+            f"(da.rename({other}=...)) or choose one of the others (da.isel)."
         )
     if da.dtype.kind not in "iuf":
         raise InputError(f"{label} holds {da.dtype} values; a sequence holds numbers, in kelvin.")
@@ -108,10 +109,7 @@ def in_kelvin(da: xr.DataArray, label: str, conversion: Conversion, valid_kelvin
     data = da.chunk({"y": -1, "x": -1} if da.chunks else {"time": 1, "y": -1, "x": -1}).data
     clean = functools.partial(_to_kelvin, conversion=conversion, valid_kelvin=valid_kelvin)
     data = dask.array.map_blocks(clean, data, dtype=np.float32, meta=np.empty((0,) * da.ndim, np.float32))
-    attrs = {str(key): plain(value) for key, value in da.attrs.items()} | {
-        "units": "K",
-        "standard_name": NAME,
-    }
+    attrs = {str(key): plain(value) for key, value in da.attrs.items()} | {"units": "K", "standard_name": NAME}
     attrs["sequence"] = str(attrs.get("sequence", label))
     return da.copy(data=data).rename(NAME).assign_attrs(attrs)
 
@@ -126,10 +124,6 @@ def label_of(da: xr.DataArray, sequence: str | None = None) -> str:
     stated = da.attrs.get("sequence")
     named = stated if isinstance(stated, str | bytes | int | np.generic) else None
     return text_of(sequence or named or da.name or "the sequence")
-
-
-def _first_other(dims: Iterable[Hashable]) -> str:
-    return next((str(dim) for dim in dims if dim not in DIMS), "band")
 
 
 def _to_kelvin(block: np.ndarray, conversion: Conversion, valid_kelvin: tuple[float, float]) -> np.ndarray:

@@ -187,11 +187,9 @@ def _decimal_dates(values: np.ndarray, units: str, where: str | Path) -> np.ndar
 
 
 def _spelled(numbers: np.ndarray, units: str, where: str | Path) -> np.ndarray:
-    times = [
-        pd.to_datetime(str(number), format=DIGITS.get(len(str(number)), "%Y%m%d"), errors="coerce")
-        for number in numbers.ravel()
-    ]
-    if any(time is pd.NaT for time in times):
+    texts = [str(number) for number in numbers.ravel()]
+    times = [pd.to_datetime(text, format=DIGITS.get(len(text), "%Y%m%d"), errors="coerce") for text in texts]
+    if pd.NaT in times:
         raise InputError(
             f"{where} holds numbers ({units or 'without units'}) that spell no date; give units since DATE."
         )
