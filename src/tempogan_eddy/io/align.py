@@ -17,14 +17,7 @@ from numpy.typing import NDArray
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.axes import EARTH, spatial_coordinate, turn_difference
-from tempogan_eddy.io.cadence import (
-    DUPLICATE,
-    duration_text,
-    minutes,
-    native_step,
-    parse_duration,
-    tolerance_of,
-)
+from tempogan_eddy.io.cadence import DUPLICATE, duration_text, minutes, native_step, parse_duration, tolerance_of
 from tempogan_eddy.io.units import text_of
 
 __all__ = ["align_grid", "align_grids", "match_times", "pair_times", "refinement", "tolerance_between"]
@@ -215,11 +208,7 @@ def align_grids(
 
 
 def _laid(
-    fine: xr.DataArray,
-    coarse: xr.DataArray,
-    flips: tuple[bool, bool],
-    corner: tuple[int, ...],
-    labels: tuple[str, str],
+    fine: xr.DataArray, coarse: xr.DataArray, flips: tuple[bool, bool], corner: tuple[int, ...], labels: tuple[str, str]
 ) -> tuple[xr.DataArray, xr.DataArray]:
     for dim, flip, start, lines in zip(("y", "x"), flips, corner, ("rows", "columns"), strict=True):
         if flip:

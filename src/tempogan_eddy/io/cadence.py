@@ -144,10 +144,7 @@ def nominal_times(
 
 
 def neighbours(
-    times: np.ndarray,
-    step: np.timedelta64,
-    tolerance: np.timedelta64,
-    satellites: np.ndarray | None = None,
+    times: np.ndarray, step: np.timedelta64, tolerance: np.timedelta64, satellites: np.ndarray | None = None
 ) -> np.ndarray:
     """Return for each frame the number of the frame one step later, -1 if there is none.
 

@@ -27,10 +27,7 @@ TRACK = {
     "grade": ("grade", {"long_name": "best-track grade of the storm", "units": "1"}),
     "pressure": ("pressure", {"long_name": "lowest sea-level pressure", "units": "hPa"}),
     "wind": ("wind", {"long_name": "highest sustained wind", "units": "knot"}),
-    "mask_percent": (
-        "mask_pct",
-        {"long_name": "share of masked pixels in the original image", "units": "percent"},
-    ),
+    "mask_percent": ("mask_pct", {"long_name": "share of masked pixels in the original image", "units": "percent"}),
 }
 
 UNKNOWN = -1.0

@@ -58,11 +58,7 @@ def check_basin(da: xr.DataArray, basin: Path, overwrite: bool, sources: Iterabl
 
 
 def write_digital_typhoon(
-    da: xr.DataArray,
-    basin: Path,
-    on_frame: Callable[[int], None],
-    *,
-    overwrite: bool = False,
+    da: xr.DataArray, basin: Path, on_frame: Callable[[int], None], *, overwrite: bool = False
 ) -> None:
     """Add a sequence to a basin folder: its HDF5 frames, its best-track table and its entry in metadata.json.
 

@@ -53,57 +53,28 @@ class StoredSequence:
 
 @dataclass(frozen=True)
 class Format:
-    """One format of sequences; `FORMATS` of `tempogan_eddy.registry` holds all.
+    """One format of sequences; `FORMATS` of `tempogan_eddy.registry` holds all."""
 
-    Parameters
-    ----------
-    name : str
-        On the command line.
-    title : str
-        In messages.
-    recognise : callable
-        Given a path, returns whether the file, store or folder is a sequence of this format. Called for every file of
-        a folder with a suffix of any format, so it tests the name first.
-    open : callable
-        Given a `StoredSequence` and a `Reading`, returns the sequence, lazily (`lazy_sequence`).
-    write : callable
-        Given a sequence, a path that does not exist yet and a `Writing`, writes it. The path is moved to the place of
-        the output when the function returns.
-    owns : Kind
-        Recognises outputs of this package, and knows whether they are folders.
-    suffixes : tuple of str
-        Of files and stores, lower case; they choose the format of an output.
-    also_reads : tuple of str
-        Suffixes of inputs only.
-    frame_suffix : str
-        Of the frames, if a sequence is a folder of files with one frame each.
-    precisions : tuple of str
-        Of kelvins that it can store.
-    holds_ensembles : bool
-        It can hold several members.
-    groups : callable, optional
-        Given a store, the names of the groups that each hold a sequence.
-    header_reader : callable, optional
-        Given a `Reading`, returns a function from the path of a file to its `Header`. Files of a format with headers
-        are one sequence if they continue each other.
-    check_place : callable, optional
-        For a format that adds to a folder: given sequence, path, overwrite and the paths that are read, refuses an
-        output. `write` then gets the path itself.
-    """
-
-    name: str
-    title: str
+    name: str  # on the command line
+    title: str  # in messages
+    # Given a path, return whether the file, store or folder is a sequence of this format. Called for every file of a
+    # folder with a suffix of any format, so it tests the name first.
     recognise: Callable[[Path], bool]
-    open: Callable[[StoredSequence, Reading], xr.DataArray]
+    open: Callable[[StoredSequence, Reading], xr.DataArray]  # return the sequence, lazily (`lazy_sequence`)
+    # Write a sequence to a path that does not exist yet; the path is moved to the place of the output afterwards.
     write: Callable[[xr.DataArray, Path, Writing], None]
-    owns: Kind
-    suffixes: tuple[str, ...] = ()
-    also_reads: tuple[str, ...] = ()
-    frame_suffix: str = ""
-    precisions: tuple[str, ...] = tuple(PRECISIONS)
+    owns: Kind  # recognises outputs of this package, and knows whether they are folders
+    suffixes: tuple[str, ...] = ()  # of files and stores, lower case; they choose the format of an output
+    also_reads: tuple[str, ...] = ()  # suffixes of inputs only
+    frame_suffix: str = ""  # of the frames, if a sequence is a folder of files with one frame each
+    precisions: tuple[str, ...] = tuple(PRECISIONS)  # of kelvins that it can store
     holds_ensembles: bool = False
-    groups: Callable[[Path], Iterable[str]] | None = None
+    groups: Callable[[Path], Iterable[str]] | None = None  # given a store, its groups that each hold a sequence
+    # Return a function from the path of a file to its `Header`. Files of a format with headers are one sequence if they
+    # continue each other.
     header_reader: Callable[[Reading], Callable[[Path], Header]] | None = None
+    # For a format that adds to a folder: given sequence, path, overwrite and the paths that are read, refuse an output.
+    # `write` then gets the path itself.
     check_place: Callable[[xr.DataArray, Path, bool, Iterable[Path]], None] | None = None
 
 

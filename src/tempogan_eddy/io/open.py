@@ -26,11 +26,7 @@ FEW = 20  # sequences that are opened to see whether they are any
 
 
 def open_sequence(
-    path: Paths,
-    *,
-    storm: str | None = None,
-    format: str | None = None,
-    **options: Unpack[ReaderOptions],
+    path: Paths, *, storm: str | None = None, format: str | None = None, **options: Unpack[ReaderOptions]
 ) -> xr.DataArray:
     """Open one sequence of brightness temperature, whatever its format.
 
@@ -104,10 +100,7 @@ def _result(result: xr.DataArray | InputError) -> xr.DataArray:
 
 
 def open_sequences(
-    path: Paths,
-    *,
-    format: str | None = None,
-    **options: Unpack[ReaderOptions],
+    path: Paths, *, format: str | None = None, **options: Unpack[ReaderOptions]
 ) -> dict[str, xr.DataArray]:
     """Open every sequence that paths hold, by name.
 

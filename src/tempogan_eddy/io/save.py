@@ -94,12 +94,7 @@ def _sequence(held: Any) -> xr.DataArray:
 
 
 def check_output(
-    da: xr.DataArray,
-    path: Path,
-    format: str | None = None,
-    *,
-    precision: str = "rounded",
-    overwrite: bool = False,
+    da: xr.DataArray, path: Path, format: str | None = None, *, precision: str = "rounded", overwrite: bool = False
 ) -> str:
     """Return the format in which a sequence, or one made from it, would be written to a place.
 
