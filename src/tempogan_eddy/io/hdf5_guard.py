@@ -39,7 +39,6 @@ LARGEST_PACKING = 10_000
 LONGEST_AXIS = 10_000_000
 
 MOST_OBJECTS = 10_000
-MOST_LINKS = 16  # that lead to one dataset
 
 
 def check_claim(path: Path, shape: tuple[int, ...], itemsize: int = 4) -> None:
@@ -70,30 +69,18 @@ def check_axis(path: Path, name: str, shape: tuple[int, ...]) -> None:
 
 
 def find_dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
-    """Return a dataset by name, parts joined with ``/``, if its path and its data stay in the open file.
+    """Return a dataset of numbers by name, of an open file all of whose parts lie in it.
 
-    Hold xarray's ``NETCDF4_PYTHON_LOCK`` where several threads read. Raise InputError if it leads out of the file, in a
-    circle or nowhere, is no dataset of numbers, or is too large.
+    Hold xarray's ``NETCDF4_PYTHON_LOCK`` where several threads read. Raise InputError if there is none, or it is too
+    large.
     """
-    waiting, links = _parts(name), 0
-    found: h5py.Group | h5py.Dataset = file
-    while waiting:
-        part = waiting.pop(0)
-        link = found.get(part, getlink=True) if isinstance(found, h5py.Group) else None
-        if isinstance(link, h5py.SoftLink):
-            links += 1
-            if links > MOST_LINKS:
-                raise InputError(f"{path}: the links to {name} lead in a circle; the file is damaged.")
-            found = file if link.path.startswith("/") else found
-            waiting = _parts(link.path) + waiting
-            continue
-        if isinstance(link, h5py.ExternalLink):
-            raise _outside(path, name, f"is a link to the file {link.filename}")
-        if not isinstance(link, h5py.HardLink):
-            raise InputError(f"{path} holds no dataset {name}.")
-        found = found[part]
+    _refuse_outside_data(file, path)
+    try:
+        found = file.get(name)
+    except RuntimeError as error:  # links in a circle
+        raise InputError(f"{path} holds no dataset {name} ({error}); the file is damaged.") from error
     if not isinstance(found, h5py.Dataset):
-        raise InputError(f"{path}: {name} is no dataset.")
+        raise InputError(f"{path} holds no dataset {name}.")
     check_dataset(found.id, name, path)
     return found
 
@@ -126,14 +113,18 @@ def refuse_outside_data(path: Path) -> None:
     """
     try:
         with NETCDF4_PYTHON_LOCK, h5py.File(path, "r", locking=False) as file:
-            for name, identifier in _objects(file, path):
-                if isinstance(identifier, h5py.h5d.DatasetID):
-                    _refuse_storage_outside(identifier, name, path)
-                    check_axis(path, name, identifier.shape or ())
+            _refuse_outside_data(file, path)
     except InputError:
         raise
     except Exception as error:  # h5py raises any of a dozen for a damaged file
         raise InputError(f"{path} cannot be read as HDF5 ({error}); is it whole?") from None
+
+
+def _refuse_outside_data(file: h5py.File, path: Path) -> None:
+    for name, identifier in _objects(file, path):
+        if isinstance(identifier, h5py.h5d.DatasetID):
+            _refuse_storage_outside(identifier, name, path)
+            check_axis(path, name, identifier.shape or ())
 
 
 def _objects(file: h5py.File, path: Path) -> Iterator[tuple[str, h5py.h5g.GroupID | h5py.h5d.DatasetID]]:
@@ -192,7 +183,3 @@ def _outside(path: Path, name: str, how: str) -> InputError:
     return InputError(
         f"{path}: {name} {how}, which is not read for safety; copy the data into one file (h5repack, or ncks)."
     )
-
-
-def _parts(name: str) -> list[str]:
-    return [part for part in name.split("/") if part not in ("", ".")]
