@@ -102,9 +102,9 @@ class Example:
         self, file: h5py.h5f.FileID, group: h5py.h5g.GroupID, image: h5py.h5d.DatasetID, path: Path, time_from: str
     ) -> np.ndarray:
         if self.time is None:
-            stated = [_attributes(holder, _names(holder) - STORED) for holder in (image, file)]
-            told = frame_time(path, (stated[0], stated[1]), time_from)
-            return np.array([] if told is None else [told[0]], "datetime64[ns]")
+            attributes = (_attributes(holder, _names(holder) - STORED) for holder in (image, file))
+            found = frame_time(path, attributes, time_from)
+            return np.array([] if found is None else [found[0]], "datetime64[ns]")
         stored = h5py.h5d.open(group, self.time.encode())
         check_dataset(stored, self.time, path)
         values, attrs = _read(stored), _attributes(stored, _names(stored) & TIME_ATTRIBUTES)

@@ -7,8 +7,8 @@ import itertools
 import logging
 import re
 import threading
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -129,7 +129,7 @@ def join_files(headers: list[Header], name: str, reading: Reading) -> xr.DataArr
     order = _frames_in_order(headers)
     times = np.array([headers[file].times[frame] for file, frame in order])
     _log_gaps(times, name)
-    read = _JoinedFrames(headers, order, functools.partial(find_image, reading=reading))
+    read = _JoinedFrames(headers, order, reading)
     rows, columns = headers[0].kind[1:GRID]
     members: int | None = headers[0].kind[-1]
     folder, shape = headers[0].path.parent, (len(order), rows, columns)
@@ -202,9 +202,9 @@ def _log_gaps(times: np.ndarray, name: str) -> None:
 class _JoinedFrames:
     """Read frames by number from many files, in kelvin and unmasked; hold a few files open."""
 
-    def __init__(self, headers: list[Header], order: list[tuple[int, int]], find: Callable[[Path], Image]) -> None:
-        self.paths, self.order, self.find = [header.path for header in headers], order, find
-        self._held: OrderedDict[int, tuple[Image, list[FrameStack]]] = OrderedDict()
+    def __init__(self, headers: list[Header], order: list[tuple[int, int]], reading: Reading) -> None:
+        self.paths, self.order, self.reading = [header.path for header in headers], order, reading
+        self._held: dict[int, tuple[Image, list[FrameStack]]] = {}  # the one used last comes last
         self._lock = threading.Lock()
 
     def __call__(self, member: int, number: int) -> np.ndarray:
@@ -213,11 +213,11 @@ class _JoinedFrames:
             return self._stacks(file)[member][frame, slice(None), slice(None)]
 
     def _stacks(self, file: int) -> list[FrameStack]:
-        if file not in self._held:
+        held = self._held.pop(file, None)
+        if held is None:
             while len(self._held) >= FILES_OPEN:
-                _, (image, _) = self._held.popitem(last=False)
-                image.close()
-            image = self.find(self.paths[file])
-            self._held[file] = image, image.stacks(EVERYTHING)
-        self._held.move_to_end(file)
-        return self._held[file][1]
+                self._held.pop(next(iter(self._held)))[0].close()
+            image = find_image(self.paths[file], self.reading)
+            held = image, image.stacks(EVERYTHING)
+        self._held[file] = held
+        return held[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +51,8 @@ def find_time(dataset: xr.Dataset, da: xr.DataArray) -> str | None:
     if named := [name for name in times if name in da.dims and times[name].dims == (name,)]:
         return named[0]
     along = [name for name, variable in times.items() if variable.ndim == 1 and set(variable.dims) <= frame_dims]
-    if along:
-        return min(along, key=lambda name: _rank(name, times[name]))
     single = [name for name, variable in times.items() if variable.size == 1]
-    return min(single, key=lambda name: _rank(name, times[name]), default=None)
+    return min(along or single, key=lambda name: _rank(name, times[name]), default=None)
 
 
 def _is_time(name: Any, variable: xr.Variable) -> bool:
@@ -70,7 +68,7 @@ def _rank(name: str, variable: xr.Variable) -> tuple[bool, int, bool, str]:
 
 
 def frame_time(
-    path: Path, attributes: tuple[Mapping[Any, Any], ...], time_from: str = "auto"
+    path: Path, attributes: Iterable[Mapping[Any, Any]], time_from: str = "auto"
 ) -> tuple[np.datetime64, str] | None:
     """Return the time of a single frame without a time variable, and its source; None if there is none.
 
@@ -86,7 +84,7 @@ def frame_time(
         return moment, f"file name, whose clock is {zone}" if zone else "file name"
     if time_from != "auto":
         place = "attributes" if time_from == "attributes" else "name"
-        raise InputError(f"{path} tells no time in its {place}; use another --time-from (data.time_from).")
+        raise InputError(f"{path} holds no time in its {place}; use another --time-from (data.time_from).")
     return None
 
 

@@ -77,28 +77,20 @@ def walk(top: Path) -> Iterator[Path]:
     The walk always ends: do not follow links to a folder above, nor go deeper than 64 folders. Skip these, and
     folders that cannot be listed, with a line in the log.
     """
-    seen = Seen()
-    seen.first_time(top)
-    waiting = [(path, 1) for path in reversed(_listed(top))]
+    seen, waiting = Seen(), [(top, 0)]
     while waiting:
         path, depth = waiting.pop()
         if not seen.first_time(path):
             continue
-        yield path
-        if not path.is_dir():
-            continue
-        if depth >= DEEPEST:
+        if depth:
+            yield path
+        if depth >= DEEPEST and path.is_dir():
             log.warning("%s lies %d folders deep; its contents are left out", path, DEEPEST)
-            continue
-        waiting += [(entry, depth + 1) for entry in reversed(_listed(path))]
-
-
-def _listed(folder: Path) -> list[Path]:
-    try:
-        return entries(folder)
-    except InputError as error:
-        log.warning("left out: %s", error)
-        return []
+        elif path.is_dir():
+            try:
+                waiting += [(entry, depth + 1) for entry in reversed(entries(path))]
+            except InputError as error:
+                log.warning("left out: %s", error)
 
 
 def _is_usable(path: Path) -> bool:
