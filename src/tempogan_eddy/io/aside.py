@@ -34,9 +34,9 @@ def written_aside(path: Path, kind: Kind | None, *, overwrite: bool = False) -> 
     path
         The place of the output.
     kind
-        The kind of output, which decides what may be replaced; None if the caller has checked that.
+        The kind of output that may be replaced; None if the caller has checked the place.
     overwrite
-        Replace what this package did not write, too; see `check_place`.
+        Replace outputs of other programs too; see `check_place`.
 
     Raises
     ------

@@ -106,6 +106,6 @@ def direction_of(da: xr.DataArray, dim: Any) -> str | None:
     return None
 
 
-def turn_difference(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def turn_difference(first: np.ndarray, second: np.ndarray | float) -> np.ndarray:
     """Return first minus second, degrees of longitude, between -180 and 180."""
     return (np.asarray(first) - np.asarray(second) + 180) % 360 - 180

@@ -56,7 +56,7 @@ SUPERBLOCKS = {0: (40, 24), 1: (44, 28), 2: (28, 12), 3: (28, 12)}
 
 
 class Frame(NamedTuple):
-    """One file of a sequence, and what its name says."""
+    """One file of a sequence, with the contents of its name."""
 
     path: Path
     time: np.datetime64
@@ -134,7 +134,7 @@ def _sequence_name(path: Path, frames: list[Frame]) -> str:
     names = sorted({frame.sequence for frame in frames})
     if len(names) > 1:
         raise InputError(
-            f"{path} mixes frames of {len(names)} storms ({', '.join(names[:3])}); put each into a folder of its own."
+            f"{path} mixes frames of {len(names)} storms ({', '.join(names[:3])}); put each into its own folder."
         )
     return names[0]
 
@@ -195,12 +195,12 @@ def _check_size(path: Path, shape: tuple[int, ...], expected: tuple[int, ...]) -
 
 
 def _read_frame(
-    frames: list[Frame], shape: tuple[int, ...], valid_kelvin: tuple[float, float], told: set[Path], number: int
+    frames: list[Frame], shape: tuple[int, ...], valid_kelvin: tuple[float, float], logged: set[Path], number: int
 ) -> np.ndarray:
     path = frames[number].path
     image = _read(path)
     _check_size(path, image.shape, shape)
-    return mask_blank(mask_calibration_bars(image, valid_kelvin), path, told)
+    return mask_blank(mask_calibration_bars(image, valid_kelvin), path, logged)
 
 
 def _is_readable(frame: Frame) -> bool:

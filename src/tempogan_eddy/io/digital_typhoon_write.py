@@ -50,9 +50,9 @@ def check_basin(da: xr.DataArray, basin: Path, overwrite: bool, sources: Iterabl
         return
     table, entries = basin / "metadata" / f"{sequence}.csv", read_metadata(basin)
     if os.path.lexists(table) or sequence in entries:
-        told = table if os.path.lexists(table) else f"{basin / 'metadata.json'}, entry {sequence},"
+        found = table if os.path.lexists(table) else f"{basin / 'metadata.json'}, entry {sequence},"
         raise InputError(
-            f"{told} exists and belongs to no sequence that TempoGAN-Eddy wrote; name another basin, or replace it "
+            f"{found} exists and belongs to no sequence that TempoGAN-Eddy wrote; name another basin, or replace it "
             "with --overwrite (in Python: overwrite=True)."
         )
 
@@ -63,7 +63,7 @@ def write_digital_typhoon(
     """Add a sequence to a basin folder: its HDF5 frames, its best-track table and its entry in metadata.json.
 
     Frames are float32 under the key ``Infrared``, NaN where missing. ``attrs["sequence"]``, as a safe file name, names
-    their folder; `check_basin` has let the basin pass. The layout holds no grid: leave out coordinates other than
+    their folder; call `check_basin` first. The layout holds no grid: leave out coordinates other than
     times, satellite and best track with a warning, and keep only the letters and digits of a satellite's name. Raise
     InputError if a time is not a whole hour: the file names hold hours only.
     """

@@ -27,7 +27,7 @@ class Writing:
 
     precision: Precision
     on_frame: Callable[[int], None]  # called with the number of frames written
-    overwrite: bool = False  # replace what this package did not write
+    overwrite: bool = False  # replace outputs of other programs
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The grid of a sequence, made finer or coarser with it: every coordinate of cell centres stays true."""
+"""Make the grid of a sequence finer or coarser with it: every coordinate of cell centres stays true."""
 
 from __future__ import annotations
 
@@ -86,7 +86,9 @@ def _map_values(coordinate: xr.DataArray, change: Callable[[np.ndarray], np.ndar
     if _is_turn(coordinate):
         straight = _unwrap(values)
         changed = change(straight)
-        return _wrap_like(changed, values) if np.nan_to_num(straight - values).any() else changed
+        if np.nan_to_num(straight - values).any():  # back into the turn that the file uses
+            changed = changed % 360 if np.nanmin(values) >= 0 else (changed + 180) % 360 - 180
+        return changed
     changed = change(values)
     if role_of(coordinate.name, coordinate.attrs) == "latitude" and np.nanmax(np.abs(values), initial=0) <= 90:
         return _before_the_pole(changed)
@@ -161,11 +163,6 @@ def _unwrap(longitude: np.ndarray) -> np.ndarray:
     middle = np.rad2deg(np.arctan2(np.sin(angle).sum(), np.cos(angle).sum()))
     near = (longitude - middle + 180) % 360 - 180 + middle
     return np.where(np.abs(longitude - middle) > 180, near, longitude)
-
-
-def _wrap_like(values: np.ndarray, original: np.ndarray) -> np.ndarray:
-    """Bring longitudes back into the turn that the file uses."""
-    return values % 360 if np.nanmin(original) >= 0 else (values + 180) % 360 - 180
 
 
 def _before_the_pole(latitude: np.ndarray) -> np.ndarray:

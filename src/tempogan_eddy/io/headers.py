@@ -1,4 +1,4 @@
-"""Read what a file holds without its frames: enough to find the files that continue each other.
+"""Read the header of a file, all but its frames: enough to find the files that continue each other.
 
 An archive is thousands of similar files. The first are opened in full. Each other is compared with these piece by
 piece; if only its times differ, it gets their header with its own times, in a fraction of the time. If anything else

@@ -117,7 +117,7 @@ def check_place(path: Path, kind: Kind, *, overwrite: bool = False, sources: Ite
     """Refuse a place that cannot be written to or holds anything but an earlier output of the same kind.
 
     Ask before a long computation; `written_aside` asks again before it renames. A symbolic link stays, and the output
-    takes the place of what it leads to.
+    takes the place of its target.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def _check_parent(path: Path, place: Path) -> None:
 
 
 def _check_type(path: Path, place: Path, kind: Kind) -> None:
-    """Refuse what no option makes replaceable: devices, links in a loop, a folder for a file or the reverse."""
+    """Refuse a place that no option makes replaceable: devices, links in a loop, a folder for a file or the reverse."""
     if kind.alike is None and place.is_dir():
         raise InputError(f"{path} is a folder; name a file.")
     if kind.alike is not None and place.is_file():

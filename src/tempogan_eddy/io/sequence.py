@@ -86,9 +86,9 @@ def as_sequence(
         raise InputError(f"{label} is empty: its shape is {dict(da.sizes)}.")
     conversion = kelvin_conversion(da.attrs.get("units", ""))
     if conversion is None:
-        told = f"the units {da.attrs['units']!r}" if "units" in da.attrs else "no units"
+        stated = f"the units {da.attrs['units']!r}" if "units" in da.attrs else "no units"
         raise InputError(
-            f"{label} has {told}; its attribute units must say K or degrees_Celsius "
+            f"{label} has {stated}; its attribute units must say K or degrees_Celsius "
             "(xarray: attrs['units']; a NetCDF file: ncatted -a units,VARIABLE,o,c,K FILE)."
         )
     if "time" not in da.coords or da["time"].dims != ("time",):
@@ -120,7 +120,7 @@ def has_dims(da: xr.DataArray) -> bool:
 
 
 def label_of(da: xr.DataArray, sequence: str | None = None) -> str:
-    """Return what messages call a DataArray: its storm, else its own name."""
+    """Return the name of a DataArray for messages: its storm, else its own name."""
     stated = da.attrs.get("sequence")
     named = stated if isinstance(stated, str | bytes | int | np.generic) else None
     return text_of(sequence or named or da.name or "the sequence")

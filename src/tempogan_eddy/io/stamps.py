@@ -10,7 +10,7 @@ name                                   time
 ``.AYYYYDDD.HHMM.``                    a day of the year behind one of the letters s, S, A, V, T, d, D, j, J
 ``goes13.YYYY.DDD.HHMMSS.``            GOES of NOAA CLASS
 ``_dYYYYMMDD_tHHMMSSt_``               VIIRS
-``_C_EUMT_*_*_*_start_end_``           Meteosat FCI: the first of two; what stands before is the creation
+``_C_EUMT_*_*_*_start_end_``           Meteosat FCI: the first of two; the one before is the creation
 ``DDMMMYYYY_HHMM``                     INSAT, ``25DEC2019_0900``
 ``YYYYMMDDHH[MM[SS[mmm]]]``            merged IR, HRIT, SEVIRI, FengYun, GK2A, Digital Typhoon
 ``YYYYMMDD[T_. -]HH[MM[SS]]``          Himawari, satpy, ARM, ISO basic; also ``HH:MM:SS``, ``HH_MM``, ``09h30``
@@ -191,7 +191,5 @@ def _hours_before_utc(name: str, match: re.Match[str]) -> float:
         digits = zone[1:].replace(":", "").ljust(4, "0")
         return int(digits[:2]) + int(digits[2:]) / 60
     if zone and zone not in ZONES:
-        raise InputError(
-            f"{name!r} tells its time in {zone}, which is not one zone; rename it in UTC, as YYYYMMDD_HHMM."
-        )
+        raise InputError(f"{name!r} has its time in {zone}, which is not one zone; rename it in UTC, as YYYYMMDD_HHMM.")
     return ZONES.get(zone, 0)

@@ -182,8 +182,8 @@ def _decimal_dates(values: np.ndarray, units: str, where: str | Path) -> np.ndar
     whole = np.isfinite(values).all() and (values == np.floor(values)).all()
     if not units and len(digits) == 1 and digits <= {10, 12, 14} and whole:
         return _spelled(values.astype(np.int64), units, where)
-    told = f"the units {units!r}" if units else "no units"
-    raise InputError(f"{where} has {told}; times need units such as 'hours since 1970-01-01'.")
+    stated = f"the units {units!r}" if units else "no units"
+    raise InputError(f"{where} has {stated}; times need units such as 'hours since 1970-01-01'.")
 
 
 def _spelled(numbers: np.ndarray, units: str, where: str | Path) -> np.ndarray:
