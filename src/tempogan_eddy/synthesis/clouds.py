@@ -108,7 +108,7 @@ def thin(storm: Storm, grid: Grid, strength: float, thickness: Field, hours: flo
     """Return the cloud after some hours of fall-out and, in the eye, of sinking air."""
     clearing = 9.0 * max(storm.severity * strength - 0.25, 0) * _eye(storm, grid)
     fallout = 1 / 11 + 0.14 * thickness / (1 + 0.2 * thickness)
-    evaporated = 0.025 * hours  # what is thin is gone soon: edges, not veils
+    evaporated = 0.025 * hours  # thin cloud vanishes soon: edges, not veils
     return np.maximum(thickness - evaporated, 0) * np.exp(-hours * (fallout + clearing))
 
 

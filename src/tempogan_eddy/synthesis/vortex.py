@@ -88,12 +88,7 @@ class Storm:
 
 
 def holland_wind(
-    radius_km: Field,
-    *,
-    deficit_hpa: float,
-    radius_of_maximum_wind_km: float,
-    holland_b: float,
-    latitude: float,
+    radius_km: Field, *, deficit_hpa: float, radius_of_maximum_wind_km: float, holland_b: float, latitude: float
 ) -> Field:
     """Return the gradient wind speed in m/s at some radii (Holland 1980, equation 5), 0 at the centre."""
     radius = np.maximum(radius_km, 1e-3)
