@@ -8,11 +8,9 @@ from pathlib import Path
 
 from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.ownership import Kind
-from tempogan_eddy.viewer.site import MAKER, Site, page_files
+from tempogan_eddy.viewer.site import INDEX, MAKER, SCENE, Site, page_files
 
 __all__ = ["SITE", "export_site"]
-
-INDEX = "data/index.json"
 
 
 def export_site(
@@ -37,17 +35,20 @@ def export_site(
         The folder holds something else, or cannot be written.
     """
     with written_aside(folder, SITE, overwrite=overwrite) as partial:
-        for name, (_, content) in page_files().items():
-            _write(partial / name, content)
-        _write(partial / INDEX, site.index())
-        for number in range(len(site.catalog.names)):
-            _write(partial / f"data/{number}/scene.json", site.scene(number))
+        for path in (*page_files(), INDEX, *(SCENE.format(number) for number in range(len(site.catalog.names)))):
+            _write(site, path, partial)
         frames = list(site.frames())
         for done, (number, frame, scene) in enumerate(frames, 1):
             for address in site.tiles_of_frame(number, frame, scene):
-                _write(partial / address.path(), site.tile(address) or b"")
+                _write(site, address.path(), partial)
             if on_frame:
                 on_frame(done, len(frames))
+
+
+def _write(site: Site, path: str, folder: Path) -> None:
+    _, content = site.answer(path) or ("", b"")
+    (folder / path).parent.mkdir(parents=True, exist_ok=True)
+    (folder / path).write_bytes(content)
 
 
 def _is_export(folder: Path) -> bool:
@@ -62,8 +63,3 @@ def _is_untouched(folder: Path) -> bool:
 
 
 SITE = Kind("an exported page", _is_untouched, _is_export)
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
