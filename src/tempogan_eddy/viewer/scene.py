@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -30,40 +30,18 @@ ORDER = ("lowres", "bicubic", "reconstructed", "sequence", "truth")
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture of a scene.
+    """One picture of a scene."""
 
-    Attributes
-    ----------
-    key : str
-        Name in addresses.
-    role : {"lowres", "bicubic", "reconstructed", "truth", "sequence"}
-        Kind of sequence.
-    title, note : str
-        Name and source, for people.
-    shape : tuple of int
-        Rows and columns.
-    scale : int
-        Pixels of the fine grid along a side of one of its pixels.
-    present : (T,) array of bool
-        Whether it has a frame at each time of the scene.
-    read : callable
-        Returns the frame (y, x), float32 kelvin, by number of the time and of the member; thread-safe.
-    members : tuple of str
-        Names of the members of an ensemble; empty for a plain sequence.
-    attrs : dict
-        Attributes of its file; empty for a computed panel.
-    """
-
-    key: str
-    role: str
-    title: str
+    key: str  # name in addresses
+    role: str  # one of `ORDER`
+    title: str  # for people, as the note, which names the source
     note: str
-    shape: tuple[int, int]
-    scale: int
-    present: NDArray[np.bool_]
-    read: Callable[[int, int], Kelvins]
-    members: tuple[str, ...] = ()
-    attrs: dict[Any, Any] = field(default_factory=dict)
+    shape: tuple[int, int]  # rows and columns
+    scale: int  # pixels of the fine grid along a side of one of its pixels
+    present: NDArray[np.bool_]  # (T,), whether it has a frame at each time of the scene
+    read: Callable[[int, int], Kelvins]  # a frame (y, x) by number of the time and of the member; thread-safe
+    members: tuple[str, ...] = ()  # names of the members of an ensemble
+    attrs: dict[Any, Any] = field(default_factory=dict)  # of its file
 
     @property
     def addresses(self) -> list[str]:
@@ -82,10 +60,8 @@ class Scene:
 
     def find(self, address: str) -> tuple[Panel, int] | None:
         """Return the panel and the number of the member at an address of `Panel.addresses`."""
-        return next(
-            ((panel, number) for panel in self.panels for number, own in enumerate(panel.addresses) if own == address),
-            None,
-        )
+        places = {own: (panel, number) for panel in self.panels for number, own in enumerate(panel.addresses)}
+        return places.get(address)
 
 
 def build_scene(
@@ -104,14 +80,13 @@ def build_scene(
 
     Parameters
     ----------
-    name : str
+    name
         Name of the storm.
     files : mapping of DataArray ([member, ]time, y, x)
-        Sequences by title. The first reconstruction, else the first, gives the times, to which the others are
-        matched.
+        Sequences by title. The first reconstruction, else the first, gives the times.
     truth, lowres : DataArray ([member, ]time, y, x), optional
         Sequences of these roles.
-    scale : int, optional
+    scale
         How many times finer than the lowres, if no file states it.
 
     Raises
@@ -131,17 +106,12 @@ def build_scene(
         made, rest = rest, {}
     elif not made and scale and len(rest) == 1:
         (truth,), rest = rest.values(), {}
-    inputs = [
-        *(
-            _Input("reconstructed", "Reconstructed" if len(made) == 1 else title, _made_by(da), da)
-            for title, da in made.items()
-        ),
-        *(_Input("sequence", title, str(da.attrs.get("source", "")), da) for title, da in rest.items()),
-        *([_Input("truth", "Truth", "the file given", truth)] if truth is not None else []),
-    ]
+    title = None if len(made) > 1 else "Reconstructed"
+    inputs = [_Input("reconstructed", title or own, _made_by(da), da) for own, da in made.items()]
+    inputs += [_Input("sequence", own, str(da.attrs.get("source", "")), da) for own, da in rest.items()]
+    inputs += [_Input("truth", "Truth", "the file given", truth)] if truth is not None else []
     scale = _scale(name, [one.data for one in inputs], lowres, scale)
-    if lowres is not None:
-        inputs.append(_Input("lowres", "Lowres", "the file given", lowres))
+    inputs += [_Input("lowres", "Lowres", "the file given", lowres)] if lowres is not None else []
     try:
         aligned, factors = align_grids([one.data for one in inputs], [one.title for one in inputs], scale)
     except InputError as error:
@@ -152,7 +122,7 @@ def build_scene(
     for one, da, factor in zip(inputs, aligned, factors, strict=True):
         same = sum(panel.role == one.role for panel in panels)
         key = f"{one.role}-{same + 1}" if same else one.role
-        panel = _panel(key, replace(one, data=da), factor * finer, main["time"].values)
+        panel = _panel(key, one._replace(data=da), factor * finer, main["time"].values)
         if one.role in ("truth", "lowres") and not panel.present.any():
             raise InputError(f"{name}: {one.title} has no frame at the times of the other files; name the same hours.")
         panels.append(panel)
@@ -162,8 +132,7 @@ def build_scene(
     return Scene(name, main, (rows * finer, columns * finer), tuple(panels))
 
 
-@dataclass(frozen=True)
-class _Input:
+class _Input(NamedTuple):
     """A sequence with the role, title and note of its panel."""
 
     role: str
