@@ -1,6 +1,6 @@
 // Buttons, menus and keys.
 
-import { showAbout } from "./about.js";
+import { showAbout } from "./facts.js";
 import { slideTo } from "./panels.js";
 import { faster, SPEEDS, step, toggle } from "./playback.js";
 import { change, panelOfRole, state } from "./state.js";

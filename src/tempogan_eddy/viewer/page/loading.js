@@ -1,4 +1,4 @@
-// Which tiles are wanted now, and when a frame is whole and may be shown.
+// Request the tiles of the frame, and show it once all of them have arrived.
 
 import { isAbsent, pathOf, referenceOf, state, visiblePanels } from "./state.js";
 import { address, has, want } from "./tiles.js";
@@ -6,17 +6,17 @@ import { levelOf, SIDE_BITS, tilesInView } from "./view.js";
 
 let complete = false;
 
-// Whether a tile that arrives belongs to the picture on the screen: one to come must not draw this one again.
+// Whether a tile that arrives belongs to the picture on the screen; tiles of the next frame must not redraw it.
 export const isPatchy = () => !complete && state.shown === state.frame;
 
-// Ask for what is lacking; true where the frame asked for is whole by now and is to be drawn at once.
+// Request missing tiles; return true once the requested frame is complete and must be drawn.
 export function updateTiles() {
   if (!state.scene || !state.size.width) return false;
   const needed = tilesOf(state.frame);
   const whole = needed.every(has);
   const exact = state.rested && !state.playing ? cursorTiles(state.frame) : [];
   const next = (state.frame + state.direction + state.scene.times.length) % state.scene.times.length;
-  // What comes next is fetched once nothing is lacking now.
+  // Fetch the next frame once this one is complete.
   want([...needed, ...exact, ...(whole && exact.every(has) ? tilesOf(next) : [])]);
   complete = whole;
   document.body.dataset.busy = String(!whole);
@@ -25,7 +25,7 @@ export function updateTiles() {
   return true;
 }
 
-// Panels on the screen and what is subtracted from them.
+// Panels on the screen and their references.
 function panelsNeeded() {
   const panels = visiblePanels();
   return new Set([...panels, ...panels.map(referenceOf).filter(Boolean)]);

@@ -1,10 +1,10 @@
-// What lies over the pictures: cross, storm centre, transect, kelvins written into large pixels.
+// Marks over the pictures: cross, storm centre, transect, kelvins written into large pixels.
 
 import { OUTSIDE, reader } from "./sample.js";
 import { panelOf, referenceOf, state } from "./state.js";
 import { STEPS } from "./colours.js";
 import { levelOf, toFine, toScreen } from "./view.js";
-import { spectrumRegion } from "./spectrum.js";
+import { spectrumRegion } from "./analysis.js";
 
 const LARGE = 44; // CSS pixels: there is room for a number
 
@@ -61,7 +61,7 @@ function centre(context) {
   outlined(context, () => {
     context.moveTo(x + 5, y);
     context.arc(x, y, 5, 0, 2 * Math.PI);
-    // The symbol of a tropical cyclone, which turns the other way south of the equator.
+    // The symbol of a tropical cyclone; it turns the other way south of the equator.
     const side = state.scene.track.center_lat[state.shown] < 0 ? -1 : 1;
     for (const end of [1, -1]) {
       context.moveTo(x - end * side * 5, y);

@@ -1,30 +1,24 @@
 // The kelvin under the cross, in every panel, and its difference from the truth.
 
-import { reader } from "./sample.js";
+import { PENDING, reader } from "./sample.js";
 import { panelOfRole, state } from "./state.js";
 import { STEPS } from "./colours.js";
 import { levelOf } from "./view.js";
 
-// {value in hundredths or a mark of sample.js, exact: false where it is the mean of a coarser level}
+// {value: hundredths or a mark of sample.js, exact: false for the mean of a coarser level} under a place.
 export function valueAt(panel, { x, y }) {
-  const at = (level) => {
+  const at = (one, level) => {
     const step = panel.scale * 2 ** level;
-    return reader(panel, state.shown, level)(Math.floor(y / step), Math.floor(x / step));
+    return reader(one, state.shown, level)(Math.floor(y / step), Math.floor(x / step));
   };
+  // In a panel of one level nothing coarser replaces a missing tile.
+  const value = at({ ...panel, levels: 1 }, 0);
+  if (value !== PENDING) return { value, exact: true };
   const level = levelOf(panel);
-  if (level === 0) return { value: at(0), exact: true };
-  const { fine, exact } = exactValue(panel, x, y);
-  return exact ? { value: fine, exact: true } : { value: at(level), exact: false };
+  return { value: at(panel, level), exact: level === 0 };
 }
 
-function exactValue(panel, x, y) {
-  // A panel of one level, so that nothing coarser stands in.
-  const only = { ...panel, levels: 1 };
-  const fine = reader(only, state.shown, 0)(Math.floor(y / panel.scale), Math.floor(x / panel.scale));
-  return { fine, exact: fine !== -2 };
-}
-
-export function kelvinText({ value, exact }) {
+function kelvinText({ value, exact }) {
   if (value === 0) return "missing";
   return value < 0 ? "" : `${exact ? "" : "≈ "}${(value / STEPS).toFixed(2)} K`;
 }

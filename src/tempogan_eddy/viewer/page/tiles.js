@@ -1,4 +1,4 @@
-// Tiles by address: fetched when wanted, given up when no longer wanted, the latest ones kept.
+// Tiles by address: fetch wanted ones, abort requests that are no longer wanted, keep the latest.
 
 const LIMIT = 192 * 2 ** 20; // bytes
 
@@ -28,7 +28,7 @@ export function get(key) {
   return tile;
 }
 
-// From now on these are wanted, in this order, and no others.
+// Want these addresses, in this order, and no others.
 export function want(addresses) {
   wanted = new Set(addresses);
   for (const [key, controller] of pending) if (!wanted.has(key)) controller.abort();
@@ -50,7 +50,7 @@ async function load(key) {
   }
 }
 
-// An address given up and wanted again has another controller by now.
+// An address that was aborted and is wanted again has another controller by now.
 function release(key, controller) {
   if (pending.get(key) === controller) pending.delete(key);
 }
