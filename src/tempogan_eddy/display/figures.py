@@ -21,6 +21,7 @@ from tempogan_eddy.evaluation.matching import RECONSTRUCTED, TRUTH, match
 from tempogan_eddy.evaluation.result import Evaluation
 from tempogan_eddy.io.align import pair_times, tolerance_between
 from tempogan_eddy.io.aside import written_aside
+from tempogan_eddy.io.member import member_names, select_member
 from tempogan_eddy.io.ownership import Kind, is_mark, mark
 from tempogan_eddy.kelvin import INFRARED_KELVIN
 
@@ -44,16 +45,18 @@ def save_crops(
     Parameters
     ----------
     truth, reconstructed, lowres, sensor_scale, time_tolerance
-        As for `evaluate`.
-    path : path
+        As for `evaluate`; of an ensemble it draws the first member.
+    path
         PNG to write.
-    time : datetime64, optional
-        Time of the frame; default the middle one. `Evaluation.example_time` is a good choice.
-    side : int
+    time
+        Time of the frame, such as `Evaluation.example_time`; default the middle one.
+    side
         Side of the crop in highres pixels.
-    overwrite : bool
+    overwrite
         Replace even a file that this package did not write.
     """
+    members = member_names(reconstructed)
+    reconstructed, lowres = select_member(reconstructed), None if lowres is None else select_member(lowres)
     matched = match(truth, {RECONSTRUCTED: reconstructed}, lowres, sensor_scale, time_tolerance)
     times = matched.times
     index = len(times) // 2
@@ -74,6 +77,8 @@ def save_crops(
     top, left, height, width = coldest_area(highres, side, matched.scale)
     crops = {name: frame[top : top + height, left : left + width] for name, frame in panels.items()}
     title = f"{matched.truth.attrs.get('sequence', '')}  {minute_text(times[index])} UTC"
+    if members:
+        title += f", member {members[0]}, the first of {len(members)}"
     return _draw_crops(crops, title, Path(path), overwrite)
 
 
