@@ -6,9 +6,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from tempogan_eddy.synthesis.grid import Grid
-from tempogan_eddy.synthesis.randomness import generator
-from tempogan_eddy.synthesis.vortex import AMBIENT_PRESSURE, Storm, holland_wind
+from tempogan_eddy.synthesis.grid import Grid, generator
+from tempogan_eddy.synthesis.vortex import AMBIENT_PRESSURE, Storm
 
 __all__ = ["SATELLITE", "storm_record"]
 
@@ -43,7 +42,8 @@ def storm_record(
     latitude, longitude = np.transpose([storm.travel(index * cadence_hours) for index in range(frames)])
     strength = [storm.strength(index * cadence_hours) for index in range(frames)]
     pressure = np.array([AMBIENT_PRESSURE - storm.deficit_hpa * part for part in strength])
-    wind = np.array([_largest_wind(storm, part) for part in strength])
+    radii = np.linspace(1, 300, 300)
+    wind = KNOTS * SURFACE_REDUCTION * np.array([storm.gradient_wind(radii, part).max() for part in strength])
     axis = (np.arange(grid.size) - (grid.size - 1) / 2) * grid.pixel_km
     described = {"units": "K", "standard_name": "brightness_temperature", "sequence": name}
     motion = {"units": "pixel", "long_name": "backward flow to the previous frame, right and down"}
@@ -65,15 +65,3 @@ def storm_record(
         },
         attrs={"title": "Synthetic tropical cyclone", "source": "tempogan-eddy synthesis", "seed": seed},
     )
-
-
-def _largest_wind(storm: Storm, strength: float) -> float:
-    """Return the wind of the best track in knots."""
-    profile = holland_wind(
-        np.linspace(1, 300, 300),
-        deficit_hpa=storm.deficit_hpa * strength,
-        radius_of_maximum_wind_km=storm.radius_of_maximum_wind_km,
-        holland_b=storm.holland_b,
-        latitude=storm.latitude,
-    )
-    return float(profile.max()) * KNOTS * SURFACE_REDUCTION

@@ -7,8 +7,7 @@ import xarray as xr
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.synthesis import advection, clouds
-from tempogan_eddy.synthesis.grid import Field, Grid
-from tempogan_eddy.synthesis.randomness import generator
+from tempogan_eddy.synthesis.grid import Field, Grid, generator
 from tempogan_eddy.synthesis.record import storm_record
 from tempogan_eddy.synthesis.turbulence import Eddies, Texture
 from tempogan_eddy.synthesis.vortex import Storm, cloud_top_wind
@@ -91,10 +90,8 @@ def simulate_storm(
         Seed of the storm.
     frames, size
         Number of frames, and of pixels along each side.
-    cadence_minutes
-        Time from frame to frame.
-    pixel_km
-        Distance from pixel to pixel.
+    cadence_minutes, pixel_km
+        Time from frame to frame, and distance from pixel to pixel.
     name, start
         Identifier of the storm (``YYYYNN``) and first time; by default both follow from the seed.
     on_frame
@@ -102,7 +99,7 @@ def simulate_storm(
 
     Returns
     -------
-    storm
+    xr.Dataset
         ``brightness_temperature (time, y, x)``, float32 kelvin rounded to 0.01 K, and
         ``flow (time, component, y, x)``, float32: the true flow from each frame back to the frame before, in
         pixels per cadence, x right and y down; 0 for the first frame.
@@ -112,7 +109,12 @@ def simulate_storm(
     InputError
         If a number is out of range.
     """
-    _check(frames=frames, size=size, cadence_minutes=cadence_minutes, pixel_km=pixel_km, seed=seed)
+    for key, number, least in (("seed", seed, 0), ("frames", frames, 1), ("size", size, 16)):
+        if number < least:
+            raise InputError(f"{key} is {number}: give {least} or more")
+    for key, value, most in (("cadence_minutes", cadence_minutes, 360), ("pixel_km", pixel_km, 40)):
+        if not 0 < value <= most:
+            raise InputError(f"{key} is {value}: give a number above 0 and up to {most}")
     grid, storm, cadence = Grid(size, pixel_km), Storm.draw(seed), cadence_minutes / 60
     simulation = _Simulation(seed, grid, storm)
     for _ in range(SPIN_UP_HOURS):
@@ -127,12 +129,3 @@ def simulate_storm(
         if on_frame is not None:
             on_frame(index + 1, frames)
     return storm_record(kelvin, flow, storm=storm, grid=grid, seed=seed, cadence_hours=cadence, name=name, start=start)
-
-
-def _check(*, frames: int, size: int, cadence_minutes: float, pixel_km: float, seed: int) -> None:
-    for key, number, least in (("seed", seed, 0), ("frames", frames, 1), ("size", size, 16)):
-        if number < least:
-            raise InputError(f"{key} is {number}: give {least} or more")
-    for key, value, most in (("cadence_minutes", cadence_minutes, 360), ("pixel_km", pixel_km, 40)):
-        if not 0 < value <= most:
-            raise InputError(f"{key} is {value}: give a number above 0 and up to {most}")
