@@ -86,19 +86,18 @@ def check(
 
     Parameters
     ----------
-    paths : sequence of str or Path
+    paths
         Files, folders and patterns.
-    format : str, optional
+    format
         Look for this format only.
-    cadence : str
-        Count windows at it and at each sequence's own.
-    tolerance : str, optional
-        How far times may be from the cadence; a tenth of it by default.
-    every_frame : bool
+    cadence, tolerance
+        Count windows at this cadence and at each sequence's own; times may differ from it by the tolerance, a tenth of
+        it by default.
+    every_frame
         Read all frames, not 50 of a sequence (fewer where there are more than 20 sequences).
-    options : mapping, optional
+    options
         Reader options as of `open_sequence`.
-    progress : callable, optional
+    progress
         Called with (sequence, frames done, frames in all).
 
     Raises
