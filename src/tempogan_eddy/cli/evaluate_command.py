@@ -80,7 +80,7 @@ def evaluate(
     sources = [*truth, *reconstructed, *others.values(), *(lowres or []), *([model] if model else [])]
     _check_outputs(json_file, csv_file, report, overwrite, sources)
     metrics = _named_metrics(chosen, report)
-    # A model that cannot be read fails before hours of scoring.
+    # A damaged model fails before hours of scoring.
     page = ReportPage(history(), model_facts(model) if model else {}, colours, credit) if report else None
     drawings = _Drawings(figures, overwrite, sources) if figures else None
     # JSON for a program stands alone on standard output.
