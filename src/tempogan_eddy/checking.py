@@ -86,17 +86,13 @@ def check(
 
     Parameters
     ----------
-    paths
-        Files, folders and patterns.
-    format
-        Look for this format only.
+    paths, format, options
+        Files, folders and patterns; look for this format only; reader options as of `open_sequence`.
     cadence, tolerance
         Count windows at this cadence and at each sequence's own; times may differ from it by the tolerance, a tenth of
         it by default.
     every_frame
         Read all frames, not 50 of a sequence (fewer where there are more than 20 sequences).
-    options
-        Reader options as of `open_sequence`.
     progress
         Called with (sequence, frames done, frames in all).
 

@@ -34,16 +34,8 @@ def describe_config(config: BaseModel) -> str:
 def describe_problems(error: ValidationError, model: type[BaseModel], name: str, overrides: Sequence[str] = ()) -> str:
     """Return every problem of a configuration with its file or override: one sentence, or a count and a line for each.
 
-    Parameters
-    ----------
-    error
-        Of the check of the configuration.
-    model
-        The checked model, for similar keys in place of unknown ones.
-    name
-        The file, for messages.
-    overrides
-        ``section.key=value`` texts that were applied to it.
+    The model suggests similar keys in place of unknown ones. The overrides are the ``section.key=value`` texts that
+    were applied to the file of this name.
     """
     found = error.errors()
     problems = [_problem(details, model, name, overrides) for details in found[:MOST_PROBLEMS]]

@@ -32,12 +32,8 @@ class _PlainLoader(yaml.SafeLoader):
 def parse_yaml(text: str) -> Any:
     """Return the value of a text in YAML, which includes JSON.
 
-    Raises
-    ------
-    yaml.YAMLError
-        It is not YAML.
-    ValueError
-        It has anchors, aliases or tags, is nested more than 32 deep, or has an invalid number, date or text.
+    Raise `yaml.YAMLError` if it is not YAML, and ValueError if it has anchors, aliases or tags, is nested more than 32
+    deep, or has an invalid number, date or text.
     """
     try:
         value = yaml.load(text, _PlainLoader)

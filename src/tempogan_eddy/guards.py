@@ -83,15 +83,9 @@ def warn_of_truth(frame: NDArray[np.floating]) -> None:
 class ValueGuard:
     """Warns once, of the first computed frame that has enough valid pixels, so that nothing is computed for it alone.
 
-    Parameters
-    ----------
-    kelvin_range
-        The kelvins that the model was trained on.
-    is_sharp
-        Whether the model's sensor keeps detail in the finest octave.
-    may_be_fine
-        Whether only the values can tell that the input is already fine: for a released model, whose grid is known, if
-        neither the grid spacing of the input nor its sensor model is.
+    `kelvin_range` is that of the model's training. `is_sharp` tells whether its sensor keeps detail in the finest
+    octave. `may_be_fine` tells whether only the values can show that the input is already fine: for a released model,
+    whose grid is known, if neither the grid spacing of the input nor its sensor model is.
     """
 
     def __init__(self, kelvin_range: tuple[float, float], is_sharp: bool, may_be_fine: bool) -> None:

@@ -26,14 +26,8 @@ Part = TypeVar("Part")
 class Registry(Mapping[str, Part], Generic[Part]):
     """Parts by name: those of this package, those of entry points, and those that were registered.
 
-    Parameters
-    ----------
-    kind : str
-        What messages call a part.
-    group : str
-        Of the entry points.
-    built_in : mapping
-        ``module:attribute`` by name.
+    `kind` names a part in messages, `group` is that of the entry points, and `built_in` holds ``module:attribute`` by
+    name.
     """
 
     def __init__(self, kind: str, group: str, built_in: Mapping[str, str]) -> None:
@@ -50,13 +44,7 @@ class Registry(Mapping[str, Part], Generic[Part]):
         return {entry.name: entry for entry in entry_points(group=self.group) if entry.name not in ours} | ours
 
     def register(self, name: str, part: Part) -> None:
-        """Add a part.
-
-        Raises
-        ------
-        ValueError
-            There is a part of this name already.
-        """
+        """Add a part; raise ValueError if there is a part of this name already."""
         if name in list(self):
             raise ValueError(f"There is a {self.kind} {name!r} already; choose another name.")
         self._registered[name] = part

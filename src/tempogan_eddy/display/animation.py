@@ -29,14 +29,12 @@ class Animation:
 
     Parameters
     ----------
-    film, palette
-        Panels and times to draw, and their colours.
+    film, palette, credit
+        Panels and times to draw, their colours, and the source of the data to print at the foot.
     width
         Largest width of a picture in pixels; pixels are enlarged by whole numbers, so a picture may be narrower.
     crop
         (top, left, height, width) in pixels of the finest panel; default the whole frame.
-    credit
-        Source of the data, printed at the foot.
 
     Raises
     ------

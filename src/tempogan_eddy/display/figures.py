@@ -40,18 +40,14 @@ def save_crops(
     side: int = 160,
     overwrite: bool = False,
 ) -> Path:
-    """Draw the input, bicubic, the reconstruction and the truth side by side around the coldest cloud.
+    """Draw the input, bicubic, the reconstruction and the truth side by side around the coldest cloud, as PNG.
 
     Parameters
     ----------
     truth, reconstructed, lowres, sensor_scale, time_tolerance
         As for `evaluate`; of an ensemble it draws the first member.
-    path
-        PNG to write.
-    time
-        Time of the frame, such as `Evaluation.example_time`; default the middle one.
-    side
-        Side of the crop in highres pixels.
+    time, side
+        Time of the frame, default the middle one; side of the crop in highres pixels.
     overwrite
         Replace even a file that this package did not write.
     """

@@ -39,19 +39,15 @@ class Film:
 def film_of(
     sequences: Sequence[xr.DataArray], labels: Sequence[str], every: int = 1, member: str | None = None
 ) -> Film:
-    """Put sequences side by side at their common times and on their common grid, by `io.align`.
+    """Put sequences side by side at their common times, which are those of the first, and on their common grid.
 
     Parameters
     ----------
     sequences : sequence of DataArray ([member, ]time, y, x)
         Kelvin. Coarser ones cover the same area with a whole number of times fewer pixels; finer ones may have
-        a few spare rows and columns that fill no coarse pixel. The film has the times of the first.
-    labels : sequence of str
-        One for each sequence.
-    every : int
-        Take only each n-th common time.
-    member : str, optional
-        Member of ensembles to show; default the first.
+        a few spare rows and columns that fill no coarse pixel.
+    labels, every, member
+        One label for each sequence; each n-th common time only; the member of ensembles to show, else the first.
 
     Raises
     ------

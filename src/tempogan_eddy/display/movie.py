@@ -36,13 +36,9 @@ def save_animation(
     Parameters
     ----------
     path
-        ``*.webp``, ``*.gif``, ``*.png`` (animated PNG) or ``*.mp4``.
-    fps
-        Pictures per second.
-    quality
-        Quality of WebP: 1 to 99, or 100 for exact colours.
-    overwrite
-        Replace even a file that this package did not write.
+        ``*.webp``, ``*.gif``, ``*.png`` (animated PNG) or ``*.mp4``; with `overwrite`, any file is replaced.
+    fps, quality
+        Pictures per second; quality of WebP: 1 to 99, or 100 for exact colours.
     on_frame
         Called with the number of pictures drawn so far.
 

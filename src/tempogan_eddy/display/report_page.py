@@ -108,13 +108,7 @@ class ReportPage:
         self.storms.insert(0, _storm(result))
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the page to a path that ends in ``.html``; with `overwrite`, replace any file.
-
-        Raises
-        ------
-        InputError
-            The file cannot be written, or is not a page.
-        """
+        """Write the page to a path that ends in ``.html``; with `overwrite`, replace any file."""
         path = Path(path)
         check_name(path, overwrite=overwrite)
         with written_aside(path, REPORT, overwrite=overwrite) as aside:

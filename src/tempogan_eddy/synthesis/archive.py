@@ -54,18 +54,11 @@ def synthesize(
         ``*.zarr`` for one Zarr store with a group for each storm, ``*.nc`` for a single storm, else a folder.
     storms, frames, size, seed
         Number of storms, of hourly frames in each, and of pixels along their sides; seed of the storms.
-    format
-        Format in the folder: ``netcdf`` (the default: a file for each storm), ``zarr``, ``png``
+    format, precision, overwrite
+        As for `save_sequence`, in the folder: ``netcdf`` (the default: a file for each storm), ``zarr``, ``png``
         (``typhoon_001/frame_001.png``) or ``digital-typhoon`` (a basin with its metadata).
-    precision, overwrite
-        As for `save_sequence`.
     on_frame
         Called with the name of a storm, its frames done and all its frames.
-
-    Raises
-    ------
-    InputError
-        If the format is unknown or contradicts the path, or another kind of file is in the way.
     """
     words: dict[str, Any] = {"-o": path, "--storms": storms, "--frames": frames, "--size": size, "--seed": seed}
     words |= {"--format": format} if format else {}

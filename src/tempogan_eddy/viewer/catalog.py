@@ -39,10 +39,7 @@ class Request:
 class Catalog:
     """Scenes by number.
 
-    Raises
-    ------
-    InputError
-        A file is missing or no sequence. Each of several scenes reports its errors when it is opened.
+    Raise `InputError` if a file is missing or no sequence; each of several scenes raises its errors when it is opened.
     """
 
     def __init__(self, request: Request) -> None:

@@ -16,23 +16,11 @@ __all__ = ["SITE", "export_site"]
 def export_site(
     site: Site, folder: Path, on_frame: Callable[[int, int], None] | None = None, *, overwrite: bool = False
 ) -> None:
-    """Write the page and all that it may request.
+    """Write the page and all that it may request into a folder: a new or empty one, or that of an older export.
 
-    Parameters
-    ----------
-    site : Site
-        Scenes to write.
-    folder : Path
-        New, empty, or an older export, which is replaced when the new one is complete.
-    on_frame : callable, optional
-        Called with the frames written and all frames.
-    overwrite : bool
-        Replace even an older export to which files were added.
-
-    Raises
-    ------
-    InputError
-        The folder holds something else, or cannot be written.
+    The older export is replaced when the new one is complete; one to which files were added needs `overwrite`. Call
+    `on_frame` with the frames written and all frames. Raise `InputError` if the folder holds something else or cannot
+    be written.
     """
     with written_aside(folder, SITE, overwrite=overwrite) as partial:
         for path in (*page_files(), INDEX, *(SCENE.format(number) for number in range(len(site.catalog.names)))):

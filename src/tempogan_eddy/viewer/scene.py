@@ -78,21 +78,8 @@ def build_scene(
     other file is a reconstruction; alone with a scale it is the truth. Without a lowres sequence the sensor model
     coarsens the truth, or else, if it is the area mean, the reconstruction, which keeps that mean.
 
-    Parameters
-    ----------
-    name
-        Name of the storm.
-    files : mapping of DataArray ([member, ]time, y, x)
-        Sequences by title. The first reconstruction, else the first, gives the times.
-    truth, lowres : DataArray ([member, ]time, y, x), optional
-        Sequences of these roles.
-    scale
-        How many times finer than the lowres, if no file states it.
-
-    Raises
-    ------
-    InputError
-        Grids do not match, or no time is common.
+    Sequences ([member, ]time, y, x) come by title; the first reconstruction, else the first, gives the times. The scale
+    is needed if no file states it. Raise `InputError` if grids do not match or no time is common.
     """
     files = dict(files)
     made = {title: da for title, da in files.items() if RECONSTRUCTED in da.attrs}

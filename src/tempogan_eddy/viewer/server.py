@@ -46,16 +46,9 @@ def listen(port: int) -> socket.socket:
 def serve(
     site: Site, listener: socket.socket, *, open_browser: bool = True, tell: Callable[[str], None] = print
 ) -> None:
-    """Serve until Ctrl-C or SIGTERM, which end it without an error.
+    """Serve a site on a socket from `listen` until Ctrl-C or SIGTERM, which end it without an error.
 
-    Parameters
-    ----------
-    site, listener
-        Scenes to serve, and a socket from `listen`.
-    open_browser
-        Whether to open the page in the user's browser.
-    tell
-        Called with the address.
+    Pass the address to `tell`, and open it in the user's browser if wanted.
     """
     address = f"http://{LOOPBACK}:{listener.getsockname()[1]}/"
     tell(address)
