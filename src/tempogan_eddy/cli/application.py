@@ -20,7 +20,6 @@ from tempogan_eddy.cli import (
     check_command,
     data_commands,
     evaluate_command,
-    export_command,
     model_commands,
     view_command,
 )
@@ -58,7 +57,7 @@ app.command()(model_commands.reconstruct)
 app.command()(evaluate_command.evaluate)
 app.command()(view_command.view)
 app.command()(animate_command.animate)
-app.command()(export_command.export)
+app.command()(model_commands.export)
 app.command()(data_commands.coarsen)
 app.command()(data_commands.pack)
 app.command()(data_commands.split)
