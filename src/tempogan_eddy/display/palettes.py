@@ -40,16 +40,11 @@ class Palette:
 
     def rgb(self, kelvin: NDArray[np.floating]) -> NDArray[np.uint8]:
         """Colour an array of any shape (...) in kelvin as uint8 (..., 3)."""
-        kelvin = np.asarray(kelvin, dtype=np.float64)
-        at = np.array([stop for stop, _ in self.stops], dtype=np.float64)
-        colours = np.array([colour for _, colour in self.stops], dtype=np.float64)
-        missing = np.isnan(kelvin)
-        inside = np.clip(np.where(missing, at[0], kelvin), at[0], at[-1])
-        # Of two stops at one kelvin this chooses the warm side, so no segment has length 0.
-        left = np.minimum(np.searchsorted(at, inside, side="right") - 1, len(at) - 2)
-        share = (inside - at[left]) / (at[left + 1] - at[left])
-        mixed = colours[left] + share[..., None] * (colours[left + 1] - colours[left])
-        return np.where(missing[..., None], self.missing, np.rint(mixed)).astype(np.uint8)
+        at = [stop for stop, _ in self.stops]
+        # Of two stops at one kelvin np.interp takes the latter, which has the warm side's colour.
+        mixed = [np.interp(kelvin, at, channel) for channel in zip(*(colour for _, colour in self.stops), strict=True)]
+        missing = np.isnan(kelvin)[..., None]
+        return np.where(missing, self.missing, np.rint(np.stack(mixed, axis=-1))).astype(np.uint8)
 
     def colormap(self, levels: int = 512) -> Colormap:
         """Return the palette for matplotlib, whose norm has to span `limits`."""
