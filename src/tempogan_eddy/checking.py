@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,8 +117,7 @@ def check(
             except InputError as error:
                 refused.append(Refused(str(stored.path), _reason(stored.path, error)))
                 continue
-            tell = None if progress is None else lambda done, total, name=name: progress(name, done, total)
-            seen = survey(sequence, frames=frames, progress=tell)
+            seen = survey(sequence, frames=frames, progress=progress and partial(progress, name))
             report_masked(sequence)
         sequences.append(_checked(name, stored, sequence, timing(sequence, cadence, tolerance), seen, broken, notes))
     if format is None:

@@ -23,7 +23,7 @@ from tempogan_eddy.cli import (
     model_commands,
     view_command,
 )
-from tempogan_eddy.cli.invocation import WORDS
+from tempogan_eddy.cli.files import WORDS
 from tempogan_eddy.terminal import messages, printable
 
 __all__ = ["app", "run"]

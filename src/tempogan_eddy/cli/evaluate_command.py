@@ -9,8 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from tempogan_eddy.cli import options
-from tempogan_eddy.cli.files import read_one_of, read_pairs
-from tempogan_eddy.cli.invocation import history
+from tempogan_eddy.cli.files import history, read_one_of, read_pairs
 from tempogan_eddy.cli.progress import frame_progress
 from tempogan_eddy.errors import InputError
 

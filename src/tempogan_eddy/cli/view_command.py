@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from tempogan_eddy.cli import options
-from tempogan_eddy.cli.invocation import history
+from tempogan_eddy.cli.files import history
 from tempogan_eddy.cli.progress import frame_progress
 
 __all__ = ["view"]

@@ -87,23 +87,17 @@ class Storm:
 
     def gradient_wind(self, radius_km: Field, strength: float) -> Field:
         """Return the gradient wind speed in m/s at some radii."""
-        deficit, widest = self.deficit_hpa * strength, self.radius_of_maximum_wind_km
         return holland_wind(
             radius_km,
-            deficit_hpa=deficit,
-            radius_of_maximum_wind_km=widest,
+            deficit_hpa=self.deficit_hpa * strength,
+            radius_of_maximum_wind_km=self.radius_of_maximum_wind_km,
             holland_b=self.holland_b,
             latitude=self.latitude,
         )
 
 
 def holland_wind(
-    radius_km: Field,
-    *,
-    deficit_hpa: float,
-    radius_of_maximum_wind_km: float,
-    holland_b: float,
-    latitude: float,
+    radius_km: Field, *, deficit_hpa: float, radius_of_maximum_wind_km: float, holland_b: float, latitude: float
 ) -> Field:
     """Return the gradient wind speed in m/s at some radii (Holland 1980, equation 5), 0 at the centre."""
     radius = np.maximum(radius_km, 1e-3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -93,25 +93,25 @@ def build_scene(
         made, rest = rest, {}
     elif not made and scale and len(rest) == 1:
         (truth,), rest = rest.values(), {}
-    title = None if len(made) > 1 else "Reconstructed"
-    inputs = [_Input("reconstructed", title or own, _made_by(da), da) for own, da in made.items()]
-    inputs += [_Input("sequence", own, str(da.attrs.get("source", "")), da) for own, da in rest.items()]
-    inputs += [_Input("truth", "Truth", "the file given", truth)] if truth is not None else []
-    scale = _scale(name, [one.data for one in inputs], lowres, scale)
-    inputs += [_Input("lowres", "Lowres", "the file given", lowres)] if lowres is not None else []
+    single = "Reconstructed" if len(made) == 1 else None
+    inputs = [("reconstructed", single or own, _made_by(da), da) for own, da in made.items()]
+    inputs += [("sequence", own, str(da.attrs.get("source", "")), da) for own, da in rest.items()]
+    inputs += [("truth", "Truth", "the file given", truth)] if truth is not None else []
+    scale = _scale(name, [da for *_, da in inputs], lowres, scale)
+    inputs += [("lowres", "Lowres", "the file given", lowres)] if lowres is not None else []
     try:
-        aligned, factors = align_grids([one.data for one in inputs], [one.title for one in inputs], scale)
+        aligned, factors = align_grids([da for *_, da in inputs], [title for _, title, *_ in inputs], scale)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
     rows, columns = max(da.shape[-2:] for da, factor in zip(aligned, factors, strict=True) if factor == 1)
-    finer = scale or 1 if all(one.role == "lowres" for one in inputs) else 1  # than the finest sequence is the grid
+    finer = scale or 1 if all(role == "lowres" for role, *_ in inputs) else 1  # than the finest sequence is the grid
     main, panels = aligned[0], list[Panel]()
-    for one, da, factor in zip(inputs, aligned, factors, strict=True):
-        same = sum(panel.role == one.role for panel in panels)
-        key = f"{one.role}-{same + 1}" if same else one.role
-        panel = _panel(key, one._replace(data=da), factor * finer, main["time"].values)
-        if one.role in ("truth", "lowres") and not panel.present.any():
-            raise InputError(f"{name}: {one.title} has no frame at the times of the other files; name the same hours.")
+    for (role, title, note, _), da, factor in zip(inputs, aligned, factors, strict=True):
+        same = sum(panel.role == role for panel in panels)
+        key = f"{role}-{same + 1}" if same else role
+        panel = _panel((key, role, title, note), da, factor * finer, main["time"].values)
+        if role in ("truth", "lowres") and not panel.present.any():
+            raise InputError(f"{name}: {title} has no frame at the times of the other files; name the same hours.")
         panels.append(panel)
     if scale:
         panels += _computed(panels, next(iter(made.values())).attrs if made else {}, scale)
@@ -119,18 +119,8 @@ def build_scene(
     return Scene(name, main, (rows * finer, columns * finer), tuple(panels))
 
 
-class _Input(NamedTuple):
-    """A sequence with the role, title and note of its panel."""
-
-    role: str
-    title: str
-    note: str
-    data: xr.DataArray
-
-
-def _panel(key: str, one: _Input, scale: int, times: NDArray[np.datetime64]) -> Panel:
+def _panel(names: tuple[str, str, str, str], da: xr.DataArray, scale: int, times: NDArray[np.datetime64]) -> Panel:
     """Return a sequence as a panel, matched by time; of frames with equal times it uses the first."""
-    da = one.data
     numbers = _numbers(times, da["time"].values)
     members = tuple(member_names(da))
     plain = [da.isel({MEMBER: number}) for number in range(len(members))] or [da]
@@ -141,7 +131,7 @@ def _panel(key: str, one: _Input, scale: int, times: NDArray[np.datetime64]) -> 
             return np.asarray(readers[member].frame(int(numbers[time])), np.float32)
 
     shape = (da.sizes["y"], da.sizes["x"])
-    return Panel(key, one.role, one.title, one.note, shape, scale, numbers >= 0, read, members, dict(da.attrs))
+    return Panel(*names, shape, scale, numbers >= 0, read, members, dict(da.attrs))
 
 
 def _numbers(times: NDArray[np.datetime64], own: NDArray[np.datetime64]) -> NDArray[np.intp]:
