@@ -1,6 +1,5 @@
 """Pictures of a film: panels with labels, the time, a legend in kelvin."""
 
-from collections.abc import Iterator
 from functools import cache, cached_property
 from math import ceil
 
@@ -72,14 +71,12 @@ class Animation:
         self.shown = self._panel_size(width)
         across = 2 * self._px(MARGIN) + self.columns * (self.shown[1] + self._px(GAP)) - self._px(GAP)
         down = self._px(HEADER) + self.rows * (self._px(LABEL) + self.shown[0] + self._px(GAP)) - self._px(GAP)
+        self._foot = self._px(FOOTER) + (self._px(CREDIT) if credit else 0)  # legend and credit
         down += self._foot
         self.size = (across + across % 2, down + down % 2)  # video formats need even sides
 
     def __len__(self) -> int:
         return len(self.film.times)
-
-    def __iter__(self) -> Iterator[Image.Image]:
-        return (self.picture(number) for number in range(len(self)))
 
     def picture(self, number: int) -> Image.Image:
         """Draw one time, as RGB."""
@@ -160,11 +157,6 @@ class Animation:
         if room >= wide:
             return height * (room // wide), wide * (room // wide)
         return max(1, round(height * room / wide)), room
-
-    @property
-    def _foot(self) -> int:
-        """Height of the legend and the credit, below the panels."""
-        return self._px(FOOTER) + (self._px(CREDIT) if self.credit else 0)
 
     def _px(self, length: float) -> int:
         return round(length * self.unit)

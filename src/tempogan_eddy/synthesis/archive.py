@@ -18,8 +18,7 @@ from tempogan_eddy.io.names import listed
 from tempogan_eddy.io.open import find_sequences
 from tempogan_eddy.io.ownership import Kind, check_place, hdf5_is_ours, mark_attributes
 from tempogan_eddy.registry import FORMATS
-from tempogan_eddy.synthesis.record import SATELLITE
-from tempogan_eddy.synthesis.storm import simulate_storm
+from tempogan_eddy.synthesis.storm import SATELLITE, simulate_storm
 
 __all__ = ["synthesize"]
 

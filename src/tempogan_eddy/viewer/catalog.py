@@ -45,15 +45,11 @@ class Catalog:
     def __init__(self, request: Request) -> None:
         self.request = request
         self._groups = self._find()
+        self.names = list(self._groups)
         self._scenes: dict[int, Scene] = {}
         self._lock = threading.Lock()
-        if len(self._groups) == 1:
+        if len(self.names) == 1:
             self.scene(0)
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the storms."""
-        return list(self._groups)
 
     def scene(self, number: int) -> Scene:
         """Open the storm of this number; IndexError where there is none."""

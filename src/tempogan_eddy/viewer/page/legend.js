@@ -2,7 +2,7 @@
 
 import { drawLine, fitCanvas, niceTicks } from "./chart.js";
 import { css, differenceStops, mix, panelColour, STEPS } from "./colours.js";
-import { valueAt } from "./readout.js";
+import { valueAt } from "./facts.js";
 import { referenceOf, state, visiblePanels } from "./state.js";
 
 const CELSIUS = 273.15;

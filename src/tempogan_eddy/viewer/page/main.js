@@ -3,12 +3,11 @@
 import { drawTransect, scheduleSpectrum } from "./analysis.js";
 import { setDifferences } from "./colours.js";
 import { attachControls, modes, offerModes, updateControls } from "./controls.js";
-import { updateFacts } from "./facts.js";
+import { updateFacts, updateReadout } from "./facts.js";
 import { drawLegend } from "./legend.js";
 import { arrange, build, drawAllMarks, drawImages, watchSize } from "./panels.js";
 import { pause } from "./playback.js";
 import { watchRest } from "./pointer.js";
-import { updateReadout } from "./readout.js";
 import { change, state, subscribe } from "./state.js";
 import { isPatchy, listen, updateTiles } from "./tiles.js";
 import { drawTimeline } from "./timeline.js";
