@@ -83,24 +83,14 @@ def check(
     options: Mapping[str, Any] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Report:
-    """Check everything that paths hold, and go on after files that cannot be read.
+    """Check everything that paths (files, folders, patterns) hold, and go on after files that cannot be read.
 
-    Parameters
-    ----------
-    paths, format, options
-        Files, folders and patterns; look for this format only; reader options as of `open_sequence`.
-    cadence, tolerance
-        Count windows at this cadence and at each sequence's own; times may differ from it by the tolerance, a tenth of
-        it by default.
-    every_frame
-        Read all frames, not 50 of a sequence (fewer where there are more than 20 sequences).
-    progress
-        Called with (sequence, frames done, frames in all).
+    Look for one format only, if given. Count windows at the cadence and at each sequence's own; times may differ from
+    it by the tolerance, a tenth of it by default. Read all frames, or 50 of a sequence (fewer where there are more than
+    20 sequences). The options are those of `open_sequence`; the progress is called with (sequence, frames done, frames
+    in all).
 
-    Raises
-    ------
-    InputError
-        A path does not exist, or the cadence or tolerance is no time span.
+    Raise `InputError` if a path does not exist, or the cadence or tolerance is no time span.
     """
     roots = expand(paths)
     if cadence != NATIVE:

@@ -24,22 +24,13 @@ MARGIN, GAP, HEADER, LABEL, FOOTER, CREDIT = 22, 12, 54, 28, 62, 24
 
 
 class Animation:
-    """Pictures of a film over time.
+    """Pictures of a film over time, at most this wide; pixels are enlarged by whole numbers.
 
-    Parameters
-    ----------
-    film, palette, credit
-        Panels and times to draw, their colours, and the source of the data to print at the foot.
-    width
-        Largest width of a picture in pixels; pixels are enlarged by whole numbers, so a picture may be narrower.
-    crop
-        (top, left, height, width) in pixels of the finest panel; default the whole frame.
+    The crop (top, left, height, width), in pixels of the finest panel, is the whole frame by default. The credit, the
+    source of the data, is printed at the foot.
 
-    Raises
-    ------
-    InputError
-        If the crop lies outside the frame, the width leaves no room for the panels, or a label or the credit has
-        letters that the built-in font lacks.
+    Raise `InputError` if the crop lies outside the frame, the width leaves no room for the panels, or a label or the
+    credit has letters that the built-in font lacks.
     """
 
     def __init__(

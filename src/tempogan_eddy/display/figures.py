@@ -42,14 +42,9 @@ def save_crops(
 ) -> Path:
     """Draw the input, bicubic, the reconstruction and the truth side by side around the coldest cloud, as PNG.
 
-    Parameters
-    ----------
-    truth, reconstructed, lowres, sensor_scale, time_tolerance
-        As for `evaluate`; of an ensemble it draws the first member.
-    time, side
-        Time of the frame, default the middle one; side of the crop in highres pixels.
-    overwrite
-        Replace even a file that this package did not write.
+    Sequences, scale and tolerance are as for `evaluate`; of an ensemble it draws the first member. The time is that of
+    the frame, by default the middle one; the side is that of the crop in highres pixels. With `overwrite` it replaces
+    even a file that this package did not write.
     """
     members = member_names(reconstructed)
     reconstructed, lowres = select_member(reconstructed), None if lowres is None else select_member(lowres)

@@ -41,18 +41,11 @@ def film_of(
 ) -> Film:
     """Put sequences side by side at their common times, which are those of the first, and on their common grid.
 
-    Parameters
-    ----------
-    sequences : sequence of DataArray ([member, ]time, y, x)
-        Kelvin. Coarser ones cover the same area with a whole number of times fewer pixels; finer ones may have
-        a few spare rows and columns that fill no coarse pixel.
-    labels, every, member
-        One label for each sequence; each n-th common time only; the member of ensembles to show, else the first.
+    Sequences ([member, ]time, y, x) are in kelvin. Coarser ones cover the same area with a whole number of times fewer
+    pixels; finer ones may have a few spare rows and columns that fill no coarse pixel. Give one label for each; take
+    only each n-th common time; show this member of ensembles, else the first.
 
-    Raises
-    ------
-    InputError
-        If no time is common, the grids do not belong together, or there is no such member.
+    Raise `InputError` if no time is common, the grids do not belong together, or there is no such member.
     """
     if member is not None and not any(map(member_names, sequences)):
         raise InputError(f"No input has members, so there is no member {member!r}; leave it out (--member).")

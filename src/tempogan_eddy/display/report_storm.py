@@ -46,11 +46,11 @@ def spectrum_chart(evaluation: Evaluation) -> Markup | None:
 def error_charts(evaluation: Evaluation) -> list[Markup]:
     """Return RMSE and bias by the true brightness temperature, with their intervals."""
     charts = []
-    for quantity in ("rmse", "bias"):
+    for quantity, name in (("rmse", "RMSE"), ("bias", "bias")):
         axes = page_axes(500, 320)
         draw_errors(axes, error_by_kelvin(evaluation), quantity)
-        title = f"{'RMSE' if quantity == 'rmse' else quantity} of every method by true brightness temperature"
-        charts.append(svg_of(axes, f"{title}, {evaluation.storm}"))
+        title = f"{name} of every method by true brightness temperature, {evaluation.storm}"
+        charts.append(svg_of(axes, title))
     return charts
 
 
