@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from tempogan_eddy.config_text import describe_problems
-from tempogan_eddy.config_yaml import parse_yaml
+from tempogan_eddy.config_text import describe_problems, parse_yaml
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.cadence import NATIVE, parse_duration
 from tempogan_eddy.io.json_text import read_bounded

@@ -13,33 +13,6 @@ from tempogan_eddy.registry import FORMATS, SENSORS
 if TYPE_CHECKING:
     from tempogan_eddy.config import Config
 
-__all__ = [
-    "ColourName",
-    "Colours",
-    "ConfigPath",
-    "Credit",
-    "Exact",
-    "Format",
-    "FormatName",
-    "Input",
-    "InputFormat",
-    "Json",
-    "Output",
-    "Overrides",
-    "Overwrite",
-    "Packed",
-    "Scale",
-    "SensorName",
-    "Storm",
-    "Time",
-    "TimeFrom",
-    "Variable",
-    "model_names",
-    "one_of",
-    "precision_name",
-    "settings",
-]
-
 DEFAULT_CONFIG = Path("configs/config.json")
 
 if TYPE_CHECKING:
@@ -132,14 +105,7 @@ def settings(
 ) -> Config:
     """Return the configuration of a command: the file named, else configs/config.json, else the defaults.
 
-    Parameters
-    ----------
-    config, overrides
-        As given on the command line.
-    data
-        Takes the place of ``training.data_root``.
-    variable, time_from
-        Take the place of ``data.variable`` and ``data.time_from``.
+    The data take the place of ``training.data_root``, the other options those of the same name in ``data``.
     """
     from tempogan_eddy.config import load_config
 
