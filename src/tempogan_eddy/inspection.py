@@ -71,7 +71,7 @@ def model_facts(path: Path) -> Facts:
         "scale": f"x{model.scale}",
         "sensor model": {"kind": sensor.kind, **sensor.parameters, "noise_kelvin": sensor.noise_kelvin},
         "kelvin range": f"{low:g} to {high:g} K",
-        "LR consistency": model.generator.lr_consistency,
+        "LR consistency": network.lr_consistency or network.projection,
         "cadence": model.config.get("data", {}).get("cadence", "not recorded"),
     }
     return facts | model.metadata

@@ -128,6 +128,13 @@ class Model:
         """Whether it adapts to the sensor, with `for_sensor`."""
         return isinstance(self.generator, ConditionedGenerator)
 
+    @property
+    def plain(self) -> Generator:
+        """The generator of one sensor; of a model that adapts, the one for its own."""
+        generator = self.for_sensor().generator
+        assert isinstance(generator, Generator)
+        return generator
+
     def for_sensor(self, sensor: SensorModel | None = None) -> Model:
         """Return the model of one sensor: a plain generator, and the projection onto what this sensor measured.
 

@@ -88,7 +88,8 @@ class SeparableSensor(SensorModel):
         if missing.any():
             lowres = torch.where(missing, self.see(highres), lowres)
         measured = to_radiance(lowres, self.wavelength) - OFFSET
-        values = values + correction(values, measured, *self._axes(lowres), self.regularisation)
+        rows, columns = self._axes(lowres)
+        values = values + correction(values, measured, rows, columns, self.regularisation)
         return to_brightness(values + OFFSET, self.wavelength)
 
     def _axes(self, lowres: Tensor) -> list[Axis]:
