@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -23,11 +24,13 @@ def coarsen(
     scale: Annotated[
         int | None, typer.Option(min=2, max=64, help="How many times coarser; else as configured.")
     ] = None,
-    sensor: Annotated[options.SensorName | None, typer.Option(help="Sensor model; else as configured.")] = None,
+    sensor: options.Sensor = None,
     sigma: Annotated[
-        float | None, typer.Option(min=0.01, help="Gaussian only: standard deviation in fine pixels.")
+        float | None, typer.Option(help="Of a gaussian sensor: standard deviation in fine pixels, in place of its own.")
     ] = None,
-    noise: Annotated[float | None, typer.Option(min=0, help="Standard deviation of added noise, K.")] = None,
+    noise: Annotated[
+        float | None, typer.Option(help="Standard deviation of added noise, K, in place of that of the sensor.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
     storm: options.Storm = None,
     time: options.Time = None,
@@ -45,16 +48,12 @@ def coarsen(
     from tempogan_eddy.dataset.sensor import SensorModel
 
     precision = options.precision_name(packed, exact)
-    checked = options.settings(config, overrides, variable=variable, time_from=time_from)
-    sequence = read(source, storm, time, input_format, checked.data)
-    configured = checked.sensor
-    model = SensorModel(
-        sensor or configured.kind,
-        checked.scale if scale is None else scale,
-        configured.sigma if sigma is None else sigma,
-        configured.noise_kelvin if noise is None else noise,
-        **(configured.parameters if sensor in (None, configured.kind) else {}),
+    checked = options.settings(config, overrides, sensor=sensor, variable=variable, time_from=time_from)
+    given = {"scale": scale, "sigma": sigma, "noise_kelvin": noise}
+    model = replace(
+        SensorModel.from_config(checked), **{name: value for name, value in given.items() if value is not None}
     )
+    sequence = read(source, storm, time, input_format, checked.data)
     lowres = model.coarsen(sequence, seed)
     write(lowres, output, format, "coarsening", precision=precision, overwrite=overwrite)
 

@@ -18,6 +18,7 @@ def train(
     data: Annotated[
         list[Path] | None, typer.Option(help="Data instead of training.data_root (may be repeated).")
     ] = None,
+    sensor: options.Sensor = None,
     variable: options.Variable = None,
     time_from: options.TimeFrom = None,
     config: options.ConfigPath = None,
@@ -29,7 +30,7 @@ def train(
     from tempogan_eddy.training.checkpoint import find_checkpoint, load_checkpoint, refuse_earlier_run
     from tempogan_eddy.training.trainer import TempoGANTrainer
 
-    checked = options.settings(config, overrides, data, variable=variable, time_from=time_from)
+    checked = options.settings(config, overrides, data, sensor=sensor, variable=variable, time_from=time_from)
     # Before data are read, which can take minutes.
     folder = Path(checked.training.checkpoint_dir)
     if resume:

@@ -148,6 +148,12 @@ class SensorModel:
         sensor = config.sensor
         return SensorModel(sensor.kind, config.scale, sensor.sigma, sensor.noise_kelvin, **sensor.parameters)
 
+    def section(self) -> dict[str, Any]:
+        """Return the section ``sensor`` of a configuration that `from_config` reads as this sensor."""
+        own = self.parameters
+        sigma = {"sigma": own.pop("sigma")} if "sigma" in own else {}
+        return {"kind": self.kind, **sigma, "noise_kelvin": self.noise_kelvin, "parameters": own}
+
     @classmethod
     def from_attributes(cls, attrs: Mapping[Any, Any], scale: int) -> SensorModel:
         """Return the sensor that `attributes` describe; the area mean where they name none."""

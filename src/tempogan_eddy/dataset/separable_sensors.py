@@ -208,7 +208,8 @@ class BicubicSensor(SeparableSensor):
 
     def kernel(self) -> Tensor:
         """Return the cubic kernel of Keys (1981), a = -0.5, stretched by the scale."""
-        offsets = torch.arange(4 * self.scale, dtype=torch.float64) - (4 * self.scale - 1) / 2
+        length = 4 * self.scale + self.scale % 2  # odd around the central pixel of an odd block
+        offsets = torch.arange(length, dtype=torch.float64) - (length - 1) / 2
         weights = _keys(offsets / self.scale)
         return (weights / weights.sum()).float()
 
