@@ -39,9 +39,7 @@ FIGURES = ("crops", "dial", "errors", "profiles", "reliability", "spectra")
 def write_model(path, seed, tails=1, **metadata):
     """A network whose learned branch is random and not zero."""
     conditioned = {"conditioned": True, "tails": tails} if tails == 2 else {}
-    config = load_config(
-        {"model": {"n_residual_blocks": 1, "channels": 8, "discriminator_channels": 8, **conditioned}}
-    )
+    config = load_config({"model": {"n_residual_blocks": 1, "channels": 8, "discriminator_channels": 8, **conditioned}})
     torch.manual_seed(seed)
     generator = build_generator(config)
     torch.nn.init.normal_(generator.get_parameter("generator.tail.weight" if conditioned else "tail.weight"), std=1e-2)

@@ -161,9 +161,7 @@ class Model:
         network = self.specification.network.model_copy(
             update={"kind": Generator.kind, "lr_consistency": consistent, "tails": 1}
         )
-        stated = SensorConfig(
-            kind=sensor.kind, sigma=sensor.sigma, noise_kelvin=sensor.noise_kelvin, parameters=sensor.parameters
-        )
+        stated = SensorConfig.model_validate(sensor.section())
         specification = self.specification.model_copy(update={"network": network, "sensor": stated})
         return replace(self, generator=generator, specification=specification)
 

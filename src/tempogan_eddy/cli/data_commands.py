@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -49,10 +49,9 @@ def coarsen(
 
     precision = options.precision_name(packed, exact)
     checked = options.settings(config, overrides, sensor=sensor, variable=variable, time_from=time_from)
-    given = {"scale": scale, "sigma": sigma, "noise_kelvin": noise}
-    model = replace(
-        SensorModel.from_config(checked), **{name: value for name, value in given.items() if value is not None}
-    )
+    given: dict[str, Any] = {"scale": scale, "sigma": sigma, "noise_kelvin": noise}
+    given = {name: value for name, value in given.items() if value is not None}
+    model = replace(SensorModel.from_config(checked), **given)
     sequence = read(source, storm, time, input_format, checked.data)
     lowres = model.coarsen(sequence, seed)
     write(lowres, output, format, "coarsening", precision=precision, overwrite=overwrite)

@@ -119,9 +119,7 @@ def settings(
     variable: str | None = None,
     time_from: TimeName | None = None,
 ) -> Config:
-    """Return the configuration of a command: the file named, else configs/config.json, else the defaults.
-
-    """
+    """Return the configuration of a command: the file named, else configs/config.json, else the defaults."""
     from tempogan_eddy.config import SensorConfig, load_config
 
     checked = load_config(config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None), overrides)

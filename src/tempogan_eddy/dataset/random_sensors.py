@@ -59,7 +59,8 @@ def _random(rng: np.random.Generator, scale: int) -> SeparableSensor:
     if kind != "gaussian":
         width = float(rng.uniform(0.25, 2.2) if kind == "box" else rng.uniform(0.4, 1.8))
     # Wider footprints than these blur all detail away.
-    widths: dict[str, Any] = {"width": width, "fwhm": fwhm, "width_x": min(width * stretch, 2.4), "fwhm_x": min(fwhm * stretch, 2.0)}
+    widths: dict[str, Any] = {"width": width, "fwhm": fwhm}
+    widths |= {"width_x": min(width * stretch, 2.4), "fwhm_x": min(fwhm * stretch, 2.0)}
     return (GaussianSensor if kind == "gaussian" else BoxSensor)(
         "gaussian" if kind == "gaussian" else "box", scale, **parameters, **widths
     )

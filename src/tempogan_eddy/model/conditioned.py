@@ -74,7 +74,9 @@ class ConditionedGenerator(nn.Module):
 
         shallow = features = layer(generator.head, frames - 0.5)
         for block in generator.blocks:
-            features = features + layer(block.second, functional.relu(layer(block.first, features)))
+            first: Any = block.first
+            second: Any = block.second
+            features = features + layer(second, functional.relu(layer(first, features)))
         residual = layer(generator.tail, shallow + layer(generator.body, features))
         return torch.cat([generator.combine(frames, part) for part in residual.chunk(self.tails, dim=1)], dim=1)
 
@@ -97,6 +99,7 @@ class ConditionedGenerator(nn.Module):
         film = self._scales_and_shifts(description[None].to(self.modulations.weight))
         for target, source, (scales, shifts) in zip(_layers(folded), self._layers, film, strict=True):
             weight = source.weight * scales[0][:, None, None, None]
+            assert source.bias is not None
             bias = source.bias * scales[0] + shifts[0]
             if source is ours.tail and self.tails == 2:
                 (mean, sharp), (mean_bias, sharp_bias) = weight.chunk(2), bias.chunk(2)
