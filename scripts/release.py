@@ -3,9 +3,9 @@
     python scripts/release.py [--runs weights] [--detail 1]
 
 Takes the best models of ``RUNS/faithful`` and ``RUNS/eddy`` as `make weights` leaves them, writes the package's
-``src/tempogan_eddy/released/*.safetensors``, with the discriminators of ``eddy`` for fine-tuning, and ``docs/training/*.csv`` (one row an epoch, with
-``missed_max_rmse`` 1 where its RMSE was above the bound). Paths of the machine
-they were trained on are left out.
+``src/tempogan_eddy/released/*.safetensors``, with the discriminators of ``eddy`` for fine-tuning, and
+``docs/training/*.csv`` (one row an epoch, with ``missed_max_rmse`` 1 where its RMSE was above the bound). Paths of the
+machine they were trained on are left out.
 """
 
 from __future__ import annotations
