@@ -69,6 +69,9 @@ class ModelConfig(_Section):
     conditioned: bool = Field(
         False, description="the generator adapts to the sensor: one model for many, with the projection of each"
     )
+    tails: Literal[1, 2] = Field(
+        1, description="conditioned generators: 2 make the mean of what fits beside the sharp frame, to mix them"
+    )
     lr_consistency: bool = Field(
         True, description="project the output so that its block mean is the input (area sensor only)"
     )
@@ -93,9 +96,7 @@ class ModelConfig(_Section):
 class SensorConfig(_Section):
     """How a high-resolution frame becomes the low-resolution frame of a coarser instrument."""
 
-    kind: SensorKind = Field(
-        "area", description="area mean, antialiased bicubic, or gaussian modulation transfer function"
-    )
+    kind: SensorKind = Field("area", description="shape of the footprint: docs/sensors.md")
     sigma: float = Field(2.0, gt=0, le=32, description="gaussian only: standard deviation in HR pixels")
     noise_kelvin: float = Field(0.0, ge=0, le=20, description="standard deviation of added noise, K")
     parameters: dict[str, float | str] = Field(
@@ -209,6 +210,9 @@ class TrainingConfig(_Section):
     start_from: str | None = Field(
         None, description="a model (.safetensors or .pth) whose generator the training begins with"
     )
+    warm_up: int = Field(
+        200, ge=0, description="with start_from and new discriminators: steps that train only these, before the rest"
+    )
     teacher: str | None = Field(
         None,
         description="a model trained on content alone, whose frames stand for the truth in the content loss: they are "
@@ -225,6 +229,7 @@ class TrainingConfig(_Section):
     content_distance: Literal["l1", "l2"] = Field(
         "l1", description="content loss: l1 leads to the median of what fits, l2 to the mean, with the least RMSE"
     )
+    lambda_mean: float = Field(1.0, ge=0, description="model.tails = 2: weight of the squared error of the mean frame")
     lambda_adv_s: float = Field(0.001, ge=0, description="weight of the spatial adversarial loss")
     lambda_adv_t: float = Field(0.001, ge=0, description="weight of the temporal adversarial loss")
     align_windows: bool = Field(

@@ -55,7 +55,8 @@ def warn_of_input(sequence: xr.DataArray, model: Model) -> ValueGuard:
     if is_made:
         log.warning("The input is itself a reconstruction, whose detail was not measured; expect a worse result")
     released, sensor = is_released(model.name), model.sensor
-    for key, trained in sensor.attributes().items():
+    adapted = model.specification.network.projection
+    for key, trained in ({} if adapted else sensor.attributes()).items():
         seen = sequence.attrs.get(key)
         if seen is not None and seen != trained:
             log.warning(

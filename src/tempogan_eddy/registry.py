@@ -100,6 +100,7 @@ SENSORS: Registry[type[SensorModel]] = Registry(
         "bicubic": "tempogan_eddy.dataset.separable_sensors:BicubicSensor",
         "box": "tempogan_eddy.dataset.separable_sensors:BoxSensor",
         "gaussian": "tempogan_eddy.dataset.separable_sensors:GaussianSensor",
+        "nearest": "tempogan_eddy.dataset.separable_sensors:NearestSensor",
     },
 )
 """Classes of sensor models by kind."""

@@ -21,6 +21,8 @@ KEYS = {
     "model.n_residual_blocks": "network.blocks",
     "model.channels": "network.channels",
     "model.lr_consistency": "network.lr_consistency",
+    "model.conditioned": "network.projection",
+    "model.tails": "network.tails",
     "model.upsample_factor": "scale",
     "sensor": "sensor",
     "data.kelvin_range": "kelvin_range",
@@ -43,12 +45,18 @@ class NetworkSpecification(_Part):
         Residual blocks and feature channels.
     lr_consistency
         Whether the output is projected so that its block mean is the input.
+    projection
+        Whether the output is projected onto the frames that the sensor sees as the input.
+    tails
+        1, or 2 for the mean and the sharp frame.
     """
 
     kind: str = "residual"
     blocks: int = Field(ge=1, le=128)
     channels: int = Field(ge=4, le=1024)
     lr_consistency: bool
+    projection: bool = False
+    tails: Literal[1, 2] = 1
 
 
 class Specification(_Part):
@@ -81,7 +89,12 @@ class Specification(_Part):
         # LR consistency holds for the area sensor only.
         consistent = model.lr_consistency and SensorModel.from_config(config).keeps_block_mean
         network = NetworkSpecification(
-            kind=kind, blocks=model.n_residual_blocks, channels=model.channels, lr_consistency=consistent
+            kind=kind,
+            blocks=model.n_residual_blocks,
+            channels=model.channels,
+            lr_consistency=consistent,
+            projection=model.conditioned,
+            tails=model.tails,
         )
         return cls(network=network, scale=config.scale, sensor=config.sensor, kelvin_range=config.data.kelvin_range)
 

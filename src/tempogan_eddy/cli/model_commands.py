@@ -63,8 +63,9 @@ def reconstruct(
     ] = Path("eddy"),
     detail: Annotated[
         float | None,
-        typer.Option(help="With eddy: from 0 (faithful) to 1 (all the tempoGAN adds); `info eddy` prints its default."),
+        typer.Option(help="With eddy: from 0 (the mean frame) to 1 (the sharp one); `info eddy` prints its default."),
     ] = None,
+    sensor: options.Sensor = None,
     storm: options.Storm = None,
     time: options.Time = None,
     variable: options.Variable = None,
@@ -108,6 +109,7 @@ def reconstruct(
     highres = rebuild(
         sequence,
         loaded,
+        sensor=sensor,
         valid_kelvin=data.valid_kelvin,
         tile=tile,
         device=device,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["FWHM", "Axis", "Kernel", "axis_of", "footprint", "matrix_of", "modulation"]
+__all__ = ["FWHM", "Axis", "Kernel", "axis_of", "correction", "footprint", "matrix_of", "modulation", "stack_axes"]
 
 Kernel = tuple[float, ...]
 """Weights of ``scale`` + 2 k highres pixels around the centre of a lowres pixel, sum 1."""
@@ -68,7 +69,7 @@ def modulation(kernel: Kernel, scale: int, frequencies: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Axis:
-    """A along one axis, for ``n`` lowres pixels, in float64.
+    """A along one axis, for ``n`` lowres pixels, as the projection needs it; float32, with any leading dimensions.
 
     Attributes
     ----------
@@ -76,15 +77,34 @@ class Axis:
         A; rows at the ends are scaled to sum 1.
     values, vectors : (n,) and (n, n)
         Eigenvalues and eigenvectors (in columns) of A A^T.
+    spread : (n * scale, n)
+        A^T times the eigenvectors.
     """
 
     matrix: Tensor
     values: Tensor
     vectors: Tensor
+    spread: Tensor
 
-    def to(self, device: torch.device) -> Axis:
-        """Return the same on a device."""
-        return Axis(*(part.to(device) for part in (self.matrix, self.values, self.vectors)))
+    def map(self, change: Callable[[Tensor], Tensor]) -> Axis:
+        """Return the same with every tensor changed."""
+        return Axis(*(change(getattr(self, field.name)) for field in fields(self)))
+
+
+def stack_axes(axes: Sequence[Axis]) -> Axis:
+    """Return axes of one size as one, with a dimension in front."""
+    return Axis(*(torch.stack([getattr(axis, field.name) for axis in axes]) for field in fields(Axis)))
+
+
+def correction(highres: Tensor, lowres: Tensor, rows: Axis, columns: Axis, regularisation: Tensor | float) -> Tensor:
+    """Return A^T (A A^T + lambda)^-1 (y - A x) for x (..., H, W) and y (..., h, w).
+
+    A is the product of its matrices along y and x, so in their eigenvectors A A^T is diagonal: no more is needed than
+    two products of the size of x.
+    """
+    error = rows.vectors.mT @ lowres @ columns.vectors - rows.spread.mT @ highres @ columns.spread
+    gains = rows.values[..., :, None] * columns.values[..., None, :] + regularisation
+    return rows.spread @ (error / gains) @ columns.spread.mT
 
 
 @lru_cache(1 << 13)
@@ -92,7 +112,7 @@ def axis_of(kernel: Kernel, scale: int, size: int) -> Axis:
     """Return A along an axis of ``size`` lowres pixels."""
     matrix = matrix_of(kernel, scale, size, 0)
     values, vectors = torch.linalg.eigh(matrix @ matrix.mT)
-    return Axis(matrix, values.clamp(min=0), vectors)
+    return Axis(matrix, values.clamp(min=0), vectors, matrix.mT @ vectors).map(Tensor.float)
 
 
 def matrix_of(kernel: Kernel, scale: int, size: int, margin: int) -> Tensor:

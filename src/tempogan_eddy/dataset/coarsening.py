@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, Unpack, overload
 
@@ -24,8 +25,8 @@ class Options(TypedDict, total=False):
     """Keyword options of `coarsen`, which it describes."""
 
     sensor: str
-    sigma: float
-    noise_kelvin: float
+    sigma: float | None
+    noise_kelvin: float | None
     seed: int
     kelvin: bool
     variable: str | None
@@ -41,8 +42,8 @@ def coarsen(
     scale: int = 4,
     *,
     sensor: str = "area",
-    sigma: float = 2.0,
-    noise_kelvin: float = 0.0,
+    sigma: float | None = None,
+    noise_kelvin: float | None = None,
     seed: int = 0,
     kelvin: bool = False,
     variable: str | None = None,
@@ -59,12 +60,10 @@ def coarsen(
     scale : int
         How many times coarser, 2 to 64.
     sensor : str
-        How the instrument sees: ``area``, ``bicubic``, ``gaussian``, or a kind that another package adds; see
-        `SensorModel`.
-    sigma : float
-        Gaussian only: standard deviation in fine pixels.
-    noise_kelvin : float
-        Standard deviation of added noise, K.
+        How the instrument sees: a preset (``seviri``) or a form (``gaussian,fwhm=1.0,noise=0.3``); see
+        `SensorModel.parse`.
+    sigma, noise_kelvin : float, optional
+        In place of those of the sensor: standard deviation of a gaussian in fine pixels, and of added noise, K.
     seed : int
         Decides the noise.
     kelvin, variable, valid_kelvin
@@ -82,8 +81,9 @@ def coarsen(
     """
     if not isinstance(scale, int | np.integer) or not 2 <= scale <= LARGEST_SCALE:
         raise InputError(f"The scale must be a whole number from 2 to {LARGEST_SCALE}, not {scale!r}.")
-    if not sigma > 0 or not noise_kelvin >= 0:
-        raise InputError(f"sigma must be above 0 and noise_kelvin at least 0, not {sigma!r} and {noise_kelvin!r}.")
-    model = SensorModel(sensor, int(scale), sigma, noise_kelvin)
+    given = {"sigma": sigma, "noise_kelvin": noise_kelvin}
+    model = replace(
+        SensorModel.parse(sensor, int(scale)), **{name: value for name, value in given.items() if value is not None}
+    )
     held = adapt(sequence, kelvin=kelvin, variable=variable, valid_kelvin=valid_kelvin, ensembles=True)
     return held.restore(model.coarsen(held.sequence, seed), scale)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -22,6 +23,7 @@ from tempogan_eddy.dataset.radiance import (
     to_brightness,
     to_radiance,
 )
+from tempogan_eddy.dataset.sensor_text import as_text, parse_sensor
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import coarsen_grid
 from tempogan_eddy.io.resolution import rescaled
@@ -30,13 +32,18 @@ from tempogan_eddy.registry import SENSORS
 if TYPE_CHECKING:
     from tempogan_eddy.specification import Specification
 
-__all__ = ["SensorModel"]
+__all__ = ["SensorModel", "within"]
 
 # Typical error, K, of the frames that a projection corrects; the unit of lambda.
 ERROR_KELVIN = 3.0
 
 # Values carry at least this rounding, K. Without it modes that a blurred sensor hardly sees would amplify it.
 ROUNDING_KELVIN = 0.0005
+
+
+def within(default: Any, least: float, most: float) -> Any:
+    """Return a numeric parameter of a sensor: its default, or a value from ``least`` to ``most``."""
+    return field(default=default, metadata={"limits": (least, most)})
 
 
 @dataclass(frozen=True)
@@ -71,12 +78,12 @@ class SensorModel:
 
     kind: str = "area"
     scale: int = 4
-    sigma: float = 2.0
-    noise_kelvin: float = 0.0
-    wavelength: float = 0.0
-    quantum: float = 0.0
-    cold_quantum: float = 0.0
-    bits: int = 0
+    sigma: float = within(2.0, 0.01, 256)
+    noise_kelvin: float = within(0.0, 0, 20)
+    wavelength: float = within(0.0, 3, 16)
+    quantum: float = within(0.0, 0, 20)
+    cold_quantum: float = within(0.0, 0, 20)
+    bits: int = within(0, 4, 16)
 
     uses_sigma: ClassVar[bool] = False
 
@@ -95,6 +102,46 @@ class SensorModel:
         made: Any = object.__new__(chosen)
         return made
 
+    def __post_init__(self) -> None:
+        """Check the parameters that have limits, and turn them into the types of their defaults.
+
+        Raises
+        ------
+        InputError
+            A value is no number or beyond its limits, or there are bits but no wavelength.
+        """
+        for entry in fields(self):
+            value, limits = getattr(self, entry.name), entry.metadata.get("limits")
+            if limits is None or value is entry.default:
+                continue
+            whole = isinstance(entry.default, int)
+            usable = isinstance(value, Real) and (value == entry.default or limits[0] <= value <= limits[1])
+            if not usable or (whole and value != int(value)):
+                wanted = f"{'whole ' * whole}number from {limits[0]:g} to {limits[1]:g}"
+                raise InputError(f"The sensor {self.kind} cannot have {entry.name} = {value!r}; give a {wanted}.")
+            object.__setattr__(self, entry.name, int(value) if whole else float(value))
+        if self.bits and not self.wavelength:
+            raise InputError(f"The sensor {self.kind} has bits, which are counts of radiance; give its wavelength too.")
+
+    @classmethod
+    def parse(cls, text: str, scale: int = 4) -> SensorModel:
+        """Return the sensor that a text states: ``seviri``, ``gaussian,fwhm=1.0,noise=0.3``, ``gridsat,noise=0.2``.
+
+        Parameters
+        ----------
+        text
+            A preset or a kind, and ``key=value`` parts; docs/sensors.md lists them.
+        scale
+            How many times coarser the lowres grid is.
+
+        Raises
+        ------
+        InputError
+            A name, key or value is not known or not usable.
+        """
+        kind, parameters = parse_sensor(text)
+        return SensorModel(kind, scale, **parameters)
+
     @classmethod
     def from_config(cls, config: Config | Specification) -> SensorModel:
         """Return the sensor that a configuration or the specification of a model file describes."""
@@ -103,13 +150,21 @@ class SensorModel:
 
     @classmethod
     def from_attributes(cls, attrs: Mapping[Any, Any], scale: int) -> SensorModel:
-        """Return the sensor without noise that `attributes` describe; the area mean where they name none."""
+        """Return the sensor that `attributes` describe; the area mean where they name none."""
         kind = str(attrs.get("sensor_model", "area"))
-        names = {entry.name for entry in fields(SENSORS[kind])} - {"kind", "scale", "noise_kelvin"}
+        names = {entry.name for entry in fields(SENSORS[kind])} - {"kind", "scale"}
         stated = {name: attrs[key] for name in names if (key := f"sensor_model_{name}") in attrs}
         if not stated.get("sigma"):  # of another kind, or of an early release
             stated.pop("sigma", None)
         return SensorModel(kind, scale, **stated)
+
+    @property
+    def text(self) -> str:
+        """The text that `parse` reads as this sensor, whatever its scale."""
+        noise = {"noise_kelvin": self.noise_kelvin} if self.noise_kelvin else {}
+        common = {entry.name for entry in fields(SensorModel)} - {"sigma"}
+        stated = sorted((self.parameters | noise).items(), key=lambda item: item[0] in common)  # widths first
+        return as_text(self.kind, dict(stated))
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -127,6 +182,7 @@ class SensorModel:
         """Return the attributes of a file that describe the sensor that saw it."""
         return {
             "sensor_model": self.kind,
+            "sensor_model_text": self.text,
             "sensor_model_scale": self.scale,
             "sensor_model_sigma": 0.0,
             "sensor_model_noise_kelvin": self.noise_kelvin,

@@ -7,13 +7,13 @@ projecting cost a few matrix products on any device.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor
 
-from tempogan_eddy.dataset.axis import Kernel, axis_of, matrix_of, modulation
+from tempogan_eddy.dataset.axis import Axis, Kernel, axis_of, correction, matrix_of, modulation, stack_axes
 from tempogan_eddy.dataset.missing import MINIMUM_SEEN
 from tempogan_eddy.dataset.radiance import to_brightness, to_radiance
 from tempogan_eddy.dataset.sensor import SensorModel
@@ -57,22 +57,18 @@ class SensorBatch:
     ----------
     description : (B, DESCRIPTION)
         For the network.
-    rows, columns : (B, h, H) and (B, w, W)
-        A along y and x.
-    row_vectors, column_vectors : (B, h, h) and (B, w, w)
-        Eigenvectors of A A^T along each axis, in columns.
-    weights : (B, h, w)
-        1 over the eigenvalues of A A^T + lambda.
+    rows, columns
+        A along y and x, with B in front.
+    regularisation : (B, 1, 1)
+        Lambda of the projection.
     wavelength : (B,)
         In micrometres; 0 averages kelvin.
     """
 
     description: Tensor
-    rows: Tensor
-    columns: Tensor
-    row_vectors: Tensor
-    column_vectors: Tensor
-    weights: Tensor
+    rows: Axis
+    columns: Axis
+    regularisation: Tensor
     wavelength: Tensor
 
     def __getitem__(self, samples: slice) -> SensorBatch:
@@ -84,7 +80,8 @@ class SensorBatch:
         return self._map(lambda part: part.to(device))
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> SensorBatch:
-        return SensorBatch(*(change(getattr(self, field.name)) for field in fields(self)))
+        parts = (change(part) for part in (self.regularisation, self.wavelength))
+        return SensorBatch(change(self.description), self.rows.map(change), self.columns.map(change), *parts)
 
     def repeat(self, count: int) -> SensorBatch:
         """Return each sensor ``count`` times in a row, for the frames of a window."""
@@ -92,17 +89,11 @@ class SensorBatch:
 
     def project(self, highres: Tensor, lowres: Tensor) -> Tensor:
         """Return frames (B, 1, H, W) in kelvin that the sensors see as (B, 1, h, w), as `SensorModel.project`."""
-        radiance, measured = self._radiance(highres[:, 0]), self._radiance(lowres[:, 0])
-        error = measured - OFFSET - self.rows @ (radiance - OFFSET) @ self.columns.mT
-        spectrum = (self.row_vectors.mT @ error @ self.column_vectors) * self.weights
-        correction = (self.rows.mT @ self.row_vectors) @ spectrum @ (self.column_vectors.mT @ self.columns)
-        return self._brightness(radiance + correction)[:, None]
-
-    def _radiance(self, kelvin: Tensor) -> Tensor:
-        return _each_wavelength(kelvin, self.wavelength, to_radiance)
-
-    def _brightness(self, radiance: Tensor) -> Tensor:
-        return _each_wavelength(radiance, self.wavelength, to_brightness)
+        values, measured = (
+            _each_wavelength(frames[:, 0], self.wavelength, to_radiance) - OFFSET for frames in (highres, lowres)
+        )
+        values = values + correction(values, measured, self.rows, self.columns, self.regularisation)
+        return _each_wavelength(values + OFFSET, self.wavelength, to_brightness)[:, None]
 
 
 def _each_wavelength(frames: Tensor, wavelength: Tensor, convert: Callable[[Tensor, float], Tensor]) -> Tensor:
@@ -136,21 +127,14 @@ class SensorBank:
     def batch(self, numbers: Tensor, height: int, width: int) -> SensorBatch:
         """Return the sensors of these numbers (B,), for frames of (height, width) lowres pixels."""
         chosen = [self.sensors[number] for number in numbers.tolist()]
-        rows = [axis_of(sensor.kernels[0], self.scale, height) for sensor in chosen]
-        columns = [axis_of(sensor.kernels[1], self.scale, width) for sensor in chosen]
-        weights = [
-            1 / (row.values[:, None] * column.values + sensor.regularisation)
-            for row, column, sensor in zip(rows, columns, chosen, strict=True)
-        ]
-        return SensorBatch(
-            self.descriptions[numbers],
-            torch.stack([axis.matrix for axis in rows]).float(),
-            torch.stack([axis.matrix for axis in columns]).float(),
-            torch.stack([axis.vectors for axis in rows]).float(),
-            torch.stack([axis.vectors for axis in columns]).float(),
-            torch.stack(weights).float(),
-            torch.tensor([sensor.wavelength for sensor in chosen]),
+        rows, columns = (
+            stack_axes([axis_of(sensor.kernels[axis], self.scale, size) for sensor in chosen])
+            for axis, size in enumerate((height, width))
         )
+        regularisation, wavelength = (
+            torch.tensor([getattr(sensor, name) for sensor in chosen]) for name in ("regularisation", "wavelength")
+        )
+        return SensorBatch(self.descriptions[numbers], rows, columns, regularisation.view(-1, 1, 1), wavelength)
 
     def see(self, frames: Tensor, inside: Tensor, numbers: Tensor, seeds: Sequence[int]) -> Tensor:
         """See each sample by the sensor of its number, with noise and rounding.

@@ -5,18 +5,22 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tempogan_eddy.dataset.axis import FWHM, Axis, Kernel, axis_of, footprint
+from tempogan_eddy.dataset.axis import FWHM, Axis, Kernel, axis_of, correction, footprint
 from tempogan_eddy.dataset.missing import MINIMUM_SEEN
 from tempogan_eddy.dataset.radiance import to_brightness, to_radiance
-from tempogan_eddy.dataset.sensor import SensorModel
+from tempogan_eddy.dataset.sensor import SensorModel, within
 from tempogan_eddy.device import exact_convolutions
 
-__all__ = ["AreaSensor", "BicubicSensor", "BoxSensor", "GaussianSensor", "SeparableSensor"]
+__all__ = ["AreaSensor", "BicubicSensor", "BoxSensor", "GaussianSensor", "NearestSensor", "SeparableSensor"]
+
+# No projection depends on lowres pixels farther away than this.
+FARTHEST = 32
 
 # Deviations from a constant lose less to rounding than kelvins do.
 OFFSET = 250.0
@@ -42,6 +46,20 @@ class SeparableSensor(SensorModel):
         reach = (max(map(len, self.kernels)) - self.scale) // 2
         return math.ceil(reach / self.scale) * self.scale
 
+    @cached_property
+    def halo(self) -> int:
+        """Lowres pixels around a tile on which its projection depends, to a ten-thousandth."""
+        size = 2 * FARTHEST + 1
+        reach = 0
+        for kernel in self.kernels:
+            axis = axis_of(kernel, self.scale, size)
+            # The response of the highres frame to one lowres pixel in the middle.
+            response = axis.spread @ (axis.vectors[FARTHEST] / (axis.values + math.sqrt(self.regularisation)))
+            seen = response.abs().unflatten(0, (size, self.scale)).amax(dim=1)
+            far = (torch.arange(size) - FARTHEST).abs()[seen > 1e-4 * seen.max()]
+            reach = max(reach, int(far.max()))
+        return reach + self.margin // self.scale
+
     def see(self, frames: Tensor, inside: Tensor | None = None) -> Tensor:
         """See highres frames; missing pixels have no weight, so the valid ones make the lowres pixel."""
         height, width = frames.shape[-2:]
@@ -60,28 +78,23 @@ class SeparableSensor(SensorModel):
 
     def adjoint(self, lowres: Tensor) -> Tensor:
         """Apply the transpose of A to lowres frames (..., h, w): (..., H, W)."""
-        rows, columns = (axis.matrix.to(lowres) for axis in self._axes(lowres))
-        return rows.mT @ lowres @ columns
+        rows, columns = self._axes(lowres)
+        return rows.matrix.mT @ lowres @ columns.matrix
 
     def project(self, highres: Tensor, lowres: Tensor) -> Tensor:
-        """Return x + A^T (A A^T + lambda)^-1 (y - A x), with lambda from the noise.
-
-        A is the product of a matrix for rows and one for columns, so the eigenvectors of A A^T along each axis are all
-        that is needed.
-        """
-        radiance, measured = to_radiance(highres, self.wavelength), to_radiance(lowres, self.wavelength)
-        seen = to_radiance(self.see(highres), self.wavelength)
-        error = (measured - seen).nan_to_num(0.0).double()
-        rows, columns = self._axes(lowres)
-        spectrum = rows.vectors.mT @ error @ columns.vectors
-        spectrum = spectrum / (rows.values[:, None] * columns.values + self.regularisation)
-        correction = (rows.matrix.mT @ rows.vectors) @ spectrum @ (columns.vectors.mT @ columns.matrix)
-        return to_brightness(radiance + correction.to(highres.dtype), self.wavelength)
+        """Return x + A^T (A A^T + lambda)^-1 (y - A x), with lambda from the noise."""
+        values = to_radiance(highres, self.wavelength) - OFFSET
+        missing = lowres.isnan()
+        if missing.any():
+            lowres = torch.where(missing, self.see(highres), lowres)
+        measured = to_radiance(lowres, self.wavelength) - OFFSET
+        values = values + correction(values, measured, *self._axes(lowres), self.regularisation)
+        return to_brightness(values + OFFSET, self.wavelength)
 
     def _axes(self, lowres: Tensor) -> list[Axis]:
         """Return A along y and x for frames of this size, on their device."""
         return [
-            axis_of(kernel, self.scale, size).to(lowres.device)
+            axis_of(kernel, self.scale, size).map(lambda part: part.to(lowres))
             for kernel, size in zip(self.kernels, lowres.shape[-2:], strict=True)
         ]
 
@@ -112,12 +125,12 @@ class BoxSensor(SeparableSensor):
         How far the footprint lies below and to the right of the centre of its lowres pixel, in lowres pixels.
     """
 
-    width: float = 1.0
-    fwhm: float = 0.0
-    phase: float = 0.0
-    width_x: float | None = None
-    fwhm_x: float | None = None
-    phase_x: float | None = None
+    width: float = within(1.0, 0, 8)
+    fwhm: float = within(0.0, 0, 8)
+    phase: float = within(0.0, -1, 1)
+    width_x: float | None = within(None, 0, 8)
+    fwhm_x: float | None = within(None, 0, 8)
+    phase_x: float | None = within(None, -1, 1)
 
     @cached_property
     def kernels(self) -> tuple[Kernel, Kernel]:
@@ -143,7 +156,12 @@ class GaussianSensor(BoxSensor):
     """A gaussian footprint, cut off at four standard deviations; ``sigma`` gives its width where ``fwhm`` is 0."""
 
     uses_sigma = True
-    width: float = 0.0
+    width: float = within(0.0, 0, 8)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters of the kind; ``sigma`` only where it decides."""
+        return {name: value for name, value in super().parameters.items() if name != "sigma" or not self.fwhm}
 
     @property
     def _sigma(self) -> float:
@@ -172,6 +190,15 @@ class AreaSensor(SeparableSensor):
 
     def _sample(self, frames: Tensor) -> Tensor:
         return functional.avg_pool2d(frames, self.scale)
+
+
+@dataclass(frozen=True)
+class NearestSensor(SeparableSensor):
+    """One highres pixel a block: the central one, and at even scales the one below and to the right of the centre."""
+
+    def kernel(self) -> Tensor:
+        """Return a weight of 1 for that pixel."""
+        return torch.eye(self.scale)[self.scale // 2]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ Layer", AAAI 2018. Scales and shifts follow a convolution directly, so for one s
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -24,41 +24,45 @@ HIDDEN = 64
 class ConditionedGenerator(nn.Module):
     """G for many sensors.
 
+    With two tails it makes two frames of the same features: the mean of what fits, and a sharp one. A frame between
+    them in output space is what one tail with weights between theirs makes, so the interpolation costs nothing.
+
     Parameters
     ----------
     description
         Numbers that describe a sensor.
     n_residual_blocks, upsample_factor, channels
         As `Generator`.
+    tails
+        1, or 2 for the mean and the sharp frame.
     """
 
     kind = "conditioned"
 
     def __init__(
-        self, description: int, n_residual_blocks: int = 8, upsample_factor: int = 4, channels: int = 32
+        self, description: int, n_residual_blocks: int = 8, upsample_factor: int = 4, channels: int = 32, tails: int = 1
     ) -> None:
         super().__init__()
-        self.upsample_factor = upsample_factor
-        self.generator = Generator(1, 1, n_residual_blocks, upsample_factor, channels, lr_consistency=False)
+        self.tails = tails
+        self.generator = Generator(1, tails, n_residual_blocks, upsample_factor, channels, lr_consistency=False)
         self.embedding = nn.Sequential(nn.Linear(description, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, HIDDEN), nn.SiLU())
-        self.modulations = nn.Linear(HIDDEN, 2 * sum(layer.out_channels for layer in self._layers(self.generator)))
+        self.modulations = nn.Linear(HIDDEN, 2 * sum(layer.out_channels for layer in self._layers))
         nn.init.zeros_(self.modulations.weight)
         nn.init.zeros_(self.modulations.bias)
 
-    @staticmethod
-    def _layers(generator: Generator) -> list[nn.Conv2d]:
-        """Return the convolutions whose output is scaled and shifted, in the order of the forward pass."""
-        blocks = [layer for block in generator.blocks for layer in (block.first, block.second)]
-        return [generator.head, *blocks, generator.body, generator.tail]
+    @property
+    def _layers(self) -> list[nn.Conv2d]:
+        """The convolutions whose output is scaled and shifted, in the order of the forward pass."""
+        return _layers(self.generator)
 
     def _scales_and_shifts(self, description: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Return the scale, around 1, and the shift of each layer: (B, C) each."""
-        sizes = [layer.out_channels for layer in self._layers(self.generator) for _ in range(2)]
+        sizes = [layer.out_channels for layer in self._layers for _ in range(2)]
         parts = self.modulations(self.embedding(description)).split(sizes, dim=-1)
         return [(1 + scale, shift) for scale, shift in zip(parts[::2], parts[1::2], strict=True)]
 
     def forward(self, frames: Tensor, description: Tensor) -> Tensor:
-        """Map scaled frames (B, 1, h, w), each seen by the sensor of its description (B, D), to (B, 1, H, W)."""
+        """Map scaled frames (B, 1, h, w), each seen by the sensor of its description (B, D), to (B, tails, H, W)."""
         generator = self.generator
         film = iter(self._scales_and_shifts(description))
 
@@ -71,14 +75,47 @@ class ConditionedGenerator(nn.Module):
         for block in generator.blocks:
             features = features + layer(block.second, functional.relu(layer(block.first, features)))
         residual = layer(generator.tail, shallow + layer(generator.body, features))
-        return generator.combine(frames, residual)
+        return torch.cat([generator.combine(frames, part) for part in residual.chunk(self.tails, dim=1)], dim=1)
 
     @torch.no_grad()
-    def folded(self, description: Tensor) -> Generator:
-        """Return the generator for one sensor, described by (D,), with scales and shifts folded into its weights."""
-        generator = copy.deepcopy(self.generator)
+    def folded(self, description: Tensor, detail: float = 1.0, lr_consistency: bool = False) -> Generator:
+        """Return the generator for one sensor, with scales and shifts folded into its weights.
+
+        Parameters
+        ----------
+        description
+            (D,), of the sensor.
+        detail
+            Of two tails: the interpolation weight between the mean (0) and the sharp frame (1).
+        lr_consistency
+            As `Generator`.
+        """
+        ours = self.generator
+        channels, scale = ours.head.out_channels, ours.upsample_factor
+        folded = Generator(1, 1, len(ours.blocks), scale, channels, lr_consistency)
         film = self._scales_and_shifts(description[None].to(self.modulations.weight))
-        for layer, (scale, shift) in zip(self._layers(generator), film, strict=True):
-            layer.weight.mul_(scale[0][:, None, None, None])
-            layer.bias.mul_(scale[0]).add_(shift[0])  # type: ignore[union-attr]
-        return generator
+        for target, source, (scales, shifts) in zip(_layers(folded), self._layers, film, strict=True):
+            weight = source.weight * scales[0][:, None, None, None]
+            bias = source.bias * scales[0] + shifts[0]
+            if source is ours.tail and self.tails == 2:
+                weight, bias = (torch.lerp(*part.chunk(2), detail) for part in (weight, bias))
+            target.weight.copy_(weight)
+            target.bias.copy_(bias)  # type: ignore[union-attr]
+        return folded.to(self.modulations.weight.device).eval().requires_grad_(False)
+
+    def adopt(self, weights: Mapping[str, Tensor]) -> None:
+        """Load weights of a generator of as many tails, or of one tail, with which both tails then begin."""
+        if self.tails == 2 and weights["generator.tail.bias"].shape != self.generator.tail.bias.shape:
+            places = self.upsample_factor**2
+            weights = dict(weights)
+            for name in ("generator.tail.weight", "generator.tail.bias"):
+                weights[name] = weights[name].repeat(2, *[1] * (weights[name].dim() - 1))
+            for name in ("modulations.weight", "modulations.bias"):
+                *others, scale, shift = weights[name].split(places)  # of the tail, which is the last layer
+                weights[name] = torch.cat([*others, scale, scale, shift, shift])
+        self.load_state_dict(weights)
+
+
+def _layers(generator: Generator) -> list[nn.Conv2d]:
+    blocks = [layer for block in generator.blocks for layer in (block.first, block.second)]
+    return [generator.head, *blocks, generator.body, generator.tail]

@@ -88,6 +88,8 @@ class Losses:
         discriminators' loss, e.g. R1. Computed in float32.
     penalty_every : int
         Discriminator steps from one penalty to the next; it counts that many times as much.
+    lambda_mean : float
+        Weight of the squared error of the mean frame, where the generator makes one.
     lambda_content, lambda_adv_s, lambda_adv_t, lambda_feature, lambda_spectral : float
         Weights in the generator's loss; a loss of weight 0 is not computed.
     """
@@ -100,6 +102,7 @@ class Losses:
     penalty: Callable[[nn.Module, Tensor, Tensor], Tensor] | None = None
     penalty_every: int = 1
     lambda_content: float = 1.0
+    lambda_mean: float = 1.0
     lambda_adv_s: float = 0.0
     lambda_adv_t: float = 0.0
     lambda_feature: float = 0.0
@@ -111,6 +114,7 @@ class Losses:
         return cls(
             content=partial(content_loss, distance=config.content_distance),
             lambda_content=config.lambda_content,
+            lambda_mean=config.lambda_mean,
             lambda_adv_s=config.lambda_adv_s,
             lambda_adv_t=config.lambda_adv_t,
             lambda_feature=config.lambda_feature,
@@ -122,6 +126,7 @@ class Losses:
         """The weight of each term of the generator's loss, by its name in the log."""
         return {
             "loss_content": self.lambda_content,
+            "loss_mean": self.lambda_mean,
             "loss_spectral": self.lambda_spectral,
             "loss_g_spatial": self.lambda_adv_s,
             "loss_feature": self.lambda_feature,

@@ -23,9 +23,10 @@ __all__ = ["Batch", "Generated", "project"]
 def project(
     highres: Tensor, lowres: Tensor, sensors: SensorBatch | SeparableSensor, kelvin_range: tuple[float, float]
 ) -> Tensor:
-    """Project scaled frames (B, 1, H, W) onto those that the sensors see as scaled frames (B, 1, h, w)."""
-    kelvin = sensors.project(to_kelvin(highres, kelvin_range), to_kelvin(lowres, kelvin_range))
-    return from_kelvin(kelvin, kelvin_range)
+    """Project scaled frames (B, C, H, W) onto those that the sensors see as scaled frames (B, 1, h, w)."""
+    measured = to_kelvin(lowres, kelvin_range)
+    parts = [sensors.project(to_kelvin(part, kelvin_range), measured) for part in highres.split(1, dim=1)]
+    return from_kelvin(torch.cat(parts, dim=1), kelvin_range)
 
 
 @dataclass
@@ -94,10 +95,11 @@ class Batch:
 
 @dataclass
 class Generated:
-    """Generated frames (B, 3, 1, H, W) of a batch."""
+    """Generated frames (B, 3, 1, H, W) of a batch, and the mean frames that are learned from."""
 
     frames: Tensor
     batch: Batch
+    mean: Tensor | None = None
 
     @cached_property
     def warped(self) -> Tensor:

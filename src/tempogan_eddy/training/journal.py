@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 SHORT = {
     "loss_content": "content",
+    "loss_mean": "mean",
     "loss_d_spatial": "Ds",
     "loss_d_temporal": "Dt",
     "loss_d_penalty": "penalty",

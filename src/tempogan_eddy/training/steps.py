@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from tempogan_eddy.config import Config
 from tempogan_eddy.dataset.sensor_bank import SensorBank
 from tempogan_eddy.errors import TrainingError
-from tempogan_eddy.model.losses import Losses
+from tempogan_eddy.model.losses import Losses, content_loss
 from tempogan_eddy.model.tempogan import update_spectral_norm
 from tempogan_eddy.training.batch import Batch, Generated, project
 from tempogan_eddy.training.networks import Networks, Optimizers, bare
@@ -95,6 +95,13 @@ class Steps:
             record |= self._discriminator_step(group, shared)
         return record | self._generator_step(group, shared, adversarial)
 
+    def warm_up(self, batches: Sequence[Sequence[Mapping[str, Tensor]]]) -> dict[str, Tensor]:
+        """Update the discriminators alone; parameters and result as in `run`."""
+        record: dict[str, Tensor] = {}
+        for part in batches:
+            record |= self._discriminator_step([self._prepare(batch) for batch in part], [])
+        return record
+
     def _prepare(self, sample: Mapping[str, Tensor]) -> Batch:
         moved = {name: self.fabric.to_device(value) for name, value in sample.items()}
         return Batch.from_sample(moved, self.config, self.bank)
@@ -102,20 +109,25 @@ class Steps:
     def _generate(self, batch: Batch, adversarial: bool) -> Generated:
         """Generate all frames of all windows in as few forward passes as learning allows."""
         if self.config.training.gradient_frames == 3:
-            frames = self._forward(batch, batch.lowres)
+            mean, frames = self._forward(batch, batch.lowres)
         else:
-            middle = self._forward(batch, batch.lowres[:, 1:2])
+            mean, middle = self._forward(batch, batch.lowres[:, 1:2])
             around = batch.upsampled[:, ::2]
             if adversarial and self.temporal_on:
                 judged = len(batch.lowres_flow)
                 with torch.no_grad():
-                    around = torch.cat([self._forward(batch, batch.lowres[:judged, ::2]), around[judged:]])
+                    around = torch.cat([self._forward(batch, batch.lowres[:judged, ::2])[1], around[judged:]])
             frames = torch.cat([around[:, :1], middle, around[:, 1:]], dim=1)
         # Exclude missing pixels: real and generated frames both hold the upsampled lowres frame there.
-        return Generated(torch.where(batch.valid > 0, frames, batch.upsampled), batch)
+        return Generated(torch.where(batch.valid > 0, frames, batch.upsampled), batch, mean)
 
-    def _forward(self, batch: Batch, lowres: Tensor, generator: nn.Module | None = None) -> Tensor:
-        """Generate (B, T, 1, H, W) from lowres frames of the first B windows of a batch."""
+    def _forward(
+        self, batch: Batch, lowres: Tensor, generator: nn.Module | None = None
+    ) -> tuple[Tensor | None, Tensor]:
+        """Generate frames (B, T, 1, H, W) from lowres frames of the first B windows of a batch.
+
+        With two tails also return the mean frames, as the first; else None.
+        """
         generator = generator or self.networks.generator
         flat = lowres.flatten(0, 1).contiguous(memory_format=torch.channels_last)
         if batch.sensors is None:
@@ -124,7 +136,8 @@ class Steps:
             sensors = batch.sensors[: len(lowres)].repeat(lowres.shape[1])
             frames = project(generator(flat, sensors.description).float(), flat, sensors, batch.kelvin_range)
         frames = frames.unflatten(0, lowres.shape[:2])
-        return batch.inner(frames) if batch.context else frames
+        frames = batch.inner(frames) if batch.context else frames
+        return (frames[:, :, :1], frames[:, :, 1:]) if frames.shape[2] == 2 else (None, frames)
 
     def _discriminator_step(self, group: Sequence[Batch], shared: Sequence[Generated]) -> dict[str, Tensor]:
         """Take step A: real to 1, generated to 0; the generator keeps its weights."""
@@ -186,8 +199,10 @@ class Steps:
         frames, truth, valid = fake.frames[:, learning], batch.highres[:, learning], batch.valid[:, learning]
         if self.networks.teacher is not None:
             with torch.no_grad():
-                truth = self._forward(batch, batch.lowres[:, learning], self.networks.teacher)
+                truth = self._forward(batch, batch.lowres[:, learning], self.networks.teacher)[1]
         terms = {"loss_content": self.losses.content(frames, truth, valid)}
+        if fake.mean is not None:
+            terms["loss_mean"] = content_loss(fake.mean, truth, valid, "l2")
         if self.losses.lambda_spectral:
             terms["loss_spectral"] = self.losses.spectral(fake.frames[:, 1], batch.highres[:, 1])
         return terms

@@ -1,0 +1,96 @@
+"""Sensors as text: ``seviri``, ``gaussian,fwhm=1.0,noise=0.3``, ``gridsat,noise=0.2``.
+
+A text names a preset or a kind; ``key=value`` parts set or change parameters. Keys are the fields of the class of the
+sensor, with ``noise`` for ``noise_kelvin``: lengths in lowres pixels, temperatures in kelvin, wavelengths in µm.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from tempogan_eddy.dataset.sensor_presets import PRESETS
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.registry import SENSORS
+
+__all__ = ["as_text", "parse_sensor", "sensor_section"]
+
+FIELD = {"noise": "noise_kelvin"}
+KEY = {field: key for key, field in FIELD.items()}
+
+COMMON = ("sigma", "noise_kelvin")
+"""Parameters that have a key of their own in the section ``sensor`` of a configuration."""
+
+
+def parse_sensor(text: str) -> tuple[str, dict[str, Any]]:
+    """Return the kind and the parameters that a text states.
+
+    Raises
+    ------
+    InputError
+        It names no preset or kind, or a part is not ``key=value`` with a key of the kind.
+    """
+    name, *parts = (part.strip() for part in text.split(","))
+    if name in PRESETS and PRESETS[name].text != name:
+        kind, parameters = parse_sensor(PRESETS[name].text)
+    elif name in list(SENSORS):
+        kind, parameters = name, {}
+    else:
+        raise InputError(
+            f"The sensor {text!r} begins with no known name{_suggestion(name, [*PRESETS, *SENSORS])}; presets are "
+            f"{', '.join(PRESETS)}, forms begin with {', '.join(SENSORS)}, e.g. gaussian,fwhm=1.0,noise=0.3."
+        )
+    known = _keys(kind)
+    stated = set[str]()
+    for part in parts:
+        key, equals, value = (word.strip() for word in part.partition("="))
+        if not equals or not value:
+            raise InputError(f"The sensor {text!r} has the part {part!r}; write key=value, with {', '.join(known)}.")
+        if key not in known:
+            hint = _suggestion(key, known)
+            raise InputError(f"The sensor {text!r} has the unknown key {key!r}{hint}; {kind} has {', '.join(known)}.")
+        if key in stated:
+            raise InputError(f"The sensor {text!r} states {key} twice; state it once.")
+        stated.add(key)
+        parameters[FIELD.get(key, key)] = _value(value)
+    return kind, parameters
+
+
+def as_text(kind: str, parameters: Mapping[str, Any]) -> str:
+    """Return the text that `parse_sensor` reads as this kind and these parameters."""
+    return ",".join([kind, *(f"{KEY.get(name, name)}={_shown(value)}" for name, value in parameters.items())])
+
+
+def sensor_section(text: str) -> dict[str, Any]:
+    """Return the section ``sensor`` of a configuration for a text."""
+    kind, parameters = parse_sensor(text)
+    common = {name: parameters.pop(name) for name in COMMON if name in parameters}
+    return {"kind": kind, **common, "parameters": parameters}
+
+
+def _keys(kind: str) -> list[str]:
+    """Return the keys that a kind knows."""
+    unused = {"kind", "scale"} | (set() if SENSORS[kind].uses_sigma else {"sigma"})
+    return [KEY.get(entry.name, entry.name) for entry in fields(SENSORS[kind]) if entry.name not in unused]
+
+
+def _value(text: str) -> float | str:
+    """Return a number where the text is one; the sensor checks it."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _shown(value: Any) -> str:
+    """Return the shortest text that reads as the value."""
+    if not isinstance(value, float):
+        return str(value)
+    return short if float(short := f"{value:g}") == value else repr(value)
+
+
+def _suggestion(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f", did you mean {close[0]!r}?" if close else ""
