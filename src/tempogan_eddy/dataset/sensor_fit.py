@@ -64,9 +64,9 @@ class Fit:
     noise_error: float
     cost: float
 
-    def transfer(self, shift: float = 0.0) -> NDArray[np.float64]:
-        """Return `transfer` of both axes (2, 2), at widths ``shift`` standard errors wider."""
-        widths = self.widths * np.exp(shift * self.width_error)
+    def transfer(self, widths: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """Return `transfer` along y and x (2, 2) at the widths of the fit, or at others."""
+        widths = self.widths if widths is None else widths
         return np.stack([transfer(kernel_of(self.family, float(width))) for width in widths])
 
 
