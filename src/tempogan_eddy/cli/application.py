@@ -22,6 +22,7 @@ from tempogan_eddy.cli import (
     evaluate_command,
     export_command,
     model_commands,
+    sensor_command,
     view_command,
 )
 from tempogan_eddy.cli.invocation import WORDS
@@ -65,6 +66,7 @@ app.command()(data_commands.split)
 app.command()(data_commands.synthesize)
 app.command()(data_commands.info)
 app.command()(check_command.check)
+app.command()(sensor_command.sensor)
 app.command()(data_commands.config)
 
 

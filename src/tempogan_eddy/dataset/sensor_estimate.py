@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from tempogan_eddy.dataset.lowres_power import SIZE, WindowPower, steps_of, window_power
+from tempogan_eddy.dataset.lowres_power import WindowPower, steps_of, window_power
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.sensor_fit import WIDTHS, Fit, fit_footprint
 
@@ -22,16 +22,16 @@ FAMILIES = ("sampled", "area", "box", "gaussian")
 SAMPLED = 0.8
 
 FRAMES = 8
-STARTS = (0.7, 1.4)  # lowres pixels
+STARTS = (0.7, 1.4, 2.1)  # lowres pixels
 
 # Differences of cost (minus log likelihood) that tell one fit from another; measured, see docs/estimating-sensors.md.
-TELLS_FAMILY = 25.0
+TELLS_FAMILY = 20.0
 TELLS_AREA = 8.0
-TELLS_ANISOTROPY = 5.0
+TELLS_ANISOTROPY = 10.0
 
 # Ranges hold nine of ten true values: so many standard errors, and at least so much of the width.
-RANGE = 2.0
-LEAST_RANGE = 0.03
+RANGE = 2.5
+LEAST_RANGE = 0.05
 
 # Half of the range of the transfer function at the Nyquist frequency.
 SURE, FAIRLY_SURE = 0.06, 0.15

@@ -34,6 +34,7 @@ CURVE = (0.35, 0.12)
 STRETCH = 0.5
 TILT = 0.15
 NOISE = 0.2  # K
+GROWTH = (0.1, 0.2)  # of ln noise from one group to the next, which is colder
 ANISOTROPY = 0.4  # of ln width along y and x
 
 NODES = 120  # of the tabulated widths
@@ -119,36 +120,40 @@ def fit_footprint(data: WindowPower, family: str, start: tuple[float, ...], fixe
 class _Problem:
     """Residuals, whose squares sum to twice the cost, and their derivatives.
 
-    The parameters are c, b and a of each group; tilt, curve and ln noise of all; and the logarithms of the free widths.
+    The parameters are c, b and a of each group; tilt, curve, growth of noise and ln noise of all; and the logarithms of
+    the free widths.
     """
 
     def __init__(self, data: WindowPower, family: str, start: tuple[float, ...], fixed: bool) -> None:
         self.data, self.family = data, family
         self.groups = groups = len(data.power)
-        self.noise = 3 * groups + 2
+        self.noise = 3 * groups + 3
+        self.rank = np.arange(groups) - (groups - 1) / 2
         self.given = np.log(start) if fixed else None
         free = 0 if fixed else len(start)
         mean, deviation = SLOPES[groups]
-        parameters = 3 * (groups + 1) + free
+        parameters = self.noise + 1 + free
         self.prior_mean, self.prior_weight = np.zeros(parameters), np.zeros(parameters)
         for place, means, deviations in (
             (slice(groups, 2 * groups), mean, deviation),
             (slice(2 * groups, 3 * groups), 0.0, STRETCH),
-            (slice(3 * groups, 3 * groups + 2), (0.0, CURVE[0]), (TILT, CURVE[1])),
+            (slice(3 * groups, self.noise), (0.0, CURVE[0], GROWTH[0]), (TILT, CURVE[1], GROWTH[1])),
         ):
             self.prior_mean[place], self.prior_weight[place] = means, 1 / np.asarray(deviations)
         level = np.log(data.power.mean(axis=1)) - 2.0
         noise = np.clip(0.5 * np.log(max(data.power.min(), 1e-6) * 0.3), -7, 2)
         logs = [] if fixed else np.log(start)
-        self.start = np.concatenate([level, mean, np.zeros(groups), [0.0, CURVE[0], noise], logs])
+        self.start = np.concatenate([level, mean, np.zeros(groups), [0.0, CURVE[0], 0.0, noise], logs])
         low, high = np.log(WIDTHS[family])
-        reach = np.array([30] * groups + [2.5] * groups + [3] * groups + [2, 2])
+        reach = np.array([30] * groups + [2.5] * groups + [3] * groups + [2, 2, 1])
         middle = self.start[: self.noise]
         self.bounds = (
             np.concatenate([middle - reach, [-7.5], [low - 1e-6] * free]),
             np.concatenate([middle + reach, [2.5], [high + 1e-6] * free]),
         )
-        self.steps = np.concatenate([[1.0] * groups, [0.1] * groups, [0.3] * groups, [0.1, 0.15, 1.0], [0.1] * free])
+        self.steps = np.concatenate(
+            [[1.0] * groups, [0.1] * groups, [0.3] * groups, [0.1, 0.15, 0.2, 1.0], [0.1] * free]
+        )
         self._last: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None = None
 
     def widths_of(self, parameters: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -186,7 +191,7 @@ class _Problem:
         """Return the power (G, M) and its derivatives (G, M, parameters)."""
         groups, widths = self.groups, self.widths_of(parameters)
         level, slope, stretch = parameters[: 3 * groups].reshape(3, groups)
-        tilt, curve, noise = parameters[3 * groups : self.noise + 1]
+        tilt, curve, growth, noise = parameters[3 * groups : self.noise + 1]
         log_k, cosine, square = _aliases()
         (along_y, change_y), (along_x, change_x) = (_gain(self.family, width) for width in (widths[0], widths[-1]))
         rows, columns = np.rint(self.data.frequencies * SIZE).astype(np.intp)
@@ -202,13 +207,15 @@ class _Problem:
             power = common * smear * np.exp(level[group] - slope[group] * log_k + stretch[group] * cosine)
             total = power.sum(axis=(1, 2))
             tilted, steep = power * cosine, power * log_k
-            model[group] = total + math.exp(2 * noise)
+            added = math.exp(2 * (noise + growth * self.rank[group]))
+            model[group] = total + added
             change[group, :, group] = total
             change[group, :, groups + group] = -steep.sum(axis=(1, 2))
             change[group, :, 2 * groups + group] = tilted.sum(axis=(1, 2))
             change[group, :, 3 * groups] = (tilted * log_k).sum(axis=(1, 2))
             change[group, :, 3 * groups + 1] = -(steep * log_k).sum(axis=(1, 2)) / 2
-            change[group, :, self.noise] = 2 * math.exp(2 * noise)
+            change[group, :, 3 * groups + 2] = 2 * added * self.rank[group]
+            change[group, :, self.noise] = 2 * added
             if self.given is None:
                 along = [
                     (power * change_y[rows][:, :, None]).sum(axis=(1, 2)),
