@@ -21,7 +21,9 @@ def power_law(frames=3, size=384, slope=2.75, curve=0.35, seed=0):
     k = 4 * np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size))
     x = np.log(np.where(k > 0, k, 1) / 0.4)
     fields = np.fft.irfft2(spectrum * np.exp(-slope / 2 * x - curve / 4 * x**2), s=(size, size))
-    return torch.from_numpy((250 + 15 * fields / fields.std()).astype(np.float32))
+    # Quiet regions and busy ones, as in real scenes.
+    busy = np.exp(1.5 * np.sin(2 * np.pi * np.arange(size) / size))
+    return torch.from_numpy((250 + 10 * busy * fields / fields.std()).astype(np.float32))
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -107,6 +108,7 @@ def estimate_sensor(sequence: xr.DataArray | NDArray[np.floating], scale: int = 
     if isinstance(data, str):
         return SensorEstimate(reason=data)
     warm, cold = steps_of(np.concatenate([frame.ravel() for frame in frames]))
+    rounding = max(warm, cold) / math.sqrt(12)
     best, families = _choose(data)
     if min(best.widths) >= 0.98 * WIDTHS[best.family][1]:
         return SensorEstimate(
@@ -115,16 +117,18 @@ def estimate_sensor(sequence: xr.DataArray | NDArray[np.floating], scale: int = 
             "finer grid; give them as they were before.",
         )
     shifts = np.maximum(RANGE * best.width_error, LEAST_RANGE)
-    narrow, wide = best.widths * np.exp(-shifts), best.widths * np.exp(shifts)
+    narrow, wide = (np.clip(best.widths * np.exp(shift), *WIDTHS[best.family]) for shift in (-shifts, shifts))
     ends = [best.transfer(widths)[:, 1] for widths in (wide, narrow)]
+    # The variance of the noise is known to an absolute error even where it is almost 0.
+    error = RANGE * 2 * best.noise_error * best.noise**2
     return SensorEstimate(
         _sensor(best, families[0], scale, warm, cold),
         families,
-        tuple(zip(narrow.tolist(), wide.tolist(), strict=True)),
+        tuple(zip(map(float, narrow), map(float, wide), strict=True)),
         best.transfer(),
         np.stack([np.minimum(*ends), np.maximum(*ends)], axis=1),
-        best.noise,
-        tuple(best.noise * math.exp(sign * max(RANGE * best.noise_error, LEAST_RANGE)) for sign in (-1, 1)),
+        max(best.noise, rounding),
+        (max(math.sqrt(max(best.noise**2 - error, 0.0)), rounding), max(math.sqrt(best.noise**2 + error), rounding)),
         data.windows,
     )
 
@@ -132,7 +136,7 @@ def estimate_sensor(sequence: xr.DataArray | NDArray[np.floating], scale: int = 
 def _some_frames(sequence: xr.DataArray | NDArray[np.floating]) -> Iterator[NDArray[np.floating]]:
     if sequence.ndim == 2:
         sequence = sequence[None]
-    for number in np.unique(np.linspace(0, len(sequence) - 1, FRAMES).astype(int)):
+    for number in np.unique(np.linspace(0, len(sequence), FRAMES, endpoint=False).astype(int)) if len(sequence) else ():
         yield np.asarray(sequence[number])
 
 
@@ -162,7 +166,7 @@ def _best_of(data: WindowPower, family: str) -> Fit:
 def _sensor(fit: Fit, family: str, scale: int, warm: float, cold: float) -> SensorModel:
     """Return the sensor of a fit; the variance of rounding is part of the fitted noise."""
     step = max(warm, cold)
-    parameters = {"noise_kelvin": round(math.sqrt(max(fit.noise**2 - step**2 / 12, 0.0)), 2), "quantum": warm or cold}
+    parameters: dict[str, Any] = {"noise_kelvin": round(math.sqrt(max(fit.noise**2 - step**2 / 12, 0.0)), 2), "quantum": warm or cold}
     if cold and cold != parameters["quantum"]:
         parameters["cold_quantum"] = cold
     if family == "area":

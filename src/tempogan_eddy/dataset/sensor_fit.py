@@ -142,7 +142,7 @@ class _Problem:
             self.prior_mean[place], self.prior_weight[place] = means, 1 / np.asarray(deviations)
         level = np.log(data.power.mean(axis=1)) - 2.0
         noise = np.clip(0.5 * np.log(max(data.power.min(), 1e-6) * 0.3), -7, 2)
-        logs = [] if fixed else np.log(start)
+        logs = np.log(start)[:free]
         self.start = np.concatenate([level, mean, np.zeros(groups), [0.0, CURVE[0], 0.0, noise], logs])
         low, high = np.log(WIDTHS[family])
         reach = np.array([30] * groups + [2.5] * groups + [3] * groups + [2, 2, 1])
@@ -203,14 +203,15 @@ class _Problem:
         change = np.zeros((*model.shape, len(parameters)))
         for group in range(groups):
             # The taper smears the steep spectrum of large scales.
-            smear = 1 + slope[group] ** 2 / (6 * SIZE**2 * square)
+            spread = slope[group] / (6 * SIZE**2 * square)
+            smear = 1 + slope[group] * spread
             power = common * smear * np.exp(level[group] - slope[group] * log_k + stretch[group] * cosine)
             total = power.sum(axis=(1, 2))
             tilted, steep = power * cosine, power * log_k
             added = math.exp(2 * (noise + growth * self.rank[group]))
             model[group] = total + added
             change[group, :, group] = total
-            change[group, :, groups + group] = -steep.sum(axis=(1, 2))
+            change[group, :, groups + group] = (power * 2 * spread / smear - steep).sum(axis=(1, 2))
             change[group, :, 2 * groups + group] = tilted.sum(axis=(1, 2))
             change[group, :, 3 * groups] = (tilted * log_k).sum(axis=(1, 2))
             change[group, :, 3 * groups + 1] = -(steep * log_k).sum(axis=(1, 2)) / 2
