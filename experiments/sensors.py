@@ -2,8 +2,8 @@
 
     python -m experiments.sensors [MODEL ...] [--random N] [--frames 4]
 
-For each sensor and sequence it prints the RMSE over that of bicubic interpolation of the same input. With ``--sharp`` it
-adds, for all models but the first, LSD and energy above the lowres Nyquist (dB) and the excess over the
+For each sensor and sequence it prints the RMSE over that of bicubic interpolation of the same input. With ``--sharp``
+it adds, for all models but the first, LSD and energy above the lowres Nyquist (dB) and the excess over the
 distortion-spectrum bound (%), for which the first model is the regression. ``--random`` adds sensors drawn as for
 training, with another seed.
 """

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tempogan_eddy import load_model, open_sequence, save_sequence
+from tempogan_eddy import coarsen, load_model, open_sequence, save_sequence
 from tempogan_eddy.cli import main, progress
 from tempogan_eddy.config import load_config
+from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.training.trainer import TempoGANTrainer
 from training_cases import moving_clouds, small_config, write_storms
 
@@ -438,7 +439,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_model_is_read(caps
     words = ("reconstruct", storms / "storm1.nc", "-m", tmp_path / "no.safetensors")
     assert "tell its format" in refused(capsys, *words, "-o", tmp_path / "o.xyz")
     assert "where the input is read from" in refused(capsys, *words, "-o", storms / "storm1.nc")
-    assert "in what the input is read from" in refused(capsys, *words, "-o", storms / "storm1.nc" / "o.nc")
+    assert "in a folder that the input is read from" in refused(capsys, *words, "-o", storms / "storm1.nc" / "o.nc")
     (tmp_path / "notes.txt").touch()
     assert "is a file, not a folder" in refused(capsys, *words, "-o", tmp_path / "notes.txt" / "o.nc")
     assert "no.safetensors does not exist" in refused(capsys, *words, "-o", tmp_path / "o.nc")
@@ -598,6 +599,18 @@ def test_coarsen_sees_as_configured_where_no_option_tells(capsys, tmp_path, stor
     first, second = (open_sequence(tmp_path / name).attrs for name in ("a.nc", "b.nc"))
     assert (first["sensor_model"], first["sensor_model_scale"], first["sensor_model_sigma"]) == ("gaussian", 2, 1.5)
     assert (second["sensor_model"], second["sensor_model_scale"]) == ("area", 4)
+
+
+def test_coarsen_takes_presets_and_forms_and_writes_the_text(capsys, tmp_path, storms):
+    python = coarsen(open_sequence(storms / "storm1.nc"), 2, sensor="gridsat", noise_kelvin=0.2)
+    assert python.attrs["sensor_model_text"] == "box,width=0.5,noise=0.2"
+    words = ("coarsen", storms / "storm1.nc", "-o", tmp_path / "low.nc")
+    run(capsys, *words, "--sensor", "gridsat", "--noise", "0.2", "--scale", "2", "--set", "sensor=area,noise=3")
+    written = open_sequence(tmp_path / "low.nc")
+    np.testing.assert_allclose(written.values, python.values, atol=1e-3)
+    assert SensorModel.from_attributes(written.attrs, 2) == SensorModel.parse("gridsat,noise=0.2", 2)
+    assert "did you mean 'fwhm'?" in refused(capsys, *words, "--sensor", "seviri,fwm=1")
+    assert "noise_kelvin = nan" in refused(capsys, *words, "--noise", "nan")
 
 
 def test_a_text_file_is_never_replaced_by_netcdf(capsys, tmp_path, storms):

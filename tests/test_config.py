@@ -101,7 +101,7 @@ def test_every_key_is_printed_once_with_its_value_and_its_description():
 def test_the_description_tells_what_is_allowed():
     lines = {line.split(" = ")[0]: line for line in describe_config(Config()).splitlines()}
     assert lines["sensor.kind"].endswith("[area | bicubic | box | gaussian | nearest]")
-    assert lines["model.scale_factor"].endswith("[2 | 4 | 8 | null]")
+    assert lines["model.scale_factor"].endswith("[2 | 3 | 4 | 8 | null]")
     assert lines["model.n_residual_blocks"].endswith("[>= 1, <= 128]")
     assert lines["training.epochs"] == "training.epochs = 100  # [>= 1]"
     assert "[" not in lines["data.variable"]

@@ -13,7 +13,7 @@ STORM = DATA / "digital-typhoon" / "WP" / "image" / "200717"
 
 
 @pytest.mark.parametrize("shape", [(24, 24), (10, 17)])
-@pytest.mark.parametrize("scale", [2, 4, 8])
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
 def test_bicubic_is_that_of_opencv(shape, scale):
     cv2 = pytest.importorskip("cv2")
     lowres = cloud(shape)

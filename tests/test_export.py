@@ -32,7 +32,7 @@ def main_exits(code, *words):
 
 
 @pytest.mark.parametrize("lr_consistency", [True, False])
-@pytest.mark.parametrize("scale", [2, 4, 8])
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
 def test_the_file_computes_what_pytorch_computes_at_any_size(tmp_path, scale, lr_consistency):
     onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     model = detailed_model(scale, lr_consistency=lr_consistency)

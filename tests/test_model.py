@@ -29,7 +29,7 @@ def frames(*shape, seed=0):
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize("factor", [2, 4, 8])
+@pytest.mark.parametrize("factor", [2, 3, 4, 8])
 def test_upsample_factor_decides_the_output_grid(factor):
     generator = Generator(n_residual_blocks=1, upsample_factor=factor, channels=8)
     assert generator(frames(2, 1, 5, 7)).shape == (2, 1, 5 * factor, 7 * factor)

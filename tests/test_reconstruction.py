@@ -54,7 +54,7 @@ def test_tiling_has_no_seams(model, coarse, tile, height, width):
     assert np.abs(whole - tiled).max() < 0.01
 
 
-@pytest.mark.parametrize("scale", [2, 4, 8])
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
 def test_the_grid_is_refined_and_times_and_attributes_kept(coarse, scale):
     fine = reconstruct(coarse, make_model(scale))
     assert fine.shape == (3, 24 * scale, 24 * scale)

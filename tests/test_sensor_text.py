@@ -1,9 +1,12 @@
 """Sensors as text: presets, forms, and the text of any sensor."""
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tempogan_eddy.config import load_config
 from tempogan_eddy.dataset.random_sensors import random_sensors
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.sensor_presets import PRESETS
@@ -93,3 +96,22 @@ def test_a_wrong_text_is_refused_by_the_part_that_is_wrong(text, said):
 
 def test_every_kind_of_this_package_is_tried():
     assert set(OWN) == set(SENSORS)
+
+
+def test_a_configuration_takes_a_text_in_place_of_the_section():
+    config = load_config({"sensor": "gaussian,fwhm=1.5,noise=0.3"})
+    assert SensorModel.from_config(config) == SensorModel("gaussian", fwhm=1.5, noise_kelvin=0.3)
+    config = load_config({"model": {"upsample_factor": 2}}, ["sensor=seviri,noise=0.5"])
+    assert SensorModel.from_config(config) == SensorModel.parse("seviri,noise=0.5", 2)
+    assert load_config(json.loads(config.to_json())) == config
+    for text in ("box,width=100", "gridsad"):
+        with pytest.raises(InputError, match=f"--set sensor={text}: sensor: The sensor"):
+            load_config(None, [f"sensor={text}"])
+
+
+@settings(deadline=None)
+@given(sensors())
+def test_a_configuration_holds_any_sensor(sensor):
+    shape = {"model": {"upsample_factor": sensor.scale}, "training": {"patch_size": 48}}
+    config = load_config({"sensor": sensor.section(), **shape})
+    assert SensorModel.from_config(config) == sensor

@@ -8,13 +8,12 @@ from __future__ import annotations
 import copy
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from tempogan_eddy.config_text import describe_problems
-from tempogan_eddy.config_yaml import parse_yaml
+from tempogan_eddy.config_text import describe_problems, parse_yaml
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.cadence import NATIVE, parse_duration
 from tempogan_eddy.io.json_text import read_bounded
@@ -25,6 +24,7 @@ __all__ = [
     "Config",
     "DataConfig",
     "ModelConfig",
+    "Scale",
     "SensorConfig",
     "SplitConfig",
     "TrainingConfig",
@@ -34,6 +34,8 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 KelvinRange = tuple[float, float]
+
+Scale = Literal[2, 3, 4, 8]
 
 if TYPE_CHECKING:
     SensorKind = str
@@ -61,8 +63,8 @@ class ModelConfig(_Section):
     in_channels: Literal[1] = Field(1, description="input channels: infrared brightness temperature")
     out_channels: Literal[1] = Field(1, description="output channels")
     n_residual_blocks: int = Field(8, ge=1, le=128, description="residual blocks of the generator")
-    upsample_factor: Literal[2, 4, 8] = Field(4, description="how many times finer the output grid is")
-    scale_factor: Literal[2, 4, 8] | None = Field(
+    upsample_factor: Scale = Field(4, description="how many times finer the output grid is")
+    scale_factor: Scale | None = Field(
         None, description="the seed's second name of upsample_factor; the two must agree"
     )
     channels: int = Field(64, ge=4, le=1024, description="feature channels of the generator")
@@ -83,6 +85,16 @@ class ModelConfig(_Section):
     )
     spectral_norm: bool = Field(True, description="spectral normalisation in both discriminators")
 
+    @field_validator("upsample_factor", "scale_factor", mode="before")
+    @classmethod
+    def _has_networks(cls, value: Any) -> Any:
+        if isinstance(value, int | float) and value not in get_args(Scale):
+            raise ValueError(
+                f"networks upsample 2, 3, 4 or 8 times, not {value}; regrid one of the archives so that the ratio of "
+                "the grids is one of these"
+            )
+        return value
+
     @model_validator(mode="after")
     def _one_scale(self) -> ModelConfig:
         if self.scale_factor is not None and self.scale_factor != self.upsample_factor:
@@ -94,10 +106,13 @@ class ModelConfig(_Section):
 
 
 class SensorConfig(_Section):
-    """How a high-resolution frame becomes the low-resolution frame of a coarser instrument."""
+    """How a high-resolution frame becomes the low-resolution frame of a coarser instrument.
+
+    A text may take the place of the section: ``"sensor": "gridsat"``.
+    """
 
     kind: SensorKind = Field("area", description="shape of the footprint: docs/sensors.md")
-    sigma: float = Field(2.0, gt=0, le=32, description="gaussian only: standard deviation in HR pixels")
+    sigma: float = Field(2.0, gt=0, le=256, description="gaussian only: standard deviation in HR pixels")
     noise_kelvin: float = Field(0.0, ge=0, le=20, description="standard deviation of added noise, K")
     parameters: dict[str, float | str] = Field(
         default_factory=dict, description="other parameters of the sensor, by name: fwhm, width, wavelength, quantum"
@@ -105,6 +120,19 @@ class SensorConfig(_Section):
     random: bool = Field(
         False, description="train for every sensor (model.conditioned): each sample is seen by one drawn at random"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_text(cls, value: Any) -> Any:
+        """Read a text such as ``gridsat`` or ``gaussian,fwhm=1.0`` in place of the section."""
+        if not isinstance(value, str):
+            return value
+        from tempogan_eddy.dataset.sensor import SensorModel  # which imports this module
+
+        try:
+            return SensorModel.parse(value).section()
+        except InputError as error:
+            raise ValueError(str(error).rstrip(".")) from None
 
 
 class SplitConfig(_Section):
@@ -301,10 +329,14 @@ class Config(_Section):
     @model_validator(mode="after")
     def _fits(self) -> Config:
         scale = self.model.upsample_factor
-        if self.training.patch_size % scale:
-            raise ValueError(
-                f"training.patch_size {self.training.patch_size} must be a multiple of upsample_factor {scale}"
-            )
+        if left := self.training.patch_size % scale:
+            below, above = self.training.patch_size - left, self.training.patch_size - left + scale
+            if "patch_size" in self.training.model_fields_set:
+                raise ValueError(
+                    f"training.patch_size {self.training.patch_size} must be a multiple of upsample_factor {scale}; "
+                    f"use {below} or {above}"
+                )
+            self.training.patch_size = above
         if self.sensor.random and not self.model.conditioned:
             raise ValueError("sensor.random needs model.conditioned = true: only such a generator knows the sensor")
         return self

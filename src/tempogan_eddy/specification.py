@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tempogan_eddy.config import Config, DataConfig, SensorConfig, load_config
+from tempogan_eddy.config import Config, DataConfig, Scale, SensorConfig, load_config
 from tempogan_eddy.config_text import describe_problems
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.errors import InputError
@@ -78,7 +78,7 @@ class Specification(_Part):
 
     version: int = Field(VERSION, ge=1)
     network: NetworkSpecification
-    scale: Literal[2, 4, 8]
+    scale: Scale
     sensor: SensorConfig
     kelvin_range: tuple[float, float]
 

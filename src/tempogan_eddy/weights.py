@@ -128,6 +128,13 @@ class Model:
         """Whether it adapts to the sensor, with `for_sensor`."""
         return isinstance(self.generator, ConditionedGenerator)
 
+    @property
+    def plain(self) -> Generator:
+        """The generator of one sensor; of a model that adapts, the one for its own."""
+        generator = self.for_sensor().generator
+        assert isinstance(generator, Generator)
+        return generator
+
     def for_sensor(self, sensor: SensorModel | None = None) -> Model:
         """Return the model of one sensor: a plain generator, and the projection onto what this sensor measured.
 
@@ -154,9 +161,7 @@ class Model:
         network = self.specification.network.model_copy(
             update={"kind": Generator.kind, "lr_consistency": consistent, "tails": 1}
         )
-        stated = SensorConfig(
-            kind=sensor.kind, sigma=sensor.sigma, noise_kelvin=sensor.noise_kelvin, parameters=sensor.parameters
-        )
+        stated = SensorConfig.model_validate(sensor.section())
         specification = self.specification.model_copy(update={"network": network, "sensor": stated})
         return replace(self, generator=generator, specification=specification)
 

@@ -1,4 +1,4 @@
-"""Commands around a model: train, reconstruct."""
+"""Commands around a model: train, reconstruct, export."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from tempogan_eddy.cli import options
 from tempogan_eddy.cli.files import read, write
 from tempogan_eddy.cli.progress import storm_progress
 
-__all__ = ["reconstruct", "train"]
+__all__ = ["export", "reconstruct", "train"]
 
 
 def train(
     data: Annotated[
         list[Path] | None, typer.Option(help="Data instead of training.data_root (may be repeated).")
     ] = None,
+    sensor: options.Sensor = None,
     variable: options.Variable = None,
     time_from: options.TimeFrom = None,
     config: options.ConfigPath = None,
@@ -29,7 +30,7 @@ def train(
     from tempogan_eddy.training.checkpoint import find_checkpoint, load_checkpoint, refuse_earlier_run
     from tempogan_eddy.training.trainer import TempoGANTrainer
 
-    checked = options.settings(config, overrides, data, variable=variable, time_from=time_from)
+    checked = options.settings(config, overrides, data, sensor=sensor, variable=variable, time_from=time_from)
     # Before data are read, which can take minutes.
     folder = Path(checked.training.checkpoint_dir)
     if resume:
@@ -117,3 +118,26 @@ def reconstruct(
         precision=precision,
     )
     write(highres, output, format, "reconstructing", precision=stored, overwrite=overwrite)
+
+
+def export(
+    model: Annotated[
+        Path,
+        typer.Argument(
+            help="faithful, eddy, a .safetensors model or a .pth checkpoint.", autocompletion=options.model_names
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file, NAME.onnx.")],
+    detail: Annotated[float | None, typer.Option(help="With eddy: from 0 (faithful) to 1.")] = None,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Write a model as ONNX: kelvin in, kelvin out, frames of any size."""
+    from tempogan_eddy.export import export_model
+    from tempogan_eddy.io.ownership import refuse_to_replace_input
+    from tempogan_eddy.weights import load_model
+
+    refuse_to_replace_input(output, [model])
+    loaded = load_model(model, detail)
+    export_model(loaded, output, overwrite=overwrite)
+    scale = loaded.scale
+    print(f"{output}: kelvin (N, 1, h, w) to kelvin (N, 1, {scale}h, {scale}w), {output.stat().st_size / 1e6:.1f} MB")

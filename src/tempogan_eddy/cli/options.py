@@ -8,45 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
-from tempogan_eddy.registry import FORMATS, SENSORS
+from tempogan_eddy.registry import FORMATS
 
 if TYPE_CHECKING:
     from tempogan_eddy.config import Config
-
-__all__ = [
-    "ColourName",
-    "Colours",
-    "ConfigPath",
-    "Credit",
-    "Exact",
-    "Format",
-    "FormatName",
-    "Input",
-    "InputFormat",
-    "Json",
-    "Output",
-    "Overrides",
-    "Overwrite",
-    "Packed",
-    "Scale",
-    "SensorName",
-    "Storm",
-    "Time",
-    "TimeFrom",
-    "Variable",
-    "model_names",
-    "one_of",
-    "precision_name",
-    "settings",
-]
 
 DEFAULT_CONFIG = Path("configs/config.json")
 
 if TYPE_CHECKING:
     FormatName: TypeAlias = str
-    SensorName: TypeAlias = str
 else:  # what the user has installed; typer takes the choices from the type
-    FormatName, SensorName = Literal[tuple(FORMATS)], Literal[tuple(SENSORS)]
+    FormatName = Literal[tuple(FORMATS)]
 
 Input = Annotated[
     list[Path],
@@ -64,6 +36,15 @@ InputFormat = Annotated[
     FormatName | None, typer.Option("--input-format", help="Format of the input, where it is not recognised.")
 ]
 Scale = Annotated[int | None, typer.Option("--scale", min=2, max=64, help="How many times finer, where no file tells.")]
+Sensor = Annotated[
+    str | None,
+    typer.Option(
+        "--sensor",
+        help="How the instrument sees: a preset (`tempogan-eddy sensors` lists them), or a form: "
+        "gaussian,fwhm=1.0; else as configured.",
+        autocompletion=lambda: sensor_names(),
+    ),
+]
 Storm = Annotated[str | None, typer.Option("--storm", help="Which storm, where the input holds several.")]
 Time = Annotated[str | None, typer.Option("--time", help="Only these times: START/END in ISO 8601, .. is open.")]
 Variable = Annotated[
@@ -108,6 +89,13 @@ def model_names() -> list[str]:
     return list(RELEASED)
 
 
+def sensor_names() -> list[str]:
+    """Return the presets, for the completion of the shell."""
+    from tempogan_eddy.dataset.sensor_presets import PRESETS
+
+    return list(PRESETS)
+
+
 def one_of(*names: str) -> Callable[[], list[str]]:
     """Complete an option in the shell; the command checks its value."""
     return lambda: list(names)
@@ -127,25 +115,20 @@ def settings(
     overrides: list[str] | None,
     data: list[Path] | None = None,
     *,
+    sensor: str | None = None,
     variable: str | None = None,
     time_from: TimeName | None = None,
 ) -> Config:
-    """Return the configuration of a command: the file named, else configs/config.json, else the defaults.
-
-    Parameters
-    ----------
-    config, overrides
-        As given on the command line.
-    data
-        Takes the place of ``training.data_root``.
-    variable, time_from
-        Take the place of ``data.variable`` and ``data.time_from``.
-    """
-    from tempogan_eddy.config import load_config
+    """Return the configuration of a command: the file named, else configs/config.json, else the defaults."""
+    from tempogan_eddy.config import SensorConfig, load_config
 
     checked = load_config(config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None), overrides)
     if data:
         checked.training.data_root = str(data[0]) if len(data) == 1 else [str(path) for path in data]
+    if sensor is not None:
+        from tempogan_eddy.dataset.sensor import SensorModel
+
+        checked.sensor = SensorConfig.model_validate(SensorModel.parse(sensor).section())
     if variable is not None:
         checked.data.variable = variable
     if time_from is not None:

@@ -166,7 +166,10 @@ def _best_of(data: WindowPower, family: str) -> Fit:
 def _sensor(fit: Fit, family: str, scale: int, warm: float, cold: float) -> SensorModel:
     """Return the sensor of a fit; the variance of rounding is part of the fitted noise."""
     step = max(warm, cold)
-    parameters: dict[str, Any] = {"noise_kelvin": round(math.sqrt(max(fit.noise**2 - step**2 / 12, 0.0)), 2), "quantum": warm or cold}
+    parameters: dict[str, Any] = {
+        "noise_kelvin": round(math.sqrt(max(fit.noise**2 - step**2 / 12, 0.0)), 2),
+        "quantum": warm or cold,
+    }
     if cold and cold != parameters["quantum"]:
         parameters["cold_quantum"] = cold
     if family == "area":

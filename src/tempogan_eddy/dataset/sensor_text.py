@@ -15,13 +15,10 @@ from tempogan_eddy.dataset.sensor_presets import PRESETS
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.registry import SENSORS
 
-__all__ = ["as_text", "parse_sensor", "sensor_section"]
+__all__ = ["as_text", "parse_sensor"]
 
 FIELD = {"noise": "noise_kelvin"}
 KEY = {field: key for key, field in FIELD.items()}
-
-COMMON = ("sigma", "noise_kelvin")
-"""Parameters that have a key of their own in the section ``sensor`` of a configuration."""
 
 
 def parse_sensor(text: str) -> tuple[str, dict[str, Any]]:
@@ -61,13 +58,6 @@ def parse_sensor(text: str) -> tuple[str, dict[str, Any]]:
 def as_text(kind: str, parameters: Mapping[str, Any]) -> str:
     """Return the text that `parse_sensor` reads as this kind and these parameters."""
     return ",".join([kind, *(f"{KEY.get(name, name)}={_shown(value)}" for name, value in parameters.items())])
-
-
-def sensor_section(text: str) -> dict[str, Any]:
-    """Return the section ``sensor`` of a configuration for a text."""
-    kind, parameters = parse_sensor(text)
-    common = {name: parameters.pop(name) for name in COMMON if name in parameters}
-    return {"kind": kind, **common, "parameters": parameters}
 
 
 def _keys(kind: str) -> list[str]:

@@ -48,7 +48,7 @@ class SeparableSensor(SensorModel):
 
     @cached_property
     def halo(self) -> int:
-        """Lowres pixels around a tile on which its projection depends, to a ten-thousandth."""
+        """Lowres pixels around a tile on which its projection depends, to 0.003 %."""
         size = 2 * FARTHEST + 1
         reach = 0
         for kernel in self.kernels:
@@ -56,7 +56,7 @@ class SeparableSensor(SensorModel):
             # The response of the highres frame to one lowres pixel in the middle.
             response = axis.spread @ (axis.vectors[FARTHEST] / (axis.values + math.sqrt(self.regularisation)))
             seen = response.abs().unflatten(0, (size, self.scale)).amax(dim=1)
-            far = (torch.arange(size) - FARTHEST).abs()[seen > 1e-4 * seen.max()]
+            far = (torch.arange(size) - FARTHEST).abs()[seen > 3e-5 * seen.max()]
             reach = max(reach, int(far.max()))
         return reach + self.margin // self.scale
 
@@ -88,7 +88,8 @@ class SeparableSensor(SensorModel):
         if missing.any():
             lowres = torch.where(missing, self.see(highres), lowres)
         measured = to_radiance(lowres, self.wavelength) - OFFSET
-        values = values + correction(values, measured, *self._axes(lowres), self.regularisation)
+        rows, columns = self._axes(lowres)
+        values = values + correction(values, measured, rows, columns, self.regularisation)
         return to_brightness(values + OFFSET, self.wavelength)
 
     def _axes(self, lowres: Tensor) -> list[Axis]:
@@ -207,7 +208,8 @@ class BicubicSensor(SeparableSensor):
 
     def kernel(self) -> Tensor:
         """Return the cubic kernel of Keys (1981), a = -0.5, stretched by the scale."""
-        offsets = torch.arange(4 * self.scale, dtype=torch.float64) - (4 * self.scale - 1) / 2
+        length = 4 * self.scale + self.scale % 2  # odd around the central pixel of an odd block
+        offsets = torch.arange(length, dtype=torch.float64) - (length - 1) / 2
         weights = _keys(offsets / self.scale)
         return (weights / weights.sum()).float()
 

@@ -90,11 +90,11 @@ class Reconstructor:
                 f"{type(model).__name__} is no model; give a name such as eddy, a path, or from load_model."
             )
         model = (model if isinstance(model, Model) else load_model(model)).for_sensor(sensor)
-        self.model = replace(model, generator=copy.deepcopy(model.generator).to("cpu", torch.float32))
+        self.model = replace(model, generator=copy.deepcopy(model.plain).to("cpu", torch.float32))
         self.sensor = model.projecting_sensor
         self.tile, self.device, self.engine, self.precision = tile, device, engine, precision
         self.scale, self.kelvin_range = model.specification.scale, model.specification.kelvin_range
-        self.halo = model.generator.halo + (self.sensor.halo if self.sensor else 0)
+        self.halo = model.plain.halo + (self.sensor.halo if self.sensor else 0)
         options = (tile, str(device), engine, precision)
         self._key = (network_digest(self.model.generator), self.sensor, self.kelvin_range, *options)
 
