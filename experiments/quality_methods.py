@@ -1,10 +1,9 @@
-"""What the quality benchmark compares: interpolation, a regression network, and the dial of the released models."""
+"""What the quality study compares: interpolation, a regression network, and the detail of the released models."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation.baselines import restore_missing
 from tempogan_eddy.io import refine_grid
 from tempogan_eddy.reconstruction import reconstruct
-from tempogan_eddy.weights import Model, load_model, turn_dial
+from tempogan_eddy.weights import Model, load_model
 
 __all__ = [
     "DETAILS",
@@ -42,17 +41,15 @@ Interpolation = Callable[[NDArray[np.floating], int], NDArray[np.floating]]
 
 @dataclass(frozen=True)
 class Dial:
-    """The two ends between which the weights of `eddy` are interpolated, and where it stands by default."""
+    """`faithful`, and `eddy` with its mean and sharp frame and the interpolation weight between them by default."""
 
     faithful: Model
     full: Model
     default: float
 
     def at(self, detail: float) -> Model:
-        """The model at a detail from 0 (faithful) to 1 (the fully trained tempoGAN)."""
-        model = copy.deepcopy(self.full)
-        turn_dial(model, self.faithful, detail)
-        return model
+        """Return the model at a detail from 0 (the mean frame) to 1 (the sharp one)."""
+        return replace(self.full, metadata=self.full.metadata | {"detail": detail})
 
 
 @dataclass(frozen=True)
@@ -96,9 +93,9 @@ def load_dial(faithful: Path | None, eddy: Path | None, detail: float | None) ->
     stated = full if eddy else load_model(EDDY)
     default = stated.metadata.get("detail", DEFAULT_DETAIL) if detail is None else detail
     if not 0 < default <= 1:
-        raise InputError(f"The detail of eddy must lie above 0 (that is faithful) and up to 1, not at {default}.")
-    if plain.specification != full.specification:
-        raise InputError(f"{plain.name} and {full.name} differ in size or sensor; no weights lie between them.")
+        raise InputError(f"The detail of eddy must lie above 0 (that is its mean frame) and up to 1, not at {default}.")
+    if full.specification.network.tails != 2:
+        raise InputError(f"{full.name} makes one frame, without a choice of detail; give a model with two tails.")
     return Dial(plain, full, float(default))
 
 
@@ -109,7 +106,8 @@ def load_networks(dial: Dial, regression: Path | None, device: str) -> Networks:
     details |= {
         EDDY if detail == dial.default else f"{EDDY} {detail:g}": detail for detail in sorted({*DETAILS, dial.default})
     }
-    return Networks(models | {name: dial.at(detail) for name, detail in details.items()}, details, device)
+    at = {name: dial.at(detail) if detail else dial.faithful for name, detail in details.items()}
+    return Networks(models | at, details, device)
 
 
 def lanczos(lowres: NDArray[np.floating], scale: int) -> NDArray[np.floating]:

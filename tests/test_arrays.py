@@ -413,7 +413,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_taken_is_refused_in_one_sentence(name, model):
+def test_unsuitable_input_is_refused_in_one_sentence(name, model):
     held, options, words = REFUSED[name]
     for function in (coarsen, lambda held, **options: reconstruct(held, model, **options)):
         if function is coarsen and name == "an ensemble":
@@ -440,7 +440,7 @@ def test_options_of_coarsen_are_checked(options, words):
 
 
 @pytest.mark.parametrize("wrong", [None, 3, VALUES])
-def test_what_is_no_model_is_refused(wrong):
+def test_other_objects_than_models_are_refused(wrong):
     with pytest.raises(InputError, match="is no model"):
         reconstruct(plain(), wrong)
 
@@ -448,7 +448,7 @@ def test_what_is_no_model_is_refused(wrong):
 # --- What is kept, what is dropped
 
 
-def test_attributes_come_back_as_they_were_and_what_is_untrue_does_not(model, caplog):
+def test_attributes_come_back_unless_they_are_no_longer_true(model, caplog):
     created = datetime.datetime(2019, 10, 9, 1)
     held = of_satpy(
         valid=True,
@@ -467,7 +467,7 @@ def test_attributes_come_back_as_they_were_and_what_is_untrue_does_not(model, ca
     assert {key: fine.attrs[key] for key in unchanged} == {key: held.attrs[key] for key in unchanged}
     assert isinstance(fine.attrs["wavelength"], Wavelength)
     assert not {"_FillValue", "ancillary_variables"} & set(fine.attrs)
-    assert "ancillary_variables belongs to the grid before" in caplog.text
+    assert "ancillary_variables describes the grid before" in caplog.text
     assert "sequence" not in fine.attrs
 
 
@@ -497,12 +497,12 @@ def test_frames_at_the_same_time_are_kept_with_a_warning(caplog, model):
     assert "at the time of the one before: 1;" in caplog.text
 
 
-def test_the_time_of_a_forecast_is_when_it_is_for():
+def test_the_time_of_a_forecast_is_its_valid_time():
     held = of_earth2studio().assign_coords(lead_time=[np.timedelta64(6, "h").astype("m8[ns]")])
     np.testing.assert_array_equal(adapt(held).sequence["time"], TIMES + np.timedelta64(6, "h"))
 
 
-def test_nothing_is_computed_before_it_is_asked_for(model):
+def test_results_are_computed_lazily(model):
     def fail(block):
         raise AssertionError("computed too early")
 
@@ -512,7 +512,7 @@ def test_nothing_is_computed_before_it_is_asked_for(model):
     assert coarsen(held[:, :, 0]).chunks
 
 
-def test_what_xarray_opens_lazily_stays_in_its_file(tmp_path):
+def test_values_that_xarray_opened_lazily_stay_in_the_file(tmp_path):
     plain().transpose("time", "lon", "lat").to_netcdf(tmp_path / "tb.nc")
     with xr.open_dataset(tmp_path / "tb.nc") as opened:
         sequence = adapt(opened["tb"]).sequence
@@ -604,7 +604,7 @@ def test_files_can_be_compared_without_being_opened(tmp_path, model):
         (frames().to_dataset(name="a").assign(b=frames()), frames(), r"dataset\['a'\]"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(truth, ours, words):
+def test_incomparable_inputs_are_refused(truth, ours, words):
     with pytest.raises(InputError, match=words):
         evaluate(truth, ours, sensor_scale=4)
 

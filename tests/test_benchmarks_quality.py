@@ -36,12 +36,13 @@ from tempogan_eddy.weights import Model, build_generator, save_model
 FIGURES = ("crops", "dial", "errors", "profiles", "reliability", "spectra")
 
 
-def write_model(path, seed, channels=8, **metadata):
+def write_model(path, seed, tails=1, **metadata):
     """A network whose learned branch is random and not zero."""
-    config = load_config({"model": {"n_residual_blocks": 1, "channels": channels, "discriminator_channels": 8}})
+    conditioned = {"conditioned": True, "tails": tails} if tails == 2 else {}
+    config = load_config({"model": {"n_residual_blocks": 1, "channels": 8, "discriminator_channels": 8, **conditioned}})
     torch.manual_seed(seed)
     generator = build_generator(config)
-    torch.nn.init.normal_(generator.tail.weight, std=1e-2)
+    torch.nn.init.normal_(generator.get_parameter("generator.tail.weight" if conditioned else "tail.weight"), std=1e-2)
     save_model(path, Model.from_config(generator, config, metadata={"step": seed, **metadata}))
     return path
 
@@ -52,7 +53,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("quality")
     synthesize(folder / "data", storms=2, frames=10, size=64, format="digital-typhoon")
     for seed, name in enumerate((FAITHFUL, EDDY, "regression"), start=1):
-        write_model(folder / f"{name}.safetensors", seed)
+        write_model(folder / f"{name}.safetensors", seed, 2 if name == EDDY else 1)
     (folder / "page.md").write_text("# Page\n\n<!-- tables -->\nold\n<!-- end -->\n\nAfter.\n")
     return folder
 
@@ -131,7 +132,7 @@ def test_without_data_or_with_an_unusable_dial_there_is_one_sentence(folder, mon
     eddy = f"--eddy={folder / 'eddy.safetensors'}"
     assert "TEMPOGAN_EDDY_DATA" in fails(eddy)
     assert "not at 1.5" in fails(eddy, "--detail=1.5")
-    assert "differ in size" in fails(f"--eddy={write_model(folder / 'wide.safetensors', 1, channels=16)}")
+    assert "makes one frame" in fails(f"--eddy={write_model(folder / 'plain.safetensors', 1)}")
 
 
 @pytest.mark.parametrize(("text", "frames"), [("all", None), ("24", 24)])
@@ -167,19 +168,16 @@ def test_lanczos_is_that_of_opencv_and_missing_pixels_stay_alone():
     assert np.isfinite(gap).sum() == gap.size - SCALE**2
 
 
-def test_the_dial_goes_from_one_model_to_the_other(folder):
+def test_the_detail_goes_from_one_frame_to_the_other(folder):
     dial = load_dial(folder / "faithful.safetensors", folder / "eddy.safetensors", None)
     assert dial.default == 0.5
-    weights = [dial.at(detail).generator.state_dict() for detail in (0, 0.25, 1)]
-    ends = dial.faithful.generator.state_dict(), dial.full.generator.state_dict()
-    for key, value in weights[1].items():
-        assert torch.equal(weights[0][key], ends[0][key])
-        assert torch.equal(weights[2][key], ends[1][key])
-        assert torch.allclose(value, 0.75 * ends[0][key] + 0.25 * ends[1][key], atol=1e-6)
+    tails = [dial.at(detail).for_sensor().generator.tail.weight for detail in (0, 0.25, 1)]
+    assert not torch.equal(tails[0], tails[2])
+    assert torch.allclose(tails[1], 0.75 * tails[0] + 0.25 * tails[2], atol=1e-6)
 
 
 def test_a_file_tells_its_own_default(folder, tmp_path):
-    eddy = write_model(tmp_path / "eddy.safetensors", 2, detail=0.7)
+    eddy = write_model(tmp_path / "eddy.safetensors", 2, 2, detail=0.7)
     assert load_dial(folder / "faithful.safetensors", eddy, None).default == 0.7
     assert load_dial(folder / "faithful.safetensors", eddy, 0.3).default == 0.3
 

@@ -140,7 +140,7 @@ def sequence(grid):
 
 
 @pytest.mark.parametrize("grid", GRIDS)
-def test_what_is_written_reconstructed_and_coarsened_follows_cf(grid, model, tmp_path):
+def test_written_reconstructed_and_coarsened_files_follow_cf(grid, model, tmp_path):
     given = sequence(grid)
     outputs = {
         "saved": given[:1] if grid == "plain_grid" else given,
@@ -177,7 +177,7 @@ def test_two_frames_of_one_time_follow_cf(tmp_path):
     ],
     ids=["x across the date line", "plain degrees", "as GDAL writes", "types and names"],
 )
-def test_what_cf_does_not_know_is_put_in_its_words(coords, tmp_path):
+def test_names_and_types_outside_cf_are_converted(coords, tmp_path):
     given = sequence("storm")
     given = given.drop_vars([name for name in given.coords if name != "time"]).assign_coords(coords)
     save_sequence(given, tmp_path / "a.nc")

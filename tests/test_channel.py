@@ -91,11 +91,11 @@ WavelengthRange = namedtuple("WavelengthRange", "min central max unit")  # as sa
         ("var9", {}, None),
     ],
 )
-def test_names_texts_and_wavelengths_tell_the_channel(name, attrs, kind):
+def test_the_channel_follows_from_names_texts_and_wavelengths(name, attrs, kind):
     assert channel_of(name, attrs).kind == kind
 
 
-def test_scalar_coordinates_tell_the_channel():
+def test_the_channel_follows_from_scalar_coordinates():
     da = xr.DataArray(np.zeros((2, 2)), dims=("y", "x"), name="CMI")
     by_wavelength = da.assign_coords(band_wavelength=((), 10.33, {"units": "um"}))
     by_number = da.expand_dims(band=1).assign_coords(band_id=("band", np.array([9], "i1")))
@@ -126,13 +126,13 @@ def test_scalar_coordinates_tell_the_channel():
         ([], None),
     ],
 )
-def test_the_window_is_chosen_only_where_it_is_clear(names, chosen):
+def test_the_window_is_chosen_only_if_it_is_unambiguous(names, chosen):
     da = xr.DataArray(np.zeros((1, 2, 2)), dims=("time", "y", "x"), attrs={"units": "K"})
     assert preferred(dict.fromkeys(names, da)) == chosen
 
 
 @pytest.mark.parametrize(("name", "kind"), [("tbb_08", "water vapour"), ("IR_108", "window"), ("Tb", None)])
-def test_a_name_that_alone_tells_the_channel_is_kept_by_the_reader(make_sequence, tmp_path, name, kind):
+def test_the_reader_keeps_a_name_that_states_the_channel(make_sequence, tmp_path, name, kind):
     frames = make_sequence().compute().rename(name)
     frames.attrs = {"units": "K", "long_name": "Brightness temperature"}
     frames.to_netcdf(tmp_path / "in.nc")

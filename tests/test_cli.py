@@ -439,7 +439,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_model_is_read(caps
     words = ("reconstruct", storms / "storm1.nc", "-m", tmp_path / "no.safetensors")
     assert "tell its format" in refused(capsys, *words, "-o", tmp_path / "o.xyz")
     assert "where the input is read from" in refused(capsys, *words, "-o", storms / "storm1.nc")
-    assert "in what the input is read from" in refused(capsys, *words, "-o", storms / "storm1.nc" / "o.nc")
+    assert "in a folder that the input is read from" in refused(capsys, *words, "-o", storms / "storm1.nc" / "o.nc")
     (tmp_path / "notes.txt").touch()
     assert "is a file, not a folder" in refused(capsys, *words, "-o", tmp_path / "notes.txt" / "o.nc")
     assert "no.safetensors does not exist" in refused(capsys, *words, "-o", tmp_path / "o.nc")

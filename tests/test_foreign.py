@@ -103,7 +103,7 @@ FILES = [
 
 
 @pytest.mark.parametrize(("name", "content", "format", "advice"), FILES, ids=[file[0] for file in FILES])
-def test_a_file_of_another_tool_is_known_and_the_message_says_what_to_do(tmp_path, name, content, format, advice):
+def test_a_file_of_another_tool_is_recognised_with_advice(tmp_path, name, content, format, advice):
     folder = tmp_path / "with blank"
     folder.mkdir()
     (folder / name).write_bytes(content)
@@ -115,7 +115,7 @@ def test_a_file_of_another_tool_is_known_and_the_message_says_what_to_do(tmp_pat
 
 
 @pytest.mark.parametrize("name", [file[0] for file in FILES])
-def test_lines_of_python_are_python(tmp_path, name):
+def test_advised_lines_of_python_compile(tmp_path, name):
     content = next(file[1] for file in FILES if file[0] == name)
     (tmp_path / name).write_bytes(content)
     _, *lines = str(foreign_format(tmp_path / name)).split("\n    ")
@@ -125,7 +125,7 @@ def test_lines_of_python_are_python(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["in.nc", "in.zarr", "pictures/in"])
-def test_what_has_a_reader_here_is_not_foreign(make_sequence, tmp_path, name):
+def test_files_with_a_reader_are_not_foreign(make_sequence, tmp_path, name):
     save_sequence(make_sequence(), tmp_path / name, format="png" if "pictures" in name else None)
     for path in (tmp_path / name, *(tmp_path / name).glob("*.png")):
         assert foreign_format(path) is None
@@ -133,12 +133,12 @@ def test_what_has_a_reader_here_is_not_foreign(make_sequence, tmp_path, name):
 
 
 @pytest.mark.parametrize("magic", [b"CDF\1", b"CDF\2", b"CDF\5", b"\x89HDF\r\n\x1a\n", b"\x89PNG\r\n\x1a\n"])
-def test_a_broken_file_of_a_known_format_is_left_to_its_reader(tmp_path, magic):
+def test_a_broken_file_of_a_known_format_is_not_foreign(tmp_path, magic):
     (tmp_path / "in.nc").write_bytes(magic + bytes(range(40)))
     assert foreign_format(tmp_path / "in.nc") is None
 
 
-def test_radiances_in_netcdf_are_told_from_temperatures():
+def test_radiances_in_netcdf_are_recognised():
     abi = "OR_ABI-L1b-RadF-M6C14_G16_s20190010000_e20190010009_c20190010010.nc"
     told = str(advice_for_variables(["Rad", "DQF", "t"], {"platform_ID": "G16"}, abi))
     assert "GOES ABI radiance" in told

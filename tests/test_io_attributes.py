@@ -25,17 +25,17 @@ attributes = st.dictionaries(names, values, max_size=6)
 
 
 @given(attributes, attributes)
-def test_what_is_merged_is_split_into_the_same(of_file, of_variable):
+def test_split_is_the_inverse_of_merge(of_file, of_variable):
     assert split(merge(of_file, of_variable)) == (of_file, of_variable)
 
 
 @given(attributes, attributes)
-def test_what_xarray_wrote_onto_the_variable_is_found_again(of_file, of_variable):
+def test_attributes_that_xarray_wrote_onto_the_variable_are_restored(of_file, of_variable):
     merged = merge(of_file, of_variable)
     assert merge({}, merged) == merged
 
 
-def test_the_variables_word_stands_before_the_files():
+def test_the_variables_attribute_wins_over_the_files():
     merged = merge(
         {"comment": "the file's", "units": "none", "title": "t"}, {"comment": "its own", "units": "K", "title": "v"}
     )
@@ -244,7 +244,7 @@ def test_attributes_of_the_file_are_true_of_a_reconstruction(sequence, tmp_path)
     assert second.endswith("Z tempogan-eddy reconstruct a b")
 
 
-def test_attributes_of_the_file_are_true_of_what_is_coarsened(sequence, tmp_path):
+def test_attributes_of_the_file_are_true_of_a_coarsened_sequence(sequence, tmp_path):
     file = written(SensorModel(scale=4).coarsen(sequence[:1]), tmp_path)
     assert file.attrs["spatial_resolution"] == "32 km"
     assert file.attrs["geospatial_lat_min"] == pytest.approx(10.12)
@@ -252,7 +252,7 @@ def test_attributes_of_the_file_are_true_of_what_is_coarsened(sequence, tmp_path
     assert "time_coverage_resolution" not in file.attrs
 
 
-def test_cell_methods_of_what_is_gone_are_left_out_with_a_word(sequence, tmp_path, caplog):
+def test_cell_methods_of_missing_dimensions_are_left_out_with_a_log_line(sequence, tmp_path, caplog):
     with caplog.at_level("INFO"):
         file = written(
             sequence.assign_attrs(cell_methods="time:mean views: sum (comment: of all) area: mean"), tmp_path

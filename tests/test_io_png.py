@@ -10,8 +10,9 @@ from scipy import ndimage
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import open_sequence, open_sequences, save_sequence
-from tempogan_eddy.io.png import WRITTEN_KELVIN, open_png
-from tempogan_eddy.io.white_cold import looks_white_cold
+from tempogan_eddy.io.formats.png import open_png
+from tempogan_eddy.io.png_record import WRITTEN_KELVIN
+from tempogan_eddy.io.quality import looks_white_cold
 
 
 def write_png(path, values, mode=None):
@@ -111,7 +112,7 @@ def test_a_frame_of_another_size_is_refused_by_name(seed_tree):
         open_sequence(seed_tree / "train/typhoon_001")
 
 
-def test_our_own_frames_tell_their_kelvins_times_and_coordinates(make_sequence, tmp_path):
+def test_our_own_frames_record_kelvins_times_and_coordinates(make_sequence, tmp_path):
     sequence = make_sequence(missing=9)
     save_sequence(sequence, tmp_path / "storm", format="png")
     with Image.open(tmp_path / "storm/frame_001.png") as image:
@@ -146,7 +147,7 @@ def test_kelvins_out_of_range_are_never_clipped(make_sequence, tmp_path):
         (["frame_2", "frame_10"], [0, 8]),
     ],
 )
-def test_names_tell_times(tmp_path, names, hours):
+def test_times_in_names_are_parsed(tmp_path, names, hours):
     for name in names:
         Image.new("L", (4, 4), 128).save(tmp_path / f"{name}.png")
     times = open_sequence(tmp_path)["time"].values
@@ -154,7 +155,7 @@ def test_names_tell_times(tmp_path, names, hours):
 
 
 @pytest.mark.parametrize("names", [["img20190101", "img20190103"], ["a", "b"], ["x1", "y1"], ["frame_1", "2019010103"]])
-def test_names_that_tell_no_time_are_refused(tmp_path, names):
+def test_names_without_times_are_refused(tmp_path, names):
     for name in names:
         Image.new("L", (4, 4), 128).save(tmp_path / f"{name}.png")
     with pytest.raises(InputError, match="frame_001"):
@@ -299,7 +300,7 @@ def test_a_palette_of_colours_is_refused_where_they_are_used(tmp_path):
         open_sequence(tmp_path / "a").compute()
 
 
-def test_files_of_other_kinds_are_passed_over_or_refused_as_what_they_are(tmp_path):
+def test_files_of_other_formats_are_skipped_or_refused_by_format(tmp_path):
     write_png(tmp_path / "a/1.PNG", ramp())
     (tmp_path / "a/._1.PNG").write_bytes(b"\0\5\x16\7")
     (tmp_path / "a/.DS_Store").write_bytes(b"x")
@@ -369,7 +370,7 @@ def test_days_of_the_year_are_read_as_such(tmp_path, names):
         (["1577264400", "1577268000"], "neither time nor number"),
     ],
 )
-def test_times_that_cannot_be_right_are_refused(tmp_path, names, words):
+def test_impossible_times_are_refused(tmp_path, names, words):
     for name in names:
         write_png(tmp_path / "a" / f"{name}.png", ramp())
     with pytest.raises(InputError, match=words):
@@ -394,7 +395,7 @@ def test_frames_are_counted_by_the_one_number_that_varies(tmp_path, names, hours
     assert ((sequence.time.values - np.datetime64("2000-01-01")) / np.timedelta64(1, "h")).tolist() == hours
 
 
-def test_times_in_a_zone_are_converted_aloud(tmp_path, caplog):
+def test_times_in_a_zone_are_converted_with_a_warning(tmp_path, caplog):
     write_png(tmp_path / "a/20191225T0900JST.png", ramp())
     write_png(tmp_path / "a/20191225T1000JST.png", ramp())
     expected = np.array(["2019-12-25T00:00", "2019-12-25T01:00"], "M8[ns]")
@@ -432,7 +433,7 @@ def test_a_blank_frame_is_missing_with_one_warning(tmp_path, caplog, level, miss
     assert caplog.text.count("no picture") == np.count_nonzero(missing)
 
 
-def test_frames_named_like_digital_typhoons_tell_their_satellites(tmp_path):
+def test_names_like_those_of_digital_typhoon_state_the_satellites(tmp_path):
     for name in ("2003010100-200301-GMS5-1", "2003010101-200301-GOE9-1"):
         write_png(tmp_path / "200301" / f"{name}.png", ramp())
     assert open_sequence(tmp_path / "200301").satellite.values.tolist() == ["GMS5", "GOE9"]

@@ -77,7 +77,7 @@ def test_unsigned_numbers_in_a_signed_type():
     np.testing.assert_allclose(values, [[np.nan, 100]])
 
 
-def test_a_negative_scale_turns_the_valid_range_round():
+def test_a_negative_scale_reverses_the_valid_range():
     stored = np.array([[10, 100, 200]], "i2")
     values = decode(stored, scale_factor=-1.0, add_offset=300.0, valid_range=np.array([150.0, 250.0], "f4"))
     np.testing.assert_array_equal(values, [[np.nan, 200, np.nan]])
@@ -86,13 +86,13 @@ def test_a_negative_scale_turns_the_valid_range_round():
 @pytest.mark.parametrize(
     "attrs", [{"missing_value": "none"}, {"valid_range": np.array([1.0])}, {"scale_factor": 0.0}, {"valid_min": "low"}]
 )
-def test_attributes_that_mean_nothing_are_told_and_ignored(attrs, caplog):
+def test_invalid_attributes_are_ignored_with_a_warning(attrs, caplog):
     np.testing.assert_array_equal(decode(KELVIN.astype("f4"), **attrs), KELVIN)
     assert "ignored" in caplog.text
     assert "a.nc: Tb" in caplog.text
 
 
-def test_numbers_without_attributes_stay_as_they_are():
+def test_numbers_without_attributes_are_returned_unchanged():
     stored = KELVIN.astype("f4")
     assert decode(stored) is stored
 

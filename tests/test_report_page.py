@@ -8,11 +8,13 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+import xarray as xr
 from PIL import Image
 
 from evaluation_cases import SCALE, noisy, sequence
 from tempogan_eddy.display.chart import draw_errors, draw_spectra, page_axes, svg_of
 from tempogan_eddy.display.closeups import choose_closeups
+from tempogan_eddy.display.figures import save_crops
 from tempogan_eddy.display.report_page import ReportPage
 from tempogan_eddy.display.report_parts import SCORES_START, read_scores, wrapped
 from tempogan_eddy.display.words import summary, training_overlap
@@ -278,3 +280,15 @@ def test_the_scores_in_the_page_cannot_end_their_element(truth, tmp_path):
     html = report.save(tmp_path / "page.html").read_text()
     assert html.count("</script>") == 1 and Elements(html).open == []
     assert read_scores(tmp_path / "page.html")[0]["storm"] == "</script><b>"
+
+
+def test_of_an_ensemble_the_pictures_show_the_first_member(truth, tmp_path):
+    members = xr.concat([noisy(truth), noisy(truth) + 1], "member").assign_coords(member=[3, 7])
+    result = evaluate(truth, members, settings=Settings(block="1h"))
+    pages = [ReportPage(COMMAND), ReportPage(COMMAND)]
+    pages[0].add(result, truth, members, None)
+    pages[1].add(result, truth, members[0], None)
+    assert "The pictures show member 3, the first of 2." in Elements(pages[0].html()).text
+    assert "member 3" not in pages[1].html()
+    assert pages[0].storms[0]["crops"] == pages[1].storms[0]["crops"]
+    assert save_crops(truth, members, tmp_path / "crops.png").exists()

@@ -243,3 +243,10 @@ def test_a_folder_of_something_else_is_refused_and_the_current_folder_can_be_fil
 def test_impossible_numbers_are_refused(options):
     with pytest.raises(InputError, match=next(iter(options))):
         simulate_storm(seed=0, frames=1, size=16, **options)
+
+
+def test_the_history_is_a_command_that_makes_the_archive_again(tmp_path):
+    synthesize(tmp_path / "two storms", storms=2, frames=1, size=32, seed=4, format="zarr", precision="packed")
+    options = f"-o '{tmp_path}/two storms' --storms 2 --frames 1 --size 32 --seed 4 --format zarr --packed"
+    for sequence in open_sequences(tmp_path / "two storms").values():
+        assert sequence.attrs["history"].partition(" ")[2] == f"tempogan-eddy synthesize {options}"

@@ -297,7 +297,7 @@ def test_a_transect_is_drawn_with_the_mouse(page):
     assert [round(line[key] - 0.5) for key in ("x0", "y0", "x1", "y1")] == [60, 100, 260, 100]
     drawn = page.evaluate(
         """async () => {
-            const [{ along }, { state }] = await Promise.all([import("./transect.js"), import("./state.js")]);
+            const [{ along }, { state }] = await Promise.all([import("./analysis.js"), import("./state.js")]);
             const panel = state.scene.panels.find(({ key }) => key === "truth");
             return Array.from(along(panel, state.line, 0).ys);
         }"""

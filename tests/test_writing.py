@@ -35,7 +35,7 @@ from tempogan_eddy.evaluation import evaluate
 from tempogan_eddy.evaluation.report import SCORES, TABLE, to_csv, to_json
 from tempogan_eddy.export import ONNX, export_model
 from tempogan_eddy.io.aside import require_space, written_aside
-from tempogan_eddy.io.cf_write import chunk_sides
+from tempogan_eddy.io.cf_dataset import chunk_sides
 from tempogan_eddy.io.names import safe_name
 from tempogan_eddy.io.ownership import Kind, check_place, owns
 from tempogan_eddy.registry import FORMATS

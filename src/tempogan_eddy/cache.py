@@ -24,18 +24,10 @@ DIGEST_SIZE = hashlib.sha256().digest_size
 
 
 def cached(kind: str, key: str, make: Callable[[], bytes]) -> bytes:
-    """Return what ``make`` returns, from the cache if it was made before from the same.
+    """Return the result of ``make``, from the cache if it was made before.
 
-    A cache that cannot be read or written is no error: the content is made anew. A damaged file is, too.
-
-    Parameters
-    ----------
-    kind
-        A file name with a suffix, which tells what is cached.
-    key
-        Everything that the content depends on, versions of libraries included.
-    make
-        Makes the content.
+    If the cache cannot be read or written, or the file is damaged, make the content anew. The kind is a file name with
+    a suffix; the key is everything that the content depends on, versions of libraries included.
     """
     place = _folder() / kind / hashlib.sha256(key.encode()).hexdigest()
     with suppress(OSError):

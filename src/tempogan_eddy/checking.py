@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -82,29 +83,14 @@ def check(
     options: Mapping[str, Any] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Report:
-    """Check everything that paths hold, and go on after files that cannot be read.
+    """Check everything that paths (files, folders, patterns) hold, and go on after files that cannot be read.
 
-    Parameters
-    ----------
-    paths : sequence of str or Path
-        Files, folders and patterns.
-    format : str, optional
-        Look for this format only.
-    cadence : str
-        Count windows at it and at each sequence's own.
-    tolerance : str, optional
-        How far times may be from the cadence; a tenth of it by default.
-    every_frame : bool
-        Read all frames, not 50 of a sequence (fewer where there are more than 20 sequences).
-    options : mapping, optional
-        Reader options as of `open_sequence`.
-    progress : callable, optional
-        Called with (sequence, frames done, frames in all).
+    Look for one format only, if given. Count windows at the cadence and at each sequence's own; times may differ from
+    it by the tolerance, a tenth of it by default. Read all frames, or 50 of a sequence (fewer where there are more than
+    20 sequences). The options are those of `open_sequence`; the progress is called with (sequence, frames done, frames
+    in all).
 
-    Raises
-    ------
-    InputError
-        A path does not exist, or the cadence or tolerance is no time span.
+    Raise `InputError` if a path does not exist, or the cadence or tolerance is no time span.
     """
     roots = expand(paths)
     if cadence != NATIVE:
@@ -121,8 +107,7 @@ def check(
             except InputError as error:
                 refused.append(Refused(str(stored.path), _reason(stored.path, error)))
                 continue
-            tell = None if progress is None else lambda done, total, name=name: progress(name, done, total)
-            seen = survey(sequence, frames=frames, progress=tell)
+            seen = survey(sequence, frames=frames, progress=progress and partial(progress, name))
             report_masked(sequence)
         sequences.append(_checked(name, stored, sequence, timing(sequence, cadence, tolerance), seen, broken, notes))
     if format is None:

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from tempogan_eddy.config_text import describe_problems
-from tempogan_eddy.config_yaml import parse_yaml
+from tempogan_eddy.config_text import describe_problems, parse_yaml
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.cadence import NATIVE, parse_duration
 from tempogan_eddy.io.json_text import read_bounded
@@ -238,6 +237,9 @@ class TrainingConfig(_Section):
     max_minutes: float = Field(0.0, ge=0, description="stop after this time, as after the last epoch; 0 never")
     start_from: str | None = Field(
         None, description="a model (.safetensors or .pth) whose generator the training begins with"
+    )
+    warm_up: int = Field(
+        200, ge=0, description="with start_from and new discriminators: steps that train only these, before the rest"
     )
     teacher: str | None = Field(
         None,

@@ -1,4 +1,4 @@
-"""Text about configurations: their problems, and the meaning and bounds of each key."""
+"""The text of configurations: YAML to read, their problems, and the meaning and bounds of each key."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
+import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-__all__ = ["describe_config", "describe_problems"]
+__all__ = ["describe_config", "describe_problems", "parse_yaml"]
 
 MOST_PROBLEMS = 20  # that are listed
 LONGEST = 80  # characters of a value or key that are shown
+DEEPEST = 32  # levels of YAML
 BRIEF = reprlib.Repr()
 BRIEF.maxlevel = BRIEF.maxdict = 2
 
@@ -34,16 +36,8 @@ def describe_config(config: BaseModel) -> str:
 def describe_problems(error: ValidationError, model: type[BaseModel], name: str, overrides: Sequence[str] = ()) -> str:
     """Return every problem of a configuration with its file or override: one sentence, or a count and a line for each.
 
-    Parameters
-    ----------
-    error
-        Of the check of the configuration.
-    model
-        The checked model, for similar keys in place of unknown ones.
-    name
-        The file, for messages.
-    overrides
-        ``section.key=value`` texts that were applied to it.
+    The model suggests similar keys in place of unknown ones. The overrides are the ``section.key=value`` texts that
+    were applied to the file of this name.
     """
     found = error.errors()
     problems = [_problem(details, model, name, overrides) for details in found[:MOST_PROBLEMS]]
@@ -129,3 +123,35 @@ def _choices(annotation: Any) -> list[str]:
     parts = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
     choices = [str(choice) for part in parts if get_origin(part) is Literal for choice in get_args(part)]
     return [*choices, "null"] if choices and NoneType in parts else choices
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Refuse anchors, tags and deep nesting: ten lines of aliases of aliases can stand for a billion values."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event: Any = self.peek_event()
+        if getattr(event, "anchor", None) or getattr(event, "tag", None):
+            raise ValueError(f"line {event.start_mark.line + 1} has an anchor, an alias or a tag")
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise ValueError(f"line {event.start_mark.line + 1} is nested more than {DEEPEST} deep")
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+
+def parse_yaml(text: str) -> Any:
+    """Return the value of a text in YAML, which includes JSON.
+
+    Raise `yaml.YAMLError` if it is not YAML, and ValueError if it has anchors, aliases or tags, is nested more than 32
+    deep, or has an invalid number, date or text.
+    """
+    try:
+        value = yaml.load(text, _PlainLoader)
+        if "\\ud" in text.lower():  # half of a surrogate pair, which can be neither printed nor written
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
+    except (LookupError, AttributeError, TypeError, RecursionError) as error:  # odd scalars
+        raise ValueError(f"{type(error).__name__} in the YAML library") from None

@@ -20,10 +20,7 @@ __all__ = ["choose_device", "computes_bf16", "exact_convolutions", "keep_freed_m
 def choose_device(device: str = "auto") -> torch.device:
     """Return the device of a name; ``auto`` takes a GPU if there is one.
 
-    Raises
-    ------
-    InputError
-        The name is unknown, or the device is not on this machine.
+    Raise `InputError` if the name is unknown, or the device is not on this machine.
     """
     counts = {
         "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,

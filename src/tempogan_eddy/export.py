@@ -150,7 +150,8 @@ def export_model(model: Model, path: str | Path, *, overwrite: bool = False) -> 
         raise InputError(f"{path} does not end in .onnx; give the exported model a name that does.")
     check_place(path, ONNX, overwrite=overwrite)
     onnx = require("onnx", "export")
-    network = _InKelvin(model.generator, model.kelvin_range)
+    model = model.for_sensor()
+    network = _InKelvin(model.plain, model.kelvin_range)
     exported = onnx.load_from_string(_export(network, "coarse", "fine", ["fine_height", "fine_width"]))
     exported.producer_name, exported.producer_version = PRODUCER, __version__
     onnx.helper.set_model_props(exported, _describe(model))
@@ -171,7 +172,7 @@ def _describe(model: Model) -> dict[str, str]:
         "kelvin_range": list(model.kelvin_range),
         "scale": model.scale,
         **model.sensor.attributes(),
-        "lr_consistency": model.generator.lr_consistency,
+        "lr_consistency": model.plain.lr_consistency,
         "training_data": "; ".join(model.metadata.get("training_data", [])) or "not recorded",
         "metadata": model.metadata,
         "config": json.dumps(model.config),

@@ -15,13 +15,7 @@ __all__ = ["network_digest", "sha256"]
 
 
 def sha256(path: Path) -> str:
-    """Return the fingerprint of a file, as ``sha256sum`` prints it.
-
-    Raises
-    ------
-    InputError
-        The path is no file, or cannot be read.
-    """
+    """Return the fingerprint of a file, as ``sha256sum`` prints it; raise `InputError` if it is no readable file."""
     refuse_special(path)  # a device may have no end
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

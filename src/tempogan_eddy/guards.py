@@ -1,4 +1,4 @@
-"""Guards: one sentence where an input is not what a model or a score expects. None of them is an error."""
+"""Guards: warn in one sentence if an input differs from what a model or a score expects."""
 
 from __future__ import annotations
 
@@ -24,54 +24,41 @@ __all__ = ["ValueGuard", "warn_of_channels", "warn_of_input", "warn_of_truth"]
 
 log = logging.getLogger(__name__)
 
-RELEASED_KM = (16.0, 22.0)
-"""Grid spacing of what the released models were trained on: 4x4 area means of frames of 4 to 5 km."""
-
+RELEASED_KM = (16.0, 22.0)  # grid spacing of the released models' training: 4x4 area means of 4 to 5 km
 FAR = 2.0  # times finer or coarser than that
+OUTSIDE_SHARE = 0.05  # share of pixels beyond a model's kelvin range that deserves a warning
+COUNTS_MISSING = 0.2  # counts from 0 to 255 that are called kelvin lose those below 160
 
-OUTSIDE_SHARE = 0.05
-"""Share of pixels beyond a model's kelvin range from which on it is said."""
-
-COUNTS_MISSING = 0.2
-"""Counts from 0 to 255 that are called kelvin lose what lies below 160."""
+WORSE = "expect a worse result"
+COARSEN = f"coarsen it first (tempogan-eddy coarsen) or {WORSE}"
+TRAINED = "the model was trained on {:g} to {:g} km".format(*RELEASED_KM)
 
 
 def warn_of_input(sequence: xr.DataArray, model: Model) -> ValueGuard:
-    """Warn where coordinates and attributes differ from what a model was trained on; values are not computed.
+    """Warn where coordinates and attributes of an input differ from a model's training.
 
-    Parameters
-    ----------
-    sequence : DataArray (time, y, x)
-        What is to be reconstructed.
-    model : Model
-        The model.
-
-    Returns
-    -------
-    ValueGuard
-        To be called with frames as they are computed.
+    Return the guard of its values: call it with frames (T, y, x) once they are computed.
     """
     is_made = any(str(key).startswith(MADE) for key in sequence.attrs)
     if is_made:
-        log.warning("The input is itself a reconstruction, whose detail was not measured; expect a worse result")
-    released, sensor = is_released(model.name), model.sensor
-    for key, trained in sensor.attributes().items():
+        log.warning("The input is itself a reconstruction, whose detail was not measured; %s", WORSE)
+    sensor = model.sensor
+    adapted = model.specification.network.projection
+    for key, trained in ({} if adapted else sensor.attributes()).items():
         seen = sequence.attrs.get(key)
         if seen is not None and seen != trained:
-            log.warning(
-                "The input says %s = %s, but the model was trained with %s; expect a worse result", key, seen, trained
-            )
-    is_sharp = not sensor.margin  # a wider footprint leaves little detail, rightly
-    repeated = _duplicates(sequence)
+            log.warning("The input says %s = %s, but the model was trained with %s; %s", key, seen, trained, WORSE)
+    repeated = int((np.diff(sequence["time"].values.astype("datetime64[ns]")) <= DUPLICATE).sum())
     if repeated:
         log.warning("Frames of the input at the time of the one before: %d; keep one of each time", repeated)
     may_be_fine = False
-    if released:
+    if is_released(model.name):
         spacing = grid_spacing(sequence)
         _warn_of_channel(sequence)
         _warn_of_spacing(spacing)
         may_be_fine = spacing is None and "sensor_model" not in sequence.attrs
-    guard = ValueGuard(model.specification.kelvin_range, is_sharp, may_be_fine)
+    # A sensor with a wider footprint leaves little detail, rightly.
+    guard = ValueGuard(model.specification.kelvin_range, not sensor.margin, may_be_fine)
     guard.done = is_made  # its texture is the model's
     return guard
 
@@ -95,19 +82,11 @@ def warn_of_truth(frame: NDArray[np.floating]) -> None:
 
 
 class ValueGuard:
-    """Looks at the first frame that is computed and has enough valid pixels, and warns once.
+    """Warns once, of the first computed frame that has enough valid pixels, so that nothing is computed for it alone.
 
-    So nothing is computed for the guard alone.
-
-    Parameters
-    ----------
-    kelvin_range : tuple of float
-        The kelvins that the model was trained on.
-    is_sharp : bool
-        Whether the model's sensor keeps detail in the finest octave.
-    may_be_fine : bool
-        Whether only the values can tell that the input is already fine: for a released model, whose grid is known, if
-        neither the grid spacing of the input nor its sensor model is.
+    `kelvin_range` is that of the model's training. `is_sharp` tells whether its sensor keeps detail in the finest
+    octave. `may_be_fine` tells whether only the values can show that the input is already fine: for a released model,
+    whose grid is known, if neither the grid spacing of the input nor its sensor model is.
     """
 
     def __init__(self, kelvin_range: tuple[float, float], is_sharp: bool, may_be_fine: bool) -> None:
@@ -115,13 +94,13 @@ class ValueGuard:
         self.done = False
 
     def __call__(self, frames: NDArray[np.float32]) -> None:
-        """Look at the first of some frames (T, y, x), if none was seen before."""
+        """Check the first of some frames (T, y, x), if none was checked before."""
         if self.done or not len(frames):
             return
         self.done = True  # for other threads, meanwhile
-        self.done = self._look(frames[0])
+        self.done = self._check(frames[0])
 
-    def _look(self, frame: NDArray[np.float32]) -> bool:
+    def _check(self, frame: NDArray[np.float32]) -> bool:
         valid = frame[np.isfinite(frame)]
         if not valid.size:
             return False
@@ -131,64 +110,35 @@ class ValueGuard:
         low, high = self.kelvin_range
         outside = float(((valid < low) | (valid > high)).mean())
         if outside > OUTSIDE_SHARE:
-            log.warning(
-                "%.0f %% of the first frame lie outside the %g to %g K that the model was trained on; "
-                "expect a worse result",
-                100 * outside,
-                low,
-                high,
-            )
+            share, trained = f"{100 * outside:.0f} % of the first frame", f"{low:g} to {high:g} K"
+            log.warning("%s lie outside the %s that the model was trained on; %s", share, trained, WORSE)
         texture = texture_of(frame)
         if texture is None:
             # A later frame may have more valid pixels.
             return outside > OUTSIDE_SHARE or 2 * valid.size >= frame.size
         if texture.repeats:
-            log.warning(
-                "The input was enlarged: rows and columns repeat those beside them; give the frames as they were before"
-            )
+            log.warning("The input was enlarged: rows and columns repeat; give the original frames")
         elif self.is_sharp and texture.is_interpolated:
             log.warning(
                 "The input has almost no detail in its finest octave: it looks resampled to a finer grid or blurred; "
-                "give the frames as they were before, or expect a worse result"
+                "give the original frames, or %s",
+                WORSE,
             )
         elif self.is_sharp and self.may_be_fine and texture.is_fine:
-            log.warning(
-                "The input looks already fine, like frames of about 5 km, but the model was trained on %g to %g km; "
-                "coarsen it first (tempogan-eddy coarsen) or expect a worse result",
-                *RELEASED_KM,
-            )
+            log.warning("The input looks already fine, like frames of about 5 km, but %s; %s", TRAINED, COARSEN)
         return True
-
-
-def _duplicates(sequence: xr.DataArray) -> int:
-    """Return how many frames have the time of the frame before, to a second."""
-    return int((np.diff(sequence["time"].values.astype("datetime64[ns]")) <= DUPLICATE).sum())
 
 
 def _warn_of_channel(sequence: xr.DataArray) -> None:
     channel = channel_of(sequence.name, sequence.attrs, sequence.coords)
     if channel.kind not in (None, OTHER) and not channel.is_window:
-        log.warning(
-            "The input is of the channel %s, but the model was trained on the infrared window (about 11 um); "
-            "expect a worse result",
-            channel,
-        )
+        trained = "the model was trained on the infrared window (about 11 um)"
+        log.warning("The input is of the channel %s, but %s; %s", channel, trained, WORSE)
 
 
 def _warn_of_spacing(spacing: float | None) -> None:
     low, high = RELEASED_KM
     if spacing is not None and spacing * FAR < low:
-        log.warning(
-            "The input is already fine: its grid spacing is %.3g km, but the model was trained on %g to %g km; "
-            "coarsen it first (tempogan-eddy coarsen) or expect a worse result",
-            spacing,
-            low,
-            high,
-        )
+        log.warning("The input is already fine: its grid spacing is %.3g km, but %s; %s", spacing, TRAINED, COARSEN)
     elif spacing is not None and spacing > FAR * high:
-        log.warning(
-            "The grid spacing is %.3g km, but the model was trained on %g to %g km; expect a worse result",
-            spacing,
-            low,
-            high,
-        )
+        log.warning("The grid spacing is %.3g km, but %s; %s", spacing, TRAINED, WORSE)

@@ -33,17 +33,8 @@ LARGEST_DECODED = 4096 * 4096  # pixels of a picture that may be decoded for its
 def inspect(name: Paths, options: Mapping[str, Any] | None = None) -> dict[str, Facts]:
     """Return facts about a file, or about each sequence of data, by title.
 
-    Parameters
-    ----------
-    name
-        A path or pattern, several of them for data, or the name of a released model.
-    options
-        Reader options, as for `open_sequence`.
-
-    Raises
-    ------
-    InputError
-        It does not exist, or this package neither reads nor writes it.
+    The name is a path or pattern, several of them for data, or that of a released model; the options are those of
+    `open_sequence`. Raise `InputError` if it does not exist, or this package neither reads nor writes it.
     """
     if not isinstance(name, str | Path) or has_magic(str(name)):
         return _sequences(name, options or {})
@@ -80,7 +71,7 @@ def model_facts(path: Path) -> Facts:
         "scale": f"x{model.scale}",
         "sensor model": {"kind": sensor.kind, **sensor.parameters, "noise_kelvin": sensor.noise_kelvin},
         "kelvin range": f"{low:g} to {high:g} K",
-        "LR consistency": model.generator.lr_consistency,
+        "LR consistency": network.lr_consistency or network.projection,
         "cadence": model.config.get("data", {}).get("cadence", "not recorded"),
     }
     return facts | model.metadata

@@ -55,13 +55,8 @@ class Interrupter:
     """The handler of a program that ends with SIGINT and SIGTERM.
 
     Within `cleaned_up` blocks it raises KeyboardInterrupt or `Terminated`. A bare ``except`` or a destructor of some
-    library may swallow the exception, so it is raised again every second until the handler is uninstalled.
-
-    Parameters
-    ----------
-    at_once
-        Outside such blocks, end the process without raising: an exception within the import of a C++ library, say,
-        aborts the process.
+    library may swallow the exception, so it is raised again every second until the handler is uninstalled. Outside such
+    blocks, `at_once` ends the process without raising: an exception within the import of a C++ library, say, aborts it.
     """
 
     def __init__(self, at_once: bool = False) -> None:

@@ -26,20 +26,13 @@ Part = TypeVar("Part")
 class Registry(Mapping[str, Part], Generic[Part]):
     """Parts by name: those of this package, those of entry points, and those that were registered.
 
-    Parameters
-    ----------
-    kind : str
-        What messages call a part.
-    group : str
-        Of the entry points.
-    built_in : mapping
-        ``module:attribute`` by name.
+    `kind` names a part in messages, `group` is that of the entry points, and `built_in` holds ``module:attribute`` by
+    name.
     """
 
     def __init__(self, kind: str, group: str, built_in: Mapping[str, str]) -> None:
         self.kind, self.group, self._built_in = kind, group, built_in
-        self._registered: dict[str, Part] = {}
-        self._loaded: dict[str, Part] = {}
+        self._parts: dict[str, Part] = {}
 
     @cached_property
     def _unloaded(self) -> dict[str, EntryPoint]:
@@ -50,34 +43,26 @@ class Registry(Mapping[str, Part], Generic[Part]):
         return {entry.name: entry for entry in entry_points(group=self.group) if entry.name not in ours} | ours
 
     def register(self, name: str, part: Part) -> None:
-        """Add a part.
-
-        Raises
-        ------
-        ValueError
-            There is a part of this name already.
-        """
+        """Add a part; raise ValueError if there is a part of this name already."""
         if name in list(self):
             raise ValueError(f"There is a {self.kind} {name!r} already; choose another name.")
-        self._registered[name] = part
+        self._parts[name] = part
 
     def __getitem__(self, name: str) -> Part:
         """Return a part, or raise `InputError` with the known names."""
-        if name in self._registered:
-            return self._registered[name]
-        if name not in self._unloaded:
-            raise InputError(f"Unknown {self.kind} {name!r}; use one of {', '.join(self)}.")
-        if name not in self._loaded:
-            self._loaded[name] = self._unloaded[name].load()
-        return self._loaded[name]
+        if name not in self._parts:
+            if name not in self._unloaded:
+                raise InputError(f"Unknown {self.kind} {name!r}; use one of {', '.join(self)}.")
+            self._parts[name] = self._unloaded[name].load()
+        return self._parts[name]
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names, those that other packages added first."""
-        return iter([*self._registered, *self._unloaded])
+        return iter([*(name for name in self._parts if name not in self._unloaded), *self._unloaded])
 
     def __len__(self) -> int:
         """Return the number of parts."""
-        return len(self._unloaded) + len(self._registered)
+        return sum(1 for _ in self)
 
 
 FORMATS: Registry[Format] = Registry(

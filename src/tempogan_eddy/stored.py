@@ -44,10 +44,7 @@ CHECKPOINT_TYPES: dict[str, type | tuple[type, ...]] = {
 def read_model_file(path: Path) -> tuple[Any, Any, dict[str, torch.Tensor], dict[str, Any]]:
     """Return the specification (None in files of the first releases), configuration, weights and metadata of a file.
 
-    Raises
-    ------
-    InputError
-        It is missing, damaged, or no model of this package.
+    Raise `InputError` if it is missing, damaged, or no model of this package.
     """
     refuse_special(path)
     try:
@@ -71,10 +68,7 @@ def read_model_file(path: Path) -> tuple[Any, Any, dict[str, torch.Tensor], dict
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Read a training checkpoint onto the CPU, weights only.
 
-    Raises
-    ------
-    InputError
-        It is missing, damaged, or not a checkpoint of this package.
+    Raise `InputError` if it is missing, damaged, or not a checkpoint of this package.
     """
     if not path.exists():
         raise InputError(f"The checkpoint {path} does not exist; use --resume auto for the newest one.")

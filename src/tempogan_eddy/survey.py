@@ -31,54 +31,30 @@ SAMPLED = 50  # frames read of a sequence by default
 
 @dataclass(frozen=True)
 class Survey:
-    """Facts about the frames of a sequence.
+    """Facts about the frames of a sequence."""
 
-    Parameters
-    ----------
-    looked : int
-        Frames that were read.
-    missing : float
-        Mean share of missing pixels.
-    blank : int
-        Frames without a valid pixel.
-    kelvins : (float, float) or None
-        Lowest and highest.
-    broken : list of str
-        Frames that cannot be read: time and reason.
-    repeated, interpolated : int
-        Frames enlarged by repeating pixels, or by interpolation.
-    """
-
-    looked: int
-    missing: float
-    blank: int
-    kelvins: tuple[float, float] | None
-    broken: list[str]
-    repeated: int
-    interpolated: int
+    looked: int  # frames that were read
+    missing: float  # mean share of missing pixels
+    blank: int  # frames without a valid pixel
+    kelvins: tuple[float, float] | None  # lowest and highest
+    broken: list[str]  # frames that cannot be read: time and reason
+    repeated: int  # frames enlarged by repeating pixels
+    interpolated: int  # or by interpolation
 
 
 def survey(
     sequence: xr.DataArray, *, frames: int | None = SAMPLED, progress: Callable[[int, int], None] | None = None
 ) -> Survey:
-    """Read frames spread over a sequence, or all of them; skip those that cannot be read.
+    """Read so many frames, spread over a sequence, or all of them for None; skip those that cannot be read.
 
-    Parameters
-    ----------
-    sequence : DataArray (time, y, x)
-        Kelvin, NaN where missing.
-    frames : int, optional
-        The number of frames to read; None for all of them.
-    progress : callable, optional
-        Called with (frames done, frames in all).
+    The progress is called with (frames done, frames in all).
     """
     total = sequence.sizes["time"]
     count = total if frames is None else min(frames, total)
     chosen = np.unique(np.linspace(0, total - 1, count).round().astype(int))
     reader, times = FrameReader(sequence), sequence["time"].values
-    low, high, missing, blank = np.inf, -np.inf, 0.0, 0
     broken: list[str] = []
-    repeated = interpolated = 0
+    seen: list[tuple[float, float, float, bool, bool]] = []  # missing, coldest, warmest, repeats, is interpolated
     for done, number in enumerate(chosen, start=1):
         try:
             frame = reader.frame(int(number))
@@ -86,74 +62,52 @@ def survey(
             broken.append(f"{minutes(times[number])}: {error}")
         else:
             valid = frame[np.isfinite(frame)]
-            missing += 1 - valid.size / frame.size
-            blank += not valid.size
-            if valid.size:
-                low, high = min(low, float(valid.min())), max(high, float(valid.max()))
+            ends = (float(valid.min()), float(valid.max())) if valid.size else (np.nan, np.nan)
             texture = texture_of(frame.reshape(-1, *frame.shape[-2:])[0])  # of the first member
-            if texture is not None:
-                repeated += texture.repeats
-                interpolated += texture.is_interpolated
+            kinds = (texture.repeats, texture.is_interpolated) if texture else (False, False)
+            seen.append((1 - valid.size / frame.size, *ends, *kinds))
         if progress is not None:
             progress(done, len(chosen))
-    looked = len(chosen) - len(broken)
-    kelvins = (low, high) if high >= low else None
-    share = missing / looked if looked else 1.0
-    return Survey(looked, share, blank, kelvins, broken, repeated, interpolated)
+    missing, cold, warm, repeats, interpolated = np.array(seen, dtype=float).reshape(-1, 5).T
+    blank = np.isnan(cold)
+    return Survey(
+        looked=len(seen),
+        missing=float(missing.mean()) if seen else 1.0,
+        blank=int(blank.sum()),
+        kelvins=None if blank.all() else (float(np.nanmin(cold)), float(np.nanmax(warm))),
+        broken=broken,
+        repeated=int(repeats.sum()),
+        interpolated=int(interpolated.sum()),
+    )
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Facts about the times of a sequence.
+    """Facts about the times of a sequence."""
 
-    Parameters
-    ----------
-    step : str or None
-        The usual step between frames.
-    windows : dict of int
-        Windows of three frames by cadence: the sequence's own and the configured one.
-    tolerance : str
-        By how much times may differ from the last of these cadences.
-    deviation : str or None
-        By how much they differ at most, if they do.
-    gaps, duplicates, changes : list of str
-        Steps longer than the usual one, the longest first; times of two frames; changes of satellite.
-    satellites : dict of int
-        Frames by satellite.
-    """
-
-    step: str | None
-    windows: dict[str, int]
-    tolerance: str | None
-    deviation: str | None
-    gaps: list[str]
-    duplicates: list[str]
-    changes: list[str]
-    satellites: dict[str, int]
+    step: str | None  # the usual step between frames
+    windows: dict[str, int]  # windows of three frames by cadence: the sequence's own and the configured one
+    tolerance: str | None  # by how much times may differ from the last of these cadences
+    deviation: str | None  # by how much they differ at most, if they do
+    gaps: list[str]  # steps longer than the usual one, the longest first
+    duplicates: list[str]  # times of two frames
+    changes: list[str]  # of satellite
+    satellites: dict[str, int]  # frames by satellite
 
 
 def timing(sequence: xr.DataArray, cadence: str = "1h", tolerance: str | None = None) -> Timing:
-    """Return facts about the times and satellites of a sequence.
+    """Return facts about the times and satellites of a sequence, without computing a value.
 
-    Parameters
-    ----------
-    sequence : DataArray (time, y, x)
-        No value is computed.
-    cadence : str
-        Windows are counted at it and at the sequence's own step.
-    tolerance : str, optional
-        As for `tolerance_of`; if it is too wide for a cadence, a tenth of that.
+    Windows are counted at the cadence and at the sequence's own step. If the tolerance is too wide for one of them, it
+    is a tenth of that.
     """
     times = sequence["time"].values.astype("datetime64[ns]")
-    satellites = None
+    satellites = np.array([], str)
     if "satellite" in sequence.coords:
         satellites = np.broadcast_to(sequence["satellite"].values.astype(str), times.shape)
     own = native_step(times)
     windows, allowed, deviation = _windows(sequence, cadence, tolerance)
-    changes = []
-    if satellites is not None:
-        at = np.flatnonzero(satellites[1:] != satellites[:-1]) + 1
-        changes = [f"{satellites[i - 1]} to {satellites[i]} at {minutes(times[i])}" for i in at]
+    changes = np.flatnonzero(satellites[1:] != satellites[:-1]) + 1
     return Timing(
         step=None if own is None else duration_text(own),
         windows=windows,
@@ -161,8 +115,8 @@ def timing(sequence: xr.DataArray, cadence: str = "1h", tolerance: str | None = 
         deviation=deviation,
         gaps=_gaps(times, own),
         duplicates=minutes(times[1:][np.diff(times) <= DUPLICATE]).astype(str).tolist(),
-        changes=changes,
-        satellites={} if satellites is None else dict(Counter(satellites.tolist())),
+        changes=[f"{satellites[i - 1]} to {satellites[i]} at {minutes(times[i])}" for i in changes],
+        satellites=dict(Counter(satellites.tolist())),
     )
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
-from typing import IO
+from typing import IO, Any
 
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-__all__ = ["messages", "printable", "results_console"]
+__all__ = ["fact_table", "messages", "printable", "results_console"]
 
 # All control characters but the tab and the line feed.
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -26,6 +29,21 @@ def results_console(file: IO[str] | None = None, width: int = 110) -> Console:
     if not console.is_terminal:
         console.width = width
     return console
+
+
+def fact_table(facts: Mapping[str, Any]) -> Table:
+    """Return names and values as two columns, without markup or control characters."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        text = str(value)
+        if isinstance(value, dict):
+            text = ", ".join(f"{key} {part}" for key, part in value.items())
+        elif isinstance(value, list) and all(isinstance(part, str) for part in value):
+            text = "\n".join(value)
+        table.add_row(Text(printable(name)), Text(printable(text)))
+    return table
 
 
 def printable(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ from safetensors import safe_open
 from safetensors.torch import save
 
 from tempogan_eddy import __version__
-from tempogan_eddy.config import Config
+from tempogan_eddy.config import Config, SensorConfig
 from tempogan_eddy.dataset.sensor import SensorModel
-from tempogan_eddy.dataset.sensor_bank import DESCRIPTION
+from tempogan_eddy.dataset.sensor_bank import DESCRIPTION, describe_sensor
+from tempogan_eddy.dataset.separable_sensors import SeparableSensor
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.ownership import Kind
@@ -34,7 +35,6 @@ __all__ = [
     "build_generator",
     "load_model",
     "save_model",
-    "turn_dial",
 ]
 
 
@@ -86,7 +86,7 @@ class Model:
         The training configuration in the file. It is provenance and never checked: other releases have other keys.
     """
 
-    generator: Generator
+    generator: Generator | ConditionedGenerator
     specification: Specification
     name: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -113,8 +113,57 @@ class Model:
 
     @cached_property
     def sensor(self) -> SensorModel:
-        """The sensor model whose frames it was trained on."""
+        """The sensor model whose frames it was trained on; the area mean where it adapts to the sensor."""
         return SensorModel.from_config(self.specification)
+
+    @property
+    def projecting_sensor(self) -> SeparableSensor | None:
+        """The sensor onto whose measurements the output is projected; None where the network itself keeps them."""
+        network, sensor = self.specification.network, self.sensor
+        projects = network.projection and not network.lr_consistency
+        return sensor if projects and isinstance(sensor, SeparableSensor) else None
+
+    @property
+    def adapts(self) -> bool:
+        """Whether it adapts to the sensor, with `for_sensor`."""
+        return isinstance(self.generator, ConditionedGenerator)
+
+    @property
+    def plain(self) -> Generator:
+        """The generator of one sensor; of a model that adapts, the one for its own."""
+        generator = self.for_sensor().generator
+        assert isinstance(generator, Generator)
+        return generator
+
+    def for_sensor(self, sensor: SensorModel | None = None) -> Model:
+        """Return the model of one sensor: a plain generator, and the projection onto what this sensor measured.
+
+        A model that does not adapt is returned as it is.
+
+        Parameters
+        ----------
+        sensor
+            Separable; the model's own by default.
+
+        Raises
+        ------
+        InputError
+            The sensor is not separable, or of another scale.
+        """
+        if not isinstance(self.generator, ConditionedGenerator):
+            return self
+        sensor = sensor or self.sensor
+        if sensor.scale != self.scale:
+            raise InputError(f"The sensor has the scale {sensor.scale}, but the model {self.name} {self.scale}.")
+        consistent = sensor.keeps_block_mean
+        detail = float(self.metadata.get("detail", 1.0))
+        generator = self.generator.folded(describe_sensor(sensor), detail, consistent)
+        network = self.specification.network.model_copy(
+            update={"kind": Generator.kind, "lr_consistency": consistent, "tails": 1}
+        )
+        stated = SensorConfig.model_validate(sensor.section())
+        specification = self.specification.model_copy(update={"network": network, "sensor": stated})
+        return replace(self, generator=generator, specification=specification)
 
 
 def build_generator(described: Config | Specification) -> Generator | ConditionedGenerator:
@@ -148,43 +197,30 @@ def load_model(source: str | Path = "eddy", detail: float | None = None) -> Mode
     source
         ``faithful`` (least error), ``eddy`` (the tempoGAN), or a path.
     detail
-        For ``eddy``: the interpolation weight between ``faithful`` (0) and the fully trained tempoGAN (1) (network
-        interpolation, Wang et al. 2018, ESRGAN, sec. 3.4); the release's own by default.
+        Of a model with two tails, as ``eddy``: the interpolation weight between the mean frame (0) and the sharp one
+        (1); its own by default.
 
     Raises
     ------
     InputError
         The file is missing, broken, or no model of this package; or ``detail`` does not apply.
     """
-    if is_released(source):
-        return _load_released(str(source), detail)
-    if detail is not None:
-        raise InputError(f"The dial (detail) belongs to the released model eddy, not to {source}; leave it out.")
-    return _load_file(Path(source))
-
-
-def _load_released(name: str, detail: float | None) -> Model:
-    path = RELEASES / f"{name}.safetensors"
-    if not path.exists():
-        raise InputError(f"This installation lacks the weights of the model {name}; install the package anew.")
-    model = _load_file(path)
-    model.name = name
-    if name == "faithful":
-        if detail is not None:
-            raise InputError("The model faithful has no dial (detail); use the model eddy with it.")
+    model = _load_released(str(source)) if is_released(source) else _load_file(Path(source))
+    if detail is None:
         return model
-    amount = float(model.metadata["detail"]) if detail is None else detail
-    if not 0 <= amount <= 1:
-        raise InputError(f"The detail must lie between 0 (faithful) and 1 (full tempoGAN), not {amount}.")
-    turn_dial(model, _load_file(RELEASES / "faithful.safetensors"), amount)
-    model.metadata["detail"] = amount
+    if model.specification.network.tails != 2:
+        raise InputError(f"The model {source} makes one frame, without a choice of detail; leave the detail out.")
+    if not 0 <= detail <= 1:
+        raise InputError(f"The detail must lie between 0 (the mean frame) and 1 (the sharp frame), not {detail}.")
+    model.metadata["detail"] = detail
     return model
 
 
-def turn_dial(model: Model, faithful: Model, detail: float) -> None:
-    """Interpolate the weights of a model towards those of a model of its family: 0 gives theirs, 1 keeps its own."""
-    plain, sharp = faithful.generator.state_dict(), model.generator.state_dict()
-    model.generator.load_state_dict({key: torch.lerp(plain[key], sharp[key], detail) for key in sharp})
+def _load_released(name: str) -> Model:
+    path = RELEASES / f"{name}.safetensors"
+    if not path.exists():
+        raise InputError(f"This installation lacks the weights of the model {name}; install the package anew.")
+    return replace(_load_file(path), name=name)
 
 
 def _load_file(path: Path) -> Model:

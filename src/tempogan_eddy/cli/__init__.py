@@ -13,16 +13,11 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit.
+    """Run the command line (by default that of this process) and exit.
 
-    The exit code is 0 when done, 1 for a failure, 2 for bad input, 130 after Ctrl-C, 143 after SIGTERM, and 141 if
-    the reader of the output has closed it. After a signal the process ends at once, because a thread that still
-    computes would keep Python running.
-
-    Parameters
-    ----------
-    arguments
-        The words after the name of the program; those of this process by default.
+    The exit code is 0 when done, 1 for a failure, 2 for bad input, 130 after Ctrl-C, 143 after SIGTERM, and 141 if the
+    reader of the output has closed it. After a signal the process ends at once, because a thread that still computes
+    would keep Python running.
     """
     interrupter = Interrupter(at_once=arguments is None)
     interrupter.install()

@@ -16,15 +16,13 @@ from typer.core import TyperGroup
 
 from tempogan_eddy import __version__
 from tempogan_eddy.cli import (
-    animate_command,
     check_command,
     data_commands,
+    display_commands,
     evaluate_command,
-    export_command,
     model_commands,
-    view_command,
 )
-from tempogan_eddy.cli.invocation import WORDS
+from tempogan_eddy.cli.files import WORDS
 from tempogan_eddy.terminal import messages, printable
 
 __all__ = ["app", "run"]
@@ -56,9 +54,9 @@ app = typer.Typer(
 app.command()(model_commands.train)
 app.command()(model_commands.reconstruct)
 app.command()(evaluate_command.evaluate)
-app.command()(view_command.view)
-app.command()(animate_command.animate)
-app.command()(export_command.export)
+app.command()(display_commands.view)
+app.command()(display_commands.animate)
+app.command()(model_commands.export)
 app.command()(data_commands.coarsen)
 app.command()(data_commands.pack)
 app.command()(data_commands.split)

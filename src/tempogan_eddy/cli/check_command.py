@@ -7,13 +7,13 @@ import itertools
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tempogan_eddy.cli import options
 from tempogan_eddy.cli.progress import frame_progress
-from tempogan_eddy.terminal import results_console
+from tempogan_eddy.terminal import fact_table, results_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -61,12 +61,12 @@ def check(
 def _print(report: Report) -> None:
     console = results_console(width=10_000)  # a name stays whole on its line
     console.width = min(console.width, WIDEST) if console.is_terminal else console.width
-    if len(report.sequences) == 1:
+    alone = len(report.sequences) == 1
+    if alone:
         _print_facts(console, report.sequences[0])
     elif report.sequences:
         _print_table(console, report.sequences)
     line = functools.partial(console.print, markup=False, soft_wrap=True)
-    alone = len(report.sequences) == 1
     for sequence in report.sequences:
         start = "" if alone else f"{sequence.name}: "
         for note in sequence.notes:
@@ -79,27 +79,21 @@ def _print(report: Report) -> None:
 
 
 def _print_facts(console: Console, sequence: SequenceCheck) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
     times, seen = sequence.times, sequence.seen
     tolerated = f", times tolerated within {times.tolerance}" if times.tolerance else ""
-    facts: dict[str, Any] = {
+    off = f", off by up to {times.deviation}" if times.deviation else ""
+    windows = ", ".join(f"{count} at {cadence}" for cadence, count in times.windows.items())
+    interval = f"{sequence.first} to {sequence.last}, every {times.step}" if times.step else sequence.first
+    facts = {
         "sequence": f"{sequence.name}, {sequence.format}",
-        "frames": f"{sequence.frames} of {sequence.size[0]}x{sequence.size[1]}, {_interval(sequence)}",
-        "windows": f"{_windows(sequence)}{tolerated}"
-        + (f", off by up to {times.deviation}" if times.deviation else ""),
+        "frames": f"{sequence.frames} of {sequence.size[0]}x{sequence.size[1]}, {interval}",
+        "windows": f"{windows or 'none'}{tolerated}{off}",
         "kelvins": f"{_kelvins(sequence)}, {seen.missing:.2%} missing (of {seen.looked} frames)",
         "grid spacing": f"{sequence.grid_km:.3g} km" if sequence.grid_km else "unknown",
         "channel": sequence.channel,
         "satellites": ", ".join(f"{name} ({count})" for name, count in times.satellites.items()) or "unknown",
     }
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for key, value in facts.items():
-        table.add_row(key, Text(value))
-    console.print(table)
+    console.print(fact_table(facts))
 
 
 def _print_table(console: Console, sequences: list[SequenceCheck]) -> None:
@@ -136,16 +130,6 @@ def _summary(report: Report) -> str:
         f"usable: {usable} sequence{'' if usable == 1 else 's'} of {frames} frames{seen_by}; "
         f"not usable: {unusable or 'nothing'}"
     )
-
-
-def _interval(sequence: SequenceCheck) -> str:
-    if sequence.times.step is None:
-        return sequence.first
-    return f"{sequence.first} to {sequence.last}, every {sequence.times.step}"
-
-
-def _windows(sequence: SequenceCheck) -> str:
-    return ", ".join(f"{count} at {cadence}" for cadence, count in sequence.times.windows.items()) or "none"
 
 
 def _kelvins(sequence: SequenceCheck) -> str:

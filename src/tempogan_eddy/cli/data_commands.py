@@ -13,7 +13,7 @@ from tempogan_eddy.cli import options
 from tempogan_eddy.cli.files import one_or_all, read, write
 from tempogan_eddy.cli.progress import storm_progress
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.terminal import printable, results_console
+from tempogan_eddy.terminal import fact_table, printable, results_console
 
 __all__ = ["coarsen", "config", "info", "pack", "split", "synthesize"]
 
@@ -49,10 +49,9 @@ def coarsen(
 
     precision = options.precision_name(packed, exact)
     checked = options.settings(config, overrides, sensor=sensor, variable=variable, time_from=time_from)
-    given = {"scale": scale, "sigma": sigma, "noise_kelvin": noise}
-    model = replace(
-        SensorModel.from_config(checked), **{name: value for name, value in given.items() if value is not None}
-    )
+    given: dict[str, Any] = {"scale": scale, "sigma": sigma, "noise_kelvin": noise}
+    given = {name: value for name, value in given.items() if value is not None}
+    model = replace(SensorModel.from_config(checked), **given)
     sequence = read(source, storm, time, input_format, checked.data)
     lowres = model.coarsen(sequence, seed)
     write(lowres, output, format, "coarsening", precision=precision, overwrite=overwrite)
@@ -189,29 +188,10 @@ def info(
     if as_json:
         print(json.dumps(facts, indent=2, default=str))
         return
-    from rich.table import Table
-
     console = results_console()
     for title, rows in facts.items():
-        table = Table.grid(padding=(0, 2))
-        table.add_column(style="dim", no_wrap=True)
-        table.add_column(overflow="fold")
-        for key, value in rows.items():
-            table.add_row(_shown(key), _shown(value))
         console.print(printable(title), style="bold", markup=False)
-        console.print(table)
-
-
-def _shown(value: Any) -> Any:
-    """Return a fact as text for people, without markup or control characters."""
-    from rich.text import Text
-
-    text = str(value)
-    if isinstance(value, dict):
-        text = ", ".join(f"{key} {part}" for key, part in value.items())
-    elif isinstance(value, list) and all(isinstance(part, str) for part in value):
-        text = "\n".join(value)
-    return Text(printable(text))
+        console.print(fact_table(rows))
 
 
 def config(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any
 
 import typer
 
 from tempogan_eddy.cli import options
-from tempogan_eddy.cli.files import read_one_of, read_pairs
-from tempogan_eddy.cli.invocation import history
+from tempogan_eddy.cli.files import history, read_one_of, read_pairs
 from tempogan_eddy.cli.progress import frame_progress
 from tempogan_eddy.errors import InputError
 
@@ -80,7 +79,7 @@ def evaluate(
     sources = [*truth, *reconstructed, *others.values(), *(lowres or []), *([model] if model else [])]
     _check_outputs(json_file, csv_file, report, overwrite, sources)
     metrics = _named_metrics(chosen, report)
-    # A model that cannot be read fails before hours of scoring.
+    # A damaged model fails before hours of scoring.
     page = ReportPage(history(), model_facts(model) if model else {}, colours, credit) if report else None
     drawings = _Drawings(figures, overwrite, sources) if figures else None
     # JSON for a program stands alone on standard output.
@@ -110,8 +109,8 @@ def evaluate(
             )
         results.append(result)
         console.print(table(result))
-        if places:
-            _draw(places, overwrite, result, truth_part, ours, lowres_part, people)
+        if drawings and places:
+            print(*drawings.draw(places, result, truth_part, ours, lowres_part), sep="\n", file=people)
         if page:
             with frame_progress(f"drawing {name}") as advance:
                 page.add(result, truth_part, ours, lowres_part, advance)
@@ -194,14 +193,10 @@ class _Drawings:
             check_place(place, FIGURE, overwrite=self.overwrite, sources=self.sources)
         return crops, spectra
 
+    def draw(self, places: tuple[Path, Path], result: Any, truth: Any, ours: Any, lowres: Any) -> list[Path]:
+        """Draw the crops and, if they are known, the spectra of a storm."""
+        from tempogan_eddy.display.figures import save_crops, save_spectra
 
-def _draw(
-    places: tuple[Path, Path], overwrite: bool, result: Any, truth: Any, ours: Any, lowres: Any, people: TextIO
-) -> None:
-    from tempogan_eddy.display.figures import save_crops, save_spectra
-
-    crops, spectra = places
-    shown = {"time": result.example_time, "time_tolerance": result.time_tolerance}
-    print(save_crops(truth, ours, crops, lowres=lowres, overwrite=overwrite, **shown), file=people)
-    if result.spectra is not None:
-        print(save_spectra(result, spectra, overwrite=overwrite), file=people)
+        shown: Any = {"time": result.example_time, "time_tolerance": result.time_tolerance, "overwrite": self.overwrite}
+        drawn = [save_crops(truth, ours, places[0], lowres=lowres, **shown)]
+        return drawn if result.spectra is None else [*drawn, save_spectra(result, places[1], overwrite=self.overwrite)]

@@ -1,12 +1,13 @@
-"""Sequences in files as commands read and write them."""
+"""Sequences in files as commands read and write them, and the command line for their history."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tempogan_eddy.cli.invocation import history
 from tempogan_eddy.cli.progress import frame_progress
 
 if TYPE_CHECKING:
@@ -14,7 +15,15 @@ if TYPE_CHECKING:
 
     from tempogan_eddy.config import DataConfig
 
-__all__ = ["one_or_all", "read", "read_one_of", "read_pairs", "write"]
+__all__ = ["WORDS", "history", "one_or_all", "read", "read_one_of", "read_pairs", "write"]
+
+WORDS: ContextVar[Sequence[str]] = ContextVar("words", default=())
+"""The words of the command line."""
+
+
+def history() -> str:
+    """Return the command, as one line of a shell."""
+    return shlex.join(["tempogan-eddy", *WORDS.get()])
 
 
 def one_or_all(paths: list[Path]) -> Path | list[Path]:

@@ -1,4 +1,4 @@
-"""Commands around a model: train, reconstruct."""
+"""Commands around a model: train, reconstruct, export."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tempogan_eddy.cli import options
 from tempogan_eddy.cli.files import read, write
 from tempogan_eddy.cli.progress import storm_progress
 
-__all__ = ["reconstruct", "train"]
+__all__ = ["export", "reconstruct", "train"]
 
 
 def train(
@@ -64,8 +64,9 @@ def reconstruct(
     ] = Path("eddy"),
     detail: Annotated[
         float | None,
-        typer.Option(help="With eddy: from 0 (faithful) to 1 (all the tempoGAN adds); `info eddy` prints its default."),
+        typer.Option(help="With eddy: from 0 (the mean frame) to 1 (the sharp one); `info eddy` prints its default."),
     ] = None,
+    sensor: options.Sensor = None,
     storm: options.Storm = None,
     time: options.Time = None,
     variable: options.Variable = None,
@@ -109,6 +110,7 @@ def reconstruct(
     highres = rebuild(
         sequence,
         loaded,
+        sensor=sensor,
         valid_kelvin=data.valid_kelvin,
         tile=tile,
         device=device,
@@ -116,3 +118,26 @@ def reconstruct(
         precision=precision,
     )
     write(highres, output, format, "reconstructing", precision=stored, overwrite=overwrite)
+
+
+def export(
+    model: Annotated[
+        Path,
+        typer.Argument(
+            help="faithful, eddy, a .safetensors model or a .pth checkpoint.", autocompletion=options.model_names
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file, NAME.onnx.")],
+    detail: Annotated[float | None, typer.Option(help="With eddy: from 0 (faithful) to 1.")] = None,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Write a model as ONNX: kelvin in, kelvin out, frames of any size."""
+    from tempogan_eddy.export import export_model
+    from tempogan_eddy.io.ownership import refuse_to_replace_input
+    from tempogan_eddy.weights import load_model
+
+    refuse_to_replace_input(output, [model])
+    loaded = load_model(model, detail)
+    export_model(loaded, output, overwrite=overwrite)
+    scale = loaded.scale
+    print(f"{output}: kelvin (N, 1, h, w) to kelvin (N, 1, {scale}h, {scale}w), {output.stat().st_size / 1e6:.1f} MB")

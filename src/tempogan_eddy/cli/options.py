@@ -13,33 +13,6 @@ from tempogan_eddy.registry import FORMATS
 if TYPE_CHECKING:
     from tempogan_eddy.config import Config
 
-__all__ = [
-    "ColourName",
-    "Colours",
-    "ConfigPath",
-    "Credit",
-    "Exact",
-    "Format",
-    "FormatName",
-    "Input",
-    "InputFormat",
-    "Json",
-    "Output",
-    "Overrides",
-    "Overwrite",
-    "Packed",
-    "Scale",
-    "Sensor",
-    "Storm",
-    "Time",
-    "TimeFrom",
-    "Variable",
-    "model_names",
-    "one_of",
-    "precision_name",
-    "settings",
-]
-
 DEFAULT_CONFIG = Path("configs/config.json")
 
 if TYPE_CHECKING:
@@ -146,19 +119,7 @@ def settings(
     variable: str | None = None,
     time_from: TimeName | None = None,
 ) -> Config:
-    """Return the configuration of a command: the file named, else configs/config.json, else the defaults.
-
-    Parameters
-    ----------
-    config, overrides
-        As given on the command line.
-    data
-        Takes the place of ``training.data_root``.
-    sensor
-        Takes the place of the section ``sensor``.
-    variable, time_from
-        Take the place of ``data.variable`` and ``data.time_from``.
-    """
+    """Return the configuration of a command: the file named, else configs/config.json, else the defaults."""
     from tempogan_eddy.config import SensorConfig, load_config
 
     checked = load_config(config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None), overrides)

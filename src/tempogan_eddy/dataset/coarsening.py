@@ -81,9 +81,8 @@ def coarsen(
     """
     if not isinstance(scale, int | np.integer) or not 2 <= scale <= LARGEST_SCALE:
         raise InputError(f"The scale must be a whole number from 2 to {LARGEST_SCALE}, not {scale!r}.")
-    given = {"sigma": sigma, "noise_kelvin": noise_kelvin}
-    model = replace(
-        SensorModel.parse(sensor, int(scale)), **{name: value for name, value in given.items() if value is not None}
-    )
+    given: dict[str, Any] = {"sigma": sigma, "noise_kelvin": noise_kelvin}
+    given = {name: value for name, value in given.items() if value is not None}
+    model = replace(SensorModel.parse(sensor, int(scale)), **given)
     held = adapt(sequence, kelvin=kelvin, variable=variable, valid_kelvin=valid_kelvin, ensembles=True)
     return held.restore(model.coarsen(held.sequence, seed), scale)

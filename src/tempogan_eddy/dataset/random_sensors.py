@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from tempogan_eddy.dataset.separable_sensors import AreaSensor, BoxSensor, Gauss
 __all__ = ["KNOWN", "draw_number", "random_sensors"]
 
 # Validation scores these sensors in turn; the first is the plain area mean.
-KNOWN = (
+KNOWN: tuple[dict[str, Any], ...] = (
     {},
     {"fwhm": 1.0, "width": 0.0},
     {"width": 1.6, "fwhm": 0.47, "noise_kelvin": 0.2},
@@ -40,14 +41,14 @@ def random_sensors(count: int, scale: int, seed: int) -> list[SeparableSensor]:
 
 def draw_number(rng: np.random.Generator, count: int) -> int:
     """Return the number of a sensor among `random_sensors`: the area mean for `PLAIN` of the draws, else any other."""
-    return 0 if rng.random() < PLAIN else int(rng.integers(1, count))
+    return 0 if count == 1 or rng.random() < PLAIN else int(rng.integers(1, count))
 
 
 def _random(rng: np.random.Generator, scale: int) -> SeparableSensor:
     kinds = ["gaussian", "box", "both", "area"]
     kind = rng.choice(kinds, p=[SHARES[kind] for kind in kinds])
     has = {trait: rng.random() < SHARES[trait] for trait in list(SHARES)[4:]}
-    parameters = dict(_traits(rng, has))
+    parameters: dict[str, Any] = dict(_traits(rng, has))
     stretch = float(np.exp(rng.uniform(-0.5, 0.5))) if has["anisotropic"] else 1.0
     if kind == "area":
         parameters.pop("phase", None), parameters.pop("phase_x", None)
@@ -58,7 +59,8 @@ def _random(rng: np.random.Generator, scale: int) -> SeparableSensor:
     if kind != "gaussian":
         width = float(rng.uniform(0.25, 2.2) if kind == "box" else rng.uniform(0.4, 1.8))
     # Wider footprints than these blur all detail away.
-    widths = {"width": width, "fwhm": fwhm, "width_x": min(width * stretch, 2.4), "fwhm_x": min(fwhm * stretch, 2.0)}
+    widths: dict[str, Any] = {"width": width, "fwhm": fwhm}
+    widths |= {"width_x": min(width * stretch, 2.4), "fwhm_x": min(fwhm * stretch, 2.0)}
     return (GaussianSensor if kind == "gaussian" else BoxSensor)(
         "gaussian" if kind == "gaussian" else "box", scale, **parameters, **widths
     )

@@ -146,7 +146,8 @@ class SensorModel:
     def from_config(cls, config: Config | Specification) -> SensorModel:
         """Return the sensor that a configuration or the specification of a model file describes."""
         sensor = config.sensor
-        return SensorModel(sensor.kind, config.scale, sensor.sigma, sensor.noise_kelvin, **sensor.parameters)
+        parameters: dict[str, Any] = sensor.parameters
+        return SensorModel(sensor.kind, config.scale, sensor.sigma, sensor.noise_kelvin, **parameters)
 
     def section(self) -> dict[str, Any]:
         """Return the section ``sensor`` of a configuration that `from_config` reads as this sensor."""

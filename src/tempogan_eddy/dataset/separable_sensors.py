@@ -19,6 +19,9 @@ from tempogan_eddy.device import exact_convolutions
 
 __all__ = ["AreaSensor", "BicubicSensor", "BoxSensor", "GaussianSensor", "NearestSensor", "SeparableSensor"]
 
+# No projection depends on lowres pixels farther away than this.
+FARTHEST = 32
+
 # Deviations from a constant lose less to rounding than kelvins do.
 OFFSET = 250.0
 
@@ -42,6 +45,20 @@ class SeparableSensor(SensorModel):
         """How far, in highres pixels, the kernels reach beyond a block; a multiple of ``scale``."""
         reach = (max(map(len, self.kernels)) - self.scale) // 2
         return math.ceil(reach / self.scale) * self.scale
+
+    @cached_property
+    def halo(self) -> int:
+        """Lowres pixels around a tile on which its projection depends, to 0.003 %."""
+        size = 2 * FARTHEST + 1
+        reach = 0
+        for kernel in self.kernels:
+            axis = axis_of(kernel, self.scale, size)
+            # The response of the highres frame to one lowres pixel in the middle.
+            response = axis.spread @ (axis.vectors[FARTHEST] / (axis.values + math.sqrt(self.regularisation)))
+            seen = response.abs().unflatten(0, (size, self.scale)).amax(dim=1)
+            far = (torch.arange(size) - FARTHEST).abs()[seen > 3e-5 * seen.max()]
+            reach = max(reach, int(far.max()))
+        return reach + self.margin // self.scale
 
     def see(self, frames: Tensor, inside: Tensor | None = None) -> Tensor:
         """See highres frames; missing pixels have no weight, so the valid ones make the lowres pixel."""
@@ -71,7 +88,8 @@ class SeparableSensor(SensorModel):
         if missing.any():
             lowres = torch.where(missing, self.see(highres), lowres)
         measured = to_radiance(lowres, self.wavelength) - OFFSET
-        values = values + correction(values, measured, *self._axes(lowres), self.regularisation)
+        rows, columns = self._axes(lowres)
+        values = values + correction(values, measured, rows, columns, self.regularisation)
         return to_brightness(values + OFFSET, self.wavelength)
 
     def _axes(self, lowres: Tensor) -> list[Axis]:

@@ -63,11 +63,11 @@ def open_source(source: Paths, config: Config) -> dict[str, tuple[xr.DataArray, 
                 found[_free_name(name, folder, path, found)] = (sequence, folder)
     for sequence, _ in found.values():
         refuse_ensemble(sequence)
-    _tell_mixed_channels({name: sequence for name, (sequence, _) in found.items()})
+    _warn_of_mixed_channels({name: sequence for name, (sequence, _) in found.items()})
     return found
 
 
-def _tell_mixed_channels(sequences: dict[str, xr.DataArray]) -> None:
+def _warn_of_mixed_channels(sequences: dict[str, xr.DataArray]) -> None:
     """Warn if sequences show different channels: a network would learn them as one."""
     kinds: dict[str, str] = {}
     for name, sequence in sequences.items():

@@ -1,6 +1,5 @@
 """Pictures of a film: panels with labels, the time, a legend in kelvin."""
 
-from collections.abc import Iterator
 from functools import cache, cached_property
 from math import ceil
 
@@ -25,26 +24,13 @@ MARGIN, GAP, HEADER, LABEL, FOOTER, CREDIT = 22, 12, 54, 28, 62, 24
 
 
 class Animation:
-    """Pictures of a film over time.
+    """Pictures of a film over time, at most this wide; pixels are enlarged by whole numbers.
 
-    Parameters
-    ----------
-    film
-        Panels and times to draw.
-    palette
-        Colours by kelvin.
-    width
-        Largest width of a picture in pixels; pixels are enlarged by whole numbers, so a picture may be narrower.
-    crop
-        (top, left, height, width) in pixels of the finest panel; default the whole frame.
-    credit
-        Source of the data, printed at the foot.
+    The crop (top, left, height, width), in pixels of the finest panel, is the whole frame by default. The credit, the
+    source of the data, is printed at the foot.
 
-    Raises
-    ------
-    InputError
-        If the crop lies outside the frame, the width leaves no room for the panels, or a label or the credit has
-        letters that the built-in font lacks.
+    Raise `InputError` if the crop lies outside the frame, the width leaves no room for the panels, or a label or the
+    credit has letters that the built-in font lacks.
     """
 
     def __init__(
@@ -57,8 +43,12 @@ class Animation:
         credit: str = "",
     ) -> None:
         self.film, self.palette, self.credit = film, palette, credit
-        self.window = crop or (0, 0, *film.size)
-        _check_window(self.window, film.size)
+        self.window = top, left, tall, wide = crop or (0, 0, *film.size)
+        if min(top, left) < 0 or min(tall, wide) < 1 or top + tall > film.size[0] or left + wide > film.size[1]:
+            raise InputError(
+                f"The crop {','.join(map(str, self.window))} (top, left, height, width) does not lie in the frame "
+                f"of {film.size[0]}x{film.size[1]} pixels."
+            )
         for text in (*(panel.label for panel in film.panels), credit):
             if lacking := undrawable(text):
                 raise InputError(
@@ -70,22 +60,14 @@ class Animation:
         self.columns = count if count <= MOST_COLUMNS else ceil(count**0.5)
         self.rows = ceil(count / self.columns)
         self.shown = self._panel_size(width)
-        # Video formats need even sides.
-        self.size = (
-            _even(2 * self._px(MARGIN) + self.columns * self.shown[1] + (self.columns - 1) * self._px(GAP)),
-            _even(
-                self._px(HEADER)
-                + self.rows * (self._px(LABEL) + self.shown[0])
-                + (self.rows - 1) * self._px(GAP)
-                + self._foot
-            ),
-        )
+        across = 2 * self._px(MARGIN) + self.columns * (self.shown[1] + self._px(GAP)) - self._px(GAP)
+        down = self._px(HEADER) + self.rows * (self._px(LABEL) + self.shown[0] + self._px(GAP)) - self._px(GAP)
+        self._foot = self._px(FOOTER) + (self._px(CREDIT) if credit else 0)  # legend and credit
+        down += self._foot
+        self.size = (across + across % 2, down + down % 2)  # video formats need even sides
 
     def __len__(self) -> int:
         return len(self.film.times)
-
-    def __iter__(self) -> Iterator[Image.Image]:
-        return (self.picture(number) for number in range(len(self)))
 
     def picture(self, number: int) -> Image.Image:
         """Draw one time, as RGB."""
@@ -167,11 +149,6 @@ class Animation:
             return height * (room // wide), wide * (room // wide)
         return max(1, round(height * room / wide)), room
 
-    @property
-    def _foot(self) -> int:
-        """Height of the legend and the credit, below the panels."""
-        return self._px(FOOTER) + (self._px(CREDIT) if self.credit else 0)
-
     def _px(self, length: float) -> int:
         return round(length * self.unit)
 
@@ -203,19 +180,6 @@ def _shortened(text: str, font: ImageFont.FreeTypeFont, room: float) -> str:
     while text and font.getlength(text + "…") > room:
         text = text[:-1]
     return text.rstrip() + "…" if text else ""
-
-
-def _check_window(window: tuple[int, int, int, int], size: tuple[int, int]) -> None:
-    top, left, height, width = window
-    if min(top, left) < 0 or min(height, width) < 1 or top + height > size[0] or left + width > size[1]:
-        raise InputError(
-            f"The crop {','.join(map(str, window))} (top, left, height, width) does not lie in the frame "
-            f"of {size[0]}x{size[1]} pixels."
-        )
-
-
-def _even(length: int) -> int:
-    return length + length % 2
 
 
 def colours_of_text() -> NDArray[np.uint8]:

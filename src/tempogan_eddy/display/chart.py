@@ -47,10 +47,7 @@ STYLE: Any = {
     "grid.linewidth": 1,
     "xtick.labelcolor": QUIET,
     "ytick.labelcolor": QUIET,
-    "xtick.major.size": 0,
-    "ytick.major.size": 0,
-    "xtick.minor.size": 0,
-    "ytick.minor.size": 0,
+    **dict.fromkeys(("xtick.major.size", "ytick.major.size", "xtick.minor.size", "ytick.minor.size"), 0),
     "axes.labelpad": 6,
     "xtick.major.pad": 8,
     "ytick.major.pad": 6,
@@ -88,25 +85,12 @@ def draw_spectra(axes: Axes, spectra: Spectra) -> None:
     others = [name for name in spectra.power if name not in (TRUTH, RECONSTRUCTED)]
     for name in [*others, TRUTH, *({RECONSTRUCTED} & spectra.power.keys())]:
         # Reconstructions with names of their own take matplotlib's next colour.
-        axes.loglog(
-            spectra.wavenumber,
-            spectra.power[name],
-            label=name,
-            color=METHOD_COLOURS.get(name),
-            linewidth=WIDE.get(name, 1.7),
-        )
+        look: Any = {"color": METHOD_COLOURS.get(name), "linewidth": WIDE.get(name, 1.7)}
+        axes.loglog(spectra.wavenumber, spectra.power[name], label=name, **look)
     axes.axvline(spectra.lowres_nyquist, color=QUIET, linestyle=(0, (3, 4)), linewidth=1)
-    axes.annotate(
-        "lowres Nyquist",
-        (spectra.lowres_nyquist, 1),
-        (-6, -4),
-        xycoords=("data", "axes fraction"),
-        textcoords="offset points",
-        ha="right",
-        va="top",
-        color=QUIET,
-        fontsize=axes.xaxis.label.get_fontsize(),
-    )
+    place: Any = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "ha": "right", "va": "top"}
+    size = axes.xaxis.label.get_fontsize()
+    axes.annotate("lowres Nyquist", (spectra.lowres_nyquist, 1), (-6, -4), color=QUIET, fontsize=size, **place)
     axes.set_xlim(1, float(spectra.wavenumber[-1]))
     axes.set_ylim(float(truth.min()) * SMALLEST_POWER, float(truth.max()) * 3)
     axes.set_xlabel("radial wavenumber, cycles per shorter side of the frame")
@@ -118,16 +102,9 @@ def draw_spectra(axes: Axes, spectra: Spectra) -> None:
 
 
 def draw_errors(axes: Axes, bins: Sequence[KelvinBin], quantity: str) -> None:
-    """Draw a quantity of every method by the true brightness temperature, with intervals, over the share of pixels.
+    """Draw "rmse" or "bias" of every method by the true brightness temperature, with intervals, over pixel shares.
 
-    Parameters
-    ----------
-    axes
-        Where to draw.
-    bins
-        From `error_by_kelvin`.
-    quantity : {"rmse", "bias"}
-        Which attribute of a bin.
+    The bins are those of `error_by_kelvin`.
     """
     edges = [part.low for part in bins]
     tallest = max(part.share for part in bins)

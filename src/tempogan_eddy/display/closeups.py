@@ -16,18 +16,10 @@ Kelvins = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Closeup:
-    """A square of a frame, aligned with lowres pixels.
-
-    Attributes
-    ----------
-    reason : str
-        Why it was chosen.
-    top, left, side : int
-        Fine pixels.
-    """
+    """A square of a frame, aligned with lowres pixels, and the reason to choose it."""
 
     reason: str
-    top: int
+    top: int  # fine pixels, as left and side
     left: int
     side: int
 
@@ -39,14 +31,8 @@ class Closeup:
 def choose_closeups(truth: Kelvins, reconstructed: Kelvins, scale: int, side: int = 96) -> list[Closeup]:
     """Choose the coldest cloud, the richest detail and the largest error, none overlapping where there is room.
 
-    Parameters
-    ----------
-    truth, reconstructed : (H, W) arrays
-        Kelvin, NaN where missing.
-    scale : int
-        Refinement of the grid.
-    side : int
-        Fine pixels, rounded down to a multiple of `scale`; less in a small frame.
+    Frames (H, W) are in kelvin, NaN where missing. The side, in fine pixels, becomes a multiple of `scale`, and less in
+    a small frame.
     """
     height, width = truth.shape
     side = max(scale, min(side, height // 2, width // 2) // scale * scale)
@@ -69,10 +55,7 @@ def choose_closeups(truth: Kelvins, reconstructed: Kelvins, scale: int, side: in
 def square_around(
     middle: Sequence[int], size: Sequence[int], side: int, multiple: int = 1
 ) -> tuple[int, int, int, int]:
-    """Return top, left, height and width of a square around a place (y, x) and within a frame of a size.
-
-    All four are multiples of `multiple`.
-    """
+    """Return top, left, height and width of a square around a place (y, x) in a frame, all multiples of `multiple`."""
     sides = [min(side, length) // multiple * multiple for length in size]
     top, left = (
         min(max(0, place - extent // 2), length - extent) // multiple * multiple

@@ -21,6 +21,7 @@ from tempogan_eddy.evaluation.matching import RECONSTRUCTED, TRUTH, match
 from tempogan_eddy.evaluation.result import Evaluation
 from tempogan_eddy.io.align import pair_times, tolerance_between
 from tempogan_eddy.io.aside import written_aside
+from tempogan_eddy.io.member import member_names, select_member
 from tempogan_eddy.io.ownership import Kind, is_mark, mark
 from tempogan_eddy.kelvin import INFRARED_KELVIN
 
@@ -39,21 +40,14 @@ def save_crops(
     side: int = 160,
     overwrite: bool = False,
 ) -> Path:
-    """Draw the input, bicubic, the reconstruction and the truth side by side around the coldest cloud.
+    """Draw the input, bicubic, the reconstruction and the truth side by side around the coldest cloud, as PNG.
 
-    Parameters
-    ----------
-    truth, reconstructed, lowres, sensor_scale, time_tolerance
-        As for `evaluate`.
-    path : path
-        PNG to write.
-    time : datetime64, optional
-        Time of the frame; default the middle one. `Evaluation.example_time` is a good choice.
-    side : int
-        Side of the crop in highres pixels.
-    overwrite : bool
-        Replace even a file that this package did not write.
+    Sequences, scale and tolerance are as for `evaluate`; of an ensemble it draws the first member. The time is that of
+    the frame, by default the middle one; the side is that of the crop in highres pixels. With `overwrite` it replaces
+    even a file that this package did not write.
     """
+    members = member_names(reconstructed)
+    reconstructed, lowres = select_member(reconstructed), None if lowres is None else select_member(lowres)
     matched = match(truth, {RECONSTRUCTED: reconstructed}, lowres, sensor_scale, time_tolerance)
     times = matched.times
     index = len(times) // 2
@@ -74,6 +68,8 @@ def save_crops(
     top, left, height, width = coldest_area(highres, side, matched.scale)
     crops = {name: frame[top : top + height, left : left + width] for name, frame in panels.items()}
     title = f"{matched.truth.attrs.get('sequence', '')}  {minute_text(times[index])} UTC"
+    if members:
+        title += f", member {members[0]}, the first of {len(members)}"
     return _draw_crops(crops, title, Path(path), overwrite)
 
 

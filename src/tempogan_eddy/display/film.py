@@ -27,48 +27,25 @@ class FilmPanel:
 
 @dataclass(frozen=True)
 class Film:
-    """Panels with their common times and size.
-
-    Attributes
-    ----------
-    panels : sequence of FilmPanel
-    times : (T,) datetime64
-    size : (height, width)
-        Of the finest panel in pixels; frames of coarser panels are a whole number of times smaller.
-    title : str
-        Such as the name of the storm.
-    notes : sequence of str
-        A short text for every time; may be empty.
-    """
+    """Panels with their common times and size."""
 
     panels: Sequence[FilmPanel]
     times: NDArray[np.datetime64]
-    size: tuple[int, int]
-    title: str = ""
-    notes: Sequence[str] = ()
+    size: tuple[int, int]  # (height, width) of the finest panel; coarser ones are a whole number of times smaller
+    title: str = ""  # such as the name of the storm
+    notes: Sequence[str] = ()  # a short text for every time; may be empty
 
 
 def film_of(
     sequences: Sequence[xr.DataArray], labels: Sequence[str], every: int = 1, member: str | None = None
 ) -> Film:
-    """Put sequences side by side at their common times and on their common grid, by `io.align`.
+    """Put sequences side by side at their common times, which are those of the first, and on their common grid.
 
-    Parameters
-    ----------
-    sequences : sequence of DataArray ([member, ]time, y, x)
-        Kelvin. Coarser ones cover the same area with a whole number of times fewer pixels; finer ones may have
-        a few spare rows and columns that fill no coarse pixel. The film has the times of the first.
-    labels : sequence of str
-        One for each sequence.
-    every : int
-        Take only each n-th common time.
-    member : str, optional
-        Member of ensembles to show; default the first.
+    Sequences ([member, ]time, y, x) are in kelvin. Coarser ones cover the same area with a whole number of times fewer
+    pixels; finer ones may have a few spare rows and columns that fill no coarse pixel. Give one label for each; take
+    only each n-th common time; show this member of ensembles, else the first.
 
-    Raises
-    ------
-    InputError
-        If no time is common, the grids do not belong together, or there is no such member.
+    Raise `InputError` if no time is common, the grids do not belong together, or there is no such member.
     """
     if member is not None and not any(map(member_names, sequences)):
         raise InputError(f"No input has members, so there is no member {member!r}; leave it out (--member).")
@@ -89,18 +66,8 @@ def resample(
 ) -> Kelvins:
     """Resample a window of a frame to the pixels of a picture.
 
-    To enlarge, repeat pixels, which shows how coarse they are; to reduce, average the kelvins of valid pixels.
-
-    Parameters
-    ----------
-    frame : (h, w) array
-        Kelvin.
-    size : (height, width)
-        Of the finest frame.
-    window : (top, left, height, width)
-        In pixels of the finest frame.
-    shown : (rows, columns)
-        Size of the result.
+    To enlarge, repeat pixels, which shows how coarse they are; to reduce, average the kelvins of valid pixels. `size`
+    and `window` (top, left, height, width) are in pixels of the finest frame; `shown` is the size of the result.
     """
     factor = size[0] // frame.shape[0] or 1
     rows, columns = (
@@ -110,12 +77,11 @@ def resample(
     valid = np.isfinite(fine)
     # First pixel of each band that becomes a pixel; a band shorter than a pixel is that pixel.
     bands = [np.arange(parts) * length // parts for length, parts in zip(window[2:], shown, strict=True)]
-    total, count = _sums(np.where(valid, fine, 0.0), *bands), _sums(valid.astype(np.float64), *bands)
+    total, count = (
+        np.add.reduceat(np.add.reduceat(values, bands[0], axis=0), bands[1], axis=1)
+        for values in (np.where(valid, fine, 0.0), valid.astype(np.float64))
+    )
     return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
-
-
-def _sums(values: Kelvins, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Kelvins:
-    return np.add.reduceat(np.add.reduceat(values, rows, axis=0), columns, axis=1)
 
 
 def _reader(da: xr.DataArray, numbers: NDArray[np.intp]) -> Callable[[int], Kelvins]:

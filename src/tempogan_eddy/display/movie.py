@@ -36,13 +36,9 @@ def save_animation(
     Parameters
     ----------
     path
-        ``*.webp``, ``*.gif``, ``*.png`` (animated PNG) or ``*.mp4``.
-    fps
-        Pictures per second.
-    quality
-        Quality of WebP: 1 to 99, or 100 for exact colours.
-    overwrite
-        Replace even a file that this package did not write.
+        ``*.webp``, ``*.gif``, ``*.png`` (animated PNG) or ``*.mp4``; with `overwrite`, any file is replaced.
+    fps, quality
+        Pictures per second; quality of WebP: 1 to 99, or 100 for exact colours.
     on_frame
         Called with the number of pictures drawn so far.
 
@@ -157,8 +153,8 @@ def _write_video(animation: Animation, path: Path, fps: float, on_frame: Callabl
         if not writer.isOpened():
             require_space(named, 0)
             raise InputError("This OpenCV cannot write MP4; write .webp instead.")
-        for number, picture in enumerate(animation):
-            pixels = np.asarray(picture)[..., ::-1].copy()
+        for number in range(len(animation)):
+            pixels = np.asarray(animation.picture(number))[..., ::-1].copy()
             # OpenCV does not report a failed write; a frame takes at most the space of its colours.
             require_space(named, pixels.nbytes // 2)
             writer.write(pixels)

@@ -24,22 +24,14 @@ VIOLET: Colour = (100, 56, 140)  # dull; unlike the colours of every palette but
 class Palette:
     """Colours by kelvin: piecewise linear between stops, the outermost colours beyond them.
 
-    Attributes
-    ----------
-    name : str
-        Key in `PALETTES`.
-    title : str
-        Name for people.
-    stops : tuple of (kelvin, (red, green, blue))
-        From cold to warm. Two stops at one kelvin are a step; that kelvin itself has the warm side's colour.
-    missing : (red, green, blue)
-        The colour of NaN.
+    Stops (kelvin, colour) go from cold to warm. Two stops at one kelvin are a step; that kelvin itself has the warm
+    side's colour.
     """
 
-    name: str
-    title: str
+    name: str  # key in `PALETTES`
+    title: str  # for people
     stops: tuple[tuple[float, Colour], ...]
-    missing: Colour = VIOLET
+    missing: Colour = VIOLET  # the colour of NaN
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -48,16 +40,11 @@ class Palette:
 
     def rgb(self, kelvin: NDArray[np.floating]) -> NDArray[np.uint8]:
         """Colour an array of any shape (...) in kelvin as uint8 (..., 3)."""
-        kelvin = np.asarray(kelvin, dtype=np.float64)
-        at = np.array([stop for stop, _ in self.stops], dtype=np.float64)
-        colours = np.array([colour for _, colour in self.stops], dtype=np.float64)
-        missing = np.isnan(kelvin)
-        inside = np.clip(np.where(missing, at[0], kelvin), at[0], at[-1])
-        # Of two stops at one kelvin this chooses the warm side, so no segment has length 0.
-        left = np.minimum(np.searchsorted(at, inside, side="right") - 1, len(at) - 2)
-        share = (inside - at[left]) / (at[left + 1] - at[left])
-        mixed = colours[left] + share[..., None] * (colours[left + 1] - colours[left])
-        return np.where(missing[..., None], self.missing, np.rint(mixed)).astype(np.uint8)
+        at = [stop for stop, _ in self.stops]
+        # Of two stops at one kelvin np.interp takes the latter, which has the warm side's colour.
+        mixed = [np.interp(kelvin, at, channel) for channel in zip(*(colour for _, colour in self.stops), strict=True)]
+        missing = np.isnan(kelvin)[..., None]
+        return np.where(missing, self.missing, np.rint(np.stack(mixed, axis=-1))).astype(np.uint8)
 
     def colormap(self, levels: int = 512) -> Colormap:
         """Return the palette for matplotlib, whose norm has to span `limits`."""
@@ -70,6 +57,13 @@ class Palette:
 
 def _grey(level: int) -> Colour:
     return level, level, level
+
+
+def _ramp(cold: float, warm: float, colours: str) -> list[tuple[float, Colour]]:
+    """Return equally spaced stops of colours in hexadecimal."""
+    parts = [bytes.fromhex(colour) for colour in colours.split()]
+    stops = np.linspace(cold, warm, len(parts)).tolist()
+    return [(stop, (part[0], part[1], part[2])) for stop, part in zip(stops, parts, strict=True)]
 
 
 def _bd() -> tuple[tuple[float, Colour], ...]:
@@ -117,15 +111,7 @@ VIRIDIS = Palette(
     "viridis",
     "Cold cloud in viridis",
     (
-        (190.0, (253, 231, 37)),
-        (196.375, (173, 220, 48)),
-        (202.75, (94, 201, 98)),
-        (209.125, (40, 174, 128)),
-        (215.5, (33, 145, 140)),
-        (221.875, (44, 114, 142)),
-        (228.25, (59, 82, 139)),
-        (234.625, (71, 45, 123)),
-        (241.0, (68, 1, 84)),
+        *_ramp(190.0, 241.0, "fde725 addc30 5ec962 28ae80 21918c 2c728e 3b528b 472d7b 440154"),
         (241.0, (217, 217, 217)),
         (305.0, (13, 13, 13)),
     ),

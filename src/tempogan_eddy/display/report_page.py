@@ -26,6 +26,7 @@ from tempogan_eddy.evaluation.matching import RECONSTRUCTED, match
 from tempogan_eddy.evaluation.report import as_json, best, caption, number
 from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.history import MADE, commands_of
+from tempogan_eddy.io.member import member_names, select_member
 from tempogan_eddy.io.ownership import Kind, check_place
 
 __all__ = ["REPORT", "ReportPage", "check_name"]
@@ -58,24 +59,12 @@ REPORT = Kind("a report", lambda path: MAKER.encode() in path.read_bytes()[:2000
 
 @dataclass
 class ReportPage:
-    """Collect storms one by one for the page, without keeping their frames.
+    """Collect storms one by one for the page, without keeping their frames."""
 
-    Parameters
-    ----------
-    command
-        The command line that makes the page.
-    model
-        Facts of the model, from `inspection.model_facts`, if its file is given.
-    colours
-        Name of the palette of pictures.
-    credit
-        Source of the data.
-    """
-
-    command: str
-    model: dict[str, Any] = field(default_factory=dict)
-    colours: str = "infrared"
-    credit: str = ""
+    command: str  # the command line that makes the page
+    model: dict[str, Any] = field(default_factory=dict)  # from `inspection.model_facts`, if its file is given
+    colours: str = "infrared"  # palette of the pictures
+    credit: str = ""  # source of the data
     results: list[Evaluation] = field(default_factory=list)
     storms: list[Part] = field(default_factory=list)
     inputs: dict[str, object] = field(default_factory=dict)
@@ -92,22 +81,26 @@ class ReportPage:
     ) -> None:
         """Add a storm with the sequences that it was scored from, and draw pictures of it.
 
-        Parameters
-        ----------
-        on_frame
-            Called with (frames drawn, frames to draw).
+        Pictures show the first member of an ensemble. Call `on_frame` with (frames drawn, frames to draw).
         """
-        matched = match(truth, {RECONSTRUCTED: reconstructed}, lowres, result.scale, result.time_tolerance)
+        members = member_names(reconstructed)
+        reconstructed, seen = select_member(reconstructed), None if lowres is None else select_member(lowres)
+        matched = match(truth, {RECONSTRUCTED: reconstructed}, seen, result.scale, result.time_tolerance)
         record = training_record(self.model, reconstructed.attrs)
         overlap, sentence = training_overlap(record, result.storm, matched.times)
         part = _storm(result) | {"overlap": sentence, "held_out": overlap == 0, "spectra": spectrum_chart(result)}
+        part["members"] = members
         if len(self.results) < PICTURED:
             palette = PALETTES[self.colours]
             part["crops"], closeups = crops(matched, result, palette)
             part["film"] = animation_part(matched, result, closeups[0], palette, self.credit, on_frame)
         self.results.append(result)
         self.storms.append(part)
-        self._note_inputs(result, matched.times, truth, reconstructed, lowres)
+        self.inputs[f"storm {result.storm}"] = _inputs(result, matched.times, truth, reconstructed, lowres)
+        self.provenance |= {
+            key: value for key, value in reconstructed.attrs.items() if key.startswith((MADE, "sensor_model"))
+        }
+        self.histories = list(dict.fromkeys([*self.histories, *commands_of(reconstructed.attrs)]))
 
     def add_combined(self, result: Evaluation) -> None:
         """Add the scores of all storms together, at the top of the page."""
@@ -115,20 +108,7 @@ class ReportPage:
         self.storms.insert(0, _storm(result))
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the page, aside and then renamed.
-
-        Parameters
-        ----------
-        path
-            Ends in ``.html``.
-        overwrite
-            Replace even a file that this package did not write.
-
-        Raises
-        ------
-        InputError
-            The file cannot be written, or is not a page.
-        """
+        """Write the page to a path that ends in ``.html``; with `overwrite`, replace any file."""
         path = Path(path)
         check_name(path, overwrite=overwrite)
         with written_aside(path, REPORT, overwrite=overwrite) as aside:
@@ -174,28 +154,20 @@ class ReportPage:
             + "\n"
         )
 
-    def _note_inputs(
-        self,
-        result: Evaluation,
-        times: np.ndarray,
-        truth: xr.DataArray,
-        reconstructed: xr.DataArray,
-        lowres: xr.DataArray | None,
-    ) -> None:
-        satellites = sorted(set(map(str, np.atleast_1d(truth.coords.get("satellite", [])))))
-        size = f"{reconstructed.sizes['y']}×{reconstructed.sizes['x']}"
-        seen = f"{lowres.sizes['y']}×{lowres.sizes['x']}" if lowres is not None else "the area mean of the truth"
-        about = [str(truth.attrs[key]) for key in ("title", "institution", "source") if truth.attrs.get(key)]
-        self.inputs[f"storm {result.storm}"] = [
-            f"{minute_text(times[0])} to {minute_text(times[-1])} UTC, {result.frames} frames of {size}",
-            f"input: {seen}",
-            *([f"seen by {', '.join(satellites)}"] if satellites else []),
-            *about,
-        ]
-        self.provenance |= {
-            key: value for key, value in reconstructed.attrs.items() if key.startswith((MADE, "sensor_model"))
-        }
-        self.histories = list(dict.fromkeys([*self.histories, *commands_of(reconstructed.attrs)]))
+
+def _inputs(
+    result: Evaluation, times: np.ndarray, truth: xr.DataArray, ours: xr.DataArray, lowres: xr.DataArray | None
+) -> list[str]:
+    """Return facts about the sequences of a storm, as lines of the table."""
+    satellites = sorted(set(map(str, np.atleast_1d(truth.coords.get("satellite", [])))))
+    seen = f"{lowres.sizes['y']}×{lowres.sizes['x']}" if lowres is not None else "the area mean of the truth"
+    return [
+        f"{minute_text(times[0])} to {minute_text(times[-1])} UTC, {result.frames} frames of "
+        f"{ours.sizes['y']}×{ours.sizes['x']}",
+        f"input: {seen}",
+        *([f"seen by {', '.join(satellites)}"] if satellites else []),
+        *(str(truth.attrs[key]) for key in ("title", "institution", "source") if truth.attrs.get(key)),
+    ]
 
 
 def check_name(path: Path, *, overwrite: bool = False, sources: Iterable[Path] = ()) -> None:

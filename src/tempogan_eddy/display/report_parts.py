@@ -36,13 +36,7 @@ def scores_element(scores: str) -> Markup:
 
 
 def read_scores(path: Path) -> list[Any]:
-    """Return the scores in a page.
-
-    Raises
-    ------
-    InputError
-        The file is not a page, or it is damaged.
-    """
+    """Return the scores in a page; raise `InputError` if the file is not a page, or is damaged."""
     text = read_bounded(path, LARGEST_PAGE).decode(errors="replace")
     if SCORES_START not in text:
         raise InputError(f"{path} is no report of tempogan-eddy evaluate.")

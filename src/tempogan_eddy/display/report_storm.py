@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Callable
+from functools import lru_cache
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -45,11 +46,11 @@ def spectrum_chart(evaluation: Evaluation) -> Markup | None:
 def error_charts(evaluation: Evaluation) -> list[Markup]:
     """Return RMSE and bias by the true brightness temperature, with their intervals."""
     charts = []
-    for quantity in ("rmse", "bias"):
+    for quantity, name in (("rmse", "RMSE"), ("bias", "bias")):
         axes = page_axes(500, 320)
         draw_errors(axes, error_by_kelvin(evaluation), quantity)
-        title = f"{'RMSE' if quantity == 'rmse' else quantity} of every method by true brightness temperature"
-        charts.append(svg_of(axes, f"{title}, {evaluation.storm}"))
+        title = f"{name} of every method by true brightness temperature, {evaluation.storm}"
+        charts.append(svg_of(axes, title))
     return charts
 
 
@@ -100,14 +101,7 @@ def animation_part(
     times = matched.times
     start = min(max(0, _example(matched, evaluation) - FILM_FRAMES // 2), max(0, len(times) - FILM_FRAMES))
     chosen = times[start : start + FILM_FRAMES]
-    loaded: dict[int, tuple[NDArray[np.float32], ...]] = {}
-
-    def load(number: int) -> tuple[NDArray[np.float32], ...]:
-        if number not in loaded:
-            loaded.clear()
-            loaded[number] = _frames(matched, start + number)
-        return loaded[number]
-
+    load = lru_cache(maxsize=1)(lambda number: _frames(matched, start + number))
     panels = [
         FilmPanel("input", lambda number: load(number)[2]),
         FilmPanel("bicubic", lambda number: bicubic(load(number)[2], matched.scale)),

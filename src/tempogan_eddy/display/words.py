@@ -46,20 +46,10 @@ def summary(evaluation: Evaluation) -> list[str]:
 
 
 def training_overlap(record: Sequence[str], storm: str, times: Times) -> tuple[int | None, str]:
-    """Count the frames that the model was trained on, and describe the count in a sentence.
+    """Count the evaluated frames that the model was trained on, and describe the count in a sentence.
 
-    Parameters
-    ----------
-    record : sequence of str
-        The model's ``training_data``: ``STORM START/END``, both ends included.
-    storm : str
-        The storm that was evaluated.
-    times : (T,) datetime64
-
-    Returns
-    -------
-    (count, sentence)
-        The count is None if the record of the model does not decide it.
+    The record is the model's ``training_data``: ``STORM START/END``, both ends included. The count is None if the
+    record does not decide it.
     """
     if not record:
         return None, "The model does not record what it was trained on: whether these hours are held out is not known."

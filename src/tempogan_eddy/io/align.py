@@ -1,8 +1,8 @@
-"""Which frames of several sequences are of one time, and which pixels of one place: the one rule for all commands.
+"""Find the frames of several sequences at one time and the pixels at one place: the one rule for all commands.
 
 Times are the same if they differ by less than a tolerance, by default a tenth of the smallest step of the sequences:
-exact hours match hours that a float of days has blurred, and the mid times of scans. Grids are compared by the
-coordinates, whatever these are called; a grid that runs the other way is flipped, one that lies elsewhere is refused.
+exact hours match hours that a float of days has blurred, and the mid times of scans. Grids are compared by their
+coordinates, whatever their names; a grid that runs the other way is flipped, one that lies elsewhere is refused.
 """
 
 from __future__ import annotations
@@ -17,14 +17,7 @@ from numpy.typing import NDArray
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.axes import EARTH, spatial_coordinate, turn_difference
-from tempogan_eddy.io.cadence import (
-    DUPLICATE,
-    duration_text,
-    minutes,
-    native_step,
-    parse_duration,
-    tolerance_of,
-)
+from tempogan_eddy.io.cadence import DUPLICATE, duration_text, minutes, native_step, parse_duration, tolerance_of
 from tempogan_eddy.io.units import text_of
 
 __all__ = ["align_grid", "align_grids", "match_times", "pair_times", "refinement", "tolerance_between"]
@@ -41,14 +34,9 @@ Numbers = NDArray[np.intp]
 
 
 def tolerance_between(times: Sequence[np.ndarray], tolerance: str | None = None) -> np.timedelta64:
-    """Return how far two times may differ and still be the same.
+    """Return how far two times may differ and still be the same: as stated, else a tenth of the smallest step.
 
-    Parameters
-    ----------
-    times : sequence of (T,) datetime64 arrays
-        Of each sequence.
-    tolerance : str, optional
-        A time span such as ``30s``; by default a tenth of the smallest step, three minutes where no sequence has one.
+    Sequences of one frame each have a tolerance of three minutes.
     """
     if tolerance is not None:
         return parse_duration(tolerance, "time_tolerance")
@@ -77,12 +65,12 @@ def _nearest(values: np.ndarray, wanted: np.ndarray) -> Numbers:
 
 
 def match_times(times: Sequence[np.ndarray], labels: Sequence[str], tolerance: str | None = None) -> list[Numbers]:
-    """Return which frames of each sequence are of the times that all have, in the order of time.
+    """Return the frames of each sequence at the times that all have, in the order of time.
 
     Parameters
     ----------
     times : sequence of (T,) datetime64 arrays
-        The first ones are those that the others are compared with.
+        The first is the reference.
     labels : sequence of str
         Names of the sequences for messages.
     tolerance : str, optional
@@ -91,12 +79,12 @@ def match_times(times: Sequence[np.ndarray], labels: Sequence[str], tolerance: s
     Returns
     -------
     list of arrays of int
-        One for each sequence, of equal lengths.
+        Numbers of frames, for each sequence equally many.
 
     Raises
     ------
     InputError
-        If no time is common.
+        No time is common.
     """
     allowed = tolerance_between(times, tolerance)
     for own, label in zip(times, labels, strict=True):
@@ -128,14 +116,14 @@ def _span(times: np.ndarray) -> str:
 
 
 def refinement(fine: Sequence[int], coarse: Sequence[int], scale: int | None = None) -> int | None:
-    """Return how many times finer the first grid is, or None where the two cannot cover the same area.
+    """Return how many times finer the first grid is, or None if the two cannot cover the same area.
 
     Parameters
     ----------
     fine, coarse : (height, width)
         Pixels. The finer grid may have trailing rows and columns that filled no coarse pixel.
     scale : int, optional
-        The refinement that a model made, which bounds these trailing rows and columns; 8 where it is not known.
+        The refinement of a model, which bounds these trailing rows and columns; 8 by default.
     """
     factor = min(large // small for large, small in zip(fine, coarse, strict=True))
     most = max(factor, scale or LARGEST_SCALE)
@@ -146,22 +134,22 @@ def refinement(fine: Sequence[int], coarse: Sequence[int], scale: int | None = N
 def align_grid(
     fine: xr.DataArray, coarse: xr.DataArray, factor: int, labels: tuple[str, str]
 ) -> tuple[xr.DataArray, xr.DataArray]:
-    """Bring a grid and one that is a whole number of times coarser, or equal, to the same directions and corner.
+    """Bring a grid and an equal or coarser one to the same directions and corner.
 
     Parameters
     ----------
     fine, coarse : DataArray (time, y, x)
-        `coarse` is flipped along the axes on which its coordinates run the other way. `fine` may have spare rows or
-        columns; those before the first pixel of `coarse` are cut off, those at the end are kept.
+        `coarse` is flipped along the axes on which its coordinates run the other way. Spare rows or columns of `fine`
+        are cut off before the first pixel of `coarse`, and kept at the end.
     factor : int
-        As `refinement` gives.
+        How many times finer `fine` is.
     labels : tuple of str
-        What the two are called in messages.
+        Names of the two for messages.
 
     Raises
     ------
     InputError
-        If they lie more than half a pixel of `coarse` apart in any coordinate that both have.
+        They lie more than half a pixel of `coarse` apart in any coordinate that both have.
     """
     shared = _shared_coordinates(fine, coarse)
     spare = [large - factor * small for large, small in zip(fine.shape[-2:], coarse.shape[-2:], strict=True)]
@@ -184,26 +172,24 @@ def align_grid(
 def align_grids(
     sequences: Sequence[xr.DataArray], labels: Sequence[str], scale: int | None = None
 ) -> tuple[list[xr.DataArray], list[int]]:
-    """Bring sequences to the directions and the corner of the finest one, by `align_grid`.
+    """Bring sequences ([member, ]time, y, x) to the directions and the corner of the finest, by `align_grid`.
 
     Parameters
     ----------
-    sequences : sequence of DataArray ([member, ]time, y, x)
-        Of one grid and its coarser versions.
-    labels : sequence of str
-        What the sequences are called in messages.
+    sequences, labels : sequence
+        Of one grid and its coarser versions, and their names for messages.
     scale : int, optional
         As for `refinement`.
 
     Returns
     -------
     (sequences, factors)
-        The factors are how many times coarser than the finest one each is.
+        Each factor is how many times coarser than the finest one a sequence is.
 
     Raises
     ------
     InputError
-        If they do not cover the same area.
+        They do not cover the same area.
     """
     aligned = list(sequences)
     shapes = [da.shape[-2:] for da in sequences]
@@ -222,11 +208,7 @@ def align_grids(
 
 
 def _laid(
-    fine: xr.DataArray,
-    coarse: xr.DataArray,
-    flips: tuple[bool, bool],
-    corner: tuple[int, ...],
-    labels: tuple[str, str],
+    fine: xr.DataArray, coarse: xr.DataArray, flips: tuple[bool, bool], corner: tuple[int, ...], labels: tuple[str, str]
 ) -> tuple[xr.DataArray, xr.DataArray]:
     for dim, flip, start, lines in zip(("y", "x"), flips, corner, ("rows", "columns"), strict=True):
         if flip:
@@ -282,9 +264,9 @@ def _worst_offset(
 
 
 def _block_means(coord: xr.DataArray, blocks: Sequence[np.ndarray], role: str) -> NDArray[np.float64]:
-    """Return a coordinate's mean over blocks: (rows, columns), with a 1 where it does not depend on one of them.
+    """Return a coordinate's means (rows, columns) over blocks of pixels (places, pixels) along y and along x.
 
-    `blocks` holds the pixels (places, pixels of a block) along y and along x.
+    An axis that the coordinate does not lie along has length 1.
     """
     values = np.asarray(coord.transpose(..., "y", "x", missing_dims="ignore").values, np.float64)
     rows, columns = blocks

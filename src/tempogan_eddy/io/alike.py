@@ -38,21 +38,8 @@ Named: TypeAlias = h5py.h5g.GroupID | h5py.h5d.DatasetID
 class Example:
     """Everything that other HDF5 files must share with one that was opened in full.
 
-    Parameters
-    ----------
-    image : Image
-        Of the opened file.
-    file : FileID
-        The same file.
-    kept : collection of str
-        The coordinates of the image without its times.
-    telling : collection of str
-        Attributes of file and group, in lower case, that must be equal.
-
-    Raises
-    ------
-    ValueError
-        More than the times may differ from file to file.
+    `file` is that of `image`, `kept` its coordinates without times, and `telling` names, in lower case, the attributes
+    of file and group that must be equal. Raise ValueError if more than the times may differ from file to file.
     """
 
     def __init__(self, image: Image, file: h5py.h5f.FileID, kept: Collection[str], telling: Collection[str]) -> None:
@@ -115,9 +102,9 @@ class Example:
         self, file: h5py.h5f.FileID, group: h5py.h5g.GroupID, image: h5py.h5d.DatasetID, path: Path, time_from: str
     ) -> np.ndarray:
         if self.time is None:
-            stated = [_attributes(holder, _names(holder) - STORED) for holder in (image, file)]
-            told = frame_time(path, (stated[0], stated[1]), time_from)
-            return np.array([] if told is None else [told[0]], "datetime64[ns]")
+            attributes = (_attributes(holder, _names(holder) - STORED) for holder in (image, file))
+            found = frame_time(path, attributes, time_from)
+            return np.array([] if found is None else [found[0]], "datetime64[ns]")
         stored = h5py.h5d.open(group, self.time.encode())
         check_dataset(stored, self.time, path)
         values, attrs = _read(stored), _attributes(stored, _names(stored) & TIME_ATTRIBUTES)

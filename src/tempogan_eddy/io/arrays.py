@@ -1,6 +1,4 @@
-"""Arrays in memory to sequences and back: those of xarray, numpy, dask, satpy and Earth2Studio."""
-
-from __future__ import annotations
+"""Make sequences of arrays in memory (xarray, numpy, dask, satpy, Earth2Studio), and give results their form."""
 
 import logging
 import re
@@ -33,35 +31,23 @@ __all__ = ["Adapted", "adapt"]
 
 log = logging.getLogger(__name__)
 
-PACKING = ("scale_factor", "add_offset")
-
 UNSTATED = {"", "1", "none", "unknown", "n/a", "-"}
 
-# Names that Earth2Studio gives channels: those of infrared are brightness temperatures in kelvin, which it leaves
-# unsaid; all others are something else.
+# Channel names of Earth2Studio: infrared channels hold kelvin without stating units, all others something else.
 INFRARED = re.compile(r"ir\d+")
 OTHER_CHANNEL = re.compile(r"(vis|nir|swir|refl)\w*|[uvwzqr]\d+m?|[td]2m|t50|t\d{3,4}|msl|sp|tcwv|tp\d*|lsm|sst|skt")
 
-# When a sequence without times begins; only the steps between its frames mean anything.
+# Start of a sequence without times, whose frames are an hour apart.
 NO_TIME = np.datetime64("2000-01-01", "ns")
 
 
 @dataclass(frozen=True)
 class Adapted:
-    """A sequence and the way back to what it was made from.
+    """A sequence, and the way back to the form of its source.
 
-    Attributes
-    ----------
-    sequence : DataArray (time, y, x)
-        As `as_sequence` returns.
-    restore : callable
-        Gives a sequence with the same frames on another grid the form of the original: its type, names, order of
-        dimensions, times, coordinates and attributes. Called with that sequence and the side of its pixels, in pixels
-        of the original: 1/4 after a reconstruction, 4 after coarsening.
-    timed : bool
-        Whether the original said when its frames were seen; otherwise they are an hour apart.
-    reordered : bool
-        Whether its frames had to be sorted by time.
+    `restore` takes a sequence of the same frames on another grid and the side of its pixels in pixels of the source
+    (1/4 after a reconstruction); it returns the sequence with the type, names, dimensions, times and attributes of the
+    source. Unless the source is `timed`, frames are an hour apart; `reordered` ones were sorted by time.
     """
 
     sequence: xr.DataArray
@@ -83,21 +69,17 @@ def adapt(
     Parameters
     ----------
     held : DataArray, Dataset, array, str or Path
-        A DataArray with two dimensions along y and x, called and ordered in any way, one along time or none, and
-        others of size 1; a Dataset with one brightness temperature; an array (y, x) or (time, y, x) of numpy, dask or
+        A DataArray with dimensions along y and x, perhaps one along time, in any order and under any names, and others
+        of size 1; a Dataset with one brightness temperature; an array (y, x) or (time, y, x) of numpy, dask or
         another library, with ``kelvin=True``; or the path of a file.
     kelvin : bool
-        The values are kelvin, although nothing says so.
+        Take values without units as kelvin.
     variable : str, optional
-        Which variable of a Dataset or file.
+        The variable of a Dataset or file.
     valid_kelvin : tuple of float
         Values outside these kelvins become NaN.
     ensembles : bool
-        Whether an array may have several members; the sequence then has the dimension ``member`` in front.
-
-    Returns
-    -------
-    Adapted
+        Accept several members; the sequence then has the dimension ``member`` in front.
 
     Raises
     ------
@@ -127,22 +109,16 @@ def _adapt_dataset(
     if left:
         log.info("Only the variable %s is used, not %s", name, ", ".join(left))
     da = dataset.set_coords(coordinates)[name]
-    # The Dataset's attributes belong to what it holds, and are refreshed with it.
     shared = {f"{FILE}{key}" if key in da.attrs else key: value for key, value in dataset.attrs.items()}
     adapted = _adapt_array(da.assign_attrs({**shared, **da.attrs}), kelvin, valid_kelvin, ensembles)
 
     def restore(changed: xr.DataArray, pixel: float) -> xr.Dataset:
         result = adapted.restore(changed, pixel)
-        own = {key: value for key, value in result.attrs.items() if key not in shared and not _is_of_file(key)}
-        outer = {key: value for key, value in result.attrs.items() if key not in own}
-        dataset_attrs = {key.removeprefix(FILE) if _is_of_file(key) else key: value for key, value in outer.items()}
-        return result.drop_attrs(deep=False).assign_attrs(own).to_dataset(name=name).assign_attrs(dataset_attrs)
+        own = {key: value for key, value in result.attrs.items() if key not in shared and not str(key).startswith(FILE)}
+        outer = {str(key).removeprefix(FILE): value for key, value in result.attrs.items() if key not in own}
+        return result.drop_attrs(deep=False).assign_attrs(own).to_dataset(name=name).assign_attrs(outer)
 
     return Adapted(adapted.sequence, restore, adapted.timed, adapted.reordered)
-
-
-def _is_of_file(key: Any) -> bool:
-    return str(key).startswith(FILE)
 
 
 def _is_place(name: Hashable, var: xr.DataArray) -> bool:
@@ -150,7 +126,7 @@ def _is_place(name: Hashable, var: xr.DataArray) -> bool:
 
 
 def _choose_variable(dataset: xr.Dataset, variable: str | None, kelvin: bool) -> Hashable:
-    """Return the name of the one brightness temperature in a Dataset; refuse none, and several if none was named."""
+    """Return the name of the only or main brightness temperature in a Dataset."""
     names = sorted(map(str, dataset.data_vars))
     if variable is not None:
         if variable not in dataset.data_vars:
@@ -162,9 +138,8 @@ def _choose_variable(dataset: xr.Dataset, variable: str | None, kelvin: bool) ->
         if da.ndim >= 2 and da.dtype.kind in "iuf" and not _is_place(name, da)
     }
     found = likeliest(frames) or (list(frames) if kelvin else [])
-    best = found[0] if len(found) == 1 else preferred({name: frames[name] for name in found}) if found else None
-    if best is not None:
-        return next(name for name in dataset.data_vars if str(name) == best)
+    if best := preferred({name: frames[name] for name in found}):
+        return frames[best].name
     if found:
         raise InputError(
             f"The Dataset has several candidates, {listed(sorted(found))}; choose one, for example "
@@ -172,40 +147,36 @@ def _choose_variable(dataset: xr.Dataset, variable: str | None, kelvin: bool) ->
         )
     raise InputError(
         f"The Dataset holds {listed(names) or 'no variable'}, but nothing with a standard_name of brightness "
-        "temperature or the units K; choose one (dataset[NAME] or variable=NAME), and add kelvin=True if its units are "
-        "not stated."
+        "temperature or the units K; choose one (dataset[NAME] or variable=NAME), perhaps with kelvin=True."
     )
 
 
 def _adapt_numbers(held: Any, kelvin: bool, valid_kelvin: tuple[float, float]) -> Adapted:
-    """Adapt an array without names."""
-    units = text_of(getattr(held, "units", getattr(held, "unit", "")))  # of pint and MetPy, of astropy
+    """Adapt an array without names, perhaps with the units of pint, MetPy or astropy."""
+    units = text_of(getattr(held, "units", getattr(held, "unit", "")))
     values = getattr(held, "magnitude", held)
-    if not isinstance(values, dask.array.Array):
+    kind, lazy = type(held).__name__, isinstance(values, dask.array.Array)
+    if not lazy:
         try:
             values = np.asanyarray(values)
-        except Exception as error:  # whatever another library raises: a tensor on a GPU, a list of unequal rows
-            raise InputError(
-                f"{type(held).__name__} cannot be read as an array ({error}); give an xarray.DataArray or a "
-                "numpy array."
-            ) from error
+        except Exception as error:  # any, such as for a tensor on a GPU or a list of unequal rows
+            raise InputError(f"{kind} cannot be read as an array ({error}); give one of xarray or numpy.") from error
         if values.dtype.kind not in "iuf":
             raise InputError(
-                f"{type(held).__name__} is no array of numbers; give an xarray.DataArray, a Dataset, a numpy array "
-                "with kelvin=True, or a path."
+                f"{kind} is no array of numbers; give a DataArray, a Dataset, an array with kelvin=True, or a path."
             )
     if values.ndim not in (2, 3):
         raise InputError(f"The array has the shape {values.shape}; give one frame (y, x) or several (time, y, x).")
     if not kelvin and kelvin_conversion(units) is None:
         raise InputError("The array does not say its units; if its values are kelvin, add kelvin=True.")
     masked = isinstance(values, np.ma.MaskedArray)
-    plain = values if masked or isinstance(values, dask.array.Array) else np.asarray(values)
+    plain = values if masked or lazy else np.asarray(values)
     da = xr.DataArray(plain, dims=DIMS[-values.ndim :], attrs={"units": units} if units else {})
     adapted = _adapt_array(da, kelvin, valid_kelvin)
 
     def restore(changed: xr.DataArray, pixel: float) -> Any:
         result = adapted.restore(changed, pixel)
-        if isinstance(values, dask.array.Array):
+        if lazy:
             return result.data
         return np.ma.masked_invalid(result.values) if masked else result.values
 
@@ -227,13 +198,10 @@ def _adapt_array(da: xr.DataArray, kelvin: bool, valid_kelvin: tuple[float, floa
     flat = da.isel(dict.fromkeys(layout.extras, 0)).transpose(*layout.names)
     coords, names = _inner_coordinates(flat, layout, timed_by)
     frames = flat.data if layout.time is not None else flat.data[..., np.newaxis, :, :]
-    count = frames.shape[-3]
-    coords["time"] = xr.Variable(
-        "time", NO_TIME + np.arange(count) * np.timedelta64(1, "h") if times is None else times
-    )
-    dims = DIMS if layout.member is None else (MEMBER, *DIMS)
-    plain_attrs = {key: value for key, value in flat.attrs.items() if _is_plain(value) and key not in OF_NUMBERS}
-    inner = xr.DataArray(frames, dims=dims, coords=coords, name=da.name, attrs=plain_attrs)
+    counted = NO_TIME + np.arange(frames.shape[-3]) * np.timedelta64(1, "h")
+    coords["time"] = xr.Variable("time", counted if times is None else times)
+    attrs = {key: value for key, value in flat.attrs.items() if _is_plain(value) and key not in OF_NUMBERS}
+    inner = xr.DataArray(frames, dims=(MEMBER, *DIMS)[-frames.ndim :], coords=coords, name=da.name, attrs=attrs)
     inner = _without_fill(inner, da.attrs)
     if not flat.chunks and conversion.is_kelvin:
         refuse_celsius(inner.isel(time=0).values, label)
@@ -243,37 +211,31 @@ def _adapt_array(da: xr.DataArray, kelvin: bool, valid_kelvin: tuple[float, floa
 
 
 def _refuse_other_quantities(da: xr.DataArray, label: str) -> None:
-    """Refuse what says itself that it is no brightness temperature, or not decoded."""
-    stated = da.attrs.get("calibration")
-    calibration = text_of(getattr(stated, "name", stated)) if stated is not None else None
+    """Refuse an array whose attributes or channel show that it is no brightness temperature, or not decoded."""
+    stated = da.attrs.get("calibration", "")
+    calibration = text_of(getattr(stated, "name", stated))
     if calibration in ("radiance", "reflectance", "counts"):
         raise InputError(
             f"{label} holds {calibration}; load it as brightness temperature "
             "(satpy: scn.load([name], calibration='brightness_temperature'))."
         )
-    packed = [key for key in PACKING if key in da.attrs]
-    if packed:
-        raise InputError(
-            f"{label} still holds packed numbers (its attribute {packed[0]}); decode them with xarray.decode_cf, or "
-            "open the file with mask_and_scale=True."
-        )
+    if packed := [key for key in ("scale_factor", "add_offset") if key in da.attrs]:
+        raise InputError(f"{label} holds packed numbers ({packed[0]}); use xarray.decode_cf or mask_and_scale=True.")
     channel = _channel(da)
-    if channel and OTHER_CHANNEL.fullmatch(channel):
-        raise InputError(
-            f"{label} is the channel {channel!r}, which is no brightness temperature; choose an infrared one."
-        )
+    if OTHER_CHANNEL.fullmatch(channel):
+        raise InputError(f"{label} is the channel {channel!r}, which is no brightness temperature; use infrared.")
 
 
-def _channel(da: xr.DataArray) -> str | None:
-    """Return the one channel that an array of Earth2Studio names."""
+def _channel(da: xr.DataArray) -> str:
+    """Return the channel that a coordinate of size 1 names, as Earth2Studio's; else an empty text."""
     for name in ("variable", "channel"):
         if name in da.coords and da[name].size == 1 and da[name].dtype.kind in "OUST":
             return str(np.asarray(da[name].values).item())
-    return None
+    return ""
 
 
 def _readable(da: xr.DataArray, layout: Layout, label: str) -> xr.DataArray:
-    """Return an array of numpy or dask; what lies in a file stays there until it is asked for."""
+    """Return an array of numpy or dask; values that lie in a file stay lazy."""
     data = da.variable._data
     if isinstance(data, np.ndarray) or da.chunks:
         return da
@@ -281,62 +243,49 @@ def _readable(da: xr.DataArray, layout: Layout, label: str) -> xr.DataArray:
         return da.chunk({dim: 1 if dim == layout.time else -1 for dim in da.dims})
     try:
         plain = da.as_numpy()
-    except Exception as error:  # whatever another library raises
-        raise InputError(
-            f"The values of {label} cannot be brought to numpy ({error}); give them in numpy or dask."
-        ) from error
+    except Exception as error:  # another library may raise any
+        raise InputError(f"{label} cannot be converted to numpy ({error}); give it in numpy or dask.") from error
     units = getattr(data, "units", None)  # of pint
     return plain if units is None else plain.assign_attrs(units=str(units))
 
 
 def _conversion(da: xr.DataArray, kelvin: bool, label: str) -> Conversion:
-    """Return how the values become kelvin, whether they state their units or not."""
+    """Return the conversion to kelvin by the stated units, ``kelvin=True`` or an infrared channel's name."""
     stated = text_of(da.attrs.get("units", ""))
     conversion = kelvin_conversion(stated)
+    if conversion is not None and kelvin and not conversion.is_kelvin:
+        raise InputError(f"{label} says that its units are {stated!r}; leave out kelvin=True, or correct the units.")
     if conversion is not None:
-        if kelvin and not conversion.is_kelvin:
-            raise InputError(
-                f"{label} says that its units are {stated!r}; leave out kelvin=True, or correct the units."
-            )
         return conversion
-    if stated.lower() in UNSTATED:
-        if kelvin:
-            return KELVIN
-        channel = _channel(da)
-        if channel and INFRARED.fullmatch(channel):
-            log.info("%s states no units; its channel %s is taken as kelvin", label, channel)
-            return KELVIN
-        raise InputError(
-            f"{label} has no units; if its values are kelvin, set da.attrs['units'] = 'K' or add kelvin=True."
-        )
-    raise InputError(
-        f"{label} has the units {stated!r}, which are no temperature; brightness temperature in K or degrees_Celsius "
-        "is needed."
-    )
+    if stated.lower() not in UNSTATED:
+        raise InputError(f"{label} has the units {stated!r}, which are no temperature; give K or degrees_Celsius.")
+    channel = _channel(da)
+    if not kelvin and not INFRARED.fullmatch(channel):
+        raise InputError(f"{label} has no units; if it holds kelvin, set da.attrs['units'] = 'K' or add kelvin=True.")
+    if not kelvin:
+        log.info("%s states no units; its channel %s is taken as kelvin", label, channel)
+    return KELVIN
 
 
 def _without_fill(da: xr.DataArray, attrs: Mapping[Any, Any]) -> xr.DataArray:
-    """Set to NaN what an attribute says is a fill value."""
-    for key in ("_FillValue", "missing_value"):
-        stated = attrs.get(key, ())
-        for fill in stated if isinstance(stated, list | tuple | np.ndarray) else [stated]:
-            if isinstance(fill, int | float | np.number) and np.isfinite(fill):
-                da = da.where(da != np.asarray(fill).astype(da.dtype))
+    """Set the fill values that attributes state to NaN."""
+    for fill in (fill for key in ("_FillValue", "missing_value") for fill in np.ravel(attrs.get(key, ()))):
+        if isinstance(fill, np.number) and np.isfinite(fill):
+            da = da.where(da != fill.astype(da.dtype))
     return da
 
 
 def _inner_coordinates(
     flat: xr.DataArray, layout: Layout, timed_by: Hashable | None
 ) -> tuple[dict[Hashable, xr.Variable], dict[Hashable, Hashable]]:
-    """Return the coordinates as those of a sequence, and what the original calls each of them."""
+    """Return the coordinates as those of a sequence, and the original name of each."""
     coords: dict[Hashable, xr.Variable] = {}
     names: dict[Hashable, Hashable] = {}
-    inner_dims = layout.names
     for name, coord in flat.coords.items():
-        dims = tuple([inner_dims[dim] for dim in coord.dims])
+        dims = tuple([layout.names[dim] for dim in coord.dims])
         if name == timed_by or (not dims and is_object(coord)):
             continue
-        if {"y", "x"} & set(dims) and coord.dtype.kind not in "iuf":  # a label of pixels that will be no more
+        if {"y", "x"} & set(dims) and coord.dtype.kind not in "iuf":  # labels of the old pixels
             continue
         # A coordinate may bear the name of a dimension that it does not lie along.
         inner = name if name not in DIMS or dims == (name,) else f"{name}_"

@@ -1,4 +1,4 @@
-"""Writing aside and renaming, so that nothing half-written ever stands in place of something good."""
+"""Write aside and rename, so that nothing half-written ever stands in place of something good."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ TABLES = 1 << 17
 def written_aside(path: Path, kind: Kind | None, *, overwrite: bool = False) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that takes its place when the block ends well.
 
-    Whatever stood there before is replaced only then; on any exception, Ctrl-C included, nothing is left
-    behind. Missing parent folders are made. A symbolic link stays and leads to the new output.
+    Only then replace the earlier output; on any exception, Ctrl-C included, leave nothing behind. Make missing parent
+    folders. A symbolic link stays and leads to the new output.
 
     Parameters
     ----------
     path
-        Where the output is to stand.
+        The place of the output.
     kind
-        The kind of output, which decides what may be replaced; None where the caller has checked that.
+        The kind of output that may be replaced; None if the caller has checked the place.
     overwrite
-        Replace what this package did not write, too; see `check_place`.
+        Replace outputs of other programs too; see `check_place`.
 
     Raises
     ------
@@ -60,7 +60,8 @@ def written_aside(path: Path, kind: Kind | None, *, overwrite: bool = False) -> 
             if existed_as_folder and not partial.is_dir():
                 raise InputError(f"{asked} is a folder; name a file.")
             if partial.is_file():
-                _to_disk(partial)
+                with partial.open("rb") as file:
+                    os.fsync(file.fileno())  # some disks report only then that they are full
             with signals_held():
                 if path.is_dir():
                     path.rename(old)
@@ -93,15 +94,10 @@ def unwritable(path: Path, error: BaseException) -> InputError | None:
 
 
 def require_space(path: Path, size: int) -> None:
-    """Make sure that a file can grow by so many bytes, and by the tables of an HDF5 file.
+    """Make sure that a file can grow by so many bytes and the tables of an HDF5 file, or raise OSError.
 
-    Some libraries crash, or report success, when a write fails. So the space is taken in a file beside it, with all
-    limits of the disk, a quota or the process, and given back at once.
-
-    Raises
-    ------
-    OSError
-        There is not so much.
+    Some libraries crash, or report success, when a write fails. So take the space in a file beside it, with all limits
+    of the disk, a quota or the process, and give it back at once.
     """
     size += TABLES
     if not hasattr(os, "posix_fallocate"):  # macOS and Windows
@@ -124,12 +120,6 @@ def _hidden(path: Path, what: str) -> Path:
     if len(name.encode()) > 180:
         name = hashlib.sha256(name.encode()).hexdigest()
     return path.with_name(f".{name}.{os.getpid()}.{what}")
-
-
-def _to_disk(path: Path) -> None:
-    """Wait until a file is on the disk: some disks report only then that they are full."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 def _remove(path: Path) -> None:

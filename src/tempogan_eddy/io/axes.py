@@ -18,15 +18,9 @@ from tempogan_eddy.io.units import kelvin_conversion, text_of
 __all__ = ["EARTH", "direction_of", "horizontal_axes", "is_since", "role_of", "spatial_coordinate", "turn_difference"]
 
 STANDARD_NAMES = {
-    "time": "time",
-    "latitude": "latitude",
-    "longitude": "longitude",
-    "projection_x_coordinate": "x",
-    "projection_y_coordinate": "y",
-    "projection_x_angular_coordinate": "x",
-    "projection_y_angular_coordinate": "y",
-    "grid_longitude": "x",
-    "grid_latitude": "y",
+    **{name: name for name in ("time", "latitude", "longitude")},
+    **dict.fromkeys(("projection_x_coordinate", "projection_x_angular_coordinate", "grid_longitude"), "x"),
+    **dict.fromkeys(("projection_y_coordinate", "projection_y_angular_coordinate", "grid_latitude"), "y"),
 }
 AXES = {"T": "time", "X": "x", "Y": "y"}
 NORTH = re.compile(r"deg(ree)?s?[ _]?n(orth)?", re.IGNORECASE)
@@ -55,16 +49,9 @@ def is_since(units: Any) -> bool:
 
 
 def role_of(name: object, attrs: Mapping[Any, Any] | None = None, dtype: np.dtype | None = None) -> str | None:
-    """Return the role of a variable: ``time``, ``latitude``, ``longitude``, ``x``, ``y`` or None.
+    """Return the role of a variable or dimension: ``time``, ``latitude``, ``longitude``, ``x``, ``y`` or None.
 
-    Parameters
-    ----------
-    name : object
-        Of the variable or of a dimension.
-    attrs : mapping, optional
-        Its attributes.
-    dtype : dtype, optional
-        Dates are times whatever their attributes.
+    A variable whose dtype is that of dates is a time whatever its attributes.
     """
     if not attrs:
         return "time" if dtype is not None and dtype.kind == "M" else ROLE_OF_NAME.get(str(name).lower())
@@ -89,15 +76,7 @@ def role_of(name: object, attrs: Mapping[Any, Any] | None = None, dtype: np.dtyp
 
 
 def spatial_coordinate(da: xr.DataArray, role: str) -> xr.DataArray | None:
-    """Return the coordinate with a role on the last two dimensions, or None.
-
-    Parameters
-    ----------
-    da : DataArray
-        Any coordinates.
-    role : str
-        As `role_of` returns.
-    """
+    """Return the coordinate with a role (as `role_of` returns) on the last two dimensions, or None."""
     dims = set(da.dims[-2:])
     found = [
         coord
@@ -109,29 +88,13 @@ def spatial_coordinate(da: xr.DataArray, role: str) -> xr.DataArray | None:
 
 
 def horizontal_axes(da: xr.DataArray, dims: tuple[Any, Any]) -> tuple[Any, Any]:
-    """Return two dimensions in the order (along y, along x); unchanged if their roles are unknown.
-
-    Parameters
-    ----------
-    da : DataArray
-        With any coordinates.
-    dims : tuple
-        Two of its dimensions.
-    """
+    """Return two dimensions in the order (along y, along x); unchanged if their roles are unknown."""
     first, second = (direction_of(da, dim) for dim in dims)
     return (dims[1], dims[0]) if (first == "x" and second != "x") or (second == "y" and first != "y") else dims
 
 
 def direction_of(da: xr.DataArray, dim: Any) -> str | None:
-    """Return ``x`` or ``y`` for a dimension, or None, by its coordinate, another one along it, or its name.
-
-    Parameters
-    ----------
-    da : DataArray
-        With any coordinates.
-    dim : hashable
-        One of its dimensions.
-    """
+    """Return ``x`` or ``y`` for a dimension, or None, by its coordinate, another one along it, or its name."""
     along = [da.coords[dim]] if dim in da.coords else []
     along += [coord for name, coord in da.coords.items() if coord.dims == (dim,) and name != dim]
     roles = [role_of(coord.name, coord.attrs, coord.dtype) for coord in along] + [role_of(dim)]
@@ -143,6 +106,6 @@ def direction_of(da: xr.DataArray, dim: Any) -> str | None:
     return None
 
 
-def turn_difference(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def turn_difference(first: np.ndarray, second: np.ndarray | float) -> np.ndarray:
     """Return first minus second, degrees of longitude, between -180 and 180."""
     return (np.asarray(first) - np.asarray(second) + 180) % 360 - 180

@@ -42,10 +42,7 @@ USUAL_STEPS = np.array([1, 2, 2.5, 5, 7.5, 10, 15, 20, 30, 60, 90, 120, 180, 240
 def parse_duration(text: str, key: str = "cadence") -> np.timedelta64:
     """Return a time span such as ``1h``, ``30min`` or ``90s`` as timedelta64[ns].
 
-    Raises
-    ------
-    InputError
-        It is not a positive time span; the message names `key`.
+    Raise InputError, which names `key`, if it is not a positive time span.
     """
     try:
         step = pd.Timedelta(text) if re.search(r"[A-Za-z]", text) else pd.NaT  # a bare number would be nanoseconds
@@ -59,10 +56,7 @@ def parse_duration(text: str, key: str = "cadence") -> np.timedelta64:
 def tolerance_of(step: np.timedelta64, tolerance: str | None = None) -> np.timedelta64:
     """Return how far a time may lie from its slot: as stated, else a tenth of the step.
 
-    Raises
-    ------
-    InputError
-        The stated tolerance is no time span, or not less than half of the step.
+    Raise InputError if the stated tolerance is no time span, or not less than half of the step.
     """
     step = step.astype("timedelta64[ns]")  # a tenth of an hour is no whole number of hours
     if tolerance is None:
@@ -95,16 +89,9 @@ def minutes(times: np.ndarray) -> np.ndarray:
 def step_of(
     times: np.ndarray, cadence: str, tolerance: str | None = None
 ) -> tuple[np.timedelta64, np.timedelta64] | None:
-    """Return the step of a cadence for these times and its tolerance; None for the native cadence of a single time.
+    """Return the step of a cadence (a time span or ``native``) for these times, and its tolerance by `tolerance_of`.
 
-    Parameters
-    ----------
-    times : (T,) datetime64
-        In any order.
-    cadence : str
-        A time span, or ``native``.
-    tolerance : str, optional
-        As for `tolerance_of`.
+    Return None for the native cadence of a single time.
     """
     step = native_step(times) if cadence == NATIVE else parse_duration(cadence)
     return None if step is None else (step, tolerance_of(step, tolerance))
@@ -137,22 +124,10 @@ def _rounded(steps: np.ndarray) -> np.ndarray:
 def nominal_times(
     times: np.ndarray, step: np.timedelta64 | None = None, tolerance: np.timedelta64 | None = None
 ) -> np.ndarray:
-    """Return the slots of times.
+    """Return the slots of times (T,) as datetime64[ns]; a time farther from its slot than the tolerance is unchanged.
 
-    A slot is a whole number of steps after midnight. A time farther from its slot than the tolerance is unchanged.
-
-    Parameters
-    ----------
-    times : (T,) datetime64
-        In any order.
-    step : timedelta64, optional
-        The cadence; the times' own by default. A single time is rounded to the minute if it is within a second of it.
-    tolerance : timedelta64, optional
-        A tenth of the step by default.
-
-    Returns
-    -------
-    (T,) datetime64[ns]
+    A slot is a whole number of steps after midnight. By default the step is the times' own and the tolerance a tenth
+    of it; round a single time to the minute if it is within a second of it.
     """
     times = times.astype("datetime64[ns]")
     if not times.size:
@@ -169,15 +144,12 @@ def nominal_times(
 
 
 def neighbours(
-    times: np.ndarray,
-    step: np.timedelta64,
-    tolerance: np.timedelta64,
-    satellites: np.ndarray | None = None,
+    times: np.ndarray, step: np.timedelta64, tolerance: np.timedelta64, satellites: np.ndarray | None = None
 ) -> np.ndarray:
     """Return for each frame the number of the frame one step later, -1 if there is none.
 
     In a half-hourly archive the frame one hour later is the second next. Choose the nearest frame within the tolerance,
-    the first of equally near ones, and only of the same satellite.
+    the first of equally near ones. A frame is the next of at most one other.
 
     Parameters
     ----------
@@ -186,12 +158,7 @@ def neighbours(
     step, tolerance : timedelta64
         The cadence, and by how much the distance of two frames may differ from it.
     satellites : (T,) array of str, optional
-        Of each frame.
-
-    Returns
-    -------
-    (T,) array of int
-        A frame is the next of at most one other.
+        Only frames of the same satellite follow each other.
     """
     times = times.astype("datetime64[ns]")
     following = np.full(len(times), -1)

@@ -1,7 +1,5 @@
 """Open a variable of NetCDF, HDF5 or Zarr as a sequence, by the CF conventions."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -23,27 +21,16 @@ __all__ = ["attributes_of", "coordinates_of", "open_cf"]
 def open_cf(path: Path, reading: Reading | None = None, group: str | None = None) -> xr.DataArray:
     """Open the brightness temperature of a NetCDF or HDF5 file, a Zarr store, or one group of it.
 
-    Parameters
-    ----------
-    path : Path
-        The file or store; a Zarr store may be a zip archive.
-    reading : Reading, optional
-        Options of reading.
-    group : str, optional
-        A group in it; by default the root, or the groups of a NetCDF-4 file if the root has no such variable.
-
-    Returns
-    -------
-    DataArray (time, y, x) or (member, time, y, x)
-        A sequence or an ensemble in the order of its times, with coordinates, grid mapping and attributes of file and
-        variable. Pixels outside the valid range, equal to a fill value, or flagged as bad are missing.
+    A Zarr store may be a zip archive. Without `group`, search the root and then the groups of a NetCDF-4 file. The
+    frames are in the order of time. Pixels outside the valid range, equal to a fill value, or flagged as bad are
+    missing. Coordinates, grid mapping and attributes are those of file and variable.
 
     Raises
     ------
     NoSequenceError
-        No variable fits.
+        No variable fits, or its frames have no times.
     InputError
-        The file cannot be read, several variables fit, or the one that fits has no times or too many dimensions.
+        The file cannot be read, several variables fit, or the one that fits has too many dimensions.
     """
     reading = reading or Reading()
     image = find_image(path, reading, group)
@@ -51,13 +38,12 @@ def open_cf(path: Path, reading: Reading | None = None, group: str | None = None
     attrs = attributes_of(image)
     named = image.group.rsplit("/", 1)[-1] if image.group and path.is_dir() else stem_of(path)
     attrs["sequence"] = str(attrs.get("sequence", named))
-    return as_sequence(
-        lazy_sequence(stacks if image.members else stacks[0], coordinates_of(image), attrs), valid_kelvin=EVERYTHING
-    )
+    lazy = lazy_sequence(stacks if image.members else stacks[0], coordinates_of(image), attrs)
+    return as_sequence(lazy, valid_kelvin=EVERYTHING)
 
 
 def attributes_of(image: Image) -> dict[str, Any]:
-    """Return the attributes of the file and of its image, without those of stored numbers."""
+    """Return the attributes of the file and of its image, without those of storage."""
     stored = image.stored
     attrs = merge(image.dataset.attrs, stored.attrs)
     if grid_mapping := stored.encoding.get("grid_mapping"):

@@ -1,6 +1,4 @@
-"""A sequence as a dataset by the CF conventions: names, attributes, grid mapping, types of coordinates."""
-
-from __future__ import annotations
+"""Describe a sequence as a dataset by the CF conventions: names, attributes, grid mapping, types, encoding."""
 
 import logging
 import re
@@ -13,16 +11,17 @@ import xarray as xr
 
 from tempogan_eddy.io.attributes import STALE, plain, split
 from tempogan_eddy.io.axes import role_of
+from tempogan_eddy.io.ownership import MARK, mark_attributes
+from tempogan_eddy.io.precision import STATED, Precision
 from tempogan_eddy.io.sequence import NAME
 
-__all__ = ["EPOCH", "to_dataset"]
+__all__ = ["chunk_sides", "to_dataset"]
 
 log = logging.getLogger(__name__)
 
-REPEATED = "frame"
-"""The dimension of the frames if two have the same time: CF requires that times along ``time`` increase."""
-
-EPOCH = "seconds since 1970-01-01"
+REPEATED = "frame"  # the dimension of the frames if two have the same time: CF wants times along time to increase
+SECONDS = {"units": "seconds since 1970-01-01", "calendar": "standard"}
+WHOLE_FRAME, SIDE = 2048 * 2048, 1024  # pixels of the largest frame that is one chunk; longest side of other chunks
 
 OF_ROLE: dict[str | None, dict[str, str]] = {
     "latitude": {"standard_name": "latitude", "units": "degrees_north"},
@@ -38,57 +37,62 @@ KNOWN_COORDINATES: dict[str, dict[str, str]] = {
 PLAIN_DEGREES = {"", "degree", "degrees", "deg"}
 
 
-def to_dataset(da: xr.DataArray) -> xr.Dataset:
-    """Return a sequence as a dataset ready to be written, with empty frames in place of the sequence's.
+def to_dataset(da: xr.DataArray, precision: Precision) -> tuple[xr.Dataset, dict[str, dict[str, Any]]]:
+    """Return a sequence as a dataset to write, with empty frames, and the encoding of its variables for xarray.
 
-    Parameters
-    ----------
-    da : DataArray (time, y, x)
-        A sequence.
-
-    Returns
-    -------
-    Dataset
-        The variable ``brightness_temperature``, its grid mapping after CF, and the coordinates. 1-D coordinates that
-        increase or decrease name the dimensions; others, such as longitudes that jump at the date line, lie on ``y``
-        or ``x``.
+    The dataset has the variable ``brightness_temperature``, its grid mapping, and the coordinates. 1-D coordinates that
+    increase or decrease name the dimensions; others, such as longitudes that jump at the date line, lie on ``y`` or
+    ``x``. Times are seconds as double, since CF-1.8 has no 64-bit integers.
     """
     of_file, of_variable = split(da.attrs)
-    _log_stale(of_variable, *(coord.attrs for coord in da.coords.values()))
+    for key in (*STATED, MARK):
+        of_file.pop(key, None)
+        of_variable.pop(key, None)
+    held = (of_variable, *(coord.attrs for coord in da.coords.values()))
+    if stale := sorted({name for attrs in held for name in map(str, attrs) if name in STALE and name[0].islower()}):
+        log.info("No longer true of the output, left out: %s", ", ".join(stale))
     mappings = _grid_mappings(of_variable.pop("grid_mapping", None), da)
-    variable = _attributes(of_variable)
+    variable = _attributes(of_variable) | precision.attrs
     variable["long_name"] = variable.get("long_name", "brightness temperature")
     if mappings:
-        variable["grid_mapping"] = _mapping_text(mappings)
+        texts = [f"{name}: {' '.join(axes)}" if axes else name for name, axes in mappings.items()]
+        variable["grid_mapping"] = " ".join(texts)
     if methods := _cell_methods(str(variable.pop("cell_methods", "")), da):
         variable["cell_methods"] = methods
+    # As in GDAL's files, whose x and y are longitude and latitude.
+    kinds = [coord.attrs.get("grid_mapping_name") for coord in da.coords.values() if _is_mapping(coord)]
+    geographic = kinds == ["latitude_longitude"]
     empty = dask.array.empty(da.shape, dtype=np.float32, chunks=(1,) * (da.ndim - 2) + da.shape[-2:])
     dataset = xr.Dataset(
         {NAME: (da.dims, empty, variable)},
-        coords={name: _coordinate(coord, _is_geographic(da)) for name, coord in da.coords.items()},
+        coords={name: _coordinate(coord, geographic) for name, coord in da.coords.items()},
     )
     dataset = dataset.reset_coords([name for name in mappings if not dataset[name].dims])
     for name in set(dataset.data_vars) - {NAME}:
-        dataset[name].encoding["coordinates"] = None  # a grid mapping lies nowhere
+        dataset[name].encoding["coordinates"] = None  # a grid mapping has no coordinates
     title = f"Infrared brightness temperature, {of_file['sequence']}"
-    dataset.attrs = {"title": title, **_attributes(of_file), "Conventions": _conventions(of_file)}
-    return _name_dimensions(dataset)
+    acdd = re.findall(r"ACDD-[\d.]+\d", str(of_file.get("Conventions", "")))[:1]  # whose attributes are all kept
+    dataset.attrs = {"title": title, **_attributes(of_file), "Conventions": ", ".join(["CF-1.8", *acdd])}
+    dataset.attrs |= mark_attributes("sequence", dataset.attrs["history"])
+    dataset = _name_dimensions(dataset)
+    whole = (name for name, coord in dataset.coords.items() if coord.dtype.kind != "f" or coord.notnull().all())
+    encoding: dict[str, dict[str, Any]] = {str(name): {"_FillValue": None} for name in whole}
+    encoding["time"] = {**SECONDS, "dtype": "float64", "_FillValue": None}
+    encoding[NAME] = {**precision.encoding, "chunks": empty.chunksize[:-2] + chunk_sides(*da.shape[-2:])}
+    return dataset, encoding
+
+
+def chunk_sides(height: int, width: int) -> tuple[int, int]:
+    """Return rows and columns of a chunk: the whole frame, or about equal parts of a large one."""
+    if height * width <= WHOLE_FRAME:
+        return height, width
+    return -(-height // -(-height // SIDE)), -(-width // -(-width // SIDE))
 
 
 def _attributes(attrs: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return attributes under names and in types of NetCDF: no ``/``, 64-bit numbers only for large values."""
-    known = {
-        re.sub(r"[/\x00-\x1f\x7f]", "_", str(name)).strip(): plain(value)
-        for name, value in attrs.items()
-        if name not in STALE
-    }
-    return {name: _short(value) for name, value in known.items() if name}
-
-
-def _log_stale(*attributes: Mapping[Any, Any]) -> None:
-    names = {str(name) for attrs in attributes for name in attrs if name in STALE and str(name)[0].islower()}
-    if names:
-        log.info("No longer true of the output, left out: %s", ", ".join(sorted(names)))
+    """Return attributes under names and in types of NetCDF: no ``/``, 64-bit integers only for large values."""
+    known = {re.sub(r"[/\x00-\x1f\x7f]", "_", str(name)).strip(): attrs[name] for name in attrs if name not in STALE}
+    return {name: _short(plain(value)) for name, value in known.items() if name}
 
 
 def _short(value: Any) -> Any:
@@ -100,16 +104,10 @@ def _fits(numbers: np.ndarray) -> bool:
     return bool(numbers.size == 0 or (numbers.min() >= -(2**31) and numbers.max() < 2**31))
 
 
-def _conventions(of_file: dict[str, Any]) -> str:
-    """Return CF-1.8 and the version of ACDD, whose attributes are all kept."""
-    acdd = re.search(r"ACDD-[\d.]+\d", str(of_file.get("Conventions", "")))
-    return f"CF-1.8, {acdd[0]}" if acdd else "CF-1.8"
-
-
 def _grid_mappings(stated: Any, da: xr.DataArray) -> dict[str, list[str]]:
-    """Return the kept grid mappings with the coordinates of each, none listed for a mapping of all.
+    """Return the grid mappings with the coordinates of each, which CF writes as ``crs: lat lon geos: x y``.
 
-    CF writes ``crs``, or ``crs: lat lon geos: x y``. Without the attribute, use the only mapping, if there is one.
+    An empty list stands for all coordinates (``crs``). Without the attribute, use the only mapping, if there is one.
     """
     mappings: dict[str, list[str]] = {}
     words = re.findall(r"([^\s:]+)\s*(:?)", str(stated or ""))
@@ -133,14 +131,8 @@ def _is_mapping(coord: xr.DataArray) -> bool:
     return bool({"grid_mapping_name", "crs_wkt", "spatial_ref"} & set(coord.attrs))
 
 
-def _mapping_text(mappings: dict[str, list[str]]) -> str:
-    if len(mappings) == 1 and not any(mappings.values()):
-        return next(iter(mappings))
-    return " ".join(f"{name}: {' '.join(axes)}" for name, axes in mappings.items())
-
-
 def _cell_methods(text: str, da: xr.DataArray) -> str:
-    """Return cell methods with the names of this file's dimensions; leave out those of missing dimensions."""
+    """Return cell methods with the names of this file's dimensions, without those of missing dimensions."""
     kept, left_out = [], []
     text = re.sub(r":\s*", ": ", text)
     for names, method in re.findall(r"((?:\w+: )+)([^:()]*?(?:\([^)]*\))?)\s*(?=\w+: |$)", text):
@@ -160,16 +152,8 @@ def _dimension(name: str, da: xr.DataArray) -> str | None:
     role = role_of(name)
     if role in ("time", None):
         return role
-    same = [
-        str(coord.name) for coord in da.coords.values() if role_of(coord.name, coord.attrs) == role and coord.ndim < 2
-    ]
-    return same[0] if same else role if role in da.dims else None
-
-
-def _is_geographic(da: xr.DataArray) -> bool:
-    """Return whether the grid mapping makes x and y longitude and latitude, as in GDAL's files."""
-    named = [coord.attrs.get("grid_mapping_name") for coord in da.coords.values() if _is_mapping(coord)]
-    return named == ["latitude_longitude"]
+    same = (str(c.name) for c in da.coords.values() if role_of(c.name, c.attrs) == role and c.ndim < 2)
+    return next(same, role if role in da.dims else None)
 
 
 def _coordinate(coord: xr.DataArray, geographic: bool) -> xr.Variable:
@@ -188,11 +172,11 @@ def _coordinate(coord: xr.DataArray, geographic: bool) -> xr.Variable:
         attrs = {**known, **attrs}
     values = coord.values
     if coord.name == "time" or values.dtype.kind in "mM":
-        attrs = {name: value for name, value in attrs.items() if name not in ("units", "calendar", "dtype")}
+        attrs = {name: attrs[name] for name in attrs if name not in ("units", "calendar", "dtype")}
     if coord.name != "time":
         values, counted = _known_type(values)
         attrs |= counted
-        if attrs.get("axis") == "T":  # the frames' alone
+        if attrs.get("axis") == "T":  # for the times of the frames only
             del attrs["axis"]
         if not {"long_name", "standard_name"} & set(attrs):
             attrs["long_name"] = str(coord.name).replace("_", " ")
@@ -205,7 +189,7 @@ def _known_type(values: np.ndarray) -> tuple[np.ndarray, dict[str, str]]:
     if kind in "mM":
         since = values - np.datetime64(0, "s") if kind == "M" else values
         seconds = np.where(np.isnat(values), np.nan, since / np.timedelta64(1, "s"))
-        return seconds, {"units": EPOCH, "calendar": "standard"} if kind == "M" else {"units": "s"}
+        return seconds, SECONDS if kind == "M" else {"units": "s"}
     if kind == "b":
         return values.astype(np.int8), {}
     if kind == "u" or (kind == "i" and size == 8):
@@ -233,13 +217,15 @@ def _name_dimensions(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def _demoted(dataset: xr.Dataset) -> dict[Hashable, str]:
-    """Return new names for coordinates that have the name of a dimension but cannot name one; for both or none."""
+    """Return new names for y and x if the coordinate of one of them cannot name a dimension."""
     own = [dim for dim in ("y", "x") if dim in dataset.coords]
     if all(_names_a_dimension(dataset[dim]) for dim in own):
         return {}
-    roles = {dim: role_of(dim, dataset[dim].attrs) for dim in own}
-    free = {dim: role in OF_ROLE and role not in dataset.variables for dim, role in roles.items()}
-    return {dim: str(roles[dim]) if free[dim] else f"{dim}_coordinate" for dim in own}
+    roles = {dim: str(role_of(dim, dataset[dim].attrs)) for dim in own}
+    return {
+        dim: role if role in OF_ROLE and role not in dataset.variables else f"{dim}_coordinate"
+        for dim, role in roles.items()
+    }
 
 
 def _name_along(dataset: xr.Dataset, dim: str) -> str | None:

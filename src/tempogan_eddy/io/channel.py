@@ -1,6 +1,4 @@
-"""Channel: at which wavelength a variable was measured, by its attributes, coordinates and name."""
-
-from __future__ import annotations
+"""Find the spectral channel of a variable by its attributes, coordinates and name."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,8 +12,7 @@ from tempogan_eddy.io.units import text_of
 
 __all__ = ["Channel", "channel_of", "preferred"]
 
-# Upper ends of the bands in micrometres. A wide window band (10.5 to 12.5, as of GMS and Meteosat's first
-# generation) has its centre at 11.5.
+# Upper ends of the bands in micrometres. The wide window band of GMS and early Meteosat has its centre at 11.5.
 BANDS = (
     (0.78, "visible"),
     (3.0, "near infrared"),
@@ -50,10 +47,9 @@ IN_TEXT = re.compile(rf"(\d+(?:\.\d+)?)(?:\s*(?:-|to|\u2013)\s*(\d+(?:\.\d+)?))?
 TENTHS = re.compile(r"(?:^|[_\W])(?:ir|wv|vis?|nr|nir|sw)_?(\d{3})(?!\d)", re.IGNORECASE)
 POINT = re.compile(r"^(\d\d)_(\d)$")
 LABEL = re.compile(r"(?:c|b|bt|m|ch|chan|channel|band|nomchannel)?[_ ]?0?(\d{1,2})", re.IGNORECASE)
-# How ABI and AHI channels are called, whatever the platform is called.
+# Names of ABI and AHI channels, whatever the platform.
 ABI_LABEL = re.compile(r"(?:tbb|cmi|c|b|bt|band|cmi_c|bt_c|bt_b)_?(0[1-9]|1[0-6])", re.IGNORECASE)
-
-# Words of long names and names of variables: HURSAT, GridSat, GMS, MTSAT, INSAT and what people call them.
+# Words in long names and names of variables, such as those of HURSAT, GridSat, GMS, MTSAT and INSAT.
 OTHER_NAMES = re.compile(r"vza|_adj|corr|bias|quality|noise|flag|mask|dqf", re.IGNORECASE)
 WORDS = (
     (r"uncertaint|(?<![a-z])std|standard.deviation|error|nedt", OTHER),
@@ -88,14 +84,9 @@ PLATFORMS = (
 class Channel:
     """The spectral channel of a measurement.
 
-    Parameters
-    ----------
-    kind : str or None
-        ``window`` (10 to 11.6 micrometres), ``split window``, ``8.6 micrometre window``, ``water vapour``,
-        ``shortwave``, ``near infrared``, ``visible``, ``ozone``, ``CO2``; ``other quantity`` for temperatures that
-        are no channel; None if unknown.
-    wavelength : float, optional
-        Its centre in micrometres.
+    `kind` is ``window`` (10 to 11.6 micrometres), ``split window``, ``8.6 micrometre window``, ``water vapour``,
+    ``shortwave``, ``near infrared``, ``visible``, ``ozone``, ``CO2``, ``other quantity`` for temperatures of no
+    channel, or None if unknown. `wavelength` is the centre in micrometres.
     """
 
     kind: str | None = None
@@ -107,7 +98,7 @@ class Channel:
         return self.kind in WINDOWS
 
     def __str__(self) -> str:
-        """Name it for a table or a message."""
+        """Return its name for a table or a message."""
         place = f"{self.wavelength:.3g} um" if self.wavelength else ""
         return ", ".join(filter(None, (self.kind or ("" if place else "unknown"), place)))
 
@@ -115,19 +106,10 @@ class Channel:
 def channel_of(
     name: object, attrs: Mapping[Any, Any] | None = None, coords: Mapping[Any, xr.DataArray] | None = None
 ) -> Channel:
-    """Return the channel of a variable.
+    """Return the channel of a variable by its name, attributes and scalar coordinates.
 
-    Wavelengths in attributes and scalar coordinates decide, then wavelengths and channel numbers in its name and
-    description, then words.
-
-    Parameters
-    ----------
-    name : object
-        Of the variable.
-    attrs : mapping, optional
-        Its attributes.
-    coords : mapping of DataArray, optional
-        Its coordinates; only scalars count.
+    Wavelengths in attributes and coordinates decide, then wavelengths and channel numbers in its name and description,
+    then words.
     """
     attrs = attrs or {}
     scalars = {str(key): coord for key, coord in (coords or {}).items() if coord.size == 1}
@@ -149,16 +131,13 @@ def channel_of(
 
 
 def preferred(candidates: Mapping[str, xr.DataArray]) -> str | None:
-    """Return the variable that is clearly the main window channel, or None.
+    """Return the name of the only variable, or of the one that is clearly the main window channel; else None.
 
-    It is the only window and the channels of all others are known; or it is the climate data record (``cdr`` in its
-    name) among windows.
-
-    Parameters
-    ----------
-    candidates : mapping of DataArray
-        Variables in kelvin by name.
+    Of several, the channels of all must be known. The main one is the only window, or the only climate data record
+    (``cdr`` in its name) among windows.
     """
+    if len(candidates) == 1:
+        return next(iter(candidates))
     channels = {name: channel_of(name, da.attrs, da.coords) for name, da in candidates.items()}
     if any(channel.kind is None for channel in channels.values()):
         return None
@@ -170,20 +149,19 @@ def preferred(candidates: Mapping[str, xr.DataArray]) -> str | None:
 
 def _stated_wavelength(attrs: Mapping[Any, Any], scalars: Mapping[str, xr.DataArray]) -> float | None:
     for key in (*WAVELENGTHS, *WAVENUMBERS):
-        stated = [
+        stated = [(attrs[key], attrs.get(f"{key}_units", attrs.get(f"{key}_unit", "")))] if key in attrs else []
+        stated += [
             (coord.values.item(), coord.attrs.get("units", ""))
             for name, coord in scalars.items()
             if key in (name, text_of(coord.attrs.get("standard_name", "")))
         ]
-        if key in attrs:
-            stated.insert(0, (attrs[key], attrs.get(f"{key}_units", attrs.get(f"{key}_unit", ""))))
         for value, units in stated:
             if found := _micrometres(value, text_of(units), key in WAVENUMBERS):
                 return found
     return None
 
 
-def _micrometres(value: Any, units: str, is_wavenumber: bool = False) -> float | None:
+def _micrometres(value: Any, units: str, is_wavenumber: bool) -> float | None:
     """Return a wavelength in micrometres from a number, a text, a range, satpy's WavelengthRange or its dictionary."""
     if isinstance(value, str | bytes):
         text = text_of(value)
@@ -203,17 +181,18 @@ def _micrometres(value: Any, units: str, is_wavenumber: bool = False) -> float |
         return None
     if not np.isfinite(number) or number <= 0:
         return None
+    units = units.lower().replace(" ", "")
     if is_wavenumber:
-        return _plausible((1e6 if units.replace(" ", "") in {"m-1", "1/m", "m^-1"} else 1e4) / number)
-    if units.lower() in {"nm", "nanometer", "nanometre"} or (not units and number >= 300):
+        return _plausible((1e6 if units in {"m-1", "1/m", "m^-1"} else 1e4) / number)
+    if units in {"nm", "nanometer", "nanometre"} or (not units and number >= 300):
         number /= 1000
-    elif units.lower() in {"m", "meter", "metre"} or number < 1e-3:
+    elif units in {"m", "meter", "metre"} or number < 1e-3:
         number *= 1e6
     return _plausible(number)
 
 
 def _middle(values: Iterable[Any]) -> float:
-    """Return the centre of (low, high) or (low, centre, high), units behind them ignored."""
+    """Return the centre of (low, high) or (low, centre, high); ignore units behind them."""
     numbers = [float(value) for value in values if isinstance(value, int | float | np.number)]
     if len(numbers) == 3:
         return numbers[1]
@@ -243,10 +222,8 @@ def _wavelength_in(text: str, platform: str) -> float | None:
     """Return the wavelength that a text states, in micrometres or by a channel's usual name."""
     if match := IN_TEXT.search(text):
         return _plausible(_middle([float(part) for part in match.groups() if part]))
-    if match := TENTHS.search(text):
-        return _plausible(float(match[1]) / 10)
-    if match := POINT.search(text):
-        return _plausible(float(f"{match[1]}.{match[2]}"))
+    if match := TENTHS.search(text) or POINT.search(text):
+        return _plausible(float("".join(match.groups())) / 10)
     if (match := LABEL.fullmatch(text)) and (found := _numbered(int(match[1]), platform)):
         return found
     match = ABI_LABEL.fullmatch(text)

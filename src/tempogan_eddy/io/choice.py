@@ -1,6 +1,4 @@
-"""Which variable of a file is the brightness temperature."""
-
-from __future__ import annotations
+"""Choose the variable of a file that is the brightness temperature."""
 
 import logging
 import re
@@ -29,24 +27,11 @@ class NoSequenceError(InputError):
 
 
 def choose_variable(groups: Mapping[str, xr.Dataset], path: Path, variable: str | None) -> tuple[str, str]:
-    """Return the group and the name of the brightness temperature.
+    """Return the group and the name of the brightness temperature, or of the `variable` named, perhaps ``group/name``.
 
-    Parameters
-    ----------
-    groups : mapping of Dataset
-        By name, the root ("") first.
-    path : Path
-        For messages.
-    variable : str, optional
-        Its name, perhaps ``group/name``. By default the variable with the standard name of a brightness temperature,
-        else the one in kelvin, in the root before the groups.
-
-    Raises
-    ------
-    NoSequenceError
-        If no variable fits.
-    InputError
-        If the named one is not there, or several fit equally.
+    By default it is the variable with the standard name of a brightness temperature, else the one in kelvin, in the
+    root ("") before the groups. Raise `NoSequenceError` if no variable fits, and `InputError` if the named one is
+    missing or several fit equally.
     """
     images = {
         f"{group}/{name}" if group else str(name): (group, str(name), da)
@@ -59,9 +44,9 @@ def choose_variable(groups: Mapping[str, xr.Dataset], path: Path, variable: str 
     in_root = {key: value for key, value in images.items() if not value[0]}
     for held in (in_root, images):
         if candidates := likeliest({key: da for key, (_, _, da) in held.items()}):
-            best = preferred({key: images[key][2] for key in candidates}) if len(candidates) > 1 else candidates[0]
+            best = preferred({key: images[key][2] for key in candidates})
             if best is None:
-                raise InputError(_several(path, candidates))
+                raise _several(path, candidates)
             if others := [key for key in candidates if key != best]:
                 unread = ", ".join(others)
                 log_once(log.info, path, f"{best} is read, not {unread}; --variable (data.variable) chooses another")
@@ -72,51 +57,49 @@ def choose_variable(groups: Mapping[str, xr.Dataset], path: Path, variable: str 
 
 
 def likeliest(images: Mapping[str, xr.DataArray]) -> list[str]:
-    """Return the variables that are most clearly a brightness temperature, none if none is.
-
-    A standard name counts more than kelvin, and kelvin more than degrees of a band.
-    """
+    """Return the variables with the clearest sign: a standard name, else kelvin, else degrees of a band."""
     tests = (_is_called_temperature, _is_kelvin, _is_temperature_of_a_band)
     found = ([name for name, da in images.items() if fits(name.rsplit("/", 1)[-1], da)] for fits in tests)
     return next(filter(None, found), [])
 
 
 def _is_called_temperature(name: str, da: xr.DataArray) -> bool:
-    told = {text_of(da.attrs.get(key, "")).lower() for key in ("standard_name", "calibration")}  # the latter by satpy
-    return bool(told & STANDARD_NAMES)
+    stated = {text_of(da.attrs.get(key, "")).lower() for key in ("standard_name", "calibration")}  # the latter by satpy
+    return bool(stated & STANDARD_NAMES)
 
 
 def _is_kelvin(name: str, da: xr.DataArray) -> bool:
     conversion = kelvin_conversion(da.attrs.get("units", ""))
-    described = f"{name} {text_of(da.attrs.get('long_name', ''))} {text_of(da.attrs.get('standard_name', ''))}".lower()
-    spread = any(word in described for word in ("error", "uncertainty", "standard_deviation", "std", "spread", "noise"))
+    described = _described(name, da, "long_name", "standard_name")
+    spread = re.search("error|uncertainty|standard_deviation|std|spread|noise", described)
     return conversion is not None and conversion.is_kelvin and not spread
 
 
 def _is_temperature_of_a_band(name: str, da: xr.DataArray) -> bool:
-    """Return whether degrees Celsius or Fahrenheit are called a brightness temperature, by name or description."""
-    described = f"{name} {text_of(da.attrs.get('long_name', ''))} {text_of(da.attrs.get('description', ''))}"
-    called = re.search(r"brightness|infrared|(?<![a-z])(t_?b+|bt|ir)(?![a-z])", described.lower())
+    """Return whether name or description call degrees Celsius or Fahrenheit a brightness temperature."""
+    described = _described(name, da, "long_name", "description")
+    called = re.search(r"brightness|infrared|(?<![a-z])(t_?b+|bt|ir)(?![a-z])", described)
     return kelvin_conversion(da.attrs.get("units", "")) is not None and called is not None
+
+
+def _described(name: str, da: xr.DataArray, *keys: str) -> str:
+    return " ".join([name, *(text_of(da.attrs.get(key, "")) for key in keys)]).lower()
 
 
 def _named(images: Mapping[str, tuple[str, str, Any]], path: Path, variable: str) -> tuple[str, str]:
     wanted = variable.strip("/")
-    matching = [key for key in images if key == wanted] or [
-        key for key, (_, name, _) in images.items() if name == wanted
-    ]
-    if len(matching) == 1:
-        return images[matching[0]][:2]
-    if matching:
-        raise InputError(_several(path, matching))
-    raise InputError(
-        f"{path} has no variable {variable!r}; it has {listed(sorted(images)) or 'none with rows and columns'}."
-    )
+    matching = [wanted] if wanted in images else [key for key, (_, name, _) in images.items() if name == wanted]
+    if not matching:
+        known = listed(sorted(images)) or "none with rows and columns"
+        raise InputError(f"{path} has no variable {variable!r}; it has {known}.")
+    if len(matching) > 1:
+        raise _several(path, matching)
+    return images[matching[0]][:2]
 
 
-def _several(path: Path, candidates: list[str]) -> str:
-    listed = ", ".join(sorted(candidates))
-    return f"{path} has several candidates, {listed}; name the variable (--variable {min(candidates)}, say)."
+def _several(path: Path, candidates: list[str]) -> InputError:
+    names = ", ".join(sorted(candidates))
+    return InputError(f"{path} has several candidates, {names}; name the variable (--variable {min(candidates)}, say).")
 
 
 def _none(path: Path, images: Mapping[str, tuple[str, str, xr.DataArray]]) -> str:

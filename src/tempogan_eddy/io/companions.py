@@ -1,4 +1,4 @@
-"""Coordinates, times and flags beside an image variable, each decoded by its own attributes."""
+"""Decode coordinates, times and flags beside an image variable, each by its own attributes."""
 
 from __future__ import annotations
 
@@ -26,15 +26,7 @@ Flags = tuple[xr.DataArray, list[tuple[int, int]]]
 
 
 def decoded_times(variable: xr.Variable, where: str) -> np.ndarray:
-    """Return the times that a variable holds, in one dimension; NaT where one is missing.
-
-    Parameters
-    ----------
-    variable : Variable
-        As stored.
-    where : str
-        File and variable, for messages.
-    """
+    """Return the times that a stored variable holds, in one dimension; NaT where one is missing."""
     values = np.atleast_1d(variable.values)
     if values.dtype.kind in "iuf" and set(variable.attrs) - {"units", "calendar"}:
         values = Decoding.of(variable.attrs, values.dtype, where)(values)
@@ -44,23 +36,11 @@ def decoded_times(variable: xr.Variable, where: str) -> np.ndarray:
 def place_coordinates(
     dataset: xr.Dataset, image: xr.DataArray, path: Path, *, kept: set[Hashable], time: str | None = None
 ) -> dict[str, xr.Variable]:
-    """Return the coordinates of an image and its grid mapping, decoded.
+    """Return the coordinates of an image of a stored dataset and its grid mapping, decoded.
 
-    Latitudes, longitudes and grid mappings count even if no attribute of the image names them. Single times are left
-    out: they are true for one file of an archive.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        As stored.
-    image : DataArray
-        A variable in it.
-    path : Path
-        For messages.
-    kept : set
-        The dimensions of frames, members, rows and columns; others of size one are dropped.
-    time : str, optional
-        The variable of the frames' times, which is left out.
+    Latitudes, longitudes and grid mappings count even if no attribute of the image names them. Leave out the variable
+    `time` of the frames' times, and single times: they are true for one file of an archive. Drop dimensions of size one
+    but those to be `kept`, of frames, members, rows and columns.
     """
     found: dict[str, xr.Variable] = {}
     for name, variable in dataset.variables.items():
@@ -134,18 +114,9 @@ def log_left_out(dataset: xr.Dataset, kept: Collection[Hashable], path: Path) ->
 
 
 def flags_of(dataset: xr.Dataset, name: str, path: Path) -> list[Flags]:
-    """Return the flag variables of an image with tests of their bad meanings.
+    """Return the flag variables of an image of a stored dataset with tests of their bad meanings.
 
     A flag counts if ``ancillary_variables`` of the image names it, or its standard name says that it is one.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        As stored.
-    name : str
-        Of the image.
-    path : Path
-        For messages.
     """
     image = dataset[name]
     linked = text_of(image.encoding.get("ancillary_variables", image.attrs.get("ancillary_variables", ""))).split()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 import zipfile
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import netCDF4
@@ -39,15 +39,10 @@ def stem_of(path: Path) -> str:
 
 
 def open_stored(path: Path, group: str | None = None) -> xr.Dataset:
-    """Open a file or store, or one group of it, lazily, without decoding.
+    """Open a file or store, or one group of it, lazily, without decoding; raise InputError if it cannot be read.
 
     Variables that the CF attributes of others name (coordinates, grid mappings, bounds, flags) are coordinates.
     A group sees the coordinates of the groups above it, as NetCDF says.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read.
     """
     if path.is_file() and file_kind(path) == "hdf5":
         refuse_outside_data(path)
@@ -56,8 +51,8 @@ def open_stored(path: Path, group: str | None = None) -> xr.Dataset:
             # Ignore names that no variable has, and text types without a Zarr specification.
             warnings.simplefilter("ignore")
             dataset = _open(path, group)
-            for parent in _parents(group):
-                above = _open(path, parent)
+            for parent in PurePosixPath((group or "").strip("/")).parents:
+                above = _open(path, str(parent) if parent.name else None)
                 fitting = {
                     name: coord.variable
                     for name, coord in above.coords.items()
@@ -84,13 +79,7 @@ def groups_of(path: Path) -> list[str]:
 
 
 def zarr_groups(path: Path) -> list[str]:
-    """Return the groups of a Zarr store that hold arrays, "" being the store itself.
-
-    Raises
-    ------
-    InputError
-        If the store cannot be read.
-    """
+    """Return the groups of a Zarr store that hold arrays, "" for the store itself; raise InputError if unreadable."""
     try:
         store: Any = zarr.storage.ZipStore(path, mode="r") if path.is_file() else path
         return sorted(_groups_with_arrays(zarr.open_group(store, mode="r", path=_zip_folder(path)), ""))
@@ -123,12 +112,6 @@ def _walk(group: Any, name: str) -> Iterator[str]:
         yield from _walk(subgroup, f"{name}/{child}" if name else child)
 
 
-def _parents(group: str | None) -> list[str | None]:
-    """Return the groups above one, the nearest first; the root is None."""
-    parts = list(filter(None, (group or "").split("/")))
-    return ["/".join(parts[:count]) or None for count in range(len(parts) - 1, -1, -1)]
-
-
 def _open(path: Path, group: str | None) -> xr.Dataset:
     options: dict[str, Any] = {"decode_coords": "all", "decode_times": False, "mask_and_scale": False, "cache": False}
     if path.is_dir() or is_zipped_zarr(path):
@@ -145,8 +128,7 @@ def _open(path: Path, group: str | None) -> xr.Dataset:
 def _name_phony_dimensions(dataset: xr.Dataset) -> xr.Dataset:
     """Find the dimensions of coordinates where HDF5 names none, and the library numbers them.
 
-    Where several dimensions have the size of a time, latitude or longitude, the library may choose the wrong one. The
-    order of the axes decides: time comes first and longitude last.
+    Of several dimensions of one size the library may choose the wrong one: time comes first and longitude last.
     """
     phony = [dim for dim in dataset.dims if str(dim).startswith("phony_dim_")]
     images = [da for da in dataset.data_vars.values() if da.ndim in (2, 3) and set(da.dims) <= set(phony)]

@@ -1,4 +1,4 @@
-"""Attributes that state when and where a sequence lies, true of what is written: ACDD's and NASA's names for them."""
+"""Recompute the attributes that state when and where a sequence lies, by ACDD's and NASA's names for them."""
 
 from __future__ import annotations
 
@@ -41,23 +41,20 @@ LOWER = re.compile(r"min|south|west", re.IGNORECASE)
 def covered(sequence: xr.DataArray) -> dict[str, Any]:
     """Return the attributes of a sequence with those of its time and its extent recomputed, where it has them.
 
-    Parameters
-    ----------
-    sequence : DataArray (time, y, x)
-        The time coverage is that of the frames' times; the extent that of the cell centres. Across the date line the
-        longitude of the west is greater than that of the east. Without latitudes and longitudes the extent stays.
+    The time coverage is that of the frames' times; the extent that of the cell centres. Across the date line the
+    longitude of the west is greater than that of the east. Without latitudes and longitudes the extent stays.
     """
     attrs = dict(sequence.attrs)
     times = pd.DatetimeIndex(sequence["time"].values).round("ms")
     extents = {role: _extent(sequence, role) for role in EXTENT}
     for key in sequence.attrs:
         name = str(key).removeprefix("file:")
-        told: str | float | None = _time(name, times, clocks="BeginTime" in attrs)
+        value: str | float | None = _time(name, times, clocks="BeginTime" in attrs)
         for role, extent in extents.items():
             if extent and EXTENT[role].fullmatch(name):
-                told = extent[0 if LOWER.search(name) else 1]
-        if told is not None:
-            attrs[key] = told
+                value = extent[0 if LOWER.search(name) else 1]
+        if value is not None:
+            attrs[key] = value
         elif name == "time_coverage_resolution":  # no longer regular
             del attrs[key]
     return attrs
@@ -97,7 +94,7 @@ def _extent(sequence: xr.DataArray, role: str) -> tuple[float, float] | None:
     values = values[np.isfinite(values)]
     low, high = values.min(), values.max()
     if role_of(found.name, found.attrs) == "longitude" and high - low > 180:
-        # The widest gap between neighbours in longitude tells a box across a jump from one around the Earth.
+        # The widest gap between neighbours in longitude separates a box across a jump from one around the Earth.
         ordered = np.unique(values)
         gaps = np.diff(ordered)
         if gaps.max() > 360 - (high - low):

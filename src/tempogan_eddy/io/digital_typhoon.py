@@ -11,10 +11,11 @@ files of one hour are all kept, with a line in the log.
 import functools
 import logging
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -22,11 +23,10 @@ import xarray as xr
 from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.blank import mask_blank
 from tempogan_eddy.io.digital_typhoon_track import basin_of, read_storm, read_track
 from tempogan_eddy.io.frames import FrameStack, lazy_sequence
 from tempogan_eddy.io.hdf5_guard import find_dataset
-from tempogan_eddy.io.quality import mask_calibration_bars
+from tempogan_eddy.io.quality import mask_blank, mask_calibration_bars
 from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.sequence import as_sequence
 from tempogan_eddy.io.units import kelvin_conversion
@@ -54,9 +54,8 @@ SUPERBLOCKS = {0: (40, 24), 1: (44, 28), 2: (28, 12), 3: (28, 12)}
 """Where HDF5 files of each version hold their end and their start."""
 
 
-@dataclass(frozen=True)
-class Frame:
-    """One file of a sequence, and what its name says."""
+class Frame(NamedTuple):
+    """One file of a sequence, with the contents of its name."""
 
     path: Path
     time: np.datetime64
@@ -65,27 +64,12 @@ class Frame:
 
 
 def open_digital_typhoon(path: Path, reading: Reading | None = None, files: Sequence[Path] = ()) -> xr.DataArray:
-    """Open one Digital Typhoon sequence.
+    """Open one Digital Typhoon sequence: a folder of frames, some `files` of it, or one frame.
 
-    Parameters
-    ----------
-    path : Path
-        The folder of a sequence's frames, or one frame.
-    reading : Reading, optional
-        How it is read. If a frame that cannot be read is a gap, every frame is read once now.
-    files : sequence of Path, optional
-        Some of the folder's frames; all by default.
-
-    Returns
-    -------
-    DataArray (time, y, x)
-        A sequence, with ``satellite`` and what the best track tells as coordinates along ``time``.
-
-    Raises
-    ------
-    InputError
-        For a file that is not named or built like the dataset's, or of another size than the first; where frames are
-        of several storms. Of a long sequence, 64 headers are looked into now, and the others when they are read.
+    Return a sequence with ``satellite`` and the best track as coordinates along ``time``. If unreadable frames are
+    gaps, read every frame once now; otherwise check 64 headers of a long sequence now, and the others when read. Raise
+    InputError for a file that is not named or built like the dataset's, of another size than the first, or of another
+    storm.
     """
     reading = reading or Reading()
     valid_kelvin = reading.valid_kelvin
@@ -96,17 +80,15 @@ def open_digital_typhoon(path: Path, reading: Reading | None = None, files: Sequ
         frames = [frame for frame in frames if _is_readable(frame)]
     if not frames:
         raise InputError(f"{path} holds no frame (*.h5) that can be read.")
-    folder, sequence = frames[0].path.parent, _sequence_name(path, frames)
-    shape = _check_headers(frames)
-    coords = {
-        "time": np.array([frame.time for frame in frames]),
-        **_satellites(frames, sequence),
-    }
-    basin = basin_of(folder)
+    sequence, shape = _sequence_name(path, frames), _check_headers(frames)
+    coords = {"time": np.array([frame.time for frame in frames]), **_satellites(frames, sequence)}
+    basin = basin_of(frames[0].path.parent)
     coords |= read_track(basin, sequence, [frame.path.name for frame in frames], coords["time"])
     layer = LAYERS.get(basin.parent.name, "infrared brightness temperature")
     attrs = {"long_name": layer, "units": "K", "sequence": sequence}
-    attrs |= read_storm(basin, sequence) | _read_attributes(frames[0].path)
+    attrs |= read_storm(basin, sequence)
+    with _opened(frames[0].path) as file:
+        attrs |= dict(file.attrs)  # the dataset's own files have none, ours do
     read = functools.partial(_read_frame, frames, shape, valid_kelvin, set())
     stack = FrameStack(path, read, (len(frames), *shape))
     return as_sequence(lazy_sequence(stack, coords, attrs), valid_kelvin=valid_kelvin)
@@ -118,24 +100,20 @@ def _is_frame(path: Path) -> bool:
 
 def _satellites(frames: list[Frame], sequence: str) -> dict[str, Any]:
     """Return the satellites as a coordinate, and say where several files are of one hour."""
-    by_time: dict[np.datetime64, list[str]] = {}
-    for frame in frames:
-        by_time.setdefault(frame.time, []).append(frame.satellite)
-    if repeated := {time: seen for time, seen in by_time.items() if len(seen) > 1}:
-        time, seen = next(iter(repeated.items()))
+    times, counts = np.unique([frame.time for frame in frames], return_counts=True)
+    repeated = times[counts > 1]
+    if repeated.size:
         log.warning(
             "%s has several files of %d hours (%s: %s); all are kept, and no window mixes satellites.",
             sequence,
             len(repeated),
-            time.astype("datetime64[h]"),
-            ", ".join(seen),
+            repeated[0].astype("datetime64[h]"),
+            ", ".join(frame.satellite for frame in frames if frame.time == repeated[0]),
         )
     names = [frame.satellite for frame in frames]
-    return (
-        {}
-        if set(names) == {UNKNOWN_SATELLITE}
-        else {"satellite": ("time", np.array(names), {"long_name": "satellite"})}
-    )
+    if set(names) == {UNKNOWN_SATELLITE}:
+        return {}
+    return {"satellite": ("time", np.array(names), {"long_name": "satellite"})}
 
 
 def _parse_name(path: Path) -> Frame:
@@ -143,8 +121,7 @@ def _parse_name(path: Path) -> Frame:
     try:
         if match is None:
             raise ValueError
-        hour = match["hour"]
-        time = np.datetime64(f"{hour[:4]}-{hour[4:6]}-{hour[6:8]}T{hour[8:]}", "ns")
+        time = np.datetime64(datetime.strptime(match["hour"], "%Y%m%d%H"), "ns")
     except ValueError:
         raise InputError(
             f"{path} is not named like a Digital Typhoon frame, YYYYMMDDHH-sequence-satellite-number.h5."
@@ -156,7 +133,7 @@ def _sequence_name(path: Path, frames: list[Frame]) -> str:
     names = sorted({frame.sequence for frame in frames})
     if len(names) > 1:
         raise InputError(
-            f"{path} mixes frames of {len(names)} storms ({', '.join(names[:3])}); put each into a folder of its own."
+            f"{path} mixes frames of {len(names)} storms ({', '.join(names[:3])}); put each into its own folder."
         )
     return names[0]
 
@@ -184,36 +161,31 @@ def _seems_whole(path: Path) -> bool:
     return base == 0 and start[13 if start[8] < 2 else 9] == 8 and end <= size
 
 
-def _read(path: Path, header_only: bool = False) -> Any:
-    """Return the image of one file in kelvin, or only its shape.
-
-    Under the lock of the NetCDF library, which may share an HDF5 library that is not for several threads.
-    """
+@contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    """Open a file under the lock of the NetCDF library; the two may share an HDF5 library for one thread only."""
     refuse_special(path)
     try:
         with NETCDF4_PYTHON_LOCK, h5py.File(path, "r") as file:
-            key = next((key for key in KEYS if file.get(key, getlink=True)), None)
-            if key is None:
-                raise InputError(f"{path} holds {sorted(file)}, none of the datasets {', '.join(KEYS)}.")
-            image = find_dataset(file, key, path)
-            conversion = kelvin_conversion(image.attrs.get("units", "K"))
-            if image.ndim != 2 or conversion is None:
-                units = image.attrs.get("units")
-                raise InputError(f"{path}: {key} has shape {image.shape} and units {units!r}, not 2-D kelvin.")
-            return image.shape if header_only else conversion(image[()])
+            yield file
     except InputError:
         raise
     except Exception as error:  # h5py raises any of a dozen for a damaged file
         raise InputError(f"{path} cannot be read as HDF5 ({error}); fetch it again or leave it out.") from error
 
 
-def _read_attributes(path: Path) -> dict[str, Any]:
-    """Return the attributes of the file itself; the dataset's own files have none, ours do."""
-    try:
-        with NETCDF4_PYTHON_LOCK, h5py.File(path, "r") as file:
-            return dict(file.attrs)
-    except Exception as error:  # h5py raises any of a dozen for a damaged file
-        raise InputError(f"The attributes of {path} cannot be read ({error}); fetch it again.") from error
+def _read(path: Path, header_only: bool = False) -> Any:
+    """Return the image of one file in kelvin, or only its shape."""
+    with _opened(path) as file:
+        key = next((key for key in KEYS if file.get(key, getlink=True)), None)
+        if key is None:
+            raise InputError(f"{path} holds {sorted(file)}, none of the datasets {', '.join(KEYS)}.")
+        image = find_dataset(file, key, path)
+        conversion = kelvin_conversion(image.attrs.get("units", "K"))
+        if image.ndim != 2 or conversion is None:
+            units = image.attrs.get("units")
+            raise InputError(f"{path}: {key} has shape {image.shape} and units {units!r}, not 2-D kelvin.")
+        return image.shape if header_only else conversion(image[()])
 
 
 def _check_size(path: Path, shape: tuple[int, ...], expected: tuple[int, ...]) -> None:
@@ -222,12 +194,12 @@ def _check_size(path: Path, shape: tuple[int, ...], expected: tuple[int, ...]) -
 
 
 def _read_frame(
-    frames: list[Frame], shape: tuple[int, ...], valid_kelvin: tuple[float, float], told: set[Path], number: int
+    frames: list[Frame], shape: tuple[int, ...], valid_kelvin: tuple[float, float], logged: set[Path], number: int
 ) -> np.ndarray:
     path = frames[number].path
     image = _read(path)
     _check_size(path, image.shape, shape)
-    return mask_blank(mask_calibration_bars(image, valid_kelvin), path, told)
+    return mask_blank(mask_calibration_bars(image, valid_kelvin), path, logged)
 
 
 def _is_readable(frame: Frame) -> bool:

@@ -1,4 +1,4 @@
-"""What Digital Typhoon's metadata tells of a sequence: the storm in ``metadata.json``, its best track in a CSV."""
+"""Read Digital Typhoon's metadata: the storm in ``metadata.json``, its best track in a CSV."""
 
 from __future__ import annotations
 
@@ -27,10 +27,7 @@ TRACK = {
     "grade": ("grade", {"long_name": "best-track grade of the storm", "units": "1"}),
     "pressure": ("pressure", {"long_name": "lowest sea-level pressure", "units": "hPa"}),
     "wind": ("wind", {"long_name": "highest sustained wind", "units": "knot"}),
-    "mask_percent": (
-        "mask_pct",
-        {"long_name": "share of masked pixels in the original image", "units": "percent"},
-    ),
+    "mask_percent": ("mask_pct", {"long_name": "share of masked pixels in the original image", "units": "percent"}),
 }
 
 UNKNOWN = -1.0
@@ -43,8 +40,7 @@ LARGEST_METADATA = 256 << 20
 def basin_of(folder: Path) -> Path:
     """Return the basin's folder, which holds the metadata, of a sequence's folder.
 
-    It is two folders up (``<basin>/image/<sequence>``), in V3-2025 as in V1 and V2, or one where the sequences lie in
-    the basin's folder itself.
+    It is two folders up (``<basin>/image/<sequence>``), or one if the sequences lie in the basin's folder itself.
     """
     # Not resolve(): where the frames' folder is a link, the metadata lie beside the link.
     folder = Path(os.path.abspath(folder))  # noqa: PTH100
@@ -57,13 +53,7 @@ def _has_metadata(folder: Path) -> bool:
 
 
 def read_metadata(basin: Path) -> dict[str, Any]:
-    """Return the entries of ``metadata.json`` by sequence; empty where there is none.
-
-    Raises
-    ------
-    InputError
-        It is not JSON, or not the dataset's.
-    """
+    """Return the entries of ``metadata.json`` by sequence, none without the file; raise InputError if it is damaged."""
     path = basin / "metadata.json"
     try:
         entries = parse_json(read_bounded(path, LARGEST_METADATA)) if path.is_file() else {}
@@ -86,27 +76,11 @@ def read_storm(basin: Path, sequence: str) -> dict[str, Any]:
 
 
 def read_track(basin: Path, sequence: str, names: Sequence[str], times: np.ndarray) -> dict[str, Any]:
-    """Return the best track at the frames as coordinates along time; empty where there is none.
+    """Return the best track at the frames as coordinates along time; empty if the basin has no table of the sequence.
 
-    Rows are joined to frames by the file names in their columns ``file_<channel>``, else by hour. A label that is
-    empty or -1 is NaN. Of positions that means the longitude alone, with which the latitude goes: storms pass 1 S,
-    but none of the dataset's basins reaches 1 W.
-
-    Parameters
-    ----------
-    basin : Path
-        The folder that holds ``metadata``.
-    sequence : str
-        The table's name without its suffix.
-    names : sequence of str
-        The frames' files.
-    times : (T,) datetime64
-        Their hours.
-
-    Raises
-    ------
-    InputError
-        The table is not text or not in the dataset's columns.
+    Join rows to frames by the file names in the columns ``file_<channel>``, else by hour. A label that is empty or -1
+    is NaN. Of positions only a longitude of -1 is unknown, with its latitude: storms pass 1 S, but none of the
+    dataset's basins reaches 1 W. Raise InputError if the table is not text in the dataset's columns.
     """
     path = basin / "metadata" / f"{sequence}.csv"
     if not path.is_file():

@@ -1,6 +1,5 @@
-"""Writing a sequence in the layout of the Digital Typhoon dataset."""
+"""Write a sequence in the layout of the Digital Typhoon dataset."""
 
-import csv
 import io
 import json
 import logging
@@ -40,13 +39,7 @@ KIND = Kind.of_frames("a folder of Digital Typhoon frames", ".h5", lambda path: 
 
 
 def check_basin(da: xr.DataArray, basin: Path, overwrite: bool, sources: Iterable[Path]) -> None:
-    """Refuse a folder that is no basin, and to replace a sequence in it that this package did not write.
-
-    Raises
-    ------
-    InputError
-        As `check_place`.
-    """
+    """Refuse a folder that is no basin, and to replace a sequence in it that this package did not write."""
     refuse_to_replace_input(basin, sources)
     if basin.exists() and not (basin.is_dir() and (not any(basin.iterdir()) or (basin / "image").is_dir())):
         raise InputError(f"{basin} exists and is no Digital Typhoon basin (a folder with image/); name another place.")
@@ -57,47 +50,26 @@ def check_basin(da: xr.DataArray, basin: Path, overwrite: bool, sources: Iterabl
         return
     table, entries = basin / "metadata" / f"{sequence}.csv", read_metadata(basin)
     if os.path.lexists(table) or sequence in entries:
-        told = table if os.path.lexists(table) else f"{basin / 'metadata.json'}, entry {sequence},"
+        found = table if os.path.lexists(table) else f"{basin / 'metadata.json'}, entry {sequence},"
         raise InputError(
-            f"{told} exists and belongs to no sequence that TempoGAN-Eddy wrote; name another basin, or replace it "
+            f"{found} exists and belongs to no sequence that TempoGAN-Eddy wrote; name another basin, or replace it "
             "with --overwrite (in Python: overwrite=True)."
         )
 
 
 def write_digital_typhoon(
-    da: xr.DataArray,
-    basin: Path,
-    on_frame: Callable[[int], None],
-    *,
-    overwrite: bool = False,
+    da: xr.DataArray, basin: Path, on_frame: Callable[[int], None], *, overwrite: bool = False
 ) -> None:
     """Add a sequence to a basin folder: its HDF5 frames, its best-track table and its entry in metadata.json.
 
-    Frames are float32 under the key ``Infrared``, NaN where missing. The layout holds no grid: coordinates
-    other than times, satellite and best track are left out with a warning, and a satellite's name keeps only
-    letters and digits.
-
-    Parameters
-    ----------
-    da : DataArray (time, y, x)
-        A sequence; ``attrs["sequence"]``, as a safe file name, names its folder.
-    basin : Path
-        The basin's folder, new or existing, which `check_basin` has let pass; our sequence of the same name in it
-        is replaced.
-    on_frame : callable
-        Called with the number of frames written.
-    overwrite : bool
-        Replace frames that another program wrote.
-
-    Raises
-    ------
-    InputError
-        If a time is not a whole hour: the file names hold hours only.
+    Frames are float32 under the key ``Infrared``, NaN where missing. ``attrs["sequence"]``, as a safe file name, names
+    their folder; call `check_basin` first. The layout holds no grid: leave out coordinates other than
+    times, satellite and best track with a warning, and keep only the letters and digits of a satellite's name. Raise
+    InputError if a time is not a whole hour: the file names hold hours only.
     """
     sequence = _folder_name(da)
     names = _file_names(da, sequence)
-    left_out = sorted({str(name) for name in da.coords} - {"time", "satellite", *TRACK})
-    if left_out:
+    if left_out := sorted({str(name) for name in da.coords} - {"time", "satellite", *TRACK}):
         log.warning("The Digital Typhoon layout holds no %s; left out.", ", ".join(left_out))
     attrs = {key: value for key, value in da.attrs.items() if key not in (*STATED, MARK)}
     attrs |= mark_attributes("sequence", str(attrs.get("history", "")))
@@ -129,13 +101,11 @@ def _file_names(da: xr.DataArray, sequence: str) -> list[str]:
     if (odd := times != times.floor("h")).any():
         first = times[odd][0].isoformat()
         raise InputError(f"Digital Typhoon file names hold whole hours, not {first}; write NetCDF or Zarr instead.")
-    if "satellite" in da.coords:
-        satellites = [re.sub(r"[^A-Za-z0-9]", "", str(name)) for name in da["satellite"].values]
-    else:
-        satellites = [UNKNOWN_SATELLITE] * len(times)
+    satellites = da["satellite"].values if "satellite" in da.coords else [""] * len(times)
     names: list[str] = []
     for time, satellite in zip(times, satellites, strict=True):
-        stem = f"{time:%Y%m%d%H}-{sequence}-{satellite or UNKNOWN_SATELLITE}"
+        letters = re.sub(r"[^A-Za-z0-9]", "", str(satellite))
+        stem = f"{time:%Y%m%d%H}-{sequence}-{letters or UNKNOWN_SATELLITE}"
         number = 1 + sum(name.startswith(f"{stem}-") for name in names[-100:])
         names.append(f"{stem}-{number}.h5")
     return names
@@ -156,20 +126,18 @@ def _write_frame(path: Path, frame: np.ndarray, attrs: dict[Any, Any]) -> None:
 
 def _write_table(path: Path, da: xr.DataArray, names: list[str], missing: list[int]) -> None:
     """Write the best track in the official columns, blank where unknown."""
-    pixels = da.sizes["y"] * da.sizes["x"]
-    track = {column: da[name].values for name, (column, _) in TRACK.items() if name in da.coords}
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, restval="")
-        writer.writeheader()
-        for number, time in enumerate(pd.DatetimeIndex(da["time"].values)):
-            row: dict[str, Any] = {part: getattr(time, part) for part in ("year", "month", "day", "hour")}
-            row |= dict.fromkeys((*WIND_RADII, "landfall", "intp"), 0)
-            row |= {"file_1": names[number], "mask_1": missing[number]}
-            row["mask_1_pct"] = f"{100 * missing[number] / pixels:.4f}"
-            for column, values in track.items():
-                key = "mask_1_pct" if column == "mask_pct" else column
-                row[key] = "" if np.isnan(values[number]) else repr(float(values[number])).removesuffix(".0")
-            writer.writerow(row)
+    times = pd.DatetimeIndex(da["time"].values)
+    table = pd.DataFrame(
+        {part: getattr(times, part) for part in ("year", "month", "day", "hour")}, columns=list(COLUMNS)
+    )
+    table[[*WIND_RADII, "landfall", "intp"]] = 0
+    table["file_1"], table["mask_1"] = names, missing
+    table["mask_1_pct"] = [f"{100 * count / (da.sizes['y'] * da.sizes['x']):.4f}" for count in missing]
+    for name, (column, _) in TRACK.items():
+        if name in da.coords:
+            texts = ["" if np.isnan(value) else repr(float(value)).removesuffix(".0") for value in da[name].values]
+            table["mask_1_pct" if column == "mask_pct" else column] = texts
+    table.to_csv(path, index=False, lineterminator="\r\n")
 
 
 def _write_metadata(path: Path, basin: Path, sequence: str, da: xr.DataArray) -> None:

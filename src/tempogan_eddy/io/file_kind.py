@@ -1,4 +1,4 @@
-"""The kind of a file by its first bytes, whatever its name."""
+"""Tell the kind of a file by its first bytes, whatever its name."""
 
 from __future__ import annotations
 

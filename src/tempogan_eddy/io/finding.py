@@ -37,13 +37,7 @@ Paths = str | Path | Sequence[str | Path]
 
 
 def expand(paths: Paths) -> list[Path]:
-    """Return the files and folders that the user named, patterns resolved.
-
-    Raises
-    ------
-    InputError
-        One does not exist, matches nothing, or is no file or folder.
-    """
+    """Return the files and folders that the user named, patterns resolved; raise InputError if one is missing."""
     found: list[Path] = []
     for name in [paths] if isinstance(paths, str | Path) else list(paths):
         path = Path(name)
@@ -66,21 +60,12 @@ def search(paths: Paths, format: str | None = None, **options: Unpack[ReaderOpti
     """Return the unopened sequences that paths hold, by name.
 
     Walk folders, and read headers to see which files continue each other. A sequence whose `fault` says that it cannot
-    be read is one of many; opening it raises the error.
-
-    Parameters
-    ----------
-    paths : Paths
-        Named by the user.
-    format : str, optional
-        One of `FORMATS`: look for nothing else.
-    **options
-        As for `open_sequence`.
+    be read is one of many; opening it raises the error. The options are those of `open_sequence`.
 
     Raises
     ------
     InputError
-        A path is missing, holds nothing known, or two sequences have one name.
+        A path is missing, holds nothing known (in `format`, if given), or two sequences have one name.
     """
     reading = Reading(**options)
     wanted = None if format is None else FORMATS[format]

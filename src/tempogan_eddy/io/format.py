@@ -23,64 +23,28 @@ __all__ = ["Format", "StoredSequence", "Writing", "named_like_data", "recognise"
 
 @dataclass(frozen=True)
 class Writing:
-    """Options of writing a sequence.
-
-    Parameters
-    ----------
-    precision : Precision
-        How exactly kelvins are stored.
-    on_frame : callable
-        Called with the number of frames written.
-    overwrite : bool
-        Replace what this package did not write.
-    """
+    """Options of writing a sequence."""
 
     precision: Precision
-    on_frame: Callable[[int], None]
-    overwrite: bool = False
+    on_frame: Callable[[int], None]  # called with the number of frames written
+    overwrite: bool = False  # replace outputs of other programs
 
 
 @dataclass(frozen=True)
 class StoredSequence:
-    """One sequence on disk: a file or store, files that continue each other, a folder of frames, or a group.
+    """One sequence on disk: a file or store, files that continue each other, a folder of frames, or a group."""
 
-    Parameters
-    ----------
-    path : Path
-        The file or folder; of several files the first.
-    format : Format
-        Opens it.
-    parts : tuple of str
-        Names on the way to it.
-    name : str
-        Unique among the sequences found with it.
-    group : str, optional
-        In a store.
-    files : tuple of Path
-        Frames of a folder, if the user named only some.
-    headers : tuple of Header
-        Of several files, in the order of their times.
-    fault : str
-        Why one file of many cannot be read.
-    """
-
-    path: Path
+    path: Path  # of several files the first
     format: Format
-    parts: tuple[str, ...] = field(compare=False)
-    name: str = field(default="", compare=False)
-    group: str | None = None
-    files: tuple[Path, ...] = ()
-    headers: tuple[Header, ...] = ()
-    fault: str = ""
+    parts: tuple[str, ...] = field(compare=False)  # names on the way to it
+    name: str = field(default="", compare=False)  # unique among the sequences found with it
+    group: str | None = None  # in a store
+    files: tuple[Path, ...] = ()  # frames of a folder, if the user named only some
+    headers: tuple[Header, ...] = ()  # of several files, in the order of their times
+    fault: str = ""  # why one file of many cannot be read
 
     def open(self, **options: Unpack[ReaderOptions]) -> xr.DataArray:
-        """Open it; the options are those of `open_sequence`.
-
-        Raises
-        ------
-        InputError
-            It cannot be read.
-        """
+        """Open it, with the options of `open_sequence`; raise InputError if it cannot be read."""
         reading = Reading(**options)
         if self.fault:
             raise InputError(self.fault)
@@ -89,57 +53,28 @@ class StoredSequence:
 
 @dataclass(frozen=True)
 class Format:
-    """One format of sequences; `FORMATS` of `tempogan_eddy.registry` holds all.
+    """One format of sequences; `FORMATS` of `tempogan_eddy.registry` holds all."""
 
-    Parameters
-    ----------
-    name : str
-        On the command line.
-    title : str
-        In messages.
-    recognise : callable
-        Given a path, returns whether the file, store or folder is a sequence of this format. Called for every file of
-        a folder with a suffix of any format, so it tests the name first.
-    open : callable
-        Given a `StoredSequence` and a `Reading`, returns the sequence, lazily (`lazy_sequence`).
-    write : callable
-        Given a sequence, a path that does not exist yet and a `Writing`, writes it. The path is moved to the place of
-        the output when the function returns.
-    owns : Kind
-        Recognises outputs of this package, and knows whether they are folders.
-    suffixes : tuple of str
-        Of files and stores, lower case; they choose the format of an output.
-    also_reads : tuple of str
-        Suffixes of inputs only.
-    frame_suffix : str
-        Of the frames, if a sequence is a folder of files with one frame each.
-    precisions : tuple of str
-        Of kelvins that it can store.
-    holds_ensembles : bool
-        It can hold several members.
-    groups : callable, optional
-        Given a store, the names of the groups that each hold a sequence.
-    header_reader : callable, optional
-        Given a `Reading`, returns a function from the path of a file to its `Header`. Files of a format with headers
-        are one sequence if they continue each other.
-    check_place : callable, optional
-        For a format that adds to a folder: given sequence, path, overwrite and the paths that are read, refuses an
-        output. `write` then gets the path itself.
-    """
-
-    name: str
-    title: str
+    name: str  # on the command line
+    title: str  # in messages
+    # Given a path, return whether the file, store or folder is a sequence of this format. Called for every file of a
+    # folder with a suffix of any format, so it tests the name first.
     recognise: Callable[[Path], bool]
-    open: Callable[[StoredSequence, Reading], xr.DataArray]
+    open: Callable[[StoredSequence, Reading], xr.DataArray]  # return the sequence, lazily (`lazy_sequence`)
+    # Write a sequence to a path that does not exist yet; the path is moved to the place of the output afterwards.
     write: Callable[[xr.DataArray, Path, Writing], None]
-    owns: Kind
-    suffixes: tuple[str, ...] = ()
-    also_reads: tuple[str, ...] = ()
-    frame_suffix: str = ""
-    precisions: tuple[str, ...] = tuple(PRECISIONS)
+    owns: Kind  # recognises outputs of this package, and knows whether they are folders
+    suffixes: tuple[str, ...] = ()  # of files and stores, lower case; they choose the format of an output
+    also_reads: tuple[str, ...] = ()  # suffixes of inputs only
+    frame_suffix: str = ""  # of the frames, if a sequence is a folder of files with one frame each
+    precisions: tuple[str, ...] = tuple(PRECISIONS)  # of kelvins that it can store
     holds_ensembles: bool = False
-    groups: Callable[[Path], Iterable[str]] | None = None
+    groups: Callable[[Path], Iterable[str]] | None = None  # given a store, its groups that each hold a sequence
+    # Return a function from the path of a file to its `Header`. Files of a format with headers are one sequence if they
+    # continue each other.
     header_reader: Callable[[Reading], Callable[[Path], Header]] | None = None
+    # For a format that adds to a folder: given sequence, path, overwrite and the paths that are read, refuse an output.
+    # `write` then gets the path itself.
     check_place: Callable[[xr.DataArray, Path, bool, Iterable[Path]], None] | None = None
 
 

@@ -35,7 +35,7 @@ class FrameStack:
     conversion : Conversion
         To kelvin, of what `read` returns.
     valid_kelvin : tuple of float
-        Mask values outside and count them in `masked`; none by default.
+        Mask values outside, and count them for `report`; none by default.
     paths : iterable of Path
         The files, if they are not `path` alone.
     """
@@ -57,7 +57,10 @@ class FrameStack:
         self.read = read
         self.shape = shape
         self.conversion = conversion
-        self.masked = Masked(path, valid_kelvin)
+        self.valid_kelvin = valid_kelvin
+        self._counted: set[int] = set()
+        self._seen = self._outside = 0
+        self._lowest, self._highest = np.inf, -np.inf
 
     def __getitem__(self, key: tuple[Any, ...]) -> np.ndarray:
         """Read the frames of a key; dask uses only integers and slices."""
@@ -68,66 +71,37 @@ class FrameStack:
 
     def _frame(self, number: int, window: list[slice]) -> np.ndarray:
         frame = self.conversion(self.read(number)[tuple(window)])
-        return self.masked.apply(np.asarray(frame, np.float32), (self.path, number))
+        return self._masked(np.asarray(frame, np.float32), number)
 
-
-class Masked:
-    """Mask kelvins that are not valid, and count them.
-
-    Parameters
-    ----------
-    path : Path
-        The file or folder of the frames, for the message.
-    valid_kelvin : tuple of float
-        Values from the first on and below the second are valid.
-    """
-
-    def __init__(self, path: Path, valid_kelvin: tuple[float, float]) -> None:
-        self.path, self.valid_kelvin = path, valid_kelvin
-        self.seen = self.outside = 0
-        self.lowest, self.highest = np.inf, -np.inf
-        self.counted: set[tuple[Path, int]] = set()
-
-    def apply(self, frame: np.ndarray, key: tuple[Path, int]) -> np.ndarray:
-        """Return a frame with NaN outside the valid kelvins; count them once for each key of a frame."""
+    def _masked(self, frame: np.ndarray, number: int) -> np.ndarray:
+        """Return a frame with NaN outside the valid kelvins; count them once for each number."""
         if self.valid_kelvin == EVERYTHING:
             return frame
         kept = mask_impossible(frame, self.valid_kelvin)
-        if key in self.counted:
-            return kept
-        self.counted.add(key)
-        outside = np.isnan(kept) & np.isfinite(frame)
-        self.seen += frame.size
-        if outside.any():
-            self.outside += int(outside.sum())
-            values = frame[outside]
-            self.lowest, self.highest = min(self.lowest, values.min()), max(self.highest, values.max())
+        if number not in self._counted:
+            self._counted.add(number)
+            self._seen += frame.size
+            outside = frame[np.isnan(kept) & np.isfinite(frame)]
+            self._outside += outside.size
+            self._lowest, self._highest = outside.min(initial=self._lowest), outside.max(initial=self._highest)
         return kept
 
     def report(self) -> None:
         """Log the number of pixels masked since the last report."""
-        if self.outside:
+        if self._outside:
             log.warning(
                 "%s: %d pixels (%.2g %%, %.1f to %.1f K) lie outside %g-%g K and are missing; data.valid_kelvin widens "
                 "the range",
-                *(self.path, self.outside, 100 * self.outside / self.seen, self.lowest, self.highest),
+                *(self.path, self._outside, 100 * self._outside / self._seen, self._lowest, self._highest),
                 *self.valid_kelvin,
             )
-        self.seen = self.outside = 0
+        self._seen = self._outside = 0
 
 
 def lazy_sequence(
     stack: FrameStack | Sequence[FrameStack], coords: Mapping[str, Any], attrs: Mapping[str, Any]
 ) -> xr.DataArray:
-    """Wrap a stack as a DataArray of dask chunks of one frame each.
-
-    Parameters
-    ----------
-    stack : FrameStack or sequence of such
-        The frames (time, y, x), or those of each member of an ensemble: (member, time, y, x).
-    coords, attrs : mapping
-        As for ``xarray.DataArray``.
-    """
+    """Wrap a stack (time, y, x), or one for each member of an ensemble, as a DataArray with one dask chunk a frame."""
     stacks = [stack] if isinstance(stack, FrameStack) else stack
     chunks = (1, *stacks[0].shape[1:])
     data = [dask.array.from_array(one, chunks=chunks, name=False, asarray=False, fancy=False) for one in stacks]
@@ -139,7 +113,7 @@ def lazy_sequence(
 def report_masked(da: xr.DataArray) -> None:
     """Log how many pixels read for a sequence were outside the valid kelvins."""
     for stack in stacks_of(da):
-        stack.masked.report()
+        stack.report()
 
 
 def source_paths(da: xr.DataArray) -> set[Path]:

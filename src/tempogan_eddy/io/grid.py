@@ -1,4 +1,4 @@
-"""The grid of a sequence, made finer or coarser with it: every coordinate of cell centres stays true."""
+"""Make the grid of a sequence finer or coarser with it: every coordinate of cell centres stays true."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def refine_grid(sequence: xr.DataArray, scale: int) -> dict[str, xr.Variable]:
     """Return the coordinates of the grid ``scale`` times finer.
 
     The centres of the fine cells of a cell at c of width d lie at ``c + d * ((j + 0.5) / scale - 0.5)``. A
-    regular axis is refined as the straight line it is (stored in float32 it is one only to rounding); other
-    coordinates, 1-D or 2-D, are interpolated linearly along y and x and extrapolated linearly over the outer
-    half cells and next to cells without a value, such as those beyond the limb.
+    regular axis is refined as a straight line (stored in float32 it is one only to rounding). Interpolate other
+    coordinates, 1-D or 2-D, linearly along y and x, and extrapolate them linearly over the outer half cells and next to
+    cells without a value, such as those beyond the limb. Dates change as numbers do; labels (text, flags) are left out.
 
     Latitudes stay within 90 degrees. Half of a cell centred on a pole lies beyond it; its fine rows there are
     crowded between the last one before the pole and the pole.
@@ -37,8 +37,7 @@ def refine_grid(sequence: xr.DataArray, scale: int) -> dict[str, xr.Variable]:
     Parameters
     ----------
     sequence : DataArray (time, y, x)
-        With any coordinates; those not on y or x pass unchanged. Dates along y or x change as numbers do,
-        labels (text, flags) of cells are left out.
+        With any coordinates; those not on y or x pass unchanged.
     scale : int
         How many times finer.
 
@@ -53,18 +52,8 @@ def refine_grid(sequence: xr.DataArray, scale: int) -> dict[str, xr.Variable]:
 def coarsen_grid(sequence: xr.DataArray, scale: int) -> dict[str, xr.Variable]:
     """Return the coordinates of the grid ``scale`` times coarser: the centres of the blocks.
 
-    Parameters
-    ----------
-    sequence : DataArray (time, y, x)
-        As for :func:`refine_grid`. Trailing rows and columns that do not fill a block are dropped. A block with a cell
-        without a value has none.
-    scale : int
-        How many times coarser.
-
-    Returns
-    -------
-    dict of Variable
-        For ``xarray.DataArray(coords=...)``; spatial coordinates in float64, their resolution attributes rescaled.
+    Drop trailing rows and columns that do not fill a block. A block with a cell without a value has none. Parameters
+    and result are as for :func:`refine_grid`.
     """
     return _map_grid(sequence, functools.partial(_coarsen_axis, scale=scale), 1 / scale)
 
@@ -75,7 +64,7 @@ def _map_grid(sequence: xr.DataArray, change: Callable[[np.ndarray], np.ndarray]
         attrs = {str(key): value for key, value in coordinate.attrs.items() if key not in STALE}
         values = coordinate.values
         spatial = [axis for axis, dim in enumerate(coordinate.dims) if dim in ("y", "x")]
-        if spatial and _is_label(coordinate):
+        if spatial and (coordinate.dtype.kind not in "iufMm" or FLAGS & set(coordinate.attrs)):
             left_out.append(str(name))
             continue
         if spatial:
@@ -88,10 +77,6 @@ def _map_grid(sequence: xr.DataArray, change: Callable[[np.ndarray], np.ndarray]
     return coordinates
 
 
-def _is_label(coordinate: xr.DataArray) -> bool:
-    return coordinate.dtype.kind not in "iufMm" or bool(FLAGS & set(coordinate.attrs))
-
-
 def _map_values(coordinate: xr.DataArray, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Return the values of a spatial coordinate on the new grid: dates as dates, angles across their jump."""
     values = coordinate.values
@@ -101,7 +86,9 @@ def _map_values(coordinate: xr.DataArray, change: Callable[[np.ndarray], np.ndar
     if _is_turn(coordinate):
         straight = _unwrap(values)
         changed = change(straight)
-        return _wrap_like(changed, values) if np.nan_to_num(straight - values).any() else changed
+        if np.nan_to_num(straight - values).any():  # back into the turn that the file uses
+            changed = changed % 360 if np.nanmin(values) >= 0 else (changed + 180) % 360 - 180
+        return changed
     changed = change(values)
     if role_of(coordinate.name, coordinate.attrs) == "latitude" and np.nanmax(np.abs(values), initial=0) <= 90:
         return _before_the_pole(changed)
@@ -176,11 +163,6 @@ def _unwrap(longitude: np.ndarray) -> np.ndarray:
     middle = np.rad2deg(np.arctan2(np.sin(angle).sum(), np.cos(angle).sum()))
     near = (longitude - middle + 180) % 360 - 180 + middle
     return np.where(np.abs(longitude - middle) > 180, near, longitude)
-
-
-def _wrap_like(values: np.ndarray, original: np.ndarray) -> np.ndarray:
-    """Bring longitudes back into the turn that the file uses."""
-    return values % 360 if np.nanmin(original) >= 0 else (values + 180) % 360 - 180
 
 
 def _before_the_pole(latitude: np.ndarray) -> np.ndarray:

@@ -39,25 +39,13 @@ LARGEST_PACKING = 10_000
 LONGEST_AXIS = 10_000_000
 
 MOST_OBJECTS = 10_000
-MOST_LINKS = 16  # that lead to one dataset
 
 
 def check_claim(path: Path, shape: tuple[int, ...], itemsize: int = 4) -> None:
     """Refuse a frame that no instrument sees or that the file cannot hold, before it takes memory.
 
-    Parameters
-    ----------
-    path : Path
-        The file, or a folder, whose size does not count.
-    shape : tuple of int
-        Of one frame, or of one chunk that packs several frames.
-    itemsize : int
-        Bytes of one stored value.
-
-    Raises
-    ------
-    InputError
-        It has more pixels than the largest full disk, or is too large for the size of the file.
+    `shape` is that of one frame, or of one chunk that packs several, and `itemsize` the bytes of one stored value. The
+    size of a folder does not count.
     """
     pixels = math.prod(int(side) for side in shape[-2:])
     size = math.prod(int(side) for side in shape) * itemsize
@@ -75,66 +63,31 @@ def check_claim(path: Path, shape: tuple[int, ...], itemsize: int = 4) -> None:
 
 
 def check_axis(path: Path, name: str, shape: tuple[int, ...]) -> None:
-    """Refuse a variable of one dimension that is longer than any axis, before it takes memory.
-
-    Raises
-    ------
-    InputError
-        It has more than ten million values.
-    """
+    """Refuse a variable of one dimension with more than ten million values, before it takes memory."""
     if len(shape) == 1 and shape[0] > LONGEST_AXIS:
         raise InputError(f"{path} says that {name} has {shape[0]:,} values along one axis; it is damaged.")
 
 
 def find_dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
-    """Return a dataset by name if its path and its data stay in the file.
+    """Return a dataset of numbers by name, of an open file all of whose parts lie in it.
 
-    Parameters
-    ----------
-    file : h5py.File
-        Open; hold xarray's ``NETCDF4_PYTHON_LOCK`` where several threads read.
-    name : str
-        Parts joined with ``/``.
-    path : Path
-        The file, for messages.
-
-    Raises
-    ------
-    InputError
-        It leads out of the file, in a circle or nowhere, is no dataset of numbers, or is too large.
+    Hold xarray's ``NETCDF4_PYTHON_LOCK`` where several threads read. Raise InputError if there is none, or it is too
+    large.
     """
-    waiting, links = _parts(name), 0
-    found: h5py.Group | h5py.Dataset = file
-    while waiting:
-        part = waiting.pop(0)
-        link = found.get(part, getlink=True) if isinstance(found, h5py.Group) else None
-        if isinstance(link, h5py.SoftLink):
-            links += 1
-            if links > MOST_LINKS:
-                raise InputError(f"{path}: the links to {name} lead in a circle; the file is damaged.")
-            found = file if link.path.startswith("/") else found
-            waiting = _parts(link.path) + waiting
-            continue
-        if isinstance(link, h5py.ExternalLink):
-            raise _outside(path, name, f"is a link to the file {link.filename}")
-        if not isinstance(link, h5py.HardLink):
-            raise InputError(f"{path} holds no dataset {name}.")
-        found = found[part]
+    _refuse_outside_data(file, path)
+    try:
+        found = file.get(name)
+    except RuntimeError as error:  # links in a circle
+        raise InputError(f"{path} holds no dataset {name} ({error}); the file is damaged.") from error
     if not isinstance(found, h5py.Dataset):
-        raise InputError(f"{path}: {name} is no dataset.")
+        raise InputError(f"{path} holds no dataset {name}.")
     check_dataset(found.id, name, path)
     return found
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[h5py.h5f.FileID]:
-    """Open an HDF5 file for the low-level interface of h5py, under the lock of the NetCDF library.
-
-    Raises
-    ------
-    OSError
-        It is no HDF5 file, or cannot be read.
-    """
+    """Open an HDF5 file for the low-level interface of h5py, under the lock of the NetCDF library, or raise OSError."""
     with NETCDF4_PYTHON_LOCK:
         file = h5py.h5f.open(os.fsencode(path), h5py.h5f.ACC_RDONLY, fapl=_access())
         try:
@@ -153,29 +106,25 @@ def _access() -> h5py.h5p.PropFAID:
 
 
 def refuse_outside_data(path: Path) -> None:
-    """Refuse an HDF5 or NetCDF-4 file of which any part lies in another file.
+    """Refuse an HDF5 or NetCDF-4 file of which any part lies in another file, or that is damaged.
 
     Call it before the NetCDF library opens a file: the library follows all links, whichever variable is wanted.
     Takes about 0.5 ms for ten variables.
-
-    Raises
-    ------
-    InputError
-        A link or dataset leads to other files, groups hold themselves, an axis is longer than any, the file has
-        more than 10,000 objects, or it cannot be read as HDF5.
     """
     try:
         with NETCDF4_PYTHON_LOCK, h5py.File(path, "r", locking=False) as file:
-            for number, (name, identifier) in enumerate(_objects(file, path), 1):
-                if number > MOST_OBJECTS:
-                    raise InputError(f"{path} holds more than {MOST_OBJECTS:,} objects; give files of fewer.")
-                if isinstance(identifier, h5py.h5d.DatasetID):
-                    _refuse_storage_outside(identifier, name, path)
-                    check_axis(path, name, identifier.shape or ())
+            _refuse_outside_data(file, path)
     except InputError:
         raise
     except Exception as error:  # h5py raises any of a dozen for a damaged file
         raise InputError(f"{path} cannot be read as HDF5 ({error}); is it whole?") from None
+
+
+def _refuse_outside_data(file: h5py.File, path: Path) -> None:
+    for name, identifier in _objects(file, path):
+        if isinstance(identifier, h5py.h5d.DatasetID):
+            _refuse_storage_outside(identifier, name, path)
+            check_axis(path, name, identifier.shape or ())
 
 
 def _objects(file: h5py.File, path: Path) -> Iterator[tuple[str, h5py.h5g.GroupID | h5py.h5d.DatasetID]]:
@@ -185,7 +134,9 @@ def _objects(file: h5py.File, path: Path) -> Iterator[tuple[str, h5py.h5g.GroupI
     waiting = [("", file.id, frozenset({root}))]
     while waiting:
         above, group, ancestors = waiting.pop()
-        for name in _names(group):
+        if len(seen) + len(group) > MOST_OBJECTS:
+            raise InputError(f"{path} holds more than {MOST_OBJECTS:,} objects; give files of fewer.")
+        for name in group:
             shown = f"{above}/{name.decode(errors='replace')}"
             link = group.links.get_info(name).type
             if link == h5py.h5l.TYPE_SOFT:
@@ -202,18 +153,6 @@ def _objects(file: h5py.File, path: Path) -> Iterator[tuple[str, h5py.h5g.GroupI
             yield shown, found
             if isinstance(found, h5py.h5g.GroupID):
                 waiting.append((shown, found, ancestors | {address}))
-
-
-def _names(group: h5py.h5g.GroupID) -> list[bytes]:
-    """Return the names in a group; stop soon after the most that a file may hold."""
-    names: list[bytes] = []
-
-    def collect(name: bytes) -> bool | None:
-        names.append(name)
-        return True if len(names) > MOST_OBJECTS else None
-
-    group.links.iterate(collect)
-    return names
 
 
 def check_dataset(dataset: h5py.h5d.DatasetID, name: str, path: Path) -> None:
@@ -244,7 +183,3 @@ def _outside(path: Path, name: str, how: str) -> InputError:
     return InputError(
         f"{path}: {name} {how}, which is not read for safety; copy the data into one file (h5repack, or ncks)."
     )
-
-
-def _parts(name: str) -> list[str]:
-    return [part for part in name.split("/") if part not in ("", ".")]

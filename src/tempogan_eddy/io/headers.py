@@ -1,4 +1,4 @@
-"""Read what a file holds without its frames: enough to find the files that continue each other.
+"""Read the header of a file, all but its frames: enough to find the files that continue each other.
 
 An archive is thousands of similar files. The first are opened in full. Each other is compared with these piece by
 piece; if only its times differ, it gets their header with its own times, in a fraction of the time. If anything else
@@ -41,25 +41,13 @@ GRID = 3
 
 @dataclass(frozen=True)
 class Header:
-    """Times, grid and attributes of one file.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    times : (T,) datetime64[ns]
-        Of its frames, in order.
-    kind : tuple
-        Variable, rows, columns, grid, sensor, channel, storm and number of members: files of one sequence agree in all.
-    coords : dict of Variable
-        All coordinates but the times, decoded.
-    attrs : dict
-        Of the file and its image.
-    """
+    """Times, grid and attributes of one file."""
 
     path: Path
-    times: np.ndarray
+    times: np.ndarray  # (T,) datetime64[ns], in order
+    # Variable, rows, columns, grid, sensor, channel, storm and number of members: files of one sequence agree in all.
     kind: tuple[Any, ...]
+    # All coordinates but the times, decoded.
     coords: Mapping[str, xr.Variable] = field(compare=False, repr=False)
     attrs: Mapping[str, Any] = field(compare=False, repr=False)
 
@@ -78,13 +66,7 @@ class HeaderReader:
         self._grids: dict[str, dict[str, xr.Variable]] = {}
 
     def __call__(self, path: Path) -> Header:
-        """Return the header of a file.
-
-        Raises
-        ------
-        InputError
-            The file cannot be read or holds no sequence.
-        """
+        """Return the header of a file; raise InputError if it cannot be read or holds no sequence."""
         if header := self._alike(path):
             return header
         image = find_image(path, self.reading)

@@ -1,4 +1,4 @@
-"""What a file records of how it was made: the `history` of CF, one dated line for everything that was done."""
+"""Record how a file was made in the `history` of CF: one dated line for each command."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ def commands_of(attrs: Mapping[Any, Any]) -> list[str]:
 
 
 def _text(attrs: Mapping[Any, Any]) -> str:
-    told = attrs.get("history", "")
-    return "\n".join(map(str, told)) if isinstance(told, list | tuple) else str(told)
+    history = attrs.get("history", "")
+    return "\n".join(map(str, history)) if isinstance(history, list | tuple) else str(history)

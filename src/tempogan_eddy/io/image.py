@@ -1,6 +1,4 @@
-"""The image variable of an open file: its place, layout, times and frames."""
-
-from __future__ import annotations
+"""Find the image variable of an open file: its group, dimensions, times and frames."""
 
 import logging
 import math
@@ -30,31 +28,67 @@ __all__ = ["Image", "find_image"]
 
 log = logging.getLogger(__name__)
 
-# Between these, limits of brightness temperature are meant as such and not as packed numbers.
-PLAUSIBLE_KELVIN = (100.0, 400.0)
+PLAUSIBLE_KELVIN = (100.0, 400.0)  # valid limits between these are kelvin and not packed numbers
+LARGEST_BLOCK_BYTES = 512 << 20  # of the decoded frames of one chunk of the file, which are kept
 
-# Frames that a file packs into one chunk are held, decoded, while they are read one by one; not beyond this.
-LARGEST_BLOCK_BYTES = 512 << 20
+
+@dataclass(frozen=True)
+class StoredLayout:
+    """The dimensions of a stored variable, and the number of the member that is read.
+
+    `frames` is None if the variable is one frame, `members` if it is no ensemble.
+    """
+
+    frames: Hashable | None
+    rows: Hashable
+    columns: Hashable
+    members: Hashable | None = None
+    member: int = 0
+
+    @property
+    def dims(self) -> set[Hashable]:
+        """All dimensions."""
+        return {self.frames, self.rows, self.columns, self.members} - {None}
+
+    def image(self, da: xr.DataArray) -> xr.Variable:
+        """Return a variable on the stored grid with (frames), rows and columns in this order, lazily."""
+        kept = [dim for dim in (self.frames, self.rows, self.columns) if dim in da.dims]
+        others = {dim: self.member if dim == self.members else 0 for dim in da.dims if dim not in kept}
+        return da.variable.isel(others).transpose(*kept)
+
+    def part(self, variable: xr.Variable, first: int, last: int) -> np.ndarray:
+        """Return some frames of a variable that `image` returned; add missing dimensions with size 1."""
+        values = variable[first:last].values if self.frames in variable.dims else variable.values
+        dims = (self.frames, self.rows, self.columns)
+        return np.expand_dims(values, [axis for axis, dim in enumerate(dims) if dim not in variable.dims])
+
+    def shape(self, da: xr.DataArray) -> tuple[int, int, int]:
+        """Return the numbers of frames, rows and columns."""
+        return (da.sizes[self.frames] if self.frames else 1), da.sizes[self.rows], da.sizes[self.columns]
+
+    def coordinates(
+        self, stored: dict[str, xr.Variable], times: np.ndarray, order: np.ndarray
+    ) -> dict[str, xr.Variable]:
+        """Return the coordinates on (time, y, x), frames in the order of time."""
+        names = {self.members: "member", self.frames: "time", self.rows: "y", self.columns: "x"}
+        kept = {"time": xr.Variable("time", times[order])}
+        for name, variable in stored.items():
+            if not set(variable.dims) <= set(names):
+                continue
+            renamed = xr.Variable([names[dim] for dim in variable.dims], variable.values, variable.attrs)
+            renamed = renamed.isel(time=order) if "time" in renamed.dims else renamed
+            # The name of a dimension is not free for a coordinate on others too: y(y, x).
+            clashes = name == "time" or (name in ("y", "x") and renamed.dims != (name,))
+            kept["member" if name == self.members else f"{name}_coordinate" if clashes else name] = renamed
+        return kept
 
 
 @dataclass(frozen=True)
 class Image:
-    """The brightness temperature of an open file.
+    """The brightness temperature of an open file: the variable `name` of a `group`, whose root is "".
 
-    Parameters
-    ----------
-    path : Path
-        The file or store.
-    group, name : str
-        Where in it; the root is "".
-    dataset : Dataset
-        The group, as stored.
-    time : str or None
-        The variable of the frames' times; None if attributes or the file's name hold them.
-    layout : StoredLayout
-        The dimensions of frames, rows and columns.
-    times : (T,) datetime64[ns]
-        Of the frames, in the order of the file.
+    `time` is the variable of the frames' times, None if attributes or the file's name state them; `times` are in the
+    order of the file.
     """
 
     path: Path
@@ -75,62 +109,53 @@ class Image:
         """The numbers of the frames in the order of time."""
         return np.argsort(self.times, kind="stable")
 
-    def conversion(self) -> Conversion:
-        """Return the conversion of the stored units to kelvin.
-
-        Raises
-        ------
-        InputError
-            If the units are no temperature, or the variable is larger than the file can hold.
-        """
-        stored = self.stored
-        shape = self.layout.shape(stored)
-        check_claim(self.path, shape[1:], stored.dtype.itemsize)
-        chunks = stored.encoding.get("chunksizes") or stored.encoding.get("chunks") or ()
-        check_claim(self.path, chunks, stored.dtype.itemsize)
-        conversion = kelvin_conversion(stored.attrs.get("units", ""))
-        if conversion is None:
-            told = f"the units {text_of(stored.attrs['units'])!r}" if "units" in stored.attrs else "no units"
-            raise InputError(
-                f"{self.path}: {self.name} has {told}; a brightness temperature is in K or degrees_Celsius. If it is "
-                f"one, say so: ncatted -a units,{self.name},o,c,K {self.path.name}"
-            )
-        return conversion
-
     @property
     def members(self) -> int | None:
         """The number of members of an ensemble."""
         return None if self.layout.members is None else self.stored.sizes[self.layout.members]
+
+    @property
+    def chunks(self) -> tuple[int, ...] | None:
+        """The shape of the file's chunks."""
+        return self.stored.encoding.get("chunksizes") or self.stored.encoding.get("chunks")
+
+    def conversion(self) -> Conversion:
+        """Return the conversion of the stored units to kelvin.
+
+        Raise `InputError` if they are no temperature, or the variable is larger than the file can hold.
+        """
+        stored = self.stored
+        for shape in (self.layout.shape(stored)[1:], self.chunks or ()):
+            check_claim(self.path, shape, stored.dtype.itemsize)
+        conversion = kelvin_conversion(stored.attrs.get("units", ""))
+        if conversion is None:
+            units = f"the units {text_of(stored.attrs['units'])!r}" if "units" in stored.attrs else "no units"
+            raise InputError(
+                f"{self.path}: {self.name} has {units}; a brightness temperature is in K or degrees_Celsius. If it is "
+                f"one, say so: ncatted -a units,{self.name},o,c,K {self.path.name}"
+            )
+        return conversion
 
     def stacks(self, valid_kelvin: tuple[float, float]) -> list[FrameStack]:
         """Return the frames of each member in the order of time, in kelvin; raises as `conversion`."""
         conversion = self.conversion()
         flags = flags_of(self.dataset, self.name, self.path)
         shape = self.layout.shape(self.stored)
-        layouts = [replace(self.layout, member=number) for number in range(self.members or 1)]
-        frames = [_Frames(self.path, layout, self.order, self.stored, flags, conversion) for layout in layouts]
-        return [FrameStack(self.path, read, shape, conversion, valid_kelvin) for read in frames]
+        members = [_Frames(self, member, flags, conversion) for member in range(self.members or 1)]
+        return [FrameStack(self.path, frames, shape, conversion, valid_kelvin) for frames in members]
 
     def close(self) -> None:
-        """Close the file. One that stays open while it is opened twice more can crash the HDF5 library."""
+        """Close the file; the HDF5 library can crash if it stays open and is opened twice more."""
         self.dataset.close()
 
 
 def find_image(path: Path, reading: Reading, group: str | None = None) -> Image:
-    """Open a file, or one group of it, and find its brightness temperature.
-
-    Raises
-    ------
-    NoSequenceError
-        If no variable fits, or its frames have no times.
-    InputError
-        If the file cannot be read, several variables fit, or the one that fits has too many dimensions.
-    """
+    """Open a file, or one group of it, and find its brightness temperature; raises as `open_cf`."""
     group, name, dataset = _choose(path, group, reading.variable)
-    time_from = reading.time_from
     try:
-        time, layout = _lay_out(dataset, dataset[name], path, time_from)
-        image = Image(path, group, name, dataset, time, layout, _times(dataset[name], dataset, time, path, time_from))
+        time, layout = _lay_out(dataset, dataset[name], path, reading.time_from)
+        times = _times(dataset[name], dataset, time, path, reading.time_from)
+        image = Image(path, group, name, dataset, time, layout, times)
         if (np.diff(image.order) < 0).any():
             log_once(log.warning, path, "frames are not in the order of their times; they are sorted")
     except BaseException:
@@ -156,78 +181,15 @@ def _choose(path: Path, group: str | None, variable: str | None) -> tuple[str, s
     return found, name, groups[found]
 
 
-@dataclass(frozen=True)
-class StoredLayout:
-    """Where the frames, rows and columns of a stored variable lie.
-
-    Parameters
-    ----------
-    frames : hashable or None
-        The dimension of the frames; None where the variable is one frame.
-    rows, columns : hashable
-        Those of the image.
-    members : hashable or None
-        The dimension of an ensemble's members.
-    member : int
-        Which of them is read.
-    """
-
-    frames: Hashable | None
-    rows: Hashable
-    columns: Hashable
-    members: Hashable | None = None
-    member: int = 0
-
-    @property
-    def dims(self) -> set[Hashable]:
-        """All dimensions."""
-        return {self.frames, self.rows, self.columns, self.members} - {None}
-
-    def image(self, da: xr.DataArray) -> xr.Variable:
-        """Return a variable on the stored grid with (frames), rows and columns in this order; still lazy."""
-        kept = [dim for dim in (self.frames, self.rows, self.columns) if dim in da.dims]
-        others = {dim: self.member if dim == self.members else 0 for dim in da.dims if dim not in kept}
-        return da.variable.isel(others).transpose(*kept)
-
-    def part(self, variable: xr.Variable, first: int, last: int) -> np.ndarray:
-        """Return some frames of a variable that `image` returned; dimensions that it lacks have size one."""
-        along = self.frames in variable.dims
-        values = variable[first:last].values if along else variable.values
-        shape = [dim in variable.dims for dim in (self.rows, self.columns)]
-        sizes = iter(values.shape[1:] if along else values.shape)
-        return values.reshape((len(values) if along else 1, *(next(sizes) if here else 1 for here in shape)))
-
-    def shape(self, da: xr.DataArray) -> tuple[int, int, int]:
-        """Return the numbers of frames, rows and columns."""
-        return (da.sizes[self.frames] if self.frames else 1), da.sizes[self.rows], da.sizes[self.columns]
-
-    def coordinates(
-        self, stored: dict[str, xr.Variable], times: np.ndarray, order: np.ndarray
-    ) -> dict[str, xr.Variable]:
-        """Return the coordinates on (time, y, x), frames in the order of time."""
-        named = {self.members: "member", self.frames: "time", self.rows: "y", self.columns: "x"}
-        names = {dim: name for dim, name in named.items() if dim is not None}
-        kept = {"time": xr.Variable("time", times[order])}
-        for name, variable in stored.items():
-            if not set(variable.dims) <= set(names):
-                continue
-            renamed = xr.Variable([names[dim] for dim in variable.dims], variable.values, variable.attrs)
-            renamed = renamed.isel(time=order) if "time" in renamed.dims else renamed
-            # A dimension may bear the name of a coordinate that does not lie along it alone: y(y, x).
-            clashes = name == "time" or (name in ("y", "x") and renamed.dims != (name,))
-            kept["member" if name == self.members else f"{name}_coordinate" if clashes else name] = renamed
-        return kept
-
-
 def _lay_out(dataset: xr.Dataset, da: xr.DataArray, path: Path, time_from: str) -> tuple[str | None, StoredLayout]:
-    """Return the variable of the times, if there is one, and how the image is laid out."""
+    """Return the variable of the times, or None, and the dimensions of the image."""
     where = f"{path}: {da.name}"
     if 0 in da.shape:
         raise NoSequenceError(f"{where} holds no frame: its shape is {dict(da.sizes)}.")
     time = find_time(dataset, da)
     frames = next((dim for dim in (dataset[time].dims if time else ()) if dim in da.dims), None)
     if time_from != "auto" and (time is None or dataset[time].size == 1):
-        time = frames = None  # the time of a single frame is elsewhere
+        time = frames = None  # attributes or the name state the time of a single frame
     members = next((dim for dim in da.dims if is_member(dim) and dim != frames and da.sizes[dim] > 1), None)
     needed = 2 + (frames is not None) + (members is not None)
     extra = [dim for dim in da.dims if da.sizes[dim] == 1 and dim != frames][: max(da.ndim - needed, 0)]
@@ -244,15 +206,10 @@ def _lay_out(dataset: xr.Dataset, da: xr.DataArray, path: Path, time_from: str) 
             f"ncks -d {longer},0 IN OUT, or in Python da.isel({longer}=0)."
         )
     horizontal = [dim for dim in left if dim not in (frames, members)]
-    rows, columns = horizontal_axes(_skeleton(dataset, da), (horizontal[0], horizontal[1]))
+    # Variables that are no coordinates may still state the direction of a dimension.
+    beside = dataset.set_coords([name for name in dataset.data_vars if name != da.name])[da.name]
+    rows, columns = horizontal_axes(beside, (horizontal[0], horizontal[1]))
     return time, StoredLayout(frames, rows, columns, members)
-
-
-def _skeleton(dataset: xr.Dataset, da: xr.DataArray) -> xr.DataArray:
-    """Return a variable without its values, with every one-dimensional variable along its dimensions."""
-    along = {name: v for name, v in dataset.variables.items() if v.ndim == 1 and set(v.dims) <= set(da.dims)}
-    empty = xr.DataArray(np.broadcast_to(np.float32(0), da.shape), dims=da.dims)
-    return empty.assign_coords({name: (v.dims, np.zeros(v.shape), v.attrs) for name, v in along.items()})
 
 
 def _times(da: xr.DataArray, dataset: xr.Dataset, time: str | None, path: Path, time_from: str) -> np.ndarray:
@@ -262,34 +219,32 @@ def _times(da: xr.DataArray, dataset: xr.Dataset, time: str | None, path: Path, 
         if np.isnat(times).any():
             raise InputError(f"{path}: frame {int(np.isnat(times).argmax())} has no time ({time} is missing there).")
         return times
-    told = frame_time(path, (da.attrs, dataset.attrs), time_from)
-    if told is None:
+    found = frame_time(path, (da.attrs, dataset.attrs), time_from)
+    if found is None:
         raise NoSequenceError(
-            f"{path}: {da.name} has no time coordinate, and neither its attributes nor the file's name tell a time; "
+            f"{path}: {da.name} has no time coordinate, and neither its attributes nor the file's name state a time; "
             "give it a coordinate with units such as 'hours since 1970-01-01', or name the file by YYYYMMDDHHMM."
         )
-    log_once(log.info, path, f"a frame without a time variable has its time from its {told[1]}")
-    return np.array([told[0]])
+    log_once(log.info, path, f"a frame without a time variable has its time from its {found[1]}")
+    return np.array([found[0]])
 
 
 class _Frames:
-    """Frames of a variable by number, in the file's units; those of one chunk of the file are decoded together."""
+    """Frames of one member by number, in the file's units; those of one chunk of the file are decoded together."""
 
-    def __init__(
-        self,
-        path: Path,
-        layout: StoredLayout,
-        order: np.ndarray,
-        da: xr.DataArray,
-        flags: list[Flags],
-        conversion: Conversion,
-    ) -> None:
-        self.path, self.order = path, order
-        self.layout, self.variable = layout, layout.image(da)
+    def __init__(self, image: Image, member: int, flags: list[Flags], conversion: Conversion) -> None:
+        self.path, self.order = image.path, image.order
+        self.layout = layout = replace(image.layout, member=member)
+        self.variable = layout.image(image.stored)
         low, high = ((kelvin - conversion.offset) / conversion.scale for kelvin in PLAUSIBLE_KELVIN)
-        self.decoding = Decoding.of(da.attrs, da.dtype, f"{path}: {da.name}", (low, high))
+        where = f"{image.path}: {image.name}"
+        self.decoding = Decoding.of(image.stored.attrs, image.stored.dtype, where, (low, high))
         self.flags = [(layout.image(flag), tests) for flag, tests in flags]
-        self.frames_a_chunk = _frames_a_chunk(da, layout)
+        self.frames_a_chunk = 1
+        if image.chunks and layout.frames is not None:
+            frames = int(image.chunks[image.stored.dims.index(layout.frames)])
+            if frames * math.prod(layout.shape(image.stored)[1:]) * 4 <= LARGEST_BLOCK_BYTES:
+                self.frames_a_chunk = frames
         self.held: tuple[int, np.ndarray] = (-1, np.empty(0))
         self.lock = threading.Lock()
 
@@ -309,15 +264,6 @@ class _Frames:
             values = self.decoding(self.layout.part(self.variable, first, last))
             for flags, tests in self.flags:
                 values = np.where(flagged(self.layout.part(flags, first, last), tests), np.nan, values)
-        except Exception as error:  # whatever the library below raises for a damaged file
+        except Exception as error:  # the library raises any for a damaged file
             raise InputError(f"{self.path} cannot be read at frame {first} ({error}); is it whole?") from error
         return np.asarray(values, dtype=np.float32)
-
-
-def _frames_a_chunk(da: xr.DataArray, layout: StoredLayout) -> int:
-    """Return the number of frames in a chunk of the file; 1 if it has no chunks or they are too large to hold."""
-    chunks = da.encoding.get("chunksizes") or da.encoding.get("chunks")
-    if not chunks or layout.frames is None:
-        return 1
-    frames = int(chunks[da.dims.index(layout.frames)])
-    return frames if frames * math.prod(layout.shape(da)[1:]) * 4 <= LARGEST_BLOCK_BYTES else 1

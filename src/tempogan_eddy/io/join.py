@@ -7,8 +7,8 @@ import itertools
 import logging
 import re
 import threading
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -37,16 +37,9 @@ LONGEST_GAP = np.timedelta64(10, "D")
 
 
 def name_pattern(path: Path, top: Path | None = None) -> str:
-    """Return a file's name without its time, and the folders that lead to it without a date such as 2019 or 2019/12.
+    """Return a file's name without its time, and the folders from `top` to it without dates such as 2019 or 2019/12.
 
     Files of one archive have the same pattern; numbers in a name without a time do not count.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    top : Path, optional
-        The folder that the user named.
     """
     folders = path.parent.relative_to(top).parts if top is not None and path.parent.is_relative_to(top) else ()
     # Six digits may be a storm, 201912, and stay.
@@ -56,17 +49,11 @@ def name_pattern(path: Path, top: Path | None = None) -> str:
 
 
 def continuing(headers: Iterable[Header], *, stamped: bool, together: bool = False) -> list[list[Header]]:
-    """Return headers in groups of files that continue each other, each in the order of its times.
+    """Group headers of files with one name pattern: a group is files that continue each other, in the order of time.
 
-    Parameters
-    ----------
-    headers : iterable of Header
-        Of files with one name pattern.
-    stamped : bool
-        The names hold times: files of one kind belong together unless ten days lie between them. Otherwise (part_1,
-        part_2; but also storm_1, storm_2) only those without a gap do.
-    together : bool
-        The user named the files one by one: stamped files belong together whatever the gap.
+    If the names are `stamped` with times, files of one kind belong together unless ten days lie between them, and
+    whatever the gap if the user named them `together`. Otherwise (part_1, part_2; but also storm_1, storm_2) only
+    those without a gap do.
     """
     kinds: Kinds = {}
     for header in headers:
@@ -134,24 +121,15 @@ def _split_at_gaps(members: list[Header], stamped: bool) -> list[list[Header]]:
 
 
 def join_files(headers: list[Header], name: str, reading: Reading) -> xr.DataArray:
-    """Return the frames of several files as one lazy sequence in the order of time.
+    """Return the frames of several files, in the order of their times, as one lazy sequence.
 
     If two files have frames of one time, the frame of the earlier file is kept. The log reports overlaps and gaps. A
     coordinate that differs from file to file lies along time.
-
-    Parameters
-    ----------
-    headers : list of Header
-        Of one kind, or of one but for the grid, in the order of their times.
-    name : str
-        Of the sequence.
-    reading : Reading
-        How the files are read.
     """
     order = _frames_in_order(headers)
     times = np.array([headers[file].times[frame] for file, frame in order])
     _log_gaps(times, name)
-    read = _JoinedFrames(headers, order, functools.partial(find_image, reading=reading))
+    read = _JoinedFrames(headers, order, reading)
     rows, columns = headers[0].kind[1:GRID]
     members: int | None = headers[0].kind[-1]
     folder, shape = headers[0].path.parent, (len(order), rows, columns)
@@ -224,9 +202,9 @@ def _log_gaps(times: np.ndarray, name: str) -> None:
 class _JoinedFrames:
     """Read frames by number from many files, in kelvin and unmasked; hold a few files open."""
 
-    def __init__(self, headers: list[Header], order: list[tuple[int, int]], find: Callable[[Path], Image]) -> None:
-        self.paths, self.order, self.find = [header.path for header in headers], order, find
-        self._held: OrderedDict[int, tuple[Image, list[FrameStack]]] = OrderedDict()
+    def __init__(self, headers: list[Header], order: list[tuple[int, int]], reading: Reading) -> None:
+        self.paths, self.order, self.reading = [header.path for header in headers], order, reading
+        self._held: dict[int, tuple[Image, list[FrameStack]]] = {}  # the one used last comes last
         self._lock = threading.Lock()
 
     def __call__(self, member: int, number: int) -> np.ndarray:
@@ -235,11 +213,11 @@ class _JoinedFrames:
             return self._stacks(file)[member][frame, slice(None), slice(None)]
 
     def _stacks(self, file: int) -> list[FrameStack]:
-        if file not in self._held:
+        held = self._held.pop(file, None)
+        if held is None:
             while len(self._held) >= FILES_OPEN:
-                _, (image, _) = self._held.popitem(last=False)
-                image.close()
-            image = self.find(self.paths[file])
-            self._held[file] = image, image.stacks(EVERYTHING)
-        self._held.move_to_end(file)
-        return self._held[file][1]
+                self._held.pop(next(iter(self._held)))[0].close()
+            image = find_image(self.paths[file], self.reading)
+            held = image, image.stacks(EVERYTHING)
+        self._held[file] = held
+        return held[1]

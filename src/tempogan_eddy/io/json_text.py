@@ -1,10 +1,9 @@
-"""Text and JSON from files that nobody has checked: bounded, and every fault one kind of error."""
+"""Read text and JSON from files that nobody has checked: bounded, and every fault one kind of error."""
 
 from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,8 @@ PIPES = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 def parse_json(text: str | bytes) -> Any:
     """Return the value of a JSON text.
 
-    Raises
-    ------
-    ValueError
-        It is not JSON, or JSON that no honest writer makes: nested more than 100 deep, a number of thousands of
-        digits, or text that no file can hold (half of a surrogate pair).
+    Raise ValueError if it is not JSON, or JSON that no honest writer makes: nested more than 100 deep, a number of
+    thousands of digits, or text that no file can hold (half of a surrogate pair).
     """
     try:
         value = json.loads(text)
@@ -41,32 +37,21 @@ def parse_json(text: str | bytes) -> Any:
 def _check_depth(value: Any) -> None:
     level = [value]
     for _ in range(DEEPEST):
-        level = [part for whole in level for part in _parts(whole)]
+        level = [
+            part
+            for whole in level
+            if isinstance(whole, dict | list)
+            for part in (whole.values() if isinstance(whole, dict) else whole)
+        ]
         if not level:
             return
     raise ValueError("it is nested too deeply")
 
 
-def _parts(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
-
-
 def read_bounded(path: Path, largest: int) -> bytes:
-    """Return the content of a file that should be small.
+    """Return the content of a file, or a pipe of the shell, of at most `largest` bytes.
 
-    Parameters
-    ----------
-    path : Path
-        A file, or a pipe of the shell.
-    largest : int
-        Bytes; a larger file is refused before it takes memory.
-
-    Raises
-    ------
-    InputError
-        It is missing, not to be read, larger, or a device or another thing that is no file.
+    Raise InputError if it is missing, unreadable, larger, or a device or another thing that is no file.
     """
     try:
         if not (str(path).startswith(PIPES) and stat.S_ISFIFO(path.stat().st_mode)):

@@ -1,6 +1,4 @@
-"""Which dimension of an array runs along time, y and x, and when its frames were seen."""
-
-from __future__ import annotations
+"""Find the dimensions of an array along time, y and x, and the times of its frames."""
 
 import re
 from collections.abc import Hashable
@@ -14,13 +12,12 @@ import xarray as xr
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.axes import direction_of, horizontal_axes, role_of
+from tempogan_eddy.io.names import listed
 from tempogan_eddy.io.sequence import DIMS, as_dates
 
 __all__ = ["Layout", "is_member", "layout_of", "times_of"]
 
-UNNAMED = re.compile(r"dim_\d+")
-"""What xarray calls a dimension that nobody named."""
-
+UNNAMED = re.compile(r"dim_\d+")  # xarray's names of dimensions without one
 FRAMES = {"frame", "frames", "image", "images", "scan", "scans", "slot", "slots", "record", "records"}
 MEMBERS = {"member", "members", "ensemble", "ens", "realization", "realisation", "number", "sample"}
 LEADS = {"lead_time", "leadtime", "lead", "step", "forecast_period", "prediction_timedelta"}
@@ -29,19 +26,7 @@ START_ATTRIBUTES = ("start_time", "time_coverage_start", "nominal_time")
 
 @dataclass(frozen=True)
 class Layout:
-    """The dimensions of an array.
-
-    Attributes
-    ----------
-    time : hashable or None
-        Along the frames; None for a single frame.
-    y, x : hashable
-        Along the rows and columns.
-    extras : tuple
-        All others, each of size 1.
-    member : hashable or None
-        Along the members of an ensemble.
-    """
+    """The dimensions of an array; `time` is None for a single frame, the `extras` have size 1."""
 
     time: Hashable | None
     y: Hashable
@@ -57,21 +42,10 @@ class Layout:
 
 
 def layout_of(da: xr.DataArray, label: str, *, ensembles: bool = False) -> Layout:
-    """Find out what the dimensions of an array are, by their coordinates and names.
+    """Find the dimensions of an array by their coordinates and names.
 
-    Parameters
-    ----------
-    da : DataArray
-        Any array.
-    label : str
-        What messages call it.
-    ensembles : bool
-        Whether a dimension of several members is allowed.
-
-    Raises
-    ------
-    InputError
-        There are fewer than two dimensions, more than can be told apart, or another one that is longer than 1.
+    `label` names the array in messages; `ensembles` allows a dimension of several members. Raise `InputError` if there
+    are fewer than two dimensions, more than can be distinguished, or another one that is longer than 1.
     """
     if da.ndim < 2:
         raise InputError(f"{label} has the dimensions {da.dims}; a frame has two, along y and x.")
@@ -88,7 +62,7 @@ def layout_of(da: xr.DataArray, label: str, *, ensembles: bool = False) -> Layou
     extras = tuple(dim for dim in rest if dim not in (y, x))
     for dim in extras:
         if da.sizes[dim] > 1:
-            raise InputError(_too_many(da, dim, label))
+            raise _too_many(da, dim, label)
     return Layout(time, y, x, extras, member)
 
 
@@ -98,57 +72,50 @@ def is_member(dim: Hashable) -> bool:
 
 
 def _time_dimension(da: xr.DataArray, label: str) -> Hashable | None:
-    named = [dim for dim in da.dims if role_of(dim, *_own(da, dim)) == "time"]
+    own = {dim: (da.coords[dim].attrs, da.coords[dim].dtype) for dim in da.dims if dim in da.coords}
+    roles = {dim: role_of(dim, *own.get(dim, ({}, None))) for dim in da.dims}
+    named = [dim for dim in da.dims if roles[dim] == "time"]
     if len(named) > 1:
         named = [dim for dim in named if da.sizes[dim] > 1] or named[:1]
     if len(named) > 1:
-        raise InputError(f"{label} has several dimensions of time, {_listed(named)}; choose one time of all but one.")
+        raise InputError(f"{label} has several dimensions of time, {listed(named)}; choose one time of all but one.")
     if named or da.ndim == 2:
         return named[0] if named else None
-    others = [dim for dim in da.dims if role_of(dim, *_own(da, dim)) is None]
+    others = [dim for dim in da.dims if roles[dim] is None]
     dated = [dim for dim in others if any(_is_date(coord) for coord in _along(da, dim))]
     framed = [dim for dim in others if str(dim).lower() in FRAMES]
     return next(iter(dated + framed), None)
 
 
 def _horizontal(da: xr.DataArray, dims: list[Hashable], label: str) -> tuple[Hashable, Hashable]:
-    """Return the two dimensions that make up a frame, in the order that they have."""
+    """Return the two dimensions of a frame in their order."""
     if len(dims) < 2:
         raise InputError(f"{label} has the dimensions {da.dims}; a frame has two beside time, along y and x.")
     known = [dim for dim in dims if direction_of(da, dim)]
     longer = [dim for dim in dims if da.sizes[dim] > 1]
-    # Names that say too much or nothing: the dimensions that are longer than 1, or the last ones.
+    # If the names do not decide: the dimensions that are longer than 1, or the last ones.
     for choice in (known, [dim for dim in known if dim in longer], longer, dims[-2:] if len(longer) < 2 else []):
         if len(choice) == 2:
             return choice[0], choice[1]
-    raise InputError(
-        f"{label} has the dimensions {da.dims}, of which {_listed(longer)} could be y and x; rename them to time, y "
-        f"and x, for example {_call('rename', longer[-1], 'x')}."
-    )
+    rename = _call("rename", longer[-1], "x")
+    raise InputError(f"{label} has the dimensions {da.dims}; {listed(longer)} could be y and x: rename ({rename}).")
 
 
-def _too_many(da: xr.DataArray, dim: Hashable, label: str) -> str:
-    size = da.sizes[dim]
-    if is_member(dim):
-        return (
-            f"{label} is an ensemble of {size} along {str(dim)!r}; take one member at a time, for example "
-            f"{_call('isel', dim, 0)}."
-        )
+def _too_many(da: xr.DataArray, dim: Hashable, label: str) -> InputError:
+    size, name = da.sizes[dim], repr(str(dim))
     first: Any = next(iter(da.coords[dim].values.ravel()), None) if dim in da.coords else None
+    if is_member(dim):
+        return InputError(f"{label} is an ensemble of {size} along {name}; take one ({_call('isel', dim, 0)}).")
     choice = _call("sel", dim, str(first)) if isinstance(first, str) else _call("isel", dim, 0)
     rename = "" if str(dim).lower() in LEADS or isinstance(first, str) else "; if these are times, rename it to time"
-    return f"{label} has {size} along {str(dim)!r} beside time, y and x; choose one, for example {choice}{rename}."
+    return InputError(f"{label} has {size} along {name} beside time, y and x; choose one ({choice}){rename}.")
 
 
 def times_of(da: xr.DataArray, layout: Layout, label: str) -> tuple[np.ndarray | None, Hashable | None]:
-    """Return when the frames were seen, (frames,) datetime64[ns], and the coordinate that says it, else None.
+    """Return the times of the frames, datetime64[ns], or None, and the name of the coordinate that states them.
 
-    A single frame takes its time from a scalar coordinate or from the attributes that satpy sets.
-
-    Raises
-    ------
-    InputError
-        A coordinate called time holds no dates.
+    A single frame takes its time from a scalar coordinate or from satpy's attributes. Raise `InputError` if a
+    coordinate called time holds no dates.
     """
     if layout.time is not None:
         found = _coordinate_of_frames(da, layout.time)
@@ -172,20 +139,16 @@ def _coordinate_of_frames(da: xr.DataArray, dim: Hashable) -> xr.DataArray | Non
     dated.sort(key=lambda coord: (coord.name != dim, role_of(coord.name) != "time"))
     if dated:
         return dated[0]
-    # Numbers of frames are no times; numbers called time are a mistake to tell.
+    # Numbers along the frames are no times; numbers called time are an error, which `as_dates` raises.
     return next((coord for coord in along if role_of(coord.name, coord.attrs) == "time"), None)
 
 
 def _valid(da: xr.DataArray, dates: np.ndarray) -> np.ndarray:
-    """Return the times that a forecast is for."""
+    """Return the valid times of a forecast: its dates plus its lead."""
     for name, coord in da.coords.items():
         if str(name).lower() in LEADS and coord.size == 1 and coord.dtype.kind == "m":
             return dates + coord.values.reshape(1).astype("timedelta64[ns]")
     return dates
-
-
-def _own(da: xr.DataArray, dim: Hashable) -> tuple[Any, Any]:
-    return (da.coords[dim].attrs, da.coords[dim].dtype) if dim in da.coords else ({}, None)
 
 
 def _along(da: xr.DataArray, dim: Hashable) -> list[xr.DataArray]:
@@ -201,7 +164,3 @@ def _is_date(coord: xr.DataArray) -> bool:
 def _call(method: str, dim: Hashable, value: str | int) -> str:
     argument = f"{dim}={value!r}" if str(dim).isidentifier() else f"{{{dim!r}: {value!r}}}"
     return f"da.{method}({argument})"
-
-
-def _listed(dims: list[Hashable]) -> str:
-    return ", ".join(map(str, dims))

@@ -1,7 +1,5 @@
 """Members of an ensemble: the optional leading dimension of a sequence."""
 
-from __future__ import annotations
-
 import numpy as np
 import xarray as xr
 
@@ -9,8 +7,7 @@ from tempogan_eddy.errors import InputError
 
 __all__ = ["MEMBER", "member_names", "refuse_ensemble", "select_member"]
 
-MEMBER = "member"
-"""Name of the dimension in front of (time, y, x)."""
+MEMBER = "member"  # the name of the dimension in front of (time, y, x)
 
 
 def member_names(da: xr.DataArray) -> list[str]:
@@ -21,19 +18,9 @@ def member_names(da: xr.DataArray) -> list[str]:
 
 
 def select_member(da: xr.DataArray, name: str | None = None) -> xr.DataArray:
-    """Return one member as a plain sequence (time, y, x).
+    """Return one member, by default the first, as a plain sequence (time, y, x); a sequence without members unchanged.
 
-    Parameters
-    ----------
-    da : DataArray ([member, ]time, y, x)
-        A sequence without members is returned as it is.
-    name : str, optional
-        One of `member_names`; default the first.
-
-    Raises
-    ------
-    InputError
-        If the sequence has members, but none of this name.
+    Raise `InputError` if the sequence has members, but none of this name.
     """
     names = member_names(da)
     if not names:
@@ -44,15 +31,8 @@ def select_member(da: xr.DataArray, name: str | None = None) -> xr.DataArray:
 
 
 def refuse_ensemble(da: xr.DataArray) -> None:
-    """Refuse a sequence of several members.
-
-    Raises
-    ------
-    InputError
-        It has the dimension ``member``.
-    """
+    """Raise `InputError` if a sequence has the dimension ``member``."""
     if MEMBER in da.dims:
         label = da.attrs.get("sequence") or da.name or "the sequence"
-        raise InputError(
-            f"{label} is an ensemble of {da.sizes[MEMBER]} members; take one at a time (da.isel(member=0))."
-        )
+        count = da.sizes[MEMBER]
+        raise InputError(f"{label} is an ensemble of {count} members; take one at a time (da.isel(member=0)).")

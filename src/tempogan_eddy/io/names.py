@@ -1,6 +1,4 @@
-"""Names in messages and in file names, which files tell of themselves and which can be any text."""
-
-from __future__ import annotations
+"""Names in messages and in file names; files state them, and they can be any text."""
 
 import hashlib
 import re
@@ -9,13 +7,12 @@ from collections.abc import Collection, Container
 
 __all__ = ["listed", "safe_name"]
 
-# What Windows, or a Zarr store, keeps for itself.
-RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[\d¹²³])(\..*)?|zarr\.json", re.IGNORECASE)
+RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[\d¹²³])(\..*)?|zarr\.json", re.IGNORECASE)  # by Windows or Zarr
 LONGEST, DIGITS = 100, 6  # bytes, which leaves room for a date before it and a suffix behind it
 
 
 def listed(names: Collection[object], most: int = 12, between: str = ", ") -> str:
-    """Return names for a message, at most so many of them."""
+    """Return names for a message, at most `most` of them."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return between.join([str(name) for name in names][:most]) + more
 
@@ -24,20 +21,9 @@ def safe_name(text: object, taken: Container[str] = ()) -> str:
     """Return a text as a file name that stays in its folder on every system.
 
     Letters and digits of all scripts, spaces inside, ``-``, ``_``, ``.``, ``+`` and ``,`` stay; everything else
-    becomes ``_``. A text that had to be changed ends in a few digits made from it, so that distinct texts give
-    distinct names.
-
-    Parameters
-    ----------
-    text
-        Such as a file's attribute ``sequence``.
-    taken
-        Names, in lower case, that the result shall differ from: ``-2`` and so on is then added.
-
-    Returns
-    -------
-    str
-        At most 100 bytes of UTF-8; never empty, hidden, or a name that Windows reserves.
+    becomes ``_``. A changed text ends in a few digits of its hash, so that distinct texts give distinct names. A name
+    that is in `taken`, in lower case, gets ``-2`` and so on. Without that number a name has at most 100 bytes of UTF-8;
+    it is never empty, hidden, or reserved by Windows.
     """
     wanted = unicodedata.normalize("NFC", str(text))
     name = "".join(letter if _is_harmless(letter) else "_" for letter in wanted).strip(" .")

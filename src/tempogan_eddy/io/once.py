@@ -1,4 +1,4 @@
-"""Messages that are logged once a folder: an archive is thousands of files alike."""
+"""Log messages once a folder: an archive is thousands of files alike."""
 
 from __future__ import annotations
 
@@ -11,16 +11,9 @@ _LOGGED: set[tuple[str, str, str]] = set()
 
 
 def log_once(log: Callable[..., None], where: str | Path, message: str) -> None:
-    """Log a message about a file unless the log has the same message about another file of its folder.
+    """Log a message (``WHERE: MESSAGE``) about a file unless the log has it about another file of its folder.
 
-    Parameters
-    ----------
-    log : callable
-        A method of a logger, such as ``log.warning``.
-    where : str or Path
-        The file, perhaps followed by ``: `` and a variable; the line begins with it.
-    message : str
-        The rest of the line.
+    `log` is a method of a logger; `where` is the file, perhaps followed by ``: `` and a variable.
     """
     path, _, rest = str(where).partition(": ")
     key = message, str(Path(path).parent), rest

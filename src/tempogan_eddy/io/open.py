@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar, Unpack
 
@@ -26,11 +26,7 @@ FEW = 20  # sequences that are opened to see whether they are any
 
 
 def open_sequence(
-    path: Paths,
-    *,
-    storm: str | None = None,
-    format: str | None = None,
-    **options: Unpack[ReaderOptions],
+    path: Paths, *, storm: str | None = None, format: str | None = None, **options: Unpack[ReaderOptions]
 ) -> xr.DataArray:
     """Open one sequence of brightness temperature, whatever its format.
 
@@ -70,12 +66,9 @@ def open_sequence(
     """
     found = find_sequences(path, format, **options)
     if storm is None and 1 < len(found) <= FEW:
-        opened = _with_temperatures(found, options)
+        opened = dict(_opened(found, options))
         if len(opened) == 1:
-            (only,) = opened.values()
-            if isinstance(only, InputError):
-                raise only
-            return only
+            return _result(*opened.values())
         found = {name: found[name] for name in opened or found}
     if len(found) == 1 and storm not in found:
         (stored,) = found.values()
@@ -85,36 +78,39 @@ def open_sequence(
     return choose(found, storm, path).open(**options)
 
 
-def _with_temperatures(
-    found: dict[str, StoredSequence], options: ReaderOptions
-) -> dict[str, xr.DataArray | InputError]:
-    """Open the sequences, or return the error; leave out files without brightness temperature, such as a flow."""
-    opened: dict[str, xr.DataArray | InputError] = {}
+def _opened(
+    found: Mapping[str, StoredSequence], options: ReaderOptions
+) -> Iterator[tuple[str, xr.DataArray | InputError]]:
+    """Yield the sequences by name, or their errors; of several leave out those without brightness temperature."""
     for name, stored in found.items():
         try:
-            opened[name] = stored.open(**options)
+            yield name, stored.open(**options)
         except NoSequenceError as error:
+            if len(found) == 1:
+                raise
             log.warning("left out: %s", error)
         except InputError as error:
-            opened[name] = error
-    return opened
+            yield name, error
+
+
+def _result(result: xr.DataArray | InputError) -> xr.DataArray:
+    if isinstance(result, InputError):
+        raise result
+    return result
 
 
 def open_sequences(
-    path: Paths,
-    *,
-    format: str | None = None,
-    **options: Unpack[ReaderOptions],
+    path: Paths, *, format: str | None = None, **options: Unpack[ReaderOptions]
 ) -> dict[str, xr.DataArray]:
     """Open every sequence that paths hold, by name.
 
     The name of a sequence is its folder, file stem (without the time, if files were joined) or Zarr group; if two names
-    are the same, the whole relative path joined with ``_``. Hidden files and folders are skipped. A NetCDF file
-    without brightness temperature beside others is left out with a warning.
+    are the same, the whole relative path joined with ``_``. Skip hidden files and folders. Leave out a NetCDF file
+    without brightness temperature beside others with a warning.
 
     Parameters
     ----------
-    path, format, variable, grey_kelvin, cadence, valid_kelvin, unreadable, time_from
+    path, format, **options
         As for :func:`open_sequence`.
 
     Returns
@@ -134,14 +130,7 @@ def open_found(
     found: Mapping[str, StoredSequence], path: Paths, **options: Unpack[ReaderOptions]
 ) -> dict[str, xr.DataArray]:
     """Open the sequences found at a path; as `open_sequences`."""
-    opened: dict[str, xr.DataArray] = {}
-    for name, stored in found.items():
-        try:
-            opened[name] = stored.open(**options)
-        except NoSequenceError as error:
-            if len(found) == 1:
-                raise
-            log.warning("left out: %s", error)
+    opened = {name: _result(result) for name, result in _opened(found, options)}
     if not opened:
         raise InputError(f"{_shown(path)} holds no sequence of brightness temperature in {listed(found)}.")
     return opened
@@ -152,10 +141,7 @@ def find_sequences(
 ) -> dict[str, StoredSequence]:
     """Return the unopened sequences that paths hold, by name; the options are those of :func:`open_sequence`.
 
-    Raises
-    ------
-    InputError
-        A path is missing or holds nothing known, two sequences have one name, or one of many files cannot be read.
+    Raise InputError as `search` does, and if one of many files cannot be read.
     """
     found = search(paths, format, **options)
     for stored in found.values():
@@ -165,13 +151,7 @@ def find_sequences(
 
 
 def choose(found: Mapping[str, Found], name: str | None, path: Paths) -> Found:
-    """Return the sequence of this name among those found at a path; without a name, the only one.
-
-    Raises
-    ------
-    InputError
-        There is none of this name, or there are several and no name is given.
-    """
+    """Return the sequence of this name, or the only one, among those found at a path; raise InputError otherwise."""
     if name is None and len(found) > 1:
         raise InputError(
             f"{_shown(path)} holds {len(found)} sequences ({listed(found)}); name one (storm, or --storm)."

@@ -1,4 +1,4 @@
-"""What may be overwritten: only what this package wrote as the same kind of output, unless the user says so."""
+"""Decide what may be overwritten: earlier outputs of the same kind by this package, others only if the user says so."""
 
 from __future__ import annotations
 
@@ -41,21 +41,13 @@ EARLIER = re.compile(r"\S+Z (written by )?tempogan-eddy\b")
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of output.
+    """One kind of output: a file, or a folder if `alike` is given."""
 
-    Parameters
-    ----------
-    name
-        What a message calls it, with its article.
-    recognise
-        Whether a file or folder is such an output of this package; it may raise anything for "no".
-    alike
-        For outputs that are folders: whether a folder is of the same format, whoever wrote it. None for files.
-    """
-
-    name: str
-    recognise: Callable[[Path], bool]
-    alike: Callable[[Path], bool] | None = None
+    name: str  # in messages, with its article
+    recognise: Callable[
+        [Path], bool
+    ]  # whether this package wrote a file or folder as such; may raise anything for "no"
+    alike: Callable[[Path], bool] | None = None  # whether a folder is of the same format, whoever wrote it
 
     @classmethod
     def of_frames(cls, name: str, suffix: str, recognise: Callable[[Path], bool]) -> Kind:
@@ -124,14 +116,13 @@ def _holds(test: Callable[[Path], bool], path: Path) -> bool:
 def check_place(path: Path, kind: Kind, *, overwrite: bool = False, sources: Iterable[Path] = ()) -> None:
     """Refuse a place that cannot be written to or holds anything but an earlier output of the same kind.
 
-    Ask before a long computation; `written_aside` asks again before it renames.
+    Ask before a long computation; `written_aside` asks again before it renames. A symbolic link stays, and the output
+    takes the place of its target.
 
     Parameters
     ----------
-    path
-        Where the output is to stand. A symbolic link stays, and the output takes the place of what it leads to.
-    kind
-        The kind of output.
+    path, kind
+        The place and the kind of the output.
     overwrite
         Allow any file, and any folder of the same format, to be replaced, but none of the ``sources``.
     sources
@@ -146,23 +137,24 @@ def check_place(path: Path, kind: Kind, *, overwrite: bool = False, sources: Ite
         place = Path(os.path.realpath(path))
         _check_parent(path, place)
         refuse_to_replace_input(path, sources)
-        if not os.path.lexists(place) or _is_empty_folder(place, kind) or owns(place, kind):
-            _refuse_write_protected(path, place)
-            return
-        _check_type(path, place, kind)
-        if not overwrite:
-            raise InputError(
-                f"{path} exists and was not written by {MAKER} as {kind.name}; "
-                "name another place, or replace it with --overwrite (in Python: overwrite=True)."
-            )
-        if any(Path(os.path.realpath(source)) in place.parents for source in sources):
-            raise InputError(f"{path} is part of the input that is read; write to another place.")
-        if kind.alike is not None and not _holds(kind.alike, place):
-            raise InputError(
-                f"{path} is a folder that holds more than {kind.name}, which --overwrite does not remove; "
-                "name another place."
-            )
-        _refuse_write_protected(path, place)
+        is_empty = kind.alike is not None and place.is_dir() and not any(place.iterdir())
+        if os.path.lexists(place) and not is_empty and not owns(place, kind):
+            _check_type(path, place, kind)
+            if not overwrite:
+                raise InputError(
+                    f"{path} exists and was not written by {MAKER} as {kind.name}; "
+                    "name another place, or replace it with --overwrite (in Python: overwrite=True)."
+                )
+            if any(Path(os.path.realpath(source)) in place.parents for source in sources):
+                raise InputError(f"{path} is part of the input that is read; write to another place.")
+            if kind.alike is not None and not _holds(kind.alike, place):
+                raise InputError(
+                    f"{path} is a folder that holds more than {kind.name}, which --overwrite does not remove; "
+                    "name another place."
+                )
+        # A rename would replace a file without write permission all the same.
+        if place.is_file() and not (os.access(place, os.W_OK) and place.stat().st_mode & 0o222):
+            raise InputError(f"{path} is write-protected; name another place, or make it writable.")
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror or error}); choose another place.") from error
 
@@ -182,21 +174,11 @@ def _check_parent(path: Path, place: Path) -> None:
         raise InputError(f"{path} cannot be written: {nearest} {why}; write to another place.")
 
 
-def _is_empty_folder(place: Path, kind: Kind) -> bool:
-    return kind.alike is not None and place.is_dir() and not any(place.iterdir())
-
-
 def _check_type(path: Path, place: Path, kind: Kind) -> None:
-    """Refuse what no option makes replaceable: devices, links in a loop, a folder for a file or the reverse."""
+    """Refuse a place that no option makes replaceable: devices, links in a loop, a folder for a file or the reverse."""
     if kind.alike is None and place.is_dir():
         raise InputError(f"{path} is a folder; name a file.")
     if kind.alike is not None and place.is_file():
         raise InputError(f"{path} exists and is a file, but {kind.name} is a folder; name another place.")
     if not place.is_dir() and not place.is_file():
         raise InputError(f"{path} is neither a file nor a folder; name another place.")
-
-
-def _refuse_write_protected(path: Path, place: Path) -> None:
-    """Refuse a file without write permission, which a rename would replace all the same."""
-    if place.is_file() and not (os.access(place, os.W_OK) and place.stat().st_mode & 0o222):
-        raise InputError(f"{path} is write-protected; name another place, or make it writable.")

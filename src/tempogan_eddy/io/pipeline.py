@@ -1,4 +1,4 @@
-"""Frames from a lazy sequence to a writer: read and compute the next chunk while one is written."""
+"""Bring frames from a lazy sequence to a writer: read and compute the next chunk while one is written."""
 
 from __future__ import annotations
 
@@ -24,25 +24,12 @@ POLL, PATIENCE = 0.1, 2.0
 
 
 def write_frames(da: xr.DataArray, write: Callable[[int, np.ndarray], None], on_frame: Callable[[int], None]) -> None:
-    """Compute the frames of a sequence in order and write each of them, holding two chunks at most.
+    """Compute the frames of a sequence in order and call `write` with the number, from 0, and the frame (y, x) of each.
 
-    A second thread reads and computes a chunk while this one writes the chunk before. SIGINT and SIGTERM end the loop
-    between two frames and wait two seconds at most for the thread, which changes no file. At the end, warn if every
-    pixel was missing: only then do wrong units of a lazy sequence show.
-
-    Parameters
-    ----------
-    da : DataArray (time, y, x)
-        A sequence.
-    write : callable
-        Called with the number of a frame, from 0, and the frame (y, x).
-    on_frame : callable
-        Called with the number of frames written.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        A signal ended the loop. The former handler of the signal runs first and may raise another exception.
+    Read and compute a chunk in a second thread while writing the chunk before; hold two chunks at most. SIGINT and
+    SIGTERM end the loop between two frames with a KeyboardInterrupt, or whatever their former handler raises, and wait
+    two seconds at most for the thread, which changes no file. Call `on_frame` with the number of frames written. At the
+    end, warn if every pixel was missing: only then do wrong units of a lazy sequence show.
     """
     something_seen = False
     with signals_held() as signals, closing(_frames_ahead(FrameReader(da), signals)) as frames:
@@ -57,7 +44,7 @@ def write_frames(da: xr.DataArray, write: Callable[[int, np.ndarray], None], on_
             "Every pixel of %s is missing. Values outside %g-%g K are read as missing: are the input's units right "
             "(degrees Celsius called K, say)?",
             da.attrs.get("sequence", "the sequence"),
-            *next((s.masked.valid_kelvin for s in stacks_of(da) if s.masked.valid_kelvin != EVERYTHING), VALID_KELVIN),
+            *next((s.valid_kelvin for s in stacks_of(da) if s.valid_kelvin != EVERYTHING), VALID_KELVIN),
         )
 
 

@@ -1,11 +1,9 @@
-"""The pixels of a PNG file, exactly: grey levels, the level of white, and what is transparent.
+"""Read the pixels of a PNG file exactly: grey levels, the level of white, and transparent pixels.
 
-Every kind of PNG that holds grey is read: 1, 2, 4, 8 and 16 bits, a grey palette, grey stored as colour. Pillow
-decodes the pixels alone. The file around them is walked here, because Pillow does not check the sums of the pixels
-(a changed bit would go unseen), cuts 16-bit colour to 8 bits, and prints warnings of its own.
+Every kind of PNG that holds grey is read: 1, 2, 4, 8 and 16 bits, a grey palette, grey stored as colour. Pillow only
+decodes the pixels. This module reads the file around them, because Pillow does not check the checksums of the pixels,
+cuts 16-bit colour to 8 bits, and prints warnings.
 """
-
-from __future__ import annotations
 
 import io
 import struct
@@ -22,63 +20,39 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.hdf5_guard import check_claim
 from tempogan_eddy.io.walk import refuse_special
 
-__all__ = ["Header", "Pixels", "read_header", "read_pixels"]
+__all__ = ["Pixels", "read_header", "read_pixels"]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, COLOUR, PALETTE, GREY_ALPHA, COLOUR_ALPHA = 0, 2, 3, 4, 6
 CHANNELS = {GREY: 1, COLOUR: 3, PALETTE: 1, GREY_ALPHA: 2, COLOUR_ALPHA: 4}
 DEPTHS = {GREY: (1, 2, 4, 8, 16), PALETTE: (1, 2, 4, 8)}
-COMPLETE = (b"IHDR", b"PLTE", b"IDAT")
-"""The chunks that Pillow gets to see."""
+DECODED = (b"IHDR", b"PLTE", b"IDAT")  # the chunks that Pillow gets
 
-LARGEST_PACKING = 1032
-"""Deflate makes one byte of at most so many."""
-
-LARGEST_SEEN_PACKING = 200
-"""Clouds are never packed as densely as this: a large frame that is would take memory and show one grey."""
-
+LARGEST_PACKING = 1032  # of deflate
+LARGEST_SEEN_PACKING = 200  # of clouds; a large frame beyond it would take memory and show one grey
 SMALL_FRAME_BYTES = 64 << 20
 LARGEST_TEXT = 1 << 20
 
 OTHERS = {
-    b"\xff\xd8": "a JPEG image, whose values are only near what was measured; export the frame again as PNG or NetCDF",
-    b"GIF8": "a GIF image; export the frame again as PNG",
-    b"BM": "a BMP image; export the frame again as PNG",
-    b"RIFF": "a WebP image; export the frame again as PNG",
-    b"II*\0": "a TIFF image; export the frame again as PNG",
-    b"MM\0*": "a TIFF image; export the frame again as PNG",
-    b"P5": "a PGM image; export the frame again as PNG",
+    b"\xff\xd8": "a JPEG image, whose values are inexact",
+    **{b"GIF8": "a GIF image", b"BM": "a BMP image", b"RIFF": "a WebP image", b"P5": "a PGM image"},
+    **dict.fromkeys((b"II*\0", b"MM\0*"), "a TIFF image"),
 }
 
 
 @dataclass(frozen=True)
-class Header:
-    """What a PNG says of itself before its pixels."""
-
-    rows: int
-    columns: int
-    bits: int
-    kind: int
-    text: str | None
-    """The text under the key that was asked for."""
-
-
-@dataclass(frozen=True)
 class Pixels:
-    """Grey levels (rows, columns) in uint8 or uint16, the level of white, and where nothing is seen."""
+    """Grey levels (rows, columns) in uint8 or uint16, the level of white, and which pixels are transparent."""
 
     levels: np.ndarray
     white: int
     transparent: np.ndarray | None
 
 
-def read_header(path: Path, key: str) -> Header:
-    """Return a PNG's size and kind, and its text under a key.
+def read_header(path: Path, key: str) -> tuple[tuple[int, int], str | None]:
+    """Return a PNG's rows and columns, and its text under a key.
 
-    Raises
-    ------
-    InputError
-        It is not a PNG file, is an animation, or claims more pixels than it can hold.
+    Raise `InputError` for another format, an animation, and more pixels than the file can hold.
     """
     size, text = None, None
     for kind, content in _chunks(path, stop=b"IDAT"):
@@ -88,17 +62,11 @@ def read_header(path: Path, key: str) -> Header:
             text = _text(kind, content, key) or text
     if size is None:
         raise _damaged(path, "it has no header")
-    return Header(*size[:4], text)
+    return size[:2], text
 
 
 def read_pixels(path: Path) -> Pixels:
-    """Return a PNG's grey levels.
-
-    Raises
-    ------
-    InputError
-        It is damaged (any bit that changed is seen) or coloured.
-    """
+    """Return a PNG's grey levels; raise `InputError` if it is coloured or damaged, by as little as one bit."""
     chunks = list(_chunks(path))
     parts = dict(chunks)
     if b"IHDR" not in parts or b"IDAT" not in parts:
@@ -106,9 +74,9 @@ def read_pixels(path: Path) -> Pixels:
     rows, columns, bits, kind, interlace = _size(path, parts[b"IHDR"])
     header = parts[b"IHDR"]
     if (bits, kind) == (16, GREY_ALPHA):
-        # Four bytes a pixel either way: Pillow reads them as red, green, blue and alpha, and cuts none.
+        # Pillow keeps all four bytes of a pixel if it takes them for red, green, blue and alpha.
         header = struct.pack(">IIBBBBB", columns, rows, 8, COLOUR_ALPHA, 0, 0, interlace)
-    kept = [(name, header if name == b"IHDR" else content) for name, content in chunks if name in COMPLETE]
+    kept = [(name, header if name == b"IHDR" else content) for name, content in chunks if name in DECODED]
     file = SIGNATURE + b"".join(_chunk(name, content) for name, content in [*kept, (b"IEND", b"")])
     try:
         values = _decode(file)
@@ -137,26 +105,21 @@ def _from_palette(path: Path, numbers: np.ndarray, parts: dict[bytes, bytes]) ->
     entries = np.frombuffer(palette[: len(palette) // 3 * 3], np.uint8).reshape(-1, 3)
     if numbers.max() >= len(entries):
         raise _damaged(path, "its palette is too short")
-    opacity = np.full(len(entries), 255, np.uint8)
-    alpha = np.frombuffer(parts.get(b"tRNS", b""), np.uint8)[: len(entries)]
-    opacity[: len(alpha)] = alpha
-    transparent = opacity[numbers] == 0 if len(alpha) else None
+    transparent = np.frombuffer(parts.get(b"tRNS", b"").ljust(256, b"\xff"), np.uint8)[numbers] == 0
     return Pixels(_grey(path, entries[numbers], transparent), 255, transparent)
 
 
 def _grey(path: Path, colours: np.ndarray, transparent: np.ndarray | None) -> np.ndarray:
-    """Return the one level that all colours of a pixel have; those of transparent pixels do not matter."""
+    """Return the common level of the colours of each pixel; ignore the colours of transparent pixels."""
     if colours.shape[-1] > 1:
         coloured = (colours != colours[..., :1]).any(axis=-1)
         if (coloured if transparent is None else coloured & ~transparent).any():
-            raise InputError(
-                f"{path} is coloured; a frame is grey, black to white being kelvin: export the data, not their picture."
-            )
+            raise InputError(f"{path} is coloured, but grey stands for kelvin; export the data, not their picture.")
     return colours[..., 0]
 
 
 def _decode(file: bytes, raw_mode: str | None = None) -> np.ndarray:
-    """Return what Pillow makes of the pixels; a raw mode of its own makes it take the other byte of two."""
+    """Return the pixels as Pillow decodes them; a raw mode with 16L selects the low bytes of 16-bit values."""
     with PngImagePlugin.PngImageFile(io.BytesIO(file)) as image:
         if raw_mode:
             name, extents, offset, _ = image.tile[0]
@@ -166,7 +129,7 @@ def _decode(file: bytes, raw_mode: str | None = None) -> np.ndarray:
 
 
 def _chunks(path: Path, stop: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
-    """Yield a PNG's chunks with their sums checked, to its end or before the first one of a kind."""
+    """Yield a PNG's chunks with verified checksums, to its end or before the first one of a kind."""
     refuse_special(path)
     try:
         with path.open("rb") as file:
@@ -178,8 +141,11 @@ def _chunks(path: Path, stop: bytes | None = None) -> Iterator[tuple[bytes, byte
 def _walk(path: Path, file: BinaryIO, size: int, stop: bytes | None) -> Iterator[tuple[bytes, bytes]]:
     start = file.read(len(SIGNATURE))
     if start != SIGNATURE:
-        known = next((what for magic, what in OTHERS.items() if start.startswith(magic)), None)
-        raise InputError(f"{path} is not a PNG image but {known or 'something else; replace or remove it'}.")
+        known = next((kind for magic, kind in OTHERS.items() if start.startswith(magic)), None)
+        remedy = (
+            f"{known}; export the frame again as PNG or NetCDF" if known else "something else; replace or remove it"
+        )
+        raise InputError(f"{path} is not a PNG image but {remedy}.")
     while len(head := file.read(8)) == 8:
         length, kind = struct.unpack(">I4s", head)
         if kind == stop:
@@ -188,9 +154,9 @@ def _walk(path: Path, file: BinaryIO, size: int, stop: bytes | None) -> Iterator
             raise _damaged(path, "it is cut short")
         content = file.read(length)
         if zlib.crc32(kind + content) != int.from_bytes(file.read(4), "big"):
-            raise _damaged(path, f"the sum of its part {kind.decode('ascii', 'replace')} is wrong")
+            raise _damaged(path, f"the checksum of its part {kind.decode('ascii', 'replace')} is wrong")
         if kind == b"acTL":
-            raise InputError(f"{path} is an animation; save each of its frames as a PNG of its own.")
+            raise InputError(f"{path} is an animation; save each of its frames as one PNG.")
         yield kind, content
         if kind == b"IEND":
             return
@@ -198,14 +164,14 @@ def _walk(path: Path, file: BinaryIO, size: int, stop: bytes | None) -> Iterator
 
 
 def _size(path: Path, header: bytes) -> tuple[int, int, int, int, int]:
-    """Return rows, columns, bits, kind and interlacing; refuse what no PNG has and what the file cannot hold."""
+    """Return rows, columns, bits, kind and interlacing; refuse an invalid header and more than the file can hold."""
     if len(header) != 13:
         raise _damaged(path, "its header has another length")
     columns, rows, bits, kind, packing, filters, interlace = struct.unpack(">IIBBBBB", header)
     if not rows or not columns or bits not in DEPTHS.get(kind, (8, 16) if kind in CHANNELS else ()):
         raise _damaged(path, f"its header says {columns}x{rows} pixels of {bits} bits and kind {kind}")
     if packing or filters or interlace > 1:
-        raise _damaged(path, "its header names no method that PNG has")
+        raise _damaged(path, "its header names an unknown method")
     check_claim(path, (rows, columns), 1)
     size, held = rows * ((columns * CHANNELS[kind] * bits + 7) // 8), path.stat().st_size
     if size > held * (LARGEST_SEEN_PACKING if size > SMALL_FRAME_BYTES else LARGEST_PACKING):
@@ -217,13 +183,12 @@ def _size(path: Path, header: bytes) -> tuple[int, int, int, int, int]:
 
 
 def _text(kind: bytes, content: bytes, key: str) -> str | None:
-    """Return a chunk's text if it stands under the key."""
+    """Return a chunk's text if its key is the given one."""
     name, _, rest = content.partition(b"\0")
     if name != key.encode():
         return None
     if kind == b"iTXt":
-        packed, parts = rest[:1] == b"\1", rest[2:].split(b"\0", 2)
-        rest = parts[-1]
+        packed, rest = rest[:1] == b"\1", rest[2:].split(b"\0", 2)[-1]
         if packed:
             try:
                 rest = zlib.decompressobj().decompress(rest, LARGEST_TEXT)

@@ -1,6 +1,4 @@
-"""What our own PNG frames record of themselves, and how grey becomes kelvin."""
-
-from __future__ import annotations
+"""Records in our own PNG frames, and the mapping of grey to kelvin."""
 
 import math
 import re
@@ -18,11 +16,9 @@ from tempogan_eddy.kelvin import VALID_KELVIN
 
 __all__ = ["WRITTEN", "WRITTEN_KELVIN", "Mapping", "Record", "read_record"]
 
+# Kelvin of levels 1 and 65535 in the 16-bit frames we write: steps of 0.005 K, so that whole kelvins are exact.
 WRITTEN_KELVIN = (100.0, 427.67)
-"""Kelvin of levels 1 and 65535 in the 16-bit frames we write: steps of 0.005 K, so that whole kelvins are exact."""
-
-LARGEST_LEVEL = 65535
-LARGEST_KELVIN = 10_000.0
+LARGEST_LEVEL, LARGEST_KELVIN = 65535, 10_000.0
 ROWS_AT_ONCE = 512
 RESERVED = {"time", "y", "x"}
 
@@ -36,9 +32,8 @@ class Mapping:
     missing: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no line through two points (ValueError)."""
-        low, high = self.levels
-        at_low, at_high = self.kelvins
+        """Raise ValueError unless this is a line through two points."""
+        (low, high), (at_low, at_high) = self.levels, self.kelvins
         whole = [low, high] if self.missing is None else [low, high, self.missing]
         if not all(isinstance(level, int) and 0 <= level <= LARGEST_LEVEL for level in whole) or low == high:
             raise ValueError("a mapping needs two levels from 0 to 65535")
@@ -53,7 +48,7 @@ class Mapping:
         if self.missing is not None and self.missing <= pixels.white:
             table[self.missing] = np.nan
         kelvin = np.empty(pixels.levels.shape, np.float32)
-        for row in range(0, len(kelvin), ROWS_AT_ONCE):  # numpy makes 8 bytes of each level that it looks up
+        for row in range(0, len(kelvin), ROWS_AT_ONCE):  # indexing takes 8 bytes a pixel
             rows = slice(row, row + ROWS_AT_ONCE)
             kelvin[rows] = table[pixels.levels[rows]]
         if pixels.transparent is not None:
@@ -64,7 +59,7 @@ class Mapping:
         """Return the grey levels (uint16) of kelvins; NaN becomes the missing level."""
         slope = (self.levels[1] - self.levels[0]) / (self.kelvins[1] - self.kelvins[0])
         level = np.rint(self.levels[0] + (kelvin.astype(np.float64) - self.kelvins[0]) * slope)
-        # 330 K itself reads as missing, so what is valid is never rounded up to it.
+        # 330 K itself reads as missing, so never round a valid value up to it.
         last = np.ceil(self.levels[0] + (VALID_KELVIN[1] - self.kelvins[0]) * slope - 1e-6) - 1
         level = np.where(kelvin < VALID_KELVIN[1], np.minimum(level, last), level)
         return np.where(np.isnan(level), self.missing or 0, level).astype(np.uint16)
@@ -75,7 +70,7 @@ WRITTEN = Mapping((1, 65535), WRITTEN_KELVIN, missing=0)
 
 @dataclass(frozen=True)
 class Record:
-    """What one frame tells: its mapping and time, and the sequence's other coordinates and attributes."""
+    """The record of one frame: its mapping and time, and the sequence's other coordinates and attributes."""
 
     mapping: Mapping | None = None
     time: np.datetime64 | None = None
@@ -84,28 +79,20 @@ class Record:
 
 
 def read_record(path: Path, text: str | None) -> Record:
-    """Return the record in a frame's text.
-
-    Raises
-    ------
-    InputError
-        There is a text, but not as :func:`write_png` writes it.
-    """
+    """Return the record in a frame's text; raise `InputError` if this package did not write it so."""
     if text is None:
         return Record()
     try:
-        told = parse_json(text)
-        mapping, time = told.get("mapping"), told.get("time")
+        stated = parse_json(text)
+        mapping, time = stated.get("mapping"), stated.get("time")
         return Record(
             None if mapping is None else Mapping(**mapping),
             None if time is None else _moment(time),
-            {str(name): _coordinate(name, *entry) for name, entry in told.get("coordinates", {}).items()},
-            dict(told.get("attrs", {})),
+            {str(name): _coordinate(name, *entry) for name, entry in stated.get("coordinates", {}).items()},
+            dict(stated.get("attrs", {})),
         )
     except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
-        raise InputError(
-            f"{path} holds a damaged record of this program ({error}); write the frame again or remove the text."
-        ) from error
+        raise InputError(f"{path} holds a damaged record ({error}); write it again or remove its text.") from error
 
 
 def _moment(text: str) -> np.datetime64:

@@ -1,6 +1,4 @@
-"""When a picture was taken: recorded in it, told by its name, or counted."""
-
-from __future__ import annotations
+"""Times of pictures: recorded in them, stated by their names, or counted."""
 
 import logging
 import re
@@ -18,11 +16,8 @@ __all__ = ["frame_times", "natural_key"]
 log = logging.getLogger(__name__)
 
 EPOCH = np.datetime64("2000-01-01", "ns")
-COUNTED_CADENCE = "1h"
-"""What ``native`` means for frames that tell no time."""
-
-LARGEST_NUMBER = 999_999
-"""A longer number in a name is no count of frames."""
+COUNTED_CADENCE = "1h"  # the meaning of ``native`` for frames without times
+LARGEST_NUMBER = 999_999  # that counts frames in a name
 
 CLOCK = re.compile(r"([01][0-9]|2[0-3])[0-5][05](00)?")
 PIECES = re.compile(r"[0-9]+|[^0-9]+")
@@ -35,44 +30,33 @@ def natural_key(path: Path) -> list[tuple[int, int, str]]:
 
 
 def frame_times(files: list[Path], records: list[Record], cadence: str) -> tuple[np.ndarray, str]:
-    """Return the times of frames (datetime64[ns]) and where they come from.
+    """Return the times of frames (datetime64[ns]) and their source.
 
-    Parameters
-    ----------
-    files : list of Path
-        In natural order.
-    records : list of Record
-        What each frame records of itself.
-    cadence : str
-        Time between frames that bear a number only, counted from 2000-01-01; ``native`` means 1 h.
-
-    Raises
-    ------
-    InputError
-        The names tell the times of some frames only, a day without an hour, a time that can be read in two ways, or
-        neither time nor number.
+    The files are in natural order. `cadence` is the time between frames with a number only, counted from 2000-01-01;
+    ``native`` means 1 h. Raise `InputError` if names state the times of some frames only, a day without an hour, an
+    ambiguous time, or neither time nor number.
     """
     recorded = [record.time for record in records if record.time is not None]
     if len(recorded) == len(files):
         return np.array(recorded, dtype="datetime64[ns]"), "recorded"
     try:
         stamps = [time_in_name(file.stem) for file in files]
-        told = [stamp for stamp in stamps if stamp is not None]
-        if len(told) == len(files):
+        stated = [stamp for stamp in stamps if stamp is not None]
+        if len(stated) == len(files):
             if zone := zone_in_name(files[0].stem):
-                log.warning("The names in %s tell their times in %s; they are converted to UTC.", files[0].parent, zone)
-            return np.array(told, dtype="datetime64[ns]"), "file name"
+                log.warning("The names in %s state times in %s; they are converted to UTC.", files[0].parent, zone)
+            return np.array(stated, dtype="datetime64[ns]"), "file name"
         timeless = next(file for file, stamp in zip(files, stamps, strict=True) if stamp is None)
         only_a_date = time_in_name(timeless.stem, date_is_enough=True) is not None
     except InputError as error:
         raise InputError(f"In {files[0].parent}, {error}") from error
-    if told or only_a_date:
-        raise InputError(f"{timeless} does not tell its hour; name all frames by YYYYMMDDHH[MM], or all frame_001.png.")
+    if stated or only_a_date:
+        raise InputError(f"{timeless} states no hour; name all frames by YYYYMMDDHH[MM], or all frame_001.png.")
     return _counted(files, cadence), "frame number"
 
 
 def _counted(files: list[Path], cadence: str) -> np.ndarray:
-    """Return times counted by the one number in which the names differ, or the last number of a single name."""
+    """Return times counted by the only number in which the names differ, or the last number of a single name."""
     step = parse_duration(COUNTED_CADENCE if cadence == NATIVE else cadence)
     keys = [natural_key(file) for file in files]
     texts = {tuple(text for _, _, text in key) for key in keys}
@@ -83,7 +67,7 @@ def _counted(files: list[Path], cadence: str) -> np.ndarray:
         return np.array([EPOCH + step * (last if last <= LARGEST_NUMBER else 0)])
     if len(texts) > 1 or len(counts) != 1 or len(counts[0]) < len(files) or max(counts[0]) > LARGEST_NUMBER:
         raise InputError(
-            f"The names in {files[0].parent} tell neither time nor number of every frame; "
+            f"The names in {files[0].parent} state neither time nor number of every frame; "
             "name them frame_001.png, frame_002.png or by YYYYMMDDHH."
         )
     if _like_clocks([PIECES.findall(file.stem) for file in files]):
@@ -95,6 +79,6 @@ def _counted(files: list[Path], cadence: str) -> np.ndarray:
 
 
 def _like_clocks(names: list[list[str]]) -> bool:
-    """Return whether the number that varies is HHMM or HHMMSS, in steps of clocks and not of counts."""
+    """Return whether the number that varies is HHMM or HHMMSS, at multiples of 5 minutes."""
     varying = next(set(pieces) for pieces in zip(*names, strict=True) if len(set(pieces)) > 1)
     return max(map(int, varying)) >= 100 and all(CLOCK.fullmatch(piece) for piece in varying)

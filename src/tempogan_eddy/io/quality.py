@@ -1,14 +1,14 @@
-"""Which pixels are missing: the stated rule.
+"""Mask pixels that hold no brightness temperature, and find frames whose values are not kelvin.
 
-(a) In every format, a value below 160 K, from 330 K on, or not finite, is missing. (b) In Digital Typhoon frames that
-hold such impossible values (a fill of -19.1 K, printed text near 335 K), a piece of picture that they cut off
-may be no picture: GMS frames carry a grey calibration bar, in steps of plausible kelvins, between two bands
-of fill. A bar is flat: 98.4 to 98.6 % of the horizontal neighbours in each bar of storm 198702 are exactly
-equal, against 22 to 43 % in the picture, 85 % in its flattest 16x16 pixels (warm sea, 0.5 K a step of an
-8-bit sensor) and 75 % in its flattest 32x32. Pixels beside the fill are as good as any other: nothing was
-interpolated across the edge.
+(a) In every format, a value below 160 K, from 330 K on, or not finite, is missing. (b) In Digital Typhoon frames with
+such impossible values (a fill of -19.1 K, printed text near 335 K), a region that they cut off may be no picture: GMS
+frames carry a grey calibration bar, in steps of plausible kelvins, between two bands of fill. A bar is flat: 98.4 to
+98.6 % of the horizontal neighbours in each bar of storm 198702 are exactly equal, against 22 to 43 % in the picture,
+85 % in its flattest 16x16 pixels (warm sea, 0.5 K a step of an 8-bit sensor) and 75 % in its flattest 32x32. Pixels
+beside the fill are valid: nothing was interpolated across the edge.
 """
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -20,61 +20,42 @@ from tempogan_eddy.kelvin import VALID_KELVIN
 __all__ = [
     "EVERYTHING",
     "FLAT_SHARE",
-    "SMALLEST_ISLAND",
+    "looks_white_cold",
+    "mask_blank",
     "mask_calibration_bars",
     "mask_impossible",
     "refuse_celsius",
 ]
 
-EVERYTHING = (float("-inf"), float("inf"))
-"""Kelvins that leave every value as it came."""
+log = logging.getLogger(__name__)
 
-CELSIUS = (-115.0, 60.0)
-"""What brightness temperatures are in degrees Celsius."""
+EVERYTHING = (float("-inf"), float("inf"))  # valid kelvins that mask nothing
+CELSIUS = (-115.0, 60.0)  # range of brightness temperatures in degrees Celsius
 
-FLAT_SHARE = 0.92
-"""A region in which more of the horizontal neighbours are exactly equal is a calibration bar."""
+FLAT_SHARE = 0.92  # of equal horizontal neighbours, above which a region is a calibration bar
+SMALLEST_ISLAND = 256  # pixels; a smaller region is too small to tell a bar from a cloud
 
-SMALLEST_ISLAND = 256
-"""A cut-off region of fewer pixels is too small to tell a bar from a cloud."""
+SMALLEST_BLANK = 256  # pixels; a smaller frame is too small to tell a blank from a cloud
+BLANK_SHARE = 0.5  # of the pixels with one value, above which it is fill; at most 11 % in 295 real frames
+BLANK_STEP, SUSPICIOUS_SHARE = 31, 0.4  # look at every 31st pixel first
+
+SMALLEST_SIDE = 32  # pixels, of a frame that can be judged
+COLD_MEAN = 237.0  # kelvin; wide frames are warmer on average, at least 255 K in 200717
+LEAST_SKEWNESS, LEAST_ROUGHNESS = 0.3, 1.1
 
 
 def mask_impossible(frames: np.ndarray, valid_kelvin: tuple[float, float] = VALID_KELVIN) -> np.ndarray:
-    """Set every value that no brightness temperature can have to NaN.
-
-    Parameters
-    ----------
-    frames : array of any shape
-        Brightness temperature in kelvin.
-    valid_kelvin : tuple of float
-        Lowest kelvin that is kept, and the kelvin below which all are.
-
-    Returns
-    -------
-    array of float32, same shape
-        A copy, with NaN where the value is outside the range or not finite.
-    """
+    """Return a float32 copy of kelvins, NaN where they are not finite, below the first limit or from the second on."""
     frames = np.asarray(frames, dtype=np.float32)
     low, high = np.float32(valid_kelvin[0]), np.float32(valid_kelvin[1])
     return np.where((frames >= low) & (frames < high), frames, np.float32(np.nan))
 
 
 def mask_calibration_bars(frame: np.ndarray, valid_kelvin: tuple[float, float] = VALID_KELVIN) -> np.ndarray:
-    """Set what is impossible, and what impossible values cut off and is no picture, to NaN.
+    """Mask impossible values, and regions that they cut off and that are no picture, in a Digital Typhoon frame (y, x).
 
-    Parameters
-    ----------
-    frame : array (y, x)
-        Brightness temperature in kelvin as a Digital Typhoon file holds it. NaN alone cuts nothing off: where
-        a file marks its missing pixels, its others are taken at their word.
-    valid_kelvin : tuple of float
-        Lowest and highest kelvin that are kept.
-
-    Returns
-    -------
-    array of float32 (y, x)
-        With NaN also in every region of valid pixels that is flat (more than ``FLAT_SHARE`` of its horizontal
-        neighbours are equal) or, the largest region apart, smaller than ``SMALLEST_ISLAND``.
+    Such a region is flat (more than ``FLAT_SHARE`` of its horizontal neighbours are equal) or, the largest region
+    apart, smaller than ``SMALLEST_ISLAND``. NaN alone cuts nothing off.
     """
     kelvin = mask_impossible(frame, valid_kelvin)
     valid = np.isfinite(kelvin)
@@ -91,20 +72,33 @@ def mask_calibration_bars(frame: np.ndarray, valid_kelvin: tuple[float, float] =
     return kelvin
 
 
+def mask_blank(kelvin: np.ndarray, path: Path, warned: set[Path]) -> np.ndarray:
+    """Return a frame (y, x) of kelvins with NaN where it is blank, with one warning a file, kept in `warned`.
+
+    A frame of one or two values is missing as a whole. The lowest value is a fill, and missing, if more than half of
+    the pixels have it; the highest may be warm sea in a picture whose greys end there.
+    """
+    few = kelvin.ravel()[::BLANK_STEP]
+    few = few[np.isfinite(few)]
+    values, counts = np.unique(few, return_counts=True)
+    if kelvin.size < SMALLEST_BLANK or (len(values) > 2 and counts.max() <= SUSPICIOUS_SHARE * len(few)):
+        return kelvin
+    values, counts = np.unique(kelvin[np.isfinite(kelvin)], return_counts=True)
+    if not len(values) or (len(values) > 2 and counts[0] <= BLANK_SHARE * kelvin.size):
+        return kelvin
+    blank = len(values) <= 2
+    if path not in warned:
+        warned.add(path)
+        shown = " and ".join(f"{value:.1f} K" for value in values[:2])
+        what = f"is blank ({shown} alone)" if blank else f"is {values[0]:.1f} K in {counts[0] / kelvin.size:.0%}"
+        log.warning("%s %s, which is no picture; it is missing.", path, what)
+    return np.where(np.isfinite(kelvin) if blank else kelvin == values[0], np.float32(np.nan), kelvin)
+
+
 def refuse_celsius(frame: np.ndarray, path: Path | str) -> None:
-    """Refuse values that can only be degrees Celsius where they are called kelvin: all would be missing.
+    """Raise `InputError` if the kelvins of a frame differ and all are in the range of degrees Celsius.
 
-    Parameters
-    ----------
-    frame : array
-        One frame as it came, nothing masked.
-    path : Path
-        Where it was read, for the message.
-
-    Raises
-    ------
-    InputError
-        Not all values are equal, and every one lies where brightness temperatures lie in degrees Celsius.
+    Call it before masking, which would mask all of them.
     """
     seen = frame[np.isfinite(frame)]
     if seen.size and CELSIUS[0] <= seen.min() < seen.max() <= CELSIUS[1]:
@@ -112,3 +106,32 @@ def refuse_celsius(frame: np.ndarray, path: Path | str) -> None:
             f"{path}: the first frame goes from {seen.min():.1f} to {seen.max():.1f} K, which no cloud or ground has; "
             "if these are degrees Celsius, set the attribute units to degrees_Celsius."
         )
+
+
+def looks_white_cold(kelvin: np.ndarray) -> bool:
+    """Return whether a frame looks like infrared with its kelvins upside down.
+
+    In wide infrared frames most pixels are warm, cold cloud tops are a tail, and the warmest quarter (sea, ground) is
+    smoother than the coldest. Upside down, the mean is below 237 K, the skewness above 0.3, and the warmest quarter
+    more than 1.1 times as rough as the coldest. Of 224 real frames (two typhoons, merged infrared over four regions),
+    at full and at a quarter of the resolution, none looks so, and all do upside down. Of 448 pieces of 128x128 pixels,
+    1.6 % look so, all within cold cloud, and 79 % upside down. The lowest and the highest value are ignored: they may
+    be an edge or a fill.
+    """
+    if min(kelvin.shape) < SMALLEST_SIDE or not np.isfinite(kelvin).any():
+        return False
+    inside = np.where((kelvin > np.nanmin(kelvin)) & (kelvin < np.nanmax(kelvin)), kelvin, np.nan)
+    rough = (np.abs(np.diff(inside, axis=0))[:, :-1] + np.abs(np.diff(inside, axis=1))[:-1]).astype(np.float64)
+    near = inside[:-1, :-1]
+    known = np.isfinite(rough)
+    if known.sum() < SMALLEST_SIDE**2:
+        return False
+    values, rough = near[known].astype(np.float64), rough[known]
+    mean, spread = values.mean(), values.std()
+    if mean >= COLD_MEAN or spread == 0:
+        return False
+    cold, warm = np.quantile(values, [0.25, 0.75])
+    skewness = (((values - mean) / spread) ** 3).mean()
+    return bool(
+        skewness > LEAST_SKEWNESS and rough[values >= warm].mean() > LEAST_ROUGHNESS * rough[values <= cold].mean()
+    )

@@ -1,6 +1,4 @@
-"""Attributes of a finer or coarser grid made true again: its resolution, its size, the identity of the product."""
-
-from __future__ import annotations
+"""Update attributes for a finer or coarser grid: its resolution, its size, the identity of the product."""
 
 import logging
 import re
@@ -55,19 +53,12 @@ BARE = re.compile(rf"\s*(?:{NUMBER})(?:[\s,;x\u00d7]+(?:{NUMBER}))*\s*", re.IGNO
 
 
 def rescaled(attrs: Mapping[Any, Any], factor: float) -> dict[str, Any]:
-    """Return attributes as they are true of a grid ``factor`` times finer (below 1: coarser).
+    """Return the attributes of a sequence, spatial coordinate or grid mapping for a grid ``factor`` times finer.
 
-    Resolutions (numbers, or text with a number and a unit, such as ``2km at nadir``) and counts of
-    pixels change. What cannot be changed with certainty, and what places the old cells (GDAL's ``GeoTransform``), is
-    removed. What identifies the original product (`id`,
-    `date_created`, ...) becomes ``source_id``, ... . One log line names what was removed or renamed.
-
-    Parameters
-    ----------
-    attrs : mapping
-        Of a sequence, of a spatial coordinate or of a grid mapping.
-    factor : float
-        4 after a refinement, 1/4 after a coarsening.
+    A factor below 1 is coarser. Change resolutions (numbers, or text with a number and a unit, such as ``2km at
+    nadir``) and counts of pixels. Remove ambiguous ones and places of the old cells (GDAL's ``GeoTransform``). Rename
+    identifiers of the original product (`id`, `date_created`, ...) to ``source_id``, ... . The log names the removed
+    and the renamed ones.
     """
     changed: dict[str, Any] = {}
     removed, renamed = [], []
@@ -75,22 +66,20 @@ def rescaled(attrs: Mapping[Any, Any], factor: float) -> dict[str, Any]:
         prefix, name = re.fullmatch(r"((?:file:|variable:)?)(.*)", str(key), re.DOTALL).groups()  # type: ignore[union-attr]
         if IDENTITY.fullmatch(name):
             changed.setdefault(prefix + SOURCE + name, value)
-            renamed.append(name)
-            continue
-        new = _value(name, value, factor)
-        if new is None:
+            renamed.append(SOURCE + name)
+        elif (new := _value(name, value, factor)) is None:
             removed.append(name)
         else:
             changed[str(key)] = new
     if removed:
         log.info("Not true of the new grid, left out: %s", ", ".join(removed))
     if renamed:
-        log.info("What identifies the original product is kept as %s", ", ".join(SOURCE + name for name in renamed))
+        log.info("What identifies the original product is kept as %s", ", ".join(renamed))
     return changed
 
 
 def _value(name: str, value: Any, factor: float) -> Any:
-    """Return the new value of an attribute, None where it cannot be known."""
+    """Return the new value of an attribute, None if it is unknown."""
     if NOT_OF_THE_GRID.fullmatch(name):
         return value
     if OF_OLD_CELLS.fullmatch(name) or (name == "area" and "Area ID" in str(value)):  # satpy's description
@@ -104,22 +93,17 @@ def _value(name: str, value: Any, factor: float) -> Any:
 
 
 def _resolution(value: Any, factor: float) -> Any:
-    """Return a resolution of the old grid as that of the new one, None where its numbers cannot be told apart."""
+    """Return the resolution of the new grid from that of the old one, None if its numbers are ambiguous."""
     if isinstance(value, str):
         if BARE.fullmatch(value):
             return re.sub(NUMBER, lambda found: _text(found[0], factor), value)
-        told = LENGTH.sub(lambda found: "\0" + _text(found[1], factor) + "\0", value)
-        rest = re.sub("\0[^\0]*\0", "", told)
-        return told.replace("\0", "") if "\0" in told and not re.search(r"\d", rest) else None
+        new = LENGTH.sub(lambda found: "\0" + _text(found[1], factor) + "\0", value)
+        rest = re.sub("\0[^\0]*\0", "", new)
+        return new.replace("\0", "") if "\0" in new and not re.search(r"\d", rest) else None
     numbers = np.asarray(value)
     if numbers.dtype.kind not in "iuf":
         return None
-    return _tidy(numbers.astype(np.float64) / factor)
-
-
-def _tidy(numbers: np.ndarray) -> Any:
-    """Return numbers without the rounding of float32."""
-    digits = [float(f"{number:.7g}") for number in np.ravel(numbers)]
+    digits = [float(f"{number:.7g}") for number in np.ravel(numbers.astype(np.float64) / factor)]
     return digits if numbers.ndim else digits[0]
 
 

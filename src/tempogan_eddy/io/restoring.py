@@ -1,9 +1,8 @@
-"""A sequence on another grid in the form of the array that it was made from."""
-
-from __future__ import annotations
+"""Give a sequence on another grid the form of its source."""
 
 import logging
 from collections.abc import Hashable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -16,12 +15,11 @@ __all__ = ["OF_NUMBERS", "is_object", "restored"]
 
 log = logging.getLogger(__name__)
 
-OF_NUMBERS = {"_FillValue", "missing_value", "actual_range"}
-"""Attributes that speak of the numbers that came in."""
+OF_NUMBERS = {"_FillValue", "missing_value", "actual_range"}  # attributes of the numbers of the source
 
 
 def is_object(coord: xr.DataArray) -> bool:
-    """Return whether a coordinate holds what numpy has no type for: text of xarray, a projection, dates with a zone."""
+    """Return whether a coordinate holds objects without a numpy type: text, a projection, dates with a zone."""
     return not isinstance(coord.dtype, np.dtype) or coord.dtype.kind in "OT"
 
 
@@ -34,24 +32,11 @@ def restored(
     names: Mapping[Hashable, Hashable],
     timed_by: Hashable | None,
 ) -> xr.DataArray:
-    """Give a sequence on another grid the form of the original.
+    """Return a sequence on another grid in the form of the original.
 
-    Parameters
-    ----------
-    changed : DataArray (time, y, x)
-        The sequence on the new grid.
-    pixel : float
-        Side of its pixels in pixels of the original.
-    sequence : DataArray (time, y, x)
-        What was made from the original, whose attributes `changed` had before it was changed.
-    original : DataArray
-        The array, with its frames in the order of time.
-    layout : Layout
-        Its dimensions.
-    names : mapping
-        What it calls the coordinates of the sequence.
-    timed_by : hashable or None
-        Which of its coordinates says when the frames were seen.
+    `changed` is on the new grid, with pixels of the side `pixel` in pixels of the original, and `sequence` on the old
+    one. The original has its frames in the order of time, `names` are its names of the sequence's coordinates, and
+    `timed_by` is its coordinate of the frames' times.
     """
     outer: dict[Hashable, Hashable] = {inner: dim for dim, inner in layout.names.items()}
     whole = changed if layout.time is not None else changed.isel(time=0, drop=True)
@@ -62,7 +47,6 @@ def restored(
         for name, coord in whole.coords.items()
         if name != "time" and set(coord.dims) <= set(outer)
     }
-    # What does not lie in the frame is as true as before.
     for name, coord in original.coords.items():
         if set(coord.dims) & {layout.y, layout.x}:
             if name not in coords:
@@ -71,20 +55,20 @@ def restored(
         squeezed = set(coord.dims) & set(layout.extras)
         if name in (timed_by, layout.time) or name not in coords or squeezed or is_object(coord):
             coords[name] = coord.variable
-    attrs = _outer_attributes(changed, pixel, sequence, original)
+    attrs = _outer_attributes(changed, pixel, sequence.attrs, original)
     return xr.DataArray(variable, coords=coords, name=original.name, attrs=attrs)
 
 
 def _outer_attributes(
-    changed: xr.DataArray, pixel: float, sequence: xr.DataArray, original: xr.DataArray
+    changed: xr.DataArray, pixel: float, before: Mapping[Any, Any], original: xr.DataArray
 ) -> dict[Any, Any]:
-    """Return the original's attributes as far as they still hold, and what was added."""
-    before, after = sequence.attrs, changed.attrs
+    """Return the original's attributes that are still true, and the new ones."""
+    after = changed.attrs
     attrs: dict[Any, Any] = {}
     for key, value in original.attrs.items():
         if key not in before:
             kept = None if key in OF_NUMBERS else _on_the_new_grid(str(key), value, pixel, changed.shape[-2:])
-            if kept is not None:  # an object: only its name can tell whether it still holds
+            if kept is not None:  # an object: only its name shows whether it is still true
                 attrs |= dict.fromkeys(rescaled({key: ""}, 1 / pixel), kept)
         elif key in after:
             attrs[key] = value if np.array_equal(after[key], before[key]) else after[key]
@@ -93,24 +77,15 @@ def _outer_attributes(
 
 
 def _on_the_new_grid(key: str, value: Any, pixel: float, shape: tuple[int, ...]) -> Any:
-    """Return an attribute that is an object as it is on the new grid, or None if it cannot be had."""
+    """Return an attribute that is an object, an area of pyresample on the new grid; None if that is not possible."""
     parts = value if isinstance(value, list | tuple) else [value]
-    if any(isinstance(part, xr.DataArray | xr.Dataset) for part in parts):
-        log.warning("The attribute %s belongs to the grid before and is left out", key)
-        return None
-    if not hasattr(value, "area_extent") and not hasattr(value, "lons"):
+    gridded = any(isinstance(part, xr.DataArray | xr.Dataset) for part in parts)
+    if not gridded and not hasattr(value, "area_extent") and not hasattr(value, "lons"):
         return value
-    changed = _regridded(value, pixel, shape)
-    if changed is None:
-        log.warning("The attribute %s describes the grid before and is left out", key)
-    return changed
-
-
-def _regridded(area: Any, pixel: float, shape: tuple[int, ...]) -> Any:
-    """Return an area of pyresample in pixels of another size, or None if it cannot be one."""
     rows, columns = (round(side * pixel) for side in shape)
-    try:
-        changed = area[:rows, :columns].aggregate(y=pixel, x=pixel)
-        return changed if tuple(changed.shape) == shape else None
-    except Exception:  # an area of a kind that cannot, which may fail in any way
-        return None
+    with suppress(Exception):  # any, unless it is an area that can be aggregated
+        changed = value[:rows, :columns].aggregate(y=pixel, x=pixel)
+        if tuple(changed.shape) == shape:
+            return changed
+    log.warning("The attribute %s describes the grid before and is left out", key)
+    return None

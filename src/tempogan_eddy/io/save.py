@@ -1,4 +1,4 @@
-"""Writing sequences: one frame at a time, aside, then renamed."""
+"""Write sequences: one frame at a time, aside, then renamed."""
 
 import os
 from collections.abc import Callable
@@ -36,21 +36,21 @@ def save_sequence(
 ) -> None:
     """Write a sequence, computing and holding one of its chunks along time, one frame as a rule, at a time.
 
-    The output is written beside its place under a hidden name and renamed when whole: a failure or Ctrl-C
-    leaves nothing, and an older output stays until then. Missing parent folders are made. Where two frames have
-    the same time, NetCDF and Zarr count the frames along ``frame``, since CF has times increase along ``time``.
+    Write beside the place under a hidden name and rename when whole: a failure or Ctrl-C leaves nothing, and an
+    older output stays until then. Make missing parent folders. If two frames have the same time, NetCDF and Zarr
+    count the frames along ``frame``, since CF has times increase along ``time``.
 
     Parameters
     ----------
     da : DataArray (time, y, x) or (member, time, y, x)
-        A sequence or an ensemble; other arrays are taken as `reconstruct` takes them, if they say when they were seen.
+        A sequence or an ensemble; other arrays that `reconstruct` takes, if they have times.
     path : str or Path
         ``*.nc`` (CF NetCDF), ``*.zarr`` (Zarr v3), a folder of 16-bit PNG frames, or the folder of a Digital
         Typhoon basin, to which the sequence is added under its ``attrs["sequence"]``.
     format : {"netcdf", "zarr", "png", "digital-typhoon"}, optional
         The suffix's, else, for an output without suffix, that of the folder that the sequence is read from.
     history : str, optional
-        What made this sequence; appended with the date to the file's history.
+        The origin of this sequence; appended with the date to the file's history.
     precision : {"rounded", "packed", "exact"}, default "rounded"
         ``rounded``: to multiples of 2**-10 K, an error of at most 0.0005 K, so that values compress.
         ``packed``: 16 bits in steps of 0.01 K, an error of at most 0.005 K.
@@ -58,16 +58,15 @@ def save_sequence(
         holds to the same error. The choice is for NetCDF and Zarr: PNG frames always have steps of 0.005 K, and
         Digital Typhoon frames every bit.
     overwrite : bool, default False
-        Replace what this package did not write too: any file, and a folder of the same format. The input is
-        never replaced.
+        Replace outputs of other programs too: any file, and a folder of the same format, but never the input.
     on_frame : callable, optional
         Called with the number of frames written so far, for a progress bar.
 
     Raises
     ------
     InputError
-        If the format is not known, the sequence still reads what would be replaced, something else than such
-        an output is in the way, the format cannot hold these values, or the place cannot be written.
+        The format is unknown or cannot hold these values, the output would replace the input or another program's
+        file, or the place cannot be written.
     """
     path = Path(path)
     da = _sequence(da)
@@ -84,7 +83,7 @@ def save_sequence(
 
 
 def _sequence(held: Any) -> xr.DataArray:
-    """Return what people hold, as `adapt` takes it, as a sequence with times."""
+    """Return any array that `adapt` takes as a sequence with times."""
     if isinstance(held, xr.DataArray) and has_dims(held):
         return held
     adapted = adapt(held, ensembles=True)
@@ -94,19 +93,11 @@ def _sequence(held: Any) -> xr.DataArray:
 
 
 def check_output(
-    da: xr.DataArray,
-    path: Path,
-    format: str | None = None,
-    *,
-    precision: str = "rounded",
-    overwrite: bool = False,
+    da: xr.DataArray, path: Path, format: str | None = None, *, precision: str = "rounded", overwrite: bool = False
 ) -> str:
     """Return the format in which a sequence, or one made from it, would be written to a place.
 
-    Raises
-    ------
-    InputError
-        As `save_sequence`: before a long computation rather than after.
+    Raise InputError as `save_sequence` does, but before a long computation.
     """
     inputs = {Path(os.path.realpath(path)) for path in source_paths(da)}
     known = _format(path, format, inputs)
@@ -118,7 +109,7 @@ def check_output(
             "at a time (da.isel(member=0))."
         )
     if inputs & set(Path(os.path.realpath(path)).parents):
-        raise InputError(f"{path} lies in what the input is read from; write to another place.")
+        raise InputError(f"{path} lies in a folder that the input is read from; write to another place.")
     if known.check_place is not None:
         known.check_place(da, path, overwrite, inputs)
     else:

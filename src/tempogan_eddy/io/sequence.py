@@ -9,7 +9,7 @@ and attributes are the file's own.
 import functools
 import logging
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from datetime import datetime
 
 import dask.array
@@ -75,9 +75,10 @@ def as_sequence(
     """
     label = label_of(da, sequence)
     if not has_dims(da):
+        other = next((dim for dim in da.dims if dim not in DIMS), "band")
         raise InputError(
             f"{label} has the dimensions {tuple(da.dims)}; a sequence has exactly {DIMS}: rename them "
-            f"(da.rename({_first_other(da.dims)}=...)) or choose one of the others (da.isel)."
+            f"(da.rename({other}=...)) or choose one of the others (da.isel)."
         )
     if da.dtype.kind not in "iuf":
         raise InputError(f"{label} holds {da.dtype} values; a sequence holds numbers, in kelvin.")
@@ -85,9 +86,9 @@ def as_sequence(
         raise InputError(f"{label} is empty: its shape is {dict(da.sizes)}.")
     conversion = kelvin_conversion(da.attrs.get("units", ""))
     if conversion is None:
-        told = f"the units {da.attrs['units']!r}" if "units" in da.attrs else "no units"
+        stated = f"the units {da.attrs['units']!r}" if "units" in da.attrs else "no units"
         raise InputError(
-            f"{label} has {told}; its attribute units must say K or degrees_Celsius "
+            f"{label} has {stated}; its attribute units must say K or degrees_Celsius "
             "(xarray: attrs['units']; a NetCDF file: ncatted -a units,VARIABLE,o,c,K FILE)."
         )
     if "time" not in da.coords or da["time"].dims != ("time",):
@@ -100,27 +101,15 @@ def as_sequence(
 
 
 def in_kelvin(da: xr.DataArray, label: str, conversion: Conversion, valid_kelvin: tuple[float, float]) -> xr.DataArray:
-    """Return a DataArray, whose dimensions and times are those of a sequence, as a sequence.
+    """Return a DataArray with the dimensions and the times, in order, of a sequence as a sequence in kelvin.
 
-    Parameters
-    ----------
-    da : DataArray (time, y, x) or (member, time, y, x)
-        Numbers, in the order of time.
-    label : str
-        The storm's name, used where ``attrs`` holds none.
-    conversion : Conversion
-        From its units to kelvin.
-    valid_kelvin : tuple of float
-        Values outside these kelvins become NaN.
+    `label` is the storm's name if ``attrs`` holds none.
     """
     # Frames that are computed together stay together: one alone would have its whole chunk computed for it.
     data = da.chunk({"y": -1, "x": -1} if da.chunks else {"time": 1, "y": -1, "x": -1}).data
     clean = functools.partial(_to_kelvin, conversion=conversion, valid_kelvin=valid_kelvin)
     data = dask.array.map_blocks(clean, data, dtype=np.float32, meta=np.empty((0,) * da.ndim, np.float32))
-    attrs = {str(key): plain(value) for key, value in da.attrs.items()} | {
-        "units": "K",
-        "standard_name": NAME,
-    }
+    attrs = {str(key): plain(value) for key, value in da.attrs.items()} | {"units": "K", "standard_name": NAME}
     attrs["sequence"] = str(attrs.get("sequence", label))
     return da.copy(data=data).rename(NAME).assign_attrs(attrs)
 
@@ -131,14 +120,10 @@ def has_dims(da: xr.DataArray) -> bool:
 
 
 def label_of(da: xr.DataArray, sequence: str | None = None) -> str:
-    """Return what messages call a DataArray: its storm, else its own name."""
+    """Return the name of a DataArray for messages: its storm, else its own name."""
     stated = da.attrs.get("sequence")
     named = stated if isinstance(stated, str | bytes | int | np.generic) else None
     return text_of(sequence or named or da.name or "the sequence")
-
-
-def _first_other(dims: Iterable[Hashable]) -> str:
-    return next((str(dim) for dim in dims if dim not in DIMS), "band")
 
 
 def _to_kelvin(block: np.ndarray, conversion: Conversion, valid_kelvin: tuple[float, float]) -> np.ndarray:
@@ -150,10 +135,7 @@ def _to_kelvin(block: np.ndarray, conversion: Conversion, valid_kelvin: tuple[fl
 def as_dates(coordinate: xr.DataArray, label: str) -> np.ndarray:
     """Return the dates of a coordinate as datetime64[ns], those with a time zone in UTC.
 
-    Raises
-    ------
-    InputError
-        It holds something else, a calendar that is not the real one, or a date missing.
+    Raise InputError if it holds something else, another calendar than the real one, or lacks a date.
     """
     if isinstance(coordinate.dtype, pd.DatetimeTZDtype):
         values = pd.DatetimeIndex(coordinate.data).tz_convert(None).to_numpy()

@@ -27,20 +27,10 @@ STATED = re.compile(r"(\d+(?:\.\d+)?)\s*(km|m|deg\w*)\b", re.IGNORECASE)
 
 
 def grid_spacing(sequence: xr.DataArray) -> float | None:
-    """Return the distance of neighbouring pixels in km, of y and x the geometric mean.
+    """Return the distance of neighbouring pixels in km, of y and x the geometric mean; None if nothing states it.
 
     From latitude and longitude, else from x and y in metres, kilometres, degrees or radians of a geostationary
     scan (then below the satellite), else from the attribute ``spatial_resolution``.
-
-    Parameters
-    ----------
-    sequence : DataArray (..., y, x)
-        Its coordinates are read, not its values.
-
-    Returns
-    -------
-    float or None
-        None where nothing tells.
     """
     return _from_earth(sequence) or _from_projection(sequence) or _from_attributes(sequence)
 
@@ -55,9 +45,8 @@ def _from_earth(sequence: xr.DataArray) -> float | None:
         lat, lon = np.broadcast_arrays(lat[:, None], lon[None, :]) if latitude.dims != longitude.dims else (lat, lon)
     if lat.ndim != 2 or lat.shape != lon.shape:
         return None
-    middle = tuple(
-        slice(max(0, size // 2 - 64), size // 2 + 64) for size in lat.shape
-    )  # a full disk's limb is stretched
+    # A full disk's limb is stretched.
+    middle = tuple(slice(max(0, size // 2 - 64), size // 2 + 64) for size in lat.shape)
     lat, lon = lat[middle], lon[middle]
     return _mean([_step(lat, lon, axis) for axis in (0, 1)])
 
@@ -66,11 +55,8 @@ def _step(lat: np.ndarray, lon: np.ndarray, axis: int) -> float:
     """Return the median distance in km of neighbours along an axis."""
     if lat.shape[axis] < 2:
         return float("nan")
-    ahead, behind = ([slice(None)] * 2 for _ in range(2))
-    ahead[axis], behind[axis] = slice(1, None), slice(None, -1)
-    one, two = tuple(ahead), tuple(behind)
-    north = lat[one] - lat[two]
-    east = turn_difference(lon[one], lon[two]) * np.cos(np.deg2rad(lat[two]))
+    north = np.diff(lat, axis=axis)
+    east = turn_difference(np.diff(lon, axis=axis), 0) * np.cos(np.deg2rad(np.delete(lat, -1, axis)))
     distance = np.hypot(north, east)
     known = distance[np.isfinite(distance) & (distance > 0)]
     return KM_PER_DEGREE * float(np.median(known)) if known.size else float("nan")

@@ -10,7 +10,7 @@ name                                   time
 ``.AYYYYDDD.HHMM.``                    a day of the year behind one of the letters s, S, A, V, T, d, D, j, J
 ``goes13.YYYY.DDD.HHMMSS.``            GOES of NOAA CLASS
 ``_dYYYYMMDD_tHHMMSSt_``               VIIRS
-``_C_EUMT_*_*_*_start_end_``           Meteosat FCI: the first of two; what stands before is the creation
+``_C_EUMT_*_*_*_start_end_``           Meteosat FCI: the first of two; the one before is the creation
 ``DDMMMYYYY_HHMM``                     INSAT, ``25DEC2019_0900``
 ``YYYYMMDDHH[MM[SS[mmm]]]``            merged IR, HRIT, SEVIRI, FengYun, GK2A, Digital Typhoon
 ``YYYYMMDD[T_. -]HH[MM[SS]]``          Himawari, satpy, ARM, ISO basic; also ``HH:MM:SS``, ``HH_MM``, ``09h30``
@@ -90,19 +90,10 @@ HURSAT_STATE = _pattern(r"\.\d+\.([A-Z]{3}-\d+)\.\d+(?=\.hursat)")
 
 
 def time_in_name(name: str, *, date_is_enough: bool = False) -> np.datetime64 | None:
-    """Return the time (datetime64[ns], UTC) in a file's name, or None if there is none.
+    """Return the time (datetime64[ns], UTC) in a file's name, with or without its suffix, or None if there is none.
 
-    Parameters
-    ----------
-    name : str
-        With or without its suffix, without its folder.
-    date_is_enough : bool
-        A date without a clock means 00 UTC; otherwise it is no time.
-
-    Raises
-    ------
-    InputError
-        The name holds a stamp that cannot be a time, or can be read in two ways.
+    A date without a clock is no time, or 00 UTC if `date_is_enough`. Raise InputError for a stamp that cannot be a
+    time, or can be read in two ways.
     """
     impossible = None
     for match in _matches(name):
@@ -200,7 +191,5 @@ def _hours_before_utc(name: str, match: re.Match[str]) -> float:
         digits = zone[1:].replace(":", "").ljust(4, "0")
         return int(digits[:2]) + int(digits[2:]) / 60
     if zone and zone not in ZONES:
-        raise InputError(
-            f"{name!r} tells its time in {zone}, which is not one zone; rename it in UTC, as YYYYMMDD_HHMM."
-        )
+        raise InputError(f"{name!r} has its time in {zone}, which is not one zone; rename it in UTC, as YYYYMMDD_HHMM.")
     return ZONES.get(zone, 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,17 +36,10 @@ PAIRS = (
 
 
 def find_time(dataset: xr.Dataset, da: xr.DataArray) -> str | None:
-    """Return the name of the variable that holds the times of the frames, or None.
+    """Return the name of the variable of a stored dataset that holds the times of an image's frames, or None.
 
     By CF: a coordinate that names its dimension; else a one-dimensional time along the dimension that is neither rows
-    nor columns; else a single time. A time along rows, of scan lines say, is no time of frames.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        As stored.
-    da : DataArray
-        The image variable in it.
+    nor columns; else a single time. A time along rows, such as that of scan lines, is no time of frames.
     """
     bounds = {text_of(variable.attrs.get("bounds", "")) for variable in dataset.variables.values()}
     times = {
@@ -58,10 +51,8 @@ def find_time(dataset: xr.Dataset, da: xr.DataArray) -> str | None:
     if named := [name for name in times if name in da.dims and times[name].dims == (name,)]:
         return named[0]
     along = [name for name, variable in times.items() if variable.ndim == 1 and set(variable.dims) <= frame_dims]
-    if along:
-        return min(along, key=lambda name: _rank(name, times[name]))
     single = [name for name, variable in times.items() if variable.size == 1]
-    return min(single, key=lambda name: _rank(name, times[name]), default=None)
+    return min(along or single, key=lambda name: _rank(name, times[name]), default=None)
 
 
 def _is_time(name: Any, variable: xr.Variable) -> bool:
@@ -77,23 +68,12 @@ def _rank(name: str, variable: xr.Variable) -> tuple[bool, int, bool, str]:
 
 
 def frame_time(
-    path: Path, attributes: tuple[Mapping[Any, Any], ...], time_from: str = "auto"
+    path: Path, attributes: Iterable[Mapping[Any, Any]], time_from: str = "auto"
 ) -> tuple[np.datetime64, str] | None:
     """Return the time of a single frame without a time variable, and its source; None if there is none.
 
-    Parameters
-    ----------
-    path : Path
-        Its name may hold the time.
-    attributes : tuple of mapping
-        The variable's, then the file's.
-    time_from : {"auto", "attributes", "name"}
-        Where to look: in the attributes first, or in one of them alone.
-
-    Raises
-    ------
-    InputError
-        The source that `time_from` names has no time.
+    Look in attributes (the variable's, then the file's), then in the file's name, or only where `time_from` says; raise
+    InputError if that has no time.
     """
     if time_from in ("auto", "attributes"):
         for attrs in attributes:
@@ -104,7 +84,7 @@ def frame_time(
         return moment, f"file name, whose clock is {zone}" if zone else "file name"
     if time_from != "auto":
         place = "attributes" if time_from == "attributes" else "name"
-        raise InputError(f"{path} tells no time in its {place}; use another --time-from (data.time_from).")
+        raise InputError(f"{path} holds no time in its {place}; use another --time-from (data.time_from).")
     return None
 
 

@@ -45,27 +45,11 @@ FIRST_YEAR, LAST_YEAR = 1800, 2200  # of any image
 
 
 def decode_times(values: np.ndarray, attrs: Mapping[Any, Any], where: str | Path) -> np.ndarray:
-    """Return the times that a variable holds.
+    """Return the times that stored values (any shape, NaN where missing) mean, as datetime64[ns], NaT where missing.
 
-    Parameters
-    ----------
-    values : array of any shape
-        As stored, NaN where missing.
-    attrs : mapping
-        ``units`` and ``calendar``, after CF 4.4. Without units, whole numbers such as 2019122509 and ISO texts spell
-        dates.
-    where : str or Path
-        File and variable, for messages.
-
-    Returns
-    -------
-    array of datetime64[ns], same shape
-        NaT where a value is missing.
-
-    Raises
-    ------
-    InputError
-        The units, calendar or values give no date of the standard calendar; the message names them.
+    The attributes ``units`` and ``calendar`` follow CF 4.4; without units, whole numbers such as 2019122509 and ISO
+    texts spell dates. `where` is the file and the variable, for messages. Raise InputError if the units, calendar or
+    values give no date of the standard calendar.
     """
     values = np.asarray(values)
     units, calendar = text_of(attrs.get("units", "")), text_of(attrs.get("calendar", "standard")).lower() or "standard"
@@ -198,16 +182,14 @@ def _decimal_dates(values: np.ndarray, units: str, where: str | Path) -> np.ndar
     whole = np.isfinite(values).all() and (values == np.floor(values)).all()
     if not units and len(digits) == 1 and digits <= {10, 12, 14} and whole:
         return _spelled(values.astype(np.int64), units, where)
-    told = f"the units {units!r}" if units else "no units"
-    raise InputError(f"{where} has {told}; times need units such as 'hours since 1970-01-01'.")
+    stated = f"the units {units!r}" if units else "no units"
+    raise InputError(f"{where} has {stated}; times need units such as 'hours since 1970-01-01'.")
 
 
 def _spelled(numbers: np.ndarray, units: str, where: str | Path) -> np.ndarray:
-    times = [
-        pd.to_datetime(str(number), format=DIGITS.get(len(str(number)), "%Y%m%d"), errors="coerce")
-        for number in numbers.ravel()
-    ]
-    if any(time is pd.NaT for time in times):
+    texts = [str(number) for number in numbers.ravel()]
+    times = [pd.to_datetime(text, format=DIGITS.get(len(text), "%Y%m%d"), errors="coerce") for text in texts]
+    if pd.NaT in times:
         raise InputError(
             f"{where} holds numbers ({units or 'without units'}) that spell no date; give units since DATE."
         )

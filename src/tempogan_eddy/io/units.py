@@ -1,7 +1,5 @@
 """Units of temperature in the spellings of real archives: one rule for all readers."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -56,11 +54,8 @@ def text_of(value: Any) -> str:
 def kelvin_conversion(units: Any) -> Conversion | None:
     """Return the conversion of units to kelvin, or None if they are no temperature.
 
-    Parameters
-    ----------
-    units : str, bytes or array of one such
-        For example ``K``, ``K (kelvin)``, ``[K]``, ``degrees_kelvin``, ``degC``, ``0.01 K``, ``degF``. Case, blanks,
-        brackets, and an explanation in brackets do not count.
+    Units are for example ``K``, ``K (kelvin)``, ``[K]``, ``degrees_kelvin``, ``degC``, ``0.01 K``, ``degF``. Case,
+    blanks, brackets, and an explanation in brackets do not count.
     """
     text = text_of(units).replace("\u00c2\u00b0", "\u00b0").lower()  # UTF-8 that was read as Latin-1
     text = re.sub(r"\s+", " ", text.strip("[](){}<>\"' ."))

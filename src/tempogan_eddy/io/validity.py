@@ -1,17 +1,15 @@
-"""What stored numbers mean and which of them are valid, by the CF conventions, sections 2.5.1, 3.5 and 8.1.
+"""Decode stored numbers and mask invalid ones, by the CF conventions, sections 2.5.1, 3.5 and 8.1.
 
-Attributes may stand in packed or in unpacked units. A number that the packed type cannot hold is unpacked; of one that
-both can mean, the attribute's own type decides, as the NetCDF Users Guide says.
+Attributes may be in packed or in unpacked units. A number that the packed type cannot hold is unpacked; otherwise the
+attribute's own type decides, as in the NetCDF Users Guide.
 """
-
-from __future__ import annotations
 
 import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -25,7 +23,7 @@ log = logging.getLogger(__name__)
 FILLS = {"_fillvalue", "missing_value", "fillvalue", "fill_value", "missingvalue", "nodata_value", "nodata"}
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?nan|[+-]?inf", re.IGNORECASE)
 
-# Meanings of quality flags, in the underscored words of CF, whose pixels are no measurement.
+# Meanings of quality flags, as CF writes them, of pixels without a measurement.
 BAD = re.compile(
     r"(^|_)(bad|invalid|missing|corrupt(ed)?|unusable|error|fail(ed|ure)?|fill(_?value)?|space|off_?(earth|disk|limb)"
     r"|out_?of_?(range|bounds|scan|limits?)|no_?(value|data|observation|measurement|retrieval|scan|coverage|input)"
@@ -38,16 +36,8 @@ HARMLESS = re.compile(r"(^|_)(no|not|without|non)_(bad|invalid|missing|corrupt(e
 class Decoding:
     """Decode stored numbers to real ones.
 
-    Parameters
-    ----------
-    view : dtype, optional
-        Type of the stored bits, where ``_Unsigned`` states another one.
-    missing : tuple of float
-        Stored values that mean missing.
-    low, high : float
-        Stored values outside are missing.
-    scale, offset : float
-        Of the packing.
+    `view` is the type of the stored bits if ``_Unsigned`` states another one. Stored values that equal one of `missing`
+    or lie outside `low` and `high` become NaN.
     """
 
     view: np.dtype | None = None
@@ -59,40 +49,24 @@ class Decoding:
 
     @classmethod
     def of(
-        cls,
-        attrs: Mapping[Any, Any],
-        dtype: np.dtype,
-        where: str | Path,
-        plausible: tuple[float, float] | None = None,
-    ) -> Decoding:
-        """Read the attributes of a variable.
+        cls, attrs: Mapping[Any, Any], dtype: np.dtype, where: str | Path, plausible: tuple[float, float] | None = None
+    ) -> Self:
+        """Read the attributes of a variable; warn of those that are no numbers and ignore them.
 
-        Warn of values that are no number, such as a ``missing_value`` of "none", and ignore them.
-
-        Parameters
-        ----------
-        attrs : mapping
-            Of the variable.
-        dtype : dtype
-            Of its stored values.
-        where : str or Path
-            File and variable, for messages.
-        plausible : tuple of float, optional
-            Range of real numbers. Limits and texts that lie in it as they stand, but not once unpacked, count as
-            unpacked whatever their type.
+        Limits and texts that lie in the plausible range of real numbers as they are, but not once unpacked, count as
+        unpacked whatever their type.
         """
         lower = {str(key).lower(): value for key, value in attrs.items()}
         unsigned = text_of(lower.get("_unsigned", "")).lower()
         view = None
         if dtype.kind in "iu" and unsigned in ("true", "false"):
             view = np.dtype(f"{'u' if unsigned == 'true' else 'i'}{dtype.itemsize}")
-        stored = view if view is not None and view != dtype else dtype
         scale = next(iter(_numbers(lower.get("scale_factor"), "scale_factor", where)), 1.0)
         offset = next(iter(_numbers(lower.get("add_offset"), "add_offset", where)), 0.0)
         if scale == 0 or not np.isfinite([scale, offset]).all():
             log_once(log.warning, where, f"scale_factor {scale} and add_offset {offset} are no packing; ignored")
             scale, offset = 1.0, 0.0
-        packing = _Packing(stored, scale, offset, view is not None, plausible)
+        packing = _Packing(dtype if view is None else view, scale, offset, view is not None, plausible)
         missing = [
             packing.stored_number(number, lower[key])
             for key in FILLS & lower.keys()
@@ -121,11 +95,13 @@ class Decoding:
 
 @dataclass(frozen=True)
 class _Packing:
+    """Packing of a stored type, and the units of attributes: packed or real."""
+
     stored: np.dtype
     scale: float
     offset: float
     reinterpreted: bool
-    plausible: tuple[float, float] | None = None
+    plausible: tuple[float, float] | None
 
     def stored_number(self, number: float, attribute: Any) -> float:
         """Return an attribute's number in stored units."""
@@ -134,29 +110,22 @@ class _Packing:
             return number
         unpacked = (number - self.offset) / self.scale
         nearest = float(np.rint(unpacked))
-        means_unpacked = self._holds(nearest) and abs(unpacked - nearest) * abs(self.scale) < 1e-3 * max(
-            1.0, abs(number)
-        )
+        error = abs(unpacked - nearest) * abs(self.scale)
+        means_unpacked = self._holds(nearest) and error < 1e-3 * max(1.0, abs(number))
         if not self._holds(number):
             return nearest if means_unpacked else np.nan
         is_text = np.asarray(attribute).dtype.kind in "SU"
-        typed = _is_float(attribute) or (is_text and self._speaks_of_real([number]))
+        typed = _is_float(attribute) or (is_text and self._all_real([number]))
         return nearest if means_unpacked and typed else number
 
     def stored_limits(self, limits: list[tuple[int, float, bool]]) -> tuple[float, float]:
-        """Return lowest and highest valid stored number; all limits stand in the same units.
-
-        Parameters
-        ----------
-        limits
-            (0 for the lower or 1 for the upper end, number, whether its attribute is a float).
-        """
+        """Return the lowest and highest valid stored number of limits (see `_limits`) that share their units."""
         numbers = [self._same_sign(number) for _, number, _ in limits]
         turned = False
         if self._packed():
             fits = all(self._holds(np.rint(number)) for number in numbers if np.isfinite(number))
-            real = any(is_float for *_, is_float in limits) and not self._speaks_of_packed(numbers)
-            if not fits or real or self._speaks_of_real(numbers):
+            real = any(is_float for *_, is_float in limits) and not self._only_packed(numbers)
+            if not fits or real or self._all_real(numbers):
                 turned = self.scale < 0
                 numbers = [(number - self.offset) / self.scale for number in numbers]
         ends = [-np.inf, np.inf]
@@ -164,21 +133,24 @@ class _Packing:
             ends[1 - end if turned else end] = number
         return ends[0], ends[1]
 
-    def _speaks_of_real(self, numbers: list[float]) -> bool:
-        """Return whether all numbers are plausible as they stand, and not all once unpacked."""
+    def _unpack(self, numbers: list[float]) -> list[float]:
+        return [number * self.scale + self.offset for number in numbers]
+
+    def _all_real(self, numbers: list[float]) -> bool:
+        """Return whether all numbers are plausible as they are, and not all once unpacked."""
         if self.plausible is None or not numbers:
             return False
         low, high = self.plausible
-        as_packed = [number * self.scale + self.offset for number in numbers]
-        return all(low <= number <= high for number in numbers) and not all(low <= n <= high for n in as_packed)
+        as_stated, unpacked = (all(low <= n <= high for n in held) for held in (numbers, self._unpack(numbers)))
+        return as_stated and not unpacked
 
-    def _speaks_of_packed(self, numbers: list[float]) -> bool:
-        """Return whether limits leave nothing plausible as they stand, but something once unpacked."""
+    def _only_packed(self, numbers: list[float]) -> bool:
+        """Return whether limits leave nothing plausible as they are, but something once unpacked."""
         if self.plausible is None or len(numbers) < 2:
             return False
         low, high = self.plausible
-        unpacked = sorted(number * self.scale + self.offset for number in numbers)
-        return (min(numbers) > high or max(numbers) < low) and unpacked[0] < high and unpacked[-1] > low
+        unpacked = self._unpack(numbers)
+        return (min(numbers) > high or max(numbers) < low) and min(unpacked) < high and max(unpacked) > low
 
     def _packed(self) -> bool:
         return self.stored.kind in "iu" and (self.scale != 1 or self.offset != 0)
@@ -188,14 +160,13 @@ class _Packing:
         return bool(limits.min <= number <= limits.max and number == np.floor(number))
 
     def _same_sign(self, number: float) -> float:
-        """Return a negative number of the signed type as the bits of the unsigned one."""
-        if self.reinterpreted and self.stored.kind == "u" and number < 0:
-            return number + 2.0 ** (8 * self.stored.itemsize)
-        return number
+        """Return a negative number of the signed type as the unsigned number with the same bits."""
+        signed = self.reinterpreted and self.stored.kind == "u" and number < 0
+        return number + 2.0 ** (8 * self.stored.itemsize) if signed else number
 
 
 def _limits(attrs: Mapping[str, Any], where: str | Path) -> list[tuple[int, float, bool]]:
-    """Return the limits that attributes state, as `_Packing.stored_limits` takes them."""
+    """Return the stated limits: 0 (lower) or 1 (upper end), the number, and whether the attribute is a float."""
     found = []
     for key, ends in (("valid_range", (0, 1)), ("valid_min", (0,)), ("valid_max", (1,))):
         numbers = _numbers(attrs.get(key), key, where)
@@ -214,33 +185,22 @@ def _numbers(attribute: Any, key: str, where: str | Path) -> list[float]:
     """Return an attribute as numbers; text is read as the numbers it spells."""
     if attribute is None:
         return []
-    values = np.atleast_1d(np.asarray(attribute))
+    values = np.ravel(attribute)
     if values.dtype.kind in "iufb":
-        return [float(value) for value in values.ravel()]
-    found = [float(text) for value in values.ravel() for text in NUMBER.findall(text_of(value))]
+        return [float(value) for value in values]
+    found = [float(text) for value in values for text in NUMBER.findall(text_of(value))]
     if not found:
         log_once(log.warning, where, f"{key} = {text_of(attribute)} is no number; ignored")
     return found
 
 
 def bad_flags(attrs: Mapping[Any, Any]) -> tuple[list[str], list[tuple[int, int]]]:
-    """Return the meanings of a CF flag variable that stand for no measurement, and how to find them.
+    """Return the meanings of a CF flag variable (CF 3.5) for pixels without a measurement, and their tests.
 
-    Parameters
-    ----------
-    attrs : mapping
-        ``flag_meanings`` with ``flag_values``, ``flag_masks`` or both (CF 3.5).
-
-    Returns
-    -------
-    names : list of str
-        The meanings.
-    tests : list of (mask, value)
-        A flag ``f`` has the meaning where ``f & mask == value``; a mask of -1 takes all bits.
+    A flag ``f`` has the meaning of the test ``(mask, value)`` where ``f & mask == value``; a mask of -1 takes all bits.
     """
     meanings = text_of(attrs.get("flag_meanings", "")).split()
-    values = [int(value) for value in np.atleast_1d(np.asarray(attrs.get("flag_values", []))).ravel()]
-    masks = [int(mask) for mask in np.atleast_1d(np.asarray(attrs.get("flag_masks", []))).ravel()]
+    values, masks = ([int(n) for n in np.ravel(attrs.get(key, []))] for key in ("flag_values", "flag_masks"))
     if not meanings or len(meanings) not in (len(values), len(masks)):
         return [], []
     masks = masks if len(masks) == len(meanings) else [-1] * len(meanings)

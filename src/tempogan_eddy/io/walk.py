@@ -19,13 +19,7 @@ SPECIAL = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a d
 
 
 def refuse_special(path: Path) -> None:
-    """Refuse a path that is neither a file nor a folder: opening a pipe may wait for ever.
-
-    Raises
-    ------
-    InputError
-        The path is a pipe, a socket, a device, a dead link or a link in a circle, or missing.
-    """
+    """Refuse a path that is no file or folder, such as a pipe, which may wait for ever, or a dead link, or missing."""
     try:
         mode = path.stat().st_mode
     except OSError as error:
@@ -57,13 +51,7 @@ class Seen:
 
 
 def names_in(folder: Path) -> list[str]:
-    """Return the names in a folder without hidden ones.
-
-    Raises
-    ------
-    InputError
-        The folder cannot be listed.
-    """
+    """Return the names in a folder without hidden ones; raise InputError if it cannot be listed."""
     try:
         return [name for name in os.listdir(folder) if not name.startswith(".")]  # noqa: PTH208 - names are enough
     except OSError as error:
@@ -71,15 +59,10 @@ def names_in(folder: Path) -> list[str]:
 
 
 def entries(folder: Path) -> list[Path]:
-    """Return the files and folders in a folder by name, links last.
+    """Return the files and folders in a folder by name, links last; raise InputError if it cannot be listed.
 
     Leave out dead links, pipes, sockets and devices, and log them. Links come last, so that a walk meets each folder
     under its own name if it has one.
-
-    Raises
-    ------
-    InputError
-        The folder cannot be listed.
     """
     try:
         found = sorted(folder.iterdir(), key=lambda path: (path.is_symlink(), path.name))
@@ -94,28 +77,20 @@ def walk(top: Path) -> Iterator[Path]:
     The walk always ends: do not follow links to a folder above, nor go deeper than 64 folders. Skip these, and
     folders that cannot be listed, with a line in the log.
     """
-    seen = Seen()
-    seen.first_time(top)
-    waiting = [(path, 1) for path in reversed(_listed(top))]
+    seen, waiting = Seen(), [(top, 0)]
     while waiting:
         path, depth = waiting.pop()
         if not seen.first_time(path):
             continue
-        yield path
-        if not path.is_dir():
-            continue
-        if depth >= DEEPEST:
+        if depth:
+            yield path
+        if depth >= DEEPEST and path.is_dir():
             log.warning("%s lies %d folders deep; its contents are left out", path, DEEPEST)
-            continue
-        waiting += [(entry, depth + 1) for entry in reversed(_listed(path))]
-
-
-def _listed(folder: Path) -> list[Path]:
-    try:
-        return entries(folder)
-    except InputError as error:
-        log.warning("left out: %s", error)
-        return []
+        elif path.is_dir():
+            try:
+                waiting += [(entry, depth + 1) for entry in reversed(entries(path))]
+            except InputError as error:
+                log.warning("left out: %s", error)
 
 
 def _is_usable(path: Path) -> bool:

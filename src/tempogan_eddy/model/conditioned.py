@@ -8,6 +8,7 @@ Layer", AAAI 2018. Scales and shifts follow a convolution directly, so for one s
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -73,7 +74,9 @@ class ConditionedGenerator(nn.Module):
 
         shallow = features = layer(generator.head, frames - 0.5)
         for block in generator.blocks:
-            features = features + layer(block.second, functional.relu(layer(block.first, features)))
+            first: Any = block.first
+            second: Any = block.second
+            features = features + layer(second, functional.relu(layer(first, features)))
         residual = layer(generator.tail, shallow + layer(generator.body, features))
         return torch.cat([generator.combine(frames, part) for part in residual.chunk(self.tails, dim=1)], dim=1)
 
@@ -96,17 +99,19 @@ class ConditionedGenerator(nn.Module):
         film = self._scales_and_shifts(description[None].to(self.modulations.weight))
         for target, source, (scales, shifts) in zip(_layers(folded), self._layers, film, strict=True):
             weight = source.weight * scales[0][:, None, None, None]
+            assert source.bias is not None
             bias = source.bias * scales[0] + shifts[0]
             if source is ours.tail and self.tails == 2:
-                weight, bias = (torch.lerp(*part.chunk(2), detail) for part in (weight, bias))
+                (mean, sharp), (mean_bias, sharp_bias) = weight.chunk(2), bias.chunk(2)
+                weight, bias = torch.lerp(mean, sharp, detail), torch.lerp(mean_bias, sharp_bias, detail)
             target.weight.copy_(weight)
             target.bias.copy_(bias)  # type: ignore[union-attr]
         return folded.to(self.modulations.weight.device).eval().requires_grad_(False)
 
     def adopt(self, weights: Mapping[str, Tensor]) -> None:
         """Load weights of a generator of as many tails, or of one tail, with which both tails then begin."""
-        if self.tails == 2 and weights["generator.tail.bias"].shape != self.generator.tail.bias.shape:
-            places = self.upsample_factor**2
+        places = self.generator.upsample_factor**2
+        if self.tails == 2 and len(weights["generator.tail.bias"]) == places:
             weights = dict(weights)
             for name in ("generator.tail.weight", "generator.tail.bias"):
                 weights[name] = weights[name].repeat(2, *[1] * (weights[name].dim() - 1))
@@ -117,5 +122,5 @@ class ConditionedGenerator(nn.Module):
 
 
 def _layers(generator: Generator) -> list[nn.Conv2d]:
-    blocks = [layer for block in generator.blocks for layer in (block.first, block.second)]
+    blocks: Any = [layer for block in generator.blocks for layer in (block.first, block.second)]
     return [generator.head, *blocks, generator.body, generator.tail]

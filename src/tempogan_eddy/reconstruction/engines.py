@@ -97,13 +97,14 @@ def open_engine(
     """
     device = torch.device(device)
     _check(engine, device, precision)
-    model = replace(model, generator=copy.deepcopy(model.generator).to(device, torch.float32))
+    generator = copy.deepcopy(model.plain).to(device, torch.float32)
+    model = replace(model, generator=generator)
     if precision == "auto":
         precision = _harmless_precision(model, engine, device)
     engines = _fastest_first(device, precision) if engine == "auto" else [engine]
-    name, compute = _first_that_works(engines, model.generator, precision)
+    name, compute = _first_that_works(engines, generator, precision)
     log.info("The network computes with %s in %s on %s", name, precision, device.type)
-    return Engine(name, precision, device, model.generator, compute)
+    return Engine(name, precision, device, generator, compute)
 
 
 def bf16_error_kelvin(model: Model) -> float:
@@ -111,7 +112,7 @@ def bf16_error_kelvin(model: Model) -> float:
 
     The scene is the same at every call: 64 x 64 lowres pixels of sharp, cold cloud over a warm sea.
     """
-    generator = model.generator
+    generator = model.plain
     low, high = model.specification.kelvin_range
     frames = from_kelvin(_scene(), (low, high)).to(next(generator.parameters()).device)
     exact, rounded = (

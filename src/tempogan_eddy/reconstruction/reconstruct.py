@@ -11,14 +11,16 @@ import torch
 import xarray as xr
 
 from tempogan_eddy import __version__
+from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.fingerprint import sha256
 from tempogan_eddy.guards import ValueGuard, warn_of_input
 from tempogan_eddy.io import adapt, refine_grid
 from tempogan_eddy.io.resolution import rescaled
 from tempogan_eddy.kelvin import VALID_KELVIN
 from tempogan_eddy.reconstruction.reconstructor import TILE, Reconstructor
+from tempogan_eddy.reconstruction.sensors import choose_sensor
 from tempogan_eddy.released import model_file
-from tempogan_eddy.weights import Model
+from tempogan_eddy.weights import Model, load_model
 
 __all__ = ["reconstruct"]
 
@@ -28,6 +30,7 @@ Held = TypeVar("Held", xr.DataArray, xr.Dataset, np.ndarray)
 class Options(TypedDict, total=False):
     """Keyword options of `reconstruct`, which it describes."""
 
+    sensor: SensorModel | str | None
     kelvin: bool
     variable: str | None
     valid_kelvin: tuple[float, float]
@@ -45,6 +48,7 @@ def reconstruct(
     sequence: Any,
     model: Model | str | Path = "eddy",
     *,
+    sensor: SensorModel | str | None = None,
     kelvin: bool = False,
     variable: str | None = None,
     valid_kelvin: tuple[float, float] = VALID_KELVIN,
@@ -66,6 +70,9 @@ def reconstruct(
         with one such variable; a numpy array (y, x) or (time, y, x) with ``kelvin=True``; or the path of a file.
     model : Model, str or Path
         ``eddy``, ``faithful``, the path of a model, or from `load_model`.
+    sensor : SensorModel or str, optional
+        The sensor that saw the input, as a preset or a form, see `SensorModel.parse`; by default the one that the
+        attributes of the input record, else the area mean. Only models that adapt to the sensor take one.
     kelvin : bool
         The values are kelvin, although nothing says so.
     variable : str, optional
@@ -95,7 +102,10 @@ def reconstruct(
         The input is no brightness temperature, or the device, model or engine is not available.
     """
     held = adapt(sequence, kelvin=kelvin, variable=variable, valid_kelvin=valid_kelvin)
-    reconstructor = Reconstructor(model, tile=tile, device=device, engine=engine, precision=precision)
+    if not isinstance(model, Model):
+        model = load_model(model)
+    chosen = choose_sensor(held.sequence, model, sensor)
+    reconstructor = Reconstructor(model, sensor=chosen, tile=tile, device=device, engine=engine, precision=precision)
     return held.restore(_reconstructed(held.sequence, reconstructor), 1 / reconstructor.scale)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from tempogan_eddy.dataset.missing import fill_missing
+from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.device import choose_device
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.fingerprint import network_digest
@@ -46,6 +47,8 @@ class Reconstructor:
     ----------
     model
         From `load_model`, or what `load_model` takes. It is copied; later changes have no effect.
+    sensor
+        The sensor that saw the frames, for a model that adapts to it; the area mean by default.
     tile
         Side of a tile in lowres pixels, without its halo; bounds the memory of the network.
     device
@@ -74,6 +77,7 @@ class Reconstructor:
         self,
         model: Model | str | Path = "eddy",
         *,
+        sensor: SensorModel | None = None,
         tile: int = TILE,
         device: str | torch.device = "auto",
         engine: str = "auto",
@@ -85,12 +89,14 @@ class Reconstructor:
             raise InputError(
                 f"{type(model).__name__} is no model; give a name such as eddy, a path, or from load_model."
             )
-        model = model if isinstance(model, Model) else load_model(model)
-        self.model = replace(model, generator=copy.deepcopy(model.generator).to("cpu", torch.float32))
+        model = (model if isinstance(model, Model) else load_model(model)).for_sensor(sensor)
+        self.model = replace(model, generator=copy.deepcopy(model.plain).to("cpu", torch.float32))
+        self.sensor = model.projecting_sensor
         self.tile, self.device, self.engine, self.precision = tile, device, engine, precision
         self.scale, self.kelvin_range = model.specification.scale, model.specification.kelvin_range
-        self.halo = model.generator.halo
-        self._key = (network_digest(self.model.generator), self.kelvin_range, tile, str(device), engine, precision)
+        self.halo = model.plain.halo + (self.sensor.halo if self.sensor else 0)
+        options = (tile, str(device), engine, precision)
+        self._key = (network_digest(self.model.generator), self.sensor, self.kelvin_range, *options)
 
     @property
     def opened(self) -> Engine:
@@ -120,8 +126,10 @@ class Reconstructor:
         lowres, engine = np.array(block, np.float32), self.opened
 
         def compute(frames: torch.Tensor) -> torch.Tensor:
-            scaled = from_kelvin(frames.to(engine.device), self.kelvin_range)
-            return to_kelvin(engine.generator.combine(scaled, engine(scaled)), self.kelvin_range)
+            frames = frames.to(engine.device)
+            scaled = from_kelvin(frames, self.kelvin_range)
+            highres = to_kelvin(engine.generator.combine(scaled, engine(scaled)), self.kelvin_range)
+            return self.sensor.project(highres, frames) if self.sensor else highres
 
         filled = torch.from_numpy(fill_missing(lowres))[:, None]
         with engine.lock, torch.inference_mode():

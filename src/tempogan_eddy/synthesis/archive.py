@@ -1,9 +1,12 @@
 """A small archive of simulated storms, in any format of this package."""
 
 import logging
+import shlex
 from collections.abc import Callable
 from functools import partial
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 import zarr
@@ -11,11 +14,11 @@ import zarr
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import save_sequence
 from tempogan_eddy.io.aside import require_space, unwritable, written_aside
+from tempogan_eddy.io.names import listed
 from tempogan_eddy.io.open import find_sequences
 from tempogan_eddy.io.ownership import Kind, check_place, hdf5_is_ours, mark_attributes
 from tempogan_eddy.registry import FORMATS
-from tempogan_eddy.synthesis.record import SATELLITE
-from tempogan_eddy.synthesis.storm import simulate_storm
+from tempogan_eddy.synthesis.storm import SATELLITE, simulate_storm
 
 __all__ = ["synthesize"]
 
@@ -40,7 +43,7 @@ def synthesize(
     overwrite: bool = False,
     on_frame: Callable[[str, int, int], None] | None = None,
 ) -> list[str]:
-    """Simulate storms and write them, each with its true flow.
+    """Simulate storms and write them, each with its true flow; return their names, ``YYYYNN``.
 
     The flow goes to ``<path>-flow/<storm>.nc``, beside the archive, which holds only sequences.
 
@@ -48,28 +51,18 @@ def synthesize(
     ----------
     path
         ``*.zarr`` for one Zarr store with a group for each storm, ``*.nc`` for a single storm, else a folder.
-    storms, frames, size
-        Number of storms, of hourly frames in each, and of pixels along their sides.
-    seed
-        Seed of the storms.
-    format
-        Format in the folder: ``netcdf`` (the default: a file for each storm), ``zarr``, ``png``
+    storms, frames, size, seed
+        Number of storms, of hourly frames in each, and of pixels along their sides; seed of the storms.
+    format, precision, overwrite
+        As for `save_sequence`, in the folder: ``netcdf`` (the default: a file for each storm), ``zarr``, ``png``
         (``typhoon_001/frame_001.png``) or ``digital-typhoon`` (a basin with its metadata).
-    precision, overwrite
-        As for `save_sequence`.
     on_frame
         Called with the name of a storm, its frames done and all its frames.
-
-    Returns
-    -------
-    names
-        Names of the storms, ``YYYYNN``.
-
-    Raises
-    ------
-    InputError
-        If the format is unknown or contradicts the path, or another kind of file is in the way.
     """
+    words: dict[str, Any] = {"-o": path, "--storms": storms, "--frames": frames, "--size": size, "--seed": seed}
+    words |= {"--format": format} if format else {}
+    flags = [f"--{precision}"] if precision != "rounded" else []
+    history = shlex.join(["tempogan-eddy", "synthesize", *map(str, chain(*words.items())), *flags])
     path = Path(path)
     format = _format(path, format)
     if storms < 1:
@@ -99,7 +92,6 @@ def synthesize(
         sequence = storm["brightness_temperature"]
         if format in ("png", "digital-typhoon"):
             sequence = sequence.drop_vars(["x", "y"])  # these formats have no place for them
-        history = f"tempogan-eddy synthesize, seed {seed}, storm {index}"
         save_sequence(sequence, places[name], format=format, history=history, precision=precision, overwrite=overwrite)
         if format == "zarr":  # make the root of the store, or keep it
             try:
@@ -119,10 +111,7 @@ def _check_place(path: Path, names: set[str]) -> None:
     except InputError as error:
         raise InputError(f"{path} is in the way ({error}): remove it or write to another place") from error
     if others := sorted(found.keys() - names):
-        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
-        raise InputError(
-            f"{path} holds other storms ({', '.join(others[:3])}{more}): remove them or write to another place"
-        )
+        raise InputError(f"{path} holds other storms ({listed(others, 3)}): remove them or write to another place")
     for name, stored in found.items():
         sequence = stored.open()
         if "satellite" not in sequence.coords or (sequence["satellite"] != SATELLITE).any():

@@ -18,8 +18,7 @@ class Cells:
 
     def __init__(self, grid: Grid, random: np.random.Generator) -> None:
         self._grid, self._random = grid, random
-        self._position = np.zeros((2, 0))  # x, y in pixels
-        self._age, self._life, self._radius, self._vigour = np.zeros((4, 0))
+        self._cells = np.zeros((6, 0))  # x and y in pixels, age and life in hours, radius in pixels, vigour
 
     def give_birth(self, rate: Field, hours: float) -> None:
         """Add the cells born within some hours where `rate` is their number per hour and pixel."""
@@ -27,34 +26,32 @@ class Cells:
         count = int(random.poisson(expected[-1]))
         where = np.searchsorted(expected, random.random(count) * expected[-1])
         rows, columns = np.divmod(np.minimum(where, rate.size - 1), rate.shape[1])
-        born = np.stack([columns, rows]) + random.uniform(-0.5, 0.5, (2, count))
-        self._position = np.concatenate([self._position, born], axis=1)
-        self._age = np.append(self._age, np.zeros(count))
-        self._life = np.append(self._life, 0.6 + random.exponential(1.8, count))
+        places = np.stack([columns, rows]) + random.uniform(-0.5, 0.5, (2, count))
+        life = 0.6 + random.exponential(1.8, count)
         kilometres = np.minimum(8 * np.exp(0.5 * random.standard_normal(count)), 20)
-        self._radius = np.append(self._radius, np.maximum(kilometres / self._grid.pixel_km, 0.7))
-        self._vigour = np.append(self._vigour, 1.1 * np.exp(0.5 * random.standard_normal(count)))
+        radius = np.maximum(kilometres / self._grid.pixel_km, 0.7)
+        vigour = 1.1 * np.exp(0.5 * random.standard_normal(count))
+        born = np.stack([*places, np.zeros(count), life, radius, vigour])
+        self._cells = np.concatenate([self._cells, born], axis=1)
 
     def advance(self, wind: Field, hours: float) -> None:
         """Move the cells with the wind ``(2, y, x)``, in pixels for these hours, and let them age."""
         width = self._grid.width
-        columns, rows = np.rint(self._position).astype(int) % width
-        self._position = (self._position + wind[:, rows, columns]) % width
-        self._age = self._age + hours
-        alive = self._age < self._life
-        self._position = self._position[:, alive]
-        self._age, self._life = self._age[alive], self._life[alive]
-        self._radius, self._vigour = self._radius[alive], self._vigour[alive]
+        columns, rows = np.rint(self._cells[:2]).astype(int) % width
+        self._cells[:2] = (self._cells[:2] + wind[:, rows, columns]) % width
+        self._cells[2] += hours
+        self._cells = self._cells[:, self._cells[2] < self._cells[3]]
 
     def feeding(self) -> Field:
         """Return the cloud that all cells produce, in units of thickness per hour."""
         width = self._grid.width
-        strength = self._vigour * np.sin(np.pi * self._age / self._life) ** 2
-        nearest = np.rint(self._position).astype(int)
-        farthest = int(np.ceil(3 * self._radius.max(initial=1)))
+        position, (age, life, radius, vigour) = self._cells[:2], self._cells[2:]
+        strength = vigour * np.sin(np.pi * age / life) ** 2
+        nearest = np.rint(position).astype(int)
+        farthest = int(np.ceil(3 * radius.max(initial=1)))
         reach = np.arange(-farthest, farthest + 1)
         pixels = nearest[:, :, None] + reach  # (x or y, cell, pixel)
-        bells = np.exp(-0.5 * ((pixels - self._position[:, :, None]) / self._radius[:, None]) ** 2)
+        bells = np.exp(-0.5 * ((pixels - position[:, :, None]) / radius[:, None]) ** 2)
         amount = strength[:, None, None] * bells[1][:, :, None] * bells[0][:, None, :]
         columns, rows = pixels % width
         index = rows[:, :, None] * width + columns[:, None, :]
@@ -108,7 +105,7 @@ def thin(storm: Storm, grid: Grid, strength: float, thickness: Field, hours: flo
     """Return the cloud after some hours of fall-out and, in the eye, of sinking air."""
     clearing = 9.0 * max(storm.severity * strength - 0.25, 0) * _eye(storm, grid)
     fallout = 1 / 11 + 0.14 * thickness / (1 + 0.2 * thickness)
-    evaporated = 0.025 * hours  # what is thin is gone soon: edges, not veils
+    evaporated = 0.025 * hours  # thin cloud vanishes soon: edges, not veils
     return np.maximum(thickness - evaporated, 0) * np.exp(-hours * (fallout + clearing))
 
 

@@ -1,4 +1,4 @@
-"""The square, periodic grid of a simulation: the frames and a margin around them."""
+"""The square, periodic grid of a simulation, and its named streams of random numbers."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -6,9 +6,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Grid"]
+__all__ = ["Grid", "generator"]
 
 Field = NDArray[np.float64]
+
+
+def generator(seed: int, name: str) -> np.random.Generator:
+    """Return the random generator of a named part of a storm, so that the parts draw independently."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=tuple(name.encode())))
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,26 @@
 """One simulated storm: cloud tops carried by a vortex, shear and eddies, seen in the infrared."""
 
+import re
 from collections.abc import Callable
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.synthesis import advection, clouds
-from tempogan_eddy.synthesis.grid import Field, Grid
-from tempogan_eddy.synthesis.randomness import generator
-from tempogan_eddy.synthesis.record import storm_record
+from tempogan_eddy.synthesis.grid import Field, Grid, generator
 from tempogan_eddy.synthesis.turbulence import Eddies, Texture
-from tempogan_eddy.synthesis.vortex import Storm, cloud_top_wind
+from tempogan_eddy.synthesis.vortex import AMBIENT_PRESSURE, Storm, cloud_top_wind
 
-__all__ = ["simulate_storm"]
+__all__ = ["SATELLITE", "simulate_storm"]
 
 STEP_HOURS = 1 / 6  # the longest step; the wind is steady for one frame
 SPIN_UP_HOURS = 8  # from a clear sky to the first frame
+SATELLITE = "synthetic"  # marks simulated frames in every format
+FIRST_SEASON, SEASONS = 2000, 30
+KNOTS = 1.944  # in one m/s
+SURFACE_REDUCTION = 0.88  # from the gradient wind to ten minutes' mean at 10 m
 
 
 class _Simulation:
@@ -91,10 +95,8 @@ def simulate_storm(
         Seed of the storm.
     frames, size
         Number of frames, and of pixels along each side.
-    cadence_minutes
-        Time from frame to frame.
-    pixel_km
-        Distance from pixel to pixel.
+    cadence_minutes, pixel_km
+        Time from frame to frame, and distance from pixel to pixel.
     name, start
         Identifier of the storm (``YYYYNN``) and first time; by default both follow from the seed.
     on_frame
@@ -102,7 +104,7 @@ def simulate_storm(
 
     Returns
     -------
-    storm
+    xr.Dataset
         ``brightness_temperature (time, y, x)``, float32 kelvin rounded to 0.01 K, and
         ``flow (time, component, y, x)``, float32: the true flow from each frame back to the frame before, in
         pixels per cadence, x right and y down; 0 for the first frame.
@@ -112,7 +114,12 @@ def simulate_storm(
     InputError
         If a number is out of range.
     """
-    _check(frames=frames, size=size, cadence_minutes=cadence_minutes, pixel_km=pixel_km, seed=seed)
+    for key, number, least in (("seed", seed, 0), ("frames", frames, 1), ("size", size, 16)):
+        if number < least:
+            raise InputError(f"{key} is {number}: give {least} or more")
+    for key, value, most in (("cadence_minutes", cadence_minutes, 360), ("pixel_km", pixel_km, 40)):
+        if not 0 < value <= most:
+            raise InputError(f"{key} is {value}: give a number above 0 and up to {most}")
     grid, storm, cadence = Grid(size, pixel_km), Storm.draw(seed), cadence_minutes / 60
     simulation = _Simulation(seed, grid, storm)
     for _ in range(SPIN_UP_HOURS):
@@ -126,13 +133,54 @@ def simulate_storm(
         kelvin[index] = np.round(simulation.frame(index * cadence), 2)
         if on_frame is not None:
             on_frame(index + 1, frames)
-    return storm_record(kelvin, flow, storm=storm, grid=grid, seed=seed, cadence_hours=cadence, name=name, start=start)
+    return _dataset(kelvin, flow, storm=storm, grid=grid, seed=seed, cadence_hours=cadence, name=name, start=start)
 
 
-def _check(*, frames: int, size: int, cadence_minutes: float, pixel_km: float, seed: int) -> None:
-    for key, number, least in (("seed", seed, 0), ("frames", frames, 1), ("size", size, 16)):
-        if number < least:
-            raise InputError(f"{key} is {number}: give {least} or more")
-    for key, value, most in (("cadence_minutes", cadence_minutes, 360), ("pixel_km", pixel_km, 40)):
-        if not 0 < value <= most:
-            raise InputError(f"{key} is {value}: give a number above 0 and up to {most}")
+def _dataset(
+    kelvin: NDArray[np.float32],
+    flow: NDArray[np.float32],
+    *,
+    storm: Storm,
+    grid: Grid,
+    seed: int,
+    cadence_hours: float,
+    name: str | None,
+    start: str | np.datetime64 | None,
+) -> xr.Dataset:
+    """Return frames ``(time, y, x)`` and flow ``(time, 2, y, x)`` with coordinates and attributes."""
+    frames = len(kelvin)
+    season = FIRST_SEASON + seed % SEASONS
+    if name is None:
+        name = f"{season}{seed // SEASONS % 99 + 1:02d}"
+    elif re.fullmatch(r"(19|20)\d{4}", name):
+        season = int(name[:4])
+    if start is None:
+        day, hour = generator(seed, "start").integers([150, 24])
+        start = np.datetime64(f"{season}-06-01T00") + np.timedelta64(int(24 * day + hour), "h")
+    steps = (np.arange(frames) * round(cadence_hours * 3600)).astype("timedelta64[s]")
+    latitude, longitude = np.transpose([storm.travel(index * cadence_hours) for index in range(frames)])
+    strength = [storm.strength(index * cadence_hours) for index in range(frames)]
+    pressure = np.array([AMBIENT_PRESSURE - storm.deficit_hpa * part for part in strength])
+    radii = np.linspace(1, 300, 300)
+    wind = KNOTS * SURFACE_REDUCTION * np.array([storm.gradient_wind(radii, part).max() for part in strength])
+    axis = (np.arange(grid.size) - (grid.size - 1) / 2) * grid.pixel_km
+    described = {"units": "K", "standard_name": "brightness_temperature", "sequence": name}
+    motion = {"units": "pixel", "long_name": "backward flow to the previous frame, right and down"}
+    return xr.Dataset(
+        {
+            "brightness_temperature": (("time", "y", "x"), kelvin, described),
+            "flow": (("time", "component", "y", "x"), flow, motion),
+        },
+        coords={
+            "time": (np.datetime64(str(start), "s") + steps).astype("datetime64[ns]"),
+            "component": ["x", "y"],
+            "y": ("y", -axis, {"units": "km", "long_name": "distance north of the centre"}),
+            "x": ("x", axis, {"units": "km", "long_name": "distance east of the centre"}),
+            "center_lat": ("time", latitude, {"units": "degrees_north"}),
+            "center_lon": ("time", longitude, {"units": "degrees_east"}),
+            "satellite": ("time", [SATELLITE] * frames),
+            "pressure": ("time", pressure.round(), {"units": "hPa"}),
+            "wind": ("time", wind.round(), {"units": "kt"}),
+        },
+        attrs={"title": "Synthetic tropical cyclone", "source": "tempogan-eddy synthesis", "seed": seed},
+    )

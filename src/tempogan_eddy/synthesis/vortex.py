@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tempogan_eddy.synthesis.grid import Field, Grid
-from tempogan_eddy.synthesis.randomness import generator
+from tempogan_eddy.synthesis.grid import Field, Grid, generator
 
 __all__ = ["Storm", "cloud_top_wind", "holland_wind"]
 
@@ -86,14 +85,19 @@ class Storm:
         latitude = self.latitude + self.hemisphere * self.translation[1] * degrees
         return latitude, self.longitude + self.translation[0] * degrees / np.cos(np.deg2rad(latitude))
 
+    def gradient_wind(self, radius_km: Field, strength: float) -> Field:
+        """Return the gradient wind speed in m/s at some radii."""
+        return holland_wind(
+            radius_km,
+            deficit_hpa=self.deficit_hpa * strength,
+            radius_of_maximum_wind_km=self.radius_of_maximum_wind_km,
+            holland_b=self.holland_b,
+            latitude=self.latitude,
+        )
+
 
 def holland_wind(
-    radius_km: Field,
-    *,
-    deficit_hpa: float,
-    radius_of_maximum_wind_km: float,
-    holland_b: float,
-    latitude: float,
+    radius_km: Field, *, deficit_hpa: float, radius_of_maximum_wind_km: float, holland_b: float, latitude: float
 ) -> Field:
     """Return the gradient wind speed in m/s at some radii (Holland 1980, equation 5), 0 at the centre."""
     radius = np.maximum(radius_km, 1e-3)
@@ -107,13 +111,7 @@ def cloud_top_wind(storm: Storm, grid: Grid, strength: float) -> tuple[Field, Fi
     """Return the wind right and down, in m/s, relative to the moving centre, without the eddies."""
     east, south = grid.offsets_km
     radius = grid.radius_km
-    gradient = holland_wind(
-        radius,
-        deficit_hpa=storm.deficit_hpa * strength,
-        radius_of_maximum_wind_km=storm.radius_of_maximum_wind_km,
-        holland_b=storm.holland_b,
-        latitude=storm.latitude,
-    )
+    gradient = storm.gradient_wind(radius, strength)
     # Aloft the cyclone is weaker and narrower; the outflow turns the other way.
     spin = 0.8 * gradient * np.exp(-radius / 450) - 0.9 * storm.outflow * _hump(radius, 620.0) ** 2
     spin = storm.hemisphere * spin

@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 BESIDE_SPECIFICATION = {"model": {"discriminator_channels", "detail_gain", "spectral_norm"}, "data": {"cadence"}}
 
 # Keys that decide which samples a step sees.
-SAMPLING = ("batch_size", "accumulate", "d_steps", "patch_size", "seed", "augment")
+SAMPLING = ("batch_size", "accumulate", "d_steps", "patch_size", "context", "shift_blocks", "seed", "augment")
 
 HEADER = 1 << 20  # bytes of a checkpoint's pickle that are searched for its format
 

@@ -31,6 +31,7 @@ from tempogan_eddy.training.checkpoint import (
     save_checkpoint,
     state_of,
 )
+from tempogan_eddy.training.discriminators import save_discriminators
 from tempogan_eddy.training.fabric import make_fabric
 from tempogan_eddy.training.interruption import Interruption
 from tempogan_eddy.training.journal import Journal
@@ -110,6 +111,8 @@ class Trainer:
         )
         self.selection, self.interruption = Selection(training), Interruption()
         self.step = 0
+        # Steps that train only the discriminators, since they are new and the generator is not.
+        self.warm_up = config.training.warm_up if config.training.start_from and self.steps.adversarial_on else 0
 
     def train(self, resume_from: str | Path | None = None) -> TrainingResult:
         """Train until ``epochs`` are done, patience or time is over, or a signal asks to stop.
@@ -174,12 +177,16 @@ class Trainer:
         return Networks(generator, spatial, temporal, teacher), Optimizers(optimizer_g, optimizer_d)
 
     def _start(self) -> None:
-        """Prepare a run that does not resume another, for subclasses."""
+        """Prepare a run that does not resume another: an earlier model is the first candidate for the best one."""
+        if self.config.training.start_from:
+            self._score()
 
     def _train_step(self, batches: Sequence[Sequence[Sample]]) -> dict[str, Tensor]:
         training = self.config.training
         self.optimizers.set_rates(training, learning_rate_factor(training.lr_schedule, self.step / self._last))
         adversarial = self.step >= training.pretrain_epochs * training.steps_per_epoch
+        if adversarial and self.step < self.warm_up:
+            return self.steps.warm_up(batches)
         losses = self.steps.run(batches, adversarial)
         self.average.update_parameters(bare(self.networks.generator))
         return losses
@@ -218,27 +225,40 @@ class Trainer:
     def _end_epoch(self, journal: Journal) -> Path | None:
         """Validate; write the best model and its checkpoint, pictures, and a periodic checkpoint if they are due."""
         training, epoch = self.config.training, self.epoch
-        metrics = self.validation.measure(self.reconstruct, self.fabric.device)
-        candidate = rank(training, metrics, self.validation.bicubic)
         adversarial = self.steps.adversarial_on
-        if adversarial and epoch == training.pretrain_epochs + 1:
+        if adversarial and epoch == training.pretrain_epochs + 1 and not training.start_from:
             # A model of content loss alone is a start, not a candidate: its block edges flatter a spectrum.
             self.selection.restart()
-        details = {
-            "training_data": self.dataset.intervals(), "epoch": epoch, "step": self.step, "score": candidate.score,
-            "score_kind": training.score, "missed_max_rmse": candidate.missed, **metrics,
-        }  # fmt: skip
-        starting = adversarial and epoch <= training.pretrain_epochs
-        better = self.selection.offer(candidate, details, counts=not starting)
-        journal.epoch(self.step, metrics, self.validation.bicubic, candidate, better, self.optimizers.rate)
-        if better:
-            # First the checkpoint: a run that is killed in between writes the model when it resumes.
-            self._save(best_checkpoint_path(self.folder))
-            save_model(best_path(self.folder), self._model())
+        self._score(journal, counts=not (adversarial and epoch <= training.pretrain_epochs))
         if epoch % training.image_every == 0:
             pictures = self.validation.pictures(self.reconstruct, self.fabric.device)
             journal.pictures(self.step, self.config.data.kelvin_range, **pictures)
         return None if epoch % training.checkpoint_every else self._save(epoch_path(self.folder, epoch))
+
+    def _score(self, journal: Journal | None = None, *, counts: bool = True) -> None:
+        """Validate, and write the model and a checkpoint if it is the best so far."""
+        training = self.config.training
+        metrics = self.validation.measure(self.reconstruct, self.fabric.device)
+        candidate = rank(training, metrics, self.validation.bicubic)
+        details = {
+            "training_data": self.dataset.intervals(), "epoch": self.epoch, "step": self.step, "score": candidate.score,
+            "score_kind": training.score, "missed_max_rmse": candidate.missed, **metrics,
+        }  # fmt: skip
+        better = self.selection.offer(candidate, details, counts=counts)
+        if journal:
+            journal.epoch(self.step, metrics, self.validation.bicubic, candidate, better, self.optimizers.rate)
+        else:
+            ratio, lsd = metrics["rmse"] / self.validation.bicubic["rmse"], metrics["lsd"]
+            log.info("start: RMSE %.3f K (%.2f of bicubic's), LSD %.1f dB", metrics["rmse"], ratio, lsd)
+        if better:
+            # First the checkpoint: a run that is killed in between writes the model when it resumes.
+            self._save(best_checkpoint_path(self.folder))
+            self._write_best()
+
+    def _write_best(self) -> None:
+        save_model(best_path(self.folder), self._model())
+        if self.steps.adversarial_on:
+            save_discriminators(best_path(self.folder), self.networks)
 
     def _model(self) -> Model:
         return Model.from_config(self.average.module, self.config, metadata=self.selection.details)
@@ -276,6 +296,7 @@ class Trainer:
             "specification": self._model().specification.model_dump(mode="json"),
             "step": self.step,
             "epoch": self.epoch,
+            "warm_up": self.warm_up,
             **self.selection.state(),
         }
 
@@ -286,8 +307,8 @@ class Trainer:
                 part.load_state_dict(state[name])
             self.average.module.load_state_dict(state["ema"] or state["generator"])
             self.average.n_averaged.fill_(state["ema_updates"])
-            self.step = state["step"]
+            self.step, self.warm_up = state["step"], state.get("warm_up", 0)
             if not self.selection.restore(state):
                 log.warning("%s followed another training.score: the selection of the best model begins anew", path)
         if self.selection.details.get("step") == self.step:
-            save_model(best_path(self.folder), self._model())
+            self._write_best()

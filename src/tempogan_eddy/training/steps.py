@@ -95,6 +95,13 @@ class Steps:
             record |= self._discriminator_step(group, shared)
         return record | self._generator_step(group, shared, adversarial)
 
+    def warm_up(self, batches: Sequence[Sequence[Mapping[str, Tensor]]]) -> dict[str, Tensor]:
+        """Update the discriminators alone; parameters and result as in `run`."""
+        record: dict[str, Tensor] = {}
+        for part in batches:
+            record |= self._discriminator_step([self._prepare(batch) for batch in part], [])
+        return record
+
     def _prepare(self, sample: Mapping[str, Tensor]) -> Batch:
         moved = {name: self.fabric.to_device(value) for name, value in sample.items()}
         return Batch.from_sample(moved, self.config, self.bank)

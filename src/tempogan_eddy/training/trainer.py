@@ -14,6 +14,7 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.model.conditioned import ConditionedGenerator
 from tempogan_eddy.model.losses import Losses
 from tempogan_eddy.specification import differences
+from tempogan_eddy.training.discriminators import load_discriminators
 from tempogan_eddy.training.loop import Trainer, TrainingData, TrainingResult
 from tempogan_eddy.training.networks import Networks, bare, build_networks
 from tempogan_eddy.weights import Model, Specification, load_model
@@ -69,9 +70,11 @@ class TempoGANTrainer(Trainer):
         if path:
             weights = _earlier(path, self.config).generator.state_dict()
             for network in (bare(self.networks.generator), self.average.module):
-                network.adopt(weights) if isinstance(network, ConditionedGenerator) else network.load_state_dict(
-                    weights
-                )
+                adopt = network.adopt if isinstance(network, ConditionedGenerator) else network.load_state_dict
+                adopt(weights)
+            if self.steps.adversarial_on and load_discriminators(path, self.networks):
+                self.warm_up = 0
+        super()._start()
 
 
 def _teacher(path: str, config: Config) -> nn.Module:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import xarray as xr
@@ -24,53 +24,32 @@ Opener = Callable[[], xr.DataArray]
 
 @dataclass(frozen=True)
 class Request:
-    """Files to view and how to read them.
+    """Files to view and how to read them."""
 
-    Attributes
-    ----------
-    files : sequence of Path
-        Reconstructions, or any sequences; files of the same storm form one scene.
-    truth, lowres : Path, optional
-        May hold many storms; the storms of the files are used.
-    scale : int, optional
-        How many times finer than the lowres, if no file states it.
-    storm, time, time_tolerance : str, optional
-        One storm of several, and an interval and a tolerance as for `select_time`.
-    options : ReaderOptions
-        As for `open_sequence`; a variable is one of the truth, if given.
-    """
-
-    files: Sequence[Path]
-    truth: Path | None = None
-    lowres: Path | None = None
-    scale: int | None = None
-    storm: str | None = None
-    time: str | None = None
+    files: Sequence[Path]  # reconstructions, or any sequences; files of the same storm form one scene
+    truth: Path | None = None  # may hold many storms; those of the files are used
+    lowres: Path | None = None  # as the truth
+    scale: int | None = None  # how many times finer than the lowres, if no file states it
+    storm: str | None = None  # one storm of several
+    time: str | None = None  # an interval, as for `select_time`
     time_tolerance: str | None = None
-    options: ReaderOptions = field(default_factory=ReaderOptions)
+    options: ReaderOptions = field(default_factory=ReaderOptions)  # a variable is one of the truth, if given
 
 
 class Catalog:
     """Scenes by number.
 
-    Raises
-    ------
-    InputError
-        A file is missing or no sequence. Each of several scenes reports its errors when it is opened.
+    Raise `InputError` if a file is missing or no sequence; each of several scenes raises its errors when it is opened.
     """
 
     def __init__(self, request: Request) -> None:
         self.request = request
         self._groups = self._find()
+        self.names = list(self._groups)
         self._scenes: dict[int, Scene] = {}
         self._lock = threading.Lock()
-        if len(self._groups) == 1:
+        if len(self.names) == 1:
             self.scene(0)
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the storms."""
-        return list(self._groups)
 
     def scene(self, number: int) -> Scene:
         """Open the storm of this number; IndexError where there is none."""
@@ -87,26 +66,20 @@ class Catalog:
         for path in files:
             if sum(path.resolve() == other.resolve() for other in files) > 1:
                 raise InputError(f"{path} is named twice; name it once.")
-            found = find_sequences(path, **self._options(named=self.request.truth is None))
+            options = self._options(named=self.request.truth is None)
+            found = find_sequences(path, **options)
             if self.request.storm and len(found) > 1:
                 found = {self.request.storm: choose(found, self.request.storm, path)}
             for name, stored in found.items():
-                opener = self._opener(stored)
+                opener = cache(partial(self._open, stored, options))
                 storm = name if len(found) > 1 else str(opener().attrs["sequence"])
                 titles = groups.setdefault(storm, {})
                 title = path.stem if len(found) == 1 else path.name
-                if title in titles:
-                    title = str(path)
-                titles[title] = opener
+                titles[title if title not in titles else str(path)] = opener
         return groups
 
-    def _opener(self, stored: StoredSequence) -> Opener:
-        @cache
-        def open_once() -> xr.DataArray:
-            da = stored.open(**self._options(named=self.request.truth is None))
-            return select_time(da, self.request.time, self.request.time_tolerance)
-
-        return open_once
+    def _open(self, stored: StoredSequence, options: ReaderOptions) -> xr.DataArray:
+        return select_time(stored.open(**options), self.request.time, self.request.time_tolerance)
 
     def _build(self, name: str) -> Scene:
         request = self.request
@@ -122,9 +95,9 @@ class Catalog:
         """Open the sequence of a storm at a path, if given; a single sequence may have any name."""
         if path is None:
             return None
-        found = find_sequences(path, **self._options(named=named))
-        stored = choose(found, None if len(found) == 1 else self.request.storm or name, path)
-        return stored.open(**self._options(named=named))
+        options = self._options(named=named)
+        found = find_sequences(path, **options)
+        return choose(found, None if len(found) == 1 else self.request.storm or name, path).open(**options)
 
     def _options(self, *, named: bool) -> ReaderOptions:
         options = self.request.options

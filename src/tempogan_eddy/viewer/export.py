@@ -8,46 +8,35 @@ from pathlib import Path
 
 from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.ownership import Kind
-from tempogan_eddy.viewer.site import MAKER, Site, page_files
+from tempogan_eddy.viewer.site import INDEX, MAKER, SCENE, Site, page_files
 
 __all__ = ["SITE", "export_site"]
-
-INDEX = "data/index.json"
 
 
 def export_site(
     site: Site, folder: Path, on_frame: Callable[[int, int], None] | None = None, *, overwrite: bool = False
 ) -> None:
-    """Write the page and all that it may request.
+    """Write the page and all that it may request into a folder: a new or empty one, or that of an older export.
 
-    Parameters
-    ----------
-    site : Site
-        Scenes to write.
-    folder : Path
-        New, empty, or an older export, which is replaced when the new one is complete.
-    on_frame : callable, optional
-        Called with the frames written and all frames.
-    overwrite : bool
-        Replace even an older export to which files were added.
-
-    Raises
-    ------
-    InputError
-        The folder holds something else, or cannot be written.
+    The older export is replaced when the new one is complete; one to which files were added needs `overwrite`. Call
+    `on_frame` with the frames written and all frames. Raise `InputError` if the folder holds something else or cannot
+    be written.
     """
     with written_aside(folder, SITE, overwrite=overwrite) as partial:
-        for name, (_, content) in page_files().items():
-            _write(partial / name, content)
-        _write(partial / INDEX, site.index())
-        for number in range(len(site.catalog.names)):
-            _write(partial / f"data/{number}/scene.json", site.scene(number))
+        for path in (*page_files(), INDEX, *(SCENE.format(number) for number in range(len(site.catalog.names)))):
+            _write(site, path, partial)
         frames = list(site.frames())
         for done, (number, frame, scene) in enumerate(frames, 1):
             for address in site.tiles_of_frame(number, frame, scene):
-                _write(partial / address.path(), site.tile(address) or b"")
+                _write(site, address.path(), partial)
             if on_frame:
                 on_frame(done, len(frames))
+
+
+def _write(site: Site, path: str, folder: Path) -> None:
+    _, content = site.answer(path) or ("", b"")
+    (folder / path).parent.mkdir(parents=True, exist_ok=True)
+    (folder / path).write_bytes(content)
 
 
 def _is_export(folder: Path) -> bool:
@@ -62,8 +51,3 @@ def _is_untouched(folder: Path) -> bool:
 
 
 SITE = Kind("an exported page", _is_untouched, _is_export)
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,40 +30,18 @@ ORDER = ("lowres", "bicubic", "reconstructed", "sequence", "truth")
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture of a scene.
+    """One picture of a scene."""
 
-    Attributes
-    ----------
-    key : str
-        Name in addresses.
-    role : {"lowres", "bicubic", "reconstructed", "truth", "sequence"}
-        Kind of sequence.
-    title, note : str
-        Name and source, for people.
-    shape : tuple of int
-        Rows and columns.
-    scale : int
-        Pixels of the fine grid along a side of one of its pixels.
-    present : (T,) array of bool
-        Whether it has a frame at each time of the scene.
-    read : callable
-        Returns the frame (y, x), float32 kelvin, by number of the time and of the member; thread-safe.
-    members : tuple of str
-        Names of the members of an ensemble; empty for a plain sequence.
-    attrs : dict
-        Attributes of its file; empty for a computed panel.
-    """
-
-    key: str
-    role: str
-    title: str
+    key: str  # name in addresses
+    role: str  # one of `ORDER`
+    title: str  # for people, as the note, which names the source
     note: str
-    shape: tuple[int, int]
-    scale: int
-    present: NDArray[np.bool_]
-    read: Callable[[int, int], Kelvins]
-    members: tuple[str, ...] = ()
-    attrs: dict[Any, Any] = field(default_factory=dict)
+    shape: tuple[int, int]  # rows and columns
+    scale: int  # pixels of the fine grid along a side of one of its pixels
+    present: NDArray[np.bool_]  # (T,), whether it has a frame at each time of the scene
+    read: Callable[[int, int], Kelvins]  # a frame (y, x) by number of the time and of the member; thread-safe
+    members: tuple[str, ...] = ()  # names of the members of an ensemble
+    attrs: dict[Any, Any] = field(default_factory=dict)  # of its file
 
     @property
     def addresses(self) -> list[str]:
@@ -82,10 +60,8 @@ class Scene:
 
     def find(self, address: str) -> tuple[Panel, int] | None:
         """Return the panel and the number of the member at an address of `Panel.addresses`."""
-        return next(
-            ((panel, number) for panel in self.panels for number, own in enumerate(panel.addresses) if own == address),
-            None,
-        )
+        places = {own: (panel, number) for panel in self.panels for number, own in enumerate(panel.addresses)}
+        return places.get(address)
 
 
 def build_scene(
@@ -102,22 +78,8 @@ def build_scene(
     other file is a reconstruction; alone with a scale it is the truth. Without a lowres sequence the sensor model
     coarsens the truth, or else, if it is the area mean, the reconstruction, which keeps that mean.
 
-    Parameters
-    ----------
-    name : str
-        Name of the storm.
-    files : mapping of DataArray ([member, ]time, y, x)
-        Sequences by title. The first reconstruction, else the first, gives the times, to which the others are
-        matched.
-    truth, lowres : DataArray ([member, ]time, y, x), optional
-        Sequences of these roles.
-    scale : int, optional
-        How many times finer than the lowres, if no file states it.
-
-    Raises
-    ------
-    InputError
-        Grids do not match, or no time is common.
+    Sequences ([member, ]time, y, x) come by title; the first reconstruction, else the first, gives the times. The scale
+    is needed if no file states it. Raise `InputError` if grids do not match or no time is common.
     """
     files = dict(files)
     made = {title: da for title, da in files.items() if RECONSTRUCTED in da.attrs}
@@ -131,30 +93,25 @@ def build_scene(
         made, rest = rest, {}
     elif not made and scale and len(rest) == 1:
         (truth,), rest = rest.values(), {}
-    inputs = [
-        *(
-            _Input("reconstructed", "Reconstructed" if len(made) == 1 else title, _made_by(da), da)
-            for title, da in made.items()
-        ),
-        *(_Input("sequence", title, str(da.attrs.get("source", "")), da) for title, da in rest.items()),
-        *([_Input("truth", "Truth", "the file given", truth)] if truth is not None else []),
-    ]
-    scale = _scale(name, [one.data for one in inputs], lowres, scale)
-    if lowres is not None:
-        inputs.append(_Input("lowres", "Lowres", "the file given", lowres))
+    single = "Reconstructed" if len(made) == 1 else None
+    inputs = [("reconstructed", single or own, _made_by(da), da) for own, da in made.items()]
+    inputs += [("sequence", own, str(da.attrs.get("source", "")), da) for own, da in rest.items()]
+    inputs += [("truth", "Truth", "the file given", truth)] if truth is not None else []
+    scale = _scale(name, [da for *_, da in inputs], lowres, scale)
+    inputs += [("lowres", "Lowres", "the file given", lowres)] if lowres is not None else []
     try:
-        aligned, factors = align_grids([one.data for one in inputs], [one.title for one in inputs], scale)
+        aligned, factors = align_grids([da for *_, da in inputs], [title for _, title, *_ in inputs], scale)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
     rows, columns = max(da.shape[-2:] for da, factor in zip(aligned, factors, strict=True) if factor == 1)
-    finer = scale or 1 if all(one.role == "lowres" for one in inputs) else 1  # than the finest sequence is the grid
+    finer = scale or 1 if all(role == "lowres" for role, *_ in inputs) else 1  # than the finest sequence is the grid
     main, panels = aligned[0], list[Panel]()
-    for one, da, factor in zip(inputs, aligned, factors, strict=True):
-        same = sum(panel.role == one.role for panel in panels)
-        key = f"{one.role}-{same + 1}" if same else one.role
-        panel = _panel(key, replace(one, data=da), factor * finer, main["time"].values)
-        if one.role in ("truth", "lowres") and not panel.present.any():
-            raise InputError(f"{name}: {one.title} has no frame at the times of the other files; name the same hours.")
+    for (role, title, note, _), da, factor in zip(inputs, aligned, factors, strict=True):
+        same = sum(panel.role == role for panel in panels)
+        key = f"{role}-{same + 1}" if same else role
+        panel = _panel((key, role, title, note), da, factor * finer, main["time"].values)
+        if role in ("truth", "lowres") and not panel.present.any():
+            raise InputError(f"{name}: {title} has no frame at the times of the other files; name the same hours.")
         panels.append(panel)
     if scale:
         panels += _computed(panels, next(iter(made.values())).attrs if made else {}, scale)
@@ -162,19 +119,8 @@ def build_scene(
     return Scene(name, main, (rows * finer, columns * finer), tuple(panels))
 
 
-@dataclass(frozen=True)
-class _Input:
-    """A sequence with the role, title and note of its panel."""
-
-    role: str
-    title: str
-    note: str
-    data: xr.DataArray
-
-
-def _panel(key: str, one: _Input, scale: int, times: NDArray[np.datetime64]) -> Panel:
+def _panel(names: tuple[str, str, str, str], da: xr.DataArray, scale: int, times: NDArray[np.datetime64]) -> Panel:
     """Return a sequence as a panel, matched by time; of frames with equal times it uses the first."""
-    da = one.data
     numbers = _numbers(times, da["time"].values)
     members = tuple(member_names(da))
     plain = [da.isel({MEMBER: number}) for number in range(len(members))] or [da]
@@ -185,7 +131,7 @@ def _panel(key: str, one: _Input, scale: int, times: NDArray[np.datetime64]) -> 
             return np.asarray(readers[member].frame(int(numbers[time])), np.float32)
 
     shape = (da.sizes["y"], da.sizes["x"])
-    return Panel(key, one.role, one.title, one.note, shape, scale, numbers >= 0, read, members, dict(da.attrs))
+    return Panel(*names, shape, scale, numbers >= 0, read, members, dict(da.attrs))
 
 
 def _numbers(times: NDArray[np.datetime64], own: NDArray[np.datetime64]) -> NDArray[np.intp]:

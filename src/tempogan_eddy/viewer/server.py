@@ -6,18 +6,17 @@ import logging
 import socket
 import threading
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.interrupts import cleaned_up
-from tempogan_eddy.viewer.site import Site, TileAddress, page_files
+from tempogan_eddy.viewer.site import Site
 
-__all__ = ["build_app", "listen", "serve", "server_of"]
+__all__ = ["listen", "serve", "server_of"]
 
 LOOPBACK = "127.0.0.1"
 # Host names of this server; refusing others keeps foreign pages from reaching it through a name that they control.
@@ -37,13 +36,7 @@ HEADERS = {
 
 
 def listen(port: int) -> socket.socket:
-    """Listen on a port of the loopback interface; 0 takes any free one.
-
-    Raises
-    ------
-    InputError
-        The port is taken.
-    """
+    """Listen on a port of the loopback interface (0 takes any free one); raise `InputError` if it is taken."""
     try:
         return socket.create_server((LOOPBACK, port))
     except (OSError, OverflowError) as error:
@@ -53,18 +46,9 @@ def listen(port: int) -> socket.socket:
 def serve(
     site: Site, listener: socket.socket, *, open_browser: bool = True, tell: Callable[[str], None] = print
 ) -> None:
-    """Serve until Ctrl-C or SIGTERM, which end it without an error.
+    """Serve a site on a socket from `listen` until Ctrl-C or SIGTERM, which end it without an error.
 
-    Parameters
-    ----------
-    site : Site
-        Scenes to serve.
-    listener : socket
-        From `listen`.
-    open_browser : bool
-        Whether to open the page in the user's browser.
-    tell : callable
-        Called with the address.
+    Pass the address to `tell`, and open it in the user's browser if wanted.
     """
     address = f"http://{LOOPBACK}:{listener.getsockname()[1]}/"
     tell(address)
@@ -82,7 +66,7 @@ def serve(
 
 def server_of(site: Site, listener: socket.socket) -> uvicorn.Server:
     """Return the server of a site on a port, not yet running."""
-    app = build_app(site, listener.getsockname()[1])
+    app = _application(site, listener.getsockname()[1])
     return _Server(
         uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1)
     )
@@ -96,67 +80,32 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def build_app(site: Site, port: int) -> ASGIApp:
-    """Return the application on a port: GET of the files, documents and tiles of the page."""
+def _application(site: Site, port: int) -> FastAPI:
+    """Return the application, which answers GET of the addresses of a site."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    pages = page_files()
+    hosts = {f"{host}:{port}" for host in HOSTS} | (set(HOSTS) if port == 80 else set())
+
+    @app.middleware("http")
+    async def guard(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
+        """Refuse requests to other hosts, and add the headers to every response."""
+        named = [host.lower() for host in request.headers.getlist("host")]
+        if len(named) == 1 and named[0] in hosts:
+            response = await answer(request)
+        else:
+            response = Response("This server answers only to its own address.", 403)
+        response.headers.update(HEADERS)
+        return response
 
     @app.exception_handler(InputError)
     def refuse(_: Request, error: InputError) -> Response:
         return JSONResponse({"detail": str(error)}, 422)
 
-    @app.get("/data/index.json")
-    def index() -> Response:
-        return Response(site.index(), media_type="application/json")
-
-    @app.get("/data/{number}/scene.json")
-    def scene(number: int) -> Response:
-        if not 0 <= number < len(site.catalog.names):
+    @app.get("/{path:path}")
+    def answer(path: str) -> Response:
+        found = site.answer(path or "index.html")
+        if found is None:
             raise HTTPException(404)
-        return Response(site.scene(number), media_type="application/json")
-
-    @app.get("/data/{number}/{panel}/{frame}/{level}/{row}-{column}.u16")
-    def tile(number: int, panel: str, frame: int, level: int, row: int, column: int) -> Response:
-        content = site.tile(TileAddress(number, panel, frame, level, row, column))
-        if content is None:
-            raise HTTPException(404)
-        return Response(content, media_type="application/octet-stream")
-
-    @app.get("/{name}")
-    def page(name: str) -> Response:
-        media_type, content = pages.get(name, ("", b""))
-        if not media_type:
-            raise HTTPException(404)
+        media_type, content = found
         return Response(content, media_type=media_type)
 
-    @app.get("/")
-    def start() -> Response:
-        return page("index.html")
-
-    return _Guard(app, port)
-
-
-class _Guard:
-    """Refuses requests to other hosts, and adds the headers to every response."""
-
-    def __init__(self, app: ASGIApp, port: int) -> None:
-        self.app = app
-        self.hosts = {f"{host}:{port}" for host in HOSTS} | (set(HOSTS) if port == 80 else set())
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            if scope["type"] == "lifespan":
-                await self.app(scope, receive, send)
-            return
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                extra = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
-                message = {**message, "headers": [*message.get("headers", []), *extra]}
-            await send(message)
-
-        named = [value.decode("latin-1").lower() for name, value in scope["headers"] if name == b"host"]
-        if len(named) != 1 or named[0] not in self.hosts:
-            await Response("This server answers only to its own address.", 403)(scope, receive, send_with_headers)
-        else:
-            await self.app(scope, receive, send_with_headers)
+    return app

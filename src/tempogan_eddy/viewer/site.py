@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -15,17 +17,24 @@ import numpy as np
 from tempogan_eddy import __version__
 from tempogan_eddy.display.palettes import DIFFERENCE_ON_DARK, PALETTES
 from tempogan_eddy.io.cadence import minutes
+from tempogan_eddy.io.history import MADE, commands_of
 from tempogan_eddy.viewer.catalog import Catalog
-from tempogan_eddy.viewer.origin import describe_origin
 from tempogan_eddy.viewer.scene import Panel, Scene
 from tempogan_eddy.viewer.tiles import SIDE, PyramidCache, cut, level_count
 from tempogan_eddy.viewer.track import describe_grid, describe_track
 
-__all__ = ["MAKER", "Site", "TileAddress", "page_files"]
+__all__ = ["INDEX", "MAKER", "SCENE", "Site", "TileAddress", "page_files"]
 
 MAKER = "TempoGAN-Eddy"
+INDEX, SCENE = "data/index.json", "data/{}/scene.json"
 
 MEDIA_TYPES = {"html": "text/html; charset=utf-8", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+NUMBER = "([0-9]{1,9})"
+SCENE_PATH = re.compile(SCENE.format(NUMBER))
+TILE_PATH = re.compile(rf"data/{NUMBER}/([^/]+)/{NUMBER}/{NUMBER}/{NUMBER}-{NUMBER}\.u16")
+
+# CF attributes of a file, in the order of the page.
+FACTS = ("title", "institution", "source", "references", "comment")
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,7 @@ class TileAddress:
         return f"data/{self.scene}/{self.panel}/{self.frame}/{self.level}/{self.row}-{self.column}.u16"
 
 
+@cache
 def page_files() -> dict[str, tuple[str, bytes]]:
     """Return the files of the page: media type and content by name."""
     folder = resources.files("tempogan_eddy.viewer") / "page"
@@ -52,22 +62,26 @@ def page_files() -> dict[str, tuple[str, bytes]]:
 
 
 class Site:
-    """The scenes of a catalog as documents and tiles.
+    """The scenes of a catalog as documents and tiles; `command` is the command line that shows them."""
 
-    Parameters
-    ----------
-    catalog : Catalog
-        Scenes to show.
-    command : str, optional
-        The command line that shows them.
-    cache : PyramidCache, optional
-        Holds the tiles of frames used last.
-    """
+    def __init__(self, catalog: Catalog, command: str = "") -> None:
+        self.catalog, self.command = catalog, command
+        self._cache = PyramidCache()
 
-    def __init__(self, catalog: Catalog, command: str = "", cache: PyramidCache | None = None) -> None:
-        self.catalog = catalog
-        self.command = command
-        self.cache = cache or PyramidCache()
+    def answer(self, path: str) -> tuple[str, bytes] | None:
+        """Return media type and content at an address relative to the page; None if there is nothing."""
+        if path in page_files():
+            return page_files()[path]
+        if path == INDEX:
+            return "application/json", self.index()
+        if found := SCENE_PATH.fullmatch(path):
+            number = int(found[1])
+            return ("application/json", self.scene(number)) if number < len(self.catalog.names) else None
+        if found := TILE_PATH.fullmatch(path):
+            scene, frame, level, row, column = map(int, found.group(1, 3, 4, 5, 6))
+            tile = self.tile(TileAddress(scene, found[2], frame, level, row, column))
+            return None if tile is None else ("application/octet-stream", tile)
+        return None
 
     def index(self) -> bytes:
         """Return the names of the scenes, the palettes and the command, as JSON."""
@@ -85,18 +99,17 @@ class Site:
     def scene(self, number: int) -> bytes:
         """Return the description of a scene as JSON; IndexError if there is none."""
         scene = self.catalog.scene(number)
-        times = scene.main["time"].values
         storm_name = scene.main.attrs.get("storm_name")
         return _json(
             {
                 "name": f"{scene.name} {storm_name}" if storm_name else scene.name,
                 "height": scene.shape[0],
                 "width": scene.shape[1],
-                "times": [f"{time}Z" for time in minutes(times)],
+                "times": [f"{time}Z" for time in minutes(scene.main["time"].values)],
                 "panels": [_panel(panel) for panel in scene.panels],
                 "track": describe_track(scene.main, scene.shape),
                 "grid": describe_grid(scene.main, scene.shape),
-                "origin": describe_origin(scene.panels),
+                "origin": _origin(scene.panels),
             }
         )
 
@@ -104,15 +117,13 @@ class Site:
         """Return the little-endian 16-bit values of a tile, row by row; None if there is no such tile."""
         if not 0 <= address.scene < len(self.catalog.names):
             return None
-        found = self.catalog.scene(address.scene).find(address.panel)
-        if found is None:
+        panel, member = self.catalog.scene(address.scene).find(address.panel) or (None, 0)
+        if panel is None or not 0 <= address.level < level_count(panel.shape):
             return None
-        panel, member = found
-        has_frame = 0 <= address.frame < len(panel.present) and panel.present[address.frame]
-        if not has_frame or not 0 <= address.level < level_count(panel.shape):
+        if not (0 <= address.frame < len(panel.present) and panel.present[address.frame]):
             return None
         key = (address.scene, address.panel, address.frame)
-        levels = self.cache.get(key, lambda: panel.read(address.frame, member))
+        levels = self._cache.get(key, lambda: panel.read(address.frame, member))
         tile = cut(levels[address.level], address.row, address.column)
         return None if tile is None else tile.tobytes()
 
@@ -126,9 +137,7 @@ class Site:
     def tiles_of_frame(self, number: int, frame: int, scene: Scene) -> Iterator[TileAddress]:
         """Yield the addresses of all tiles at one time."""
         for panel in scene.panels:
-            if not panel.present[frame]:
-                continue
-            for level in range(level_count(panel.shape)):
+            for level in range(level_count(panel.shape)) if panel.present[frame] else ():
                 rows, columns = (math.ceil(math.ceil(side / 2**level) / SIDE) for side in panel.shape)
                 for own, row, column in itertools.product(panel.addresses, range(rows), range(columns)):
                     yield TileAddress(number, own, frame, level, row, column)
@@ -147,6 +156,20 @@ def _panel(panel: Panel) -> dict[str, Any]:
         "members": panel.members,
         "absent": np.flatnonzero(~panel.present).tolist(),
     }
+
+
+def _origin(panels: Iterable[Panel]) -> dict[str, list[Any]]:
+    """Return the facts that the files of the panels record, and the commands that made them, the earliest first."""
+    facts: list[dict[str, Any]] = []
+    commands: dict[str, None] = {}
+    for panel in panels:
+        made = [name for name, value in panel.attrs.items() if str(name).startswith(MADE) and isinstance(value, str)]
+        texts = {name: str(panel.attrs.get(name, "")) for name in (*FACTS, *made)}
+        rows = [[name.removeprefix(MADE).replace("_", " "), text] for name, text in texts.items() if text.strip()]
+        if rows:
+            facts.append({"title": panel.title, "rows": rows})
+        commands |= dict.fromkeys(commands_of(panel.attrs))
+    return {"facts": facts, "commands": list(commands)}
 
 
 def _json(value: Any) -> bytes:

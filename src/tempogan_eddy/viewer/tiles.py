@@ -9,10 +9,10 @@ from collections.abc import Callable, Hashable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SIDE", "STEPS_A_KELVIN", "PyramidCache", "cut", "level_count", "pyramid"]
+__all__ = ["SIDE", "PyramidCache", "cut", "level_count", "pyramid"]
 
 SIDE = 256  # pixels of a tile
-STEPS_A_KELVIN = 100  # a value of 1 is 0.01 K; 0 is missing
+STEPS_A_KELVIN = 100  # 1 is 0.01 K; 0 is missing
 
 Level = NDArray[np.uint16]
 
@@ -23,18 +23,9 @@ def level_count(shape: tuple[int, int]) -> int:
 
 
 def pyramid(frame: NDArray[np.floating]) -> list[Level]:
-    """Quantise a frame and its coarser levels.
+    """Quantise a frame (H, W) in kelvin, NaN where missing, and its coarser levels, each with half the pixels a side.
 
-    Parameters
-    ----------
-    frame : (H, W) array
-        Kelvin, NaN where missing.
-
-    Returns
-    -------
-    list of (ceil(H / 2^level), ceil(W / 2^level)) arrays of uint16
-        Hundredths of a kelvin, 0 where missing; a coarser pixel is the mean of the valid pixels it covers,
-        missing where there is none.
+    Values are hundredths of a kelvin, 0 where missing. A coarser pixel is the mean of the valid pixels it covers.
     """
     levels = [_quantise(frame)]
     valid = np.isfinite(frame)
@@ -72,10 +63,7 @@ def cut(level: Level, row: int, column: int) -> Level | None:
 class PyramidCache:
     """Levels of the frames used last, each computed once even if several threads request it.
 
-    Parameters
-    ----------
-    limit : int
-        Bytes to keep; the latest frame is kept even if it is larger.
+    It keeps at most `limit` bytes, and the latest frame even if that is larger.
     """
 
     def __init__(self, limit: int = 256 << 20) -> None:
@@ -99,11 +87,9 @@ class PyramidCache:
             with self._lock:
                 self._held[key] = levels
                 self._making.pop(key, None)
-                self._drop()
+                while len(self._held) > 1 and self._size() > self.limit:
+                    self._held.popitem(last=False)
             return levels
 
-    def _drop(self) -> None:
-        size = sum(level.nbytes for levels in self._held.values() for level in levels)
-        while size > self.limit and len(self._held) > 1:
-            _, levels = self._held.popitem(last=False)
-            size -= sum(level.nbytes for level in levels)
+    def _size(self) -> int:
+        return sum(level.nbytes for levels in self._held.values() for level in levels)

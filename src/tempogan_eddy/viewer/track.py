@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from tempogan_eddy.io.axes import spatial_coordinate
 
 __all__ = ["describe_grid", "describe_track"]
+
+Numbers = NDArray[np.float64]
 
 # JMA's best track; https://www.jma.go.jp/jma/jma-eng/jma-center/rsmc-hp-pub-eg/Besttracks/e_format_bst.html
 GRADES = {
@@ -25,35 +28,27 @@ GRADES = {
 
 
 def describe_track(sequence: xr.DataArray, shape: tuple[int, int]) -> dict[str, list[Any]]:
-    """Return the best track at each time.
+    """Return the best track at each time, by name of the coordinate; None where it is unknown.
 
-    Parameters
-    ----------
-    sequence : DataArray (time, y, x)
-        With any of the coordinates ``center_lat``, ``center_lon``, ``grade``, ``pressure``, ``wind``, ``satellite``.
-    shape : tuple of int
-        Rows and columns of the fine grid.
-
-    Returns
-    -------
-    dict of lists
-        By name of the coordinate, one entry a frame, None if unknown; coordinates without a known entry are left
-        out. ``centre`` is the place (x, y) in pixels of the fine grid.
+    Coordinates without a known entry are left out. ``centre`` is the place (x, y) in pixels of the fine grid, which
+    has this shape.
     """
-    found: dict[str, list[Any]] = {
-        name: _numbers(sequence[name].values)
-        for name in ("center_lat", "center_lon", "pressure")
-        if _along_time(sequence, name)
+    along_time = {str(name): values for name, values in sequence.coords.items() if values.dims == ("time",)}
+    numbers = {
+        name: along_time[name].values.astype(np.float64)
+        for name in ("center_lat", "center_lon", "pressure", "wind", "grade")
+        if name in along_time and along_time[name].dtype.kind in "iuf"
     }
-    if _along_time(sequence, "wind"):
-        # JMA writes 0 where it estimates no wind, such as for a depression.
-        found["wind"] = [value or None for value in _numbers(sequence["wind"].values)]
-    if _along_time(sequence, "grade"):
-        found["grade"] = [GRADES.get(round(value)) if value else None for value in _numbers(sequence["grade"].values)]
-    if "satellite" in sequence.coords and sequence["satellite"].dims == ("time",):
-        found["satellite"] = [str(name) or None for name in sequence["satellite"].values]
+    found: dict[str, list[Any]] = {name: _listed(values, 3) for name, values in numbers.items()}
+    if "wind" in found:  # JMA writes 0 where it estimates no wind, such as for a depression
+        found["wind"] = [value or None for value in found["wind"]]
+    if "grade" in found:
+        found["grade"] = [GRADES.get(round(value)) if value else None for value in found["grade"]]
+    if "satellite" in along_time:
+        found["satellite"] = [str(name) or None for name in along_time["satellite"].values]
     if "center_lat" in found and "center_lon" in found:
-        found["centre"] = _centres(sequence, found["center_lat"], found["center_lon"], shape)
+        places = _centres(sequence, numbers["center_lat"], numbers["center_lon"], shape)
+        found["centre"] = [None if None in place else place for place in map(list, zip(*places, strict=True))]
     return {name: values for name, values in found.items() if any(value is not None for value in values)}
 
 
@@ -68,15 +63,11 @@ def describe_grid(sequence: xr.DataArray, shape: tuple[int, int]) -> dict[str, A
     return {}
 
 
-def _along_time(sequence: xr.DataArray, name: str) -> bool:
-    return name in sequence.coords and sequence[name].dims == ("time",) and sequence[name].dtype.kind in "iuf"
+def _listed(values: Numbers, digits: int) -> list[float | None]:
+    return [round(float(value), digits) if np.isfinite(value) else None for value in values]
 
 
-def _numbers(values: np.ndarray) -> list[float | None]:
-    return [round(float(value), 3) if np.isfinite(value) else None for value in values]
-
-
-def _axis(sequence: xr.DataArray, dim: str, name: str, size: int) -> np.ndarray | None:
+def _axis(sequence: xr.DataArray, dim: str, name: str, size: int) -> Numbers | None:
     """Return the 1-D latitude or longitude of the fine grid along a dimension."""
     coordinate = spatial_coordinate(sequence, name)
     if coordinate is None or coordinate.dims != (dim,) or len(coordinate) != size:
@@ -92,28 +83,19 @@ def _spacing(sequence: xr.DataArray, dim: str) -> float | None:
     return kilometres and abs(float(values[-1] - values[0])) / (len(values) - 1) * kilometres
 
 
-def _centres(sequence: xr.DataArray, lats: list, lons: list, shape: tuple[int, int]) -> list[list[float] | None]:
-    """Return the centre in pixels: by the coordinates of the grid; without them the middle of the frame."""
+def _centres(sequence: xr.DataArray, lat: Numbers, lon: Numbers, shape: tuple[int, int]) -> list[list[float | None]]:
+    """Return x and y of the centre in pixels: by the coordinates of the grid; without them the middle of the frame."""
     latitude, longitude = _axis(sequence, "y", "latitude", shape[0]), _axis(sequence, "x", "longitude", shape[1])
     if latitude is None or longitude is None:
-        middle = [shape[1] / 2, shape[0] / 2]
-        return [middle if None not in (lat, lon) else None for lat, lon in zip(lats, lons, strict=True)]
-    return [_place(latitude, longitude, lat, lon) for lat, lon in zip(lats, lons, strict=True)]
-
-
-def _place(latitude: np.ndarray, longitude: np.ndarray, lat: float | None, lon: float | None) -> list[float] | None:
-    if lat is None or lon is None:
-        return None
+        known = np.where(np.isfinite(lat + lon), 1.0, np.nan)
+        return [_listed(known * side / 2, 2) for side in shape[::-1]]
     east = np.unwrap(longitude, period=360)
-    if not min(east[0], east[-1]) <= lon <= max(east[0], east[-1]):
-        lon = east[0] + (lon - east[0] + 180) % 360 - 180
-    x, y = (_position(axis, value) for axis, value in ((east, lon), (latitude, lat)))
-    return None if x is None or y is None else [x, y]
+    inside = (lon >= east.min()) & (lon <= east.max())
+    lon = np.where(inside, lon, east[0] + (lon - east[0] + 180) % 360 - 180)
+    return [_listed(_positions(axis, values), 2) for axis, values in ((east, lon), (latitude, lat))]
 
 
-def _position(axis: np.ndarray, value: float) -> float | None:
-    """Return the position of a value on a monotonic axis of pixel centres, in pixels from the edge; None outside."""
-    numbers = np.arange(len(axis)) + 0.5
-    if axis[0] > axis[-1]:
-        axis, numbers = axis[::-1], numbers[::-1]
-    return round(float(np.interp(value, axis, numbers)), 2) if axis[0] <= value <= axis[-1] else None
+def _positions(axis: Numbers, values: Numbers) -> Numbers:
+    """Return positions on a monotonic axis of pixel centres, in pixels from the edge; NaN outside."""
+    order = np.argsort(axis)
+    return np.interp(values, axis[order], order + 0.5, left=np.nan, right=np.nan)

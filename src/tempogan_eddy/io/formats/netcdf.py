@@ -1,16 +1,22 @@
 """NetCDF and HDF5 by the CF conventions."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
+import netCDF4
+import numpy as np
+import xarray as xr
+from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
+
+from tempogan_eddy.io.aside import require_space
 from tempogan_eddy.io.cf import open_cf
-from tempogan_eddy.io.cf_write import write_cf
+from tempogan_eddy.io.cf_dataset import to_dataset
 from tempogan_eddy.io.file_kind import file_kind
-from tempogan_eddy.io.format import Format
+from tempogan_eddy.io.format import Format, Writing
 from tempogan_eddy.io.headers import HeaderReader
 from tempogan_eddy.io.join import join_files
 from tempogan_eddy.io.ownership import Kind, hdf5_is_ours
+from tempogan_eddy.io.pipeline import write_frames
+from tempogan_eddy.io.sequence import NAME
 
 __all__ = ["NETCDF", "is_netcdf"]
 
@@ -22,6 +28,28 @@ def is_netcdf(path: Path) -> bool:
     return path.is_file() and (known or file_kind(path) in ("hdf5", "classic", "cdf5"))
 
 
+def _write(da: xr.DataArray, path: Path, writing: Writing) -> None:
+    """Write coordinates and attributes by xarray, then append the frames one at a time."""
+    dataset, encoding = to_dataset(da, writing.precision)
+    encoding[NAME] |= {"zlib": True, "complevel": 1, "shuffle": True, "chunksizes": encoding[NAME].pop("chunks")}
+    # HDF5 may crash the process if a write fails, so first check that there is space.
+    require_space(path, sum(coord.nbytes for coord in dataset.coords.values()))
+    dataset.to_netcdf(path, compute=False, unlimited_dims=[dataset[NAME].dims[-3]], encoding=encoding, engine="netcdf4")
+    with netCDF4.Dataset(path, "a") as file:
+        file.set_auto_maskandscale(False)
+        # Frames are written once and never read again.
+        file[NAME].set_var_chunk_cache(0)
+
+        def append(number: int, frame: np.ndarray) -> None:
+            stored = writing.precision.stored(frame)
+            require_space(path, stored.nbytes)
+            # The library is not thread-safe, and another thread is reading the next frame.
+            with NETCDF4_PYTHON_LOCK:
+                file[NAME][..., number, :, :] = stored
+
+        write_frames(da, append, writing.on_frame)
+
+
 NETCDF = Format(
     "netcdf",
     "NetCDF",
@@ -29,7 +57,7 @@ NETCDF = Format(
     open=lambda stored, reading: (
         join_files(list(stored.headers), stored.name, reading) if stored.headers else open_cf(stored.path, reading)
     ),
-    write=lambda da, path, writing: write_cf(da, path, "netcdf", writing.precision, writing.on_frame),
+    write=_write,
     owns=Kind("a NetCDF sequence", lambda path: hdf5_is_ours(path, "sequence")),
     holds_ensembles=True,
     suffixes=(".nc", ".nc4", ".nc3", ".cdf", ".netcdf"),

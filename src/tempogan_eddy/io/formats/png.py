@@ -1,18 +1,173 @@
-"""Folders of PNG frames."""
+"""Folders of grey PNG frames: the seed's tree, and 16-bit frames that record their own kelvins and times.
 
-from __future__ import annotations
+Grey is mapped linearly to kelvin, black to white; transparent pixels (alpha 0, or the key of tRNS) are missing.
+`_write` records the mapping, the level that means missing, the time and the coordinates as JSON in a text
+chunk named ``tempogan-eddy``; a recorded mapping overrides the setting.
+"""
 
 import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
-from PIL import Image
+import numpy as np
+import xarray as xr
+from PIL import Image, PngImagePlugin
 
-from tempogan_eddy.io.format import Format, named_like_data
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.digital_typhoon import FILE_NAME
+from tempogan_eddy.io.format import Format, Writing, named_like_data
+from tempogan_eddy.io.frames import FrameStack, lazy_sequence
 from tempogan_eddy.io.ownership import Kind
-from tempogan_eddy.io.png import TEXT_KEY, open_png, write_png
+from tempogan_eddy.io.pipeline import write_frames
+from tempogan_eddy.io.png_pixels import read_header, read_pixels
+from tempogan_eddy.io.png_record import WRITTEN, Mapping, Record, read_record
+from tempogan_eddy.io.png_times import frame_times, natural_key
+from tempogan_eddy.io.quality import looks_white_cold, mask_blank, mask_impossible
+from tempogan_eddy.io.reading import Reading
+from tempogan_eddy.io.sequence import as_sequence
 from tempogan_eddy.io.walk import names_in
 
-__all__ = ["PNG"]
+__all__ = ["PNG", "open_png"]
+
+log = logging.getLogger(__name__)
+
+TEXT_KEY = "tempogan-eddy"
+
+
+def open_png(path: Path, reading: Reading | None = None, files: Sequence[Path] = ()) -> xr.DataArray:
+    """Open a folder of PNG frames as one sequence, or one frame as a sequence of one.
+
+    Times are the recorded ones, else those in every file name (:mod:`tempogan_eddy.io.stamps`), else 2000-01-01 plus
+    the frame's number times the cadence; ``attrs["time_source"]`` states which. Frames of 1 to 16 bits are exact, also
+    if grey is stored as colour or as a grey palette. Hidden files are skipped. A blank frame is missing, with a
+    warning. `files` are some of the folder's frames, by default all. Raise `InputError` if a frame is no PNG, damaged,
+    coloured, too large for its file, or of another size than the first, and if times or cadence are ambiguous.
+    """
+    reading = reading or Reading()
+    found = [path] if path.is_file() else [file for file in files or path.iterdir() if _is_frame(file)]
+    files = sorted(found, key=natural_key)
+    if reading.unreadable == "gap":
+        files = [file for file in files if _is_readable(file)]
+    if not files:
+        raise InputError(f"{path} holds no PNG frame that can be read.")
+    shape, _ = read_header(files[0], TEXT_KEY)
+    records = []
+    for file in files:
+        size, text = read_header(file, TEXT_KEY)
+        if size != shape:
+            raise InputError(f"{file} has {size} pixels, the first frame of its folder {shape}; resize it.")
+        records.append(read_record(file, text))
+    times, time_source = frame_times(files, records, reading.cadence)
+    order = np.argsort(times, kind="stable")
+    frames = _Frames([files[i] for i in order], [records[i] for i in order], reading.grey_kelvin)
+    _warn_if_white_cold(path, frames, reading.valid_kelvin)
+    attrs = {"units": "K", "sequence": path.stem if path.is_file() else path.resolve().name, **frames.records[0].attrs}
+    if time_source != "recorded":
+        attrs["time_source"] = time_source
+    coords = {"time": times[order], **_satellites(frames.files), **_recorded_coordinates(frames.records)}
+    stack = FrameStack(path, frames, (len(files), *shape))
+    return as_sequence(lazy_sequence(stack, coords, attrs), valid_kelvin=reading.valid_kelvin)
+
+
+def _is_frame(path: Path) -> bool:
+    return path.suffix.lower() == ".png" and not path.name.startswith(".") and not path.is_dir()
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        read_pixels(path)
+    except InputError as error:
+        log.warning("left out as a gap: %s", error)
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class _Frames:
+    """Frames of a folder by number, in kelvin; a blank one is missing."""
+
+    files: list[Path]
+    records: list[Record]
+    grey_kelvin: tuple[float, float]
+    warned: set[Path] = field(default_factory=set)
+
+    def kelvin(self, number: int) -> np.ndarray:
+        pixels = read_pixels(self.files[number])
+        return (self.records[number].mapping or Mapping((0, pixels.white), self.grey_kelvin)).to_kelvin(pixels)
+
+    def __call__(self, number: int) -> np.ndarray:
+        kelvin = self.kelvin(number)
+        return kelvin if self.records[number].mapping else mask_blank(kelvin, self.files[number], self.warned)
+
+
+def _warn_if_white_cold(path: Path, frames: _Frames, valid_kelvin: tuple[float, float]) -> None:
+    """Warn if the first, middle and last frame all look upside down; trust frames that record a mapping."""
+    last = len(frames.files) - 1
+    numbers = sorted({0, (last + 1) // 2, last})
+    if any(frames.records[number].mapping for number in numbers):
+        return
+    try:
+        kelvins = [mask_impossible(frames.kelvin(number), valid_kelvin) for number in numbers]
+    except InputError:
+        return  # raised again when the frame is read
+    if all(map(looks_white_cold, kelvins)):
+        log.warning(
+            "%s looks upside down: most of it would be colder than clouds are. If white means cold in these pictures, "
+            "swap the two numbers of data.grey_kelvin; the model is not for pictures of visible light.",
+            path,
+        )
+
+
+def _satellites(files: list[Path]) -> dict[str, Any]:
+    """Return the satellites of frames that are named like those of Digital Typhoon."""
+    names = [FILE_NAME.fullmatch(f"{file.stem}.h5") for file in files]
+    found = [name["satellite"] for name in names if name]
+    return {"satellite": ("time", np.array(found), {"long_name": "satellite"})} if len(found) == len(files) else {}
+
+
+def _recorded_coordinates(records: list[Record]) -> dict[str, Any]:
+    """Return the coordinates along time that every frame records."""
+    return {
+        name: ("time", np.array([record.coordinates[name][0] for record in records]), attrs)
+        for name, (_, attrs) in records[0].coordinates.items()
+        if all(name in record.coordinates for record in records)
+    }
+
+
+def _write(da: xr.DataArray, folder: Path, writing: Writing) -> None:
+    """Write 16-bit grey frames ``frame_001.png`` and so on; raise `InputError` for kelvins outside the mapping."""
+    folder.mkdir()
+    low, high = WRITTEN.kelvins
+    width = max(3, len(str(da.sizes["time"])))
+    held = [c for name, c in da.coords.items() if c.dims == ("time",) and name != "time" and c.dtype.kind in "iufU"]
+    if left_out := sorted({str(name) for name in da.coords} - {"time"} - {str(coord.name) for coord in held}):
+        log.warning("PNG frames hold no %s; left out.", ", ".join(left_out))
+
+    def add(number: int, frame: np.ndarray) -> None:
+        if ((frame < low) | (frame > high)).any():
+            extremes = f"{np.nanmin(frame):.1f} to {np.nanmax(frame):.1f} K"
+            raise InputError(f"Frame {number} has {extremes}; PNG holds {low:g} to {high:g} K: write NetCDF.")
+        record = {
+            "mapping": asdict(WRITTEN),
+            "time": str(da["time"].values[number]),
+            "coordinates": {str(c.name): (_plain(c.values[number]), dict(c.attrs)) for c in held},
+            "attrs": da.attrs,
+        }
+        text = PngImagePlugin.PngInfo()
+        text.add_itxt(TEXT_KEY, json.dumps(record))
+        image = Image.fromarray(WRITTEN.to_level(frame))
+        image.save(folder / f"frame_{number + 1:0{width}d}.png", pnginfo=text)
+
+    write_frames(da, add, writing.on_frame)
+
+
+def _plain(value: np.generic) -> Any:
+    """Return a number or text as JSON writes it; NaN as null."""
+    plain = value.item()
+    return None if isinstance(plain, float) and np.isnan(plain) else plain
 
 
 def _recognise(path: Path) -> bool:
@@ -33,7 +188,7 @@ PNG = Format(
     "PNG",
     recognise=_recognise,
     open=lambda stored, reading: open_png(stored.path, reading, stored.files),
-    write=lambda da, path, writing: write_png(da, path, writing.on_frame),
+    write=_write,
     owns=Kind.of_frames("a folder of PNG frames", ".png", _is_ours),
     frame_suffix=".png",
     precisions=("rounded",),

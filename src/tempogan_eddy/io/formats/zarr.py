@@ -1,16 +1,22 @@
 """Zarr stores, in a folder or a zip archive, with a sequence in each group."""
 
-from __future__ import annotations
-
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import xarray as xr
+import zarr
+from zarr.codecs import BloscCodec
+
 from tempogan_eddy.io.cf import open_cf
-from tempogan_eddy.io.cf_write import write_cf
+from tempogan_eddy.io.cf_dataset import to_dataset
 from tempogan_eddy.io.container import ZARR_MARKS, is_zipped_zarr, zarr_groups
-from tempogan_eddy.io.format import Format
+from tempogan_eddy.io.format import Format, Writing
 from tempogan_eddy.io.ownership import Kind, attributes_are_ours
+from tempogan_eddy.io.pipeline import write_frames
+from tempogan_eddy.io.sequence import NAME
 
 __all__ = ["ZARR", "holds_only_zarr", "zarr_attributes"]
 
@@ -38,12 +44,34 @@ def _recognise(path: Path) -> bool:
     return is_zipped_zarr(path) or (path.is_dir() and any((path / mark).exists() for mark in ZARR_MARKS))
 
 
+def _write(da: xr.DataArray, path: Path, writing: Writing) -> None:
+    """Write coordinates and attributes by xarray, then append the frames one at a time."""
+    dataset, encoding = to_dataset(da, writing.precision)
+    itemsize = np.dtype(encoding[NAME].get("dtype", np.float32)).itemsize
+    # Bits that rounding made zero lie beside each other after shuffling.
+    encoding[NAME]["compressors"] = [BloscCodec(typesize=itemsize, cname="zstd", clevel=3, shuffle="bitshuffle")]
+    with warnings.catch_warnings():
+        # Strings have no Zarr v3 specification yet, though zarr-python and xarray agree on them.
+        warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
+        dataset.to_zarr(path, compute=False, zarr_format=3, consolidated=False, encoding=encoding)
+    array = zarr.open_group(path, mode="r+")[NAME]
+
+    def append(number: int, frame: np.ndarray) -> None:
+        array[..., number, :, :] = writing.precision.stored(frame)  # type: ignore[index]
+
+    write_frames(da, append, writing.on_frame)
+    with warnings.catch_warnings():
+        # Not in the Zarr v3 specification either, but xarray looks for it first.
+        warnings.filterwarnings("ignore", message=".*([Cc]onsolidated metadata|Zarr V3 specification).*")
+        zarr.consolidate_metadata(path)
+
+
 ZARR = Format(
     "zarr",
     "Zarr",
     recognise=_recognise,
     open=lambda stored, reading: open_cf(stored.path, reading, stored.group),
-    write=lambda da, path, writing: write_cf(da, path, "zarr", writing.precision, writing.on_frame),
+    write=_write,
     owns=Kind("a Zarr sequence", _is_ours, holds_only_zarr),
     holds_ensembles=True,
     suffixes=(".zarr",),

@@ -1,6 +1,5 @@
-// A small line chart on a canvas.
+// A small line chart on a canvas, and the canvas and the lines that other drawings share.
 
-const FONT = "11px system-ui, sans-serif";
 const MARGIN = { left: 42, right: 10, top: 8, bottom: 30 };
 
 export function niceTicks(low, high, count) {
@@ -19,11 +18,25 @@ export function fitCanvas(canvas) {
   const context = canvas.getContext("2d");
   context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
   context.clearRect(0, 0, width, height);
+  context.font = "11px system-ui, sans-serif";
   return { context, width, height };
 }
 
-// x, y: {low, high, log, ticks: [[value, text]], label}; series: [{colour, xs, ys, width}], NaN is a break;
-// marks: [{x, text}] vertical lines.
+// Draw a line through points [x, y]; NaN interrupts it.
+export function drawLine(context, points, colour, width = 1) {
+  Object.assign(context, { strokeStyle: colour, lineWidth: width, lineJoin: "round" });
+  context.beginPath();
+  let pen = false;
+  for (const [x, y] of points) {
+    if (pen) context.lineTo(x, y);
+    else context.moveTo(x, y);
+    pen = !Number.isNaN(y);
+  }
+  context.stroke();
+}
+
+// x, y: {low, high, log, ticks: [[value, text]], label}; series: [{colour, xs, ys}], NaN is a break; marks: [{x, text}]
+// vertical lines.
 export function drawChart(canvas, { x, y, series, marks = [] }) {
   const { context, width, height } = fitCanvas(canvas);
   if (!width) return;
@@ -39,35 +52,24 @@ export function drawChart(canvas, { x, y, series, marks = [] }) {
   context.beginPath();
   context.rect(area.left, area.top, area.right - area.left, area.bottom - area.top);
   context.clip();
-  for (const one of series) drawSeries(context, one, toX, toY);
+  for (const { colour, xs, ys } of series) drawLine(context, Array.from(xs, (x, i) => [toX(x), toY(ys[i])]), colour, 1.4);
   context.restore();
 }
 
 function drawAxes(context, area, x, y, toX, toY) {
-  context.font = FONT;
-  context.lineWidth = 1;
-  context.strokeStyle = "#1e2631";
-  context.fillStyle = "#8a97a8";
-  context.beginPath();
-  context.textBaseline = "middle";
-  context.textAlign = "right";
+  Object.assign(context, { fillStyle: "#8a97a8", textBaseline: "middle", textAlign: "right" });
   for (const [value, text] of y.ticks) {
     const at = Math.round(toY(value)) + 0.5;
-    context.moveTo(area.left, at);
-    context.lineTo(area.right, at);
+    drawLine(context, [[area.left, at], [area.right, at]], "#1e2631");
     context.fillText(text, area.left - 6, at);
   }
-  context.textBaseline = "top";
-  context.textAlign = "center";
+  Object.assign(context, { textBaseline: "top", textAlign: "center" });
   for (const [value, text] of x.ticks) {
     const at = Math.round(toX(value)) + 0.5;
-    context.moveTo(at, area.top);
-    context.lineTo(at, area.bottom);
+    drawLine(context, [[at, area.top], [at, area.bottom]], "#1e2631");
     context.fillText(text, at, area.bottom + 4);
   }
-  context.stroke();
-  context.fillStyle = "#6d7a8b";
-  context.textAlign = "right";
+  Object.assign(context, { fillStyle: "#6d7a8b", textAlign: "right" });
   context.fillText(x.label, area.right, area.bottom + 17);
   context.textAlign = "left";
   context.fillText(y.label, area.left, area.bottom + 17);
@@ -75,33 +77,8 @@ function drawAxes(context, area, x, y, toX, toY) {
 
 function drawMark(context, area, at, text) {
   context.setLineDash([3, 3]);
-  context.strokeStyle = "#55606f";
-  context.beginPath();
-  context.moveTo(at, area.top);
-  context.lineTo(at, area.bottom);
-  context.stroke();
+  drawLine(context, [[at, area.top], [at, area.bottom]], "#55606f");
   context.setLineDash([]);
-  if (!text) return;
-  context.fillStyle = "#8a97a8";
-  context.textAlign = "right";
-  context.textBaseline = "top";
+  Object.assign(context, { fillStyle: "#8a97a8", textAlign: "right", textBaseline: "top" });
   context.fillText(text, at - 4, area.top + 2);
-}
-
-function drawSeries(context, { colour, xs, ys, width = 1.4 }, toX, toY) {
-  context.beginPath();
-  let pen = false;
-  for (let i = 0; i < xs.length; i++) {
-    if (Number.isNaN(ys[i])) {
-      pen = false;
-      continue;
-    }
-    if (pen) context.lineTo(toX(xs[i]), toY(ys[i]));
-    else context.moveTo(toX(xs[i]), toY(ys[i]));
-    pen = true;
-  }
-  context.strokeStyle = colour;
-  context.lineWidth = width;
-  context.lineJoin = "round";
-  context.stroke();
 }

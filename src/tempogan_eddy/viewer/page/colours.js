@@ -1,6 +1,7 @@
-// Colours of values: one look-up for kelvins by table, one for differences.
+// Colours of values, by one look-up for kelvins and one for differences, and of panels.
 
 import { OUTSIDE, PENDING } from "./sample.js";
+import { state } from "./state.js";
 
 export const STEPS = 100; // of a kelvin
 const SHIFT = 2; // so that OUTSIDE and PENDING have an entry
@@ -69,3 +70,13 @@ export function differenceColours(table) {
 }
 
 export const css = (colour) => `rgb(${colour.join(" ")})`;
+
+const ROLES = { lowres: "#93a1b3", bicubic: "#5aaef2", reconstructed: "#f0a83a", truth: "#f3f6fa" };
+const OTHERS = ["#f0a83a", "#c98bf0", "#72d28f", "#f27d72", "#5ad1d8", "#d8d06a"];
+
+// One colour for each panel, wherever it appears.
+export function panelColour(panel) {
+  const others = state.scene.panels.filter(({ role }) => !ROLES[role] || role === "reconstructed");
+  const place = others.indexOf(panel);
+  return place > 0 || !ROLES[panel.role] ? OTHERS[Math.max(place, 0) % OTHERS.length] : ROLES[panel.role];
+}

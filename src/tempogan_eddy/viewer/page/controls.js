@@ -1,6 +1,6 @@
 // Buttons, menus and keys.
 
-import { showAbout } from "./about.js";
+import { showAbout } from "./facts.js";
 import { slideTo } from "./panels.js";
 import { faster, SPEEDS, step, toggle } from "./playback.js";
 import { change, panelOfRole, state } from "./state.js";
@@ -10,17 +10,12 @@ const get = (id) => document.getElementById(id);
 const MODES = { kelvin: "Kelvin", truth: "Minus truth", bicubic: "Minus bicubic" };
 
 export function attachControls(openScene) {
-  const actions = { first: () => step(-Infinity), back: () => step(-1), play: toggle, forward: () => step(1), last: () => step(Infinity) };
-  for (const [id, action] of Object.entries(actions)) get(id).addEventListener("click", action);
+  for (const [id, key] of Object.entries(BUTTONS)) get(id).addEventListener("click", () => KEYS[key]());
   get("scene").addEventListener("change", () => openScene(Number(get("scene").value)));
   get("member").addEventListener("change", () => change({ member: get("member").selectedIndex }));
-  get("table").addEventListener("change", () => change({ table: get("table").value }));
-  get("mode").addEventListener("change", () => change({ mode: get("mode").value }));
+  for (const name of ["table", "mode"]) get(name).addEventListener("change", () => change({ [name]: get(name).value }));
   get("speed").addEventListener("change", () => change({ speed: Number(get("speed").value) }));
-  get("analyse").addEventListener("click", () => change({ analysis: !state.analysis }));
   get("tool").addEventListener("click", () => change({ drawing: !state.drawing }));
-  get("about-button").addEventListener("click", showAbout);
-  get("help-button").addEventListener("click", () => get("help").showModal());
   for (const button of get("layout").children) button.addEventListener("click", () => change({ layout: button.dataset.value }));
   for (const speed of SPEEDS) get("speed").add(new Option(`${speed} /s`, String(speed)));
   for (const table of state.index.colours) get("table").add(new Option(table.title, table.name));
@@ -46,9 +41,7 @@ export function offerModes() {
 export function updateControls() {
   get("scene").value = String(state.number);
   get("member").selectedIndex = state.member;
-  get("table").value = state.table;
-  get("mode").value = state.mode;
-  get("speed").value = String(state.speed);
+  for (const name of ["table", "mode", "speed"]) get(name).value = String(state[name]);
   get("analyse").setAttribute("aria-pressed", String(state.analysis));
   get("tool").setAttribute("aria-pressed", String(state.drawing));
   get("play").setAttribute("aria-label", state.playing ? "Pause" : "Play");
@@ -90,6 +83,9 @@ const KEYS = {
   i: showAbout,
   "?": () => get("help").showModal(),
 };
+
+// The key that does the same as a button.
+const BUTTONS = { first: "Home", back: "ArrowLeft", play: " ", forward: "ArrowRight", last: "End", analyse: "a", "about-button": "i", "help-button": "?" };
 
 const SHIFTED = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] };
 

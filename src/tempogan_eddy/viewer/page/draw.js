@@ -1,4 +1,4 @@
-// Pictures of panels: every pixel of the screen takes the value of the pixel under it, never a mixture.
+// Pictures of panels: a pixel of the screen shows the pixel under it, or the mean of those it covers, without interpolation.
 
 import { differenceColours, kelvinColours } from "./colours.js";
 import { rowSampler } from "./sample.js";
@@ -22,7 +22,7 @@ export function drawPanels(canvas, panels, split = 1) {
   context.putImageData(image, 0, 0);
 }
 
-// Samplers and colours of a panel, less its reference where there is one.
+// Samplers and colours of a panel minus its reference, if it has one.
 function layer(panel, columns) {
   const table = state.index.colours.find((entry) => entry.name === state.table);
   const reference = referenceOf(panel);

@@ -43,7 +43,7 @@ function circle(size) {
   return circles.get(size);
 }
 
-// Weights 0 at missing pixels, 1 far from them; null where nothing is missing, undefined where half is.
+// Weights: 0 at missing pixels, 1 far from them; null if nothing is missing, undefined if more than half is.
 function weights(field, side) {
   let missing = 0;
   for (const value of field) missing += Number.isNaN(value);

@@ -1,9 +1,8 @@
-// The colour bars, of kelvins and of differences, each where a panel shows such; and where the cross is on them.
+// The colour bars of kelvins and of differences, with the values under the cross.
 
-import { fitCanvas, niceTicks } from "./chart.js";
-import { css, differenceStops, mix, STEPS } from "./colours.js";
-import { panelColour } from "./palette.js";
-import { valueAt } from "./readout.js";
+import { drawLine, fitCanvas, niceTicks } from "./chart.js";
+import { css, differenceStops, mix, panelColour, STEPS } from "./colours.js";
+import { valueAt } from "./facts.js";
 import { referenceOf, state, visiblePanels } from "./state.js";
 
 const CELSIUS = 273.15;
@@ -15,7 +14,6 @@ const TICK = 36; // least CSS pixels between labels
 export function drawLegend() {
   if (!state.scene) return;
   const { context, height } = fitCanvas(document.getElementById("legend"));
-  context.font = "11px system-ui, sans-serif";
   context.textBaseline = "middle";
   const table = state.index.colours.find((entry) => entry.name === state.table);
   const plain = visiblePanels().filter((panel) => !referenceOf(panel));
@@ -60,15 +58,10 @@ const ticksOf = ({ top, bottom }, low, high) => niceTicks(low, high, Math.max(2,
 
 function drawLabels(context, { top }, heading, ticks, toY, side) {
   const [edge, x] = side === "right" ? [BAR.x - 4, BAR.x - 6] : [BAR.x + BAR.width, BAR.x + BAR.width + 6];
-  context.textAlign = side;
-  context.strokeStyle = "#55606f";
-  context.fillStyle = "#aab5c3";
+  Object.assign(context, { textAlign: side, fillStyle: "#aab5c3" });
   for (const value of ticks) {
     const y = Math.round(toY(value)) + 0.5;
-    context.beginPath();
-    context.moveTo(edge, y);
-    context.lineTo(edge + 4, y);
-    context.stroke();
+    drawLine(context, [[edge, y], [edge + 4, y]], "#55606f");
     context.fillText(String(value).replace("-", "−"), x, y);
   }
   context.fillStyle = "#7c8999";
@@ -85,7 +78,7 @@ function drawPointer(context, panel, { low, high, toY }) {
   context.lineTo(BAR.x + BAR.width + 6, y - 5);
   context.lineTo(BAR.x + BAR.width + 6, y + 5);
   context.closePath();
-  context.fillStyle = panelColour(panel, state.scene.panels);
+  context.fillStyle = panelColour(panel);
   context.strokeStyle = "#0b0e13";
   context.stroke();
   context.fill();

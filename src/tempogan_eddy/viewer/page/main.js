@@ -1,19 +1,16 @@
-// Opens a scene and tells every part when to draw.
+// Open a scene, and draw the parts of the page that changed.
 
+import { drawTransect, scheduleSpectrum } from "./analysis.js";
 import { setDifferences } from "./colours.js";
 import { attachControls, modes, offerModes, updateControls } from "./controls.js";
-import { updateFacts } from "./facts.js";
+import { updateFacts, updateReadout } from "./facts.js";
 import { drawLegend } from "./legend.js";
-import { isPatchy, updateTiles } from "./loading.js";
 import { arrange, build, drawAllMarks, drawImages, watchSize } from "./panels.js";
 import { pause } from "./playback.js";
 import { watchRest } from "./pointer.js";
-import { updateReadout } from "./readout.js";
-import { scheduleSpectrum } from "./spectrum.js";
 import { change, state, subscribe } from "./state.js";
-import { listen } from "./tiles.js";
+import { isPatchy, listen, updateTiles } from "./tiles.js";
 import { drawTimeline } from "./timeline.js";
-import { drawTransect } from "./transect.js";
 import { fit } from "./view.js";
 
 const WIDE = 1100; // CSS pixels: room for the analysis beside the panels
@@ -68,7 +65,7 @@ function update(changed) {
   if (changed("analysis")) arrange();
   const display = changed("scene", "member", "view", "size", "layout", "hidden", "mode", "swipe", "analysis") || isPatchy();
   const wanted = display || changed("frame", "arrivals", "rested", "playing", "direction");
-  const another = wanted && updateTiles(); // frame, which is drawn in this same turn
+  const another = wanted && updateTiles(); // frame, drawn in this same turn
   const picture = display || another;
   if (picture || changed("table")) drawImages();
   if (picture || changed("cursor", "held", "line", "rested", "arrivals")) {

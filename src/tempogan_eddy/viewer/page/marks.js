@@ -1,10 +1,10 @@
-// What lies over the pictures: cross, storm centre, transect, kelvins written into large pixels.
+// Marks over the pictures: cross, storm centre, transect, kelvins written into large pixels.
 
 import { OUTSIDE, reader } from "./sample.js";
 import { panelOf, referenceOf, state } from "./state.js";
 import { STEPS } from "./colours.js";
 import { levelOf, toFine, toScreen } from "./view.js";
-import { spectrumRegion } from "./spectrum.js";
+import { spectrumRegion } from "./analysis.js";
 
 const LARGE = 44; // CSS pixels: there is room for a number
 
@@ -43,15 +43,18 @@ function outlined(context, path, colour) {
   stroke(context, colour, 1);
 }
 
+function write(context, text, x, y, colour) {
+  Object.assign(context, { lineWidth: 3, strokeStyle: "rgb(0 0 0 / 0.55)", fillStyle: colour });
+  context.strokeText(text, x, y);
+  context.fillText(text, x, y);
+}
+
 function cross(context) {
   const { x, y } = toScreen(state.cursor.x, state.cursor.y);
   const { width, height } = state.size;
-  outlined(context, () => {
-    for (const [x0, y0, x1, y1] of [[0, y, x - 7, y], [x + 7, y, width, y], [x, 0, x, y - 7], [x, y + 7, x, height]]) {
-      context.moveTo(x0, y0);
-      context.lineTo(x1, y1);
-    }
-  }, state.held ? "#f0a83a" : "#cdd6e0");
+  const arms = [[0, y, x - 7, y], [x + 7, y, width, y], [x, 0, x, y - 7], [x, y + 7, x, height]];
+  const path = () => arms.forEach(([x0, y0, x1, y1]) => (context.moveTo(x0, y0), context.lineTo(x1, y1)));
+  outlined(context, path, state.held ? "#f0a83a" : "#cdd6e0");
 }
 
 function centre(context) {
@@ -61,7 +64,7 @@ function centre(context) {
   outlined(context, () => {
     context.moveTo(x + 5, y);
     context.arc(x, y, 5, 0, 2 * Math.PI);
-    // The symbol of a tropical cyclone, which turns the other way south of the equator.
+    // The symbol of a tropical cyclone; it turns the other way south of the equator.
     const side = state.scene.track.center_lat[state.shown] < 0 ? -1 : 1;
     for (const end of [1, -1]) {
       context.moveTo(x - end * side * 5, y);
@@ -72,18 +75,11 @@ function centre(context) {
 
 function line(context) {
   const [from, to] = [toScreen(state.line.x0, state.line.y0), toScreen(state.line.x1, state.line.y1)];
-  outlined(context, () => {
-    context.moveTo(from.x, from.y);
-    context.lineTo(to.x, to.y);
-  }, "#7fe0c2");
+  outlined(context, () => (context.moveTo(from.x, from.y), context.lineTo(to.x, to.y)), "#7fe0c2");
   for (const [name, place] of [["A", from], ["B", to]]) {
     outlined(context, () => context.arc(place.x, place.y, 3, 0, 2 * Math.PI), "#7fe0c2");
     context.font = "600 12px system-ui, sans-serif";
-    context.lineWidth = 3;
-    context.strokeStyle = "rgb(0 0 0 / 0.6)";
-    context.strokeText(name, place.x - 4, place.y - 8);
-    context.fillStyle = "#7fe0c2";
-    context.fillText(name, place.x - 4, place.y - 8);
+    write(context, name, place.x - 4, place.y - 8, "#7fe0c2");
   }
 }
 
@@ -105,21 +101,14 @@ function numbers(context, panel) {
   const [first, last] = [toFine(0, 0), toFine(state.size.width, state.size.height)];
   const read = reader(panel, state.shown, 0);
   context.font = `${Math.min(13, side / 4)}px system-ui, sans-serif`;
-  context.textAlign = "center";
-  context.textBaseline = "middle";
+  Object.assign(context, { textAlign: "center", textBaseline: "middle" });
   for (let row = Math.floor(first.y / panel.scale); row * panel.scale < last.y; row++) {
     for (let column = Math.floor(first.x / panel.scale); column * panel.scale < last.x; column++) {
       const value = read(row, column);
       if (value <= OUTSIDE) continue;
       const { x, y } = toScreen((column + 0.5) * panel.scale, (row + 0.5) * panel.scale);
-      context.lineWidth = 3;
-      context.strokeStyle = "rgb(0 0 0 / 0.55)";
-      const text = value ? (value / STEPS).toFixed(1) : "–";
-      context.strokeText(text, x, y);
-      context.fillStyle = "#fff";
-      context.fillText(text, x, y);
+      write(context, value ? (value / STEPS).toFixed(1) : "–", x, y, "#fff");
     }
   }
-  context.textAlign = "start";
-  context.textBaseline = "alphabetic";
+  Object.assign(context, { textAlign: "start", textBaseline: "alphabetic" });
 }

@@ -1,8 +1,9 @@
 // The panels on the page: their frames, captions and canvases, and the slider between two of them.
 
+import { panelColour } from "./colours.js";
 import { drawPanels } from "./draw.js";
+import { element } from "./facts.js";
 import { drawMarks } from "./marks.js";
-import { panelColour } from "./palette.js";
 import { change, isAbsent, panelOf, referenceOf, state, visiblePanels } from "./state.js";
 import { fit } from "./view.js";
 import { attachPointer } from "./pointer.js";
@@ -27,13 +28,6 @@ export function build() {
   arrange();
 }
 
-function element(name, className, text) {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  if (text) made.textContent = text;
-  return made;
-}
-
 function cell(keys) {
   const figure = element("figure", "cell");
   const figcaption = element("figcaption");
@@ -56,7 +50,7 @@ function caption(panel, side) {
   const difference = element("output", "difference");
   difference.title = "difference from the truth, K";
   const chip = element("i", "chip");
-  chip.style.setProperty("background", panelColour(panel, state.scene.panels));
+  chip.style.setProperty("background", panelColour(panel));
   made.title = [panel.note, `${panel.width}×${panel.height} pixels`].filter(Boolean).join("; ");
   made.append(chip, side ? chooser(panel, side) : element("b", "", panel.title));
   made.append(element("span", "note"));
@@ -94,7 +88,7 @@ export function slideTo(at) {
   change({ swipe: { ...state.swipe, at: Math.min(Math.max(at, 0), 1) } });
 }
 
-// As many columns as make the pictures largest, and the analysis where it leaves them most.
+// Choose the number of columns and the place of the analysis that make the pictures largest.
 export function arrange() {
   if (!state.scene || !cells.length) return;
   const main = holder.parentElement;
@@ -115,7 +109,7 @@ export function arrange() {
 
 const pixels = (length) => `${Math.ceil(length)}px`;
 
-// Where the analysis may be, and what it leaves to the panels.
+// Possible places of the analysis, and the room that they leave to the panels.
 function analysisPlaces(width, height) {
   if (!state.analysis) return [{ analysis: "none", width, height }];
   if (innerWidth <= NARROW) return [{ analysis: "below", width, height: height - 0.42 * innerHeight }];
@@ -155,7 +149,7 @@ export function drawImages() {
   }
 }
 
-// What is subtracted, where something is, else the size.
+// The reference if there is one, else the size.
 function noteOf(panel) {
   const reference = referenceOf(panel);
   return reference ? `− ${reference.title.toLowerCase()}` : `${panel.width}×${panel.height}`;

@@ -29,7 +29,7 @@ export function toggle() {
   }
 }
 
-// Never faster than frames arrive: the next one is asked for once this one is on the screen.
+// Never faster than frames arrive: request the next frame once this one is on the screen.
 function advance(due) {
   if (!state.playing) return;
   const now = performance.now();

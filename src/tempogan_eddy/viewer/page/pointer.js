@@ -11,7 +11,7 @@ export function attachPointer(stage) {
   let moved = 0;
   let start = null; // of a transect, fine pixels
   let spread = 0; // between two fingers
-  let latest = null; // place of the mouse, with the parts of pixels that a wheel's event lacks
+  let latest = null; // place of the mouse with fractions of pixels, which wheel events lack
 
   const place = (event) => {
     const box = stage.getBoundingClientRect();
@@ -97,7 +97,7 @@ export function attachPointer(stage) {
   }
 }
 
-// The exact kelvin is fetched once the cross stands still.
+// Fetch the exact kelvin once the cross stands still.
 let timer = 0;
 export function watchRest(changed) {
   if (!changed("cursor") || !state.cursor) return;

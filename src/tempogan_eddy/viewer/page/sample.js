@@ -1,5 +1,5 @@
-// Values out of tiles: whole rows of the screen, or single pixels.
-// A value is hundredths of a kelvin, 0 missing, OUTSIDE the frame, or PENDING until its tile is there.
+// Values from tiles: whole rows of the screen, or single pixels.
+// A value is hundredths of a kelvin, 0 missing, OUTSIDE the frame, or PENDING until its tile arrives.
 
 import { isAbsent, pathOf, state } from "./state.js";
 import { address, get } from "./tiles.js";
@@ -9,7 +9,7 @@ export const OUTSIDE = -1;
 export const PENDING = -2;
 const MASK = (1 << SIDE_BITS) - 1;
 
-// A function that gives row and column of a level its value; of coarser levels where the tile is not there yet.
+// Return a function from row and column of a level to its value, or to that of a coarser level until the tile arrives.
 export function reader(panel, frame, level) {
   const { width, height } = levelSize(panel, level);
   const absent = isAbsent(panel, frame);

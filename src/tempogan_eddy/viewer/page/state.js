@@ -1,12 +1,12 @@
-// What the page shows now. Parts that draw subscribe and are called once a screen frame with what changed.
+// The state of the page. Subscribers are called once a screen frame with the names that changed.
 
 export const state = {
   index: null, // scenes, palettes
   number: 0, // of the scene
   member: 0, // of panels that have members, by number
   scene: null, // its description
-  frame: 0, // asked for
-  shown: -1, // drawn: the last frame asked for whose tiles were all there
+  frame: 0, // requested
+  shown: -1, // drawn: the last requested frame whose tiles had all arrived
   direction: 1, // in which the frame last moved
   playing: false,
   speed: 6, // frames a second
@@ -57,13 +57,13 @@ export function visiblePanels() {
   return state.scene.panels.filter((panel) => !state.hidden.has(panel.key));
 }
 
-// What is subtracted from a panel in the present mode; nothing is subtracted from itself.
+// The panel to subtract from a panel in the present mode; never itself.
 export function referenceOf(panel) {
   const reference = state.mode === "kelvin" ? null : panelOfRole(state.mode);
   return reference && reference !== panel ? reference : null;
 }
 
-// What addresses call a panel, or its member.
+// The name of a panel, or of its member, in addresses.
 export const pathOf = ({ key, members }) =>
   members.length ? `${key}.${Math.min(state.member, members.length - 1)}` : key;
 

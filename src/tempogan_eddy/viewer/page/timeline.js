@@ -1,6 +1,6 @@
 // The time axis to scrub on: every frame at its time, gaps hatched, the storm's pressure above.
 
-import { fitCanvas } from "./chart.js";
+import { drawLine, fitCanvas } from "./chart.js";
 import { go, pause } from "./playback.js";
 import { state } from "./state.js";
 
@@ -11,7 +11,7 @@ let hover = null; // frame under the pointer
 
 const moments = () => state.scene.moments;
 
-// Where a frame lies: at its time, or at its number where all times are one.
+// Place of a frame: at its time; in the middle if all times are equal.
 function place(frame, width) {
   const times = moments();
   const span = times[times.length - 1] - times[0];
@@ -37,7 +37,6 @@ export function drawTimeline() {
   if (!state.scene) return;
   const { context, width, height } = fitCanvas(canvas);
   const base = height - 20;
-  context.font = "11px system-ui, sans-serif";
   const label = labelOf(context, hover ?? state.frame, width);
   drawGaps(context, width, base);
   drawDays(context, width, height, base, label);
@@ -60,7 +59,6 @@ function usualStep(times) {
 function drawGaps(context, width, base) {
   const times = moments();
   const usual = usualStep(times);
-  context.strokeStyle = "#3a4553";
   for (let i = 1; i < times.length; i++) {
     if (times[i] - times[i - 1] < 1.5 * usual) continue;
     const [from, to] = [place(i - 1, width) + 2, place(i, width) - 2];
@@ -68,12 +66,7 @@ function drawGaps(context, width, base) {
     context.beginPath();
     context.rect(from, 6, to - from, base - 6);
     context.clip();
-    context.beginPath();
-    for (let x = from - base; x < to; x += 5) {
-      context.moveTo(x, base);
-      context.lineTo(x + base, 0);
-    }
-    context.stroke();
+    for (let x = from - base; x < to; x += 5) drawLine(context, [[x, base], [x + base, 0]], "#3a4553");
     context.restore();
   }
 }
@@ -83,16 +76,10 @@ function drawDays(context, width, height, base, label) {
   const [first, last] = [times[0], times[times.length - 1]];
   const room = ((width - 2 * EDGE) * 24 * HOUR) / Math.max(last - first, HOUR);
   const every = Math.ceil(52 / room) * 24 * HOUR;
-  context.fillStyle = "#8a97a8";
-  context.strokeStyle = "#2a3340";
-  context.textBaseline = "alphabetic";
-  context.textAlign = "center";
+  Object.assign(context, { fillStyle: "#8a97a8", textBaseline: "alphabetic", textAlign: "center" });
   for (let day = Math.ceil(first / every) * every; day <= last; day += every) {
     const x = Math.round(EDGE + ((day - first) / (last - first || 1)) * (width - 2 * EDGE)) + 0.5;
-    context.beginPath();
-    context.moveTo(x, 4);
-    context.lineTo(x, base + 5);
-    context.stroke();
+    drawLine(context, [[x, 4], [x, base + 5]], "#2a3340");
     const name = new Date(day).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
     const middle = Math.min(Math.max(x, 20), width - 20);
     if (Math.abs(middle - label.middle) > label.half + 20) context.fillText(name, middle, height - 4);
@@ -105,52 +92,31 @@ function drawPressure(context, width, base) {
   if (!known?.length || known.length < 2) return;
   const [low, high] = [Math.min(...known), Math.max(...known)];
   const y = (value) => base - 6 - ((value - low) / (high - low || 1)) * (base - 14);
-  context.beginPath();
-  let pen = false;
-  pressure.forEach((value, frame) => {
-    if (value === null) pen = false;
-    else if (pen) context.lineTo(place(frame, width), y(value));
-    else context.moveTo(place(frame, width), y(value));
-    pen = value !== null;
-  });
-  context.strokeStyle = "#ff5d73";
-  context.globalAlpha = 0.75;
-  context.lineWidth = 1.25;
-  context.stroke();
-  context.globalAlpha = 1;
+  const points = pressure.map((value, frame) => [place(frame, width), value === null ? NaN : y(value)]);
+  drawLine(context, points, "rgb(255 93 115 / 0.75)", 1.25);
 }
 
 function drawFrames(context, width, base) {
-  context.beginPath();
+  drawLine(context, [[EDGE, base + 0.5], [width - EDGE, base + 0.5]], "#55606f");
   let before = -Infinity;
   for (let frame = 0; frame < moments().length; frame++) {
-    const x = place(frame, width);
+    const x = Math.round(place(frame, width)) + 0.5;
     if (x - before < 3) continue;
     before = x;
-    context.moveTo(Math.round(x) + 0.5, base);
-    context.lineTo(Math.round(x) + 0.5, base + 4);
+    drawLine(context, [[x, base], [x, base + 4]], "#55606f");
   }
-  context.moveTo(EDGE, base + 0.5);
-  context.lineTo(width - EDGE, base + 0.5);
-  context.strokeStyle = "#55606f";
-  context.lineWidth = 1;
-  context.stroke();
 }
 
 function drawCursor(context, frame, width, base, colour) {
   const x = Math.round(place(frame, width)) + 0.5;
-  context.strokeStyle = context.fillStyle = colour;
-  context.lineWidth = 2;
-  context.beginPath();
-  context.moveTo(x, 2);
-  context.lineTo(x, base + 4);
-  context.stroke();
+  drawLine(context, [[x, 2], [x, base + 4]], colour, 2);
+  context.fillStyle = colour;
   context.beginPath();
   context.arc(x, base, 4.5, 0, 2 * Math.PI);
   context.fill();
 }
 
-// Time and pressure of a frame, as near to it as the edges allow.
+// Time and pressure of a frame, near it and within the edges.
 function labelOf(context, frame, width) {
   const pressure = state.scene.track.pressure?.[frame];
   const text = timeText(frame) + (pressure ? `  ${Math.round(pressure)} hPa` : "");

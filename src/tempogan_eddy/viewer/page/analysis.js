@@ -1,15 +1,56 @@
-// The spectrum of what is in view, in every panel: how much variance there is at which wavelength.
+// The analysis of what is in view, in every panel: kelvin along a transect, and the spectrum of the view.
 
-import { drawChart } from "./chart.js";
-import { STEPS } from "./colours.js";
+import { drawChart, niceTicks } from "./chart.js";
+import { panelColour, STEPS } from "./colours.js";
 import { radialSpectrum } from "./fourier.js";
-import { panelColour } from "./palette.js";
 import { PENDING, reader } from "./sample.js";
 import { panelOfRole, state, visiblePanels } from "./state.js";
 import { levelOf, toFine } from "./view.js";
 
 const MOST = 512; // pixels of the finest panel along a side
 const LEAST = 16;
+
+// Draw the truth under what is compared with it.
+const truthFirst = () => visiblePanels().toSorted((a, b) => (b.role === "truth") - (a.role === "truth"));
+
+// Kelvin along a line: the pixels as shown, not interpolated.
+export function along(panel, line, frame) {
+  const length = Math.hypot(line.x1 - line.x0, line.y1 - line.y0);
+  const count = Math.max(2, Math.ceil(2 * length));
+  const level = levelOf(panel);
+  const [read, step] = [reader(panel, frame, level), panel.scale * 2 ** level];
+  const xs = Float64Array.from({ length: count }, (_, i) => (i / (count - 1)) * length);
+  const ys = Float64Array.from({ length: count }, (_, i) => {
+    const share = i / (count - 1);
+    const [x, y] = [line.x0 + share * (line.x1 - line.x0), line.y0 + share * (line.y1 - line.y0)];
+    const value = read(Math.floor(y / step), Math.floor(x / step));
+    return value > 0 ? value / STEPS : NaN;
+  });
+  return { xs, ys };
+}
+
+export function drawTransect() {
+  const { line, scene, shown } = state;
+  if (!state.analysis || !line || shown < 0) return;
+  const side = scene.grid.pixel_km ?? 1;
+  const series = truthFirst().map((panel) => {
+    const { xs, ys } = along(panel, line, shown);
+    return { colour: panelColour(panel), xs: xs.map((x) => x * side), ys };
+  });
+  const values = series.flatMap(({ ys }) => [...ys].filter((value) => !Number.isNaN(value)));
+  const [low, high] = values.length ? [Math.min(...values) - 2, Math.max(...values) + 2] : [200, 300];
+  const length = side * Math.hypot(line.x1 - line.x0, line.y1 - line.y0);
+  drawChart(document.getElementById("transect"), {
+    x: { low: 0, high: length, ticks: niceTicks(0, length, 6).map(label), label: scene.grid.pixel_km ? "km from A" : "px from A" },
+    // Cold is up: a transect looks like the cloud tops it crosses.
+    y: { low: high, high: low, ticks: niceTicks(low, high, 5).map(label), label: "K, cold is up" },
+    series,
+  });
+  const coarse = Math.max(...visiblePanels().map((panel) => (panel.scale === 1 ? levelOf(panel) : 0)));
+  document.getElementById("transect-note").textContent = coarse ? `means of ${2 ** coarse}×${2 ** coarse} px` : "";
+}
+
+const label = (value) => [value, String(Math.round(value * 1000) / 1000)];
 
 // The largest square of a power of two of shown pixels in the middle of the view: {x, y, side} in fine pixels.
 export function spectrumRegion() {
@@ -28,7 +69,7 @@ export function spectrumRegion() {
 const stepOf = (panel) => panel.scale * 2 ** levelOf(panel);
 
 // {xs: wavelength in fine pixels, ys: power} of a panel; null where tiles or half of the pixels are missing.
-export function spectrumOf(panel, area, frame) {
+function spectrumOf(panel, area, frame) {
   const step = stepOf(panel);
   const side = 2 ** Math.floor(Math.log2(area.side / step + 1e-6));
   if (side < 4) return null;
@@ -49,7 +90,7 @@ export function spectrumOf(panel, area, frame) {
 let timer = 0;
 let run = 0;
 
-// Soon, and in pieces, so that the page stays quick.
+// Compute with a delay and in pieces, so that the page stays responsive.
 export function scheduleSpectrum() {
   clearTimeout(timer);
   run += 1;
@@ -59,10 +100,9 @@ export function scheduleSpectrum() {
 async function compute(mine) {
   const area = spectrumRegion();
   const series = [];
-  const panels = visiblePanels().toSorted((a, b) => (b.role === "truth") - (a.role === "truth"));
-  for (const panel of area ? panels : []) {
+  for (const panel of area ? truthFirst() : []) {
     const found = spectrumOf(panel, area, state.shown);
-    if (found) series.push({ colour: panelColour(panel, state.scene.panels), ...found });
+    if (found) series.push({ colour: panelColour(panel), ...found });
     await new Promise((resolve) => setTimeout(resolve));
     if (mine !== run) return;
   }
@@ -94,7 +134,7 @@ function draw(area, series) {
   });
 }
 
-// Beyond what the lowres can hold, everything is added.
+// Below this wavelength the lowres holds nothing.
 function nyquist(unit, fine) {
   const coarse = panelOfRole("lowres");
   const limit = coarse && 2 * coarse.scale * unit;

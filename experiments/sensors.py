@@ -1,0 +1,160 @@
+"""What knowing the sensor is worth: the error of models on frames that other instruments see.
+
+    python -m experiments.sensors [MODEL ...] [--random N] [--frames 4]
+
+For each sensor and sequence it prints the RMSE over that of bicubic interpolation of the same input. With ``--sharp``
+it adds, for all models but the first, LSD and energy above the lowres Nyquist (dB) and the excess over the
+distortion-spectrum bound (%), for which the first model is the regression. ``--random`` adds sensors drawn as for
+training, with another seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import xarray as xr
+
+from benchmarks.paths import DATA
+from tempogan_eddy.dataset.random_sensors import KNOWN, random_sensors
+from tempogan_eddy.dataset.sensor import SensorModel
+from tempogan_eddy.evaluation.baselines import bicubic
+from tempogan_eddy.io import open_sequence
+from tempogan_eddy.rapsd import energy_above, log_spectral_distance, radial_power
+from tempogan_eddy.reconstruction import Reconstructor
+from tempogan_eddy.weights import Model, load_model
+
+SEQUENCES = {
+    "198702": ("digital-typhoon/WP/image/198702", "1987-04-14", None),
+    "200717": ("digital-typhoon/WP/image/200717", "2007-10-07T12", None),
+    "merged 2001": ("merged-ir/merg_20011230-31_hourly.nc", None, None),
+}
+"""Path and period of each sequence; no model was trained on them."""
+
+SCALE = 4
+SENSORS: dict[str, SensorModel] = {
+    "area mean": SensorModel("area", SCALE),
+    "gaussian, FWHM 1.0": SensorModel("gaussian", SCALE, fwhm=1.0),
+    "the same + 0.3 K noise": SensorModel("gaussian", SCALE, fwhm=1.0, noise_kelvin=0.3),
+    "box 1.6": SensorModel("box", SCALE, width=1.6),
+    "box 1.6, gaussian 0.47, 0.2 K noise": SensorModel("box", SCALE, width=1.6, fwhm=0.47, noise_kelvin=0.2),
+    "gaussian, FWHM 1.5": SensorModel("gaussian", SCALE, fwhm=1.5),
+    "box 0.5": SensorModel("box", SCALE, width=0.5),
+    "area mean + 0.5 K noise": SensorModel("area", SCALE, noise_kelvin=0.5),
+}
+OTHER_SEED = 1000
+
+
+@dataclass
+class Score:
+    """Sums over frames, of which every printed number is made."""
+
+    squares: float = 0.0
+    pixels: int = 0
+    spectra: np.ndarray | None = None
+    shape: tuple[int, ...] = ()
+
+    def add(self, frame: np.ndarray, truth: np.ndarray, regression: np.ndarray) -> None:
+        """Add a frame (H, W) beside its truth and the best regression."""
+        self.squares += float(np.square(frame - truth, dtype=np.float64).sum())
+        self.pixels, self.shape = self.pixels + truth.size, truth.shape
+        powers = [
+            radial_power(part)
+            for part in (truth, frame, regression, frame - truth, truth + regression, truth - regression)
+        ]
+        self.spectra = np.stack(powers) + (0 if self.spectra is None else self.spectra)
+
+    @property
+    def rmse(self) -> float:
+        """Root mean square error, K."""
+        return float(np.sqrt(self.squares / self.pixels))
+
+    @property
+    def lsd(self) -> float:
+        """Log-spectral distance, dB."""
+        assert self.spectra is not None
+        return log_spectral_distance(self.spectra[1], self.spectra[0])
+
+    @property
+    def energy(self) -> float:
+        """Energy above the lowres Nyquist over the truth's, dB."""
+        assert self.spectra is not None
+        cutoff = min(self.shape) / SCALE / 2
+        ours, theirs = (energy_above(self.spectra[number], self.shape, cutoff) for number in (1, 0))
+        return float(10 * np.log10(ours / theirs))
+
+    @property
+    def excess(self) -> float:
+        """RMSE over the distortion-spectrum bound, minus 1."""
+        assert self.spectra is not None
+        true, ours, regression, error, plus, minus = self.spectra
+        cross = np.maximum(plus - minus, 0) / 4
+        least = true + ours - 2 * np.sqrt(ours * cross**2 / regression)
+        return float(np.sqrt(energy_above(error, self.shape, 0) / energy_above(least, self.shape, 0)) - 1)
+
+
+def frames_of(path: str, start: str | None, stop: str | None, count: int) -> list[np.ndarray]:
+    """Return complete frames, spread evenly over a sequence and trimmed to whole blocks."""
+    sequence: xr.DataArray = open_sequence(DATA / path).sel(time=slice(start, stop))
+    chosen: list[np.ndarray] = []
+    for number in np.linspace(0, len(sequence) - 1, count).round().astype(int):
+        frames = (sequence[index].values for index in range(number, len(sequence)))
+        frame = next((frame for frame in frames if np.isfinite(frame).all()), None)
+        if frame is not None:
+            height, width = (side // SCALE * SCALE for side in frame.shape)
+            chosen.append(frame[:height, :width].astype(np.float32))
+    return chosen
+
+
+def score(frames: list[np.ndarray], sensor: SensorModel, models: list[Model]) -> tuple[float, list[Score]]:
+    """Return bicubic's RMSE and the score of each model on frames that a sensor sees."""
+    scores, interpolated = [Score() for _ in models], Score()
+    networks = [Reconstructor(model, sensor=sensor if model.adapts else None) for model in models]
+    for number, truth in enumerate(frames):
+        lowres = sensor.apply(torch.from_numpy(truth), torch.Generator().manual_seed(number)).numpy()
+        made = [network(lowres[None])[0] for network in networks]
+        interpolated.add(bicubic(lowres, SCALE), truth, made[0])
+        for entry, frame in zip(scores, made, strict=True):
+            entry.add(frame, truth, made[0])
+    return interpolated.rmse, scores
+
+
+def rows(options: argparse.Namespace, models: list[Model]) -> Iterator[str]:
+    """Yield a line of the table for each sensor."""
+    data = {name: frames_of(*place, options.frames) for name, place in SEQUENCES.items()}
+    sensors = dict(SENSORS)
+    drawn = random_sensors(options.random, SCALE, OTHER_SEED)[len(KNOWN) :]
+    sensors |= {f"random {number}: {sensor.kind} {sensor.parameters}": sensor for number, sensor in enumerate(drawn)}
+    for name, sensor in sensors.items():
+        results = [score(frames, sensor, models) for frames in data.values()]
+        cells = []
+        for number in range(len(models)):
+            cells.append(" / ".join(f"{scores[number].rmse / base:.3f}" for base, scores in results))
+            if options.sharp and number:
+                own = [scores[number] for _, scores in results]
+                cells += [
+                    " / ".join(f"{getattr(entry, key) * unit:{form}}" for entry in own)
+                    for key, unit, form in (("lsd", 1, ".2f"), ("energy", 1, "+.2f"), ("excess", 100, ".1f"))
+                ]
+        yield f"| {name} | {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", default=["faithful", "eddy"])
+    parser.add_argument("--random", type=int, default=0, help="also so many random sensors")
+    parser.add_argument("--frames", type=int, default=4)
+    parser.add_argument("--sharp", action="store_true", help="LSD, energy and excess of all models but the first")
+    options = parser.parse_args()
+    print(f"| sensor ({', '.join(SEQUENCES)}) | {' | '.join(options.models)} |", flush=True)
+    for line in rows(options, [load_model(Path(name) if "/" in name else name) for name in options.models]):
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
