@@ -21,6 +21,7 @@ from tempogan_eddy.cli import (
     display_commands,
     evaluate_command,
     model_commands,
+    sensors_command,
 )
 from tempogan_eddy.cli.files import WORDS
 from tempogan_eddy.terminal import messages, printable
@@ -58,6 +59,7 @@ app.command()(display_commands.view)
 app.command()(display_commands.animate)
 app.command()(model_commands.export)
 app.command()(data_commands.coarsen)
+app.command()(sensors_command.sensors)
 app.command()(data_commands.pack)
 app.command()(data_commands.split)
 app.command()(data_commands.synthesize)
