@@ -46,7 +46,7 @@ def warn_of_input(sequence: xr.DataArray, model: Model) -> ValueGuard:
     adapted = model.specification.network.projection
     for key, trained in ({} if adapted else sensor.attributes()).items():
         seen = sequence.attrs.get(key)
-        if seen is not None and seen != trained:
+        if key != "sensor_model_text" and seen is not None and seen != trained:  # other keys say the same
             log.warning("The input says %s = %s, but the model was trained with %s; %s", key, seen, trained, WORSE)
     repeated = int((np.diff(sequence["time"].values.astype("datetime64[ns]")) <= DUPLICATE).sum())
     if repeated:

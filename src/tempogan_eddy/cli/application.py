@@ -22,6 +22,7 @@ from tempogan_eddy.cli import (
     evaluate_command,
     model_commands,
     sensor_command,
+    sensors_command,
 )
 from tempogan_eddy.cli.files import WORDS
 from tempogan_eddy.terminal import messages, printable
@@ -59,6 +60,7 @@ app.command()(display_commands.view)
 app.command()(display_commands.animate)
 app.command()(model_commands.export)
 app.command()(data_commands.coarsen)
+app.command()(sensors_command.sensors)
 app.command()(data_commands.pack)
 app.command()(data_commands.split)
 app.command()(data_commands.synthesize)

@@ -1,0 +1,93 @@
+"""The named sensors: their table on the command line and in docs/sensors.md, and what their data look like."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tempogan_eddy.cli import main
+from tempogan_eddy.cli.sensors_command import COLUMNS, row
+from tempogan_eddy.dataset.sensor import SensorModel
+from tempogan_eddy.dataset.sensor_presets import PRESETS
+
+PAGE = Path(__file__).parents[1] / "docs" / "sensors.md"
+
+
+def printed(capsys, *words):
+    """Return what a command prints, and its exit code."""
+    with pytest.raises(SystemExit) as stopped:
+        main(["sensors", *words])
+        raise SystemExit(0)
+    output = capsys.readouterr()
+    return output.out + output.err, stopped.value.code or 0
+
+
+def as_markdown():
+    """Return the table and the sources as the page holds them; print this and paste it if the presets changed."""
+    lines = ["| " + " | ".join((*COLUMNS, "Form")) + " |", "| " + " | ".join(["---"] * (len(COLUMNS) + 1)) + " |"]
+    for preset in PRESETS.values():
+        name, *others = row(preset)
+        lines.append("| " + " | ".join([f"`{name}`", *others, f"`{preset.text}`"]) + " |")
+    for preset in PRESETS.values():
+        lines += ["", f"**{preset.name}** Known: {preset.facts}. **Assumed**: {preset.assumed}."]
+        lines += [f"[{number}] {source}." for number, source in enumerate(preset.sources, 1)]
+    return "\n".join(lines)
+
+
+def test_the_page_holds_the_presets_as_they_are():
+    assert as_markdown() in PAGE.read_text(), as_markdown()
+
+
+def test_the_forms_on_the_page_are_read():
+    forms = re.findall(r"--sensor ([a-z][^\s`]*)", PAGE.read_text())
+    assert len(forms) > 5
+    for form in forms:
+        SensorModel.parse(form)
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=str)
+def test_every_number_of_a_preset_is_documented_or_assumed(preset):
+    numbers = re.findall(r"\[(\d)\]", preset.facts)
+    assert {int(number) for number in numbers} == set(range(1, len(preset.sources) + 1))
+    sensor = SensorModel.parse(preset.text)
+    assert SensorModel.parse(sensor.text) == sensor
+    if sensor.noise_kelvin:
+        assert "noise" in preset.facts + preset.assumed
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("scale", [3, 4])
+def test_a_preset_sees_a_flat_scene_as_it_is(name, scale):
+    sensor = SensorModel.parse(f"{name},noise=0", scale)
+    step = max(sensor.step, 1e-3)
+    for kelvin in (200.0, 250.0, 300.0):
+        seen = sensor.apply(torch.full((8 * scale, 8 * scale), kelvin))
+        assert float((seen - kelvin).abs().max()) <= 2 * step  # a count is more kelvin for cold scenes
+
+
+def test_vissr_has_steps_that_grow_below_242_kelvin():
+    scene = torch.linspace(200, 300, 64)[:, None].expand(64, 64).contiguous()
+    values = np.unique(SensorModel.parse("vissr").apply(scene, torch.Generator().manual_seed(0)).numpy())
+    assert {float(value % 1) for value in values[values < 241]} == {0.0}
+    assert {float(value % 1) for value in values[values > 243]} == {0.0, 0.5}
+
+
+def test_the_command_prints_a_table_that_fits_80_columns(capsys):
+    text, code = printed(capsys)
+    assert code == 0
+    assert max(map(len, text.splitlines())) <= 80
+    for preset in PRESETS.values():
+        assert re.search(rf"^{preset.name}  ", text, re.MULTILINE)
+    assert "assumed" in text and "doi:10.2151/jmsj.2016-009" in text
+
+
+def test_the_command_prints_some_presets_and_json(capsys):
+    text, _ = printed(capsys, "gridsat")
+    assert "box,width=0.5" in text and "seviri" not in text
+    (facts,) = json.loads(printed(capsys, "ahi", "--json")[0])
+    assert facts["text"] == PRESETS["ahi"].text and len(facts["sources"]) == 2
+    text, code = printed(capsys, "nothing")
+    assert code == 2 and "no preset 'nothing'" in text
