@@ -39,6 +39,10 @@ def evaluate(
     variable: options.Variable = None,
     time_from: options.TimeFrom = None,
     scale: options.Scale = None,
+    sensor: Annotated[
+        str | None,
+        typer.Option(help="How the lowres was seen: seviri, or gaussian,fwhm=1.0; else as its file states, or area."),
+    ] = None,
     input_format: Annotated[
         options.FormatName | None, typer.Option(help="Format of the truth, where it is not recognised.")
     ] = None,
@@ -59,7 +63,7 @@ def evaluate(
     ] = None,
     colours: options.Colours = "infrared",
     credit: options.Credit = "",
-    baselines: Annotated[bool, typer.Option(help="Score nearest, bicubic and back-projected bicubic too.")] = True,
+    baselines: Annotated[bool, typer.Option(help="Score simple restorations too, up to the Wiener filter.")] = True,
     chosen: Annotated[
         list[str] | None, typer.Option("--metrics", help="Score only these, such as rmse,lsd (may be repeated).")
     ] = None,
@@ -100,6 +104,7 @@ def evaluate(
                 {RECONSTRUCTED: ours, **beside},
                 lowres_part,
                 sensor_scale=scale,
+                sensor=sensor,
                 baselines=baselines,
                 cadence=cadence,
                 time_tolerance=data.time_tolerance,
@@ -201,7 +206,7 @@ def _draw(
     from tempogan_eddy.display.figures import save_crops, save_spectra
 
     crops, spectra = places
-    shown = {"time": result.example_time, "time_tolerance": result.time_tolerance}
+    shown = {"time": result.example_time, "time_tolerance": result.time_tolerance, "sensor": result.sensor}
     print(save_crops(truth, ours, crops, lowres=lowres, overwrite=overwrite, **shown), file=people)
     if result.spectra is not None:
         print(save_spectra(result, spectra, overwrite=overwrite), file=people)

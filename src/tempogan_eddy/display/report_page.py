@@ -97,7 +97,9 @@ class ReportPage:
         on_frame
             Called with (frames drawn, frames to draw).
         """
-        matched = match(truth, {RECONSTRUCTED: reconstructed}, lowres, result.scale, result.time_tolerance)
+        matched = match(
+            truth, {RECONSTRUCTED: reconstructed}, lowres, result.scale, result.time_tolerance, result.sensor
+        )
         record = training_record(self.model, reconstructed.attrs)
         overlap, sentence = training_overlap(record, result.storm, matched.times)
         part = _storm(result) | {"overlap": sentence, "held_out": overlap == 0, "spectra": spectrum_chart(result)}
