@@ -67,6 +67,9 @@ def reconstruct(
         typer.Option(help="With eddy: from 0 (the mean frame) to 1 (the sharp one); `info eddy` prints its default."),
     ] = None,
     sensor: options.Sensor = None,
+    trust_sensor: Annotated[
+        bool, typer.Option("--trust-sensor", help="Use the sensor even if the spectrum of the input contradicts it.")
+    ] = False,
     storm: options.Storm = None,
     time: options.Time = None,
     variable: options.Variable = None,
@@ -111,6 +114,7 @@ def reconstruct(
         sequence,
         loaded,
         sensor=sensor,
+        trust_sensor=trust_sensor,
         valid_kelvin=data.valid_kelvin,
         tile=tile,
         device=device,
