@@ -10,7 +10,7 @@ from tempogan_eddy.evaluation.baselines import back_projected, bicubic, nearest,
 from tempogan_eddy.evaluation.wiener import prior
 
 WIDE = "gaussian,fwhm=1.2"
-SENSORS = [WIDE, "box,width=1.6,phase=0.25", "box,width=0.5", "area,wavelength=10.8", "bicubic", "nearest"]
+SENSORS = [WIDE, "box,width=1.6,phase=0.25", "box,width=0.5", "area,wavelength=10.8", "nearest"]
 
 
 def frequencies(side):
@@ -65,7 +65,7 @@ def test_a_sensor_without_noise_sees_the_result_as_its_input(text, scale, method
     lowres = sensor.see(truth)
     restored = method(lowres.numpy(), sensor)
     assert restored.shape == truth.shape and restored.dtype == np.float32
-    assert np.abs(sensor.see(torch.from_numpy(restored)) - lowres).max() < 5e-3
+    assert (sensor.see(torch.from_numpy(restored)) - lowres).abs().max() < 5e-3
 
 
 @pytest.mark.parametrize("text", ["area", WIDE, "box,width=1.6", f"{WIDE},noise=0.5", "seviri", "area,noise=2"])
