@@ -14,8 +14,8 @@ from tempogan_eddy.dataset.sensor import ROUNDING_KELVIN, SensorModel
 __all__ = ["POWER", "SLOPE", "prior", "restore"]
 
 # The mean spectrum of the training frames (docs/metrics.md), fitted by `python -m experiments.wiener --fit`.
-POWER = 11.0
-SLOPE = 3.2
+POWER = 11.9
+SLOPE = 3.02
 
 PIVOT = 0.3
 """Where the spectrum has `POWER`, cycles per highres pixel."""
