@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
@@ -24,6 +25,7 @@ __all__ = [
     "Input",
     "InputFormat",
     "Json",
+    "Lowres",
     "Output",
     "Overrides",
     "Overwrite",
@@ -80,6 +82,10 @@ Colours = Annotated[
     typer.Option("--colours", "--colors", help="Palette: grey, bd (the Dvorak BD curve), infrared, viridis."),
 ]
 Credit = Annotated[str, typer.Option("--credit", help="Source of the data, printed at the foot.")]
+Lowres = Annotated[
+    list[Path] | None,
+    typer.Option("--lowres", help="Lowres frames of another instrument, instead of simulated ones (may be repeated)."),
+]
 ConfigPath = Annotated[
     Path | None, typer.Option("--config", "-c", help="Configuration file; configs/config.json where that exists.")
 ]
@@ -127,6 +133,7 @@ def settings(
     overrides: list[str] | None,
     data: list[Path] | None = None,
     *,
+    lowres: list[Path] | None = None,
     variable: str | None = None,
     time_from: TimeName | None = None,
 ) -> Config:
@@ -137,15 +144,22 @@ def settings(
     config, overrides
         As given on the command line.
     data
-        Takes the place of ``training.data_root``.
+        Takes the place of ``training.data_root`` and ``data.pairs.highres``.
+    lowres
+        Takes the place of ``data.pairs.lowres``.
     variable, time_from
         Take the place of ``data.variable`` and ``data.time_from``.
     """
     from tempogan_eddy.config import load_config
 
+    if lowres:
+        named = [str(path) for path in lowres]
+        overrides = [*(overrides or []), f"data.pairs.lowres={json.dumps(named if len(named) > 1 else named[0])}"]
     checked = load_config(config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None), overrides)
     if data:
         checked.training.data_root = str(data[0]) if len(data) == 1 else [str(path) for path in data]
+        if checked.data.pairs:
+            checked.data.pairs.highres = None
     if variable is not None:
         checked.data.variable = variable
     if time_from is not None:
