@@ -68,9 +68,9 @@ def settings(folder: Path, name: str, steps: int, sensor: dict[str, Any], pairs:
                 "data_root": str(folder / "highres"),
                 "checkpoint_dir": str(folder / name / "checkpoints"),
                 "log_dir": str(folder / name / "logs"),
-                "batch_size": 8, "epochs": 5, "steps_per_epoch": steps // 5, "pretrain_epochs": 5,
+                "batch_size": 8, "epochs": 2, "steps_per_epoch": steps // 2, "pretrain_epochs": 2,
                 "lr_g": 1e-3, "lr_schedule": "cosine", "content_distance": "l2", "score": "rmse", "grad_clip": 0,
-                "lambda_adv_s": 0, "lambda_adv_t": 0, "ema_decay": 0.99, "validation_frames": 6, "image_every": 100,
+                "lambda_adv_s": 0, "lambda_adv_t": 0, "ema_decay": 0.99, "validation_frames": 4, "image_every": 100,
             },
         }
     )  # fmt: skip

@@ -6,23 +6,23 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tempogan_eddy.cli import main
 from tempogan_eddy.config import load_config
 from tempogan_eddy.dataset.augment import augment_frames, augment_sensor
 from tempogan_eddy.dataset.flow import estimate_flow
-from tempogan_eddy.dataset.pair_fit import fit_line, fit_sensor
+from tempogan_eddy.dataset.pair_fit import fit_line
 from tempogan_eddy.dataset.pairs import cut_to_footprints
 from tempogan_eddy.dataset.registration import displaced, estimate_offset, see_displaced
 from tempogan_eddy.dataset.sensor import SensorModel
+from tempogan_eddy.dataset.sensor_fit import fit_sensor
 from tempogan_eddy.dataset.typhoon import TyphoonDataset
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import save_sequence
 from tempogan_eddy.training.trainer import TempoGANTrainer
 from training_cases import moving_clouds, small_config
-
 
 AS_IT_IS = {"offset": [0.0, 0.0], "calibrate": False}
 
@@ -146,6 +146,7 @@ def large_clouds(**options):
     return moving_clouds(frames=8, size=96, **options)
 
 
+@settings(max_examples=8)
 @given(offset=st.tuples(*[st.floats(-1.5, 1.5)] * 2), seed=st.integers(0, 99))
 def test_the_offset_of_footprints_is_found_to_hundredths(offset, seed):
     frames = large_clouds(seed=seed).values[:3]
@@ -164,6 +165,7 @@ def test_missing_pixels_do_not_move_the_offset():
     np.testing.assert_allclose(estimate_offset(list(frames), lows, SEVIRI).value, (0.5, -0.25), atol=0.05)
 
 
+@settings(max_examples=20)
 @given(intercept=st.floats(-20, 20), slope=st.floats(0.8, 1.2))
 def test_the_line_is_found_despite_outliers_and_missing_pixels(intercept, slope):
     rng = np.random.default_rng(0)

@@ -1,16 +1,15 @@
-"""What is fitted to a pair of archives, storm by storm: offset, calibration line, and the sensor that they suggest."""
+"""What is fitted to a pair of archives, storm by storm: offset, calibration line, and the sensor that it suggests."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from tempogan_eddy.config import PairsConfig
 from tempogan_eddy.dataset.registration import (
@@ -22,10 +21,10 @@ from tempogan_eddy.dataset.registration import (
     split_offset,
 )
 from tempogan_eddy.dataset.sensor import SensorModel
-from tempogan_eddy.dataset.separable_sensors import BoxSensor
+from tempogan_eddy.dataset.sensor_fit import fit_sensor, sensor_text
 from tempogan_eddy.errors import InputError
 
-__all__ = ["PairFit", "fit_line", "fit_pair", "fit_sensor"]
+__all__ = ["PairFit", "fit_line", "fit_pair"]
 
 log = logging.getLogger(__name__)
 
@@ -38,14 +37,8 @@ BLOCK = 4
 # Residuals above so many standard deviations do not count.
 OUTLIER = 4.0
 REFERENCE = 250.0  # K
-# Width of the box and of the gaussian, lowres pixels, that the search for a sensor begins with.
-STARTS = ((1.0, 0.2), (1.6, 0.5), (0.3, 0.9), (0.4, 0.1))
 # Micrometres: of an instrument that is not known to average kelvins.
 WAVELENGTH = 10.8
-# Lowres pixels along the middle of a frame that the search looks at.
-MIDDLE = 64
-# Narrower ones cannot be told from none.
-NARROW = 0.12
 
 
 @dataclass(frozen=True)
@@ -161,7 +154,7 @@ def fit_pair(
         intercept=intercept,
         slope=slope,
         residual=residual,
-        suggested=f"{_text(suggested)},noise={noise:.2f}",
+        suggested=f"{sensor_text(suggested)},noise={noise:.2f}",
         suggested_residual=noise,
         frames=len(lows),
         sensor_known=known,
@@ -241,68 +234,3 @@ def _spread(residual: NDArray[Any]) -> float:
     """Return the standard deviation from the median absolute deviation."""
     values = residual[np.isfinite(residual)]
     return float(MAD * np.median(np.abs(values - np.median(values)))) if values.size else 0.0
-
-
-def fit_sensor(
-    highres: Sequence[Frame],
-    lowres: Sequence[Frame],
-    scale: int,
-    wavelengths: Sequence[float] = (0.0,),
-    offset: Vector = (0.0, 0.0),
-) -> BoxSensor:
-    """Fit box and gaussian of a footprint to pairs, by least squares over all pixels of the middle of the frames.
-
-    Parameters
-    ----------
-    highres, lowres
-        Pairs of frames in kelvin.
-    scale
-        Highres pixels along a lowres pixel.
-    wavelengths
-        Those to try, in micrometres; 0 averages kelvins.
-    offset
-        Of the footprints, (y, x) in lowres pixels.
-    """
-    highs, lows = zip(*(_middle(high, low, scale) for high, low in zip(highres, lowres, strict=True)), strict=True)
-    measured = np.stack(lows)
-
-    def error(parameters: NDArray[np.float64], wavelength: float) -> float:
-        """Return the variance that no line explains, so that calibration is no error."""
-        sensor = _box(parameters, scale, wavelength)
-        expected = np.stack([see_displaced(high, sensor, offset) for high in highs])
-        valid = np.isfinite(expected) & np.isfinite(measured)
-        (varied, common), (_, left) = np.cov(expected[valid], measured[valid], dtype=np.float64)
-        return float(left - common**2 / varied) if varied else float(left)
-
-    fits = []
-    start = np.array(min(STARTS, key=lambda sizes: error(np.array(sizes), wavelengths[0])))
-    for wavelength in wavelengths:
-        simplex = start + np.array([[0, 0], [0.2, 0], [0, 0.2]])
-        options = {"initial_simplex": simplex, "xatol": 0.01, "fatol": 0.0, "maxfev": 60}
-        found = minimize(error, start, (wavelength,), method="Nelder-Mead", options=options)
-        fits.append((found.fun, _box(found.x, scale, wavelength)))
-        start = found.x
-    return min(fits, key=lambda fit: fit[0])[1]
-
-
-def _box(parameters: NDArray[np.float64], scale: int, wavelength: float) -> BoxSensor:
-    width, fwhm = np.abs(parameters)
-    return BoxSensor("box", scale, width=float(width), fwhm=float(fwhm), wavelength=wavelength)
-
-
-def _middle(high: Frame, low: Frame, scale: int) -> tuple[Frame, Frame]:
-    sizes = [min(MIDDLE, side) for side in low.shape]
-    starts = [(side - size) // 2 for side, size in zip(low.shape, sizes, strict=True)]
-    coarse, fine = (
-        tuple(slice(start * by, (start + size) * by) for start, size in zip(starts, sizes, strict=True))
-        for by in (1, scale)
-    )
-    return high[fine], low[coarse]
-
-
-def _text(sensor: BoxSensor) -> str:
-    kind = "gaussian" if sensor.width < NARROW else "box"
-    shown = [f"width={sensor.width:.2f}"] * (kind == "box")
-    shown += [f"fwhm={sensor.fwhm:.2f}"] * (kind == "gaussian" or sensor.fwhm >= NARROW)
-    shown += [f"wavelength={sensor.wavelength:g}"] * bool(sensor.wavelength)
-    return ",".join([kind, *shown])

@@ -114,7 +114,11 @@ def match_names(highres: Sequences, lowres: Sequences, config: Config) -> dict[s
             log.info("%s is paired with %s: equal times at one place", name, alike[0])
             partners[name] = alike[0]
         else:
-            why = f"{', '.join(alike)} fit equally well" if alike else "no lowres sequence has its name, or its times"
+            why = (
+                f"{', '.join(alike)} fit equally well"
+                if alike
+                else "no lowres sequence has its name, or its times and place"
+            )
             log.warning("Skipped: %s: %s", name, why)
     if not partners:
         raise InputError(
@@ -178,8 +182,8 @@ def match_grids(
             reason = str(error).partition(";")[0]
     raise InputError(
         f"The highres grid of {name} does not refine the lowres one ({reason}); regrid the highres frames to "
-        f"{scale} x {scale} pixels in each lowres pixel{_grid_text(lowres, scale)}, e.g. with xarray's interp, and never "
-        "the lowres ones."
+        f"{scale} x {scale} pixels in each lowres pixel{_grid_text(lowres, scale)}, e.g. with xarray's interp, "
+        "and never the lowres ones."
     )
 
 

@@ -27,9 +27,9 @@ def develop(raw: Mapping[str, Tensor], sensor: SensorModel | SensorBank, device:
     ----------
     raw
         ``kelvins`` (B, 3, H + 2 m, W + 2 m) int16, with the sensor's margin m around the patch; of own pairs
-        ``lowres`` (B, 3, h, w) int16 instead of a margin; ``flow`` (B, 2, 2, h, w) int16; ``times`` (B, 3) int64; ``symmetry``,
-        ``noise_seed`` (B,) integers; ``holed`` (B,) bool, whether anything is missing; these three stay on the CPU to
-        avoid a device sync.
+        ``lowres`` (B, 3, h, w) int16 instead of a margin; ``flow`` (B, 2, 2, h, w) int16; ``times`` (B, 3) int64;
+        ``symmetry``, ``noise_seed`` (B,) integers; ``holed`` (B,) bool, whether anything is missing; these three
+        stay on the CPU to avoid a device sync.
     sensor
         Simulates the lowres frames where there are none; of a bank, the one with the number ``sensor`` (B,) of raw.
     device

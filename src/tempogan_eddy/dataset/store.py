@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ class PackedStorm:
     flow_next: Tensor | zarr.Array
     holed: np.ndarray | None
     lowres: Tensor | zarr.Array | None = None
-    fit: PairFit = PairFit()
+    fit: PairFit = field(default_factory=PairFit)
 
     @property
     def size(self) -> tuple[int, int]:

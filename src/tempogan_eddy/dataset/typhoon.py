@@ -6,6 +6,7 @@ import copy
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -232,8 +233,12 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
 
     def describe(self) -> list[str]:
         """Return the frames and windows of every split and storm, a line each."""
+        return [*(str(part) for part in self.parts), *self.notes().get("pairs", [])]
+
+    def notes(self) -> dict[str, Any]:
+        """Return what was fitted to own pairs."""
         fits = [f"{name}: {storm.fit}" for name, storm in self.storms.items() if storm.fit.frames]
-        return [*(str(part) for part in self.parts), *fits]
+        return {"pairs": fits} if fits else {}
 
     def intervals(self) -> list[str]:
         """Return the storms of this split with their first and last time."""

@@ -225,7 +225,7 @@ class Trainer:
             self.selection.restart()
         details = {
             "training_data": self.dataset.intervals(), "epoch": epoch, "step": self.step, "score": candidate.score,
-            "score_kind": training.score, "missed_max_rmse": candidate.missed, **metrics,
+            "score_kind": training.score, "missed_max_rmse": candidate.missed, **metrics, **self.dataset.notes(),
         }  # fmt: skip
         starting = adversarial and epoch <= training.pretrain_epochs
         better = self.selection.offer(candidate, details, counts=not starting)
