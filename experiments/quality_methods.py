@@ -139,5 +139,5 @@ def interpolated(coarse: xr.DataArray, scale: int, method: Interpolation) -> xr.
 
 def order(methods: Iterable[str]) -> list[str]:
     """Names of methods from the plainest to the sharpest."""
-    plain = ["nearest", "bicubic", LANCZOS, "back-projected bicubic"]
+    plain = ["nearest", "bicubic", LANCZOS, "back-projected bicubic", "Wiener filter"]
     return [*plain, *(name for name in methods if name not in plain)]

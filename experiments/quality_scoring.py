@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from experiments.quality_curves import Curves, Profile, measure, profile
 from experiments.quality_methods import EDDY, FAITHFUL, LANCZOS, Networks, interpolated, lanczos
 from experiments.quality_storms import Storm, open_storm, sequence_of
-from tempogan_eddy.evaluation import BASELINES, Evaluation, evaluate
+from tempogan_eddy.evaluation import Evaluation, evaluate
+from tempogan_eddy.evaluation.baselines import bicubic, nearest
 
 __all__ = ["Scored", "hour", "score"]
 
@@ -79,7 +80,7 @@ def _coarse(truth: xr.DataArray, networks: Networks) -> xr.DataArray:
 
 
 def _bicubic(coarse: xr.DataArray, networks: Networks) -> dict[str, xr.DataArray]:
-    return {BICUBIC: interpolated(coarse, networks.faithful.scale, BASELINES[BICUBIC])}
+    return {BICUBIC: interpolated(coarse, networks.faithful.scale, bicubic)}
 
 
 def _panels(
@@ -91,9 +92,7 @@ def _panels(
 ) -> dict[str, NDArray[np.floating]]:
     time = evaluation.example_time
     height, width = shown[BICUBIC].shape[1:]
-    panels = {
-        f"input ({evaluation.scale}x coarser)": BASELINES[NEAREST](coarse.sel(time=time).values, evaluation.scale)
-    }
+    panels = {f"input ({evaluation.scale}x coarser)": nearest(coarse.sel(time=time).values, evaluation.scale)}
     panels |= {name: sequence.sel(time=time).values for name, sequence in shown.items()}
     eddy = f"{EDDY} (detail {networks.details[EDDY]:g})"
     panels = {eddy if name == EDDY else name: panel for name, panel in panels.items()}

@@ -41,7 +41,7 @@ SENSORS: dict[str, SensorModel] = {
     "gaussian, FWHM 1.0": SensorModel("gaussian", SCALE, fwhm=1.0),
     "the same + 0.3 K noise": SensorModel("gaussian", SCALE, fwhm=1.0, noise_kelvin=0.3),
     "box 1.6": SensorModel("box", SCALE, width=1.6),
-    "box 1.6, gaussian 0.47, 0.2 K noise": SensorModel("box", SCALE, width=1.6, fwhm=0.47, noise_kelvin=0.2),
+    "box 1.6, gaussian 1.107, 0.2 K noise": SensorModel("box", SCALE, width=1.6, fwhm=1.107, noise_kelvin=0.2),
     "gaussian, FWHM 1.5": SensorModel("gaussian", SCALE, fwhm=1.5),
     "box 0.5": SensorModel("box", SCALE, width=0.5),
     "area mean + 0.5 K noise": SensorModel("area", SCALE, noise_kelvin=0.5),

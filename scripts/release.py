@@ -1,17 +1,18 @@
 """Make the released models of two training runs: weights with what a user must know, and the runs' logs.
 
-    python scripts/release.py [--runs weights] [--detail 0.91]
+    python scripts/release.py [--runs weights] [--detail 1]
 
 Takes the best models of ``RUNS/faithful`` and ``RUNS/eddy`` as `make weights` leaves them, writes the package's
-``src/tempogan_eddy/released/*.safetensors`` and ``docs/training/*.csv`` (one row an epoch, with
-``missed_max_rmse`` 1 where its RMSE was above the bound). Paths of the machine
-they were trained on are left out.
+``src/tempogan_eddy/released/*.safetensors``, with the discriminators of ``eddy`` for fine-tuning, and
+``docs/training/*.csv`` (one row an epoch, with ``missed_max_rmse`` 1 where its RMSE was above the bound). Paths of the
+machine they were trained on are left out.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,33 +23,41 @@ from tempogan_eddy.config import DataConfig, TrainingConfig
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.released import RELEASED
 from tempogan_eddy.training.checkpoint import best_path
+from tempogan_eddy.training.discriminators import discriminators_path
 from tempogan_eddy.weights import Model, load_model, save_model
 
 ROOT = Path(__file__).resolve().parent.parent
+FILES = ROOT / "src" / "tempogan_eddy" / "released"
 
 TRAINED_ON = [
     "Digital Typhoon 198702 (GMS-3) to 1987-04-13T11 and 200717 (MTSAT-1R) to 2007-10-06T23: Asanobu Kitamoto, "
     "National Institute of Informatics, CC BY 4.0, doi:10.20783/DIAS.664, from images of the Japan Meteorological "
     "Agency",
-    "Merged infrared 2019-12-25 to 2019-12-31, 10 S - 20 N, 90 - 60 W: NOAA NCEP/CPC, distributed by NASA GES DISC "
-    "(GPM_MERGIR)",
+    "Merged infrared 2019-12-25 to 2019-12-31, 10 S - 20 N, 90 - 60 W, and 2016-08-01 to 2016-08-03, 5 S - 19 N, "
+    "27 - 11 W and 5 - 21 E: NOAA NCEP/CPC, distributed by NASA GES DISC (GPM_MERGIR)",
 ]
 USE = "Research. Adds plausible, not observed detail; not for warnings. See docs/model-card.md."
 
 
 def main() -> None:
-    """Check that both runs are one family, then write."""
+    """Check both runs, then write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=Path, default=ROOT / "weights")
-    parser.add_argument("--detail", type=float, default=0.91, help="the dial of eddy where the user sets none")
+    parser.add_argument("--detail", type=float, default=1.0, help="the detail of eddy where the user sets none")
     options = parser.parse_args()
     models = {name: load_model(best_path(options.runs / name / "checkpoints")) for name in RELEASED}
-    if models["faithful"].specification != models["eddy"].specification:
-        raise InputError("The two runs differ in network or sensor; their weights cannot be interpolated.")
     for name, model in models.items():
+        if not model.adapts:
+            raise InputError(f"The run {name} does not adapt to the sensor; set model.conditioned = true.")
         if model.metadata["missed_max_rmse"]:
             raise InputError(f"No epoch of the run {name} is within training.max_rmse; train on, or raise the bound.")
         release(name, model, options.detail)
+        if name == "eddy":
+            beside = (
+                discriminators_path(path)
+                for path in (best_path(options.runs / name / "checkpoints"), FILES / "eddy.safetensors")
+            )
+            shutil.copyfile(*beside)
         write_log(options.runs / name / "logs", ROOT / "docs" / "training" / f"{name}.csv")
 
 
@@ -57,7 +66,7 @@ def release(name: str, model: Model, detail: float) -> None:
     kept = ("step", "epoch", "score", "score_kind", "training_data")
     metadata = {key: model.metadata[key] for key in kept if key in model.metadata}
     metadata |= {"trained_on": TRAINED_ON, "use": USE} | ({"detail": detail} if name == "eddy" else {})
-    path = ROOT / "src" / "tempogan_eddy" / "released" / f"{name}.safetensors"
+    path = FILES / f"{name}.safetensors"
     save_model(path, replace(model, config=without_paths(model.config), metadata=metadata))
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tempogan_eddy import coarsen, reconstruct
+from tempogan_eddy import coarsen, open_sequence, reconstruct
 from tempogan_eddy.config import load_config
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.sensor_bank import DESCRIPTION, describe_sensor
@@ -223,3 +223,16 @@ def test_detail_belongs_to_two_tails(tmp_path):
             assert json.loads(json.dumps(load_model(path, 0.5).metadata))["detail"] == 0.5
             with pytest.raises(InputError, match="must lie between 0"):
                 load_model(path, 1.5)
+
+
+def test_a_stated_sensor_that_the_frames_contradict_is_refused_unless_trusted(data_dir, caplog):
+    storm = open_sequence(data_dir / "digital-typhoon" / "WP", storm="200717").isel(time=slice(108, 139, 10)).load()
+    sampled = coarsen(storm, 4, sensor="box,width=0.5").drop_attrs().assign_attrs(units="K")
+    model = random_model()
+    with pytest.raises(InputError, match=r"look sharper than the stated sensor gaussian,fwhm=1.5.*--trust-sensor"):
+        reconstruct(sampled, model, sensor="gaussian,fwhm=1.5")
+    reconstruct(sampled, model, sensor="gaussian,fwhm=1.5", trust_sensor=True)
+    reconstruct(sampled, model, sensor="box,width=0.5")
+    assert "sensor" not in caplog.text
+    reconstruct(sampled, model)
+    assert "The frames look sharper than the stated sensor area" in caplog.text

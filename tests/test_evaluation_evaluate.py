@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 
 from evaluation_cases import SCALE, noisy, sequence
+from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import (
     BASELINES,
@@ -399,7 +400,9 @@ def test_error_by_kelvin_adds_up_to_the_whole():
 
 def test_metrics_that_are_zero_by_construction_are_not_informative(truth):
     lowres = coarse(truth)
-    exact = truth.copy(data=np.stack([BASELINES["back-projected bicubic"](f, SCALE) for f in lowres.values]))
+    exact = truth.copy(
+        data=np.stack([BASELINES["back-projected bicubic"](f, SensorModel("area", SCALE)) for f in lowres.values])
+    )
 
     def dead(evaluation):
         shown = evaluation.informative_metrics

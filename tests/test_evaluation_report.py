@@ -9,6 +9,7 @@ from PIL import Image
 from rich.console import Console
 
 from evaluation_cases import noisy, sequence
+from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.display.figures import save_crops, save_spectra
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import Settings, combine, evaluate
@@ -56,7 +57,7 @@ def test_the_table_fits_a_hundred_columns_and_states_its_ranges(evaluation):
 
 def test_what_is_not_defined_is_a_dash_null_and_empty(warm, tmp_path):
     line = next(line for line in printed(warm).splitlines() if "FSS at 225 K" in line)
-    assert line.count("–") == 4
+    assert line.count("–") == 5
     stored = json.loads(to_json([warm], tmp_path / "scores.json").read_text())
     assert stored["storms"][0]["scores"]["bicubic"]["fss_225"] == {"value": None, "low": None, "high": None}
     rows = list(csv.DictReader(to_csv([warm], tmp_path / "scores.csv").open()))
@@ -153,7 +154,9 @@ def test_a_table_says_once_that_some_scores_have_no_interval():
 
 def test_what_is_zero_by_construction_has_no_row():
     truth = sequence(frames=2, shape=(64, 64))
-    exact = truth.copy(data=np.stack([back_projected(area_mean(frame, 4), 4) for frame in truth.values]))
+    exact = truth.copy(
+        data=np.stack([back_projected(area_mean(frame, 4), SensorModel("area", 4)) for frame in truth.values])
+    )
     text = printed(evaluate(truth, exact.assign_attrs(scale=4)))
     rows = [line.split()[0] for line in text.splitlines() if line.strip()]
     assert "Bias" not in rows

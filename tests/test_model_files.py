@@ -78,7 +78,14 @@ def test_a_model_file_states_what_its_weights_need(file):
     assert found.pop("sensor")["kind"] == "area"
     assert found == {
         "version": 1,
-        "network": {"kind": "residual", "blocks": 3, "channels": 16, "lr_consistency": True},
+        "network": {
+            "kind": "residual",
+            "blocks": 3,
+            "channels": 16,
+            "lr_consistency": True,
+            "projection": False,
+            "tails": 1,
+        },
         "scale": 4,
         "kelvin_range": [170.0, 320.0],
     }

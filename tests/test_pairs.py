@@ -1,16 +1,38 @@
 """Pairs of one's own: lowres frames that are given and not simulated."""
 
+import logging
+
 import numpy as np
 import pytest
 import torch
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from tempogan_eddy.cli import main
+from tempogan_eddy.config import load_config
+from tempogan_eddy.dataset.augment import augment_frames, augment_sensor
 from tempogan_eddy.dataset.flow import estimate_flow
+from tempogan_eddy.dataset.pair_fit import fit_line
+from tempogan_eddy.dataset.pair_footprint import fit_sensor
+from tempogan_eddy.dataset.pairs import cut_to_footprints
+from tempogan_eddy.dataset.registration import displaced, estimate_offset, see_displaced
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.typhoon import TyphoonDataset
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import save_sequence
 from tempogan_eddy.training.trainer import TempoGANTrainer
 from training_cases import moving_clouds, small_config
+
+AS_IT_IS = {"offset": [0.0, 0.0], "calibrate": False}
+
+
+def pairs_config(folder, highres, lowres, pairs=AS_IT_IS, sensor=None, **training):
+    """Return a small configuration that trains on pairs."""
+    config = small_config(folder, highres, **training)
+    config.data.pairs = {"lowres": str(lowres), **pairs}
+    config.data.split.by = "storm"
+    return load_config(config.model_dump() | ({"sensor": sensor} if sensor else {}))
 
 
 def lowres_of(highres, offset=3.0):
@@ -32,7 +54,7 @@ def folders(tmp_path):
 
 
 def test_pairs_are_matched_by_name_time_and_grid(tmp_path, folders):
-    config = small_config(tmp_path, folders[0], lowres_root=str(folders[1]), augment=False)
+    config = pairs_config(tmp_path, folders[0], folders[1], augment=False)
     seen = {}
     for split in ("train", "val"):
         dataset = TyphoonDataset(folders[0], split, config)
@@ -49,7 +71,7 @@ def test_pairs_are_matched_by_name_time_and_grid(tmp_path, folders):
 
 
 def test_patches_of_a_pair_are_cut_and_turned_together(tmp_path, folders):
-    config = small_config(tmp_path, folders[0], lowres_root=str(folders[1]), shift_blocks=True)
+    config = pairs_config(tmp_path, folders[0], folders[1], shift_blocks=True)
     dataset = TyphoonDataset(folders[0], "train", config)
     for index in range(8):
         sample = dataset[index]
@@ -66,7 +88,7 @@ def test_what_one_of_two_instruments_missed_is_masked(tmp_path):
     highres[:, 40, 40] = np.nan
     for name, sequence in {"fine": highres, "coarse": lowres}.items():
         save_sequence(sequence, tmp_path / f"{name}.nc")
-    config = small_config(tmp_path, tmp_path / "fine.nc", lowres_root=str(tmp_path / "coarse.nc"))
+    config = pairs_config(tmp_path, tmp_path / "fine.nc", tmp_path / "coarse.nc")
     config.data.split.by = "time"
     config.data.split.validation_fraction, config.data.split.guard_hours = 0.4, 0
     sample = TyphoonDataset(tmp_path / "fine.nc", "train", config).full_frame(0)
@@ -77,7 +99,7 @@ def test_what_one_of_two_instruments_missed_is_masked(tmp_path):
 
 
 def test_a_trainer_learns_from_pairs(tmp_path, folders, caplog):
-    result = TempoGANTrainer(small_config(tmp_path, folders[0], lowres_root=str(folders[1]))).train()
+    result = TempoGANTrainer(pairs_config(tmp_path, folders[0], folders[1])).train()
     assert result.epochs == 2
     assert "model.lr_consistency" in caplog.text
 
@@ -85,8 +107,8 @@ def test_a_trainer_learns_from_pairs(tmp_path, folders, caplog):
 def test_pairs_without_a_common_name_are_refused(tmp_path, folders):
     for number in range(2):
         save_sequence(moving_clouds(), tmp_path / "others" / f"other{number}.nc")
-    config = small_config(tmp_path, folders[0], lowres_root=str(tmp_path / "others"))
-    with pytest.raises(InputError, match=r"No sequence of training\.lowres_root \(other0, other1\)"):
+    config = pairs_config(tmp_path, folders[0], tmp_path / "others")
+    with pytest.raises(InputError, match=r"No sequence of data\.pairs\.lowres \(other0, other1\)"):
         TyphoonDataset(folders[0], "train", config)
 
 
@@ -94,13 +116,200 @@ def test_pairs_without_a_common_name_are_refused(tmp_path, folders):
     ("lowres", "message"),
     [
         (lowres_of(moving_clouds(start="2009-08-01")), "no time in common"),
-        (moving_clouds(), r"48x48 and 48x48 \(lowres\)"),
-        (lowres_of(moving_clouds()).assign_coords(lat=("y", np.linspace(5, -5, 12))), "latitude"),
+        (moving_clouds(), r"48x48 and 48x48 \(lowres\).*regrid the highres frames to 4 x 4 pixels"),
+        (
+            lowres_of(moving_clouds()).assign_coords(lat=("y", np.linspace(5, -5, 12))),
+            r"latitude.*regrid the highres .*: latitude 5\.34091 to -5\.34091 in 48 steps, longitude",
+        ),
     ],
 )
 def test_pairs_that_do_not_fit_are_refused(tmp_path, lowres, message):
     for name, sequence in {"fine": moving_clouds(), "coarse": lowres}.items():
         save_sequence(sequence.assign_attrs(moving_clouds().attrs), tmp_path / f"{name}.nc")
-    config = small_config(tmp_path, tmp_path / "fine.nc", lowres_root=str(tmp_path / "coarse.nc"))
+    config = pairs_config(tmp_path, tmp_path / "fine.nc", tmp_path / "coarse.nc")
     with pytest.raises(InputError, match=message):
         TyphoonDataset(tmp_path / "fine.nc", "train", config)
+
+
+SEVIRI = SensorModel("box", 4, width=1.6, fwhm=0.47, noise_kelvin=0.2, wavelength=10.8)
+
+
+def seen_by_seviri(highres, offset, line=(4.0, 0.98)):
+    """What a displaced SEVIRI on another calibration sees."""
+    seen = displaced(SEVIRI, offset).coarsen(highres).compute()
+    seen.attrs = dict(highres.attrs)
+    with xr.set_options(keep_attrs=True):
+        return line[0] + line[1] * seen
+
+
+def large_clouds(**options):
+    return moving_clouds(frames=8, size=96, **options)
+
+
+@settings(max_examples=8)
+@given(offset=st.tuples(*[st.floats(-1.5, 1.5)] * 2), seed=st.integers(0, 99))
+def test_the_offset_of_footprints_is_found_to_hundredths(offset, seed):
+    frames = large_clouds(seed=seed).values[:3]
+    lows = [4 + 0.98 * see_displaced(frame, SEVIRI, offset) for frame in frames]
+    found = estimate_offset(list(frames), lows, SEVIRI)
+    np.testing.assert_allclose(found.value, offset, atol=0.01)
+    assert max(found.spread) < 0.01
+
+
+def test_missing_pixels_do_not_move_the_offset():
+    frames = large_clouds().values[:3].copy()
+    lows = [see_displaced(frame, SEVIRI, (0.5, -0.25)) for frame in frames]
+    for number, low in enumerate(lows):
+        frames[number, 30:50, 10 * number : 60] = np.nan
+        low[:3] = np.nan
+    np.testing.assert_allclose(estimate_offset(list(frames), lows, SEVIRI).value, (0.5, -0.25), atol=0.05)
+
+
+@settings(max_examples=20)
+@given(intercept=st.floats(-20, 20), slope=st.floats(0.8, 1.2))
+def test_the_line_is_found_despite_outliers_and_missing_pixels(intercept, slope):
+    rng = np.random.default_rng(0)
+    expected = [rng.normal(260, 15, (6, 1, 6, 1)).repeat(4, 1).repeat(4, 3).reshape(24, 24) for _ in range(6)]
+    seen = [intercept + slope * frame + rng.normal(0, 0.2, frame.shape) for frame in expected]
+    seen[0][:8] = 170.0
+    seen[1][4:9] = np.nan
+    a, b = fit_line(expected, seen)
+    assert abs(b - slope) < 0.005
+    assert abs(a + b * 260 - intercept - slope * 260) < 0.1
+
+
+def test_the_footprint_is_found_from_a_pair():
+    frames = list(large_clouds().values[:3])
+    for sensor in (SensorModel("box", 4, width=1.6), SensorModel("gaussian", 4, fwhm=1.0)):
+        found = fit_sensor(frames, [see_displaced(frame, sensor, (0.2, 0)) for frame in frames], 4, (0.0,), (0.2, 0))
+        centre = [np.abs(np.fft.rfft(np.array(model.kernels[0]), 64))[8] for model in (found, sensor)]
+        assert centre[0] == pytest.approx(centre[1], abs=0.02), "transfer function at the lowres Nyquist frequency"
+
+
+@pytest.mark.parametrize("whole", [(0, 0), (3, -2), (-5, 9), (4, -4)])
+def test_frames_are_cut_so_that_footprints_lie_on_their_blocks(whole):
+    highres = moving_clouds(frames=1)
+    blocks = SensorModel("area", 4)
+    seen = see_displaced(highres.values[0], blocks, (whole[0] / 4, whole[1] / 4))
+    lowres = xr.DataArray(seen[None], dims=("time", "y", "x"))
+    fine, coarse = cut_to_footprints(highres, lowres, whole, 4)
+    assert np.isfinite(coarse).all()
+    np.testing.assert_allclose(blocks.see(torch.from_numpy(fine.values)).numpy(), coarse.values, atol=1e-3)
+
+
+@pytest.mark.parametrize("symmetry", range(8))
+def test_a_turned_sensor_sees_turned_frames_turned(symmetry):
+    sensor = SensorModel("box", 4, width=1.6, width_x=0.7, fwhm_x=0.5, phase=0.3, phase_x=-0.2)
+    frames, chosen = torch.from_numpy(moving_clouds(frames=1).values)[None], torch.tensor([symmetry])
+    turned = augment_sensor(sensor, symmetry).see(augment_frames(frames, chosen))
+    torch.testing.assert_close(turned, augment_frames(sensor.see(frames), chosen), atol=1e-3, rtol=0)
+
+
+@pytest.fixture(scope="module")
+def seviri_pair(tmp_path_factory):
+    """Two storms, whose lowres files have other names, times four minutes later, and footprints elsewhere."""
+    folder = tmp_path_factory.mktemp("pair")
+    for number, offset in enumerate([(0.5, 0.0), (-0.3, 0.85)]):
+        highres = large_clouds(seed=number, name=f"storm{number}", start=f"200{number}-08-01")
+        lowres = seen_by_seviri(highres, offset).assign_attrs(sequence=f"other{1 - number}")
+        lowres = lowres.assign_coords(time=lowres["time"] + np.timedelta64(4, "m"))
+        save_sequence(highres, folder / "highres" / f"storm{number}.nc")
+        save_sequence(lowres, folder / "lowres" / f"other{1 - number}.nc")
+    return folder
+
+
+def test_a_pair_is_matched_in_time_and_place_and_its_offset_and_line_are_applied(tmp_path, seviri_pair):
+    sensor = {"kind": "box", "parameters": {"width": 1.6, "fwhm": 0.47, "wavelength": 10.8}, "noise_kelvin": 0.2}
+    pairs = {"sensor_known": True, "tolerance": "10min"}
+    config = pairs_config(tmp_path, seviri_pair / "highres", seviri_pair / "lowres", pairs, sensor, augment=True)
+    config.model.conditioned = True
+    dataset = TyphoonDataset(config.highres_root, "train", config)
+    expected = {"storm0": ((0.5, 0.0), (2, 0)), "storm1": ((-0.3, 0.85), (-1, 3))}
+    for name, (offset, whole) in expected.items():
+        fit = dataset.storms[name].fit
+        np.testing.assert_allclose(fit.offset, offset, atol=0.01)
+        assert fit.whole == whole
+        assert fit.slope == pytest.approx(0.98, abs=0.003)
+        assert fit.intercept + fit.slope * 270 == pytest.approx(4 + 0.98 * 270, abs=0.1)
+        assert fit.sensor_known
+        assert fit.residual < 0.4
+    assert any("lowres = +" in line for line in dataset.describe())
+    for split in ("train", "val"):
+        dataset = dataset.other(split)
+        for index in range(6):
+            sample = dataset[index]
+            sensor = dataset.sensors.sensors[int(sample["sensor"])]
+            seen = sensor.see(sample["highres"][:, 0])
+            # Kernels at the edge of a patch have only a part of what was seen.
+            error = (seen - sample["lowres"][:, 0])[:, 2:-2, 2:-2]
+            assert error.square().mean().sqrt() < 0.4, "noise and rounding alone are left, on every symmetry"
+
+
+def test_a_conditioned_generator_learns_from_a_pair_of_a_known_sensor(tmp_path, seviri_pair):
+    sensor = {"kind": "box", "parameters": {"width": 1.6, "fwhm": 0.47, "wavelength": 10.8}, "noise_kelvin": 0.2}
+    pairs = {"sensor_known": True, "tolerance": "10min"}
+    config = pairs_config(tmp_path, seviri_pair / "highres", seviri_pair / "lowres", pairs, sensor)
+    config.model.conditioned = True
+    assert TempoGANTrainer(config).train().epochs == 2
+
+
+def test_times_further_apart_than_the_tolerance_do_not_match(tmp_path, seviri_pair):
+    pairs = AS_IT_IS | {"tolerance": "3min"}
+    config = pairs_config(tmp_path, seviri_pair / "highres", seviri_pair / "lowres", pairs)
+    with pytest.raises(InputError, match="No sequence of data"):
+        TyphoonDataset(config.highres_root, "train", config)
+
+
+def test_a_conditioned_generator_needs_a_stated_sensor(tmp_path, folders):
+    config = pairs_config(tmp_path, *folders)
+    config.model.conditioned = True
+    with pytest.raises(InputError, match=r"needs the sensor of the lowres frames.*the pairs suggest"):
+        TyphoonDataset(folders[0], "train", config)
+
+
+def test_a_pair_of_different_scenes_is_refused(tmp_path):
+    save_sequence(large_clouds(), tmp_path / "fine.nc")
+    other = seen_by_seviri(large_clouds(seed=5), (0, 0))
+    save_sequence(other, tmp_path / "coarse.nc")
+    config = pairs_config(tmp_path, tmp_path / "fine.nc", tmp_path / "coarse.nc", {})
+    with pytest.raises(InputError, match=r"no common offset|are not alike"):
+        TyphoonDataset(tmp_path / "fine.nc", "train", config)
+
+
+def test_a_pair_that_does_not_fit_is_skipped_beside_others(tmp_path, folders, caplog):
+    """The second storm lies elsewhere."""
+    path = folders[1] / "storm1.nc"
+    with xr.open_dataset(path) as opened:
+        wrong = opened.load().assign_coords(lat=("y", np.linspace(5, -5, 12)))
+    wrong.to_netcdf(path)
+    config = pairs_config(tmp_path, *folders)
+    config.data.split.by = "time"
+    config.data.split.guard_hours = 0
+    assert set(TyphoonDataset(folders[0], "train", config).storms) == {"storm0"}
+    assert "Skipped: The highres grid of storm1" in caplog.text
+
+
+def test_the_command_line_packs_a_pair_and_tells_what_it_found(tmp_path, seviri_pair, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    highres, lowres = seviri_pair / "highres", seviri_pair / "lowres"
+    command = ["pack", str(highres), "-o", "pair.zarr", "--lowres", str(lowres)]
+    assert main([*command, "--set", "data.pairs.tolerance=10min"]) == 0
+    capsys.readouterr()
+    assert main(["info", "pair.zarr"]) == 0
+    assert '"offset": [0.' in capsys.readouterr().out.replace("\n", "")
+    assert main(["train", "--highres", str(highres)]) == 2
+    assert "--highres needs --lowres" in capsys.readouterr().err
+    assert main(["train", "--data", "pair.zarr", "--set", "training.patch_size=32"]) == 2
+    assert "model.lr_consistency=false" in capsys.readouterr().err
+
+
+def test_the_earlier_setting_becomes_a_pair_as_it_is(caplog):
+    with caplog.at_level(logging.WARNING):
+        config = load_config({"training": {"lowres_root": "coarse"}})
+    assert config.data.pairs.lowres == "coarse"
+    assert not config.data.pairs.calibrate
+    assert config.data.pairs.offset == (0, 0)
+    assert "training.lowres_root is now data.pairs.lowres" in caplog.text
+    assert load_config({"training": {"lowres_root": None}}).data.pairs is None
+    with pytest.raises(InputError, match=r"training\.lowres_root is now"):
+        load_config({"training": {"lowres_root": "a"}, "data": {"pairs": {"lowres": "b"}}})

@@ -1,4 +1,4 @@
-"""The models that come with the package: what their files say, the dial between them, and what they are good for."""
+"""The models that come with the package: what their files say, the detail of eddy, and what they are good for."""
 
 import json
 
@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from tempogan_eddy import load_model, open_sequence, reconstruct, weights
+from tempogan_eddy import load_config, load_model, open_sequence, reconstruct, weights
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import evaluate
 from tempogan_eddy.released import RELEASED, RELEASES
+from tempogan_eddy.training.discriminators import load_discriminators
+from tempogan_eddy.training.networks import build_networks
 
 
 @pytest.mark.parametrize("name", RELEASED)
@@ -26,21 +28,14 @@ def test_a_released_model_says_what_it_is(name):
     assert model.config["training"]["data_root"] == "./data/digital_typhoon"
 
 
-def test_the_dial_interpolates_the_weights():
-    faithful = load_model("faithful").generator.state_dict()
-    half, sharp = (load_model("eddy", detail).generator.state_dict() for detail in (0.5, 1.0))
-    for key in sharp:
-        torch.testing.assert_close(half[key], (faithful[key] + sharp[key]) / 2)
-    nothing = load_model("eddy", 0.0).generator.state_dict()
-    assert all(torch.equal(nothing[key], faithful[key]) for key in faithful)
-    assert not torch.equal(sharp["tail.weight"], faithful["tail.weight"])
-
-
-def test_eddy_has_a_default_on_its_dial():
-    default = load_model("eddy")
-    assert 0 < default.metadata["detail"] <= 1
-    same = load_model("eddy", default.metadata["detail"]).generator.state_dict()
-    assert all(torch.equal(value, same[key]) for key, value in default.generator.state_dict().items())
+def test_the_detail_of_eddy_mixes_its_two_frames():
+    faithful, default = load_model("faithful"), load_model("eddy")
+    assert faithful.adapts and default.adapts
+    assert faithful.specification.network.tails == 1 and default.specification.network.tails == 2
+    tails = [load_model("eddy", detail).plain.tail.weight for detail in (0.0, 0.5, 1.0)]
+    torch.testing.assert_close(tails[1], (tails[0] + tails[2]) / 2)
+    assert not torch.equal(tails[0], tails[2])
+    assert torch.equal(load_model("eddy", default.metadata["detail"]).plain.tail.weight, default.plain.tail.weight)
 
 
 @pytest.mark.parametrize(
@@ -48,13 +43,19 @@ def test_eddy_has_a_default_on_its_dial():
     [
         ("eddy", 1.5, "between 0"),
         ("eddy", float("nan"), "between 0"),
-        ("faithful", 0.5, "no dial"),
-        ("x.pth", 0.5, "dial"),
+        ("faithful", 0.5, "makes one frame"),
     ],
 )
-def test_a_dial_that_does_not_apply_is_refused(name, detail, message):
+def test_a_detail_that_does_not_apply_is_refused(name, detail, message):
     with pytest.raises(InputError, match=message):
         load_model(name, detail)
+
+
+def test_the_discriminators_of_eddy_come_with_it():
+    networks = build_networks(load_config())
+    before = networks.spatial.state_dict()["layers.0.bias"].clone()
+    assert load_discriminators("eddy", networks) and not load_discriminators("faithful", networks)
+    assert not torch.equal(networks.spatial.state_dict()["layers.0.bias"], before)
 
 
 def test_an_installation_without_weights_is_named(tmp_path, monkeypatch):

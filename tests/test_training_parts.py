@@ -198,6 +198,7 @@ def test_a_run_killed_before_its_first_periodic_checkpoint_goes_on(tmp_path, sto
     assert killed.returncode == -9, killed.stderr
     assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == {
         "best_model.safetensors",
+        "best_model-discriminators.safetensors",
         "checkpoint_best.pth",
     }
     with pytest.raises(InputError, match="--resume auto"):

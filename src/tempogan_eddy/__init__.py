@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # for editors and type checkers, which cannot see lazy imports
     from tempogan_eddy.config import load_config as load_config
     from tempogan_eddy.dataset.coarsening import coarsen as coarsen
+    from tempogan_eddy.dataset.sensor_comparison import compare_sensor as compare_sensor
+    from tempogan_eddy.dataset.sensor_estimate import estimate_sensor as estimate_sensor
     from tempogan_eddy.dataset.typhoon import TyphoonDataset as TyphoonDataset
     from tempogan_eddy.errors import InputError as InputError
     from tempogan_eddy.evaluation.evaluate import evaluate as evaluate
@@ -31,6 +33,8 @@ _HOMES = {
     "TyphoonDataset": "tempogan_eddy.dataset.typhoon",
     "TempoGANTrainer": "tempogan_eddy.training.trainer",
     "coarsen": "tempogan_eddy.dataset.coarsening",
+    "compare_sensor": "tempogan_eddy.dataset.sensor_comparison",
+    "estimate_sensor": "tempogan_eddy.dataset.sensor_estimate",
     "evaluate": "tempogan_eddy.evaluation",
     "load_config": "tempogan_eddy.config",
     "load_model": "tempogan_eddy.weights",

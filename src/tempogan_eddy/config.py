@@ -24,6 +24,7 @@ __all__ = [
     "Config",
     "DataConfig",
     "ModelConfig",
+    "PairsConfig",
     "Scale",
     "SensorConfig",
     "SplitConfig",
@@ -55,6 +56,14 @@ class _Section(BaseModel):
         if isinstance(value, bool) and field.annotation is not bool:
             raise ValueError("a number or text is needed here, not true or false")
         return value
+
+
+def _time_span(value: str, other: str = "") -> str:
+    try:
+        parse_duration(value)
+    except InputError:
+        raise ValueError(f"'{value}' is not a time span; write it like 1h, 30min or 30s{other}") from None
+    return value
 
 
 class ModelConfig(_Section):
@@ -159,6 +168,32 @@ class SplitConfig(_Section):
         return self
 
 
+class PairsConfig(_Section):
+    """Lowres frames that another instrument saw, in place of simulated ones."""
+
+    lowres: str | list[str] = Field(description="the lowres archive: a folder, file or glob, or a list of such")
+    highres: str | list[str] | None = Field(None, description="the highres archive; training.data_root if null")
+    tolerance: str | None = Field(
+        None, description="how far apart in time the frames of a pair may be, e.g. 10min; data.time_tolerance if null"
+    )
+    offset: Literal["estimate"] | tuple[float, float] = Field(
+        "estimate",
+        description="estimate, or [y, x]: how far the footprints of the lowres frames lie below and to the right of "
+        "where their grid says, in lowres pixels",
+    )
+    calibrate: bool = Field(
+        True, description="fit lowres = a + b highres and put the highres frames on the calibration of the lowres ones"
+    )
+    sensor_known: bool = Field(
+        False, description="section sensor describes the lowres instrument, so the output keeps its values"
+    )
+
+    @field_validator("tolerance")
+    @classmethod
+    def _is_time_span(cls, value: str | None) -> str | None:
+        return value if value is None else _time_span(value)
+
+
 class DataConfig(_Section):
     """How files become kelvin and windows."""
 
@@ -185,6 +220,9 @@ class DataConfig(_Section):
     max_missing: float = Field(0.1, ge=0, lt=1, description="patches with a larger missing share are refused")
     cache_dir: str = Field("./cache", description="where raw folders are packed, once")
     split: SplitConfig = SplitConfig()
+    pairs: PairsConfig | None = Field(
+        None, description="lowres frames of your own: data.pairs.lowres and further keys; null: simulated"
+    )
 
     def reader_options(self) -> dict[str, Any]:
         """Return the options of `tempogan_eddy.io.open_sequence`, except storm and format."""
@@ -201,13 +239,9 @@ class DataConfig(_Section):
     @field_validator("cadence", "time_tolerance")
     @classmethod
     def _is_time_span(cls, value: str | None, info: ValidationInfo) -> str | None:
-        native = ", or native" if info.field_name == "cadence" else ""
-        if value is not None and not (native and value == NATIVE):
-            try:
-                parse_duration(value)
-            except InputError:
-                raise ValueError(f"'{value}' is not a time span; write it like 1h, 30min or 30s{native}") from None
-        return value
+        if value is None or (info.field_name == "cadence" and value == NATIVE):
+            return value
+        return _time_span(value, ", or native" if info.field_name == "cadence" else "")
 
     @field_validator("grey_kelvin")
     @classmethod
@@ -222,9 +256,6 @@ class TrainingConfig(_Section):
 
     data_root: str | list[str] = Field(
         "./data/digital_typhoon", description="a folder, file or glob of raw data, a list of such, or a packed store"
-    )
-    lowres_root: str | list[str] | None = Field(
-        None, description="lowres frames of your own, matched to data_root by name, time and grid; null: simulated"
     )
     batch_size: int = Field(16, ge=1, description="windows a step")
     patch_size: int = Field(64, ge=8, description="patch side in HR pixels")
@@ -326,6 +357,22 @@ class Config(_Section):
     data: DataConfig = DataConfig()
     training: TrainingConfig = TrainingConfig()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _replaces_lowres_root(cls, values: Any) -> Any:
+        """Move ``training.lowres_root`` of earlier releases to ``data.pairs``, with its meaning: frames as they are."""
+        training = values.get("training") if isinstance(values, dict) else None
+        if not isinstance(training, dict) or "lowres_root" not in training:
+            return values
+        training = dict(training)
+        lowres, data = training.pop("lowres_root"), values.get("data") or {}
+        if lowres is not None and isinstance(data, dict):
+            if data.get("pairs"):
+                raise ValueError("training.lowres_root is now data.pairs.lowres; leave the first one out")
+            log.warning("training.lowres_root is now data.pairs.lowres; neither offset nor calibration is estimated")
+            data = data | {"pairs": {"lowres": lowres, "offset": [0.0, 0.0], "calibrate": False}}
+        return values | {"training": training, "data": data}
+
     @model_validator(mode="after")
     def _fits(self) -> Config:
         scale = self.model.upsample_factor
@@ -345,6 +392,16 @@ class Config(_Section):
     def scale(self) -> int:
         """How many times finer the output grid is."""
         return self.model.upsample_factor
+
+    @property
+    def highres_root(self) -> str | list[str]:
+        """The highres data: ``data.pairs.highres``, else ``training.data_root``."""
+        return (self.data.pairs and self.data.pairs.highres) or self.training.data_root
+
+    @property
+    def sensor_known(self) -> bool:
+        """Whether section ``sensor`` describes the instrument of the lowres frames."""
+        return self.data.pairs is None or self.data.pairs.sensor_known
 
     def to_json(self) -> str:
         """Return the configuration as plain JSON."""
@@ -403,7 +460,9 @@ def _override(values: dict[str, Any], text: str) -> None:
     *sections, last = key.strip().split(".")
     target = values
     for section in sections:
-        target = target.setdefault(section, {})
+        if target.get(section) is None:
+            target[section] = {}
+        target = target[section]
         if not isinstance(target, dict):
             raise InputError(f"'{text}' cannot be set: '{section}' is a value, not a section.")
     try:

@@ -87,7 +87,7 @@ class Specification(_Part):
         """Return the specification of a model that a configuration trains; ``kind`` names its generator."""
         model = config.model
         # LR consistency holds for the area sensor only.
-        consistent = model.lr_consistency and SensorModel.from_config(config).keeps_block_mean
+        consistent = model.lr_consistency and config.sensor_known and SensorModel.from_config(config).keeps_block_mean
         network = NetworkSpecification(
             kind=kind,
             blocks=model.n_residual_blocks,

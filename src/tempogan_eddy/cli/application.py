@@ -21,6 +21,7 @@ from tempogan_eddy.cli import (
     display_commands,
     evaluate_command,
     model_commands,
+    sensor_command,
     sensors_command,
 )
 from tempogan_eddy.cli.files import WORDS
@@ -65,6 +66,7 @@ app.command()(data_commands.split)
 app.command()(data_commands.synthesize)
 app.command()(data_commands.info)
 app.command()(check_command.check)
+app.command()(sensor_command.sensor)
 app.command()(data_commands.config)
 
 

@@ -38,6 +38,10 @@ def evaluate(
     variable: options.Variable = None,
     time_from: options.TimeFrom = None,
     scale: options.Scale = None,
+    sensor: Annotated[
+        str | None,
+        typer.Option(help="How the lowres was seen: seviri, or gaussian,fwhm=1.0; else as its file states, or area."),
+    ] = None,
     input_format: Annotated[
         options.FormatName | None, typer.Option(help="Format of the truth, where it is not recognised.")
     ] = None,
@@ -58,7 +62,7 @@ def evaluate(
     ] = None,
     colours: options.Colours = "infrared",
     credit: options.Credit = "",
-    baselines: Annotated[bool, typer.Option(help="Score nearest, bicubic and back-projected bicubic too.")] = True,
+    baselines: Annotated[bool, typer.Option(help="Score simple restorations too, up to the Wiener filter.")] = True,
     chosen: Annotated[
         list[str] | None, typer.Option("--metrics", help="Score only these, such as rmse,lsd (may be repeated).")
     ] = None,
@@ -99,6 +103,7 @@ def evaluate(
                 {RECONSTRUCTED: ours, **beside},
                 lowres_part,
                 sensor_scale=scale,
+                sensor=sensor,
                 baselines=baselines,
                 cadence=cadence,
                 time_tolerance=data.time_tolerance,
@@ -197,6 +202,7 @@ class _Drawings:
         """Draw the crops and, if they are known, the spectra of a storm."""
         from tempogan_eddy.display.figures import save_crops, save_spectra
 
-        shown: Any = {"time": result.example_time, "time_tolerance": result.time_tolerance, "overwrite": self.overwrite}
+        shown: Any = {"time": result.example_time, "time_tolerance": result.time_tolerance, "sensor": result.sensor}
+        shown |= {"overwrite": self.overwrite}
         drawn = [save_crops(truth, ours, places[0], lowres=lowres, **shown)]
         return drawn if result.spectra is None else [*drawn, save_spectra(result, places[1], overwrite=self.overwrite)]

@@ -10,6 +10,7 @@ import typer
 from tempogan_eddy.cli import options
 from tempogan_eddy.cli.files import read, write
 from tempogan_eddy.cli.progress import storm_progress
+from tempogan_eddy.errors import InputError
 
 __all__ = ["export", "reconstruct", "train"]
 
@@ -19,6 +20,10 @@ def train(
         list[Path] | None, typer.Option(help="Data instead of training.data_root (may be repeated).")
     ] = None,
     sensor: options.Sensor = None,
+    lowres: options.Lowres = None,
+    highres: Annotated[
+        list[Path] | None, typer.Option(help="Highres frames of own pairs: with --lowres the same as --data.")
+    ] = None,
     variable: options.Variable = None,
     time_from: options.TimeFrom = None,
     config: options.ConfigPath = None,
@@ -30,7 +35,14 @@ def train(
     from tempogan_eddy.training.checkpoint import find_checkpoint, load_checkpoint, refuse_earlier_run
     from tempogan_eddy.training.trainer import TempoGANTrainer
 
-    checked = options.settings(config, overrides, data, sensor=sensor, variable=variable, time_from=time_from)
+    if data and highres:
+        raise InputError("--data and --highres name the same data; give one of them.")
+    data = data or highres
+    checked = options.settings(
+        config, overrides, data, lowres=lowres, sensor=sensor, variable=variable, time_from=time_from
+    )
+    if highres and not checked.data.pairs:
+        raise InputError("--highres needs --lowres, the frames of the other instrument; else give --data.")
     # Before data are read, which can take minutes.
     folder = Path(checked.training.checkpoint_dir)
     if resume:
@@ -67,6 +79,9 @@ def reconstruct(
         typer.Option(help="With eddy: from 0 (the mean frame) to 1 (the sharp one); `info eddy` prints its default."),
     ] = None,
     sensor: options.Sensor = None,
+    trust_sensor: Annotated[
+        bool, typer.Option("--trust-sensor", help="Use the sensor even if the spectrum of the input contradicts it.")
+    ] = False,
     storm: options.Storm = None,
     time: options.Time = None,
     variable: options.Variable = None,
@@ -111,6 +126,7 @@ def reconstruct(
         sequence,
         loaded,
         sensor=sensor,
+        trust_sensor=trust_sensor,
         valid_kelvin=data.valid_kelvin,
         tile=tile,
         device=device,

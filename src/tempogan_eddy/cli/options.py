@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
@@ -61,6 +62,10 @@ Colours = Annotated[
     typer.Option("--colours", "--colors", help="Palette: grey, bd (the Dvorak BD curve), infrared, viridis."),
 ]
 Credit = Annotated[str, typer.Option("--credit", help="Source of the data, printed at the foot.")]
+Lowres = Annotated[
+    list[Path] | None,
+    typer.Option("--lowres", help="Lowres frames of another instrument, instead of simulated ones (may be repeated)."),
+]
 ConfigPath = Annotated[
     Path | None, typer.Option("--config", "-c", help="Configuration file; configs/config.json where that exists.")
 ]
@@ -116,15 +121,25 @@ def settings(
     data: list[Path] | None = None,
     *,
     sensor: str | None = None,
+    lowres: list[Path] | None = None,
     variable: str | None = None,
     time_from: TimeName | None = None,
 ) -> Config:
-    """Return the configuration of a command: the file named, else configs/config.json, else the defaults."""
+    """Return the configuration of a command: the file named, else configs/config.json, else the defaults.
+
+    ``data`` takes the place of ``training.data_root`` and ``data.pairs.highres``, ``lowres`` that of
+    ``data.pairs.lowres``; the others that of the key of their name.
+    """
     from tempogan_eddy.config import SensorConfig, load_config
 
+    if lowres:
+        named = [str(path) for path in lowres]
+        overrides = [*(overrides or []), f"data.pairs.lowres={json.dumps(named if len(named) > 1 else named[0])}"]
     checked = load_config(config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None), overrides)
     if data:
         checked.training.data_root = str(data[0]) if len(data) == 1 else [str(path) for path in data]
+        if checked.data.pairs:
+            checked.data.pairs.highres = None
     if sensor is not None:
         from tempogan_eddy.dataset.sensor import SensorModel
 

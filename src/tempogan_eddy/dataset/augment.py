@@ -7,11 +7,17 @@ discriminators are to learn from.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-__all__ = ["augment_flow", "augment_frames"]
+from tempogan_eddy.dataset.separable_sensors import BoxSensor, SeparableSensor
+
+__all__ = ["SYMMETRIES", "augment_flow", "augment_frames", "augment_sensor"]
+
+SYMMETRIES = 8
+"""Flips and turns of a square."""
 
 
 def augment_frames(frames: Tensor, symmetry: Tensor) -> Tensor:
@@ -42,6 +48,20 @@ def augment_flow(flow: Tensor, symmetry: Tensor) -> Tensor:
     flow = _where(half, flow, lambda part: -part)
     flow = _where(quarter, flow, lambda part: part.flip(-3) * -mirror)
     return augment_frames(flow, symmetry)
+
+
+def augment_sensor(sensor: SeparableSensor, symmetry: int) -> SeparableSensor:
+    """Return the sensor that sees turned frames as this one sees them unturned."""
+    if not isinstance(sensor, BoxSensor):
+        return sensor  # the same along both axes and in both directions
+    y, x = (sensor.width, sensor.fwhm, sensor.phase), (sensor.width_x, sensor.fwhm_x, sensor.phase_x)
+    x = tuple(first if second is None else second for first, second in zip(y, x, strict=True))
+    flip, half, quarter = symmetry >= 4, symmetry % 4 >= 2, symmetry % 2
+    sign_x, sign_y = (-1 if flip != half else 1), (-1 if half else 1)
+    y, x = (*y[:2], sign_y * y[2]), (*x[:2], sign_x * x[2])
+    if quarter:
+        y, x = (*x[:2], -x[2]), y
+    return replace(sensor, **dict(zip(("width", "fwhm", "phase", "width_x", "fwhm_x", "phase_x"), y + x, strict=True)))
 
 
 def _parts(symmetry: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -7,6 +7,7 @@ low-resolution flow to both as int16 at 0.01 px.
 
 from __future__ import annotations
 
+import json
 import logging
 import warnings
 from collections.abc import Callable
@@ -21,7 +22,7 @@ import zarr
 
 from tempogan_eddy.config import Config
 from tempogan_eddy.dataset.flow import estimate_flow
-from tempogan_eddy.dataset.pairs import open_pairs
+from tempogan_eddy.dataset.pairs import Pair, open_pairs
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.source import Paths, fingerprint, open_source, paths_of, source_name
 from tempogan_eddy.dataset.split import storm_of
@@ -42,6 +43,7 @@ __all__ = [
     "MISSING",
     "NEIGHBOURS",
     "OUTSIDE",
+    "PAIR",
     "is_pack",
     "pack",
     "packed",
@@ -55,6 +57,8 @@ KELVIN_QUANTUM, KELVIN_OFFSET, MISSING = 0.01, 250.0, -32768
 OUTSIDE = -32767
 FLOW_QUANTUM = 0.01
 LARGEST_HEADER = 16 << 20  # bytes of the JSON that begins a store
+PAIR = "pair"
+"""Attribute of a storm: what was fitted to the pair, as JSON."""
 LOWRES = "lowres_brightness_temperature"
 """Holds the lowres frames of own pairs; a store without it has its lowres frames simulated."""
 NEIGHBOURS = ("previous", "next")
@@ -100,21 +104,20 @@ def pack(
     output = Path(output)
     if output.suffix != ".zarr":
         raise InputError(f"A packed store is a Zarr store: call the output {output}.zarr instead of {output}.")
-    check_place(output, PACK, overwrite=overwrite, sources=paths_of(source))
-    sequences = open_source(source, config)
-    pairs: dict[str, tuple[xr.DataArray, xr.DataArray | None, str]] = (
-        {**open_pairs(sequences, config)}
-        if config.training.lowres_root
-        else {name: (sequence, None, folder) for name, (sequence, folder) in sequences.items()}
-    )
+    own = config.data.pairs
+    sources = [*paths_of(source), *(paths_of(own.lowres) if own else [])]
+    check_place(output, PACK, overwrite=overwrite, sources=sources)
+    opened = open_source(source, config)
+    pairs = open_pairs(opened, config) if own else {}
+    storms = {name: (pair.highres, pair.folder) for name, pair in pairs.items()} or opened
     sensor = replace(SensorModel.from_config(config), noise_kelvin=0.0)
     with written_aside(output, PACK, overwrite=overwrite) as partial:
         zarr.open_group(partial, mode="w", zarr_format=3, attributes=_attributes(config))
         taken: set[str] = set()
-        for name, (sequence, lowres, folder) in pairs.items():
+        for name, (sequence, folder) in storms.items():
             group = safe_name(name, taken)
             taken.add(group.lower())
-            _pack_sequence(partial, group, sequence, lowres, folder, sensor, config, on_frame)
+            _pack_sequence(partial, group, sequence, pairs.get(name), folder, sensor, config, on_frame)
     return output
 
 
@@ -131,9 +134,9 @@ def packed(source: Paths, config: Config, on_frame: Callable[[str, int, int], No
         _check(paths[0], config)
         return paths[0]
     name = paths[0].resolve().name if len(paths) == 1 else ""
-    settings, lowres = _attributes(config), config.training.lowres_root
-    if lowres:
-        settings["lowres"] = fingerprint(lowres, config, {})
+    settings, own = _attributes(config), config.data.pairs
+    if own:
+        settings["lowres"] = fingerprint(own.lowres, config, own.model_dump())
     cached = Path(config.data.cache_dir) / f"{name or 'data'}-{fingerprint(source, config, settings)}.zarr"
     if not is_pack(cached):
         log.info("Packing %s into %s (once)", source_name(source), cached)
@@ -175,12 +178,13 @@ def _pack_sequence(
     store: Path,
     name: str,
     sequence: xr.DataArray,
-    lowres: xr.DataArray | None,
+    pair: Pair | None,
     folder: str,
     sensor: SensorModel,
     config: Config,
     on_frame: Callable[[str, int, int], None] | None,
 ) -> None:
+    lowres = pair.lowres if pair else None
     frames, height, width = sequence.shape
     rows, columns = height // sensor.scale, width // sensor.scale
     if not rows or not columns:
@@ -189,6 +193,8 @@ def _pack_sequence(
     coordinates = sequence.coords.to_dataset().assign_attrs(
         split_folder=folder, sequence=name, storm=storm_of(sequence)
     )
+    if pair:
+        coordinates.attrs[PAIR] = json.dumps(pair.fit.attributes())
     with warnings.catch_warnings():
         # Strings have no Zarr v3 specification yet, though zarr-python and xarray agree on them.
         warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")

@@ -27,9 +27,9 @@ def develop(raw: Mapping[str, Tensor], sensor: SensorModel | SensorBank, device:
     ----------
     raw
         ``kelvins`` (B, 3, H + 2 m, W + 2 m) int16, with the sensor's margin m around the patch; of own pairs
-        ``lowres`` (B, 3, h, w) int16; ``flow`` (B, 2, 2, h, w) int16; ``times`` (B, 3) int64; ``symmetry``,
-        ``noise_seed`` (B,) integers; ``holed`` (B,) bool, whether anything is missing; these three stay on the CPU to
-        avoid a device sync.
+        ``lowres`` (B, 3, h, w) int16 instead of a margin; ``flow`` (B, 2, 2, h, w) int16; ``times`` (B, 3) int64;
+        ``symmetry``, ``noise_seed`` (B,) integers; ``holed`` (B,) bool, whether anything is missing; these three
+        stay on the CPU to avoid a device sync.
     sensor
         Simulates the lowres frames where there are none; of a bank, the one with the number ``sensor`` (B,) of raw.
     device
@@ -43,7 +43,8 @@ def develop(raw: Mapping[str, Tensor], sensor: SensorModel | SensorBank, device:
     missing = packed <= OUTSIDE  # MISSING is below
     highres = packed.float() * KELVIN_QUANTUM + KELVIN_OFFSET
     seeds = raw["noise_seed"].tolist()
-    if holed or sensor.margin:
+    margin, scale = 0 if "lowres" in moved else sensor.margin, sensor.scale
+    if holed or margin:
         highres = highres.masked_fill(missing, torch.nan)
     if "lowres" in moved:
         seen = augment_frames(moved["lowres"], symmetry)
@@ -52,10 +53,9 @@ def develop(raw: Mapping[str, Tensor], sensor: SensorModel | SensorBank, device:
         lowres = sensor.see(highres, packed != OUTSIDE, raw["sensor"], seeds)
     else:
         lowres = sensor.see(highres, inside=packed != OUTSIDE)
-    margin, scale = sensor.margin, sensor.scale
     if margin:
         highres = highres[..., margin:-margin, margin:-margin]
-    if isinstance(sensor, SensorModel):
+    if "lowres" not in moved and isinstance(sensor, SensorModel):
         low = slice(margin // scale, -(margin // scale) or None)
         lowres = sensor.add_noise(lowres[..., low, low], seeds)
     if not holed:

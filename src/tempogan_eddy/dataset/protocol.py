@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor
@@ -31,7 +31,7 @@ Sample = dict[str, Tensor]
 class DataSource(Protocol):
     """Windows of three (lowres, highres) frames with times, flow and validity.
 
-    Subclass it, or provide the same methods. The last four have defaults.
+    Subclass it, or provide the same methods. The last five have defaults.
     """
 
     resident: bool = False
@@ -66,6 +66,10 @@ class DataSource(Protocol):
     def describe(self) -> list[str]:
         """Return the lines that a run's log begins with."""
         return []
+
+    def notes(self) -> dict[str, Any]:
+        """Return what else a model file tells about its training data, as JSON values."""
+        return {}
 
     def intervals(self) -> list[str]:
         """Return each sequence with its first and last time, e.g. ``198702 1987-04-07T00:00/1987-04-13T11:00``."""

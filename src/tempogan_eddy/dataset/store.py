@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import zarr
 from torch import Tensor
 from torch.nn import functional
 
-from tempogan_eddy.dataset.pack import LOWRES, MISSING, NEIGHBOURS, OUTSIDE
+from tempogan_eddy.dataset.pack import LOWRES, MISSING, NEIGHBOURS, OUTSIDE, PAIR
+from tempogan_eddy.dataset.pair_fit import PairFit
 from tempogan_eddy.dataset.split import Entry
 from tempogan_eddy.dataset.windows import Links, find_windows
 from tempogan_eddy.errors import InputError
@@ -51,6 +53,8 @@ class PackedStorm:
         (T,) of bool, whether anything is missing in a frame; None if unknown.
     lowres
         (T, h, w) int16, the lowres frames of own pairs; None where they are simulated.
+    fit
+        What was fitted to an own pair.
     """
 
     name: str
@@ -61,6 +65,7 @@ class PackedStorm:
     flow_next: Tensor | zarr.Array
     holed: np.ndarray | None
     lowres: Tensor | zarr.Array | None = None
+    fit: PairFit = field(default_factory=PairFit)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -160,7 +165,9 @@ def _read_storms(store: Path) -> dict[str, PackedStorm]:
         holed = None
         if in_memory:
             holed = np.any([(frames == MISSING).flatten(1).any(dim=1).numpy() for frames in (kelvins, *lowres)], axis=0)
-        storms[name] = PackedStorm(name, entry, links, kelvins, before, after, holed, *lowres)
+        fit = PairFit.from_attributes(json.loads(str(root[name].attrs.get(PAIR, "{}"))))
+        given = lowres[0] if lowres else None
+        storms[name] = PackedStorm(name, entry, links, kelvins, before, after, holed, given, fit)
     return storms
 
 

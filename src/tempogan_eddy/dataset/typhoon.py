@@ -6,6 +6,7 @@ import copy
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,10 +14,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from tempogan_eddy.config import Config, load_config
+from tempogan_eddy.dataset.augment import SYMMETRIES, augment_sensor
 from tempogan_eddy.dataset.pack import MISSING, packed
 from tempogan_eddy.dataset.patches import develop
 from tempogan_eddy.dataset.protocol import DataSource, Sample
 from tempogan_eddy.dataset.random_sensors import KNOWN, draw_number, random_sensors
+from tempogan_eddy.dataset.registration import displaced
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.sensor_bank import SensorBank
 from tempogan_eddy.dataset.separable_sensors import SeparableSensor
@@ -82,20 +85,48 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
         self.source = source
         self.sensor = SensorModel.from_config(self.config)
         self.storms = open_storms(packed(source, self.config, on_frame))
-        if self.pairs:  # nothing is simulated, so nothing is seen beyond a patch and no noise is added
-            self.sensor = SensorModel("area", self.config.scale)
         if self.config.model.conditioned:
             self.sensors = SensorBank(self._sensors())
         self.resident = False
         self._choose(split)
 
     def _sensors(self) -> list[SeparableSensor]:
-        """Return the sensors that samples are seen by: the configured one, or many random ones."""
+        """Return the sensors that samples are seen by: the configured one, or many random ones.
+
+        Of own pairs, it has the phase of each storm, in each of the symmetries of `augment_frames`.
+        """
         if self.config.sensor.random and not self.pairs:
             return random_sensors(RANDOM_SENSORS, self.config.scale, self.config.training.seed)
+        if not self.sensor_known:
+            suggested = ", ".join(sorted({storm.fit.suggested for storm in self.storms.values()} - {""}))
+            raise InputError(
+                "A conditioned generator needs the sensor of the lowres frames; describe it in section sensor and set "
+                f"data.pairs.sensor_known=true{f' (the pairs suggest {suggested})' if suggested else ''}, or set "
+                "model.conditioned=false."
+            )
         if not isinstance(self.sensor, SeparableSensor):
             raise InputError(f"The sensor {self.sensor.kind} is not separable; set model.conditioned = false.")
-        return [self.sensor]
+        if not self.pairs:
+            return [self.sensor]
+        own = [displaced(self.sensor, storm.fit.phase) for storm in self.storms.values()]
+        return [
+            augment_sensor(sensor, symmetry)
+            for sensor in own
+            if isinstance(sensor, SeparableSensor)
+            for symmetry in range(SYMMETRIES)
+        ]
+
+    def _sensor_number(self, window: _Window, rng: np.random.Generator) -> int:
+        assert self.sensors
+        count = len(self.sensors.sensors)
+        if self.pairs:
+            return SYMMETRIES * list(self.storms).index(window.storm.name)
+        return draw_number(rng, count) if count > 1 else 0
+
+    @property
+    def sensor_known(self) -> bool:
+        """Whether section ``sensor`` describes the instrument of the lowres frames, of own pairs too."""
+        return not self.pairs or all(storm.fit.sensor_known for storm in self.storms.values())
 
     @property
     def pairs(self) -> bool:
@@ -163,7 +194,9 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
             top, left = (int(rng.integers((side - size) // step + 1)) * step for side in (height, width))
             raw = self._cut(window, top, left, size, size, rng)
             if self._missing_share(raw) <= self.config.data.max_missing:
-                raw["symmetry"] = torch.tensor(int(rng.integers(8)) if self.config.training.augment else 0)
+                raw["symmetry"] = torch.tensor(int(rng.integers(SYMMETRIES)) if self.config.training.augment else 0)
+                if self.pairs and self.sensors:
+                    raw["sensor"] += raw["symmetry"]
                 return raw
             window = self.windows[int(rng.integers(len(self.windows)))]
         raise InputError(
@@ -177,7 +210,7 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
         height, width = (side // scale * scale for side in window.storm.size)
         rng = np.random.default_rng((self.config.training.seed, position))
         raw = self._cut(window, 0, 0, height, width, rng)
-        if self.sensors:
+        if self.sensors and not self.pairs:
             raw["sensor"] = torch.tensor(int(rng.integers(min(len(KNOWN), len(self.sensors.sensors)))))
         return self._develop_one(raw)
 
@@ -200,7 +233,12 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
 
     def describe(self) -> list[str]:
         """Return the frames and windows of every split and storm, a line each."""
-        return [str(part) for part in self.parts]
+        return [*(str(part) for part in self.parts), *self.notes().get("pairs", [])]
+
+    def notes(self) -> dict[str, Any]:
+        """Return what was fitted to own pairs."""
+        fits = [f"{name}: {storm.fit}" for name, storm in self.storms.items() if storm.fit.frames]
+        return {"pairs": fits} if fits else {}
 
     def intervals(self) -> list[str]:
         """Return the storms of this split with their first and last time."""
@@ -220,7 +258,8 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
 
     @property
     def _margin(self) -> int:
-        return (self.sensors or self.sensor).margin
+        # What is not simulated needs nothing beyond the patch.
+        return 0 if self.pairs else (self.sensors or self.sensor).margin
 
     def _cut(
         self, window: _Window, top: int, left: int, height: int, width: int, rng: np.random.Generator
@@ -242,7 +281,7 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
             "symmetry": torch.tensor(0),
             "noise_seed": torch.tensor(int(rng.integers(1 << 62))),
             "holed": torch.tensor(holed),
-        } | ({"sensor": torch.tensor(draw_number(rng, len(self.sensors.sensors)))} if self.sensors else {})
+        } | ({"sensor": torch.tensor(self._sensor_number(window, rng))} if self.sensors else {})
 
     def _missing_share(self, raw: dict[str, Tensor]) -> float:
         if not raw["holed"]:

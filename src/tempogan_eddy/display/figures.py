@@ -1,6 +1,9 @@
 """Pictures of an evaluation: crops side by side, and radial spectra."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -16,7 +19,7 @@ from tempogan_eddy.display.closeups import square_around
 from tempogan_eddy.display.palettes import PALETTES
 from tempogan_eddy.display.words import minute_text
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.evaluation.baselines import back_projected, bicubic, nearest
+from tempogan_eddy.evaluation.baselines import bicubic, nearest, wiener
 from tempogan_eddy.evaluation.matching import RECONSTRUCTED, TRUTH, match
 from tempogan_eddy.evaluation.result import Evaluation
 from tempogan_eddy.io.align import pair_times, tolerance_between
@@ -24,6 +27,9 @@ from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.member import member_names, select_member
 from tempogan_eddy.io.ownership import Kind, is_mark, mark
 from tempogan_eddy.kelvin import INFRARED_KELVIN
+
+if TYPE_CHECKING:
+    from tempogan_eddy.dataset.sensor import SensorModel
 
 __all__ = ["FIGURE", "coldest_area", "rmse_label", "save_crops", "save_spectra"]
 
@@ -35,20 +41,21 @@ def save_crops(
     *,
     lowres: xr.DataArray | None = None,
     sensor_scale: int | None = None,
+    sensor: SensorModel | str | None = None,
     time: np.datetime64 | None = None,
     time_tolerance: str | None = None,
     side: int = 160,
     overwrite: bool = False,
 ) -> Path:
-    """Draw the input, bicubic, the reconstruction and the truth side by side around the coldest cloud, as PNG.
+    """Draw the input, bicubic, the Wiener filter, the reconstruction and the truth around the coldest cloud, as PNG.
 
-    Sequences, scale and tolerance are as for `evaluate`; of an ensemble it draws the first member. The time is that of
-    the frame, by default the middle one; the side is that of the crop in highres pixels. With `overwrite` it replaces
-    even a file that this package did not write.
+    Sequences, scale, sensor and tolerance are as for `evaluate`; of an ensemble it draws the first member. The time is
+    that of the frame, by default the middle one; the side is that of the crop in highres pixels. With `overwrite` it
+    replaces even a file that this package did not write.
     """
     members = member_names(reconstructed)
     reconstructed, lowres = select_member(reconstructed), None if lowres is None else select_member(lowres)
-    matched = match(truth, {RECONSTRUCTED: reconstructed}, lowres, sensor_scale, time_tolerance)
+    matched = match(truth, {RECONSTRUCTED: reconstructed}, lowres, sensor_scale, time_tolerance, sensor)
     times = matched.times
     index = len(times) // 2
     if time is not None:
@@ -61,7 +68,7 @@ def save_crops(
     panels = {
         f"input ({matched.scale}x coarser)": nearest(lowres_frame, matched.scale),
         "bicubic": bicubic(lowres_frame, matched.scale),
-        "back-projected bicubic": back_projected(lowres_frame, matched.scale),
+        "Wiener filter": wiener(lowres_frame, matched.sensor),
         **ours,
         TRUTH: highres,
     }

@@ -155,5 +155,6 @@ METHOD_COLOURS = {
     "nearest": "#939ba5",
     "bicubic": "#1971c2",
     "back-projected bicubic": "#2b8a3e",
+    "Wiener filter": "#7048e8",
 }
 """Colour of each method's line on white."""

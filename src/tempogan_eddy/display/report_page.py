@@ -85,7 +85,8 @@ class ReportPage:
         """
         members = member_names(reconstructed)
         reconstructed, seen = select_member(reconstructed), None if lowres is None else select_member(lowres)
-        matched = match(truth, {RECONSTRUCTED: reconstructed}, seen, result.scale, result.time_tolerance)
+        settings = result.scale, result.time_tolerance, result.sensor
+        matched = match(truth, {RECONSTRUCTED: reconstructed}, seen, *settings)
         record = training_record(self.model, reconstructed.attrs)
         overlap, sentence = training_overlap(record, result.storm, matched.times)
         part = _storm(result) | {"overlap": sentence, "held_out": overlap == 0, "spectra": spectrum_chart(result)}

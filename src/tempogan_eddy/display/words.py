@@ -15,6 +15,8 @@ __all__ = ["minus", "minute_text", "summary", "training_overlap"]
 
 Times = NDArray[np.datetime64]
 
+COMPARED = ("bicubic", "Wiener filter")
+
 
 def summary(evaluation: Evaluation) -> list[str]:
     """Return the scores as sentences: error, detail, motion, agreement with the input."""
@@ -27,9 +29,7 @@ def summary(evaluation: Evaluation) -> list[str]:
     ]
     energy = {method: by_metric["detail_energy"].value for method, by_metric in evaluation.scores.items()}
     if np.isfinite(energy[RECONSTRUCTED]):
-        others = [
-            f"{name} {_percent(energy[name])}" for name in ("bicubic", "back-projected bicubic") if name in energy
-        ]
+        others = [f"{name} {_percent(energy[name])}" for name in COMPARED if name in energy]
         sentences.append(
             f"Of the truth’s energy in detail finer than the input’s pixels it has {_percent(energy[RECONSTRUCTED])}"
             + (f" ({', '.join(others)})." if others else ".")
@@ -41,7 +41,7 @@ def summary(evaluation: Evaluation) -> list[str]:
             f"Over {evaluation.cadence} its motion differs from the truth’s by {motion[RECONSTRUCTED]:.2f} px{other}."
         )
     if np.isfinite(worst := scores["consistency_max"].value):
-        sentences.append(f"Averaged back to the input’s pixels it differs from the input by at most {_small(worst)} K.")
+        sentences.append(f"Seen by the sensor it differs from the input by at most {_small(worst)} K.")
     return sentences
 
 
@@ -82,7 +82,7 @@ def training_overlap(record: Sequence[str], storm: str, times: Times) -> tuple[i
 
 def _comparisons(evaluation: Evaluation) -> str:
     words = []
-    for method in ("bicubic", "back-projected bicubic"):
+    for method in COMPARED:
         if method not in evaluation.scores:
             continue
         gap = evaluation.difference("rmse", RECONSTRUCTED, method)

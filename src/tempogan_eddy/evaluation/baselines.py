@@ -1,13 +1,19 @@
-"""Baselines of a reconstruction: interpolation of the lowres frame, one frame at a time."""
+"""Baselines of a reconstruction: linear restorations of the lowres frame, one frame at a time."""
+
+from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tempogan_eddy.dataset.missing import MINIMUM_SEEN, fill_missing
 
-__all__ = ["BASELINES", "area_mean", "back_projected", "bicubic", "nearest", "restore_missing"]
+if TYPE_CHECKING:
+    from tempogan_eddy.dataset.sensor import SensorModel
+
+__all__ = ["BASELINES", "area_mean", "back_projected", "bicubic", "nearest", "observe", "restore_missing", "wiener"]
 
 
 def area_mean(frame: NDArray[np.floating], scale: int) -> NDArray[np.floating]:
@@ -36,6 +42,16 @@ def area_mean(frame: NDArray[np.floating], scale: int) -> NDArray[np.floating]:
     return mean.astype(frame.dtype)
 
 
+def observe(frame: NDArray[np.floating], sensor: SensorModel) -> NDArray[np.floating]:
+    """Return a highres frame (H, W) as the sensor sees it, without noise; `area_mean` is the usual case."""
+    if sensor.is_block_mean:
+        return area_mean(frame, sensor.scale)
+    import torch  # slow to import
+
+    rows, columns = (side // sensor.scale * sensor.scale for side in frame.shape)
+    return sensor.see(torch.from_numpy(np.array(frame[:rows, :columns]))).numpy()
+
+
 def nearest(lowres: NDArray[np.floating], scale: int) -> NDArray[np.floating]:
     """Repeat every pixel `scale` x `scale` times: (h, w) to (h * scale, w * scale)."""
     return np.repeat(np.repeat(lowres, scale, axis=0), scale, axis=1)
@@ -62,23 +78,47 @@ def bicubic(lowres: NDArray[np.floating], scale: int) -> NDArray[np.floating]:
     return restore_missing(_interpolate(fill_missing(lowres), scale), lowres, scale)
 
 
-def back_projected(lowres: NDArray[np.floating], scale: int) -> NDArray[np.floating]:
-    """Interpolate as `bicubic`, then shift each block so that its mean equals the lowres pixel.
+def back_projected(lowres: NDArray[np.floating], sensor: SensorModel) -> NDArray[np.floating]:
+    """Interpolate as `bicubic`, then move to the nearest frame that the sensor sees as the lowres frame.
 
-    This is the strongest baseline without learning: one step of iterative back-projection (Irani and Peleg 1991), which
-    is exact for the area-mean sensor.
+    This is iterative back-projection (Irani and Peleg 1991) to its end. For the area mean it shifts each block so that
+    its mean equals the lowres pixel. A sensor with noise is followed only as far as its noise allows.
     """
     filled = fill_missing(lowres)
-    smooth = _interpolate(filled, scale)
-    projected = smooth + nearest(filled - area_mean(smooth, scale), scale)
-    return restore_missing(projected, lowres, scale)
+    projected = _project(_interpolate(filled, sensor.scale), filled, sensor)
+    return restore_missing(projected, lowres, sensor.scale)
 
 
-BASELINES: dict[str, Callable[[NDArray[np.floating], int], NDArray[np.floating]]] = {
-    "nearest": nearest,
-    "bicubic": bicubic,
+def wiener(lowres: NDArray[np.floating], sensor: SensorModel) -> NDArray[np.floating]:
+    """Apply the Wiener filter of the sensor, for the mean spectrum of real frames, and project as `back_projected`.
+
+    This is the strongest baseline: no linear restoration that is alike everywhere has a smaller error.
+    """
+    import torch  # slow to import
+
+    from tempogan_eddy.evaluation.wiener import restore
+
+    filled = fill_missing(lowres)
+    restored = restore(torch.from_numpy(filled), sensor).numpy().astype(lowres.dtype)
+    # The filter knows the noise better than a projection, but not radiance.
+    if sensor.wavelength or not sensor.has_noise:
+        restored = _project(restored, filled, sensor)
+    return restore_missing(restored, lowres, sensor.scale)
+
+
+def _project(frame: NDArray[np.floating], lowres: NDArray[np.floating], sensor: SensorModel) -> NDArray[np.floating]:
+    import torch
+
+    return sensor.project(torch.from_numpy(frame), torch.from_numpy(lowres)).numpy()
+
+
+BASELINES: dict[str, Callable[[NDArray[np.floating], SensorModel], NDArray[np.floating]]] = {
+    "nearest": lambda lowres, sensor: nearest(lowres, sensor.scale),
+    "bicubic": lambda lowres, sensor: bicubic(lowres, sensor.scale),
     "back-projected bicubic": back_projected,
+    "Wiener filter": wiener,
 }
+"""Restorations of a lowres frame (h, w), in kelvin, by name."""
 
 
 def _interpolate(filled: NDArray[np.floating], scale: int) -> NDArray[np.floating]:

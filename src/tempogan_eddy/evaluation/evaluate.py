@@ -1,9 +1,11 @@
 """Score reconstructions against the truth, beside the baselines, reading one frame at a time."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -25,6 +27,9 @@ from tempogan_eddy.guards import warn_of_channels, warn_of_truth
 from tempogan_eddy.io.cadence import NATIVE, duration_text, native_step, nominal_times, parse_duration
 from tempogan_eddy.kelvin import VALID_KELVIN
 
+if TYPE_CHECKING:
+    from tempogan_eddy.dataset.sensor import SensorModel
+
 __all__ = ["RECONSTRUCTED", "TRUTH", "evaluate"]
 
 Held = xr.DataArray | xr.Dataset | NDArray[Any] | str | Path
@@ -43,6 +48,7 @@ def evaluate(
     lowres: Held | None = None,
     *,
     sensor_scale: int | None = None,
+    sensor: SensorModel | str | None = None,
     baselines: bool | Iterable[str] = True,
     cadence: str | None = None,
     time_tolerance: str | None = None,
@@ -52,7 +58,7 @@ def evaluate(
     valid_kelvin: tuple[float, float] = VALID_KELVIN,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Score one storm's reconstruction, or several, beside nearest, bicubic and back-projected bicubic.
+    """Score one storm's reconstruction, or several, beside linear restorations that learn no weights.
 
     Match frames by time, or in order where they have no times. Every method is scored on the pixels valid in the truth,
     the reconstructions and all baselines, so the numbers compare. Memory does not grow with the frames.
@@ -66,9 +72,12 @@ def evaluate(
         called "reconstructed". Several are scored in one pass, which prepares the truth only once. A DataArray with a
         dimension ``member`` is an ensemble; its scores are those of an average member.
     lowres : the same, optional
-        The input of the reconstructions; by default the area mean of the truth.
+        The input of the reconstructions; by default what the sensor sees of the truth, without noise.
     sensor_scale : int, optional
         Refinement of the grid, where neither `lowres` nor `reconstructed.attrs["scale"]` has it.
+    sensor : SensorModel or str, optional
+        How the lowres was seen, such as ``seviri`` or ``gaussian,fwhm=1.0``: LR consistency is measured by it, and
+        baselines use it. By default the one in the attributes of `lowres`, else of `reconstructed`, else the area mean.
     baselines : bool or iterable of str
         Which of `BASELINES` to score beside it.
     cadence : str, optional
@@ -104,7 +113,7 @@ def evaluate(
     chosen = choose_metrics(metrics, settings)
     baselines = _baselines(baselines, named)
     length = parse_duration(settings.block, "block")
-    matched = match(truth, named, lowres, sensor_scale, time_tolerance)
+    matched = match(truth, named, lowres, sensor_scale, time_tolerance, sensor)
     warn_of_channels(truth, named)
     links, cadence = _links(matched, cadence, time_tolerance)
     storm = str(matched.truth.attrs.get("sequence", "storm"))
@@ -146,6 +155,7 @@ def evaluate(
         shape=(matched.truth.sizes["y"], matched.truth.sizes["x"]),
         example_time=example_time,
         time_tolerance=time_tolerance,
+        sensor=matched.sensor,
     )
 
 
@@ -165,11 +175,12 @@ def _read(matched: Match, index: int, baselines: Iterable[str]) -> Methods[Maske
     """Load one time: the truth and every member of every method under their common mask."""
     truth, reconstructed, lowres = matched.load(index)
     values = {TRUTH: truth, **reconstructed}
-    values |= {name: BASELINES[name](lowres, matched.scale) for name in baselines}
+    values |= {name: BASELINES[name](lowres, matched.sensor) for name in baselines}
     members = {name: frames.reshape(-1, *truth.shape) for name, frames in values.items()}
     mask = Mask(np.logical_and.reduce([np.isfinite(frames).all(axis=0) for frames in members.values()]))
     return {
-        name: [MaskedFrame(frame, mask, lowres, matched.scale) for frame in frames] for name, frames in members.items()
+        name: [MaskedFrame(frame, mask, lowres, matched.scale, matched.sensor) for frame in frames]
+        for name, frames in members.items()
     }
 
 

@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from tempogan_eddy.evaluation.baselines import area_mean
+from tempogan_eddy.evaluation.baselines import area_mean, observe
 from tempogan_eddy.rapsd import radial_power, taper
+
+if TYPE_CHECKING:
+    from tempogan_eddy.dataset.sensor import SensorModel
 
 __all__ = ["FLOW_WINDOW", "Mask", "MaskedFrame", "MaskedPair", "cloud_fraction"]
 
@@ -75,12 +78,15 @@ class MaskedFrame(_Derived):
         The input of all methods, kelvin.
     scale : int
         Refinement of the grid.
+    sensor : SensorModel, optional
+        How the input was seen; None for the area mean.
     """
 
     values: NDArray[np.floating]
     mask: Mask
     lowres: NDArray[np.floating] | None = None
     scale: int = 4
+    sensor: SensorModel | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -94,12 +100,15 @@ class MaskedFrame(_Derived):
 
     @cached_property
     def lowres_deviation(self) -> NDArray[np.float64]:
-        """Area mean minus the input in blocks without a missing pixel, K."""
+        """What the sensor sees minus the input, where no pixel is missing, K."""
         assert self.lowres is not None
         height, width = self.lowres.shape
-        complete = np.isfinite(self.values).reshape(height, self.scale, width, self.scale).all(axis=(1, 3))
-        complete &= np.isfinite(self.lowres)
-        return (area_mean(self.values.astype(np.float64), self.scale) - self.lowres)[complete]
+        whole, values = np.isfinite(self.values), self.values.astype(np.float64)
+        if self.sensor and self.sensor.margin:  # pixels beyond the block are seen too
+            whole = ndimage.minimum_filter(whole, 2 * self.sensor.margin + 1, mode="nearest")
+        complete = whole.reshape(height, self.scale, width, self.scale).all(axis=(1, 3)) & np.isfinite(self.lowres)
+        seen = observe(values, self.sensor) if self.sensor else area_mean(values, self.scale)
+        return (seen - self.lowres)[complete]
 
     def fractions(self, threshold: float, neighbourhood: int) -> NDArray[np.float64]:
         """Return the share of valid pixels colder than `threshold` in the square neighbourhood of each pixel."""

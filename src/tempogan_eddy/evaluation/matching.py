@@ -1,18 +1,24 @@
 """Match the frames of the truth, the reconstructions and their input, in time and on a common grid."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.evaluation.baselines import area_mean
+from tempogan_eddy.evaluation.baselines import observe
 from tempogan_eddy.io.align import align_grid, match_times, refinement
 from tempogan_eddy.io.frames import FrameReader
 from tempogan_eddy.io.history import MADE
+
+if TYPE_CHECKING:
+    from tempogan_eddy.dataset.sensor import SensorModel
 
 __all__ = ["LOWRES", "RECONSTRUCTED", "TRUTH", "Match", "called", "match"]
 
@@ -36,8 +42,8 @@ class Match:
     ----------
     truth : DataArray (time, y, x)
         The common frames, with their own times, trimmed to the reconstructions' grid.
-    scale : int
-        Refinement of the grid.
+    sensor : SensorModel
+        How the lowres was seen.
     left_out : dict
         Frames without a partner, by sequence: truth, each reconstruction and, where given, lowres.
     readers : dict of lists of FrameReader
@@ -48,10 +54,15 @@ class Match:
     """
 
     truth: xr.DataArray
-    scale: int
+    sensor: SensorModel
     left_out: dict[str, int]
     readers: dict[str, list[FrameReader]]
     numbers: dict[str, NDArray[np.intp]]
+
+    @property
+    def scale(self) -> int:
+        """Refinement of the grid."""
+        return self.sensor.scale
 
     @property
     def times(self) -> NDArray[np.datetime64]:
@@ -61,14 +72,15 @@ class Match:
     def load(self, index: int) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]], NDArray[np.float32]]:
         """Read the truth, each reconstruction and the lowres frame at one time, float32 kelvin.
 
-        An ensemble's frame is (member, y, x). Without a lowres sequence, its frame is the area mean of the truth.
+        An ensemble's frame is (member, y, x). Without a lowres sequence, its frame is what the sensor sees
+        of the truth, without noise.
         """
         frames = {}
         for name, readers in self.readers.items():
             members = [np.asarray(reader.frame(self.numbers[name][index]), np.float32) for reader in readers]
             frames[name] = np.stack(members) if len(members) > 1 else members[0]
         truth = frames.pop(TRUTH)
-        lowres = frames.pop(LOWRES) if LOWRES in frames else area_mean(truth, self.scale)
+        lowres = frames.pop(LOWRES) if LOWRES in frames else observe(truth, self.sensor)
         return truth, frames, lowres
 
 
@@ -78,6 +90,7 @@ def match(
     lowres: xr.DataArray | None = None,
     scale: int | None = None,
     time_tolerance: str | None = None,
+    sensor: SensorModel | str | None = None,
 ) -> Match:
     """Match sequences by time and place: nearest times, and grids by their coordinates, flipped if necessary.
 
@@ -93,6 +106,8 @@ def match(
         Default: from the shapes of `lowres` and the reconstructions, else from the `scale` in their attributes.
     time_tolerance : str, optional
         How far two times may differ and still be the same; a tenth of the smallest step by default.
+    sensor : SensorModel or str, optional
+        How the lowres was seen, as for `evaluate`.
 
     Raises
     ------
@@ -120,7 +135,22 @@ def match(
     numbers = dict(zip(sequences, matched, strict=True))
     left_out = {name: da.sizes["time"] - len(numbers[name]) for name, da in sequences.items()}
     readers = {name: [FrameReader(member) for member in _members(da)] for name, da in sequences.items()}
-    return Match(truth.isel(time=numbers[TRUTH]), scale, left_out, readers, numbers)
+    known = _sensor(sensor, scale, [*([] if lowres is None else [lowres]), *reconstructed.values()])
+    return Match(truth.isel(time=numbers[TRUTH]), known, left_out, readers, numbers)
+
+
+def _sensor(sensor: SensorModel | str | None, scale: int, sequences: Iterable[xr.DataArray]) -> SensorModel:
+    """Return the sensor given, or that of the first sequence that states one, or the area mean."""
+    from tempogan_eddy.dataset.sensor import SensorModel  # imports torch, which is slow
+
+    if isinstance(sensor, str):
+        return SensorModel.parse(sensor, scale)
+    if sensor is None:
+        stated = (da.attrs for da in sequences if "sensor_model" in da.attrs)
+        return SensorModel.from_attributes(next(stated, {}), scale)
+    if sensor.scale != scale:
+        raise InputError(f"The sensor is {sensor.scale} times coarser and the lowres {scale} times; give its sensor.")
+    return sensor
 
 
 def _members(da: xr.DataArray) -> list[xr.DataArray]:

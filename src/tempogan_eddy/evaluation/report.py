@@ -54,8 +54,9 @@ def table(evaluation: Evaluation) -> Table:
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
+        collapse_padding=True,
     )
-    result.add_column("metric", max_width=27)
+    result.add_column("metric", max_width=22)
     result.add_column("unit")
     for method in evaluation.scores:
         result.add_column(method, justify="right", max_width=15)
@@ -137,6 +138,7 @@ def caption(evaluation: Evaluation) -> str:
         f"{_count(evaluation.frames, 'frame')}, {_count(evaluation.pairs, 'pair')} {evaluation.cadence} apart; "
         f"{evaluation.missing:.1%} of the pixels missing; frames left out: {left_out or 'none'}.",
         " ".join(text for name, text in ranges.items() if name in metrics),
+        f"Sensor: {evaluation.sensor.text}." if evaluation.sensor else "",
         _about_intervals(evaluation),
     ]
     shown = evaluation.informative_metrics
@@ -207,6 +209,7 @@ def as_dict(evaluation: Evaluation) -> dict[str, Any]:
         "missing": evaluation.missing,
         "left_out": evaluation.left_out,
         "scale": evaluation.scale,
+        "sensor": evaluation.sensor.text if evaluation.sensor else None,
         "cadence": evaluation.cadence,
         "time_blocks": evaluation.time_blocks,
         "example_time": None if time is None else str(np.datetime_as_string(time, unit="s")),

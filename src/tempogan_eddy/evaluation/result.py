@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ from tempogan_eddy.evaluation.metrics import Metric
 from tempogan_eddy.evaluation.settings import Settings
 from tempogan_eddy.evaluation.statistics import Coverage, Spectrum
 from tempogan_eddy.rapsd import wavenumbers
+
+if TYPE_CHECKING:
+    from tempogan_eddy.dataset.sensor import SensorModel
 
 __all__ = ["Evaluation", "Spectra", "combine"]
 
@@ -68,6 +72,8 @@ class Evaluation:
         The frame with the most cold cloud: worth a picture.
     time_tolerance : str, optional
         How far times were allowed to be off; None for the default.
+    sensor : SensorModel, optional
+        How the lowres was seen; None for several storms together whose sensors differ.
     """
 
     storm: str
@@ -80,6 +86,7 @@ class Evaluation:
     shape: tuple[int, int] | None = None
     example_time: np.datetime64 | None = None
     time_tolerance: str | None = None
+    sensor: SensorModel | None = None
 
     @cached_property
     def scores(self) -> dict[str, dict[str, Score]]:
@@ -94,15 +101,16 @@ class Evaluation:
     def informative_metrics(self) -> tuple[Metric, ...]:
         """The metrics that can differ between methods.
 
-        If all reconstructions keep the area means of their input, and these are the truth's, to rounding, then their
-        bias and RMS LR consistency are 0 by construction.
+        If the sensor sees all reconstructions as their input, to rounding, then their RMS LR consistency is 0 by
+        construction, and so is their bias if the input holds the area means of the truth.
         """
         ours = [scores for method, scores in self.scores.items() if method not in BASELINES]
         exact = [
             all(name in scores and abs(scores[name].value) < ROUNDING_KELVIN for scores in ours)
             for name in ("consistency_max", "bias")
         ]
-        dead = {"bias"} if all(exact) else set()
+        kept = self.sensor is not None and self.sensor.keeps_block_mean
+        dead = {"bias"} if all(exact) and kept else set()
         dead |= {"consistency_rms"} if exact[0] else set()
         return tuple(metric for metric in self.metrics if metric.name not in dead)
 
@@ -182,4 +190,5 @@ def combine(evaluations: Sequence[Evaluation], name: str = "all storms") -> Eval
         shape=None,
         example_time=None,
         time_tolerance=None,
+        sensor=first.sensor if len({evaluation.sensor for evaluation in evaluations}) == 1 else None,
     )

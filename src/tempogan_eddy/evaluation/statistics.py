@@ -207,7 +207,7 @@ class FlowDifference(Statistic[MaskedPair]):
 
 @dataclass(frozen=True)
 class ConsistencySquare(Statistic[MaskedFrame]):
-    """Mean square of the area mean of a reconstruction minus its input."""
+    """Mean square of the reconstruction, as the sensor sees it, minus its input."""
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
         deviation = reconstructed.lowres_deviation
@@ -216,7 +216,7 @@ class ConsistencySquare(Statistic[MaskedFrame]):
 
 @dataclass(frozen=True)
 class ConsistencyMaximum(Statistic[MaskedFrame]):
-    """Largest size of the area mean of a reconstruction minus its input."""
+    """Largest size of the reconstruction, as the sensor sees it, minus its input."""
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Maximum | None:
         deviation = reconstructed.lowres_deviation

@@ -31,6 +31,7 @@ class Options(TypedDict, total=False):
     """Keyword options of `reconstruct`, which it describes."""
 
     sensor: SensorModel | str | None
+    trust_sensor: bool
     kelvin: bool
     variable: str | None
     valid_kelvin: tuple[float, float]
@@ -49,6 +50,7 @@ def reconstruct(
     model: Model | str | Path = "eddy",
     *,
     sensor: SensorModel | str | None = None,
+    trust_sensor: bool = False,
     kelvin: bool = False,
     variable: str | None = None,
     valid_kelvin: tuple[float, float] = VALID_KELVIN,
@@ -73,6 +75,8 @@ def reconstruct(
     sensor : SensorModel or str, optional
         The sensor that saw the input, as a preset or a form, see `SensorModel.parse`; by default the one that the
         attributes of the input record, else the area mean. Only models that adapt to the sensor take one.
+    trust_sensor : bool
+        Use the stated sensor even if the spectrum of the input contradicts it.
     kelvin : bool
         The values are kelvin, although nothing says so.
     variable : str, optional
@@ -104,7 +108,7 @@ def reconstruct(
     held = adapt(sequence, kelvin=kelvin, variable=variable, valid_kelvin=valid_kelvin)
     if not isinstance(model, Model):
         model = load_model(model)
-    chosen = choose_sensor(held.sequence, model, sensor)
+    chosen = choose_sensor(held.sequence, model, sensor, trust=trust_sensor)
     reconstructor = Reconstructor(model, sensor=chosen, tile=tile, device=device, engine=engine, precision=precision)
     return held.restore(_reconstructed(held.sequence, reconstructor), 1 / reconstructor.scale)
 

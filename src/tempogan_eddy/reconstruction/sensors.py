@@ -7,6 +7,8 @@ import logging
 import xarray as xr
 
 from tempogan_eddy.dataset.sensor import SensorModel
+from tempogan_eddy.dataset.sensor_comparison import compare_sensor
+from tempogan_eddy.dataset.sensor_estimate import estimate_sensor
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.weights import Model
 
@@ -17,8 +19,12 @@ log = logging.getLogger(__name__)
 RECORDED = "sensor_model"
 
 
-def choose_sensor(sequence: xr.DataArray, model: Model, stated: SensorModel | str | None = None) -> SensorModel | None:
+def choose_sensor(
+    sequence: xr.DataArray, model: Model, stated: SensorModel | str | None = None, *, trust: bool = False
+) -> SensorModel | None:
     """Return the sensor to reconstruct a sequence for: the stated one, else the recorded one, else the area mean.
+
+    A sensor that is not recorded is compared with the one that `estimate_sensor` finds in a few frames.
 
     Parameters
     ----------
@@ -28,11 +34,13 @@ def choose_sensor(sequence: xr.DataArray, model: Model, stated: SensorModel | st
         The model; of one that does not adapt to the sensor the result is None.
     stated
         A sensor, or a preset or form as `SensorModel.parse` reads it.
+    trust
+        Do not compare the sensor with the frames.
 
     Raises
     ------
     InputError
-        The model was trained for another sensor than the stated one.
+        The model was trained for another sensor than the stated one, or the frames contradict it.
     """
     if isinstance(stated, str):
         stated = SensorModel.parse(stated, model.scale)
@@ -48,4 +56,15 @@ def choose_sensor(sequence: xr.DataArray, model: Model, stated: SensorModel | st
         log.warning(
             "The input records the sensor %s; it is reconstructed for the stated %s", recorded.text, stated.text
         )
+    elif not recorded and not trust:
+        _compare(sequence, model, stated)
     return stated or recorded
+
+
+def _compare(sequence: xr.DataArray, model: Model, stated: SensorModel | None) -> None:
+    """Refuse a stated sensor that the frames contradict; warn of a doubtful one, and of the area mean by default."""
+    found = compare_sensor(stated or model.sensor, estimate_sensor(sequence, model.scale))
+    if found.verdict == "wrong" and stated:
+        raise InputError(f"{found.message}, or add --trust-sensor to use the stated one.")
+    if found.verdict in ("wrong", "doubtful"):
+        log.warning("%s", found.message)

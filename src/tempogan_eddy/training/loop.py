@@ -242,7 +242,7 @@ class Trainer:
         candidate = rank(training, metrics, self.validation.bicubic)
         details = {
             "training_data": self.dataset.intervals(), "epoch": self.epoch, "step": self.step, "score": candidate.score,
-            "score_kind": training.score, "missed_max_rmse": candidate.missed, **metrics,
+            "score_kind": training.score, "missed_max_rmse": candidate.missed, **metrics, **self.dataset.notes(),
         }  # fmt: skip
         better = self.selection.offer(candidate, details, counts=counts)
         if journal:

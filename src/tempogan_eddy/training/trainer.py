@@ -53,11 +53,16 @@ class TempoGANTrainer(Trainer):
         losses: Losses | None = None,
     ) -> None:
         config = config if isinstance(config, Config) else load_config(config)
-        dataset = TyphoonDataset(config.training.data_root, "train", config, on_frame)
-        if dataset.pairs and Specification.from_config(config).network.lr_consistency:
+        dataset = TyphoonDataset(config.highres_root, "train", config, on_frame)
+        if not dataset.sensor_known:
+            if Specification.from_config(config).network.lr_consistency:
+                raise InputError(
+                    "The store holds pairs of an unknown sensor, whose values the output need not keep; set "
+                    "model.lr_consistency=false."
+                )
             log.warning(
-                "The output keeps the block mean of the lowres frame, which pairs of two instruments need not; set "
-                "model.lr_consistency to false if theirs differ"
+                "The sensor of the lowres frames is not stated, so the output is not made to keep their values "
+                "(model.lr_consistency is off); describe it in section sensor and set data.pairs.sensor_known=true"
             )
         built = networks(config)
         if config.training.teacher:

@@ -193,23 +193,11 @@ def _scale(name: str, fine: list[xr.DataArray], lowres: xr.DataArray | None, ask
 
 def _sensor(attrs: Mapping[str, object], scale: int) -> Callable[[Kelvins], Kelvins]:
     """Return the sensor model that the attributes of a reconstruction record, without noise; default area mean."""
-    kind = str(attrs.get(SENSOR, "area"))
-    if kind == "area":
-        from tempogan_eddy.evaluation.baselines import area_mean
-
-        return lambda frame: area_mean(frame, scale)
-    # Torch is slow to import.
-    import torch
-
-    from tempogan_eddy.dataset.sensor import SensorModel
+    from tempogan_eddy.dataset.sensor import SensorModel  # torch is slow to import
+    from tempogan_eddy.evaluation.baselines import observe
 
     sensor = SensorModel.from_attributes(attrs, scale)
-
-    def see(frame: Kelvins) -> Kelvins:
-        rows, columns = (side // scale * scale for side in frame.shape)
-        return sensor.see(torch.from_numpy(np.array(frame[:rows, :columns]))).numpy()
-
-    return see
+    return lambda frame: observe(frame, sensor)
 
 
 def _made_by(da: xr.DataArray) -> str:

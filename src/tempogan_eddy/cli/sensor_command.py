@@ -1,0 +1,106 @@
+"""The command sensor: estimate the sensor that saw lowres frames."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from tempogan_eddy.cli import options
+from tempogan_eddy.cli.files import read
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import xarray as xr
+
+    from tempogan_eddy.dataset.sensor_comparison import SensorComparison
+    from tempogan_eddy.dataset.sensor_estimate import SensorEstimate
+
+__all__ = ["sensor"]
+
+TELLING = ("instrument", "platform", "satellite", "mission")
+"""Attributes with these words in their names are printed."""
+
+
+def sensor(
+    source: options.Input,
+    storm: options.Storm = None,
+    time: options.Time = None,
+    variable: options.Variable = None,
+    time_from: options.TimeFrom = None,
+    input_format: options.InputFormat = None,
+    config: options.ConfigPath = None,
+    overrides: options.Overrides = None,
+    as_json: options.Json = False,
+) -> None:
+    """Estimate the sensor that saw lowres frames: width, sampling and noise, from their spectrum."""
+    from tempogan_eddy.dataset.sensor import SensorModel
+    from tempogan_eddy.dataset.sensor_comparison import compare_sensor
+    from tempogan_eddy.dataset.sensor_estimate import estimate_sensor
+
+    checked = options.settings(config, overrides, variable=variable, time_from=time_from)
+    sequence = read(source, storm, time, input_format, checked.data)
+    estimate = estimate_sensor(sequence, checked.scale)
+    said, stated = _said(sequence), None
+    if "sensor_model" in sequence.attrs:
+        stated = SensorModel.from_attributes(sequence.attrs, checked.scale)
+        said["sensor_model"] = stated.text
+    comparison = compare_sensor(stated, estimate) if stated else None
+    if as_json:
+        print(json.dumps(_facts(estimate, said, comparison), indent=2, default=str))
+        return
+    for line in _lines(estimate, said, comparison):
+        print(line)
+
+
+def _said(sequence: xr.DataArray) -> dict[str, Any]:
+    """Return the attributes that name an instrument or satellite, and the satellites of the frames."""
+    said = {key: value for key, value in sequence.attrs.items() if any(word in str(key).lower() for word in TELLING)}
+    if "satellite" in sequence.coords:
+        said["satellite"] = ", ".join(sorted({str(name) for name in sequence["satellite"].values.ravel()}))
+    return said
+
+
+def _facts(estimate: SensorEstimate, said: Mapping[str, Any], comparison: SensorComparison | None) -> dict[str, Any]:
+    """Return what programs read."""
+    found = estimate.sensor is not None
+    return {
+        "sensor": estimate.sensor.text if estimate.sensor else None,
+        "families": list(estimate.families),
+        "certainty": estimate.certainty,
+        "width_range": [list(ends) for ends in estimate.width_range],
+        "transfer_at_nyquist": estimate.transfer[:, 1].tolist() if estimate.transfer is not None else None,
+        "transfer_range": estimate.transfer_range.tolist() if estimate.transfer_range is not None else None,
+        "noise_kelvin": estimate.noise if found else None,
+        "noise_range": list(estimate.noise_range) if found else None,
+        "windows": estimate.windows,
+        "reason": estimate.reason or None,
+        "file": said,
+        "file_agrees": comparison.verdict if comparison else None,
+    }
+
+
+def _lines(estimate: SensorEstimate, said: Mapping[str, Any], comparison: SensorComparison | None) -> list[str]:
+    """Return what people read."""
+    file = "; ".join(f"{key} = {value}" for key, value in said.items()) or "nothing of its sensor"
+    lines = [f"file       {file}"]
+    if estimate.sensor is None or estimate.transfer_range is None or estimate.transfer is None:
+        return [f"cannot decide: {estimate.reason}", *lines]
+    lines = [
+        f"sensor     {estimate.sensor.text}",
+        f"family     {estimate.family}",
+        f"certainty  {estimate.certainty} ({estimate.windows} windows of the frames)",
+        f"width      {_pair(estimate.width_range)} lowres pixels",
+        f"transfer   {_pair(estimate.transfer_range)} at the lowres Nyquist frequency",
+        f"noise      {estimate.noise:.2f} K ({estimate.noise_range[0]:.2f} to {estimate.noise_range[1]:.2f})",
+        *lines,
+    ]
+    if comparison is not None:
+        lines.append(f"agreement  {comparison.message or 'the file and the estimate agree'}")
+    return lines
+
+
+def _pair(ranges: Any) -> str:
+    """Return one range, or those along y and along x where they differ."""
+    texts = [f"{low:.2f} to {high:.2f}" for low, high in ranges]
+    return texts[0] if texts[0] == texts[1] else f"{texts[0]} along y, {texts[1]} along x"

@@ -1,0 +1,236 @@
+"""What is fitted to a pair of archives, storm by storm: offset, calibration line, and the sensor that it suggests."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from tempogan_eddy.config import PairsConfig
+from tempogan_eddy.dataset.pair_footprint import fit_sensor, sensor_text
+from tempogan_eddy.dataset.registration import (
+    MAD,
+    Frame,
+    Vector,
+    estimate_offset,
+    see_displaced,
+    split_offset,
+)
+from tempogan_eddy.dataset.sensor import SensorModel
+from tempogan_eddy.errors import InputError
+
+__all__ = ["PairFit", "fit_line", "fit_pair"]
+
+log = logging.getLogger(__name__)
+
+# Frames, spread evenly over a storm, that offset and line are estimated from; and those for the sensor.
+FRAMES, SENSOR_FRAMES = 16, 4
+# Lowres pixels: an offset above this is unusual; a spread over frames above this means that none is common to them.
+LARGE, INCONSISTENT = 1.0, 0.5
+# Side, in lowres pixels, of the blocks whose means give the line: footprints and times differ little there.
+BLOCK = 4
+# Residuals above so many standard deviations do not count.
+OUTLIER = 4.0
+REFERENCE = 250.0  # K
+# Micrometres: of an instrument that is not known to average kelvins.
+WAVELENGTH = 10.8
+
+
+@dataclass(frozen=True)
+class PairFit:
+    """How the lowres frames of one storm differ from its highres ones.
+
+    Attributes
+    ----------
+    offset
+        (y, x), how far the footprints lie below and to the right of where their grid says, in lowres pixels.
+    offset_error
+        Standard error of both; 0 where the offset was given.
+    whole
+        The part of it, in highres pixels, by which the highres frames were moved.
+    phase
+        The rest, in lowres pixels, which the sensor has as its phase.
+    intercept, slope
+        lowres = intercept + slope x highres, in kelvin; the highres frames were put on this calibration.
+    residual
+        Standard deviation of the lowres frames from the highres frames seen by the sensor, K.
+    suggested
+        The sensor that fits the pair best, as text.
+    suggested_residual
+        The same standard deviation for it, K.
+    frames
+        Frames that these come from.
+    sensor_known
+        Whether the sensor of the lowres frames was stated.
+    """
+
+    offset: Vector = (0.0, 0.0)
+    offset_error: Vector = (0.0, 0.0)
+    whole: tuple[int, int] = (0, 0)
+    phase: Vector = (0.0, 0.0)
+    intercept: float = 0.0
+    slope: float = 1.0
+    residual: float = 0.0
+    suggested: str = ""
+    suggested_residual: float = 0.0
+    frames: int = 0
+    sensor_known: bool = False
+
+    @classmethod
+    def from_attributes(cls, stored: dict[str, Any]) -> PairFit:
+        """Return the fit that `attributes` describe."""
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()})
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the fit as JSON values."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    def __str__(self) -> str:
+        """Return one line for people."""
+        (y, x), (dy, dx) = self.offset, self.offset_error
+        bias = self.intercept + (self.slope - 1) * REFERENCE
+        return (
+            f"offset {y:+.3f} ± {dy:.3f} down, {x:+.3f} ± {dx:.3f} right (lowres pixels); "
+            f"lowres = {self.intercept:+.2f} K + {self.slope:.4f} highres ({bias:+.2f} K at 250 K); "
+            f"residual {self.residual:.2f} K; the pair suggests {self.suggested} ({self.suggested_residual:.2f} K)"
+        )
+
+
+def fit_pair(
+    highres: xr.DataArray, lowres: xr.DataArray, sensor: SensorModel, settings: PairsConfig, name: str
+) -> PairFit:
+    """Estimate offset and calibration of one storm, and the sensor that its frames suggest.
+
+    Parameters
+    ----------
+    highres, lowres
+        Frames of the same times, (time, H, W) and (time, h, w).
+    sensor
+        Of the lowres frames, if ``settings.sensor_known``; else only its scale counts.
+    settings
+        What to estimate.
+    name
+        Of the storm, for messages.
+
+    Raises
+    ------
+    InputError
+        The frames show different scenes, or no offset is common to them.
+    """
+    highs, lows = _sample(highres, lowres, name)
+    known = settings.sensor_known
+    sensor = sensor if known else SensorModel("area", sensor.scale)
+    estimated = settings.offset == "estimate"
+    offset = estimate_offset(highs, lows, sensor) if settings.offset == "estimate" else None
+    value = offset.value if offset else settings.offset
+    assert not isinstance(value, str)
+    few = highs[:SENSOR_FRAMES], lows[:SENSOR_FRAMES]
+    suggested = fit_sensor(*few, sensor.scale, (sensor.wavelength,) if known else (0.0, WAVELENGTH), value)
+    if offset and not known:
+        # The offset is sharper with footprints of the right size.
+        sensor = suggested
+        offset = estimate_offset(highs, lows, sensor)
+        value = offset.value
+    if offset:
+        _check_offset(offset.value, offset.spread, offset.frames, name)
+    whole, phase = split_offset(value, sensor.scale)
+    residuals = {}
+    for which, model in (("stated", sensor), ("suggested", suggested)):
+        expected = [see_displaced(high, model, value) for high in highs]
+        line = fit_line(expected, lows, name) if settings.calibrate else (0.0, 1.0)
+        residuals[which] = line, _spread(np.stack(lows) - line[0] - line[1] * np.stack(expected))
+    (intercept, slope), residual = residuals["stated"]
+    noise = residuals["suggested"][1]
+    return PairFit(
+        offset=value,
+        offset_error=offset.error if offset and estimated else (0.0, 0.0),
+        whole=whole,
+        phase=phase,
+        intercept=intercept,
+        slope=slope,
+        residual=residual,
+        suggested=f"{sensor_text(suggested)},noise={noise:.2f}",
+        suggested_residual=noise,
+        frames=len(lows),
+        sensor_known=known,
+    )
+
+
+def _sample(highres: xr.DataArray, lowres: xr.DataArray, name: str) -> tuple[list[Frame], list[Frame]]:
+    """Return frames spread evenly over the times, of which at least half was seen by both."""
+    count = lowres.sizes["time"]
+    numbers = np.unique(np.linspace(0, count - 1, min(count, FRAMES)).round().astype(int))
+    # In an order in which the first few are spread over the storm too.
+    numbers = np.concatenate([numbers[start :: max(len(numbers) // SENSOR_FRAMES, 1)] for start in range(FRAMES)])
+    numbers = list(dict.fromkeys(numbers.tolist()))
+    pairs = [
+        tuple(np.asarray(part.isel(time=number).values, np.float32) for part in (highres, lowres)) for number in numbers
+    ]
+    pairs = [pair for pair in pairs if all(np.isfinite(frame).mean() >= 0.5 for frame in pair)]
+    if not pairs:
+        raise InputError(f"{name} has no time at which both archives show at least half of the frame; leave it out.")
+    highs, lows = zip(*pairs, strict=True)
+    return list(highs), list(lows)
+
+
+def _check_offset(value: Vector, spread: Vector, frames: int, name: str) -> None:
+    """Warn of a large offset; refuse one that is not common to the frames."""
+    if max(spread) > INCONSISTENT:
+        raise InputError(
+            f"The frames of {name} have no common offset (it varies by {max(spread):.2f} lowres pixels over {frames} "
+            "frames); check that both archives show the same scenes at the same times, or give data.pairs.offset."
+        )
+    if max(map(abs, value)) > LARGE:
+        log.warning(
+            "%s: the offset is %+.2f, %+.2f lowres pixels (down, right), more than a pixel; check the coordinates of "
+            "both archives", name, *value,
+        )  # fmt: skip
+
+
+def fit_line(expected: Sequence[Frame], seen: Sequence[Frame], name: str = "the pair") -> tuple[float, float]:
+    """Fit seen = a + b expected over means of blocks of pixels: (a, b).
+
+    The slope is the ratio of the standard deviations (the reduced major axis), which errors of equal size on both
+    sides, such as those of a difference in time, leave unbiased. Outliers do not count.
+
+    Raises
+    ------
+    InputError
+        The frames are not alike.
+    """
+    x, y = (np.concatenate([_block_means(frame).ravel() for frame in frames]) for frames in (expected, seen))
+    kept = both = np.isfinite(x) & np.isfinite(y)
+    intercept, slope = 0.0, 1.0
+    for _ in range(5):
+        x_kept, y_kept = x[kept], y[kept]
+        if len(x_kept) < 3 or not (deviation := float(x_kept.std())):
+            raise InputError(f"{name} has too few valid pixels for a calibration line; set data.pairs.calibrate=false.")
+        if (correlation := float(np.corrcoef(x_kept, y_kept)[0, 1])) < 0.5:
+            raise InputError(
+                f"The frames of {name} are not alike (correlation {correlation:.2f}); check that both archives show "
+                "the same scenes at the same times in kelvin."
+            )
+        slope = float(y_kept.std()) / deviation
+        intercept = float(np.median(y_kept - slope * x_kept))
+        residual = y - intercept - slope * x
+        kept = both & (np.abs(residual) <= OUTLIER * max(_spread(residual), 1e-3))
+    return intercept, slope
+
+
+def _block_means(frame: Frame) -> NDArray[np.float64]:
+    """Return the means of blocks that were seen entirely."""
+    side = min(BLOCK, *frame.shape)
+    rows, columns = (length // side for length in frame.shape)
+    blocks = frame[: rows * side, : columns * side].reshape(rows, side, columns, side)
+    return blocks.astype(np.float64).mean(axis=(1, 3))
+
+
+def _spread(residual: NDArray[Any]) -> float:
+    """Return the standard deviation from the median absolute deviation."""
+    values = residual[np.isfinite(residual)]
+    return float(MAD * np.median(np.abs(values - np.median(values)))) if values.size else 0.0
