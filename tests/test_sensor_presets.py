@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from tempogan_eddy.cli import main
 from tempogan_eddy.cli.sensors_command import COLUMNS, row
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.sensor_presets import PRESETS
+from tempogan_eddy.registry import SENSORS
 
 PAGE = Path(__file__).parents[1] / "docs" / "sensors.md"
 
@@ -42,13 +44,29 @@ def test_the_page_holds_the_presets_as_they_are():
 
 
 def test_the_forms_on_the_page_are_read():
-    forms = re.findall(r"--sensor ([a-z][^\s`]*)", PAGE.read_text())
+    forms = re.findall(r"--sensor ([a-z][^\s`]*)", PAGE.read_text()) + re.findall(
+        r"^\| `(\w+,[^`]*)`", PAGE.read_text(), re.M
+    )
     assert len(forms) > 5
     for form in forms:
         SensorModel.parse(form)
 
 
-@pytest.mark.parametrize("preset", PRESETS.values(), ids=str)
+def test_the_page_explains_every_key_with_its_limits():
+    rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| `")]
+    for kind in SENSORS:
+        assert any(line.startswith(f"| `{kind}") for line in rows)
+        for entry in fields(SENSORS[kind]):
+            if "limits" not in entry.metadata or (entry.name == "sigma" and not SENSORS[kind].uses_sigma):
+                continue
+            least, most = entry.metadata["limits"]
+            key = entry.name.removesuffix("_kelvin")
+            (line,) = (line for line in rows if f"`{key}`" in line.split("|")[1])
+            assert f"| {least:g} to {most:g} |" in line
+            assert f"`{kind}`" in line or line.endswith("| all |")
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.name)
 def test_every_number_of_a_preset_is_documented_or_assumed(preset):
     numbers = re.findall(r"\[(\d)\]", preset.facts)
     assert {int(number) for number in numbers} == set(range(1, len(preset.sources) + 1))
