@@ -84,7 +84,8 @@ class PairFit:
     @classmethod
     def from_attributes(cls, stored: dict[str, Any]) -> PairFit:
         """Return the fit that `attributes` describe."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()})
+        values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in stored.items()}
+        return cls(**values)
 
     def attributes(self) -> dict[str, Any]:
         """Return the fit as JSON values."""
@@ -164,12 +165,13 @@ def fit_pair(
 def _sample(highres: xr.DataArray, lowres: xr.DataArray, name: str) -> tuple[list[Frame], list[Frame]]:
     """Return frames spread evenly over the times, of which at least half was seen by both."""
     count = lowres.sizes["time"]
-    numbers = np.unique(np.linspace(0, count - 1, min(count, FRAMES)).round().astype(int))
+    spread = np.unique(np.linspace(0, count - 1, min(count, FRAMES)).round().astype(int)).tolist()
     # In an order in which the first few are spread over the storm too.
-    numbers = np.concatenate([numbers[start :: max(len(numbers) // SENSOR_FRAMES, 1)] for start in range(FRAMES)])
-    numbers = list(dict.fromkeys(numbers.tolist()))
+    step = max(len(spread) // SENSOR_FRAMES, 1)
     pairs = [
-        tuple(np.asarray(part.isel(time=number).values, np.float32) for part in (highres, lowres)) for number in numbers
+        tuple(np.asarray(part.isel(time=number).values, np.float32) for part in (highres, lowres))
+        for start in range(step)
+        for number in spread[start::step]
     ]
     pairs = [pair for pair in pairs if all(np.isfinite(frame).mean() >= 0.5 for frame in pair)]
     if not pairs:
