@@ -15,6 +15,7 @@ from tempogan_eddy.config import PairsConfig
 from tempogan_eddy.dataset.registration import (
     MAD,
     Frame,
+    Offset,
     Vector,
     estimate_offset,
     see_displaced,
@@ -126,19 +127,16 @@ def fit_pair(
     highs, lows = _sample(highres, lowres, name)
     known = settings.sensor_known
     sensor = sensor if known else SensorModel("area", sensor.scale)
-    estimated = settings.offset == "estimate"
-    offset = estimate_offset(highs, lows, sensor) if settings.offset == "estimate" else None
-    value = offset.value if offset else settings.offset
-    assert not isinstance(value, str)
-    few = highs[:SENSOR_FRAMES], lows[:SENSOR_FRAMES]
-    suggested = fit_sensor(*few, sensor.scale, (sensor.wavelength,) if known else (0.0, WAVELENGTH), value)
-    if offset and not known:
+    wavelengths = (sensor.wavelength,) if known else (0.0, WAVELENGTH)
+    given = Offset(settings.offset) if isinstance(settings.offset, tuple) else None
+    offset = given or estimate_offset(highs, lows, sensor)
+    suggested = fit_sensor(highs[:SENSOR_FRAMES], lows[:SENSOR_FRAMES], sensor.scale, wavelengths, offset.value)
+    if not known:
         # The offset is sharper with footprints of the right size.
         sensor = suggested
-        offset = estimate_offset(highs, lows, sensor)
-        value = offset.value
-    if offset:
-        _check_offset(offset.value, offset.spread, offset.frames, name)
+        offset = given or estimate_offset(highs, lows, sensor)
+    _check_offset(offset, name)
+    value = offset.value
     whole, phase = split_offset(value, sensor.scale)
     residuals = {}
     for which, model in (("stated", sensor), ("suggested", suggested)):
@@ -149,7 +147,7 @@ def fit_pair(
     noise = residuals["suggested"][1]
     return PairFit(
         offset=value,
-        offset_error=offset.error if offset and estimated else (0.0, 0.0),
+        offset_error=offset.error,
         whole=whole,
         phase=phase,
         intercept=intercept,
@@ -180,17 +178,18 @@ def _sample(highres: xr.DataArray, lowres: xr.DataArray, name: str) -> tuple[lis
     return list(highs), list(lows)
 
 
-def _check_offset(value: Vector, spread: Vector, frames: int, name: str) -> None:
+def _check_offset(offset: Offset, name: str) -> None:
     """Warn of a large offset; refuse one that is not common to the frames."""
-    if max(spread) > INCONSISTENT:
+    if max(offset.spread) > INCONSISTENT:
         raise InputError(
-            f"The frames of {name} have no common offset (it varies by {max(spread):.2f} lowres pixels over {frames} "
-            "frames); check that both archives show the same scenes at the same times, or give data.pairs.offset."
+            f"The frames of {name} have no common offset (it varies by {max(offset.spread):.2f} lowres pixels over "
+            f"{offset.frames} frames); check that both archives show the same scenes at the same times, or give "
+            "data.pairs.offset."
         )
-    if max(map(abs, value)) > LARGE:
+    if max(map(abs, offset.value)) > LARGE:
         log.warning(
             "%s: the offset is %+.2f, %+.2f lowres pixels (down, right), more than a pixel; check the coordinates of "
-            "both archives", name, *value,
+            "both archives", name, *offset.value,
         )  # fmt: skip
 
 
