@@ -54,14 +54,15 @@ def augment_sensor(sensor: SeparableSensor, symmetry: int) -> SeparableSensor:
     """Return the sensor that sees turned frames as this one sees them unturned."""
     if not isinstance(sensor, BoxSensor):
         return sensor  # the same along both axes and in both directions
-    y, x = (sensor.width, sensor.fwhm, sensor.phase), (sensor.width_x, sensor.fwhm_x, sensor.phase_x)
-    x = tuple(first if second is None else second for first, second in zip(y, x, strict=True))
+    y = [sensor.width, sensor.fwhm, sensor.phase]
+    given = (sensor.width_x, sensor.fwhm_x, sensor.phase_x)
+    x = [along_y if along_x is None else along_x for along_y, along_x in zip(y, given, strict=True)]
     flip, half, quarter = symmetry >= 4, symmetry % 4 >= 2, symmetry % 2
-    sign_x, sign_y = (-1 if flip != half else 1), (-1 if half else 1)
-    y, x = (*y[:2], sign_y * y[2]), (*x[:2], sign_x * x[2])
+    y[2], x[2] = (-y[2] if half else y[2]), (-x[2] if flip != half else x[2])
     if quarter:
-        y, x = (*x[:2], -x[2]), y
-    return replace(sensor, **dict(zip(("width", "fwhm", "phase", "width_x", "fwhm_x", "phase_x"), y + x, strict=True)))
+        y, x = [*x[:2], -x[2]], y
+    (width, fwhm, phase), (width_x, fwhm_x, phase_x) = y, x
+    return replace(sensor, width=width, fwhm=fwhm, phase=phase, width_x=width_x, fwhm_x=fwhm_x, phase_x=phase_x)
 
 
 def _parts(symmetry: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -16,6 +16,7 @@ from tempogan_eddy.dataset.pair_footprint import fit_sensor, sensor_text
 from tempogan_eddy.dataset.registration import (
     MAD,
     Frame,
+    Offset,
     Vector,
     estimate_offset,
     see_displaced,
@@ -84,7 +85,8 @@ class PairFit:
     @classmethod
     def from_attributes(cls, stored: dict[str, Any]) -> PairFit:
         """Return the fit that `attributes` describe."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()})
+        values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in stored.items()}
+        return cls(**values)
 
     def attributes(self) -> dict[str, Any]:
         """Return the fit as JSON values."""
@@ -125,19 +127,16 @@ def fit_pair(
     highs, lows = _sample(highres, lowres, name)
     known = settings.sensor_known
     sensor = sensor if known else SensorModel("area", sensor.scale)
-    estimated = settings.offset == "estimate"
-    offset = estimate_offset(highs, lows, sensor) if settings.offset == "estimate" else None
-    value = offset.value if offset else settings.offset
-    assert not isinstance(value, str)
-    few = highs[:SENSOR_FRAMES], lows[:SENSOR_FRAMES]
-    suggested = fit_sensor(*few, sensor.scale, (sensor.wavelength,) if known else (0.0, WAVELENGTH), value)
-    if offset and not known:
+    wavelengths = (sensor.wavelength,) if known else (0.0, WAVELENGTH)
+    given = Offset(settings.offset) if isinstance(settings.offset, tuple) else None
+    offset = given or estimate_offset(highs, lows, sensor)
+    suggested = fit_sensor(highs[:SENSOR_FRAMES], lows[:SENSOR_FRAMES], sensor.scale, wavelengths, offset.value)
+    if not known:
         # The offset is sharper with footprints of the right size.
         sensor = suggested
-        offset = estimate_offset(highs, lows, sensor)
-        value = offset.value
-    if offset:
-        _check_offset(offset.value, offset.spread, offset.frames, name)
+        offset = given or estimate_offset(highs, lows, sensor)
+    _check_offset(offset, name)
+    value = offset.value
     whole, phase = split_offset(value, sensor.scale)
     residuals = {}
     for which, model in (("stated", sensor), ("suggested", suggested)):
@@ -148,7 +147,7 @@ def fit_pair(
     noise = residuals["suggested"][1]
     return PairFit(
         offset=value,
-        offset_error=offset.error if offset and estimated else (0.0, 0.0),
+        offset_error=offset.error,
         whole=whole,
         phase=phase,
         intercept=intercept,
@@ -164,12 +163,13 @@ def fit_pair(
 def _sample(highres: xr.DataArray, lowres: xr.DataArray, name: str) -> tuple[list[Frame], list[Frame]]:
     """Return frames spread evenly over the times, of which at least half was seen by both."""
     count = lowres.sizes["time"]
-    numbers = np.unique(np.linspace(0, count - 1, min(count, FRAMES)).round().astype(int))
+    spread = np.unique(np.linspace(0, count - 1, min(count, FRAMES)).round().astype(int)).tolist()
     # In an order in which the first few are spread over the storm too.
-    numbers = np.concatenate([numbers[start :: max(len(numbers) // SENSOR_FRAMES, 1)] for start in range(FRAMES)])
-    numbers = list(dict.fromkeys(numbers.tolist()))
+    step = max(len(spread) // SENSOR_FRAMES, 1)
     pairs = [
-        tuple(np.asarray(part.isel(time=number).values, np.float32) for part in (highres, lowres)) for number in numbers
+        tuple(np.asarray(part.isel(time=number).values, np.float32) for part in (highres, lowres))
+        for start in range(step)
+        for number in spread[start::step]
     ]
     pairs = [pair for pair in pairs if all(np.isfinite(frame).mean() >= 0.5 for frame in pair)]
     if not pairs:
@@ -178,17 +178,18 @@ def _sample(highres: xr.DataArray, lowres: xr.DataArray, name: str) -> tuple[lis
     return list(highs), list(lows)
 
 
-def _check_offset(value: Vector, spread: Vector, frames: int, name: str) -> None:
+def _check_offset(offset: Offset, name: str) -> None:
     """Warn of a large offset; refuse one that is not common to the frames."""
-    if max(spread) > INCONSISTENT:
+    if max(offset.spread) > INCONSISTENT:
         raise InputError(
-            f"The frames of {name} have no common offset (it varies by {max(spread):.2f} lowres pixels over {frames} "
-            "frames); check that both archives show the same scenes at the same times, or give data.pairs.offset."
+            f"The frames of {name} have no common offset (it varies by {max(offset.spread):.2f} lowres pixels over "
+            f"{offset.frames} frames); check that both archives show the same scenes at the same times, or give "
+            "data.pairs.offset."
         )
-    if max(map(abs, value)) > LARGE:
+    if max(map(abs, offset.value)) > LARGE:
         log.warning(
             "%s: the offset is %+.2f, %+.2f lowres pixels (down, right), more than a pixel; check the coordinates of "
-            "both archives", name, *value,
+            "both archives", name, *offset.value,
         )  # fmt: skip
 
 

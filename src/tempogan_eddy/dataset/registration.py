@@ -51,9 +51,9 @@ class Offset:
     """
 
     value: Vector
-    error: Vector
-    spread: Vector
-    frames: int
+    error: Vector = (0.0, 0.0)
+    spread: Vector = (0.0, 0.0)
+    frames: int = 0
 
 
 def estimate_offset(highres: Sequence[Frame], lowres: Sequence[Frame], sensor: SensorModel) -> Offset:
