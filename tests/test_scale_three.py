@@ -51,7 +51,7 @@ def test_interpolation_keeps_the_central_pixels():
     torch.testing.assert_close(upsample(lowres[None, None], 3)[0, 0], fine, atol=2e-3, rtol=0)
     torch.testing.assert_close(fine[1::3, 1::3], lowres, atol=1e-3, rtol=0)
     assert (nearest(lowres.numpy(), 3)[1::3, 1::3] == lowres.numpy()).all()
-    kept = functional.avg_pool2d(torch.from_numpy(back_projected(lowres.numpy(), 3))[None], 3)[0]
+    kept = functional.avg_pool2d(torch.from_numpy(back_projected(lowres.numpy(), SensorModel("area", 3)))[None], 3)[0]
     torch.testing.assert_close(kept, lowres, atol=1e-3, rtol=0)
 
 
