@@ -44,7 +44,8 @@ def warn_of_input(sequence: xr.DataArray, model: Model) -> ValueGuard:
         log.warning("The input is itself a reconstruction, whose detail was not measured; %s", WORSE)
     sensor = model.sensor
     adapted = model.specification.network.projection
-    for key, trained in ({} if adapted else sensor.attributes()).items():
+    is_other = "sensor_model" in sequence.attrs and not adapted
+    for key, trained in (sensor.attributes() if is_other else {}).items():
         seen = sequence.attrs.get(key)
         if key != "sensor_model_text" and seen is not None and seen != trained:  # other keys say the same
             log.warning("The input says %s = %s, but the model was trained with %s; %s", key, seen, trained, WORSE)

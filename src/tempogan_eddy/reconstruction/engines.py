@@ -97,7 +97,8 @@ def open_engine(
     """
     device = torch.device(device)
     _check(engine, device, precision)
-    generator = copy.deepcopy(model.plain).to(device, torch.float32)
+    plain = model.generator if isinstance(model.generator, Generator) else model.plain
+    generator = copy.deepcopy(plain).to(device, torch.float32)
     model = replace(model, generator=generator)
     if precision == "auto":
         precision = _harmless_precision(model, engine, device)

@@ -132,7 +132,11 @@ def _reconstructed(sequence: xr.DataArray, reconstructor: Reconstructor) -> xr.D
         coords=refine_grid(sequence, scale),
         name=sequence.name,
         attrs={
-            **rescaled(sequence.attrs, scale),
+            **{
+                key: value
+                for key, value in rescaled(sequence.attrs, scale).items()
+                if not key.startswith("sensor_model")
+            },
             **_provenance(reconstructor.model),
             "super_resolution_engine": f"{engine.name} {engine.precision}",
         },

@@ -94,7 +94,7 @@ class Reconstructor:
         self.sensor = model.projecting_sensor
         self.tile, self.device, self.engine, self.precision = tile, device, engine, precision
         self.scale, self.kelvin_range = model.specification.scale, model.specification.kelvin_range
-        self.halo = model.plain.halo + (self.sensor.halo if self.sensor else 0)
+        self.halo = self.model.plain.halo + (self.sensor.halo if self.sensor else 0)
         options = (tile, str(device), engine, precision)
         self._key = (network_digest(self.model.generator), self.sensor, self.kelvin_range, *options)
 
