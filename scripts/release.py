@@ -1,6 +1,6 @@
 """Make the released models of two training runs: weights with what a user must know, and the runs' logs.
 
-    python scripts/release.py [--runs weights] [--detail 1]
+    python scripts/release.py [--runs weights] [--detail 0.97]
 
 Takes the best models of ``RUNS/faithful`` and ``RUNS/eddy`` as `make weights` leaves them, writes the package's
 ``src/tempogan_eddy/released/*.safetensors``, with the discriminators of ``eddy`` for fine-tuning, and
@@ -43,7 +43,7 @@ def main() -> None:
     """Check both runs, then write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=Path, default=ROOT / "weights")
-    parser.add_argument("--detail", type=float, default=1.0, help="the detail of eddy where the user sets none")
+    parser.add_argument("--detail", type=float, default=0.97, help="the detail of eddy where the user sets none")
     options = parser.parse_args()
     models = {name: load_model(best_path(options.runs / name / "checkpoints")) for name in RELEASED}
     for name, model in models.items():
