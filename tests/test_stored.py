@@ -71,7 +71,7 @@ def test_a_released_file_with_half_its_last_layer_would_be_noticed(stored, tmp_p
     tensors = load_file(source)
     with safe_open(source, framework="pt") as file:
         metadata = file.metadata()
-    for tensor in ("tail.weight", "tail.bias"):
+    for tensor in ("generator.tail.weight", "generator.tail.bias"):
         tensors[tensor] /= 2
     save_file(tensors, tmp_path / f"{name}.safetensors", metadata)
     largest, rms = differences(rebuilt(tmp_path / f"{name}.safetensors", engine="torch", precision="fp32"), stored[key])

@@ -23,7 +23,7 @@ from tempogan_eddy.dataset.radiance import (
     to_brightness,
     to_radiance,
 )
-from tempogan_eddy.dataset.sensor_text import as_text, parse_sensor
+from tempogan_eddy.dataset.sensor_text import KEY, parse_sensor
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import coarsen_grid
 from tempogan_eddy.io.resolution import rescaled
@@ -171,7 +171,7 @@ class SensorModel:
         noise = {"noise_kelvin": self.noise_kelvin} if self.noise_kelvin else {}
         common = {entry.name for entry in fields(SensorModel)} - {"sigma"}
         stated = sorted((self.parameters | noise).items(), key=lambda item: item[0] in common)  # widths first
-        return as_text(self.kind, dict(stated))
+        return ",".join([self.kind, *(f"{KEY.get(name, name)}={_shown(value)}" for name, value in stated)])
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -335,3 +335,10 @@ class SensorModel:
             name=sequence.name,
             attrs=attributes,
         )
+
+
+def _shown(value: Any) -> str:
+    """Return the shortest text that reads as the value."""
+    if not isinstance(value, float):
+        return str(value)
+    return short if float(short := f"{value:g}") == value else repr(value)

@@ -7,7 +7,7 @@ sensor, with ``noise`` for ``noise_kelvin``: lengths in lowres pixels, temperatu
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
@@ -15,7 +15,7 @@ from tempogan_eddy.dataset.sensor_presets import PRESETS
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.registry import SENSORS
 
-__all__ = ["as_text", "parse_sensor"]
+__all__ = ["KEY", "parse_sensor"]
 
 FIELD = {"noise": "noise_kelvin"}
 KEY = {field: key for key, field in FIELD.items()}
@@ -55,11 +55,6 @@ def parse_sensor(text: str) -> tuple[str, dict[str, Any]]:
     return kind, parameters
 
 
-def as_text(kind: str, parameters: Mapping[str, Any]) -> str:
-    """Return the text that `parse_sensor` reads as this kind and these parameters."""
-    return ",".join([kind, *(f"{KEY.get(name, name)}={_shown(value)}" for name, value in parameters.items())])
-
-
 def _keys(kind: str) -> list[str]:
     """Return the keys that a kind knows."""
     unused = {"kind", "scale"} | (set() if SENSORS[kind].uses_sigma else {"sigma"})
@@ -72,13 +67,6 @@ def _value(text: str) -> float | str:
         return float(text)
     except ValueError:
         return text
-
-
-def _shown(value: Any) -> str:
-    """Return the shortest text that reads as the value."""
-    if not isinstance(value, float):
-        return str(value)
-    return short if float(short := f"{value:g}") == value else repr(value)
 
 
 def _suggestion(word: str, known: Iterable[str]) -> str:

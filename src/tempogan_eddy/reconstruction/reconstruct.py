@@ -17,6 +17,7 @@ from tempogan_eddy.guards import ValueGuard, warn_of_input
 from tempogan_eddy.io import adapt, refine_grid
 from tempogan_eddy.io.resolution import rescaled
 from tempogan_eddy.kelvin import VALID_KELVIN
+from tempogan_eddy.model.conditioned import ConditionedGenerator
 from tempogan_eddy.reconstruction.reconstructor import TILE, Reconstructor
 from tempogan_eddy.reconstruction.sensors import choose_sensor
 from tempogan_eddy.released import model_file
@@ -108,7 +109,8 @@ def reconstruct(
     held = adapt(sequence, kelvin=kelvin, variable=variable, valid_kelvin=valid_kelvin)
     if not isinstance(model, Model):
         model = load_model(model)
-    chosen = choose_sensor(held.sequence, model, sensor, trust=trust_sensor)
+    adapts = isinstance(model.generator, ConditionedGenerator)
+    chosen = choose_sensor(held.sequence, model, sensor, trust=trust_sensor) if adapts or sensor else None
     reconstructor = Reconstructor(model, sensor=chosen, tile=tile, device=device, engine=engine, precision=precision)
     return held.restore(_reconstructed(held.sequence, reconstructor), 1 / reconstructor.scale)
 
