@@ -28,9 +28,9 @@ STARTS = (0.7, 1.4, 2.1)  # lowres pixels
 # Differences of cost (minus log likelihood) that tell one fit from another; measured, see docs/estimating-sensors.md.
 TELLS_FAMILY = 20.0
 TELLS_AREA = 8.0
-TELLS_ANISOTROPY = 10.0
+TELLS_ANISOTROPY = 20.0
 
-# Ranges hold nine of ten true values: so many standard errors, and at least so much of the width.
+# Ranges are so many standard errors, and at least so much of the width, to either side.
 RANGE = 2.5
 LEAST_RANGE = 0.05
 
