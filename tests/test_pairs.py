@@ -229,7 +229,8 @@ def test_a_pair_is_matched_in_time_and_place_and_its_offset_and_line_are_applied
         fit = dataset.storms[name].fit
         np.testing.assert_allclose(fit.offset, offset, atol=0.01)
         assert fit.whole == whole
-        assert fit.slope == pytest.approx(0.98, abs=0.003)
+        # The noise of tops at 185 K is several kelvins.
+        assert fit.slope == pytest.approx(0.98, abs=0.005)
         assert fit.intercept + fit.slope * 270 == pytest.approx(4 + 0.98 * 270, abs=0.1)
         assert fit.sensor_known
         assert fit.residual < 0.4
@@ -278,10 +279,8 @@ def test_a_pair_of_different_scenes_is_refused(tmp_path):
 
 def test_a_pair_that_does_not_fit_is_skipped_beside_others(tmp_path, folders, caplog):
     """The second storm lies elsewhere."""
-    path = folders[1] / "storm1.nc"
-    with xr.open_dataset(path) as opened:
-        wrong = opened.load().assign_coords(lat=("y", np.linspace(5, -5, 12)))
-    wrong.to_netcdf(path)
+    wrong = lowres_of(moving_clouds(seed=1, start="2001-08-01")).assign_coords(lat=("y", np.linspace(5, -5, 12)))
+    save_sequence(wrong.assign_attrs(moving_clouds().attrs), folders[1] / "storm1.nc")
     config = pairs_config(tmp_path, *folders)
     config.data.split.by = "time"
     config.data.split.guard_hours = 0
@@ -292,15 +291,22 @@ def test_a_pair_that_does_not_fit_is_skipped_beside_others(tmp_path, folders, ca
 def test_the_command_line_packs_a_pair_and_tells_what_it_found(tmp_path, seviri_pair, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     highres, lowres = seviri_pair / "highres", seviri_pair / "lowres"
-    command = ["pack", str(highres), "-o", "pair.zarr", "--lowres", str(lowres)]
-    assert main([*command, "--set", "data.pairs.tolerance=10min"]) == 0
+    command = ["pack", highres, "-o", "pair.zarr", "--lowres", lowres, "--set", "data.pairs.tolerance=10min"]
+    assert run(command) == 0
     capsys.readouterr()
-    assert main(["info", "pair.zarr"]) == 0
+    assert run(["info", "pair.zarr"]) == 0
     assert '"offset": [0.' in capsys.readouterr().out.replace("\n", "")
-    assert main(["train", "--highres", str(highres)]) == 2
+    assert run(["train", "--highres", highres]) == 2
     assert "--highres needs --lowres" in capsys.readouterr().err
-    assert main(["train", "--data", "pair.zarr", "--set", "training.patch_size=32"]) == 2
+    assert run(["train", "--data", "pair.zarr", "--set", "training.patch_size=32"]) == 2
     assert "model.lr_consistency=false" in capsys.readouterr().err
+
+
+def run(words):
+    """Run a command and return its exit code."""
+    with pytest.raises(SystemExit) as left:
+        main([str(word) for word in words])
+    return left.value.code
 
 
 def test_the_earlier_setting_becomes_a_pair_as_it_is(caplog):

@@ -37,6 +37,8 @@ LARGE, INCONSISTENT = 1.0, 0.5
 BLOCK = 4
 # Residuals above so many standard deviations do not count.
 OUTLIER = 4.0
+# Correlation below which two frames show different scenes.
+ALIKE = 0.5
 REFERENCE = 250.0  # K
 # Micrometres: of an instrument that is not known to average kelvins.
 WAVELENGTH = 10.8
@@ -205,21 +207,23 @@ def fit_line(expected: Sequence[Frame], seen: Sequence[Frame], name: str = "the 
         The frames are not alike.
     """
     x, y = (np.concatenate([_block_means(frame).ravel() for frame in frames]) for frames in (expected, seen))
-    kept = both = np.isfinite(x) & np.isfinite(y)
-    intercept, slope = 0.0, 1.0
+    both = np.isfinite(x) & np.isfinite(y)
+    slope, correlation = 1.0, 0.0
     for _ in range(5):
+        residual = y - slope * x
+        intercept = float(np.median(residual[both])) if both.any() else 0.0
+        kept = both & (np.abs(residual - intercept) <= OUTLIER * max(_spread(residual[both]), 1e-3))
         x_kept, y_kept = x[kept], y[kept]
         if len(x_kept) < 3 or not (deviation := float(x_kept.std())):
             raise InputError(f"{name} has too few valid pixels for a calibration line; set data.pairs.calibrate=false.")
-        if (correlation := float(np.corrcoef(x_kept, y_kept)[0, 1])) < 0.5:
-            raise InputError(
-                f"The frames of {name} are not alike (correlation {correlation:.2f}); check that both archives show "
-                "the same scenes at the same times in kelvin."
-            )
         slope = float(y_kept.std()) / deviation
         intercept = float(np.median(y_kept - slope * x_kept))
-        residual = y - intercept - slope * x
-        kept = both & (np.abs(residual) <= OUTLIER * max(_spread(residual), 1e-3))
+        correlation = float(np.corrcoef(x_kept, y_kept)[0, 1]) if slope else 0.0
+    if correlation < ALIKE:
+        raise InputError(
+            f"The frames of {name} are not alike (correlation {correlation:.2f}); check that both archives show the "
+            "same scenes at the same times in kelvin."
+        )
     return intercept, slope
 
 
