@@ -298,7 +298,8 @@ def test_the_command_line_packs_a_pair_and_tells_what_it_found(tmp_path, seviri_
     assert '"offset": [0.' in capsys.readouterr().out.replace("\n", "")
     assert run(["train", "--highres", highres]) == 2
     assert "--highres needs --lowres" in capsys.readouterr().err
-    assert run(["train", "--data", "pair.zarr", "--set", "training.patch_size=32"]) == 2
+    split = ["--set", "data.split.by=time", "--set", "data.split.guard_hours=0"]
+    assert run(["train", "--data", "pair.zarr", "--set", "training.patch_size=32", *split]) == 2
     assert "model.lr_consistency=false" in capsys.readouterr().err
 
 
