@@ -429,7 +429,7 @@ def test_unsuitable_input_is_refused_in_one_sentence(name, model):
         ({"scale": 1}, "scale"),
         ({"scale": 2.5}, "scale"),
         ({"scale": 16}, "smaller than one"),
-        ({"sensor": "eye"}, "Unknown sensor 'eye'"),
+        ({"sensor": "eye"}, "The sensor 'eye' begins with no known name"),
         ({"sigma": 0}, "sigma"),
         ({"noise_kelvin": -1}, "noise_kelvin"),
     ],

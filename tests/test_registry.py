@@ -94,8 +94,9 @@ def plugins(tmp_path, monkeypatch):
     for registry in (FORMATS, SENSORS):
         registry.__dict__.pop("_unloaded", None)  # what was installed before
     yield folder
-    for registry in (FORMATS, SENSORS):
+    for registry, name in ((FORMATS, "toy"), (SENSORS, "slab")):
         registry.__dict__.pop("_unloaded", None)
+        registry._parts.pop(name, None)
 
 
 def test_a_format_from_outside_is_written_read_told_and_checked(plugins, tmp_path, make_sequence):

@@ -156,7 +156,7 @@ def test_training_learns_what_no_interpolation_knows(tmp_path):
         ema_decay=0.9,
         batch_size=4,
     )
-    projected = trainer.validation.measure(lambda frames: project(upsample(frames, 4), frames, 4))
+    projected = trainer.validation.measure(lambda frames, _: project(upsample(frames, 4), frames, 4))
     assert projected["rmse"] < trainer.validation.bicubic["rmse"]
     assert trainer.validation.measure(trainer.reconstruct)["rmse"] < 0.95 * projected["rmse"]
 
@@ -227,7 +227,7 @@ def test_training_starts_from_an_earlier_model(tmp_path, storms):
 def test_validation_of_the_truth_is_perfect_and_of_bicubic_is_not(tmp_path, storms):
     validation = TempoGANTrainer(small_config(tmp_path, storms)).validation
     truth = iter([from_kelvin(sample["highres"], (170, 320)) for sample in validation.samples])
-    perfect = validation.measure(lambda frames: next(truth))
+    perfect = validation.measure(lambda *_: next(truth))
     assert perfect["rmse"] < 1e-4
     assert perfect["lsd"] < 1e-2
     assert abs(perfect["energy"]) < 1e-3

@@ -10,6 +10,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from tempogan_eddy.dataset.sensor import SensorModel
+from tempogan_eddy.dataset.sensor_comparison import compare_sensor
+from tempogan_eddy.dataset.sensor_estimate import estimate_sensor
 from tempogan_eddy.io.cadence import DUPLICATE
 from tempogan_eddy.io.channel import OTHER, channel_of
 from tempogan_eddy.io.history import MADE
@@ -34,7 +37,7 @@ COARSEN = f"coarsen it first (tempogan-eddy coarsen) or {WORSE}"
 TRAINED = "the model was trained on {:g} to {:g} km".format(*RELEASED_KM)
 
 
-def warn_of_input(sequence: xr.DataArray, model: Model) -> ValueGuard:
+def warn_of_input(sequence: xr.DataArray, model: Model, *, stated: bool = False) -> ValueGuard:
     """Warn where coordinates and attributes of an input differ from a model's training.
 
     Return the guard of its values: call it with frames (T, y, x) once they are computed.
@@ -60,6 +63,7 @@ def warn_of_input(sequence: xr.DataArray, model: Model) -> ValueGuard:
         may_be_fine = spacing is None and "sensor_model" not in sequence.attrs
     # A sensor with a wider footprint leaves little detail, rightly.
     guard = ValueGuard(model.specification.kelvin_range, not sensor.margin, may_be_fine)
+    guard.assumed = sensor if adapted and not stated and "sensor_model" not in sequence.attrs else None
     guard.done = is_made  # its texture is the model's
     return guard
 
@@ -92,6 +96,7 @@ class ValueGuard:
 
     def __init__(self, kelvin_range: tuple[float, float], is_sharp: bool, may_be_fine: bool) -> None:
         self.kelvin_range, self.is_sharp, self.may_be_fine = kelvin_range, is_sharp, may_be_fine
+        self.assumed: SensorModel | None = None  # compared with the frame, for a model that adapts to the sensor
         self.done = False
 
     def __call__(self, frames: NDArray[np.float32]) -> None:
@@ -127,7 +132,15 @@ class ValueGuard:
             )
         elif self.is_sharp and self.may_be_fine and texture.is_fine:
             log.warning("The input looks already fine, like frames of about 5 km, but %s; %s", TRAINED, COARSEN)
+        elif self.assumed:
+            self._compare(frame, self.assumed)
         return True
+
+    @staticmethod
+    def _compare(frame: NDArray[np.float32], assumed: SensorModel) -> None:
+        found = compare_sensor(assumed, estimate_sensor(frame, assumed.scale))
+        if found.verdict == "wrong":
+            log.warning("%s", found.message)
 
 
 def _warn_of_channel(sequence: xr.DataArray) -> None:

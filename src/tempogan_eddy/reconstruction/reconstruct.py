@@ -18,10 +18,10 @@ from tempogan_eddy.io import adapt, refine_grid
 from tempogan_eddy.io.resolution import rescaled
 from tempogan_eddy.kelvin import VALID_KELVIN
 from tempogan_eddy.model.conditioned import ConditionedGenerator
-from tempogan_eddy.reconstruction.reconstructor import TILE, Reconstructor
+from tempogan_eddy.reconstruction.reconstructor import TILE, Reconstructor, model_of
 from tempogan_eddy.reconstruction.sensors import choose_sensor
 from tempogan_eddy.released import model_file
-from tempogan_eddy.weights import Model, load_model
+from tempogan_eddy.weights import Model
 
 __all__ = ["reconstruct"]
 
@@ -107,17 +107,18 @@ def reconstruct(
         The input is no brightness temperature, or the device, model or engine is not available.
     """
     held = adapt(sequence, kelvin=kelvin, variable=variable, valid_kelvin=valid_kelvin)
-    if not isinstance(model, Model):
-        model = load_model(model)
+    model = model_of(model)
     adapts = isinstance(model.generator, ConditionedGenerator)
     chosen = choose_sensor(held.sequence, model, sensor, trust=trust_sensor) if adapts or sensor else None
     reconstructor = Reconstructor(model, sensor=chosen, tile=tile, device=device, engine=engine, precision=precision)
-    return held.restore(_reconstructed(held.sequence, reconstructor), 1 / reconstructor.scale)
+    return held.restore(
+        _reconstructed(held.sequence, reconstructor, stated=chosen is not None), 1 / reconstructor.scale
+    )
 
 
-def _reconstructed(sequence: xr.DataArray, reconstructor: Reconstructor) -> xr.DataArray:
+def _reconstructed(sequence: xr.DataArray, reconstructor: Reconstructor, *, stated: bool) -> xr.DataArray:
     """Reconstruct a sequence as `io.as_sequence` returns it."""
-    guard = warn_of_input(sequence, reconstructor.model)
+    guard = warn_of_input(sequence, reconstructor.model, stated=stated)
     engine, scale = reconstructor.opened, reconstructor.scale
     frames, height, width = sequence.shape
     at_once = min(reconstructor.frames_at_once(height, width), frames)

@@ -21,7 +21,7 @@ from tempogan_eddy.reconstruction.engines import Engine, open_engine
 from tempogan_eddy.reconstruction.tiles import run_tiled
 from tempogan_eddy.weights import Model, load_model
 
-__all__ = ["Reconstructor"]
+__all__ = ["Reconstructor", "model_of"]
 
 # Side of a tile without its halo, in lowres pixels: a full frame of Digital Typhoon at 4x is one tile.
 TILE = 256
@@ -34,6 +34,13 @@ BLOCK_OVER_DEVICE = 4
 
 # Engines that stay open in a process.
 OPEN_ENGINES = 8
+
+
+def model_of(model: Model | str | Path) -> Model:
+    """Return a model, or load what `load_model` takes."""
+    if not isinstance(model, Model | str | Path):
+        raise InputError(f"{type(model).__name__} is no model; give a name such as eddy, a path, or from load_model.")
+    return model if isinstance(model, Model) else load_model(model)
 
 
 class Reconstructor:
@@ -85,11 +92,7 @@ class Reconstructor:
     ) -> None:
         if tile < 1:
             raise InputError(f"The tile must be at least 1 pixel wide, not {tile}.")
-        if not isinstance(model, Model | str | Path):
-            raise InputError(
-                f"{type(model).__name__} is no model; give a name such as eddy, a path, or from load_model."
-            )
-        model = (model if isinstance(model, Model) else load_model(model)).for_sensor(sensor)
+        model = model_of(model).for_sensor(sensor)
         self.model = replace(model, generator=copy.deepcopy(model.plain).to("cpu", torch.float32))
         self.sensor = model.projecting_sensor
         self.tile, self.device, self.engine, self.precision = tile, device, engine, precision

@@ -25,7 +25,7 @@ def choose_sensor(
 ) -> SensorModel | None:
     """Return the sensor to reconstruct a sequence for: the stated one, else the recorded one, else the area mean.
 
-    A sensor that is not recorded is compared with the one that `estimate_sensor` finds in a few frames.
+    A stated sensor is compared with the one that `estimate_sensor` finds in a few frames.
 
     Parameters
     ----------
@@ -57,15 +57,10 @@ def choose_sensor(
         log.warning(
             "The input records the sensor %s; it is reconstructed for the stated %s", recorded.text, stated.text
         )
-    elif not recorded and not trust:
-        _compare(sequence, model, stated)
+    elif stated and not recorded and not trust:
+        found = compare_sensor(stated, estimate_sensor(sequence, model.scale))
+        if found.verdict == "wrong":
+            raise InputError(f"{found.message}, or add --trust-sensor to use the stated one.")
+        if found.verdict == "doubtful":
+            log.warning("%s", found.message)
     return stated or recorded
-
-
-def _compare(sequence: xr.DataArray, model: Model, stated: SensorModel | None) -> None:
-    """Refuse a stated sensor that the frames contradict; warn of a doubtful one, and of the area mean by default."""
-    found = compare_sensor(stated or model.sensor, estimate_sensor(sequence, model.scale))
-    if found.verdict == "wrong" and stated:
-        raise InputError(f"{found.message}, or add --trust-sensor to use the stated one.")
-    if found.verdict in ("wrong", "doubtful"):
-        log.warning("%s", found.message)
