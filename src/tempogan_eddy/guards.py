@@ -10,9 +10,6 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from tempogan_eddy.dataset.sensor import SensorModel
-from tempogan_eddy.dataset.sensor_comparison import compare_sensor
-from tempogan_eddy.dataset.sensor_estimate import estimate_sensor
 from tempogan_eddy.io.cadence import DUPLICATE
 from tempogan_eddy.io.channel import OTHER, channel_of
 from tempogan_eddy.io.history import MADE
@@ -21,6 +18,7 @@ from tempogan_eddy.io.texture import texture_of
 from tempogan_eddy.released import is_released
 
 if TYPE_CHECKING:
+    from tempogan_eddy.dataset.sensor import SensorModel
     from tempogan_eddy.weights import Model
 
 __all__ = ["ValueGuard", "warn_of_channels", "warn_of_input", "warn_of_truth"]
@@ -138,6 +136,9 @@ class ValueGuard:
 
     @staticmethod
     def _compare(frame: NDArray[np.float32], assumed: SensorModel) -> None:
+        from tempogan_eddy.dataset.sensor_comparison import compare_sensor  # imports torch, which is slow
+        from tempogan_eddy.dataset.sensor_estimate import estimate_sensor
+
         found = compare_sensor(assumed, estimate_sensor(frame, assumed.scale))
         if found.verdict == "wrong":
             log.warning("%s", found.message)
