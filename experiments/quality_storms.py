@@ -105,7 +105,7 @@ STORMS = (
         "Merged infrared 2016, Atlantic",
         "merged-ir/merg_20160801-04_atlantic_30min.nc",
         "2016-08-04T06:00",
-        "nothing: neither trained on nor used for a choice",
+        "the hours before 08-04; the epochs were chosen on these",
         4.0,
     ),
     Storm(
@@ -113,7 +113,7 @@ STORMS = (
         "Merged infrared 2016, central Africa",
         "merged-ir/merg_20160801-04_central-africa_30min.nc",
         "2016-08-04T06:00",
-        "nothing: neither trained on nor used for a choice",
+        "the hours before 08-04; the epochs were chosen on these",
         4.0,
     ),
 )
