@@ -4,7 +4,7 @@ The pair is simulated, so that the truth is known: merged IR seen by a SEVIRI-li
 lowres pixel, on another calibration, four minutes late. The same small network then learns from it in several ways, in
 equally many steps.
 
-    python -m experiments.pairs OUTPUT [--steps 1500]
+    python -m experiments.pairs OUTPUT [--steps 600]
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("output", type=Path)
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=600)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if not (options.output / "lowres").exists():

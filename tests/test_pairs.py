@@ -9,7 +9,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tempogan_eddy.cli import main
+from tempogan_eddy.cli import main, options
 from tempogan_eddy.config import load_config
 from tempogan_eddy.dataset.augment import augment_frames, augment_sensor
 from tempogan_eddy.dataset.flow import estimate_flow
@@ -233,6 +233,7 @@ def test_a_pair_is_matched_in_time_and_place_and_its_offset_and_line_are_applied
         assert fit.slope == pytest.approx(0.98, abs=0.005)
         assert fit.intercept + fit.slope * 270 == pytest.approx(4 + 0.98 * 270, abs=0.1)
         assert fit.sensor_known
+        assert SensorModel.parse(fit.suggested, 4).noise_kelvin > 0
         assert fit.residual < 0.4
     assert any("lowres = +" in line for line in dataset.describe())
     for split in ("train", "val"):
@@ -320,3 +321,10 @@ def test_the_earlier_setting_becomes_a_pair_as_it_is(caplog):
     assert load_config({"training": {"lowres_root": None}}).data.pairs is None
     with pytest.raises(InputError, match=r"training\.lowres_root is now"):
         load_config({"training": {"lowres_root": "a"}, "data": {"pairs": {"lowres": "b"}}})
+
+
+def test_a_sensor_on_the_command_line_describes_the_instrument_of_the_pair():
+    config = options.settings(None, None, lowres=["coarse"], sensor="seviri")
+    assert config.sensor_known
+    assert config.sensor.kind == "box"
+    assert not options.settings(None, None, lowres=["coarse"]).sensor_known

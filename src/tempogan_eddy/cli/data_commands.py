@@ -61,6 +61,7 @@ def pack(
     source: options.Input,
     output: Annotated[Path, typer.Option("--output", "-o", help="The store, NAME.zarr.")],
     lowres: options.Lowres = None,
+    sensor: options.Sensor = None,
     variable: options.Variable = None,
     time_from: options.TimeFrom = None,
     overwrite: options.Overwrite = False,
@@ -70,7 +71,7 @@ def pack(
     """Put any input into one Zarr store that training reads, with times, masks and lowres flow."""
     from tempogan_eddy.dataset.pack import pack as write_pack
 
-    checked = options.settings(config, overrides, lowres=lowres, variable=variable, time_from=time_from)
+    checked = options.settings(config, overrides, lowres=lowres, sensor=sensor, variable=variable, time_from=time_from)
     with storm_progress("packing") as advance:
         write_pack(one_or_all(source), output, checked, advance, overwrite=overwrite)
     size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())

@@ -144,6 +144,8 @@ def settings(
         from tempogan_eddy.dataset.sensor import SensorModel
 
         checked.sensor = SensorConfig.model_validate(SensorModel.parse(sensor).section())
+        if checked.data.pairs:
+            checked.data.pairs.sensor_known = True
     if variable is not None:
         checked.data.variable = variable
     if time_from is not None:
