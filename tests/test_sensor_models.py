@@ -9,9 +9,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tempogan_eddy.dataset.axis import modulation
+from tempogan_eddy.dataset.augment import SYMMETRIES, augment_sensor
+from tempogan_eddy.dataset.axis import FWHM, modulation
 from tempogan_eddy.dataset.radiance import noise_at, round_to_counts, round_to_steps, to_brightness, to_radiance
 from tempogan_eddy.dataset.random_sensors import KNOWN, draw_number, random_sensors
+from tempogan_eddy.dataset.registration import displaced
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.sensor_bank import SensorBank, describe_sensor
 from tempogan_eddy.errors import InputError
@@ -194,3 +196,12 @@ def test_descriptions_tell_sensors_apart_and_refuse_what_is_not_separable():
     assert distances.min() > 0.1
     with pytest.raises(InputError, match="not separable"):
         describe_sensor(type("Lens", (SensorModel,), {})("area"))
+
+
+def test_a_gaussian_given_by_its_standard_deviation_turns_and_moves_as_one_given_by_its_width():
+    by_sigma = SensorModel("gaussian", 4, sigma=2.0)
+    by_width = SensorModel("gaussian", 4, fwhm=2.0 * FWHM / 4)
+    frame = scene(48, 48)
+    for symmetry in range(SYMMETRIES):
+        turned = [augment_sensor(displaced(sensor, (0.1, -0.2)), symmetry) for sensor in (by_sigma, by_width)]
+        torch.testing.assert_close(turned[0].see(frame), turned[1].see(frame), atol=1e-4, rtol=0)

@@ -54,9 +54,7 @@ def augment_sensor(sensor: SeparableSensor, symmetry: int) -> SeparableSensor:
     """Return the sensor that sees turned frames as this one sees them unturned."""
     if not isinstance(sensor, BoxSensor):
         return sensor  # the same along both axes and in both directions
-    y = [sensor.width, sensor.fwhm, sensor.phase]
-    given = (sensor.width_x, sensor.fwhm_x, sensor.phase_x)
-    x = [along_y if along_x is None else along_x for along_y, along_x in zip(y, given, strict=True)]
+    y, x = map(list, sensor.sizes)
     flip, half, quarter = symmetry >= 4, symmetry % 4 >= 2, symmetry % 2
     y[2], x[2] = (-y[2] if half else y[2]), (-x[2] if flip != half else x[2])
     if quarter:

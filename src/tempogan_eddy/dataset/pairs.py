@@ -207,7 +207,7 @@ def cut_to_footprints(
 ) -> tuple[xr.DataArray, xr.DataArray]:
     """Cut frames so that lowres pixels lie on the highres pixels ``whole`` below and to the right of where they were.
 
-    Lowres pixels of which the highres frame has only a part are cut off; no value is resampled.
+    Cut off the lowres pixels that the highres frame covers only in part. Resample no value.
     """
     for dim, by in zip(("y", "x"), whole, strict=True):
         first = max(-(by // scale), 0)

@@ -176,5 +176,5 @@ def displaced(sensor: SensorModel, phase: Vector) -> SensorModel:
         sensor = BoxSensor("box", **({"scale": sensor.scale, "noise_kelvin": sensor.noise_kelvin} | sensor.parameters))
     if not isinstance(sensor, BoxSensor):
         return sensor
-    along_x = sensor.phase if sensor.phase_x is None else sensor.phase_x
-    return replace(sensor, phase=sensor.phase + phase[0], phase_x=along_x + phase[1])
+    (*_, y), (*_, x) = sensor.sizes
+    return replace(sensor, phase=y + phase[0], phase_x=x + phase[1])

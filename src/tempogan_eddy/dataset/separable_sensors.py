@@ -136,20 +136,23 @@ class BoxSensor(SeparableSensor):
     @cached_property
     def kernels(self) -> tuple[Kernel, Kernel]:
         """The kernels along y and along x."""
-        along_y, along_x = self._sizes
-        return footprint(self.scale, *along_y), footprint(self.scale, *along_x)
+        along_y, along_x = (
+            footprint(self.scale, width * self.scale, fwhm * self.scale / FWHM, phase * self.scale)
+            for width, fwhm, phase in self.sizes
+        )
+        return along_y, along_x
 
     @property
-    def _sizes(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Width, standard deviation and phase along y and along x, in highres pixels."""
-        along_y = (self.width * self.scale, self._sigma, self.phase * self.scale)
-        given = (self.width_x, self.fwhm_x and self.fwhm_x / FWHM, self.phase_x)
-        along_x = (y if x is None else x * self.scale for x, y in zip(given, along_y, strict=True))
-        return along_y, tuple(along_x)
+    def sizes(self) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+        """Width, full width at half maximum and phase, along y and along x, in lowres pixels."""
+        along_y = (self.width, self._fwhm, self.phase)
+        given = (self.width_x, self.fwhm_x, self.phase_x)
+        width, fwhm, phase = (y if x is None else x for x, y in zip(given, along_y, strict=True))
+        return along_y, (width, fwhm, phase)
 
     @property
-    def _sigma(self) -> float:
-        return self.fwhm * self.scale / FWHM
+    def _fwhm(self) -> float:
+        return self.fwhm
 
 
 @dataclass(frozen=True)
@@ -165,8 +168,8 @@ class GaussianSensor(BoxSensor):
         return {name: value for name, value in super().parameters.items() if name != "sigma" or not self.fwhm}
 
     @property
-    def _sigma(self) -> float:
-        return super()._sigma or self.sigma
+    def _fwhm(self) -> float:
+        return self.fwhm or self.sigma * FWHM / self.scale
 
 
 @dataclass(frozen=True)

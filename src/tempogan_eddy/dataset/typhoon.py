@@ -118,10 +118,9 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
 
     def _sensor_number(self, window: _Window, rng: np.random.Generator) -> int:
         assert self.sensors
-        count = len(self.sensors.sensors)
         if self.pairs:
             return SYMMETRIES * list(self.storms).index(window.storm.name)
-        return draw_number(rng, count) if count > 1 else 0
+        return draw_number(rng, len(self.sensors.sensors))
 
     @property
     def sensor_known(self) -> bool:
