@@ -192,6 +192,18 @@ def test_a_start_that_is_never_beaten_stays_the_best_model(tmp_path, storms, fai
         torch.testing.assert_close(value, start.generator.state_dict()[name])
 
 
+def test_a_start_of_another_kind_of_generator_is_refused(tmp_path, storms, faithful):
+    plain = TempoGANTrainer(small_config(tmp_path / "plain", storms, start_from=str(faithful)))
+    with pytest.raises(InputError, match=r"has model.conditioned = True, but the configuration says False"):
+        plain.train()
+    two = tmp_path / "two.safetensors"
+    model = random_model(tails=2)
+    save_model(two, model)
+    settings = {"n_residual_blocks": 2, "channels": 8}
+    with pytest.raises(InputError, match=r"has model.tails = 2, but the configuration says 1"):
+        TempoGANTrainer(conditioned_config(tmp_path / "one", storms, settings, start_from=str(two))).train()
+
+
 def test_a_resumed_run_sees_the_same_sensors(tmp_path, storms):
     losses = []
     for name, epochs in (("straight", [2]), ("resumed", [1, 2])):

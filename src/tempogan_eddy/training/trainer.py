@@ -85,7 +85,9 @@ class TempoGANTrainer(Trainer):
 def _teacher(path: str, config: Config) -> nn.Module:
     """Load a teacher, which must see the same frames as the model that is trained."""
     model = load_model(path)
-    _require_same("teacher", path, model, config, {"data.kelvin_range", "model.upsample_factor", "sensor"})
+    _require_same(
+        "teacher", path, model, config, {"data.kelvin_range", "model.upsample_factor", "model.conditioned", "sensor"}
+    )
     return model.generator
 
 
@@ -93,6 +95,9 @@ def _earlier(path: str, config: Config) -> Model:
     """Load the model that a run starts from, whose generator must be of the configured size."""
     model = load_model(path)
     sizes = {"model.n_residual_blocks", "model.channels", "model.upsample_factor", "data.kelvin_range"}
+    sizes |= {"model.conditioned"}
+    if model.specification.network.tails > config.model.tails:  # one tail grows to two, not the other way round
+        sizes |= {"model.tails"}
     _require_same("start_from", path, model, config, sizes)
     if model.specification.sensor != Specification.from_config(config).sensor:
         log.warning("training.start_from: %s was trained for another sensor model", path)
