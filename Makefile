@@ -18,7 +18,7 @@ help:
 	@echo "make bench            measure speed and memory (about 8 minutes on two cores)"
 	@echo "make quality          score the released models on real storms (about 9 minutes on two cores)"
 	@echo "make flow             compare flow estimators"
-	@echo "make weights          train the released models anew (about 70 minutes on two cores; goes on where it was stopped)"
+	@echo "make weights          train the released models anew (about 110 minutes of one busy core; goes on where it was stopped)"
 	@echo "make wheel            build the wheel into dist/"
 	@echo "make clean            remove what make made"
 
