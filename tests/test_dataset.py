@@ -188,6 +188,20 @@ def test_every_pass_visits_every_window(config, storms):
         assert {(w.storm.name, w.middle) for w in part} == {(w.storm.name, w.middle) for w in dataset.windows}
 
 
+def test_a_pass_draws_the_windows_of_a_storm_as_often_as_asked(config, storms):
+    plain = TyphoonDataset(storms, "train", config)
+    names = {window.storm.name for window in plain.windows}
+    often = sorted(names)[0]
+    config.data.draws = {often: 3}
+    dataset = TyphoonDataset(storms, "train", config)
+    windows = [w for w in plain.windows for _ in range(3 if w.storm.name == often else 1)]
+    drawn = [dataset._window(index) for index in range(len(windows))]
+    assert sorted((w.storm.name, w.middle) for w in drawn) == sorted((w.storm.name, w.middle) for w in windows)
+    config.data.draws = {"*": 0}
+    with pytest.raises(InputError, match=r"data\.draws"):
+        TyphoonDataset(storms, "train", config)
+
+
 def test_missing_pixels_are_masked_and_filled(tmp_path):
     holed = moving_clouds()
     holed[:, 10:12] = np.nan

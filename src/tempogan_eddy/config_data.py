@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -112,6 +112,11 @@ class DataConfig(Section):
     )
     max_missing: float = Field(0.1, ge=0, lt=1, description="patches with a larger missing share are refused")
     cache_dir: str = Field("./cache", description="where raw folders are packed, once")
+    draws: dict[str, Annotated[int, Field(ge=0)]] = Field(
+        default_factory=dict,
+        description="how often a pass over the training data draws each window of a storm, e.g. {'200717': 2}; 1 where "
+        "no name matches (* and ? match, the first match wins)",
+    )
     split: SplitConfig = SplitConfig()
     pairs: PairsConfig | None = Field(
         None, description="lowres frames of your own: data.pairs.lowres and further keys; null: simulated"

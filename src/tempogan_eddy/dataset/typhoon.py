@@ -6,6 +6,7 @@ import copy
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -159,7 +160,10 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
         if small:
             log.warning("Left out of '%s', being smaller than training.patch_size: %s", split, ", ".join(small))
         self._explain_missing_windows(split)
-        self._turn, self._order = -1, np.arange(len(self.windows))
+        self._drawn = np.repeat(np.arange(len(self.windows)), [self._draws(window) for window in self.windows])
+        if split == "train" and not len(self._drawn):
+            raise InputError("data.draws leaves no window to train on; draw at least one storm.")
+        self._turn = -1
 
     def _explain_missing_windows(self, split: str) -> None:
         """Name the storms of a split that give no window, and refuse a split where none does."""
@@ -244,11 +248,15 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
         return [part.interval for part in self.parts if part.split == self.split]
 
     def _window(self, index: int) -> _Window:
-        turn, place = divmod(index, len(self.windows))
+        turn, place = divmod(index, len(self._drawn))
         if turn != self._turn:
             random = np.random.default_rng((self.config.training.seed, 1 << 31, turn))
-            self._turn, self._order = turn, random.permutation(len(self.windows))
+            self._turn, self._order = turn, random.permutation(self._drawn)
         return self.windows[self._order[place]]
+
+    def _draws(self, window: _Window) -> int:
+        draws = self.config.data.draws.items() if self.split == "train" else ()
+        return next((times for name, times in draws if fnmatchcase(window.storm.name, name)), 1)
 
     @property
     def _patch(self) -> int:
