@@ -11,15 +11,10 @@ from tempogan_eddy.cli.files import read
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import xarray as xr
-
     from tempogan_eddy.dataset.sensor_comparison import SensorComparison
     from tempogan_eddy.dataset.sensor_estimate import SensorEstimate
 
 __all__ = ["sensor"]
-
-TELLING = ("instrument", "platform", "satellite", "mission")
-"""Attributes with these words in their names are printed."""
 
 
 def sensor(
@@ -37,28 +32,24 @@ def sensor(
     from tempogan_eddy.dataset.sensor import SensorModel
     from tempogan_eddy.dataset.sensor_comparison import compare_sensor
     from tempogan_eddy.dataset.sensor_estimate import estimate_sensor
+    from tempogan_eddy.dataset.sensor_names import named_preset, said_of_sensor
 
     checked = options.settings(config, overrides, variable=variable, time_from=time_from)
     sequence = read(source, storm, time, input_format, checked.data)
     estimate = estimate_sensor(sequence, checked.scale)
-    said, stated = _said(sequence), None
+    said, stated = said_of_sensor(sequence), None
     if "sensor_model" in sequence.attrs:
         stated = SensorModel.from_attributes(sequence.attrs, checked.scale)
         said["sensor_model"] = stated.text
+    elif preset := named_preset(sequence):
+        stated = SensorModel.parse(preset, checked.scale)
+        said["preset"] = preset
     comparison = compare_sensor(stated, estimate) if stated else None
     if as_json:
         print(json.dumps(_facts(estimate, said, comparison), indent=2, default=str))
         return
     for line in _lines(estimate, said, comparison):
         print(line)
-
-
-def _said(sequence: xr.DataArray) -> dict[str, Any]:
-    """Return the attributes that name an instrument or satellite, and the satellites of the frames."""
-    said = {key: value for key, value in sequence.attrs.items() if any(word in str(key).lower() for word in TELLING)}
-    if "satellite" in sequence.coords:
-        said["satellite"] = ", ".join(sorted({str(name) for name in sequence["satellite"].values.ravel()}))
-    return said
 
 
 def _facts(estimate: SensorEstimate, said: Mapping[str, Any], comparison: SensorComparison | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import xarray as xr
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.sensor_comparison import compare_sensor
 from tempogan_eddy.dataset.sensor_estimate import estimate_sensor
+from tempogan_eddy.dataset.sensor_names import named_preset
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.model.conditioned import ConditionedGenerator
 from tempogan_eddy.weights import Model
@@ -23,9 +24,11 @@ RECORDED = "sensor_model"
 def choose_sensor(
     sequence: xr.DataArray, model: Model, stated: SensorModel | str | None = None, *, trust: bool = False
 ) -> SensorModel | None:
-    """Return the sensor to reconstruct a sequence for: the stated one, else the recorded one, else the area mean.
+    """Return the sensor to reconstruct a sequence for.
 
-    A stated sensor is compared with the one that `estimate_sensor` finds in a few frames.
+    It is the stated one, else the one that `coarsen` recorded, else the preset that the file names if the frames agree
+    with it, else None, for the area mean. A stated sensor and a preset are compared with the one that `estimate_sensor`
+    finds in a few frames.
 
     Parameters
     ----------
@@ -63,4 +66,24 @@ def choose_sensor(
             raise InputError(f"{found.message}, or add --trust-sensor to use the stated one.")
         if found.verdict == "doubtful":
             log.warning("%s", found.message)
-    return stated or recorded
+    return stated or recorded or _named(sequence, model.scale)
+
+
+def _named(sequence: xr.DataArray, scale: int) -> SensorModel | None:
+    """Return the preset that the file names, if the frames agree with it: they may be on another grid by now."""
+    preset = named_preset(sequence)
+    if preset is None:
+        return None
+    sensor = SensorModel.parse(preset, scale)
+    found = compare_sensor(sensor, estimate_sensor(sequence, scale))
+    if found.verdict == "agreed":
+        log.warning("The file names the sensor %s and its frames agree; --sensor states another", preset)
+        return sensor
+    reason = (
+        "its frames do not show" if found.verdict != "unknown" else "its frames are too few or too small to confirm"
+    )
+    log.warning(
+        "The file names the sensor %s, which %s; the mean over a block is assumed, --sensor states another",
+        preset, reason,
+    )  # fmt: skip
+    return None

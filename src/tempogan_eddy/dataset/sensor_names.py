@@ -1,0 +1,60 @@
+"""The preset that a file names, by its archive, its instrument or its satellite."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import xarray as xr
+
+__all__ = ["named_preset", "said_of_sensor"]
+
+TELLING = ("instrument", "platform", "satellite", "mission")
+"""Attributes with these words in their names say which instrument it was."""
+
+ARCHIVES = ("title", "id", "product", "summary")
+"""Attributes that may name an archive, which comes before the satellites that it was made from."""
+
+# Spellings of archives, instruments and satellites, in lower case and without spaces, hyphens, underscores and zeros in
+# front of a number.
+NAMES = (
+    ("gridsat", r"gridsat"),
+    ("hursat", r"hursat"),
+    ("isccp-dx", r"isccp(dx|b3)"),
+    ("merged-ir", r"cpc4kmglobal|merg(ed)?ir"),
+    ("seviri", r"seviri|(meteosat|msg|met)([89]|1[01])(?!\d)|msg[1-4](?!\d)"),
+    ("abi", r"(?<![a-z])abi(?![a-z])|goes1[6-9](?!\d)|(?<![a-z])g1[6-9](?!\d)"),
+    ("ahi", r"(?<![a-z])ahi(?![a-z])|himawari[89](?!\d)|hmw[89](?!\d)"),
+    ("goes-imager", r"goes?([89]|1[0-5])(?!\d)"),
+    ("vissr", r"gms[1-5](?!\d)"),
+    ("jami", r"jami|mtsat1r|mts1(?!\d)"),
+)
+
+
+def said_of_sensor(sequence: xr.DataArray) -> dict[str, Any]:
+    """Return the attributes that name an instrument or satellite, and the satellites of the frames."""
+    said = {key: value for key, value in sequence.attrs.items() if any(word in str(key).lower() for word in TELLING)}
+    if "satellite" in sequence.coords:
+        said["satellite"] = ", ".join(sorted({str(name) for name in sequence["satellite"].values.ravel()}))
+    return said
+
+
+def named_preset(sequence: xr.DataArray) -> str | None:
+    """Return the one preset that a file names; None where it names none, or several.
+
+    The preset describes how the named instrument sees, on its own grid. Frames that were put on another grid may say
+    the same: compare it with the frames before it is used.
+
+    Parameters
+    ----------
+    sequence
+        Brightness temperature with the attributes of its file.
+    """
+    archive = _presets(sequence.attrs.get(key) for key in ARCHIVES) & {"gridsat", "hursat", "isccp-dx", "merged-ir"}
+    found = archive or _presets(said_of_sensor(sequence).values())
+    return found.pop() if len(found) == 1 else None
+
+
+def _presets(texts: Any) -> set[str]:
+    plain = [re.sub(r"[\s_-]+0*", "", str(text).lower()) for text in texts if text is not None]
+    return {preset for preset, pattern in NAMES if any(re.search(pattern, text) for text in plain)}
