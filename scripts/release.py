@@ -49,6 +49,8 @@ def main() -> None:
     for name, model in models.items():
         if not model.adapts:
             raise InputError(f"The run {name} does not adapt to the sensor; set model.conditioned = true.")
+        if not model.specification.network.projection:
+            raise InputError(f"The run {name} does not keep what a sensor measured; set model.lr_consistency = true.")
         if model.metadata["missed_max_rmse"]:
             raise InputError(f"No epoch of the run {name} is within training.max_rmse; train on, or raise the bound.")
         release(name, model, options.detail)

@@ -15,6 +15,7 @@ import torch
 from model_cases import detailed_model, kelvin_frames
 from tempogan_eddy import load_model, open_sequence, reconstruct, save_sequence
 from tempogan_eddy.cli import main
+from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.export import export_model
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
@@ -40,30 +41,51 @@ def test_the_file_computes_what_pytorch_computes_at_any_size(tmp_path, scale, lr
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
     span = model.kelvin_range
     for count, height, width in ((1, 24, 37), (3, 40, 16), (1, 1, 1)):
-        coarse = kelvin_frames(count, height, width)
-        scaled = from_kelvin(coarse, span)
+        lowres = kelvin_frames(count, height, width)
+        scaled = from_kelvin(lowres, span)
         expected = to_kelvin(model.generator(scaled), span).numpy()
-        (fine,) = session.run(None, {"coarse": coarse.numpy()})
-        assert fine.shape == (count, 1, height * scale, width * scale)
-        assert fine.dtype == np.float32
-        assert np.abs(fine - expected).max() < 0.01
+        (highres,) = session.run(None, {"lowres": lowres.numpy()})
+        assert highres.shape == (count, 1, height * scale, width * scale)
+        assert highres.dtype == np.float32
+        assert np.abs(highres - expected).max() < 0.01
         # Without detail the comparison would say nothing of most of the network.
         smooth = model.generator.combine(scaled, torch.zeros(count, scale**2, height, width))
         assert np.abs(expected - to_kelvin(smooth, span).numpy()).max() > 1
+
+
+@pytest.mark.parametrize("sensor", ["gridsat", "seviri", "gaussian,fwhm=1.2,width_x=0.4", "area,noise=0.5"])
+def test_a_file_for_another_sensor_computes_what_pytorch_computes_at_its_size(tmp_path, sensor):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    model, path = load_model("faithful"), tmp_path / "model.onnx"
+    if "area" not in sensor:
+        with pytest.raises(InputError, match=r"depends on the size .* --size"):
+            export_model(model, path, sensor)
+    export_model(model, path, sensor, (24, 37))
+    lowres = kelvin_frames(2, 24, 37)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (theirs,) = session.run(None, {"lowres": lowres.numpy()})
+    ours = reconstruct(
+        lowres[:, 0].numpy(), model, sensor=sensor, trust_sensor=True, kelvin=True, engine="torch", precision="fp32"
+    )
+    np.testing.assert_allclose(theirs[:, 0], ours, atol=0.01)
+    (said,) = [entry.value for entry in onnx.load(path).metadata_props if entry.key == "sensor_model_text"]
+    assert said == SensorModel.parse(sensor).text
+    with pytest.raises(InputError, match="was trained for one sensor, area"):
+        export_model(detailed_model(), tmp_path / "other.onnx", sensor, (24, 37))
 
 
 def test_the_program_of_the_documentation_reconstructs_as_this_package_does(tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     page = Path(__file__).parent.parent / "docs" / "export.md"
     (program,) = re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
-    coarse = moving_clouds(frames=2)
-    coarse[0, 20:22, 10:30] = np.nan
-    save_sequence(coarse, tmp_path / "coarse.nc")
+    lowres = moving_clouds(frames=2)
+    lowres[0, 20:22, 10:30] = np.nan
+    save_sequence(lowres, tmp_path / "lowres.nc")
     export_model(load_model("eddy"), tmp_path / "eddy.onnx")
     (tmp_path / "program.py").write_text(program)
     monkeypatch.chdir(tmp_path)
-    theirs = np.array(runpy.run_path("program.py")["fine"])
-    ours = reconstruct(open_sequence("coarse.nc"), load_model("eddy"), engine="torch", precision="fp32").values
+    theirs = np.array(runpy.run_path("program.py")["highres"])
+    ours = reconstruct(open_sequence("lowres.nc"), load_model("eddy"), engine="torch", precision="fp32").values
     np.testing.assert_allclose(theirs, ours, atol=1e-3)
     assert np.isnan(ours).sum() == 2 * 20 * 16
 
@@ -110,7 +132,7 @@ def test_the_command_writes_a_file_that_loads(tmp_path, capsys, monkeypatch):
     save_model(tmp_path / "model.safetensors", model)
     main_exits(0, "export", tmp_path / "model.safetensors", "-o", tmp_path / "model.onnx")
     assert "(N, 1, 4h, 4w)" in capsys.readouterr().out
-    assert [value.name for value in onnx.load(tmp_path / "model.onnx").graph.output] == ["fine"]
+    assert [value.name for value in onnx.load(tmp_path / "model.onnx").graph.output] == ["highres"]
     assert {path.name for path in tmp_path.iterdir()} == {"model.safetensors", "model.onnx"}
 
 

@@ -13,6 +13,7 @@ from tempogan_eddy.evaluation import evaluate
 from tempogan_eddy.released import RELEASED, RELEASES
 from tempogan_eddy.training.discriminators import load_discriminators
 from tempogan_eddy.training.networks import build_networks
+from training_cases import moving_clouds
 
 
 @pytest.mark.parametrize("name", RELEASED)
@@ -26,6 +27,17 @@ def test_a_released_model_says_what_it_is(name):
     assert (RELEASES / f"{name}.safetensors").stat().st_size < 8e6
     assert model.config["training"]["start_from"] is None and model.config["training"]["teacher"] is None
     assert model.config["training"]["data_root"] == "./data/digital_typhoon"
+
+
+@pytest.mark.parametrize("name", RELEASED)
+@pytest.mark.parametrize(
+    "text", ["area", "gaussian,fwhm=1.0", "box,width=1.6", "box,width=0.5", "seviri,noise=0,bits=0"]
+)
+def test_a_released_model_keeps_what_every_sensor_measured(name, text):
+    sensor = SensorModel.parse(text)
+    lowres = sensor.see(torch.from_numpy(moving_clouds(frames=1, size=96).values))
+    highres = reconstruct(lowres.numpy(), name, sensor=sensor, kelvin=True, trust_sensor=True, precision="fp32")
+    assert (sensor.see(torch.from_numpy(highres)) - lowres).abs().max() < 0.001
 
 
 def test_the_detail_of_eddy_mixes_its_two_frames():

@@ -1,4 +1,4 @@
-"""The generator as ONNX, for programs without PyTorch: kelvin in, kelvin out, frames of any size."""
+"""The generator as ONNX, for programs without PyTorch: kelvin in, kelvin out."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from tempogan_eddy import __version__
 from tempogan_eddy.cache import cached
+from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.fingerprint import network_digest
 from tempogan_eddy.io.aside import written_aside
@@ -74,14 +75,15 @@ class _Residual(nn.Module):
 
 
 class _InKelvin(_Residual):
-    """The whole generator, kelvin in and kelvin out."""
+    """The whole model of one sensor, kelvin in and kelvin out."""
 
-    def __init__(self, generator: Generator, kelvin_range: tuple[float, float]) -> None:
-        super().__init__(generator)
-        self.kelvin_range = kelvin_range
+    def __init__(self, model: Model) -> None:
+        super().__init__(model.plain)
+        self.kelvin_range, self.sensor = model.kelvin_range, model.projecting_sensor
 
     def forward(self, frames: Tensor) -> Tensor:
-        return to_kelvin(self.generator(from_kelvin(frames, self.kelvin_range)), self.kelvin_range)
+        highres = to_kelvin(self.generator(from_kelvin(frames, self.kelvin_range)), self.kelvin_range)
+        return self.sensor.project(highres, frames) if self.sensor else highres
 
 
 def residual_to_onnx(generator: Generator) -> bytes:
@@ -101,58 +103,85 @@ def residual_to_onnx(generator: Generator) -> bytes:
     onnx = require("onnx", "export")
     network = _Residual(generator)
     key = f"{network_digest(generator)} {__version__} {torch.__version__} {onnx.__version__}"
-    return cached("residual.onnx", key, lambda: _export(network, "frames", "residual", ["height", "width"]))
+    example = torch.zeros(1, network.channels, 8, 8)
+    return cached("residual.onnx", key, lambda: _export(network, example, ["frames", "residual"], ["height", "width"]))
 
 
-def _export(network: _Residual, source: str, target: str, sizes: list[str]) -> bytes:
-    """Export a network from ``source``, (N, C, height, width), to ``target``, (N, C', *sizes)."""
+def _export(network: _Residual, example: Tensor, names: list[str], sizes: list[str]) -> bytes:
+    """Export a network from (N, C, height, width) to (N, C', *sizes), called ``names``; without sizes, of one size."""
+    free = [{0: "batch", 2: "height", 3: "width"}, {0: "batch"} | dict(zip((2, 3), sizes, strict=False))]
     content = io.BytesIO()  # a full disk cannot refuse it
+    network.eval()(example)  # what a sensor computes once becomes constant
     with warnings.catch_warnings():
         # The newer exporter (dynamo=True) takes 7 s for the same graph where this one takes 0.5 s (CPU time of one
         # core, torch 2.13), needs onnxscript, and stores the paths of source files of this machine.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            network.eval(),
-            (torch.zeros(1, network.channels, 8, 8),),
+            network,
+            (example,),
             content,  # type: ignore[arg-type]
-            input_names=[source],
-            output_names=[target],
-            dynamic_axes={
-                source: {0: "batch", 2: "height", 3: "width"},
-                target: {0: "batch", 2: sizes[0], 3: sizes[1]},
-            },
+            input_names=names[:1],
+            output_names=names[1:],
+            dynamic_axes=dict(zip(names, free if sizes else [{0: "batch"}] * 2, strict=True)),
             opset_version=OPSET,
             dynamo=False,
         )
     return content.getvalue()
 
 
-def export_model(model: Model, path: str | Path, *, overwrite: bool = False) -> None:
-    """Write the whole generator as an ONNX file, aside and then renamed.
+def export_model(
+    model: Model,
+    path: str | Path,
+    sensor: SensorModel | str | None = None,
+    size: tuple[int, int] | None = None,
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Write the model of one sensor as an ONNX file, aside and then renamed.
 
-    The file maps ``coarse`` (N, 1, h, w) to ``fine`` (N, 1, h * scale, w * scale): brightness temperature in
+    The file maps ``lowres`` (N, 1, h, w) to ``highres`` (N, 1, h * scale, w * scale): brightness temperature in
     kelvin, float32, without NaN; N, h and w are free. Its metadata describe the numbers.
 
     Parameters
     ----------
     path
         Ends in ``.onnx``.
+    sensor
+        The sensor that saw the lowres frames, or its text; the model's own by default.
+    size
+        The h and w that the file is for. A sensor whose footprint is not the block needs them: the projection onto what
+        it measured depends on the size.
     overwrite
         Overwrite even a file of another program.
 
     Raises
     ------
     InputError
-        onnx is not installed, the path does not end in ``.onnx``, or it cannot be written.
+        onnx is not installed, the path does not end in ``.onnx`` or cannot be written, the model does not adapt to the
+        sensor, or the sensor needs a size.
     """
     path = Path(path)
     if path.suffix != ".onnx":
         raise InputError(f"{path} does not end in .onnx; give the exported model a name that does.")
     check_place(path, ONNX, overwrite=overwrite)
     onnx = require("onnx", "export")
-    model = model.for_sensor()
-    network = _InKelvin(model.plain, model.kelvin_range)
-    exported = onnx.load_from_string(_export(network, "coarse", "fine", ["fine_height", "fine_width"]))
+    if isinstance(sensor, str):
+        sensor = SensorModel.parse(sensor, model.scale)
+    if sensor and not model.adapts and sensor != model.sensor:
+        raise InputError(
+            f"The model {model.name} was trained for one sensor, {model.sensor.text}; leave the sensor out."
+        )
+    model = model.for_sensor(sensor)
+    network = _InKelvin(model)
+    if network.sensor and not size:
+        raise InputError(
+            f"The projection of the sensor {network.sensor.text} depends on the size of the frames; state it "
+            "with --size ROWS,COLUMNS."
+        )
+    names = ["lowres", "highres"]
+    example = torch.full((1, 1, *(size or (8, 8))), 250.0)
+    sizes = [] if size else ["highres_height", "highres_width"]
+    exported = onnx.load_from_string(_export(network, example, names, sizes))
     exported.producer_name, exported.producer_version = PRODUCER, __version__
     onnx.helper.set_model_props(exported, _describe(model))
     onnx.checker.check_model(exported, full_check=True)
@@ -165,8 +194,8 @@ def _describe(model: Model) -> dict[str, str]:
         "format": ONNX_FORMAT,
         "version": __version__,
         "use": (
-            "coarse: brightness temperature in kelvin, (N, 1, h, w) float32 without NaN (fill gaps first); "
-            f"fine: kelvin on the {model.scale} times finer grid. "
+            "lowres: brightness temperature in kelvin, (N, 1, h, w) float32 without NaN (fill gaps first); "
+            f"highres: kelvin on the {model.scale} times finer grid. "
             "Detail finer than the input's pixels is plausible, not observed."
         ),
         "kelvin_range": list(model.kelvin_range),

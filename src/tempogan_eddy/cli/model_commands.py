@@ -145,15 +145,28 @@ def export(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file, NAME.onnx.")],
     detail: Annotated[float | None, typer.Option(help="With eddy: from 0 (faithful) to 1.")] = None,
+    sensor: options.Sensor = None,
+    size: Annotated[str | None, typer.Option(help="ROWS,COLUMNS of the lowres frames, with most sensors.")] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Write a model as ONNX: kelvin in, kelvin out, frames of any size."""
+    """Write a model as ONNX: kelvin in, kelvin out, frames of any size, or of one size with most sensors."""
     from tempogan_eddy.export import export_model
     from tempogan_eddy.io.ownership import refuse_to_replace_input
     from tempogan_eddy.weights import load_model
 
     refuse_to_replace_input(output, [model])
     loaded = load_model(model, detail)
-    export_model(loaded, output, overwrite=overwrite)
-    scale = loaded.scale
-    print(f"{output}: kelvin (N, 1, h, w) to kelvin (N, 1, {scale}h, {scale}w), {output.stat().st_size / 1e6:.1f} MB")
+    sides = _sides(size) if size else None
+    export_model(loaded, output, sensor, sides, overwrite=overwrite)
+    height, width = map(str, sides or ("h", "w"))
+    highres = [str(int(side) * loaded.scale) if sides else f"{loaded.scale}{side}" for side in (height, width)]
+    megabytes = output.stat().st_size / 1e6
+    print(f"{output}: kelvin (N, 1, {height}, {width}) to kelvin (N, 1, {', '.join(highres)}), {megabytes:.1f} MB")
+
+
+def _sides(size: str) -> tuple[int, int]:
+    """Read ROWS,COLUMNS."""
+    parts = size.split(",")
+    if len(parts) != 2 or not all(part.strip().isdecimal() and int(part) for part in parts):
+        raise InputError(f"--size is '{size}'; give ROWS,COLUMNS in lowres pixels, e.g. 128,128.")
+    return int(parts[0]), int(parts[1])

@@ -102,9 +102,11 @@ def correction(highres: Tensor, lowres: Tensor, rows: Axis, columns: Axis, regul
     A is the product of its matrices along y and x, so in their eigenvectors A A^T is diagonal: no more is needed than
     two products of the size of x.
     """
-    error = rows.vectors.mT @ lowres @ columns.vectors - rows.spread.mT @ highres @ columns.spread
+    # ONNX has no mT.
+    across, along = rows.vectors.transpose(-2, -1), rows.spread.transpose(-2, -1)
+    error = across @ lowres @ columns.vectors - along @ highres @ columns.spread
     gains = rows.values[..., :, None] * columns.values[..., None, :] + regularisation
-    return rows.spread @ (error / gains) @ columns.spread.mT
+    return rows.spread @ (error / gains) @ columns.spread.transpose(-2, -1)
 
 
 @lru_cache(1 << 13)

@@ -55,7 +55,7 @@ def to_radiance(kelvin: Tensor, wavelength: float) -> Tensor:
         return kelvin
     c = _exponent(wavelength)
     # Relative to the reference, so that single precision keeps 1e-4 K.
-    relative = math.expm1(c / REFERENCE_KELVIN) / torch.expm1(c / kelvin)
+    relative = math.expm1(c / REFERENCE_KELVIN) / (torch.exp(c / kelvin) - 1)  # ONNX has no expm1
     unit = 1 / (math.expm1(c / REFERENCE_KELVIN) * _slope(REFERENCE_KELVIN, wavelength))
     return REFERENCE_KELVIN + (relative - 1) * unit
 

@@ -94,9 +94,10 @@ class SeparableSensor(SensorModel):
 
     def _axes(self, lowres: Tensor) -> list[Axis]:
         """Return A along y and x for frames of this size, on their device."""
+        sizes = (int(size) for size in lowres.shape[-2:])  # in a trace for an export they are tensors
         return [
             axis_of(kernel, self.scale, size).map(lambda part: part.to(lowres))
-            for kernel, size in zip(self.kernels, lowres.shape[-2:], strict=True)
+            for kernel, size in zip(self.kernels, sizes, strict=True)
         ]
 
     def _sample(self, frames: Tensor) -> Tensor:
