@@ -62,16 +62,16 @@ def model_facts(path: Path) -> Facts:
     model = load_model(path)
     file = model_file(str(path))
     low, high = model.kelvin_range
-    network, sensor = model.specification.network, model.sensor
+    network = model.specification.network
     facts = {
         "file": file and f"{file.name}, {_size(file)}",
         "sha256": file and sha256(file),
         "generator": f"{network.blocks} residual blocks of {network.channels} channels",
         "weights": f"{sum(parameter.numel() for parameter in model.generator.parameters()):,}",
         "scale": f"x{model.scale}",
-        "sensor model": {"kind": sensor.kind, **sensor.parameters, "noise_kelvin": sensor.noise_kelvin},
+        "sensor model": "any that --sensor states; area if it states none" if model.adapts else model.sensor.text,
         "kelvin range": f"{low:g} to {high:g} K",
-        "LR consistency": network.lr_consistency or network.projection,
+        "LR consistency": network.projection if model.adapts else network.lr_consistency,
         "cadence": model.config.get("data", {}).get("cadence", "not recorded"),
     }
     return facts | model.metadata
@@ -162,6 +162,7 @@ def _onnx_facts(path: Path) -> Facts:
 def _json_facts(path: Path) -> Facts:
     """Return facts about scores that `evaluate` wrote, else about a configuration."""
     from tempogan_eddy.config import load_config
+    from tempogan_eddy.dataset.sensor import SensorModel
     from tempogan_eddy.evaluation.report import LARGEST_SCORES, storms_in
 
     storms = storms_in(read_bounded(path, LARGEST_SCORES))
@@ -173,7 +174,7 @@ def _json_facts(path: Path) -> Facts:
         "what": "configuration (the whole of it: tempogan-eddy config)",
         "generator": f"{network.n_residual_blocks} residual blocks of {network.channels} channels",
         "scale": f"x{checked.scale}",
-        "sensor model": checked.sensor.model_dump(),
+        "sensor model": "random" if checked.sensor.random else SensorModel.from_config(checked).text,
         "kelvin range": f"{data.kelvin_range[0]:g} to {data.kelvin_range[1]:g} K",
         "cadence": data.cadence,
         "training": f"{training.epochs} epochs, batches of {training.batch_size}",
