@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.evaluation.limit import CommonEnergy, efficiency, excess, least_error
 from tempogan_eddy.evaluation.settings import DEFAULTS, Settings
 from tempogan_eddy.evaluation.statistics import (
     ConsistencyMaximum,
@@ -41,7 +43,7 @@ class Metric:
     unit : str
         Such as "K" or "dB"; "1" for none.
     better : str
-        "lower", "higher", or "zero" for closer to zero.
+        "lower", "higher", "zero" for closer to zero, or "" where no direction is better.
     statistics : tuple of Statistic
         The inputs of `compute`.
     compute : callable
@@ -59,11 +61,11 @@ class Metric:
     @property
     def arrow(self) -> str:
         """Direction of better, for table headers."""
-        return {"lower": "↓", "higher": "↑", "zero": "→0"}[self.better]
+        return {"lower": "↓", "higher": "↑", "zero": "→0", "": ""}[self.better]
 
     def cost(self, value: float) -> float:
         """Return a number for which less is better."""
-        return {"lower": value, "higher": -value, "zero": abs(value)}[self.better]
+        return {"lower": value, "higher": -value, "zero": abs(value), "": math.nan}[self.better]
 
 
 def metrics(settings: Settings = DEFAULTS) -> tuple[Metric, ...]:
@@ -72,7 +74,7 @@ def metrics(settings: Settings = DEFAULTS) -> tuple[Metric, ...]:
     squared, cold_squared = Error(np.square), Error(np.square, cold)
     distance, of_change = (LogSpectralDistance(pairs=pairs, minimum_valid=enough) for pairs in (False, True))
     motion = FlowDifference(settings.flow_range, pairs=True, minimum_valid=enough)
-    energy = DetailEnergy(minimum_valid=enough)
+    energy, common = DetailEnergy(minimum_valid=enough), CommonEnergy(minimum_valid=enough)
     return (
         Metric("rmse", "RMSE", "K", "lower", (squared,), np.sqrt),
         Metric("mae", "MAE", "K", "lower", (Error(np.abs),)),
@@ -82,6 +84,9 @@ def metrics(settings: Settings = DEFAULTS) -> tuple[Metric, ...]:
         Metric("ssim", "SSIM", "1", "higher", (StructuralSimilarity(settings.kelvin_range),)),
         Metric("lsd", "LSD of spectra", "dB", "lower", (distance,)),
         Metric("detail_energy", "Energy > lowres Nyquist", "dB", "zero", (energy,), _decibel),
+        Metric("least_rmse", "Least RMSE at its spectrum", "K", "", (squared, common), least_error),
+        Metric("excess", "RMSE over the least", "%", "lower", (common,), excess),
+        Metric("efficiency", "Efficiency > lowres Nyquist", "1", "higher", (common,), efficiency),
         Metric("lsd_hourly", "LSD of time differences", "dB", "lower", (of_change,)),
         *(
             Metric(f"fss_{k:g}", f"FSS at {k:g} K", "1", "higher", (FractionsDifference(k, side),), _complement)
