@@ -362,7 +362,7 @@ def test_only_the_statistics_of_the_chosen_metrics_are_computed(monkeypatch):
 @pytest.mark.parametrize(
     ("chosen", "message"),
     [
-        (["rmse", "crps"], "metric 'crps' is unknown; use rmse, mae"),
+        (["rmse", "crpss"], "metric 'crpss' is unknown; use rmse, mae"),
         ([], "No metric is chosen"),
         (["mae", Metric("mae", "MAE", "K", "lower", (Error(np.square),))], "Two metrics are named 'mae'"),
     ],

@@ -17,6 +17,7 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation.aggregation import Aggregation, Block
 from tempogan_eddy.evaluation.baselines import BASELINES
 from tempogan_eddy.evaluation.by_kelvin import BIAS, RMSE
+from tempogan_eddy.evaluation.ensembles import CrpsByKelvin
 from tempogan_eddy.evaluation.inputs import comparable
 from tempogan_eddy.evaluation.masked import Mask, MaskedFrame, MaskedPair
 from tempogan_eddy.evaluation.matching import LOWRES, RECONSTRUCTED, TRUTH, Match, called, match
@@ -32,7 +33,7 @@ from tempogan_eddy.kelvin import VALID_KELVIN
 if TYPE_CHECKING:
     from tempogan_eddy.dataset.sensor import SensorModel
 
-__all__ = ["RECONSTRUCTED", "TRUTH", "evaluate"]
+__all__ = ["RECONSTRUCTED", "TRUTH", "evaluate", "mean_of"]
 
 Held = xr.DataArray | xr.Dataset | NDArray[Any] | str | Path
 
@@ -73,7 +74,8 @@ def evaluate(
     reconstructed : the same, or a mapping of such by name
         On the truth's grid, which may have up to `scale` - 1 more rows and columns at its end. Without a name it is
         called "reconstructed". Several are scored in one pass, which prepares the truth only once. A DataArray with a
-        dimension ``member`` is an ensemble; its scores are those of an average member.
+        dimension ``member`` is an ensemble: it has the scores of an average member, and those of ensembles; the mean of
+        its members is scored beside it, as "mean of reconstructed".
     lowres : the same, optional
         The input of the reconstructions; by default what the sensor sees of the truth, without noise.
     sensor_scale : int, optional
@@ -117,8 +119,9 @@ def evaluate(
     truth, named, lowres = comparable(
         truth, reconstructed, lowres, cadence=cadence, kelvin=kelvin, valid_kelvin=valid_kelvin
     )
-    chosen = choose_metrics(metrics, settings)
-    baselines = _baselines(baselines, named)
+    ensembles = any(da.sizes.get("member", 1) > 1 for da in named.values())
+    chosen = choose_metrics(metrics, settings, ensembles=ensembles)
+    baselines = _baselines(baselines, [*named, *map(mean_of, named)])
     length = parse_duration(settings.block, "block")
     matched = match(truth, named, lowres, sensor_scale, time_tolerance, sensor)
     warn_of_channels(truth, named)
@@ -126,6 +129,8 @@ def evaluate(
     storm = str(matched.truth.attrs.get("sequence", "storm"))
     slots = nominal_times(matched.times)
     statistics, of_truth = _statistics(chosen, settings, everything=metrics is None)
+    if ensembles and metrics is None:
+        statistics.append(CrpsByKelvin())
     known, regress = "", None
     if any(statistic.needs_regression for statistic in statistics):
         known, regress = choose_regression(regression, {*named, *baselines}, matched.sensor)
@@ -170,6 +175,11 @@ def evaluate(
     )
 
 
+def mean_of(name: str) -> str:
+    """Return the name under which the mean of an ensemble's members is scored."""
+    return f"mean of {name}"
+
+
 def _statistics(
     metrics: Iterable[Metric], settings: Settings, *, everything: bool
 ) -> tuple[list[Statistic], list[Statistic]]:
@@ -188,6 +198,7 @@ def _read(
     """Load one time: the truth, with the frame of the regression, and every member of every method, under one mask."""
     truth, reconstructed, lowres = matched.load(index)
     values = {TRUTH: truth, **reconstructed}
+    values |= {mean_of(name): frames.mean(axis=0) for name, frames in reconstructed.items() if frames.ndim > 2}
     values |= {name: BASELINES[name](lowres, matched.sensor) for name in baselines}
     members = {name: frames.reshape(-1, *truth.shape) for name, frames in values.items()}
     if regress:

@@ -11,6 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.evaluation.calibration import fair_brier, rank_deviation, spread_skill, worst_decile
+from tempogan_eddy.evaluation.ensembles import (
+    POOLS,
+    REGIONS,
+    ColdestInterval,
+    Crps,
+    EnergyScore,
+    Ranks,
+    RegressionError,
+    Reliability,
+    SpreadSkill,
+    VariogramScore,
+)
 from tempogan_eddy.evaluation.limit import CommonEnergy, efficiency, excess, least_error
 from tempogan_eddy.evaluation.settings import DEFAULTS, Settings
 from tempogan_eddy.evaluation.statistics import (
@@ -25,7 +38,7 @@ from tempogan_eddy.evaluation.statistics import (
     StructuralSimilarity,
 )
 
-__all__ = ["Metric", "choose_metrics", "metrics"]
+__all__ = ["Metric", "choose_metrics", "ensemble_metrics", "metrics"]
 
 Values = NDArray[np.float64]
 
@@ -43,7 +56,7 @@ class Metric:
     unit : str
         Such as "K" or "dB"; "1" for none.
     better : str
-        "lower", "higher", "zero" for closer to zero, or "" where no direction is better.
+        "lower", "higher", "zero" or "one" for closer to 0 or 1, or "" where no direction is better.
     statistics : tuple of Statistic
         The inputs of `compute`.
     compute : callable
@@ -61,11 +74,12 @@ class Metric:
     @property
     def arrow(self) -> str:
         """Direction of better, for table headers."""
-        return {"lower": "↓", "higher": "↑", "zero": "→0", "": ""}[self.better]
+        return {"lower": "↓", "higher": "↑", "zero": "→0", "one": "→1", "": ""}[self.better]
 
     def cost(self, value: float) -> float:
         """Return a number for which less is better."""
-        return {"lower": value, "higher": -value, "zero": abs(value), "": math.nan}[self.better]
+        costs = {"lower": value, "higher": -value, "zero": abs(value), "one": abs(value - 1), "": math.nan}
+        return costs[self.better]
 
 
 def metrics(settings: Settings = DEFAULTS) -> tuple[Metric, ...]:
@@ -98,17 +112,53 @@ def metrics(settings: Settings = DEFAULTS) -> tuple[Metric, ...]:
     )
 
 
-def choose_metrics(chosen: Iterable[str | Metric] | None, settings: Settings = DEFAULTS) -> tuple[Metric, ...]:
-    """Return the chosen metrics, given by name or as objects; all of this package by default.
+def ensemble_metrics(settings: Settings = DEFAULTS) -> tuple[Metric, ...]:
+    """Return the metrics of ensembles, in the order of a report."""
+    cold, coldest = settings.cold_kelvin, settings.fss_kelvin[0]
+    spread = SpreadSkill()
+    return (
+        Metric("crps", "CRPS", "K", "lower", (Crps(),)),
+        Metric("crps_ratio", "CRPS / regression's", "1", "lower", (Crps(), RegressionError()), np.divide),
+        Metric("crps_cold", f"CRPS < {coldest:g} K", "K", "lower", (Crps(coldest),)),
+        *(
+            Metric(f"brier_{k:g}", f"Brier at {k:g} K", "1", "lower", (Reliability(k),), fair_brier)
+            for k in settings.fss_kelvin
+        ),
+        *(Metric(f"energy_score_{n}", f"Energy score, {n}x{n}", "K", "lower", (EnergyScore(n),)) for n in POOLS),
+        Metric("variogram_score", "Variogram score", "K", "lower", (VariogramScore(),)),
+        Metric("spread_skill", "Spread / error", "1", "one", (spread,), spread_skill),
+        Metric("spread_skill_deciles", "Spread / error - 1, worst decile", "1", "lower", (spread,), worst_decile),
+        *(
+            Metric(
+                "rank_deviation" if region == "all" else f"rank_deviation_{region}",
+                f"Rank histogram - 1, worst, {region}",
+                "1",
+                "lower",
+                (Ranks(region, cold),),
+                rank_deviation,
+            )
+            for region in REGIONS
+        ),
+        Metric("coldest_interval", "Coldest pixel in its 90 %", "1", "", (ColdestInterval(cold),)),
+    )
+
+
+def choose_metrics(
+    chosen: Iterable[str | Metric] | None, settings: Settings = DEFAULTS, *, ensembles: bool = False
+) -> tuple[Metric, ...]:
+    """Return the chosen metrics, given by name or as objects.
+
+    By default all of this package, those of ensembles only where there are `ensembles`.
 
     Raises
     ------
     InputError
         A name is unknown, or two metrics have one name.
     """
-    ours = {metric.name: metric for metric in metrics(settings)}
+    plain, others = metrics(settings), ensemble_metrics(settings)
     if chosen is None:
-        return tuple(ours.values())
+        return (*plain, *others) if ensembles else plain
+    ours = {metric.name: metric for metric in (*plain, *others)}
     found: dict[str, Metric] = {}
     for one in chosen:
         metric = one if isinstance(one, Metric) else ours.get(one)
