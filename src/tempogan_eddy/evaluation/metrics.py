@@ -37,6 +37,14 @@ from tempogan_eddy.evaluation.statistics import (
     Statistic,
     StructuralSimilarity,
 )
+from tempogan_eddy.evaluation.texture import (
+    ColdestPixel,
+    DetailMoments,
+    Gradients,
+    detail_correlation,
+    detail_kurtosis,
+    gradient_distance,
+)
 
 __all__ = ["Metric", "choose_metrics", "ensemble_metrics", "metrics"]
 
@@ -87,6 +95,7 @@ def metrics(settings: Settings = DEFAULTS) -> tuple[Metric, ...]:
     cold, enough, side = settings.cold_kelvin, settings.minimum_valid, settings.fss_neighbourhood
     squared, cold_squared = Error(np.square), Error(np.square, cold)
     distance, of_change = (LogSpectralDistance(pairs=pairs, minimum_valid=enough) for pairs in (False, True))
+    detail = DetailMoments()
     motion = FlowDifference(settings.flow_range, pairs=True, minimum_valid=enough)
     energy, common = DetailEnergy(minimum_valid=enough), CommonEnergy(minimum_valid=enough)
     return (
@@ -101,6 +110,10 @@ def metrics(settings: Settings = DEFAULTS) -> tuple[Metric, ...]:
         Metric("least_rmse", "Least RMSE at its spectrum", "K", "", (squared, common), least_error),
         Metric("excess", "RMSE over the least", "%", "lower", (common,), excess),
         Metric("efficiency", "Efficiency > lowres Nyquist", "1", "higher", (common,), efficiency),
+        Metric("gradient_distance", "Distance of gradients", "K/px", "lower", (Gradients(),), gradient_distance),
+        Metric("coldest_bias", "Coldest pixel, bias", "K", "zero", (ColdestPixel(cold),)),
+        Metric("detail_kurtosis", "Kurtosis of detail", "1", "one", (detail,), detail_kurtosis),
+        Metric("detail_correlation", "Correlation of detail", "1", "higher", (detail,), detail_correlation),
         Metric("lsd_hourly", "LSD of time differences", "dB", "lower", (of_change,)),
         *(
             Metric(f"fss_{k:g}", f"FSS at {k:g} K", "1", "higher", (FractionsDifference(k, side),), _complement)

@@ -38,7 +38,7 @@ __all__ = [
 
 DASH = "–"
 COLUMNS = ("storm", "method", "metric", "unit", "value", "low", "high")
-DECIMALS = {"K": 3, "dB": 2, "px": 3, "1": 4, "%": 1}
+DECIMALS = {"K": 3, "dB": 2, "px": 3, "1": 4, "%": 1, "K/px": 3}
 
 LARGEST_SCORES = 256 << 20  # bytes; a storm has some ten thousands
 
