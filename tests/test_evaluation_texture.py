@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 from scipy.stats import kurtosis, wasserstein_distance
 
-from evaluation_cases import cloud
-from tempogan_eddy.evaluation import MaskedFrame
+from evaluation_cases import cloud, sequence
+from experiments.quality_methods import sharpened
+from tempogan_eddy import coarsen
+from tempogan_eddy.dataset.sensor import SensorModel
+from tempogan_eddy.evaluation import MaskedFrame, evaluate
+from tempogan_eddy.evaluation.baselines import wiener
 from tempogan_eddy.evaluation.masked import Mask
 from tempogan_eddy.evaluation.texture import (
     ColdestPixel,
@@ -60,3 +64,27 @@ def test_the_coldest_pixel_counts_in_boxes_that_the_lowres_sees_as_cold():
     valid = np.ones(truth.shape, bool)
     valid[30, 30] = False
     assert value(ColdestPixel(220), ours, truth, valid, lowres) == 5
+
+
+def test_a_gain_by_wavenumber_has_the_right_spectrum_and_the_wrong_texture():
+    smooth = sequence(frames=3, shape=(128, 128))
+    # Cloud tops with sharp edges over a smooth sea: their detail is at the edges only.
+    truth = smooth.copy(
+        data=np.where(smooth > 250, 290 + (smooth - 250) / 8, 210 + (smooth - 250) / 2).astype(np.float32)
+    )
+    sensor = SensorModel("area", 4)
+    lowres = coarsen(truth, 4).load()
+    regression = truth.copy(data=np.stack([wiener(frame, sensor) for frame in lowres.values]))
+    found = evaluate(
+        truth,
+        {"sharpened": sharpened(regression, truth, lowres, sensor), "regression": regression},
+        lowres,
+        baselines=False,
+        regression="regression",
+        metrics=["lsd", "excess", "gradient_distance", "coldest_bias", "detail_kurtosis", "detail_correlation"],
+    ).scores["sharpened"]
+    assert found["lsd"].value < 4
+    assert found["excess"].value < 5
+    assert found["coldest_bias"].value < -5
+    assert not 0.9 < found["detail_kurtosis"].value < 1.1
+    assert found["gradient_distance"].value > 0.5
