@@ -26,6 +26,13 @@ COLUMNS = {
     "ssim": ("SSIM", ".3f"),
     "lsd": ("LSD, dB", ".2f"),
     "detail_energy": ("energy, dB", "+.2f"),
+    "least_rmse": ("least RMSE, K", ".2f"),
+    "excess": ("excess, %", ".1f"),
+    "efficiency": ("efficiency", ".3f"),
+    "gradient_distance": ("gradients, K/px", ".2f"),
+    "coldest_bias": ("coldest pixel, K", "+.1f"),
+    "detail_kurtosis": ("kurtosis", ".2f"),
+    "detail_correlation": ("correlation", ".2f"),
     "lsd_hourly": ("hourly LSD, dB", ".2f"),
     "fss_225": ("FSS 225 K", ".3f"),
     "fss_241": ("FSS 241 K", ".3f"),
@@ -34,7 +41,7 @@ COLUMNS = {
 }
 
 # What the user's page shows; the full tables show everything.
-PAGE_COLUMNS = ("rmse", "cold_rmse", "lsd", "detail_energy", "lsd_hourly", "fss_225", "tof")
+PAGE_COLUMNS = ("rmse", "excess", "efficiency", "cold_rmse", "lsd", "detail_energy", "lsd_hourly", "fss_225", "tof")
 PAGE_METHODS = ("nearest", "bicubic", "back-projected bicubic", FAITHFUL, EDDY)
 
 VERDICTS = {

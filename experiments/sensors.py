@@ -22,9 +22,12 @@ import xarray as xr
 from benchmarks.paths import DATA
 from tempogan_eddy.dataset.random_sensors import KNOWN, random_sensors
 from tempogan_eddy.dataset.sensor import SensorModel
+from tempogan_eddy.evaluation import MaskedFrame, Mean
 from tempogan_eddy.evaluation.baselines import bicubic
+from tempogan_eddy.evaluation.limit import CommonEnergy, excess
+from tempogan_eddy.evaluation.masked import Mask
 from tempogan_eddy.io import open_sequence
-from tempogan_eddy.rapsd import energy_above, log_spectral_distance, radial_power
+from tempogan_eddy.rapsd import energy_above, log_spectral_distance
 from tempogan_eddy.reconstruction import Reconstructor
 from tempogan_eddy.weights import Model, load_model
 
@@ -56,17 +59,20 @@ class Score:
     squares: float = 0.0
     pixels: int = 0
     spectra: np.ndarray | None = None
+    common: Mean | None = None
     shape: tuple[int, ...] = ()
 
     def add(self, frame: np.ndarray, truth: np.ndarray, regression: np.ndarray) -> None:
         """Add a frame (H, W) beside its truth and the best regression."""
         self.squares += float(np.square(frame - truth, dtype=np.float64).sum())
         self.pixels, self.shape = self.pixels + truth.size, truth.shape
-        powers = [
-            radial_power(part)
-            for part in (truth, frame, regression, frame - truth, truth + regression, truth - regression)
-        ]
-        self.spectra = np.stack(powers) + (0 if self.spectra is None else self.spectra)
+        mask = Mask(np.ones(truth.shape, bool))
+        ours, best = (MaskedFrame(values, mask, scale=SCALE) for values in (frame, regression))
+        real = MaskedFrame(truth, mask, scale=SCALE, regression=best)
+        self.spectra = np.stack([real.spectrum, ours.spectrum]) + (0 if self.spectra is None else self.spectra)
+        common = CommonEnergy().compute(ours, real)
+        assert common is not None
+        self.common = common + self.common if self.common else common
 
     @property
     def rmse(self) -> float:
@@ -89,12 +95,9 @@ class Score:
 
     @property
     def excess(self) -> float:
-        """RMSE over the distortion-spectrum bound, minus 1."""
-        assert self.spectra is not None
-        true, ours, regression, error, plus, minus = self.spectra
-        cross = np.maximum(plus - minus, 0) / 4
-        least = true + ours - 2 * np.sqrt(ours * cross**2 / regression)
-        return float(np.sqrt(energy_above(error, self.shape, 0) / energy_above(least, self.shape, 0)) - 1)
+        """RMSE over the distortion-spectrum bound, minus 1, in percent."""
+        assert self.common is not None
+        return float(excess(self.common.total[None])[0])
 
 
 def frames_of(path: str, start: str | None, stop: str | None, count: int) -> list[np.ndarray]:
@@ -137,8 +140,8 @@ def rows(options: argparse.Namespace, models: list[Model]) -> Iterator[str]:
             if options.sharp and number:
                 own = [scores[number] for _, scores in results]
                 cells += [
-                    " / ".join(f"{getattr(entry, key) * unit:{form}}" for entry in own)
-                    for key, unit, form in (("lsd", 1, ".2f"), ("energy", 1, "+.2f"), ("excess", 100, ".1f"))
+                    " / ".join(f"{getattr(entry, key):{form}}" for entry in own)
+                    for key, form in (("lsd", ".2f"), ("energy", "+.2f"), ("excess", ".1f"))
                 ]
         yield f"| {name} | {' | '.join(cells)} |"
 

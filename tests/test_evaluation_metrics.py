@@ -44,6 +44,11 @@ PERFECT = {
     "ssim": 1,
     "lsd": 0,
     "detail_energy": 0,
+    "excess": -100,
+    "gradient_distance": 0,
+    "coldest_bias": 0,
+    "detail_kurtosis": 1,
+    "detail_correlation": 1,
     "lsd_hourly": 0,
     "fss_225": 1,
     "fss_241": 1,
@@ -85,7 +90,7 @@ def test_a_perfect_reconstruction_has_perfect_scores(missing):
         rows = int(missing * truth.sizes["y"])
         truth[:, :rows] = np.nan
     scores = values(evaluate(truth, truth.assign_attrs(scale=4)))
-    assert scores.keys() == PERFECT.keys()
+    assert scores.keys() == PERFECT.keys() | {"least_rmse", "efficiency"}
     for name, expected in PERFECT.items():
         assert scores[name] == pytest.approx(expected, abs=1e-4), name
 
@@ -361,7 +366,7 @@ def test_only_the_statistics_of_the_chosen_metrics_are_computed(monkeypatch):
 @pytest.mark.parametrize(
     ("chosen", "message"),
     [
-        (["rmse", "crps"], "metric 'crps' is unknown; use rmse, mae"),
+        (["rmse", "crpss"], "metric 'crpss' is unknown; use rmse, mae"),
         ([], "No metric is chosen"),
         (["mae", Metric("mae", "MAE", "K", "lower", (Error(np.square),))], "Two metrics are named 'mae'"),
     ],

@@ -13,7 +13,17 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["TAPER", "energy_above", "log_spectral_distance", "radial_power", "taper", "wavenumbers"]
+__all__ = [
+    "TAPER",
+    "energy_above",
+    "log_spectral_distance",
+    "radial_power",
+    "ring_energy",
+    "ring_modes",
+    "taper",
+    "wavenumbers",
+    "windowed_modes",
+]
 
 # The power that rounding to float32 leaves in a mode, (1e-5 K)^2 over a million modes: avoids the log of 0.
 ROUNDING_POWER = 1e-16
@@ -70,9 +80,37 @@ def radial_power(frames: Any, weight: NDArray[Any] | None = None) -> Any:
     if weight is not None:
         soft = (None if weight.all() else taper(weight)) if weight.dtype == bool else weight
         weight = None if soft is None else xp.asarray(soft, dtype=values.dtype)
-    power = abs(xp.fft.rfft2(_anomaly(xp, values, weight) * rings.window)) ** 2 / (height * width) ** 2
+    power = abs(_modes(xp, values, weight, rings)) ** 2
     totals = _ring_sums(power.reshape(-1, len(rings.ring)) * rings.weight, rings)
     return (totals[:, 1:] / rings.modes[1:]).reshape(*frames.shape[:-2], -1)
+
+
+def windowed_modes(frame: NDArray[np.floating], weight: NDArray[np.float64] | None = None) -> NDArray[np.complex128]:
+    """Return the Fourier modes of a frame (H, W) of which `radial_power` averages the power: (H, W // 2 + 1)."""
+    return _modes(np, frame.astype(np.float64), weight, _rings(*frame.shape))
+
+
+def ring_energy(
+    modes: NDArray[np.complex128], other: NDArray[np.complex128], shape: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Return the energy, K^2, that the modes of two frames of a shape (H, W) have in common, in rings k = 1..K: (K,).
+
+    Of equal frames this is the power of `radial_power` times the number of modes in each ring.
+    """
+    rings = _rings(*shape)
+    common = (modes.real * other.real + modes.imag * other.imag).ravel() * rings.weight
+    return np.bincount(rings.ring, common, len(rings.modes))[1:].astype(np.float64, copy=False)
+
+
+def ring_modes(shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Return the number of Fourier modes of the plane in each ring k = 1..K of a frame (H, W): (K,)."""
+    return _rings(*shape).modes[1:]
+
+
+def _modes(xp: Any, values: Any, weight: Any, rings: _Rings) -> Any:
+    """Return the modes of windowed anomalies (..., H, W): (..., H, W // 2 + 1)."""
+    height, width = values.shape[-2:]
+    return xp.fft.rfft2(_anomaly(xp, values, weight) * rings.window) / (height * width)
 
 
 def _anomaly(xp: Any, values: Any, weight: Any) -> Any:

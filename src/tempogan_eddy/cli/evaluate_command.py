@@ -63,6 +63,12 @@ def evaluate(
     colours: options.Colours = "infrared",
     credit: options.Credit = "",
     baselines: Annotated[bool, typer.Option(help="Score simple restorations too, up to the Wiener filter.")] = True,
+    regression: Annotated[
+        str | None,
+        typer.Option(
+            help="To what the least RMSE is relative: a name of --compare, a baseline or a model; faithful by default."
+        ),
+    ] = None,
     chosen: Annotated[
         list[str] | None, typer.Option("--metrics", help="Score only these, such as rmse,lsd (may be repeated).")
     ] = None,
@@ -105,6 +111,7 @@ def evaluate(
                 sensor_scale=scale,
                 sensor=sensor,
                 baselines=baselines,
+                regression=regression,
                 cadence=cadence,
                 time_tolerance=data.time_tolerance,
                 settings=Settings(kelvin_range=data.kelvin_range),

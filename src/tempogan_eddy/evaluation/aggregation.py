@@ -32,7 +32,7 @@ class Aggregate(Protocol):
 
 @dataclass(frozen=True)
 class Mean:
-    """A sum and the weight to divide it by; both are numbers or arrays of one shape."""
+    """A sum and the weight to divide it by: numbers or arrays. The weight has the shape of the sum's first axes."""
 
     total: Any
     weight: Any
@@ -48,6 +48,7 @@ class Mean:
     def resample(cls, blocks: Sequence[Mean], draws: NDArray[np.float64]) -> NDArray[np.float64]:
         total = np.tensordot(draws, np.array([block.total for block in blocks], np.float64), 1)
         weight = np.tensordot(draws, np.array([block.weight for block in blocks], np.float64), 1)
+        weight = weight.reshape(weight.shape + (1,) * (total.ndim - weight.ndim))
         with np.errstate(divide="ignore", invalid="ignore"):
             return total / weight  # 0/0 is NaN
 

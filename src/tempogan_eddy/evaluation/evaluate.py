@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,10 +17,12 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation.aggregation import Aggregation, Block
 from tempogan_eddy.evaluation.baselines import BASELINES
 from tempogan_eddy.evaluation.by_kelvin import BIAS, RMSE
+from tempogan_eddy.evaluation.ensembles import CrpsByKelvin
 from tempogan_eddy.evaluation.inputs import comparable
 from tempogan_eddy.evaluation.masked import Mask, MaskedFrame, MaskedPair
 from tempogan_eddy.evaluation.matching import LOWRES, RECONSTRUCTED, TRUTH, Match, called, match
 from tempogan_eddy.evaluation.metrics import Metric, choose_metrics
+from tempogan_eddy.evaluation.regression import Regression, choose_regression
 from tempogan_eddy.evaluation.result import Evaluation
 from tempogan_eddy.evaluation.settings import DEFAULTS, Settings
 from tempogan_eddy.evaluation.statistics import Coverage, Spectrum, Statistic
@@ -30,7 +33,7 @@ from tempogan_eddy.kelvin import VALID_KELVIN
 if TYPE_CHECKING:
     from tempogan_eddy.dataset.sensor import SensorModel
 
-__all__ = ["RECONSTRUCTED", "TRUTH", "evaluate"]
+__all__ = ["RECONSTRUCTED", "TRUTH", "evaluate", "mean_of"]
 
 Held = xr.DataArray | xr.Dataset | NDArray[Any] | str | Path
 
@@ -50,6 +53,7 @@ def evaluate(
     sensor_scale: int | None = None,
     sensor: SensorModel | str | None = None,
     baselines: bool | Iterable[str] = True,
+    regression: str | None = None,
     cadence: str | None = None,
     time_tolerance: str | None = None,
     settings: Settings = DEFAULTS,
@@ -70,7 +74,8 @@ def evaluate(
     reconstructed : the same, or a mapping of such by name
         On the truth's grid, which may have up to `scale` - 1 more rows and columns at its end. Without a name it is
         called "reconstructed". Several are scored in one pass, which prepares the truth only once. A DataArray with a
-        dimension ``member`` is an ensemble; its scores are those of an average member.
+        dimension ``member`` is an ensemble: it has the scores of an average member, and those of ensembles; the mean of
+        its members is scored beside it, as "mean of reconstructed".
     lowres : the same, optional
         The input of the reconstructions; by default what the sensor sees of the truth, without noise.
     sensor_scale : int, optional
@@ -80,6 +85,10 @@ def evaluate(
         baselines use it. By default the one in the attributes of `lowres`, else of `reconstructed`, else the area mean.
     baselines : bool or iterable of str
         Which of `BASELINES` to score beside it.
+    regression : str, optional
+        To what the distortion-spectrum bound is relative: a reconstruction, a baseline or a model, by name. By default
+        `faithful`, which is computed if it is not among the reconstructions, or the Wiener filter where `faithful` does
+        not fit the scale or the sensor.
     cadence : str, optional
         Score change in time and motion between frames this far apart, whether neighbours or not; ``native``: the
         truth's own step. By default an hour, or the truth's own step where no two frames are an hour apart.
@@ -110,8 +119,9 @@ def evaluate(
     truth, named, lowres = comparable(
         truth, reconstructed, lowres, cadence=cadence, kelvin=kelvin, valid_kelvin=valid_kelvin
     )
-    chosen = choose_metrics(metrics, settings)
-    baselines = _baselines(baselines, named)
+    ensembles = any(da.sizes.get("member", 1) > 1 for da in named.values())
+    chosen = choose_metrics(metrics, settings, ensembles=ensembles)
+    baselines = _baselines(baselines, [*named, *map(mean_of, named)])
     length = parse_duration(settings.block, "block")
     matched = match(truth, named, lowres, sensor_scale, time_tolerance, sensor)
     warn_of_channels(truth, named)
@@ -119,11 +129,16 @@ def evaluate(
     storm = str(matched.truth.attrs.get("sequence", "storm"))
     slots = nominal_times(matched.times)
     statistics, of_truth = _statistics(chosen, settings, everything=metrics is None)
+    if ensembles and metrics is None:
+        statistics.append(CrpsByKelvin())
+    known, regress = "", None
+    if any(statistic.needs_regression for statistic in statistics):
+        known, regress = choose_regression(regression, {*named, *baselines}, matched.sensor)
     sums = Aggregation()
     coldest, example_time, empty = -1, None, 0
     waiting: dict[int, Methods[MaskedFrame]] = {}  # frames whose following one is still to come
     for index, time in enumerate(matched.times):
-        frames = _read(matched, index, baselines)
+        frames = _read(matched, index, baselines, known, regress)
         earlier = waiting.pop(int(links.previous[index]), None)
         shown = frames[TRUTH][0]
         if shown.mask.valid.any():
@@ -156,7 +171,13 @@ def evaluate(
         example_time=example_time,
         time_tolerance=time_tolerance,
         sensor=matched.sensor,
+        regression=known,
     )
+
+
+def mean_of(name: str) -> str:
+    """Return the name under which the mean of an ensemble's members is scored."""
+    return f"mean of {name}"
 
 
 def _statistics(
@@ -171,17 +192,26 @@ def _statistics(
     return [*found, *RMSE.statistics, *BIAS.statistics, spectrum], [*of_truth, spectrum]
 
 
-def _read(matched: Match, index: int, baselines: Iterable[str]) -> Methods[MaskedFrame]:
-    """Load one time: the truth and every member of every method under their common mask."""
+def _read(
+    matched: Match, index: int, baselines: Iterable[str], known: str, regress: Regression | None
+) -> Methods[MaskedFrame]:
+    """Load one time: the truth, with the frame of the regression, and every member of every method, under one mask."""
     truth, reconstructed, lowres = matched.load(index)
     values = {TRUTH: truth, **reconstructed}
+    values |= {mean_of(name): frames.mean(axis=0) for name, frames in reconstructed.items() if frames.ndim > 2}
     values |= {name: BASELINES[name](lowres, matched.sensor) for name in baselines}
     members = {name: frames.reshape(-1, *truth.shape) for name, frames in values.items()}
+    if regress:
+        members[known] = regress(lowres)[None]
     mask = Mask(np.logical_and.reduce([np.isfinite(frames).all(axis=0) for frames in members.values()]))
-    return {
+    methods = {
         name: [MaskedFrame(frame, mask, lowres, matched.scale, matched.sensor) for frame in frames]
         for name, frames in members.items()
     }
+    if known:
+        best = methods.pop(known) if regress else methods[known]
+        methods[TRUTH] = [replace(methods[TRUTH][0], regression=best[0])]
+    return methods
 
 
 def _pairs(earlier: Methods[MaskedFrame], later: Methods[MaskedFrame]) -> Methods[MaskedPair]:

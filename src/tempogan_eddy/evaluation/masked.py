@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from tempogan_eddy.evaluation.baselines import area_mean, observe
-from tempogan_eddy.rapsd import radial_power, taper
+from tempogan_eddy.rapsd import radial_power, ring_energy, ring_modes, taper, windowed_modes
 
 if TYPE_CHECKING:
     from tempogan_eddy.dataset.sensor import SensorModel
@@ -80,6 +80,8 @@ class MaskedFrame(_Derived):
         Refinement of the grid.
     sensor : SensorModel, optional
         How the input was seen; None for the area mean.
+    regression : MaskedFrame, optional
+        Of the truth only: the frame of the regression, to which the distortion-spectrum bound is relative.
     """
 
     values: NDArray[np.floating]
@@ -87,6 +89,7 @@ class MaskedFrame(_Derived):
     lowres: NDArray[np.floating] | None = None
     scale: int = 4
     sensor: SensorModel | None = None
+    regression: MaskedFrame | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -96,7 +99,15 @@ class MaskedFrame(_Derived):
     @cached_property
     def spectrum(self) -> NDArray[np.float64]:
         """RAPSD, K^2, at k = 1..Nyquist."""
-        return radial_power(self.values, self.mask.weight)
+        return self.energy_with(self) / ring_modes(self.shape)
+
+    @cached_property
+    def _modes(self) -> NDArray[np.complex128]:
+        return windowed_modes(self.values, self.mask.weight)
+
+    def energy_with(self, other: MaskedFrame) -> NDArray[np.float64]:
+        """Return the energy in common with another frame under the same mask, K^2, at k = 1..Nyquist."""
+        return ring_energy(self._modes, other._modes, self.shape)
 
     @cached_property
     def lowres_deviation(self) -> NDArray[np.float64]:
@@ -176,9 +187,12 @@ def cloud_fraction(
     (H, W) array
         0..1; 0 where the square has no valid pixel.
     """
-    events = (valid & (values < threshold)).astype(np.float64)
-    share = ndimage.uniform_filter(valid.astype(np.float64), neighbourhood, mode="constant")
-    cold = ndimage.uniform_filter(events, neighbourhood, mode="constant")
-    # The running sums of uniform_filter leave 1e-16 in squares without a valid pixel.
-    enough = share > 0.5 / neighbourhood**2
-    return np.divide(cold, share, out=np.zeros_like(cold), where=enough)
+    import cv2
+
+    def count(where: NDArray[np.bool_]) -> NDArray[np.float64]:
+        side = neighbourhood, neighbourhood
+        summed = cv2.boxFilter(where.view(np.uint8), cv2.CV_64F, side, normalize=False, borderType=cv2.BORDER_CONSTANT)
+        return np.asarray(summed, np.float64)
+
+    seen = count(valid)
+    return np.divide(count(valid & (values < threshold)), seen, out=np.zeros_like(seen), where=seen > 0)

@@ -38,7 +38,7 @@ __all__ = [
 
 DASH = "–"
 COLUMNS = ("storm", "method", "metric", "unit", "value", "low", "high")
-DECIMALS = {"K": 3, "dB": 2, "px": 3, "1": 4}
+DECIMALS = {"K": 3, "dB": 2, "px": 3, "1": 4, "%": 1, "K/px": 3}
 
 LARGEST_SCORES = 256 << 20  # bytes; a storm has some ten thousands
 
@@ -139,6 +139,7 @@ def caption(evaluation: Evaluation) -> str:
         f"{evaluation.missing:.1%} of the pixels missing; frames left out: {left_out or 'none'}.",
         " ".join(text for name, text in ranges.items() if name in metrics),
         f"Sensor: {evaluation.sensor.text}." if evaluation.sensor else "",
+        f"Least RMSE, and efficiency: relative to {evaluation.regression}." if evaluation.regression else "",
         _about_intervals(evaluation),
     ]
     shown = evaluation.informative_metrics
@@ -172,7 +173,8 @@ def _count(number: int, noun: str) -> str:
 
 def best(metric: Metric, scores: Sequence[Score]) -> set[int]:
     """Return which scores are best as printed (several, if they print alike)."""
-    finite = {i: metric.cost(s.value) for i, s in enumerate(scores) if not math.isnan(s.value)}
+    costs = [metric.cost(score.value) for score in scores]
+    finite = {i: cost for i, cost in enumerate(costs) if not math.isnan(cost)}
     if len(finite) < 2:
         return set()
     half = 0.5 * 10.0 ** -DECIMALS.get(metric.unit, 3)
@@ -210,6 +212,7 @@ def as_dict(evaluation: Evaluation) -> dict[str, Any]:
         "left_out": evaluation.left_out,
         "scale": evaluation.scale,
         "sensor": evaluation.sensor.text if evaluation.sensor else None,
+        "regression": evaluation.regression or None,
         "cadence": evaluation.cadence,
         "time_blocks": evaluation.time_blocks,
         "example_time": None if time is None else str(np.datetime_as_string(time, unit="s")),

@@ -74,6 +74,8 @@ class Evaluation:
         How far times were allowed to be off; None for the default.
     sensor : SensorModel, optional
         How the lowres was seen; None for several storms together whose sensors differ.
+    regression : str
+        To what the distortion-spectrum bound is relative; empty if no metric needs it.
     """
 
     storm: str
@@ -87,6 +89,7 @@ class Evaluation:
     example_time: np.datetime64 | None = None
     time_tolerance: str | None = None
     sensor: SensorModel | None = None
+    regression: str = ""
 
     @cached_property
     def scores(self) -> dict[str, dict[str, Score]]:
@@ -190,5 +193,6 @@ def combine(evaluations: Sequence[Evaluation], name: str = "all storms") -> Eval
         shape=None,
         example_time=None,
         time_tolerance=None,
+        regression=" and ".join(dict.fromkeys(e.regression for e in evaluations if e.regression)),
         sensor=first.sensor if len({evaluation.sensor for evaluation in evaluations}) == 1 else None,
     )

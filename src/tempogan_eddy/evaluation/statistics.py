@@ -7,7 +7,8 @@ import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from functools import partial
+from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +55,11 @@ class Statistic(ABC, Generic[Seen]):
         Computed for pairs of frames one cadence apart, not for frames.
     minimum_valid : float
         Share of valid pixels that a frame or pair needs to be counted.
+    needs_regression : bool
+        Of a class: `compute` reads `truth.regression`.
     """
+
+    needs_regression: ClassVar[bool] = False
 
     pairs: bool = False
     minimum_valid: float = 0.0
@@ -150,19 +155,30 @@ class StructuralSimilarity(Statistic[MaskedFrame]):
     kelvin_range: tuple[float, float]
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
-        from skimage.metrics import structural_similarity
-
         low, high = self.kelvin_range
-        _, similarity = structural_similarity(
-            *(np.where(truth.mask.valid, frame.values - low, 0.0) for frame in (truth, reconstructed)),
-            data_range=high - low,
-            gaussian_weights=True,
-            sigma=SSIM_SIGMA,
-            use_sample_covariance=False,
-            full=True,
+        (x, x_mean, x_square), (y, y_mean, y_square) = (
+            frame.once(("windows", low), partial(_windowed, frame, low)) for frame in (truth, reconstructed)
         )
-        whole = truth.mask.whole(SSIM_WINDOW, inside=True)
+        small, smaller = (0.03 * (high - low)) ** 2, (0.01 * (high - low)) ** 2
+        product = x_mean * y_mean
+        squares = x_mean**2 + y_mean**2
+        similarity = (2 * product + smaller) * (2 * (_blurred(x * y) - product) + small)
+        similarity /= (squares + smaller) * (x_square + y_square - squares + small)
+        whole = truth.once("whole windows", lambda: truth.mask.whole(SSIM_WINDOW, inside=True))
         return Mean(float(similarity[whole].sum()), float(whole.sum()))
+
+
+def _windowed(frame: MaskedFrame, low: float) -> tuple[NDArray[np.float64], ...]:
+    """Return a frame, 0 at the kelvin `low` and where missing, and the means of it and of its square in windows."""
+    values = np.where(frame.mask.valid, frame.values - np.float64(low), 0.0)
+    return values, _blurred(values), _blurred(values**2)
+
+
+def _blurred(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    import cv2
+
+    blurred = cv2.GaussianBlur(values, (SSIM_WINDOW, SSIM_WINDOW), SSIM_SIGMA, borderType=cv2.BORDER_REFLECT)
+    return np.asarray(blurred, np.float64)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,309 @@
+"""Statistics of ensembles: proper scores, and whether spread and ranks are those of a calibrated ensemble.
+
+Scores are *fair* (Ferro 2014, "Fair scores for ensemble forecasts"): their expectation does not depend on the number of
+members. Of a single frame, only the CRPS is known: it is the absolute error.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, stats
+
+from tempogan_eddy.dataset.missing import fill_missing
+from tempogan_eddy.evaluation.aggregation import Mean
+from tempogan_eddy.evaluation.baselines import nearest
+from tempogan_eddy.evaluation.masked import MaskedFrame
+from tempogan_eddy.evaluation.statistics import KELVIN_BINS, Statistic
+from tempogan_eddy.evaluation.texture import coldest_pixels
+
+__all__ = [
+    "POOLS",
+    "REGIONS",
+    "ColdestInterval",
+    "Crps",
+    "CrpsByKelvin",
+    "EnergyScore",
+    "Ranks",
+    "RegressionError",
+    "Reliability",
+    "SpreadSkill",
+    "VariogramScore",
+]
+
+Values = NDArray[np.floating]
+
+REGIONS = ("all", "calm", "edge", "cold")
+CALM_KELVIN, EDGE_KELVIN = 1.0, 5.0  # standard deviation of 3x3 lowres pixels: below it, above it
+SMALLEST_SPREAD, BINS_OF_OCTAVE, SPREAD_BINS = 0.01, 8, 100  # 0.01 K to 58 K
+POOLS = (1, 2, 4)  # sides of the squares of pixels that the energy score averages
+PATCH = 8  # side of the patches of the energy score, pooled pixels
+LAGS = (1, 2, 4)  # of the variogram score, pixels
+VARIOGRAM_POWER = 0.5  # recommended by Scheuerer and Hamill (2015)
+
+
+@dataclass(frozen=True)
+class RegressionError(Statistic[MaskedFrame]):
+    """Mean absolute error of the regression, K: the same for every method."""
+
+    needs_regression = True
+
+    def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean | None:
+        if truth.regression is None:
+            return None
+        error = np.abs(truth.regression.values[truth.mask.valid] - _expected(truth))
+        return Mean(float(error.sum(dtype=np.float64)), float(error.size))
+
+
+@dataclass(frozen=True)
+class Crps(Statistic[MaskedFrame]):
+    """Mean fair CRPS, K: E|X - y| - E|X - X'| / 2.
+
+    Attributes
+    ----------
+    colder_than : float
+        Weight only what happens below, K: values above it count as equal to it (threshold-weighted CRPS with the
+        chaining function min(x, threshold); Allen et al. 2023, "Evaluating forecasts for high-impact events").
+    """
+
+    colder_than: float = np.inf
+
+    def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
+        return self.compute_members([reconstructed], truth)
+
+    def compute_members(self, members: Sequence[MaskedFrame], truth: MaskedFrame) -> Mean:
+        score = _crps(members, truth, self.colder_than)
+        return Mean(float(score.sum(dtype=np.float64)), float(score.size))
+
+
+@dataclass(frozen=True)
+class CrpsByKelvin(Statistic[MaskedFrame]):
+    """As `Crps`, in each bin of `KELVIN_BINS` of the truth."""
+
+    def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
+        return self.compute_members([reconstructed], truth)
+
+    def compute_members(self, members: Sequence[MaskedFrame], truth: MaskedFrame) -> Mean:
+        bins = len(KELVIN_BINS) - 1
+        place = np.clip(np.digitize(_expected(truth), KELVIN_BINS) - 1, 0, bins - 1)
+        return Mean(np.bincount(place, _crps(members, truth), bins), np.bincount(place, minlength=bins).astype(float))
+
+
+@dataclass(frozen=True)
+class _OfMembers(Statistic[MaskedFrame]):
+    """A statistic that compares two members or more; of a single frame it is unknown."""
+
+    def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean | None:
+        return None
+
+    def compute_members(self, members: Sequence[MaskedFrame], truth: MaskedFrame) -> Mean | None:
+        return self.compare(members, truth) if len(members) > 1 else None
+
+    @abstractmethod
+    def compare(self, members: Sequence[MaskedFrame], truth: MaskedFrame) -> Mean:
+        """Return the aggregate of two members or more."""
+
+
+@dataclass(frozen=True)
+class SpreadSkill(_OfMembers):
+    """Pixels, variance times (M + 1) / M, and squared error of the mean, in bins of the spread: (3, SPREAD_BINS).
+
+    In a calibrated ensemble both sums are equal (Fortin et al. 2014, "Why should ensemble spread match the RMSE of the
+    ensemble mean?"), within every bin too.
+    """
+
+    def compare(self, members: Sequence[MaskedFrame], truth: MaskedFrame) -> Mean:
+        values = _sorted(members, truth)
+        variance, count = values.var(axis=0, ddof=1), len(values)
+        error = (values.mean(axis=0) - _expected(truth)) ** 2
+        octave = np.log2(np.maximum(variance, SMALLEST_SPREAD**2)) / 2 - np.log2(SMALLEST_SPREAD)
+        place = np.minimum((octave * BINS_OF_OCTAVE).astype(np.intp), SPREAD_BINS - 1)
+        weights = (None, variance * ((count + 1) / count), error)
+        return Mean(np.stack([np.bincount(place, weight, SPREAD_BINS) for weight in weights]), float(error.size))
+
+
+@dataclass(frozen=True)
+class Ranks(_OfMembers):
+    """Share of the truths at each rank among the members, (M + 1,). Of equal values each order counts alike.
+
+    Attributes
+    ----------
+    region : str
+        One of `REGIONS`, by the lowres frame: those by the truth would not be flat for a calibrated ensemble.
+    cold_kelvin : float
+        The lowres is cold below it, K.
+    """
+
+    region: str = "all"
+    cold_kelvin: float = 220.0
+
+    def compare(self, members: Sequence[MaskedFrame], truth: MaskedFrame) -> Mean:
+        where = _region(truth, self.region, self.cold_kelvin)
+        below, equal = (part[where] for part in members[0].once("ranks", lambda: _rank(members, truth)))
+        share, ends = 1 / (equal + 1), len(members) + 2
+        steps = np.bincount(below, share, ends) - np.bincount(below + equal + 1, share, ends)
+        return Mean(np.cumsum(steps)[:-1], float(below.size))
+
+
+@dataclass(frozen=True)
+class Reliability(_OfMembers):
+    """Share of the pixels, and of those with the event, at which so many members have it: (2, M + 1).
+
+    Attributes
+    ----------
+    colder_than : float
+        The event: colder than this, K.
+    """
+
+    colder_than: float
+
+    def compare(self, members: Sequence[MaskedFrame], truth: MaskedFrame) -> Mean:
+        agreeing = (_sorted(members, truth) < self.colder_than).sum(axis=0)
+        seen = _expected(truth) < self.colder_than
+        pixels, events = (np.bincount(places, minlength=len(members) + 1) for places in (agreeing, agreeing[seen]))
+        return Mean(np.stack([pixels, events]).astype(np.float64), float(seen.size))
+
+
+@dataclass(frozen=True)
+class EnergyScore(_OfMembers):
+    """Fair energy score of patches of 8x8 pooled pixels without a missing one, K: distances are root mean squares.
+
+    Gneiting and Raftery (2007), "Strictly proper scoring rules, prediction, and estimation".
+
+    Attributes
+    ----------
+    pool : int
+        Side of the squares of pixels that are averaged first.
+    """
+
+    pool: int = 1
+
+    def compare(self, members: Sequence[MaskedFrame], truth: MaskedFrame) -> Mean:
+        whole = np.isfinite(self._patches(np.where(truth.mask.valid, truth.values, np.nan))).all(axis=1)
+        expected = self._patches(truth.values)[whole]
+        patches = [self._patches(member.values)[whole] for member in members]
+        total = sum(_distance(one, expected) for one in patches) / len(members)
+        pairs = [_distance(a, b) for number, a in enumerate(patches) for b in patches[:number]]
+        return Mean(total - sum(pairs) / (2 * len(pairs)), float(whole.sum()))
+
+    def _patches(self, frame: Values) -> Values:
+        """Return the patches (N, PATCH ** 2) of a frame; rows and columns that fill none are dropped."""
+        side = PATCH * self.pool
+        rows, columns = (length // side for length in frame.shape)
+        shape = rows, PATCH, self.pool, columns, PATCH, self.pool
+        pooled = frame[: rows * side, : columns * side].reshape(shape).mean(axis=(2, 5))
+        return pooled.transpose(0, 2, 1, 3).reshape(rows * columns, PATCH**2)
+
+
+@dataclass(frozen=True)
+class VariogramScore(_OfMembers):
+    """Fair variogram score of pairs of pixels 1, 2 and 4 apart along rows and columns, weighted by 1 / lag, K.
+
+    Scheuerer and Hamill (2015), "Variogram-based proper scoring rules for probabilistic forecasts of multivariate
+    quantities", with the power 0.5.
+    """
+
+    def compare(self, members: Sequence[MaskedFrame], truth: MaskedFrame) -> Mean:
+        sums, valid = Mean(0.0, 0.0), truth.mask.valid
+        for lag in LAGS:
+            for axis in (0, 1):
+                both = np.logical_and(*_shifted(valid, lag, axis))
+                expected = _variation(truth.values, lag, axis)[both]
+                ours = np.stack([_variation(member.values, lag, axis)[both] for member in members])
+                score = (ours.mean(axis=0) - expected) ** 2 - ours.var(axis=0, ddof=1) / len(ours)
+                sums += Mean(float(score.sum(dtype=np.float64)) / lag, score.size / lag)
+        return sums
+
+
+@dataclass(frozen=True)
+class ColdestInterval(_OfMembers):
+    """Share of the cold boxes whose coldest pixel lies inside the 90 % interval of the members'.
+
+    The interval is that of one more draw from a normal distribution, mean ± t s √(1 + 1/M): the range of a few members
+    is narrower than 90 %.
+    """
+
+    cold_kelvin: float
+
+    def compare(self, members: Sequence[MaskedFrame], truth: MaskedFrame) -> Mean:
+        coldest = np.stack([coldest_pixels(member, truth, self.cold_kelvin) for member in members])
+        count = len(members)
+        reach = stats.t.ppf(0.95, count - 1) * np.sqrt(1 + 1 / count) * coldest.std(axis=0, ddof=1)
+        inside = np.abs(coldest_pixels(truth, truth, self.cold_kelvin) - coldest.mean(axis=0)) <= reach
+        return Mean(float(inside.sum()), float(inside.size))
+
+
+def _expected(truth: MaskedFrame) -> NDArray[np.float64]:
+    """Return the valid pixels of the truth, (N,)."""
+    return truth.once("valid", lambda: truth.values[truth.mask.valid].astype(np.float64))
+
+
+def _sorted(members: Sequence[MaskedFrame], truth: MaskedFrame) -> Values:
+    """Return the valid pixels of the members, sorted by value, (M, N)."""
+    valid = truth.mask.valid
+    return members[0].once("sorted", lambda: np.sort([member.values[valid] for member in members], axis=0))
+
+
+def _crps(members: Sequence[MaskedFrame], truth: MaskedFrame, colder_than: float = np.inf) -> NDArray[np.float64]:
+    """Return the fair CRPS of each valid pixel, (N,)."""
+
+    def compute() -> NDArray[np.float64]:
+        values, expected = _sorted(members, truth), _expected(truth)
+        if np.isfinite(colder_than):
+            values, expected = np.minimum(values, np.float32(colder_than)), np.minimum(expected, colder_than)
+        count = len(values)
+        error = sum(np.abs(value - expected) for value in values) / count
+        if count == 1:
+            return error
+        order = 2 * np.arange(count) - count + 1  # the sum over pairs i < j of x_j - x_i is that of order x_i
+        # Of anomalies, because the order of large sums would cost digits.
+        apart = sum(weight * (value - expected) for weight, value in zip(order, values, strict=True))
+        return error - apart / (count * (count - 1))
+
+    return members[0].once(("crps", colder_than), compute)
+
+
+def _rank(members: Sequence[MaskedFrame], truth: MaskedFrame) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return how many members lie below the truth, and how many equal it, at each valid pixel."""
+    values, expected = _sorted(members, truth), _expected(truth)
+    return (values < expected).sum(axis=0), (values == expected).sum(axis=0)
+
+
+def _region(truth: MaskedFrame, region: str, cold_kelvin: float) -> NDArray[np.bool_]:
+    """Return which valid pixels lie in a region of the lowres frame, (N,)."""
+
+    def find() -> dict[str, NDArray[np.bool_]]:
+        assert truth.lowres is not None
+        lowres = fill_missing(truth.lowres).astype(np.float64)
+        anomaly = lowres - lowres.mean()
+        mean, square = (ndimage.uniform_filter(power, 3, mode="nearest") for power in (anomaly, anomaly**2))
+        variance = square - mean**2
+        found = {
+            "all": np.ones(lowres.shape, bool),
+            "calm": variance < CALM_KELVIN**2,
+            "edge": variance > EDGE_KELVIN**2,
+            "cold": lowres < cold_kelvin,
+        }
+        return {name: nearest(where, truth.scale)[truth.mask.valid].astype(bool) for name, where in found.items()}
+
+    return truth.once(("regions", cold_kelvin), find)[region]
+
+
+def _distance(ours: Values, theirs: Values) -> float:
+    """Return the sum over patches of the root mean square difference."""
+    return float(np.sqrt(((ours - theirs) ** 2).mean(axis=1)).sum(dtype=np.float64))
+
+
+def _shifted(values: NDArray, lag: int, axis: int) -> tuple[NDArray, NDArray]:
+    """Return a frame without its first rows or columns, and without its last."""
+    last = values.shape[axis]
+    return tuple(values.take(range(*ends), axis) for ends in ((lag, last), (0, last - lag)))  # type: ignore[return-value]
+
+
+def _variation(frame: Values, lag: int, axis: int) -> Values:
+    later, earlier = _shifted(frame, lag, axis)
+    return np.abs(later - earlier) ** VARIOGRAM_POWER

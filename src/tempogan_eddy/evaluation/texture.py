@@ -1,0 +1,133 @@
+"""Statistics of what a spectrum cannot see: extremes, edges, and how unevenly the detail is spread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tempogan_eddy.evaluation.aggregation import Mean
+from tempogan_eddy.evaluation.masked import MaskedFrame
+from tempogan_eddy.evaluation.statistics import Statistic
+
+__all__ = [
+    "ColdestPixel",
+    "DetailMoments",
+    "Gradients",
+    "coldest_pixels",
+    "detail_correlation",
+    "detail_kurtosis",
+    "gradient_distance",
+]
+
+Values = NDArray[np.float64]
+
+BOX = 64  # side of the boxes whose coldest pixel counts, pixels
+STEEPEST, GRADIENT_BINS = 64.0, 256  # K/px; the bins are narrow where gradients are small
+GRADIENTS = STEEPEST * np.linspace(0, 1, GRADIENT_BINS + 1) ** 2
+
+
+@dataclass(frozen=True)
+class ColdestPixel(Statistic[MaskedFrame]):
+    """Mean of the coldest pixel minus that of the truth in boxes of 64 pixels that the lowres frame sees as cold, K.
+
+    Attributes
+    ----------
+    cold_kelvin : float
+        A box is cold if a lowres pixel in it is colder.
+    """
+
+    cold_kelvin: float
+
+    def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
+        ours, theirs = (coldest_pixels(frame, truth, self.cold_kelvin) for frame in (reconstructed, truth))
+        return Mean(float((ours - theirs).sum()), float(ours.size))
+
+
+def coldest_pixels(frame: MaskedFrame, truth: MaskedFrame, cold_kelvin: float) -> Values:
+    """Return the coldest valid pixel of each cold box, (N,); rows and columns that fill no box are dropped."""
+
+    def minimum(values: NDArray[np.floating], side: int) -> NDArray[np.floating]:
+        rows, columns = (length // side for length in values.shape)
+        boxes = values[: rows * side, : columns * side].reshape(rows, side, columns, side)
+        return np.fmin.reduce(boxes, axis=(1, 3))
+
+    def find() -> Values:
+        assert truth.lowres is not None
+        side = BOX // truth.scale
+        kept = np.where(truth.mask.valid, frame.values, np.inf)
+        coldest = minimum(kept, side * truth.scale)
+        seen = minimum(truth.lowres, side)
+        return coldest[(seen < cold_kelvin) & np.isfinite(coldest)].astype(np.float64)
+
+    return frame.once(("coldest", cold_kelvin), find)
+
+
+@dataclass(frozen=True)
+class Gradients(Statistic[MaskedFrame]):
+    """Histograms of the size of the gradient, K/px, of the reconstruction and the truth: (2, GRADIENT_BINS)."""
+
+    def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
+        ours, theirs = (frame.once("gradients", partial(_gradients, frame)) for frame in (reconstructed, truth))
+        return Mean(np.stack([ours, theirs]), float(theirs.sum()))
+
+
+def _gradients(frame: MaskedFrame) -> Values:
+    values, valid = frame.values, frame.mask.valid
+    steps = values[:-1, 1:] - values[:-1, :-1], values[1:, :-1] - values[:-1, :-1]
+    size = np.hypot(*steps)[valid[:-1, :-1] & valid[:-1, 1:] & valid[1:, :-1]]
+    place = np.minimum((np.sqrt(size / STEEPEST) * GRADIENT_BINS).astype(np.intp), GRADIENT_BINS - 1)
+    return np.bincount(place, minlength=GRADIENT_BINS).astype(np.float64)
+
+
+def gradient_distance(histograms: Values) -> Values:
+    """Return the Wasserstein-1 distance of the two histograms, K/px: (N,) from (N, 2, GRADIENT_BINS)."""
+    gap = np.cumsum(histograms[:, 0] - histograms[:, 1], axis=1)  # of the distributions at the upper ends
+    start = np.pad(gap[:, :-1], ((0, 0), (1, 0)))
+    return np.abs((gap + start) / 2) @ np.diff(GRADIENTS)
+
+
+@dataclass(frozen=True)
+class DetailMoments(Statistic[MaskedFrame]):
+    """Moments of the detail within blocks of the lowres grid, (9,): what remains when its block mean is removed.
+
+    Means over the pixels of complete blocks: square and fourth power, of the reconstruction and of the truth; then over
+    blocks, of the standard deviations a and b of both: a, b, a^2, b^2, a b.
+    """
+
+    def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
+        (square, fourth, a), (true_square, true_fourth, b) = (
+            frame.once("detail", partial(_detail, frame, truth.scale)) for frame in (reconstructed, truth)
+        )
+        parts = (square, fourth, true_square, true_fourth, a, b, a * a, b * b, a * b)
+        return Mean(np.array([part.sum(dtype=np.float64) for part in parts]), float(a.size))
+
+
+def _detail(frame: MaskedFrame, scale: int) -> tuple[Values, Values, Values]:
+    """Return the mean square, the mean fourth power and the standard deviation of the detail in complete blocks."""
+    rows, columns = (length // scale for length in frame.shape)
+
+    def blocks(values: NDArray) -> NDArray:
+        return values[: rows * scale, : columns * scale].reshape(rows, scale, columns, scale)
+
+    values = blocks(frame.values)
+    square = np.square(values - values.mean(axis=(1, 3), keepdims=True))
+    whole = blocks(frame.mask.valid).all(axis=(1, 3))
+    second, fourth = (power.mean(axis=(1, 3), dtype=np.float64)[whole] for power in (square, square**2))
+    return second, fourth, np.sqrt(second)
+
+
+def detail_kurtosis(moments: Values) -> Values:
+    """Return the kurtosis of the detail over that of the truth: (N,) from (N, 9)."""
+    square, fourth, true_square, true_fourth = moments.T[:4]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (fourth / square**2) / (true_fourth / true_square**2)
+
+
+def detail_correlation(moments: Values) -> Values:
+    """Return the correlation over blocks of the standard deviation of the detail with the truth's: (N,)."""
+    a, b, aa, bb, ab = moments.T[4:]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (ab - a * b) / np.sqrt((aa - a**2) * (bb - b**2))
