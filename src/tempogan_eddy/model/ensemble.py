@@ -125,7 +125,7 @@ class Textures(nn.Module):
 
 
 class Dressing(nn.Module):
-    """White highres noise whose strength is a function of the local spread alone: the baseline, which needs no training.
+    """White highres noise whose strength is a function of the local spread alone: the baseline.
 
     Parameters
     ----------
@@ -216,12 +216,21 @@ class Ensemble(nn.Module):
         tuple
             (B, 1, H, W) and (B, M, H, W), scaled.
         """
-        source = self.dressing if dressing else self.textures
+        source = self.source(dressing)
         with torch.no_grad():
             mean, features = self.base.parts(frames, description)
         amplitudes = source.amplitudes(features.float(), frames, description)
         textures = source.textures(noise.flatten(0, 1)).unflatten(0, noise.shape[:2])
         return mean, (amplitudes[:, None] * textures).sum(dim=2)
+
+    def source(self, dressing: bool) -> Textures | Dressing:
+        """Return the dressing, or the learned textures."""
+        return self.dressing if dressing else self.textures
+
+    @property
+    def halo(self) -> int:
+        """Radius of the receptive field of mean and amplitudes, in lowres pixels."""
+        return self.base.generator.halo
 
     def adopt(self, weights: dict[str, Tensor]) -> None:
         """Load weights of an ensemble, or of a conditioned generator with one tail, which becomes the mean."""

@@ -7,7 +7,6 @@ makes an ensemble sharp and calibrated at once, without a discriminator.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from itertools import combinations
 
 import torch
@@ -79,7 +78,7 @@ def spectral_distance(truth: Tensor, mean: Tensor) -> Callable[[Tensor, Tensor],
         Their distance, a root mean square over the batch, is 1 in every ring: so each ring counts as much.
     """
     # The power of a difference is the square distance of all modes of a ring, phases included.
-    power = partial(radial_power, weight=None)
+    power: Callable[[Tensor], Tensor] = radial_power
     unit = power(truth - mean).flatten(0, -2).mean(dim=0) + FLOOR**2
 
     def distance(ours: Tensor, theirs: Tensor) -> Tensor:

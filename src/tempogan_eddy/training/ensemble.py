@@ -102,11 +102,11 @@ class EnsembleSteps(Steps):
 class EnsembleTrainer(TempoGANTrainer):
     """Trains the ensemble that a configuration with ``model.textures`` describes, around ``training.start_from``."""
 
-    steps_kind = EnsembleSteps
+    steps_kind, ensembles = EnsembleSteps, True
 
     def _start(self) -> None:
         path = self.config.training.start_from
-        if path is None:
+        if not path:
             raise InputError("An ensemble needs the model of its mean; set training.start_from, e.g. to faithful.")
         super()._start()
 
@@ -139,7 +139,7 @@ class EnsembleTrainer(TempoGANTrainer):
     ) -> tuple[Tensor, Tensor]:
         """Draw members of one frame with the averaged generator, as `Draw`."""
         averaged: Any = self.average.module.eval()
-        channels = (averaged.dressing if dressing else averaged.textures).noise_channels
+        channels = averaged.source(dressing).noise_channels
         noise = [white_noise(channels, *frames.shape[-2:], number, member) for member in range(count)]
         with self.fabric.autocast():
             made = averaged(frames, sensors.description, torch.stack(noise)[None].to(frames.device), dressing)

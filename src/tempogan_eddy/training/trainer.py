@@ -43,6 +43,8 @@ class TempoGANTrainer(Trainer):
         The configuration or the data are not usable.
     """
 
+    ensembles = False
+
     def __init__(
         self,
         config: str | Path | Config = "configs/config.json",
@@ -52,6 +54,11 @@ class TempoGANTrainer(Trainer):
         losses: Losses | None = None,
     ) -> None:
         config = config if isinstance(config, Config) else load_config(config)
+        if bool(config.model.textures) != self.ensembles:
+            raise InputError(
+                "model.textures describes an ensemble; train it with the command train or with EnsembleTrainer of "
+                "tempogan_eddy.training.ensemble."
+            )
         dataset = TyphoonDataset(config.highres_root, "train", config, on_frame)
         if not dataset.sensor_known:
             if Specification.from_config(config).network.lr_consistency:
@@ -101,7 +108,7 @@ def _earlier(path: str, config: Config) -> Model:
         sizes |= {"model.conditioned"}
     elif not model.adapts:
         raise InputError(
-            f"training.start_from: {path} does not adapt to the sensor; an ensemble needs a model that does, e.g. faithful."
+            f"training.start_from: {path} does not adapt to the sensor; an ensemble needs one that does: faithful."
         )
     if model.specification.network.tails > config.model.tails:  # one tail grows to two, not the other way round
         sizes |= {"model.tails"}
