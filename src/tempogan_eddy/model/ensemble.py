@@ -106,7 +106,7 @@ class Textures(nn.Module):
             nn.init.zeros_(self.modulation.weight)
             nn.init.zeros_(self.modulation.bias)
             self.last.weight.mul_(0.1)
-            nn.init.constant_(self.last.bias, math.log(math.expm1(AMPLITUDE)))
+            self.last.bias.copy_(torch.tensor(math.log(math.expm1(AMPLITUDE))))  # type: ignore[union-attr]
             nn.init.normal_(self.mix.weight, std=(NOISE_CHANNELS * 25) ** -0.5)
             self.smooth.weight.mul_(0.1)[:, :, 2, 2] = 1
 

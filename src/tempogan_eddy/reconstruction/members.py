@@ -110,5 +110,5 @@ class MemberDraw:
         """Return the members (1, M, H, W) of one frame (1, 1, h, w)."""
         scaled = from_kelvin(frame, self.kelvin_range)
         sensors = self.sensors.batch(torch.zeros(1, dtype=torch.long), *frame.shape[-2:])
-        made = self.network(scaled, sensors.description, noise, self.dressing)
-        return assemble(*made, scaled, sensors, self.kelvin_range)[1]
+        mean, added = self.network(scaled, sensors.description, noise, self.dressing)
+        return assemble(mean, added, scaled, sensors, self.kelvin_range)[1]

@@ -142,5 +142,5 @@ class EnsembleTrainer(TempoGANTrainer):
         channels = averaged.source(dressing).noise_channels
         noise = [white_noise(channels, *frames.shape[-2:], number, member) for member in range(count)]
         with self.fabric.autocast():
-            made = averaged(frames, sensors.description, torch.stack(noise)[None].to(frames.device), dressing)
-        return assemble(*made, frames, sensors, self.config.data.kelvin_range)
+            mean, added = averaged(frames, sensors.description, torch.stack(noise)[None].to(frames.device), dressing)
+        return assemble(mean, added, frames, sensors, self.config.data.kelvin_range)
