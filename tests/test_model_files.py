@@ -85,6 +85,7 @@ def test_a_model_file_states_what_its_weights_need(file):
             "lr_consistency": True,
             "projection": False,
             "tails": 1,
+            "textures": 0,
         },
         "scale": 4,
         "kelvin_range": [170.0, 320.0],

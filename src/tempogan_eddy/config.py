@@ -60,6 +60,9 @@ class ModelConfig(Section):
     tails: Literal[1, 2] = Field(
         1, description="conditioned generators: 2 make the mean of what fits beside the sharp frame, to mix them"
     )
+    textures: int = Field(
+        0, ge=0, le=64, description="train an ensemble: textures that its members add to a conditioned mean; 0: none"
+    )
     lr_consistency: bool = Field(
         True, description="project the output so that its block mean is the input (area sensor only)"
     )
@@ -172,8 +175,13 @@ class TrainingConfig(Section):
     )
     lambda_feature: float = Field(0.0, ge=0, description="weight of the loss in the feature space of Ds")
     lambda_spectral: float = Field(
-        0.0, ge=0, description="weight of the divergence of each frame's power spectrum from its truth's; try 1e-3"
+        0.0,
+        ge=0,
+        description="weight of the divergence of each frame's power spectrum from its truth's; try 1e-3. Of an "
+        "ensemble: weight of the energy score of the modes; try 0.3",
     )
+    lambda_patches: float = Field(0.15, ge=0, description="ensembles: weight of the energy score of 8x8 patches")
+    members: int = Field(2, ge=2, le=64, description="ensembles: members of each sample in a step")
     d_steps: int = Field(1, ge=1, description="discriminator steps for each generator step")
     gradient_frames: Literal[1, 3] = Field(
         1, description="frames of a window that the generator learns from in a step: all, or the middle one"
@@ -196,10 +204,10 @@ class TrainingConfig(Section):
     num_workers: int = Field(0, ge=0, description="processes that load data beside the training")
     seed: int = Field(0, ge=0)
     validation_frames: int = Field(4, ge=1, description="fixed full frames scored after every epoch")
-    score: Literal["lsd_within_rmse", "rmse", "lsd"] = Field(
+    score: Literal["lsd_within_rmse", "rmse", "lsd", "crps"] = Field(
         "lsd_within_rmse",
         description="what 'best' means: the least LSD of the models within max_rmse (while there is none, the least "
-        "RMSE), the least RMSE, or the least LSD",
+        "RMSE), the least RMSE, the least LSD, or (ensembles, always) the least CRPS",
     )
     max_rmse: float = Field(
         1.15, gt=0, description="lsd_within_rmse: the largest RMSE of a best model, in units of bicubic's RMSE"
@@ -256,6 +264,12 @@ class Config(Section):
             self.training.patch_size = above
         if self.sensor.random and not self.model.conditioned:
             raise ValueError("sensor.random needs model.conditioned = true: only such a generator knows the sensor")
+        if self.model.textures and not (self.model.conditioned and self.model.tails == 1):
+            raise ValueError(
+                "model.textures needs model.conditioned = true and model.tails = 1: the mean of the ensemble"
+            )
+        if bool(self.model.textures) != (self.training.score == "crps"):
+            raise ValueError("training.score = crps belongs to model.textures > 0; set both or neither")
         return self
 
     @property

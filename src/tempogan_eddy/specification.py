@@ -23,6 +23,7 @@ KEYS = {
     "model.lr_consistency": "network.lr_consistency",
     "model.conditioned": "network.projection",
     "model.tails": "network.tails",
+    "model.textures": "network.textures",
     "model.upsample_factor": "scale",
     "sensor": "sensor",
     "data.kelvin_range": "kelvin_range",
@@ -49,6 +50,8 @@ class NetworkSpecification(_Part):
         Whether the output is projected onto the frames that the sensor sees as the input.
     tails
         1, or 2 for the mean and the sharp frame.
+    textures
+        Of an ensemble; 0 for other networks.
     """
 
     kind: str = "residual"
@@ -57,6 +60,7 @@ class NetworkSpecification(_Part):
     lr_consistency: bool
     projection: bool = False
     tails: Literal[1, 2] = 1
+    textures: int = Field(0, ge=0, le=64)
 
 
 class Specification(_Part):
@@ -95,6 +99,7 @@ class Specification(_Part):
             lr_consistency=consistent,
             projection=model.conditioned,
             tails=model.tails,
+            textures=model.textures,
         )
         return cls(network=network, scale=config.scale, sensor=config.sensor, kelvin_range=config.data.kelvin_range)
 

@@ -22,6 +22,7 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.ownership import Kind
 from tempogan_eddy.model.conditioned import ConditionedGenerator
+from tempogan_eddy.model.ensemble import Ensemble
 from tempogan_eddy.model.tempogan import Generator
 from tempogan_eddy.released import RELEASED, RELEASES, is_released
 from tempogan_eddy.specification import Specification, read_specification
@@ -61,9 +62,17 @@ def _conditioned(specification: Specification) -> ConditionedGenerator:
     return ConditionedGenerator(DESCRIPTION, network.blocks, specification.scale, network.channels, network.tails)
 
 
-NETWORKS: dict[str, Callable[[Specification], Generator | ConditionedGenerator]] = {
+def _ensemble(specification: Specification) -> Ensemble:
+    network = specification.network
+    return Ensemble(DESCRIPTION, network.blocks, specification.scale, network.channels, network.textures)
+
+
+Network = Generator | ConditionedGenerator | Ensemble
+
+NETWORKS: dict[str, Callable[[Specification], Network]] = {
     Generator.kind: _residual,
     ConditionedGenerator.kind: _conditioned,
+    Ensemble.kind: _ensemble,
 }
 """The builder of the generator of each kind that a model file can name; add your own kinds."""
 
@@ -86,7 +95,7 @@ class Model:
         The training configuration in the file. It is provenance and never checked: other releases have other keys.
     """
 
-    generator: Generator | ConditionedGenerator
+    generator: Network
     specification: Specification
     name: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -126,7 +135,7 @@ class Model:
     @property
     def adapts(self) -> bool:
         """Whether it adapts to the sensor, with `for_sensor`."""
-        return isinstance(self.generator, ConditionedGenerator)
+        return isinstance(self.generator, ConditionedGenerator | Ensemble)
 
     @property
     def plain(self) -> Generator:
@@ -138,7 +147,7 @@ class Model:
     def for_sensor(self, sensor: SensorModel | None = None) -> Model:
         """Return the model of one sensor: a plain generator, and the projection onto what this sensor measured.
 
-        A model that does not adapt is returned as it is.
+        A model that does not adapt is returned as it is. Of an ensemble it is the model of the mean.
 
         Parameters
         ----------
@@ -150,28 +159,33 @@ class Model:
         InputError
             The sensor is not separable, or of another scale.
         """
-        if not isinstance(self.generator, ConditionedGenerator):
+        adapting = self.generator.base if isinstance(self.generator, Ensemble) else self.generator
+        if not isinstance(adapting, ConditionedGenerator):
             return self
         sensor = sensor or self.sensor
         if sensor.scale != self.scale:
             raise InputError(f"The sensor has the scale {sensor.scale}, but the model {self.name} {self.scale}.")
         consistent = sensor.keeps_block_mean
         detail = float(self.metadata.get("detail", 1.0))
-        generator = self.generator.folded(describe_sensor(sensor), detail, consistent)
+        generator = adapting.folded(describe_sensor(sensor), detail, consistent)
         network = self.specification.network.model_copy(
-            update={"kind": Generator.kind, "lr_consistency": consistent, "tails": 1}
+            update={"kind": Generator.kind, "lr_consistency": consistent, "tails": 1, "textures": 0}
         )
         stated = SensorConfig.model_validate(sensor.section())
         specification = self.specification.model_copy(update={"network": network, "sensor": stated})
         return replace(self, generator=generator, specification=specification)
 
 
-def build_generator(described: Config | Specification) -> Generator | ConditionedGenerator:
+def build_generator(described: Config | Specification) -> Network:
     """Build the untrained generator of a configuration or of a model file's specification."""
-    conditioned = isinstance(described, Config) and described.model.conditioned
-    kind = ConditionedGenerator.kind if conditioned else Generator.kind
-    specification = described if isinstance(described, Specification) else Specification.from_config(described, kind)
+    specification = described if isinstance(described, Specification) else _specification(described)
     return NETWORKS[specification.network.kind](specification)
+
+
+def _specification(config: Config) -> Specification:
+    if config.model.textures:
+        return Specification.from_config(config, Ensemble.kind)
+    return Specification.from_config(config, ConditionedGenerator.kind if config.model.conditioned else Generator.kind)
 
 
 def save_model(path: Path, model: Model) -> None:

@@ -33,6 +33,7 @@ def train(
     """Train G, Ds and Dt."""
     from tempogan_eddy.device import keep_freed_memory
     from tempogan_eddy.training.checkpoint import find_checkpoint, load_checkpoint, refuse_earlier_run
+    from tempogan_eddy.training.ensemble import EnsembleTrainer
     from tempogan_eddy.training.trainer import TempoGANTrainer
 
     if data and highres:
@@ -51,7 +52,7 @@ def train(
         refuse_earlier_run(folder)
     keep_freed_memory()
     with storm_progress("packing") as advance:
-        trainer = TempoGANTrainer(checked, advance)
+        trainer = (EnsembleTrainer if checked.model.textures else TempoGANTrainer)(checked, advance)
     result = trainer.train(resume_from=resume)
     print(f"{'Stopped' if result.interrupted else 'Finished'} after {result.epochs} epochs.")
     if result.best_model:

@@ -95,6 +95,20 @@ class SensorBatch:
         values = values + correction(values, measured, self.rows, self.columns, self.regularisation)
         return _each_wavelength(values + OFFSET, self.wavelength, to_brightness)[:, None]
 
+    def keep(self, members: Tensor, frames: Tensor) -> Tensor:
+        """Return members (B, M, H, W) in kelvin that the sensors see, without noise, as they see frames (B, 1, H, W).
+
+        It removes from each member what the sensor would see of its difference from the frame. Where there is noise it
+        leaves the share of it that the noise could hide.
+        """
+        count = members.shape[1]
+        values = _each_wavelength(frames[:, 0], self.wavelength, to_radiance) - OFFSET
+        seen = _each_wavelength(
+            self.rows.matrix @ values @ self.columns.matrix.mT + OFFSET, self.wavelength, to_brightness
+        )
+        kept = self.repeat(count).project(members.flatten(0, 1)[:, None], seen[:, None].repeat_interleave(count, 0))
+        return kept[:, 0].unflatten(0, (-1, count))
+
 
 def _each_wavelength(frames: Tensor, wavelength: Tensor, convert: Callable[[Tensor, float], Tensor]) -> Tensor:
     """Convert the frames of each wavelength that occurs in a batch."""

@@ -64,6 +64,10 @@ class ConditionedGenerator(nn.Module):
 
     def forward(self, frames: Tensor, description: Tensor) -> Tensor:
         """Map scaled frames (B, 1, h, w), each seen by the sensor of its description (B, D), to (B, tails, H, W)."""
+        return self.parts(frames, description)[0]
+
+    def parts(self, frames: Tensor, description: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what `forward` does, and the features (B, C, h, w) that the tail sees."""
         generator = self.generator
         film = iter(self._scales_and_shifts(description))
 
@@ -77,8 +81,10 @@ class ConditionedGenerator(nn.Module):
             first: Any = block.first
             second: Any = block.second
             features = features + layer(second, functional.relu(layer(first, features)))
-        residual = layer(generator.tail, shallow + layer(generator.body, features))
-        return torch.cat([generator.combine(frames, part) for part in residual.chunk(self.tails, dim=1)], dim=1)
+        features = shallow + layer(generator.body, features)
+        residual = layer(generator.tail, features)
+        made = [generator.combine(frames, part) for part in residual.chunk(self.tails, dim=1)]
+        return torch.cat(made, dim=1), features
 
     @torch.no_grad()
     def folded(self, description: Tensor, detail: float = 1.0, lr_consistency: bool = False) -> Generator:

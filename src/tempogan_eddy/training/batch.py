@@ -95,11 +95,12 @@ class Batch:
 
 @dataclass
 class Generated:
-    """Generated frames (B, 3, 1, H, W) of a batch, and the mean frames that are learned from."""
+    """Generated frames (B, 3, 1, H, W) of a batch, the mean frames, and of an ensemble the members in kelvin."""
 
     frames: Tensor
     batch: Batch
     mean: Tensor | None = None
+    members: Tensor | None = None
 
     @cached_property
     def warped(self) -> Tensor:

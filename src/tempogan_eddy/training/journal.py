@@ -27,7 +27,7 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.terminal import messages
 from tempogan_eddy.training.selection import Rank
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "describe_metrics"]
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,9 @@ SHORT = {
     "loss_g_temporal": "G/t",
     "loss_feature": "feat",
     "loss_spectral": "spec",
+    "loss_crps": "CRPS",
+    "loss_modes": "modes",
+    "loss_patches": "patches",
 }
 
 FLUSH_SECONDS = 30.0
@@ -184,11 +187,8 @@ class Journal:
         bound = ""
         if self.training.score == "lsd_within_rmse":
             bound = f", {'above' if candidate.missed else 'within'} {self.training.max_rmse:g}"
-        log.info(
-            "%s: %s | RMSE %.3f K (%.2f of bicubic's%s), LSD %.1f dB, hourly LSD %.1f dB, energy %+.1f dB%s",
-            self._where(step), losses, metrics["rmse"], metrics["rmse"] / bicubic["rmse"], bound, metrics["lsd"],
-            metrics["lsd_hourly"], metrics["energy"], " (best)" if best else "",
-        )  # fmt: skip
+        told = describe_metrics(metrics, bicubic, bound)
+        log.info("%s: %s | %s%s", self._where(step), losses, told, " (best)" if best else "")
         self.losses = {}
         self.told = time.monotonic()
 
@@ -224,6 +224,20 @@ class Journal:
 
     def _add(self, value: object, step: int) -> None:
         self.events.add(Event(step=step, summary=value))
+
+
+def describe_metrics(metrics: Mapping[str, float], bicubic: Mapping[str, float], bound: str = "") -> str:
+    """Return the validation metrics in words; ``bound`` follows the RMSE over bicubic's."""
+    rmse = f"RMSE {metrics['rmse']:.3f} K ({metrics['rmse'] / bicubic['rmse']:.2f} of bicubic's{bound})"
+    texture = f"LSD {metrics['lsd']:.1f} dB"
+    if "crps" in metrics:
+        rmse = (
+            f"CRPS {metrics['crps']:.4f} of the mean's MAE, spread-skill {metrics['spread_skill']:.3f}, "
+            f"ranks {metrics['rank_low']:.2f} to {metrics['rank_high']:.2f}, mean {rmse}"
+        )
+    else:
+        texture += f", hourly LSD {metrics['lsd_hourly']:.1f} dB"
+    return f"{rmse}, {texture}, energy {metrics['energy']:+.1f} dB"
 
 
 def _losses(losses: Mapping[str, float]) -> str:

@@ -34,7 +34,7 @@ from tempogan_eddy.training.checkpoint import (
 from tempogan_eddy.training.discriminators import save_discriminators
 from tempogan_eddy.training.fabric import make_fabric
 from tempogan_eddy.training.interruption import Interruption
-from tempogan_eddy.training.journal import Journal
+from tempogan_eddy.training.journal import Journal, describe_metrics
 from tempogan_eddy.training.networks import Networks, Optimizers, bare, build_optimizers
 from tempogan_eddy.training.schedule import average_decay, learning_rate_factor
 from tempogan_eddy.training.selection import Selection, rank
@@ -93,6 +93,8 @@ class Trainer:
         Losses to minimise; those of the configuration by default.
     """
 
+    steps_kind: type[Steps] = Steps
+
     def __init__(self, config: Config, data: TrainingData, networks: Networks, losses: Losses | None = None) -> None:
         training = config.training
         self.config, self.folder = config, Path(training.checkpoint_dir)
@@ -101,7 +103,7 @@ class Trainer:
         self.validation = Validation(data.validation, config)
         self.networks, self.optimizers = self._set_up(networks)
         losses = losses or Losses.from_config(training)
-        self.steps = Steps(self.fabric, self.networks, self.optimizers, losses, config, data.train.sensors)
+        self.steps = self.steps_kind(self.fabric, self.networks, self.optimizers, losses, config, data.train.sensors)
         # An average over the last 1 / (1 - decay) steps.
         self.average = AveragedModel(
             bare(self.networks.generator),
@@ -238,7 +240,7 @@ class Trainer:
     def _score(self, journal: Journal | None = None, *, counts: bool = True) -> None:
         """Validate, and write the model and a checkpoint if it is the best so far."""
         training = self.config.training
-        metrics = self.validation.measure(self.reconstruct, self.fabric.device)
+        metrics = self._measure()
         candidate = rank(training, metrics, self.validation.bicubic)
         details = {
             "training_data": self.dataset.intervals(), "epoch": self.epoch, "step": self.step, "score": candidate.score,
@@ -248,12 +250,15 @@ class Trainer:
         if journal:
             journal.epoch(self.step, metrics, self.validation.bicubic, candidate, better, self.optimizers.rate)
         else:
-            ratio, lsd = metrics["rmse"] / self.validation.bicubic["rmse"], metrics["lsd"]
-            log.info("start: RMSE %.3f K (%.2f of bicubic's), LSD %.1f dB", metrics["rmse"], ratio, lsd)
+            log.info("start: %s", describe_metrics(metrics, self.validation.bicubic))
         if better:
             # First the checkpoint: a run that is killed in between writes the model when it resumes.
             self._save(best_checkpoint_path(self.folder))
             self._write_best()
+
+    def _measure(self) -> dict[str, float]:
+        """Return the validation metrics of the averaged generator."""
+        return self.validation.measure(self.reconstruct, self.fabric.device)
 
     def _write_best(self) -> None:
         save_model(best_path(self.folder), self._model())

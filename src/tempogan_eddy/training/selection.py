@@ -31,9 +31,11 @@ class Rank:
 def rank(config: TrainingConfig, metrics: Mapping[str, float], bicubic: Mapping[str, float]) -> Rank:
     """Rank a candidate by ``training.score`` and ``training.max_rmse``.
 
-    ``rmse`` and ``lsd`` compare that one metric. ``lsd_within_rmse`` takes the least LSD of the candidates whose RMSE
-    is at most ``max_rmse`` times bicubic's, and the least RMSE while there is none.
+    ``rmse``, ``lsd`` and ``crps`` compare that one metric. ``lsd_within_rmse`` takes the least LSD of the candidates
+    whose RMSE is at most ``max_rmse`` times bicubic's, and the least RMSE while there is none.
     """
+    if config.score == "crps":
+        return Rank(False, metrics["crps"])
     ratios = {name: metrics[name] / bicubic[name] for name in ("rmse", "lsd")}
     if config.score != "lsd_within_rmse":
         return Rank(False, ratios[config.score])

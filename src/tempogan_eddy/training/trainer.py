@@ -11,7 +11,6 @@ from torch import nn
 from tempogan_eddy.config import Config, load_config
 from tempogan_eddy.dataset.typhoon import TyphoonDataset
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.model.conditioned import ConditionedGenerator
 from tempogan_eddy.model.losses import Losses
 from tempogan_eddy.specification import differences
 from tempogan_eddy.training.discriminators import load_discriminators
@@ -44,6 +43,8 @@ class TempoGANTrainer(Trainer):
         The configuration or the data are not usable.
     """
 
+    ensembles = False
+
     def __init__(
         self,
         config: str | Path | Config = "configs/config.json",
@@ -53,6 +54,11 @@ class TempoGANTrainer(Trainer):
         losses: Losses | None = None,
     ) -> None:
         config = config if isinstance(config, Config) else load_config(config)
+        if bool(config.model.textures) != self.ensembles:
+            raise InputError(
+                "model.textures describes an ensemble; train it with the command train or with EnsembleTrainer of "
+                "tempogan_eddy.training.ensemble."
+            )
         dataset = TyphoonDataset(config.highres_root, "train", config, on_frame)
         if not dataset.sensor_known:
             if Specification.from_config(config).network.lr_consistency:
@@ -73,13 +79,16 @@ class TempoGANTrainer(Trainer):
         """Begin with the generator of ``training.start_from``."""
         path = self.config.training.start_from
         if path:
-            weights = _earlier(path, self.config).generator.state_dict()
-            for network in (bare(self.networks.generator), self.average.module):
-                adopt = network.adopt if isinstance(network, ConditionedGenerator) else network.load_state_dict
-                adopt(weights)
+            self._adopt(path)
             if self.steps.adversarial_on and load_discriminators(path, self.networks):
                 self.warm_up = 0
         super()._start()
+
+    def _adopt(self, path: str) -> None:
+        """Load the weights of an earlier model."""
+        weights = _earlier(path, self.config).generator.state_dict()
+        for network in (bare(self.networks.generator), self.average.module):
+            getattr(network, "adopt", network.load_state_dict)(weights)
 
 
 def _teacher(path: str, config: Config) -> nn.Module:
@@ -95,7 +104,12 @@ def _earlier(path: str, config: Config) -> Model:
     """Load the model that a run starts from, whose generator must be of the configured size."""
     model = load_model(path)
     sizes = {"model.n_residual_blocks", "model.channels", "model.upsample_factor", "data.kelvin_range"}
-    sizes |= {"model.conditioned"}
+    if not config.model.textures:
+        sizes |= {"model.conditioned"}
+    elif not model.adapts:
+        raise InputError(
+            f"training.start_from: {path} does not adapt to the sensor; an ensemble needs one that does: faithful."
+        )
     if model.specification.network.tails > config.model.tails:  # one tail grows to two, not the other way round
         sizes |= {"model.tails"}
     _require_same("start_from", path, model, config, sizes)

@@ -1,0 +1,238 @@
+"""An ensemble around a frozen mean: every member adds noise whose strength and texture depend on what was measured.
+
+The members of one frame are ``mean + P(sum_k a_k T_k(n))``. P removes what the sensor would see, so every member keeps
+the measured values. The textures T_k are linear in the white noise n, so their mean over members is zero and the mean
+of the ensemble is the frozen mean. The amplitudes a_k are computed once for all members.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tempogan_eddy.dataset.sensor_bank import SensorBatch
+from tempogan_eddy.model.conditioned import ConditionedGenerator
+from tempogan_eddy.model.losses import CONTENT_UNIT
+from tempogan_eddy.model.scaling import to_kelvin
+
+__all__ = ["MARGIN", "NOISE_CHANNELS", "Dressing", "Ensemble", "Textures", "assemble", "local_spread", "white_noise"]
+
+MARGIN = 3
+"""Lowres pixels of noise around a frame: textures are as strong at its edge as in its middle."""
+
+NOISE_CHANNELS = 32
+HIDDEN = 48
+
+# The amplitude of a texture before training; the sum of eight is about 1.7 K then.
+AMPLITUDE = 0.2
+
+BINS = 24
+"""Bins of local spread in which the dressing has its own strength."""
+
+
+def white_noise(channels: int, height: int, width: int, *key: int) -> Tensor:
+    """Return white noise that a key decides, on every machine: (C, h + 2 `MARGIN`, w + 2 `MARGIN`).
+
+    Parameters
+    ----------
+    channels, height, width
+        Of the noise, and of the frame in lowres pixels.
+    key
+        E.g. seed, member and time in nanoseconds.
+    """
+    random = np.random.default_rng([number % (1 << 64) for number in key])
+    shape = (channels, height + 2 * MARGIN, width + 2 * MARGIN)
+    return torch.from_numpy(random.standard_normal(shape, np.float32))
+
+
+def local_spread(frames: Tensor) -> Tensor:
+    """Return the standard deviation over 3x3 lowres pixels, (B, 1, h, w) to the same shape; edges are repeated."""
+    padded = functional.pad(frames - 0.5, (1, 1, 1, 1), mode="replicate")
+    mean, square = functional.avg_pool2d(padded, 3, 1), functional.avg_pool2d(padded.square(), 3, 1)
+    return (square - mean.square()).clamp(min=0).sqrt()
+
+
+def assemble(
+    mean: Tensor, added: Tensor, lowres: Tensor, sensors: SensorBatch, kelvin_range: tuple[float, float]
+) -> tuple[Tensor, Tensor]:
+    """Return the mean frame (B, 1, H, W) and the members (B, M, H, W) in kelvin, all of which keep what was measured.
+
+    Parameters
+    ----------
+    mean, added
+        As `Ensemble` returns them.
+    lowres
+        (B, 1, h, w) scaled: the measured values.
+    sensors
+        Those that measured them.
+    kelvin_range
+        The kelvins that scale to 0 and 1.
+    """
+    low, high = kelvin_range
+    frame = sensors.project(to_kelvin(mean.float(), kelvin_range), to_kelvin(lowres, kelvin_range))
+    return frame, sensors.keep(frame + added.float() * (high - low), frame)
+
+
+class Textures(nn.Module):
+    """Learned textures, each linear in the noise, and their amplitudes at every highres pixel.
+
+    Parameters
+    ----------
+    features
+        Channels of the features of the mean's generator.
+    description
+        Numbers that describe a sensor: other sensors leave other detail open.
+    scale
+        Highres pixels along a lowres pixel.
+    count
+        Textures.
+    """
+
+    noise_channels = NOISE_CHANNELS
+
+    def __init__(self, features: int, description: int, scale: int, count: int = 8) -> None:
+        super().__init__()
+        self.scale = scale
+        self.first = nn.Conv2d(features + 1, HIDDEN, 3, padding=1)
+        self.modulation = nn.Linear(description, 2 * HIDDEN)
+        self.last = nn.Conv2d(HIDDEN, count * scale**2, 3, padding=1)
+        self.mix = nn.Conv2d(NOISE_CHANNELS, count * scale**2, 5, bias=False)
+        self.smooth = nn.Conv2d(count, count, 5, groups=count, bias=False)
+        with torch.no_grad():
+            nn.init.zeros_(self.modulation.weight)
+            nn.init.zeros_(self.modulation.bias)
+            self.last.weight.mul_(0.1)
+            self.last.bias.copy_(torch.tensor(math.log(math.expm1(AMPLITUDE))))  # type: ignore[union-attr]
+            nn.init.normal_(self.mix.weight, std=(NOISE_CHANNELS * 25) ** -0.5)
+            self.smooth.weight.mul_(0.1)[:, :, 2, 2] = 1
+
+    def amplitudes(self, features: Tensor, frames: Tensor, description: Tensor) -> Tensor:
+        """Return the amplitude of each texture, (B, K, H, W), from lowres features and frames."""
+        hidden = self.first(torch.cat([features, local_spread(frames) / CONTENT_UNIT], dim=1))
+        scale, shift = self.modulation(description)[:, :, None, None].chunk(2, dim=1)
+        hidden = functional.relu(torch.addcmul(shift, hidden, 1 + scale))
+        return CONTENT_UNIT * functional.softplus(functional.pixel_shuffle(self.last(hidden), self.scale))
+
+    def textures(self, noise: Tensor) -> Tensor:
+        """Return unscaled textures of noise (N, C, h + 2 `MARGIN`, w + 2 `MARGIN`): (N, K, H, W)."""
+        smooth = self.smooth(functional.pixel_shuffle(self.mix(noise), self.scale))
+        beyond = self.scale - 2
+        return smooth[..., beyond : smooth.shape[-2] - beyond, beyond : smooth.shape[-1] - beyond]
+
+
+class Dressing(nn.Module):
+    """White highres noise whose strength is a function of the local spread alone: the baseline.
+
+    Parameters
+    ----------
+    scale
+        Highres pixels along a lowres pixel.
+    """
+
+    def __init__(self, scale: int) -> None:
+        super().__init__()
+        self.scale, self.noise_channels = scale, scale**2
+        self.register_buffer("edges", torch.zeros(BINS - 1))
+        self.register_buffer("deviations", torch.zeros(BINS))
+        self.edges: Tensor
+        self.deviations: Tensor
+
+    def fit(self, spread: Tensor, squares: Tensor) -> None:
+        """Fit the deviation of each of `BINS` equally filled bins.
+
+        Parameters
+        ----------
+        spread
+            (N,) of lowres pixels, as `local_spread` returns it.
+        squares
+            (N,) mean square errors of the mean frame within these lowres pixels.
+        """
+        order = spread.double().argsort()
+        parts = list(zip(spread[order].tensor_split(BINS), squares[order].tensor_split(BINS), strict=True))
+        # The projection leaves this share of the variance of white noise.
+        left = 1 - 1 / self.scale**2
+        self.edges.copy_(torch.stack([part[0] for part, _ in parts[1:]]))
+        self.deviations.copy_(torch.stack([(part.double().mean() / left).sqrt() for _, part in parts]))
+
+    def amplitudes(self, features: Tensor, frames: Tensor, description: Tensor) -> Tensor:
+        """Return the deviation of the noise, (B, 1, H, W); parameters as for `Textures.amplitudes`."""
+        deviation = self.deviations[torch.bucketize(local_spread(frames), self.edges, right=True)]
+        return functional.interpolate(deviation, scale_factor=self.scale, mode="nearest")
+
+    def textures(self, noise: Tensor) -> Tensor:
+        """Return the noise on the highres grid, (N, 1, H, W)."""
+        return functional.pixel_shuffle(noise[..., MARGIN:-MARGIN, MARGIN:-MARGIN], self.scale)
+
+
+class Ensemble(nn.Module):
+    """A frozen generator of the mean, with learned textures and the dressing.
+
+    Parameters
+    ----------
+    description, n_residual_blocks, upsample_factor, channels
+        As `ConditionedGenerator`.
+    textures
+        How many.
+    """
+
+    kind = "ensemble"
+
+    def __init__(
+        self,
+        description: int,
+        n_residual_blocks: int = 8,
+        upsample_factor: int = 4,
+        channels: int = 32,
+        textures: int = 8,
+    ) -> None:
+        super().__init__()
+        self.base = ConditionedGenerator(description, n_residual_blocks, upsample_factor, channels)
+        self.base.requires_grad_(False)
+        self.textures = Textures(channels, description, upsample_factor, textures)
+        self.dressing = Dressing(upsample_factor)
+
+    def forward(
+        self, frames: Tensor, description: Tensor, noise: Tensor, dressing: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Return the mean and what each member adds to it, both before the projection onto what was measured.
+
+        Parameters
+        ----------
+        frames
+            (B, 1, h, w) scaled.
+        description
+            (B, D) of the sensors.
+        noise
+            (B, M, C, h + 2 `MARGIN`, w + 2 `MARGIN`) with the channels of the textures or of the dressing.
+        dressing
+            Use the dressing.
+
+        Returns
+        -------
+        tuple
+            (B, 1, H, W) and (B, M, H, W), scaled.
+        """
+        source = self.source(dressing)
+        with torch.no_grad():
+            mean, features = self.base.parts(frames, description)
+        amplitudes = source.amplitudes(features.float(), frames, description)
+        textures = source.textures(noise.flatten(0, 1)).unflatten(0, noise.shape[:2])
+        return mean, (amplitudes[:, None] * textures).sum(dim=2)
+
+    def source(self, dressing: bool) -> Textures | Dressing:
+        """Return the dressing, or the learned textures."""
+        return self.dressing if dressing else self.textures
+
+    @property
+    def halo(self) -> int:
+        """Radius of the receptive field of mean and amplitudes, in lowres pixels."""
+        return self.base.generator.halo
+
+    def adopt(self, weights: dict[str, Tensor]) -> None:
+        """Load weights of an ensemble, or of a conditioned generator with one tail, which becomes the mean."""
+        whole = any(name.startswith("base.") for name in weights)
+        (self if whole else self.base).load_state_dict(weights)

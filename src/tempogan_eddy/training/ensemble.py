@@ -1,0 +1,146 @@
+"""Training of an ensemble: textures around the frozen mean of an earlier model, with proper scores as losses."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tempogan_eddy.dataset.protocol import Sample
+from tempogan_eddy.dataset.sensor_bank import SensorBatch
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.model.ensemble import NOISE_CHANNELS, Ensemble, assemble, white_noise
+from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
+from tempogan_eddy.model.scoring import (
+    ALMOST_FAIR,
+    energy_score,
+    patch_distance,
+    pixel_distance,
+    spectral_distance,
+)
+from tempogan_eddy.training.batch import Batch, Generated
+from tempogan_eddy.training.calibration import measure_calibration
+from tempogan_eddy.training.dressing import fit_dressing
+from tempogan_eddy.training.journal import describe_metrics
+from tempogan_eddy.training.networks import bare
+from tempogan_eddy.training.steps import Steps
+from tempogan_eddy.training.trainer import TempoGANTrainer
+
+__all__ = ["EnsembleSteps", "EnsembleTrainer"]
+
+log = logging.getLogger(__name__)
+
+VALIDATION_MEMBERS = 4
+
+
+class EnsembleSteps(Steps):
+    """Steps that learn from several members of the middle frame; Ds, if it is on, judges the first one.
+
+    Attributes
+    ----------
+    number
+        Of the step, which with the place of a sample in it decides the noise: so a resumed run goes on exactly.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        training, losses = self.config.training, self.losses
+        self.weights = {
+            "loss_crps": losses.lambda_content,
+            "loss_modes": losses.lambda_spectral,
+            "loss_patches": training.lambda_patches,
+            "loss_g_spatial": losses.lambda_adv_s,
+        }
+        self.number = self.drawn = 0
+
+    def run(self, batches: Sequence[Sequence[Mapping[str, Tensor]]], adversarial: bool) -> dict[str, Tensor]:
+        """Update the networks once, as `Steps.run`."""
+        self.drawn = 0
+        return super().run(batches, adversarial)
+
+    def _generate(self, batch: Batch, adversarial: bool) -> Generated:
+        assert batch.sensors
+        lowres, kelvin_range = batch.lowres[:, 1], batch.kelvin_range
+        noise = self._noise(len(lowres), *lowres.shape[-2:]).to(lowres.device)
+        mean, added = self.networks.generator(lowres, batch.sensors.description, noise)
+        mean, members = map(batch.inner, assemble(mean, added, lowres, batch.sensors, kelvin_range))
+        # Exclude missing pixels: all fields hold the upsampled lowres frame there.
+        seen, filled = batch.valid[:, 1] > 0, to_kelvin(batch.upsampled[:, 1], kelvin_range)
+        mean, members = torch.where(seen, mean, filled), torch.where(seen, members, filled)
+        middle = from_kelvin(members[:, None, :1], kelvin_range)
+        frames = torch.cat([batch.upsampled[:, :1], middle, batch.upsampled[:, 2:]], dim=1)
+        return Generated(frames, batch, mean, members)
+
+    def _noise(self, count: int, height: int, width: int) -> Tensor:
+        """Return the noise of the next samples of this step, (B, M, C, h', w')."""
+        training, samples = self.config.training, range(self.drawn, self.drawn + count)
+        self.drawn = samples.stop
+        keys = [(sample, member) for sample in samples for member in range(training.members)]
+        noise = [white_noise(NOISE_CHANNELS, height, width, training.seed, self.number, *key) for key in keys]
+        return torch.stack(noise).unflatten(0, (count, -1))
+
+    def _content_losses(self, batch: Batch, fake: Generated) -> dict[str, Tensor]:
+        """Return the scores: in kelvin of pixels and patches, in units of the mean's error of modes."""
+        assert fake.members is not None and fake.mean is not None
+        members, truth = fake.members.transpose(0, 1), to_kelvin(batch.highres[:, 1, 0], batch.kelvin_range)
+        distances = {
+            "loss_crps": pixel_distance,
+            "loss_modes": spectral_distance(truth, fake.mean[:, 0]),
+            "loss_patches": patch_distance,
+        }
+        return {
+            name: energy_score(members, truth, distance, ALMOST_FAIR).mean()
+            for name, distance in distances.items()
+            if self.weights[name]
+        }
+
+
+class EnsembleTrainer(TempoGANTrainer):
+    """Trains the ensemble that a configuration with ``model.textures`` describes, around ``training.start_from``."""
+
+    steps_kind, ensembles = EnsembleSteps, True
+
+    def _start(self) -> None:
+        path = self.config.training.start_from
+        if not path:
+            raise InputError("An ensemble needs the model of its mean; set training.start_from, e.g. to faithful.")
+        super()._start()
+
+    def _adopt(self, path: str) -> None:
+        super()._adopt(path)
+        sensors = self.dataset.sensors
+        assert sensors
+        for network in (bare(self.networks.generator), self.average.module):
+            assert isinstance(network, Ensemble)
+            fit_dressing(network, self.dataset, sensors.sensors[0], self.config.data.kelvin_range)
+        metrics = measure_calibration(self.validation, partial(self._draw, dressing=True), self.fabric.device)
+        log.info("dressing: %s", describe_metrics(metrics, self.validation.bicubic))
+
+    def _train_step(self, batches: Sequence[Sequence[Sample]]) -> dict[str, Tensor]:
+        assert isinstance(self.steps, EnsembleSteps)
+        self.steps.number = self.step
+        return super()._train_step(batches)
+
+    def reconstruct(self, frames: Tensor, sensors: SensorBatch | None = None) -> Tensor:
+        """Reconstruct the first member of scaled frames (N, 1, h, w), one at a time to save memory."""
+        assert sensors
+        members = [self._draw(frame[None], sensors, number, count=1)[1] for number, frame in enumerate(frames)]
+        return from_kelvin(torch.cat(members), self.config.data.kelvin_range)
+
+    def _measure(self) -> dict[str, float]:
+        return measure_calibration(self.validation, self._draw, self.fabric.device)
+
+    def _draw(
+        self, frames: Tensor, sensors: SensorBatch, number: int, count: int = VALIDATION_MEMBERS, dressing: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Draw members of one frame with the averaged generator, as `Draw`."""
+        averaged: Any = self.average.module.eval()
+        channels = averaged.source(dressing).noise_channels
+        noise = [white_noise(channels, *frames.shape[-2:], number, member) for member in range(count)]
+        with self.fabric.autocast():
+            mean, added = averaged(frames, sensors.description, torch.stack(noise)[None].to(frames.device), dressing)
+        return assemble(mean, added, frames, sensors, self.config.data.kelvin_range)

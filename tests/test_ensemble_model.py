@@ -1,0 +1,331 @@
+"""Learned ensembles: their scores, what every member keeps, noise, dressing, training and drawing."""
+
+import math
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from tempogan_eddy.config import load_config
+from tempogan_eddy.dataset.sensor import SensorModel
+from tempogan_eddy.dataset.sensor_bank import DESCRIPTION, SensorBank
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.model.ensemble import MARGIN, Dressing, Ensemble, Textures, assemble, local_spread, white_noise
+from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
+from tempogan_eddy.model.scoring import energy_score, patch_distance, pixel_distance, spectral_distance
+from tempogan_eddy.reconstruction import Reconstructor
+from tempogan_eddy.reconstruction.members import MemberDraw
+from tempogan_eddy.training.calibration import ranks
+from tempogan_eddy.training.ensemble import EnsembleTrainer
+from tempogan_eddy.training.trainer import TempoGANTrainer
+from tempogan_eddy.weights import Model, load_model, save_model
+from test_conditioned import conditioned_config, random_generator, random_model
+from training_cases import moving_clouds, write_storms
+
+RANGE = (170.0, 320.0)
+SENSORS = [
+    SensorModel("area", 4),
+    SensorModel("box", 4, width=1.6, fwhm=0.47),
+    SensorModel("gaussian", 4, fwhm=1.0, wavelength=10.8),
+    SensorModel("box", 4, width=0.5),
+]
+
+
+def normal(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+# Scores
+
+
+@pytest.mark.parametrize("count", [2, 3, 8])
+def test_the_fair_crps_does_not_depend_on_the_number_of_members(count):
+    members, truth = normal(count, 200_000), normal(200_000, seed=1)
+    expected = 1 / math.sqrt(math.pi)  # of a standard normal distribution, for truths drawn from it
+    fair, plain, almost = (energy_score(members, truth, pixel_distance, alpha).mean() for alpha in (1.0, 0.0, 0.95))
+    assert fair.item() == pytest.approx(expected, rel=0.01)
+    assert plain.item() == pytest.approx(expected * (1 + 1 / count), rel=0.01)
+    assert almost.item() == pytest.approx(0.95 * fair.item() + 0.05 * plain.item())
+
+
+def test_the_score_is_that_of_the_definition():
+    members, truth = np.array([1.0, 4.0, 2.0]), 3.0
+    error = np.abs(members - truth).mean()
+    between = np.abs(members[:, None] - members).sum() / (2 * 3 * 2)
+    score = energy_score(torch.from_numpy(members)[:, None], torch.tensor([truth]), pixel_distance)
+    assert score.item() == pytest.approx(error - between)
+
+
+@pytest.mark.parametrize("distance", [pixel_distance, patch_distance])
+def test_scores_are_least_for_the_true_spread(distance):
+    truth = normal(64, 32, 32)
+    scores = [energy_score(scale * normal(2, 64, 32, 32, seed=1), truth, distance).mean() for scale in (0.7, 1, 1.4)]
+    assert scores[1] < min(scores[0], scores[2])
+
+
+def test_the_spectral_score_sees_a_false_texture_that_pixels_do_not_show():
+    white = normal(5, 96, 32, 32)
+    blurred = (white + white.roll(1, -1) + white.roll(1, -2) + white.roll((1, 1), (-2, -1))) / 2  # as strong
+    truth, right, wrong = blurred[0], blurred[1:3], white[3:]
+    spectral = spectral_distance(truth, torch.zeros_like(truth))
+    pixels = [energy_score(members, truth, pixel_distance).mean().item() for members in (right, wrong)]
+    modes = [energy_score(members, truth, spectral).mean().item() for members in (right, wrong)]
+    assert pixels[0] == pytest.approx(pixels[1], rel=0.01)
+    assert modes[0] < 0.97 * modes[1]
+
+
+def test_ranks_of_a_calibrated_ensemble_are_even_and_ties_are_drawn():
+    counts = ranks(normal(4, 50_000), normal(50_000, seed=1), 0)
+    assert counts.sum() == 50_000 and np.abs(counts / 10_000 - 1).max() < 0.05
+    ties = ranks(torch.zeros(4, 50_000), torch.zeros(50_000), 0)
+    assert np.abs(ties / 10_000 - 1).max() < 0.05
+
+
+# Networks
+
+
+def random_ensemble(textures=4):
+    torch.manual_seed(0)
+    ensemble = Ensemble(DESCRIPTION, 2, 4, 8, textures)
+    ensemble.adopt(random_generator().state_dict())
+    torch.nn.init.normal_(ensemble.textures.modulation.weight, std=0.1)
+    ensemble.dressing.fit(torch.rand(1000), torch.full((1000,), 1e-4))
+    return ensemble.eval().requires_grad_(False)
+
+
+def ensemble_model():
+    config = load_config(
+        {
+            "model": {"n_residual_blocks": 2, "channels": 8, "conditioned": True, "textures": 4},
+            "sensor": {"random": True},
+            "training": {"score": "crps"},
+        }
+    )
+    return Model.from_config(random_ensemble(), config, "test")
+
+
+def draw(ensemble, sensor, count, dressing=False, size=12, noise=None):
+    """The mean (1, 1, H, W), the members (1, M, H, W) and the measured frame (1, 1, h, w), in kelvin."""
+    truth = torch.from_numpy(moving_clouds(frames=1, size=4 * size).values)[:, None].float()
+    lowres = from_kelvin(sensor.see(truth), RANGE)
+    sensors = SensorBank([sensor]).batch(torch.zeros(1, dtype=torch.long), size, size)
+    channels = ensemble.source(dressing).noise_channels
+    if noise is None:
+        noise = torch.stack([white_noise(channels, size, size, 0, member) for member in range(count)])
+    mean, members = assemble(*ensemble(lowres, sensors.description, noise[None], dressing), lowres, sensors, RANGE)
+    return mean, members, to_kelvin(lowres, RANGE)
+
+
+@pytest.mark.parametrize("dressing", [False, True])
+@pytest.mark.parametrize("sensor", SENSORS, ids=lambda sensor: sensor.text)
+def test_every_member_keeps_what_was_measured(sensor, dressing):
+    _, members, lowres = draw(random_ensemble(), sensor, 4, dressing)
+    assert members.std(dim=1).mean() > 0.5
+    assert (sensor.see(members) - lowres).abs().max() < 1e-3
+
+
+def test_the_mean_of_many_members_is_the_frame_of_the_mean():
+    for dressing in (False, True):
+        mean, members, _ = draw(random_ensemble(), SENSORS[0], 400, dressing)
+        error = (members.mean(dim=1, keepdim=True) - mean) / members.std(dim=1, keepdim=True) * 20
+        assert error.abs().max() < 5 and error.std() == pytest.approx(1, abs=0.1)
+
+
+def test_without_noise_or_amplitude_every_member_is_the_mean_frame():
+    ensemble = random_ensemble()
+    silent = torch.zeros(2, ensemble.textures.noise_channels, 12 + 2 * MARGIN, 12 + 2 * MARGIN)
+    mean, members, _ = draw(ensemble, SENSORS[0], 2, noise=silent)
+    torch.testing.assert_close(members, mean.expand_as(members), atol=1e-4, rtol=0)
+    torch.nn.init.zeros_(ensemble.textures.last.weight)
+    torch.nn.init.constant_(ensemble.textures.last.bias, -1e4)
+    mean, members, _ = draw(ensemble, SENSORS[0], 2)
+    torch.testing.assert_close(members, mean.expand_as(members), atol=1e-4, rtol=0)
+
+
+def test_noise_leaves_the_sensors_noise_its_share():
+    """Where the measurement is noisy, members may differ from it, but by less than its noise."""
+    quiet, noisy = SensorModel("area", 4, noise_kelvin=0.01), SensorModel("area", 4, noise_kelvin=3.0)
+    differences = []
+    for sensor in (quiet, noisy):
+        mean, members, _ = draw(random_ensemble(), sensor, 8)
+        differences.append(float((sensor.see(members) - sensor.see(mean)).std()))
+    assert differences[0] < 1e-3 < differences[1] < 3.0
+
+
+def test_textures_are_as_strong_at_the_edge_as_in_the_middle():
+    textures = Textures(8, DESCRIPTION, 4)
+    with torch.no_grad():
+        made = textures.textures(torch.stack([white_noise(32, 8, 8, number) for number in range(200)]))
+    assert made.shape == (200, 8, 32, 32)
+    strength = made.square().mean(dim=(0, 1))
+    assert strength[0].mean().item() == pytest.approx(strength[12:20].mean().item(), rel=0.05)
+
+
+def test_noise_is_white_and_decided_by_its_key():
+    noise = white_noise(32, 20, 30, 7, 1, -5)
+    assert noise.shape == (32, 20 + 2 * MARGIN, 30 + 2 * MARGIN) and noise.std().item() == pytest.approx(1, abs=0.01)
+    assert torch.equal(noise, white_noise(32, 20, 30, 7, 1, -5))
+    for other in ((7, 1, -6), (7, 2, -5), (8, 1, -5)):
+        assert abs(float((noise * white_noise(32, 20, 30, *other)).mean())) < 0.03
+
+
+def test_the_dressing_finds_the_strength_of_each_spread():
+    dressing, spread = Dressing(4), torch.rand(48_000)
+    strength = 0.01 + 0.02 * spread
+    dressing.fit(spread, (strength * normal(48_000)).square() * (1 - 1 / 16))
+    middle = (torch.arange(24) + 0.5) / 24
+    torch.testing.assert_close(dressing.deviations, 0.01 + 0.02 * middle, rtol=0.1, atol=0)
+    flat = dressing.amplitudes(torch.zeros(0), torch.full((1, 1, 5, 5), 0.4), torch.zeros(0))
+    assert flat.shape == (1, 1, 20, 20) and torch.equal(flat, dressing.deviations[0].expand_as(flat))
+
+
+def test_the_local_spread_is_the_deviation_of_nine_pixels():
+    frames = torch.rand(1, 1, 6, 7)
+    expected = frames[0, 0, 1:4, 2:5].std(correction=0)
+    torch.testing.assert_close(local_spread(frames)[0, 0, 2, 3], expected, atol=1e-5, rtol=0)
+
+
+# Files and drawing
+
+
+def test_an_ensemble_saves_loads_and_as_a_model_is_its_mean(tmp_path):
+    path, mean = tmp_path / "ensemble.safetensors", tmp_path / "mean.safetensors"
+    save_model(path, ensemble_model())
+    save_model(mean, random_model())
+    loaded = load_model(path)
+    assert loaded.specification.network.kind == "ensemble" and loaded.specification.network.textures == 4
+    for name, value in random_ensemble().state_dict().items():
+        assert torch.equal(value, loaded.generator.state_dict()[name]), name
+    assert loaded.adapts
+    lowres = SENSORS[1].coarsen(moving_clouds(frames=1, size=64)).values
+    made, expected = (Reconstructor(source, sensor=SENSORS[1], precision="fp32")(lowres) for source in (path, mean))
+    np.testing.assert_array_equal(made, expected)
+
+
+def test_members_are_drawn_from_their_noise_alone():
+    draw, frames = MemberDraw(ensemble_model(), SENSORS[1]), SENSORS[1].coarsen(moving_clouds(frames=2, size=64)).values
+    noise = torch.stack([torch.stack([draw.noise(16, 16, 1, m, time) for time in (10, 20)]) for m in range(3)])
+    members = draw.draw(frames, noise)
+    assert members.shape == (3, 2, 64, 64) and members.dtype == np.float32
+    seen = SENSORS[1].see(torch.from_numpy(members)).numpy()
+    assert np.abs(seen - frames).max() < 1e-3
+    again = pickle.loads(pickle.dumps(draw)).draw(frames[1:], noise[2:, 1:])
+    np.testing.assert_allclose(again[0, 0], members[2, 1], atol=1e-4)
+
+
+def test_a_part_with_its_halo_gives_the_same_pixels():
+    draw = MemberDraw(ensemble_model())
+    frames = SENSORS[0].coarsen(moving_clouds(frames=1, size=192)).values
+    noise = draw.noise(48, 48, 0, 0, 0)[None, None]
+    whole = draw.draw(frames, noise)
+    first = 24 - draw.halo
+    part = draw.draw(frames[:, first:], noise[..., first:, :])
+    np.testing.assert_allclose(part[..., 4 * draw.halo :, :], whole[..., 96:, :], atol=1e-3)
+
+
+def test_missing_pixels_are_missing_in_every_member():
+    draw, frames = MemberDraw(ensemble_model(), dressing=True), np.full((1, 8, 8), 250, np.float32)
+    frames[0, 2, 3] = np.nan
+    noise = torch.stack([draw.noise(8, 8, 0, member, 0)[None] for member in range(2)])
+    missing = np.isnan(draw.draw(frames, noise))
+    assert missing[:, 0, 8:12, 12:16].all() and missing.sum() == 2 * 16
+
+
+def test_other_models_draw_no_members():
+    with pytest.raises(InputError, match="is no ensemble"):
+        MemberDraw(random_model())
+
+
+# Training
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"model": {"textures": 8}, "training": {"score": "crps"}}, "needs model.conditioned"),
+        ({"model": {"textures": 8, "conditioned": True}}, "training.score = crps belongs to"),
+        ({"training": {"score": "crps"}}, "training.score = crps belongs to"),
+    ],
+)
+def test_settings_that_contradict_an_ensemble_are_refused(section, message):
+    with pytest.raises(InputError, match=message):
+        load_config(section)
+
+
+@pytest.fixture(scope="module")
+def storms(tmp_path_factory):
+    return write_storms(tmp_path_factory.mktemp("data") / "storms", size=96)
+
+
+@pytest.fixture(scope="module")
+def mean(tmp_path_factory):
+    path = tmp_path_factory.mktemp("mean") / "mean.safetensors"
+    save_model(path, random_model())
+    return path
+
+
+def ensemble_config(folder, storms, mean, **training):
+    values = conditioned_config(folder, storms, {"n_residual_blocks": 2, "channels": 8}).model_dump()
+    values["model"]["textures"], values["sensor"]["random"] = 4, False
+    values["training"] |= {
+        "start_from": str(mean), "pretrain_epochs": 0, "score": "crps", "lambda_spectral": 0.3, "lr_g": 2e-3,
+        "lambda_adv_s": 0, "lambda_adv_t": 0, "grad_clip": 0, "patch_size": 40, **training,
+    }  # fmt: skip
+    return load_config(values)
+
+
+def test_training_lowers_the_score_and_keeps_the_mean(tmp_path, storms, mean, caplog):
+    caplog.set_level("INFO")
+    trainer = EnsembleTrainer(ensemble_config(tmp_path, storms, mean, steps_per_epoch=15))
+    result = trainer.train()
+    model = load_model(result.best_model)
+    assert "dressing: CRPS" in caplog.text and "start: CRPS" in caplog.text
+    assert model.metadata["epoch"] > 0 and model.metadata["score"] == pytest.approx(model.metadata["crps"])
+    for name, value in load_model(mean).generator.state_dict().items():
+        assert torch.equal(value, model.generator.base.state_dict()[name]), name
+    assert model.generator.dressing.deviations.min() > 0
+
+
+def test_a_resumed_run_draws_the_same_noise(tmp_path, storms, mean):
+    states = []
+    for name, epochs in (("straight", [2]), ("resumed", [1, 2])):
+        for count in epochs:
+            trainer = EnsembleTrainer(ensemble_config(tmp_path / name, storms, mean, epochs=count))
+            trainer.train("auto" if count != epochs[0] else None)
+        states.append(trainer.networks.generator.state_dict())
+    for name, value in states[0].items():
+        assert torch.equal(value, states[1][name]), name
+
+
+def test_accumulated_batches_draw_the_noise_of_the_big_one(tmp_path, storms, mean):
+    noises = []
+    for name, sizes in (("big", {"batch_size": 4}), ("small", {"batch_size": 2, "accumulate": 2})):
+        steps = EnsembleTrainer(ensemble_config(tmp_path / name, storms, mean, **sizes)).steps
+        steps.number = 5
+        noises.append(torch.cat([steps._noise(sizes["batch_size"], 3, 3) for _ in range(sizes.get("accumulate", 1))]))
+    assert torch.equal(*noises)
+
+
+def test_ds_judges_a_member(tmp_path, storms, mean):
+    config = ensemble_config(tmp_path, storms, mean, lambda_adv_s=0.3, warm_up=1, epochs=1)
+    trainer = EnsembleTrainer(config)
+    before = {name: value.clone() for name, value in trainer.networks.spatial.state_dict().items()}
+    trainer.train()
+    assert any(not torch.equal(value, before[name]) for name, value in trainer.networks.spatial.state_dict().items())
+
+
+def test_an_ensemble_needs_a_mean_that_adapts(tmp_path, storms):
+    from model_cases import detailed_model
+
+    with pytest.raises(InputError, match=r"set training.start_from"):
+        EnsembleTrainer(ensemble_config(tmp_path / "none", storms, "")).train()
+    plain = tmp_path / "plain.safetensors"
+    save_model(plain, detailed_model())
+    with pytest.raises(InputError, match="does not adapt to the sensor"):
+        EnsembleTrainer(ensemble_config(tmp_path / "plain", storms, plain)).train()
+
+
+def test_the_trainer_of_one_picture_names_the_one_of_ensembles(tmp_path, storms, mean):
+    with pytest.raises(InputError, match="EnsembleTrainer"):
+        TempoGANTrainer(ensemble_config(tmp_path, storms, mean))
