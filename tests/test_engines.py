@@ -2,6 +2,7 @@
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.machinery import ModuleSpec
 
 import pytest
@@ -12,7 +13,7 @@ from tempogan_eddy.device import computes_bf16
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.model.scaling import from_kelvin
 from tempogan_eddy.reconstruction import engines
-from tempogan_eddy.reconstruction.engines import BF16_LIMIT_KELVIN, ENGINES, bf16_error_kelvin, open_engine
+from tempogan_eddy.reconstruction.engines import BF16_LIMIT_KELVIN, ENGINES, OF_TORCH, bf16_error_kelvin, open_engine
 
 CPU = torch.device("cpu")
 needs_bf16 = pytest.mark.skipif(not computes_bf16(CPU), reason="this CPU has no bfloat16 instructions")
@@ -38,9 +39,29 @@ def difference(model, frames, detail):
 
 def make(model, name, precision="fp32"):
     for library in (name, "onnx"):
-        if name != "torch":
+        if name not in OF_TORCH:
             pytest.importorskip(library, reason=f"{library} is not installed")
     return open_engine(model, name, precision=precision)
+
+
+@pytest.fixture(autouse=True)
+def quick_compilation(monkeypatch):
+    """torch.compile traces the network but leaves out the C++ or Triton compiler, which takes half a minute."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+
+
+def test_a_compiled_engine_falls_back_where_compilation_fails(model, frames, monkeypatch, caplog):
+    def refuse(graph, inputs):
+        raise RuntimeError("no compiler here")
+
+    monkeypatch.setattr(torch, "compile", lambda function, **options: partial(refuse, None))
+    engine = open_engine(model, "compiled", precision="fp32")
+    expected = open_engine(model, "torch", precision="fp32")(frames[0])
+    for _ in range(2):
+        assert torch.equal(engine(frames[0]), expected)
+    assert [record.message for record in caplog.records if "torch.compile does not work" in record.message] == [
+        "torch.compile does not work here (no compiler here); torch computes uncompiled"
+    ]
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -157,7 +178,7 @@ def test_fp32_is_no_less_than_float32(model, frames, monkeypatch):
 
 
 def test_what_cannot_be_had_is_told(model, monkeypatch):
-    with pytest.raises(InputError, match=r"Unknown engine 'tensorrt'; use auto, torch, onnxruntime, openvino\."):
+    with pytest.raises(InputError, match=r"Unknown engine 'tensorrt'; use auto, torch, compiled, onnx"):
         open_engine(model, "tensorrt")
     with pytest.raises(InputError, match="Unknown precision 'fp8'"):
         open_engine(model, precision="fp8")

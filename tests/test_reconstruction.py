@@ -14,6 +14,7 @@ from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.reconstruction import Reconstructor, reconstruct, reconstructor
 from tempogan_eddy.reconstruction.tiles import plan_tiles
+from tempogan_eddy.reconstruction.transfer import Transfer
 from tempogan_eddy.weights import Model, build_generator, save_model
 from training_cases import moving_clouds
 
@@ -216,24 +217,25 @@ def test_a_batch_fills_a_gpu_and_no_more(height, width, tile, frames, monkeypatc
 
 def test_no_more_than_tiles_are_on_the_device(model, monkeypatch):
     """Whatever the frame's size, the network is given tiles, and a tile is in kelvin when it leaves the device."""
-    sizes = []
-    run_tiled = reconstructor.run_tiled
+    sizes, fetched = [], []
+    compute, fetch = Reconstructor._highres, Transfer.fetch
 
-    def watched(network, frames, scale, tile, halo):
-        def watch(part):
-            sizes.append(part.shape[-1])
-            result = network(part)
-            assert 150 < result.mean() < 330
-            return result
+    def watched(self, frames, engine):
+        sizes.append(frames.shape[-1])
+        return compute(self, frames, engine)
 
-        assert frames.device.type == "cpu"
-        return run_tiled(watch, frames, scale, tile, halo)
+    def watch(self, result, target):
+        fetched.append(result.shape[-1])
+        assert 150 < result.mean() < 330
+        fetch(self, result, target)
 
-    monkeypatch.setattr(reconstructor, "run_tiled", watched)
+    monkeypatch.setattr(Reconstructor, "_highres", watched)
+    monkeypatch.setattr(Transfer, "fetch", watch)
     coarse = SensorModel("area", 4).coarsen(moving_clouds(frames=1, size=256))
     reconstruct(coarse, model, tile=16).compute()
     assert max(sizes) == 16 + 2 * model.generator.halo
     assert len(sizes) == 16
+    assert fetched == [64] * 16
 
 
 @pytest.mark.parametrize("name", ["cuda:x", "cuda:99", "gpu"])

@@ -64,6 +64,9 @@ def pack(
     sensor: options.Sensor = None,
     variable: options.Variable = None,
     time_from: options.TimeFrom = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes; else one a core, fewer where the data are few.")
+    ] = None,
     overwrite: options.Overwrite = False,
     config: options.ConfigPath = None,
     overrides: options.Overrides = None,
@@ -73,7 +76,7 @@ def pack(
 
     checked = options.settings(config, overrides, lowres=lowres, sensor=sensor, variable=variable, time_from=time_from)
     with storm_progress("packing") as advance:
-        write_pack(one_or_all(source), output, checked, advance, overwrite=overwrite)
+        write_pack(one_or_all(source), output, checked, advance, overwrite=overwrite, workers=workers)
     size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
     print(f"{output}: {size / 1e6:.1f} MB")
 

@@ -96,8 +96,8 @@ def reconstruct(
     engine: Annotated[
         str,
         typer.Option(
-            help="torch, onnxruntime, openvino; auto takes the fastest that is installed.",
-            autocompletion=options.one_of("auto", "torch", "onnxruntime", "openvino"),
+            help="torch, compiled, onnxruntime, openvino; auto takes the fastest that is installed.",
+            autocompletion=options.one_of("auto", "torch", "compiled", "onnxruntime", "openvino"),
         ),
     ] = "auto",
     precision: Annotated[
@@ -133,6 +133,7 @@ def reconstruct(
         device=device,
         engine=engine,
         precision=precision,
+        packed=stored == "packed",
     )
     write(highres, output, format, "reconstructing", precision=stored, overwrite=overwrite)
 

@@ -9,19 +9,32 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import shutil
+import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import xarray as xr
 import zarr
+from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from tempogan_eddy.config import Config
-from tempogan_eddy.dataset.flow import estimate_flow
+from tempogan_eddy.dataset.pack_frames import (
+    FLOW_QUANTUM,
+    KELVIN_OFFSET,
+    KELVIN_QUANTUM,
+    LOWRES,
+    MISSING,
+    NEIGHBOURS,
+    Part,
+    Workers,
+    parts_of,
+)
 from tempogan_eddy.dataset.pairs import Pair, open_pairs
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.source import Paths, fingerprint, open_source, paths_of, source_name
@@ -52,16 +65,13 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 FORMAT = "tempogan-eddy-pack"
-KELVIN_QUANTUM, KELVIN_OFFSET, MISSING = 0.01, 250.0, -32768
 # Beyond the edge of a frame: only in patches with a margin, never in a store.
 OUTSIDE = -32767
-FLOW_QUANTUM = 0.01
 LARGEST_HEADER = 16 << 20  # bytes of the JSON that begins a store
 PAIR = "pair"
 """Attribute of a storm: what was fitted to the pair, as JSON."""
-LOWRES = "lowres_brightness_temperature"
-"""Holds the lowres frames of own pairs; a store without it has its lowres frames simulated."""
-NEIGHBOURS = ("previous", "next")
+COMPLETE = "complete"
+"""Attribute of a storm whose frames are all written."""
 
 
 def is_pack(path: Path) -> bool:
@@ -82,6 +92,7 @@ def pack(
     on_frame: Callable[[str, int, int], None] | None = None,
     *,
     overwrite: bool = False,
+    workers: int | None = 1,
 ) -> Path:
     """Write every sequence of ``source`` into one packed store.
 
@@ -95,6 +106,10 @@ def pack(
         Called with (storm, frame, frames) after each frame.
     overwrite
         Overwrite even a Zarr store that is no packed store of this package, but never the source.
+    workers
+        Processes that read, compute and compress; None for one a core, fewer where the data are few. A script that
+        asks for several needs ``if __name__ == "__main__":``. The store is the same for every number. What a killed
+        run finished is taken over, storm by storm.
 
     Raises
     ------
@@ -111,14 +126,67 @@ def pack(
     pairs = open_pairs(opened, config) if own else {}
     storms = {name: (pair.highres, pair.folder) for name, pair in pairs.items()} or opened
     sensor = replace(SensorModel.from_config(config), noise_kelvin=0.0)
-    with written_aside(output, PACK, overwrite=overwrite) as partial:
-        zarr.open_group(partial, mode="w", zarr_format=3, attributes=_attributes(config))
-        taken: set[str] = set()
-        for name, (sequence, folder) in storms.items():
-            group = safe_name(name, taken)
-            taken.add(group.lower())
-            _pack_sequence(partial, group, sequence, pairs.get(name), folder, sensor, config, on_frame)
+    total = sum(sequence.sizes["time"] for sequence, _ in storms.values())
+    attributes = _attributes(config) | {"source": fingerprint(source, config, {"pairs": own and own.model_dump()})}
+    with written_aside(output, PACK, overwrite=overwrite) as partial, Workers(workers, total) as pool:
+        if not _adopted(partial, output, attributes):
+            zarr.open_group(partial, mode="w", zarr_format=3, attributes=attributes)
+        parts = _parts(partial, storms, pairs, sensor, config)
+        for part in pool.run(parts):
+            frames = part.sequence.sizes["time"]
+            for done in part.frames if on_frame else ():
+                on_frame(part.name, done + 1, frames)
+            if part.frames.stop == frames:
+                zarr.open_group(partial, path=part.name, mode="r+").attrs[COMPLETE] = True
     return output
+
+
+def _parts(
+    store: Path,
+    storms: dict[str, tuple[xr.DataArray, str]],
+    pairs: dict[str, Pair],
+    sensor: SensorModel,
+    config: Config,
+) -> Iterator[Part]:
+    """Yield what is still to be packed."""
+    taken: set[str] = set()
+    for name, (sequence, folder) in storms.items():
+        group = safe_name(name, taken)
+        taken.add(group.lower())
+        if not (store / group).is_dir() or COMPLETE not in zarr.open_group(store, path=group, mode="r").attrs:
+            yield from _begin_sequence(store, group, sequence, pairs.get(name), folder, sensor, config)
+
+
+def _adopted(partial: Path, output: Path, attributes: dict[str, Any]) -> bool:
+    """Move what a killed run left of the same store to the place of a new one; return whether there was any."""
+    found = False
+    for left in output.parent.glob(f".{output.name}.*.partial"):
+        process = left.name.split(".")[-2]
+        if left == partial or not process.isdigit() or _is_running(int(process)):
+            continue
+        try:
+            same = dict(zarr.open_group(left, mode="r").attrs) == attributes
+        except Exception:  # zarr raises whatever it meets in a store that was cut off
+            same = False
+        if same and not found:
+            log.info("Going on with what an earlier run packed, which was killed")
+            left.rename(partial)
+            found = True
+        else:
+            shutil.rmtree(left, ignore_errors=True)
+    return found
+
+
+def _is_running(process: int) -> bool:
+    if sys.platform == "win32":  # where signal 0 is Ctrl-C
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def packed(source: Paths, config: Config, on_frame: Callable[[str, int, int], None] | None = None) -> Path:
@@ -174,7 +242,7 @@ def _check(store: Path, config: Config) -> None:
             )
 
 
-def _pack_sequence(
+def _begin_sequence(
     store: Path,
     name: str,
     sequence: xr.DataArray,
@@ -182,8 +250,8 @@ def _pack_sequence(
     folder: str,
     sensor: SensorModel,
     config: Config,
-    on_frame: Callable[[str, int, int], None] | None,
-) -> None:
+) -> Iterator[Part]:
+    """Create the arrays of a storm, and yield the parts in which its frames are to be packed."""
     lowres = pair.lowres if pair else None
     frames, height, width = sequence.shape
     rows, columns = height // sensor.scale, width // sensor.scale
@@ -202,45 +270,14 @@ def _pack_sequence(
     group = zarr.open_group(store, path=name, mode="r+")
     spatial = [str(key) for key in sequence.coords if key != "time" and {"y", "x"} & set(sequence[key].dims)]
     about = {"standard_name": "brightness_temperature"} | ({"coordinates": " ".join(spatial)} if spatial else {})
-    kelvins = _kelvin_array(group, "brightness_temperature", sequence.shape, ["time", "y", "x"], about)
-    given = None
+    _kelvin_array(group, "brightness_temperature", sequence.shape, ["time", "y", "x"], about)
     if lowres is not None:
         about = {"long_name": "the same frames as another instrument saw them"}
-        given = _kelvin_array(group, LOWRES, lowres.shape, ["time", "y_low", "x_low"], about)
+        _kelvin_array(group, LOWRES, lowres.shape, ["time", "y_low", "x_low"], about)
     _write_links(group, links)
-    flows = [_flow_array(group, neighbour, (frames, 2, rows, columns)) for neighbour in NEIGHBOURS]
-    waiting: dict[int, np.ndarray] = {}  # lowres frames whose following one is still to come
-    for index in range(frames):
-        frame = _frame(sequence, index)
-        kelvins[index] = _quantise_kelvin(frame)
-        if lowres is None or given is None:
-            highres = torch.from_numpy(frame[: rows * sensor.scale, : columns * sensor.scale])
-            seen = sensor.apply(highres).numpy()
-        else:
-            seen = _frame(lowres, index)
-            given[index] = _quantise_kelvin(seen)
-        previous = int(links.previous[index])
-        if previous >= 0:
-            seen_before = waiting.pop(previous)
-            flows[0][index] = _quantise_flow(estimate_flow(seen, seen_before))
-            flows[1][previous] = _quantise_flow(estimate_flow(seen_before, seen))
-        if links.following[index] >= 0:
-            waiting[index] = seen
-        if on_frame:
-            on_frame(name, index + 1, frames)
-
-
-def _frame(sequence: xr.DataArray, index: int) -> np.ndarray:
-    return np.ascontiguousarray(sequence.isel(time=index).values, np.float32)
-
-
-def _quantise_kelvin(frame: np.ndarray) -> np.ndarray:
-    counts = np.rint((np.nan_to_num(frame, nan=0.0) - KELVIN_OFFSET) / KELVIN_QUANTUM)
-    return np.where(np.isnan(frame), MISSING, counts).astype(np.int16)
-
-
-def _quantise_flow(flow: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(flow / FLOW_QUANTUM), -32767, 32767).astype(np.int16)
+    for neighbour in NEIGHBOURS:
+        _flow_array(group, neighbour, (frames, 2, rows, columns))
+    yield from parts_of(store, name, sequence, lowres, links, sensor)
 
 
 def _kelvin_array(
@@ -272,6 +309,7 @@ def _create_array(
         fill_value=fill,
         dimension_names=dimensions,
         attributes=attributes,
+        compressors=[ZstdCodec(), Crc32cCodec()],
         overwrite=True,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import torch
@@ -83,10 +83,14 @@ class SeparableSensor(SensorModel):
 
     def project(self, highres: Tensor, lowres: Tensor) -> Tensor:
         """Return x + A^T (A A^T + lambda)^-1 (y - A x), with lambda from the noise."""
-        values = to_radiance(highres, self.wavelength) - OFFSET
         missing = lowres.isnan()
         if missing.any():
             lowres = torch.where(missing, self.see(highres), lowres)
+        return self.project_complete(highres, lowres)
+
+    def project_complete(self, highres: Tensor, lowres: Tensor) -> Tensor:
+        """Project onto lowres frames without missing pixels, as `project` does, without waiting for the device."""
+        values = to_radiance(highres, self.wavelength) - OFFSET
         measured = to_radiance(lowres, self.wavelength) - OFFSET
         rows, columns = self._axes(lowres)
         values = values + correction(values, measured, rows, columns, self.regularisation)
@@ -96,7 +100,7 @@ class SeparableSensor(SensorModel):
         """Return A along y and x for frames of this size, on their device."""
         sizes = (int(size) for size in lowres.shape[-2:])  # in a trace for an export they are tensors
         return [
-            axis_of(kernel, self.scale, size).map(lambda part: part.to(lowres))
+            _axis_on(kernel, self.scale, size, lowres.device, lowres.dtype)
             for kernel, size in zip(self.kernels, sizes, strict=True)
         ]
 
@@ -216,6 +220,13 @@ class BicubicSensor(SeparableSensor):
         offsets = torch.arange(length, dtype=torch.float64) - (length - 1) / 2
         weights = _keys(offsets / self.scale)
         return (weights / weights.sum()).float()
+
+
+@lru_cache(64)
+def _axis_on(kernel: Kernel, scale: int, side: int, device: torch.device, dtype: torch.dtype) -> Axis:
+    """Return `axis_of` on a device, copied there once."""
+    with torch.inference_mode(False):  # so that a later training may use them too
+        return axis_of(kernel, scale, side).map(lambda part: part.to(device, dtype))
 
 
 def _keys(distance: Tensor, a: float = -0.5) -> Tensor:

@@ -2,7 +2,6 @@
 
 import logging
 import math
-import threading
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from tempogan_eddy.io.container import groups_of, open_stored
 from tempogan_eddy.io.frames import FrameStack
 from tempogan_eddy.io.hdf5_guard import check_claim
 from tempogan_eddy.io.layout import is_member
+from tempogan_eddy.io.lock import Lock
 from tempogan_eddy.io.once import log_once
 from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.time_axis import find_time, frame_time
@@ -246,7 +246,7 @@ class _Frames:
             if frames * math.prod(layout.shape(image.stored)[1:]) * 4 <= LARGEST_BLOCK_BYTES:
                 self.frames_a_chunk = frames
         self.held: tuple[int, np.ndarray] = (-1, np.empty(0))
-        self.lock = threading.Lock()
+        self.lock = Lock()
 
     def __call__(self, number: int) -> np.ndarray:
         number = int(self.order[number])

@@ -6,7 +6,6 @@ import functools
 import itertools
 import logging
 import re
-import threading
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,6 +18,7 @@ from tempogan_eddy.io.cadence import native_step, nominal_times, tolerance_of
 from tempogan_eddy.io.frames import FrameStack, lazy_sequence
 from tempogan_eddy.io.headers import GRID, Header
 from tempogan_eddy.io.image import Image, find_image
+from tempogan_eddy.io.lock import Lock
 from tempogan_eddy.io.quality import EVERYTHING
 from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.sequence import as_sequence
@@ -205,7 +205,7 @@ class _JoinedFrames:
     def __init__(self, headers: list[Header], order: list[tuple[int, int]], reading: Reading) -> None:
         self.paths, self.order, self.reading = [header.path for header in headers], order, reading
         self._held: dict[int, tuple[Image, list[FrameStack]]] = {}  # the one used last comes last
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def __call__(self, member: int, number: int) -> np.ndarray:
         file, frame = self.order[number]

@@ -12,6 +12,7 @@ import xarray as xr
 
 from tempogan_eddy.interrupts import HeldSignals, signals_held
 from tempogan_eddy.io.frames import FrameReader, report_masked, stacks_of
+from tempogan_eddy.io.precision import PACKED_MISSING
 from tempogan_eddy.io.quality import EVERYTHING
 from tempogan_eddy.kelvin import VALID_KELVIN
 
@@ -35,7 +36,7 @@ def write_frames(da: xr.DataArray, write: Callable[[int, np.ndarray], None], on_
     with signals_held() as signals, closing(_frames_ahead(FrameReader(da), signals)) as frames:
         for number, frame in enumerate(frames):
             signals.check()
-            something_seen = something_seen or not np.isnan(frame).all()
+            something_seen = something_seen or _is_seen(frame)
             write(number, frame)
             on_frame(number + 1)
     report_masked(da)
@@ -46,6 +47,10 @@ def write_frames(da: xr.DataArray, write: Callable[[int, np.ndarray], None], on_
             da.attrs.get("sequence", "the sequence"),
             *next((s.valid_kelvin for s in stacks_of(da) if s.valid_kelvin != EVERYTHING), VALID_KELVIN),
         )
+
+
+def _is_seen(frame: np.ndarray) -> bool:
+    return bool((frame != PACKED_MISSING).any() if frame.dtype == np.int16 else not np.isnan(frame).all())
 
 
 def _frames_ahead(reader: FrameReader, signals: HeldSignals) -> Generator[np.ndarray]:

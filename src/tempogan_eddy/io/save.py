@@ -71,7 +71,7 @@ def save_sequence(
     path = Path(path)
     da = _sequence(da)
     format = check_output(da, path, format, precision=precision, overwrite=overwrite)
-    da = as_sequence(da, valid_kelvin=EVERYTHING)
+    da = as_sequence(da, valid_kelvin=EVERYTHING, keep_packed=precision == "packed")
     da.attrs = covered(da) | {"history": with_line(da.attrs, history or "written by tempogan-eddy")}
     writing = Writing(precision_of(precision), on_frame or (lambda done: None), overwrite)
     known = FORMATS[format]

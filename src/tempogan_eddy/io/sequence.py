@@ -9,7 +9,7 @@ and attributes are the file's own.
 import functools
 import logging
 import re
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from datetime import datetime
 
 import dask.array
@@ -21,6 +21,7 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.attributes import plain
 from tempogan_eddy.io.cadence import nominal_times, parse_duration
 from tempogan_eddy.io.member import MEMBER
+from tempogan_eddy.io.precision import PACKING, is_packed, unpacked
 from tempogan_eddy.io.quality import mask_impossible
 from tempogan_eddy.io.units import Conversion, kelvin_conversion, text_of
 from tempogan_eddy.kelvin import VALID_KELVIN
@@ -48,7 +49,11 @@ REAL_CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
 
 
 def as_sequence(
-    da: xr.DataArray, *, sequence: str | None = None, valid_kelvin: tuple[float, float] = VALID_KELVIN
+    da: xr.DataArray,
+    *,
+    sequence: str | None = None,
+    valid_kelvin: tuple[float, float] = VALID_KELVIN,
+    keep_packed: bool = False,
 ) -> xr.DataArray:
     """Check a DataArray and return it as a sequence.
 
@@ -61,6 +66,8 @@ def as_sequence(
         The storm's name, used where ``attrs`` holds none.
     valid_kelvin : tuple of float
         Values outside these kelvins become NaN.
+    keep_packed : bool
+        Leave numbers as they are that a reconstruction packed; they stay 16-bit.
 
     Returns
     -------
@@ -97,18 +104,30 @@ def as_sequence(
     order = order_of_times(da["time"].values, label)
     if order is not None:
         da = da.isel(time=order)
-    return in_kelvin(da, label, conversion, valid_kelvin)
+    return in_kelvin(da, label, conversion, valid_kelvin, keep_packed=keep_packed)
 
 
-def in_kelvin(da: xr.DataArray, label: str, conversion: Conversion, valid_kelvin: tuple[float, float]) -> xr.DataArray:
+def in_kelvin(
+    da: xr.DataArray,
+    label: str,
+    conversion: Conversion,
+    valid_kelvin: tuple[float, float],
+    *,
+    keep_packed: bool = False,
+) -> xr.DataArray:
     """Return a DataArray with the dimensions and the times, in order, of a sequence as a sequence in kelvin.
 
-    `label` is the storm's name if ``attrs`` holds none.
+    `label` is the storm's name if ``attrs`` holds none. With `keep_packed`, packed numbers stay as they are.
     """
     # Frames that are computed together stay together: one alone would have its whole chunk computed for it.
     data = da.chunk({"y": -1, "x": -1} if da.chunks else {"time": 1, "y": -1, "x": -1}).data
-    clean = functools.partial(_to_kelvin, conversion=conversion, valid_kelvin=valid_kelvin)
-    data = dask.array.map_blocks(clean, data, dtype=np.float32, meta=np.empty((0,) * da.ndim, np.float32))
+    packed = is_packed(da)
+    if packed:
+        da = da.drop_attrs(deep=False).assign_attrs({key: da.attrs[key] for key in da.attrs if key not in PACKING})
+    if not (packed and keep_packed):
+        convert = unpacked if packed else conversion
+        clean = functools.partial(_to_kelvin, conversion=convert, valid_kelvin=valid_kelvin)
+        data = dask.array.map_blocks(clean, data, dtype=np.float32, meta=np.empty((0,) * da.ndim, np.float32))
     attrs = {str(key): plain(value) for key, value in da.attrs.items()} | {"units": "K", "standard_name": NAME}
     attrs["sequence"] = str(attrs.get("sequence", label))
     return da.copy(data=data).rename(NAME).assign_attrs(attrs)
@@ -126,7 +145,9 @@ def label_of(da: xr.DataArray, sequence: str | None = None) -> str:
     return text_of(sequence or named or da.name or "the sequence")
 
 
-def _to_kelvin(block: np.ndarray, conversion: Conversion, valid_kelvin: tuple[float, float]) -> np.ndarray:
+def _to_kelvin(
+    block: np.ndarray, conversion: Callable[[np.ndarray], np.ndarray], valid_kelvin: tuple[float, float]
+) -> np.ndarray:
     if block.dtype == np.float16:  # whose steps are 0.25 K, too wide to compute in
         block = block.astype(np.float32)
     return mask_impossible(conversion(block), valid_kelvin)

@@ -139,7 +139,11 @@ class Generator(nn.Module):
     def detail(self, frames: Tensor) -> Tensor:
         """Return the residual, (B, C, h, w) to (B, C * factor ** 2, h, w): small numbers, so low precision suffices."""
         # Beyond the edge the convolutions see zero: the middle of the range.
-        shallow = self.head(frames - 0.5)
+        return self.detail_of_centred(frames - 0.5)
+
+    def detail_of_centred(self, frames: Tensor) -> Tensor:
+        """Return `detail` of frames less 0.5, in the precision of the weights, which must be that of the frames."""
+        shallow = self.head(frames)
         return self.tail(shallow + self.body(self.blocks(shallow)))
 
     def combine(self, frames: Tensor, detail: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.fingerprint import sha256
 from tempogan_eddy.guards import ValueGuard, warn_of_input
 from tempogan_eddy.io import adapt, refine_grid
+from tempogan_eddy.io.precision import PACKING
 from tempogan_eddy.io.resolution import rescaled
 from tempogan_eddy.kelvin import VALID_KELVIN
 from tempogan_eddy.model.conditioned import ConditionedGenerator
@@ -40,6 +41,7 @@ class Options(TypedDict, total=False):
     device: str | torch.device
     engine: str
     precision: str
+    packed: bool
 
 
 @overload
@@ -59,6 +61,7 @@ def reconstruct(
     device: str | torch.device = "auto",
     engine: str = "auto",
     precision: str = "auto",
+    packed: bool = False,
 ) -> Any:
     """Reconstruct a lowres sequence or frame at high resolution.
 
@@ -90,9 +93,13 @@ def reconstruct(
     device : str or torch.device
         Where to compute: ``auto`` for a GPU where there is one, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
     engine : str
-        What computes the network: ``torch``, ``onnxruntime``, ``openvino``, or ``auto`` for the fastest installed.
+        What computes the network: ``torch``, ``compiled``, ``onnxruntime``, ``openvino``, or ``auto`` for the fastest
+        installed; see `open_engine`.
     precision : str
         ``fp32``, ``bf16``, or ``auto`` for bf16 where it is fast and changes less than 0.05 K.
+    packed : bool
+        Return int16 in steps of 0.01 K, with the attributes ``scale_factor``, ``add_offset`` and ``_FillValue`` of CF,
+        from which `xarray.decode_cf` makes kelvins. `save_sequence` with ``precision="packed"`` writes them unchanged.
 
     Returns
     -------
@@ -110,7 +117,9 @@ def reconstruct(
     model = model_of(model)
     adapts = isinstance(model.generator, ConditionedGenerator)
     chosen = choose_sensor(held.sequence, model, sensor, trust=trust_sensor) if adapts or sensor else None
-    reconstructor = Reconstructor(model, sensor=chosen, tile=tile, device=device, engine=engine, precision=precision)
+    reconstructor = Reconstructor(
+        model, sensor=chosen, tile=tile, device=device, engine=engine, precision=precision, packed=packed
+    )
     return held.restore(
         _reconstructed(held.sequence, reconstructor, stated=chosen is not None), 1 / reconstructor.scale
     )
@@ -125,9 +134,9 @@ def _reconstructed(sequence: xr.DataArray, reconstructor: Reconstructor, *, stat
     lowres = sequence.chunk({"time": at_once, "y": height, "x": width}).data
     highres = lowres.map_blocks(
         partial(_reconstruct_block, reconstructor, guard),
-        dtype=np.float32,
+        dtype=reconstructor.dtype,
         chunks=(lowres.chunks[0], (height * scale,), (width * scale,)),
-        meta=np.empty((0, 0, 0), np.float32),
+        meta=np.empty((0, 0, 0), reconstructor.dtype),
     )
     return xr.DataArray(
         highres,
@@ -142,6 +151,7 @@ def _reconstructed(sequence: xr.DataArray, reconstructor: Reconstructor, *, stat
             },
             **_provenance(reconstructor.model),
             "super_resolution_engine": f"{engine.name} {engine.precision}",
+            **(PACKING if reconstructor.dtype == np.int16 else {}),
         },
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import threading
 from dataclasses import replace
 from functools import lru_cache
@@ -16,9 +17,12 @@ from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.device import choose_device
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.fingerprint import network_digest
-from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
+from tempogan_eddy.model.scaling import from_kelvin
 from tempogan_eddy.reconstruction.engines import Engine, open_engine
-from tempogan_eddy.reconstruction.tiles import run_tiled
+from tempogan_eddy.reconstruction.fill import fill_nearest
+from tempogan_eddy.reconstruction.packing import pack_kelvin
+from tempogan_eddy.reconstruction.tiles import plan_tiles
+from tempogan_eddy.reconstruction.transfer import Transfer
 from tempogan_eddy.weights import Model, load_model
 
 __all__ = ["Reconstructor", "model_of"]
@@ -31,6 +35,9 @@ PIXELS_AT_ONCE = {"cuda": 64 * 128 * 128}
 
 # A block may have so many times more lowres pixels than fill the device: only its tiles go there.
 BLOCK_OVER_DEVICE = 4
+
+# Batches in which a GPU computes a block.
+BATCHES_OF_BLOCK = 4
 
 # Engines that stay open in a process.
 OPEN_ENGINES = 8
@@ -64,11 +71,15 @@ class Reconstructor:
         What computes the network; see `open_engine`.
     precision
         ``fp32``, ``bf16``, or ``auto``; see `open_engine`.
+    packed
+        Return int16 in steps of 0.01 K from 250 K, as packed files store it: half as much to bring from a GPU.
 
     Attributes
     ----------
     scale
         Highres pixels along the side of one lowres pixel.
+    dtype
+        Of the highres frames: float32, or int16 where they are packed.
     halo
         Lowres pixels around a tile on which its highres pixels depend.
     kelvin_range
@@ -89,6 +100,7 @@ class Reconstructor:
         device: str | torch.device = "auto",
         engine: str = "auto",
         precision: str = "auto",
+        packed: bool = False,
     ) -> None:
         if tile < 1:
             raise InputError(f"The tile must be at least 1 pixel wide, not {tile}.")
@@ -96,10 +108,11 @@ class Reconstructor:
         self.model = replace(model, generator=copy.deepcopy(model.plain).to("cpu", torch.float32))
         self.sensor = model.projecting_sensor
         self.tile, self.device, self.engine, self.precision = tile, device, engine, precision
+        self.dtype = np.dtype(np.int16 if packed else np.float32)
         self.scale, self.kelvin_range = model.specification.scale, model.specification.kelvin_range
         self.halo = self.model.plain.halo + (self.sensor.halo if self.sensor else 0)
         options = (tile, str(device), engine, precision)
-        self._key = (network_digest(self.model.generator), self.sensor, self.kelvin_range, *options)
+        self._key = (network_digest(self.model.generator), self.sensor, self.kelvin_range, packed, *options)
 
     @property
     def opened(self) -> Engine:
@@ -124,23 +137,48 @@ class Reconstructor:
         Returns
         -------
         ndarray
-            (N, h * scale, w * scale) float32 in kelvin, NaN where the lowres pixel is missing.
+            (N, h * scale, w * scale) float32 in kelvin, NaN where the lowres pixel is missing; or packed.
         """
-        lowres, engine = np.array(block, np.float32), self.opened
-
-        def compute(frames: torch.Tensor) -> torch.Tensor:
-            frames = frames.to(engine.device)
-            scaled = from_kelvin(frames, self.kelvin_range)
-            highres = to_kelvin(engine.generator.combine(scaled, engine(scaled)), self.kelvin_range)
-            return self.sensor.project(highres, frames) if self.sensor else highres
-
-        filled = torch.from_numpy(fill_missing(lowres))[:, None]
+        lowres, engine = np.ascontiguousarray(block, np.float32), self.opened
+        frames, height, width = lowres.shape
+        highres = np.empty((frames, height * self.scale, width * self.scale), self.dtype)
+        transfer, size = Transfer(engine.device), max(frames, 1)
+        if transfer.overlaps:  # copying one batch with computing another
+            size = -(-min(frames, self.frames_at_once(height, width)) // BATCHES_OF_BLOCK)
         with engine.lock, torch.inference_mode():
-            highres = run_tiled(compute, filled, self.scale, self.tile, self.halo)[:, 0].numpy()
-        missing = np.isnan(lowres)
-        if missing.any():
-            highres[missing.repeat(self.scale, 1).repeat(self.scale, 2)] = np.nan
+            for first in range(0, frames, size):
+                self._start(lowres[first : first + size], engine, transfer, highres[first : first + size])
+        transfer.finish()
         return highres
+
+    def _start(self, lowres: np.ndarray, engine: Engine, transfer: Transfer, highres: np.ndarray) -> None:
+        """Compute one batch (N, h, w) tile by tile, and start to bring the highres frames into their array.
+
+        Which pixels are missing is found here, so nothing waits for the device.
+        """
+        gaps = np.flatnonzero(np.isnan(lowres))
+        if gaps.size and engine.device.type == "cpu":  # where scipy is faster
+            filled = transfer.send(fill_missing(lowres))
+        else:
+            filled = transfer.send(lowres)
+            filled = fill_nearest(filled, transfer.send(gaps)) if gaps.size else filled
+        missing = transfer.send(np.isnan(lowres)) if gaps.size else None
+        for tile in list(plan_tiles(lowres.shape[1], lowres.shape[2], self.tile, self.halo)):
+            result = self._highres(filled[:, None, tile.rows, tile.columns], engine)
+            if missing is not None:
+                unseen = missing[:, None, tile.rows, tile.columns]
+                unseen = unseen.repeat_interleave(self.scale, -2).repeat_interleave(self.scale, -1)
+                result = result.masked_fill_(unseen, math.nan)
+            kept, place = tile.on_highres(self.scale)
+            result = result[:, 0, kept[0], kept[1]]
+            transfer.fetch(pack_kelvin(result) if self.dtype == np.int16 else result, highres[:, place[0], place[1]])
+
+    def _highres(self, frames: torch.Tensor, engine: Engine) -> torch.Tensor:
+        """Return the highres frames (N, 1, H, W) of lowres ones (N, 1, h, w), kelvin, none missing."""
+        low, high = self.kelvin_range
+        scaled = from_kelvin(frames, self.kelvin_range)
+        highres = engine.generator.combine(scaled, engine(scaled)).mul_(high - low).add_(low)
+        return self.sensor.project_complete(highres, frames) if self.sensor else highres
 
     def frames_at_once(self, height: int, width: int) -> int:
         """Return how many frames of (height, width) lowres pixels a block should have to fill the device."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from torch import Tensor
-
-__all__ = ["Tile", "plan_tiles", "run_tiled"]
+__all__ = ["Tile", "plan_tiles"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +25,19 @@ class Tile:
     inner_rows: slice
     inner_columns: slice
 
+    def on_highres(self, scale: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+        """Return rows and columns that are kept of the output of the network, and those of the whole where they belong.
+
+        Both are ``scale`` times finer than the tile.
+        """
+        kept = self.inner_rows, self.inner_columns
+        place = tuple(
+            slice(whole.start + inner.start, whole.start + inner.stop)
+            for whole, inner in ((self.rows, self.inner_rows), (self.columns, self.inner_columns))
+        )
+        finer = [tuple(slice(span.start * scale, span.stop * scale) for span in spans) for spans in (kept, place)]
+        return finer[0], finer[1]
+
 
 def plan_tiles(height: int, width: int, tile: int, halo: int) -> Iterator[Tile]:
     """Cover a frame with tiles whose kept parts meet exactly.
@@ -45,41 +56,8 @@ def plan_tiles(height: int, width: int, tile: int, halo: int) -> Iterator[Tile]:
             yield Tile(rows, columns, inner_rows, inner_columns)
 
 
-def run_tiled(network: Callable[[Tensor], Tensor], frames: Tensor, scale: int, tile: int, halo: int) -> Tensor:
-    """Apply a network to frames, tile by tile.
-
-    Parameters
-    ----------
-    network
-        (N, C, h, w) to (N, C, h * scale, w * scale), float32. It may compute on another device, which then
-        holds one tile at a time.
-    frames
-        (N, C, h, w); one that fits into a tile is computed in one piece.
-
-    Returns
-    -------
-    Tensor
-        (N, C, h * scale, w * scale) float32 on the device of the frames.
-    """
-    height, width = frames.shape[-2:]
-    if max(height, width) <= tile:
-        return network(frames).to(frames.device)
-    highres = frames.new_empty(*frames.shape[:2], height * scale, width * scale)
-    for part in plan_tiles(height, width, tile, halo):
-        result = network(frames[..., part.rows, part.columns])
-        top, left = part.rows.start + part.inner_rows.start, part.columns.start + part.inner_columns.start
-        kept = result[..., _scaled(part.inner_rows, scale), _scaled(part.inner_columns, scale)]
-        rows, columns = kept.shape[-2:]
-        highres[..., top * scale : top * scale + rows, left * scale : left * scale + columns] = kept
-    return highres
-
-
 def _spans(length: int, tile: int, halo: int) -> Iterator[tuple[slice, slice]]:
     for start in range(0, length, tile):
         stop = min(start + tile, length)
         first, last = max(start - halo, 0), min(stop + halo, length)
         yield slice(first, last), slice(start - first, stop - first)
-
-
-def _scaled(span: slice, scale: int) -> slice:
-    return slice(span.start * scale, span.stop * scale)
