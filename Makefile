@@ -7,7 +7,7 @@ BENCH ?=
 QUALITY ?=
 MUTANTS ?=
 
-.PHONY: demo test mutants chromium lint bench quality flow weights wheel clean help
+.PHONY: demo test mutants chromium lint bench gpu-check quality flow weights wheel clean help
 
 help:
 	@echo "make demo             the released models on a simulated storm, then a small training (about 6 minutes on two cores)"
@@ -16,6 +16,7 @@ help:
 	@echo "make mutants          change the code in many small ways and see whether the tests notice (about 20 minutes on two cores)"
 	@echo "make lint             ruff and mypy"
 	@echo "make bench            measure speed and memory (about 8 minutes on two cores)"
+	@echo "make gpu-check        test and time a GPU (under 4 minutes; needs no network once installed)"
 	@echo "make quality          score the released models on real storms (about 9 minutes on two cores)"
 	@echo "make flow             compare flow estimators"
 	@echo "make weights          train the released models anew (about 110 minutes of one busy core; goes on where it was stopped)"
@@ -60,6 +61,9 @@ lint: $(VENV)/.installed
 
 bench: $(VENV)/.bench chromium
 	$(BIN)/python -m benchmarks.bench $(BENCH)
+
+gpu-check: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.gpu_check $(BENCH)
 
 quality: $(VENV)/.installed
 	$(BIN)/python -m experiments.quality $(QUALITY)

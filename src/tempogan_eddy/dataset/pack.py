@@ -134,8 +134,9 @@ def pack(
         parts = _parts(partial, storms, pairs, sensor, config)
         for part in pool.run(parts):
             frames = part.sequence.sizes["time"]
-            for done in part.frames if on_frame else ():
-                on_frame(part.name, done + 1, frames)
+            if on_frame:
+                for done in part.frames:
+                    on_frame(part.name, done + 1, frames)
             if part.frames.stop == frames:
                 zarr.open_group(partial, path=part.name, mode="r+").attrs[COMPLETE] = True
     return output

@@ -49,7 +49,7 @@ NEIGHBOURS = ("previous", "next")
 # Frames of a part: enough that the one before, which is read twice, is a few percent of the work.
 AT_ONCE = 32
 
-# Frames for which a further process is started: its imports take as long as a dozen frames of 512x512.
+# Frames for which a further process is started. Its imports take about 5 s of a core, as 35 frames of 512x512 do.
 FRAMES_A_WORKER = 64
 
 # Parts that wait for a process or are with it.
