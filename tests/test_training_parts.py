@@ -131,8 +131,8 @@ def test_the_average_forgets_the_untrained_weights():
 BICUBIC = {"rmse": 4.0, "lsd": 20.0}
 
 
-def ranked(rmse, lsd, **settings):
-    return rank(TrainingConfig(max_rmse=1.1, **settings), {"rmse": rmse, "lsd": lsd}, BICUBIC)
+def ranked(rmse, lsd, epoch=1, **settings):
+    return rank(TrainingConfig(max_rmse=1.1, **settings), {"rmse": rmse, "lsd": lsd}, BICUBIC, epoch)
 
 
 def test_the_best_model_has_the_least_lsd_within_the_bound_on_rmse():
@@ -146,6 +146,10 @@ def test_the_best_model_has_the_least_lsd_within_the_bound_on_rmse():
 def test_one_metric_alone_knows_no_bound():
     assert ranked(8.0, 5.0, score="lsd") == Rank(False, 0.25)
     assert ranked(8.0, 5.0, score="rmse") == Rank(False, 2.0)
+
+
+def test_the_last_epoch_is_the_best_where_asked():
+    assert ranked(8.0, 5.0, epoch=3, score="last") < ranked(2.0, 1.0, epoch=2, score="last")
 
 
 def test_a_selection_comes_back_from_its_checkpoint_and_not_from_another_rule():

@@ -204,10 +204,10 @@ class TrainingConfig(Section):
     num_workers: int = Field(0, ge=0, description="processes that load data beside the training")
     seed: int = Field(0, ge=0)
     validation_frames: int = Field(4, ge=1, description="fixed full frames scored after every epoch")
-    score: Literal["lsd_within_rmse", "rmse", "lsd", "crps"] = Field(
+    score: Literal["lsd_within_rmse", "rmse", "lsd", "last", "crps"] = Field(
         "lsd_within_rmse",
         description="what 'best' means: the least LSD of the models within max_rmse (while there is none, the least "
-        "RMSE), the least RMSE, the least LSD, or (ensembles, always) the least CRPS",
+        "RMSE), the least RMSE, the least LSD, the last epoch, or (ensembles, always) the least CRPS",
     )
     max_rmse: float = Field(
         1.15, gt=0, description="lsd_within_rmse: the largest RMSE of a best model, in units of bicubic's RMSE"

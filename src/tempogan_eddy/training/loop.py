@@ -241,7 +241,7 @@ class Trainer:
         """Validate, and write the model and a checkpoint if it is the best so far."""
         training = self.config.training
         metrics = self._measure()
-        candidate = rank(training, metrics, self.validation.bicubic)
+        candidate = rank(training, metrics, self.validation.bicubic, self.epoch)
         details = {
             "training_data": self.dataset.intervals(), "epoch": self.epoch, "step": self.step, "score": candidate.score,
             "score_kind": training.score, "missed_max_rmse": candidate.missed, **metrics, **self.dataset.notes(),

@@ -28,12 +28,15 @@ class Rank:
     score: float = math.inf
 
 
-def rank(config: TrainingConfig, metrics: Mapping[str, float], bicubic: Mapping[str, float]) -> Rank:
+def rank(config: TrainingConfig, metrics: Mapping[str, float], bicubic: Mapping[str, float], epoch: int) -> Rank:
     """Rank a candidate by ``training.score`` and ``training.max_rmse``.
 
-    ``rmse``, ``lsd`` and ``crps`` compare that one metric. ``lsd_within_rmse`` takes the least LSD of the candidates
-    whose RMSE is at most ``max_rmse`` times bicubic's, and the least RMSE while there is none.
+    ``rmse``, ``lsd`` and ``crps`` compare that one metric; ``last`` prefers the later epoch. ``lsd_within_rmse`` takes
+    the least LSD of the candidates whose RMSE is at most ``max_rmse`` times bicubic's, and the least RMSE while there
+    is none.
     """
+    if config.score == "last":
+        return Rank(False, -epoch)
     if config.score == "crps":
         return Rank(False, metrics["crps"])
     ratios = {name: metrics[name] / bicubic[name] for name in ("rmse", "lsd")}
