@@ -16,8 +16,8 @@ CHUNK = 16
 def normal_noise(seeds: Sequence[int], count: int) -> NDArray[np.float32]:
     """Return standard normal numbers (len(seeds), count), each row a function of its seed alone.
 
-    To rounding, a row is ``torch.randn`` of at least 16 numbers on the CPU (Mersenne twister, then Box and Muller 1958),
-    which has no call for several seeds.
+    To rounding, a row is ``torch.randn`` of at least 16 numbers on the CPU (Mersenne twister, then Box and Muller
+    1958), which has no call for several seeds.
     """
     # A last chunk that is not full overlaps the one before, with numbers of its own.
     full, rest = divmod(count, CHUNK)

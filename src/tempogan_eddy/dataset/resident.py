@@ -97,7 +97,7 @@ class _Plane:
             frames[(..., *inner)] = torch.from_numpy(np.ascontiguousarray(array)).to(device)
 
     def place(self, patch: Patch, parts: Sequence[tuple[int, int]], scale: int = 1) -> NDArray[np.int64]:
-        """Return where a turned patch begins in each part, (frame, channel), and how far its rows and columns lie apart.
+        """Return where a turned patch begins in each part, (frame, channel), and the steps of its rows and columns.
 
         ``scale`` is 1 on the highres grid.
         """
