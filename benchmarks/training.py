@@ -18,7 +18,6 @@ from benchmarks.timing import Elsewhere, Stopwatch, Task, count_flops, interleav
 from benchmarks.workbench import Workbench
 from tempogan_eddy.config import Config
 from tempogan_eddy.training.batches import step_batches
-from tempogan_eddy.training.networks import bare
 from tempogan_eddy.training.trainer import TempoGANTrainer
 
 BATCH, PATCH = 8, 128
@@ -69,7 +68,9 @@ class Ours:
         self.device = self.trainer.fabric.device
         # From the first adversarial step on, the batches are those of d_steps discriminator steps.
         first = config.training.pretrain_epochs * config.training.steps_per_epoch
-        self.batches = step_batches(self.trainer.dataset, config.training, first, 1 << 40, self.device)
+        whole = self.trainer.steps.sees_whole_windows(adversarial)
+        steps = first if adversarial else 0, 1 << 40
+        self.batches = step_batches(self.trainer.dataset, config.training, *steps, self.device, lambda step: whole)
         self.stopwatch = Stopwatch(self.device)
         for method, part in PARTS.items():
             self.stopwatch.watch(self.trainer.steps, method, part)
@@ -83,7 +84,7 @@ class Ours:
         """Train once."""
         losses = self.trainer.steps.run(batches, self.adversarial)
         with self.stopwatch.part("average"):
-            self.trainer.average.update_parameters(bare(self.trainer.networks.generator))
+            self.trainer.average.update()
         return losses
 
     def step(self) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from benchmarks import bench, loader, machine, reconstruction, scaling, training, viewer
+from benchmarks import bench, loader, machine, operations, reconstruction, scaling, training, viewer
 from benchmarks.browser import find_chromium
 from benchmarks.report import console, rounded
 from benchmarks.timing import Elsewhere, Stopwatch, count_flops, interleave, process_peak, ratio, spread
@@ -73,6 +73,14 @@ def test_flops_of_a_convolution_forward_and_backward(enabled):
         features.float().sum().backward()
 
     assert count_flops(run) == 3 * 2 * 9 * 4 * 8 * 16 * 16
+
+
+def test_operations_are_counted_backward_too_and_reads_of_scalars_apart():
+    weight = torch.ones(3, requires_grad=True)
+    counted = operations.count_operations(lambda: (weight * 2).sum().backward())
+    assert counted.counts["aten::mul"] == 2 and counted.counts["aten::sum"] == 1
+    assert counted.scalar_reads == 0
+    assert operations.count_operations(lambda: float(weight.sum())).scalar_reads == 1
 
 
 def test_flops_of_the_generator():

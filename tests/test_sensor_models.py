@@ -162,14 +162,15 @@ def test_a_bank_sees_and_projects_each_sample_as_its_sensor_does():
     sensors = [*SENSORS, *RANDOM[-3:]]
     bank, numbers = SensorBank(sensors), torch.arange(len(sensors))
     margin = bank.margin
+    inner = slice(margin // 4, -(margin // 4))
     frames = torch.stack([scene(64, 64, seed) for seed in range(len(sensors))])[:, None]
     frames[0, 0, 30:40, 30:40] = math.nan
-    seeds = list(range(len(sensors)))
-    seen = bank.see(frames, torch.ones_like(frames, dtype=torch.bool), numbers, seeds)
-    inner = slice(margin // 4, -(margin // 4))
+    noise = torch.randn(len(sensors), 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    noise *= torch.tensor([sensor.noise_kelvin > 0 for sensor in sensors])[:, None, None, None]
+    seen = bank.see(frames, torch.ones_like(frames, dtype=torch.bool), numbers, noise[..., inner, inner])
     for number, sensor in enumerate(sensors):
         whole = sensor.see(frames[number])[..., inner, inner]
-        expected = sensor.add_noise(whole[None], [seeds[number]])[0]
+        expected = sensor.measure(whole, noise[number][..., inner, inner] if sensor.noise_kelvin else None)
         torch.testing.assert_close(seen[number], expected, atol=2e-3, rtol=0, equal_nan=True)
     highres = frames.nan_to_num(250.0)
     lowres = torch.stack([sensor.see(frame) + 1 for sensor, frame in zip(sensors, highres, strict=True)])

@@ -6,48 +6,42 @@ discriminators are to learn from.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from tempogan_eddy.dataset.separable_sensors import BoxSensor, SeparableSensor
 
-__all__ = ["SYMMETRIES", "augment_flow", "augment_frames", "augment_sensor"]
+__all__ = ["SYMMETRIES", "augment_sensor", "mirrors", "turn_flow", "turn_frames"]
 
 SYMMETRIES = 8
 """Flips and turns of a square."""
 
 
-def augment_frames(frames: Tensor, symmetry: Tensor) -> Tensor:
-    """Apply to each sample one of the eight symmetries of the square.
+def turn_frames(frames: NDArray[Any], symmetry: int) -> NDArray[Any]:
+    """Return a view of frames (..., H, W) after one of the eight symmetries of the square.
 
-    Parameters
-    ----------
-    frames
-        (B, ..., H, W); square, unless every symmetry is 0, 2, 4 or 6.
-    symmetry
-        (B,) of 0 to 7: quarter turns counter-clockwise, and from 4 on a left-right flip before them. Kept on the CPU to
-        avoid a device sync.
+    ``symmetry`` counts quarter turns counter-clockwise, and from 4 on a left-right flip before them.
     """
-    flip, half, quarter = _parts(symmetry)
-    frames = _where(flip, frames, lambda part: part.flip(-1))
-    frames = _where(half, frames, lambda part: part.flip(-2, -1))
-    return _where(quarter, frames, lambda part: part.rot90(1, (-2, -1)))
+    up, left, transposed = mirrors(symmetry)
+    frames = frames[..., :: -1 if up else 1, :: -1 if left else 1]
+    return frames.swapaxes(-2, -1) if transposed else frames
 
 
-def augment_flow(flow: Tensor, symmetry: Tensor) -> Tensor:
-    """Apply the same symmetries to flow (B, ..., 2, h, w), place and vectors both.
+def turn_flow(flow: NDArray[Any], symmetry: int) -> NDArray[Any]:
+    """Return flow (..., 2, h, w), x right, y down, after the same symmetry, place and vectors both."""
+    up, left, transposed = mirrors(symmetry)
+    signs = np.array([-1 if left else 1, -1 if up else 1], flow.dtype)
+    turned = turn_frames(flow * signs[:, None, None], symmetry)
+    return turned[..., ::-1, :, :] if transposed else turned
 
-    A counter-clockwise quarter turn takes x right, y down to y, -x.
-    """
-    flip, half, quarter = _parts(symmetry)
-    mirror = torch.tensor([-1, 1], dtype=flow.dtype, device=flow.device).view(2, 1, 1)
-    flow = _where(flip, flow, lambda part: part * mirror)
-    flow = _where(half, flow, lambda part: -part)
-    flow = _where(quarter, flow, lambda part: part.flip(-3) * -mirror)
-    return augment_frames(flow, symmetry)
+
+def mirrors(symmetry: int) -> tuple[bool, bool, bool]:
+    """Return a symmetry as three steps: whether to mirror the rows, to mirror the columns, and to transpose then."""
+    flip, half, quarter = symmetry >= 4, symmetry % 4 >= 2, symmetry % 2 == 1
+    return half, (flip != half) != quarter, quarter
 
 
 def augment_sensor(sensor: SeparableSensor, symmetry: int) -> SeparableSensor:
@@ -61,15 +55,3 @@ def augment_sensor(sensor: SeparableSensor, symmetry: int) -> SeparableSensor:
         y, x = [*x[:2], -x[2]], y
     (width, fwhm, phase), (width_x, fwhm_x, phase_x) = y, x
     return replace(sensor, width=width, fwhm=fwhm, phase=phase, width_x=width_x, fwhm_x=fwhm_x, phase_x=phase_x)
-
-
-def _parts(symmetry: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    turns = symmetry % 4
-    return symmetry >= 4, turns >= 2, turns % 2 == 1
-
-
-def _where(chosen: Tensor, frames: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
-    if not chosen.any():
-        return frames
-    mask = chosen.to(frames.device).view(-1, *[1] * (frames.dim() - 1))
-    return torch.where(mask, change(frames), frames)

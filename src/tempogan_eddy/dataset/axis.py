@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -91,9 +93,10 @@ class Axis:
         return Axis(*(change(getattr(self, field.name)) for field in fields(self)))
 
 
-def stack_axes(axes: Sequence[Axis]) -> Axis:
-    """Return axes of one size as one, with a dimension in front."""
-    return Axis(*(torch.stack([getattr(axis, field.name) for axis in axes]) for field in fields(Axis)))
+def stack_axes(kernels: Sequence[Kernel], scale: int, size: int) -> Axis:
+    """Return A of several kernels as one axis, with a dimension in front."""
+    parts = zip(*(_parts(kernel, scale, size) for kernel in kernels), strict=True)
+    return Axis(*(torch.from_numpy(np.stack(part)) for part in parts))
 
 
 def correction(highres: Tensor, lowres: Tensor, rows: Axis, columns: Axis, regularisation: Tensor | float) -> Tensor:
@@ -112,19 +115,24 @@ def correction(highres: Tensor, lowres: Tensor, rows: Axis, columns: Axis, regul
 @lru_cache(1 << 13)
 def axis_of(kernel: Kernel, scale: int, size: int) -> Axis:
     """Return A along an axis of ``size`` lowres pixels."""
+    return Axis(*map(torch.from_numpy, _parts(kernel, scale, size)))
+
+
+@lru_cache(1 << 13)
+def _parts(kernel: Kernel, scale: int, size: int) -> list[NDArray[np.float32]]:
+    """Return the arrays of an `Axis`."""
     matrix = matrix_of(kernel, scale, size, 0)
-    values, vectors = torch.linalg.eigh(matrix @ matrix.mT)
-    return Axis(matrix, values.clamp(min=0), vectors, matrix.mT @ vectors).map(Tensor.float)
+    values, vectors = np.linalg.eigh(matrix @ matrix.T)
+    return [part.astype(np.float32) for part in (matrix, values.clip(min=0), vectors, matrix.T @ vectors)]
 
 
-def matrix_of(kernel: Kernel, scale: int, size: int, margin: int) -> Tensor:
+def matrix_of(kernel: Kernel, scale: int, size: int, margin: int) -> NDArray[np.float64]:
     """Return A (size, size * scale + 2 * margin), where ``margin`` highres pixels lie beyond each end."""
     length, overhang = len(kernel), max((len(kernel) - scale) // 2 - margin, 0)
     start = margin + overhang - (length - scale) // 2
-    matrix = torch.zeros(size, size * scale + 2 * (margin + overhang), dtype=torch.float64)
-    weights = torch.tensor(kernel, dtype=torch.float64)
-    for number in range(size):
-        first = start + number * scale
-        matrix[number, first : first + length] = weights
+    matrix = np.zeros((size, size * scale + 2 * (margin + overhang)))
+    rows = np.arange(size)[:, None]
+    matrix[rows, start + scale * rows + np.arange(length)] = kernel
     matrix = matrix[:, overhang : matrix.shape[1] - overhang]
-    return matrix / matrix.sum(dim=1, keepdim=True)
+    whole: NDArray[np.float64] = matrix / matrix.sum(axis=1, keepdims=True)
+    return whole

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor
+from torch.utils.data import default_collate
 
 from tempogan_eddy.dataset.sensor_bank import SensorBank
 
@@ -31,7 +32,7 @@ Sample = dict[str, Tensor]
 class DataSource(Protocol):
     """Windows of three (lowres, highres) frames with times, flow and validity.
 
-    Subclass it, or provide the same methods. The last five have defaults.
+    Subclass it, or provide the same methods. All but the first three have defaults.
     """
 
     resident: bool = False
@@ -47,7 +48,7 @@ class DataSource(Protocol):
     def draw(self, index: int) -> dict[str, Tensor]:
         """Return one random patch of one window, decided by ``index`` alone so that a resumed run goes on exactly.
 
-        Indices beyond the number of windows begin further passes. Worker processes call this.
+        Indices beyond the number of windows begin further passes.
         """
         ...
 
@@ -55,9 +56,18 @@ class DataSource(Protocol):
         """Return the whole frames of window ``position``, not augmented, for validation."""
         ...
 
-    def develop(self, drawn: Mapping[str, Tensor], device: torch.device) -> Sample:
-        """Turn a batch of what `draw` returned into samples on a device. Default: they are samples already."""
-        return {name: value.to(device) for name, value in drawn.items()}
+    def draw_batch(self, indices: Sequence[int]) -> dict[str, Tensor]:
+        """Return what `draw` returns of several indices, with B in front. Worker processes call this."""
+        batch: dict[str, Tensor] = default_collate([self.draw(index) for index in indices])
+        return batch
+
+    def develop(self, drawn: Mapping[str, Tensor], device: torch.device, whole: bool = True) -> Sample:
+        """Turn what `draw_batch` returned into samples on a device. Default: they are samples already.
+
+        If not ``whole``, the frames are the middle ones alone, (B, 1, 1, H, W): all that some steps need.
+        """
+        frames = {"highres", "lowres", "valid"} if not whole else set()
+        return {name: (value[:, 1:2] if name in frames else value).to(device) for name, value in drawn.items()}
 
     def to(self, device: torch.device) -> Self:
         """Return the same data with the frames on a device, if they fit. Default: where they are."""

@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
 __all__ = [
+    "COLD_KELVIN",
     "REFERENCE_KELVIN",
     "count_kelvin",
+    "darkest_count",
     "noise_at",
+    "planck_constants",
     "round_to_counts",
     "round_to_steps",
     "to_brightness",
+    "to_brightnesses",
     "to_radiance",
+    "to_radiances",
 ]
 
 SECOND_RADIATION_CONSTANT = 14387.768775  # h c / k, µm K (CODATA 2018)
@@ -71,6 +77,34 @@ def to_brightness(radiance: Tensor, wavelength: float) -> Tensor:
     return c / torch.log1p(math.expm1(c / REFERENCE_KELVIN) / relative)
 
 
+def planck_constants(wavelength: float) -> tuple[float, float, float, float, float]:
+    """Return the constants of Planck's law that `to_radiances` and `to_brightnesses` need; the first is 0 for none."""
+    used = wavelength or 11.0  # any: it must not make a number that is not finite
+    c = float(np.float32(_exponent(used)))  # rounded in all three places alike
+    reference = math.expm1(c / REFERENCE_KELVIN)
+    unit = 1 / (reference * _slope(REFERENCE_KELVIN, used))
+    least = float(to_radiance(torch.tensor(COLDEST_KELVIN, dtype=torch.float64), used))
+    return float(wavelength > 0), c, reference, unit, least
+
+
+def to_radiances(kelvin: Tensor, constants: Tensor) -> Tensor:
+    """Return the radiance (B, ...) of each sample at its own wavelength, given `planck_constants` (B, 5)."""
+    averages, c, reference, unit, _ = _columns(constants, kelvin)
+    relative = reference / torch.expm1(c / kelvin)
+    return torch.where(averages > 0, REFERENCE_KELVIN + (relative - 1) * unit, kelvin)
+
+
+def to_brightnesses(radiance: Tensor, constants: Tensor) -> Tensor:
+    """Undo `to_radiances`."""
+    averages, c, reference, unit, least = _columns(constants, radiance)
+    relative = 1 + (torch.maximum(radiance, least) - REFERENCE_KELVIN) / unit
+    return torch.where(averages > 0, c / torch.log1p(reference / relative), radiance)
+
+
+def _columns(constants: Tensor, frames: Tensor) -> tuple[Tensor, ...]:
+    return constants.view(*constants.shape[:1], *[1] * (frames.dim() - 1), -1).unbind(-1)
+
+
 def noise_at(kelvin: float, noise_kelvin: float, wavelength: float) -> float:
     """Return the noise in kelvin at a temperature, of an instrument with ``noise_kelvin`` at 300 K.
 
@@ -88,10 +122,14 @@ def count_kelvin(wavelength: float, bits: int) -> float:
     return (brightest - darkest) / (2**bits - 1)
 
 
+def darkest_count(wavelength: float) -> float:
+    """Return the radiance of count 0."""
+    return float(to_radiance(torch.tensor(1.0, dtype=torch.float64), wavelength))
+
+
 def round_to_counts(kelvin: Tensor, wavelength: float, bits: int) -> Tensor:
     """Round to counts that are even in radiance."""
-    step = count_kelvin(wavelength, bits)
-    darkest = float(to_radiance(torch.tensor(1.0, dtype=torch.float64), wavelength))
+    step, darkest = count_kelvin(wavelength, bits), darkest_count(wavelength)
     counts = ((to_radiance(kelvin, wavelength) - darkest) / step).round()
     return to_brightness(darkest + counts * step, wavelength)
 

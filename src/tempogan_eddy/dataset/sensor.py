@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -274,14 +274,6 @@ class SensorModel:
         if generator is None:
             raise ValueError("noise needs a generator, so that it can be repeated")
         return self.measure(seen, torch.randn(seen.shape, generator=generator, device=generator.device))
-
-    def add_noise(self, lowres: Tensor, seeds: Sequence[int]) -> Tensor:
-        """Add to each sample of (B, ..., h, w) the noise of its seed, the same on every device, and round."""
-        if not self.noise_kelvin:
-            return self.measure(lowres)
-        shape = lowres.shape[1:]
-        noise = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
-        return self.measure(lowres, torch.stack(noise))
 
     def measure(self, seen: Tensor, noise: Tensor | None = None) -> Tensor:
         """Turn A x into values that the instrument delivers: add noise of unit variance, then round."""

@@ -10,12 +10,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from tempogan_eddy.dataset.axis import Axis, Kernel, axis_of, correction, matrix_of, modulation, stack_axes
+from tempogan_eddy.dataset.axis import Axis, Kernel, correction, matrix_of, modulation, stack_axes
 from tempogan_eddy.dataset.missing import MINIMUM_SEEN
-from tempogan_eddy.dataset.radiance import to_brightness, to_radiance
+from tempogan_eddy.dataset.radiance import (
+    COLD_KELVIN,
+    REFERENCE_KELVIN,
+    count_kelvin,
+    darkest_count,
+    noise_at,
+    planck_constants,
+    to_brightnesses,
+    to_radiances,
+)
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.separable_sensors import OFFSET, SeparableSensor
 from tempogan_eddy.errors import InputError
@@ -61,15 +72,15 @@ class SensorBatch:
         A along y and x, with B in front.
     regularisation : (B, 1, 1)
         Lambda of the projection.
-    wavelength : (B,)
-        In micrometres; 0 averages kelvin.
+    planck : (B, 5), optional
+        `planck_constants` of each; None where all average kelvin.
     """
 
     description: Tensor
     rows: Axis
     columns: Axis
     regularisation: Tensor
-    wavelength: Tensor
+    planck: Tensor | None = None
 
     def __getitem__(self, samples: slice) -> SensorBatch:
         """Return the sensors of some samples."""
@@ -80,20 +91,19 @@ class SensorBatch:
         return self._map(lambda part: part.to(device))
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> SensorBatch:
-        parts = (change(part) for part in (self.regularisation, self.wavelength))
-        return SensorBatch(change(self.description), self.rows.map(change), self.columns.map(change), *parts)
+        planck = None if self.planck is None else change(self.planck)
+        axes = self.rows.map(change), self.columns.map(change)
+        return SensorBatch(change(self.description), *axes, change(self.regularisation), planck)
 
     def repeat(self, count: int) -> SensorBatch:
         """Return each sensor ``count`` times in a row, for the frames of a window."""
-        return self._map(lambda part: part.repeat_interleave(count, 0))
+        return self if count == 1 else self._map(lambda part: part.repeat_interleave(count, 0))
 
     def project(self, highres: Tensor, lowres: Tensor) -> Tensor:
         """Return frames (B, 1, H, W) in kelvin that the sensors see as (B, 1, h, w), as `SensorModel.project`."""
-        values, measured = (
-            _each_wavelength(frames[:, 0], self.wavelength, to_radiance) - OFFSET for frames in (highres, lowres)
-        )
+        values, measured = (_radiances(frames[:, 0], self.planck) - OFFSET for frames in (highres, lowres))
         values = values + correction(values, measured, self.rows, self.columns, self.regularisation)
-        return _each_wavelength(values + OFFSET, self.wavelength, to_brightness)[:, None]
+        return _brightnesses(values + OFFSET, self.planck)[:, None]
 
     def keep(self, members: Tensor, frames: Tensor) -> Tensor:
         """Return members (B, M, H, W) in kelvin that the sensors see, without noise, as they see frames (B, 1, H, W).
@@ -102,21 +112,18 @@ class SensorBatch:
         leaves the share of it that the noise could hide.
         """
         count = members.shape[1]
-        values = _each_wavelength(frames[:, 0], self.wavelength, to_radiance) - OFFSET
-        seen = _each_wavelength(
-            self.rows.matrix @ values @ self.columns.matrix.mT + OFFSET, self.wavelength, to_brightness
-        )
+        values = _radiances(frames[:, 0], self.planck) - OFFSET
+        seen = _brightnesses(self.rows.matrix @ values @ self.columns.matrix.mT + OFFSET, self.planck)
         kept = self.repeat(count).project(members.flatten(0, 1)[:, None], seen[:, None].repeat_interleave(count, 0))
         return kept[:, 0].unflatten(0, (-1, count))
 
 
-def _each_wavelength(frames: Tensor, wavelength: Tensor, convert: Callable[[Tensor, float], Tensor]) -> Tensor:
-    """Convert the frames of each wavelength that occurs in a batch."""
-    for value in wavelength.unique().tolist():
-        if value:
-            chosen = (wavelength == value).nonzero()[:, 0]
-            frames = frames.index_copy(0, chosen, convert(frames[chosen], value))
-    return frames
+def _radiances(kelvin: Tensor, planck: Tensor | None) -> Tensor:
+    return kelvin if planck is None else to_radiances(kelvin, planck)
+
+
+def _brightnesses(radiance: Tensor, planck: Tensor | None) -> Tensor:
+    return radiance if planck is None else to_brightnesses(radiance, planck)
 
 
 class SensorBank:
@@ -138,19 +145,43 @@ class SensorBank:
         """The description of each sensor, (N, DESCRIPTION)."""
         return torch.stack([describe_sensor(sensor) for sensor in self.sensors])
 
+    @cached_property
+    def _planck(self) -> Tensor | None:
+        """The constants of Planck's law of each sensor, (N, 5)."""
+        if not any(sensor.wavelength for sensor in self.sensors):
+            return None
+        return torch.tensor([planck_constants(sensor.wavelength) for sensor in self.sensors])
+
+    @cached_property
+    def _measuring(self) -> Tensor:
+        """Noise in radiance units, step and darkest of the counts, quantum and cold quantum of each sensor, (N, 5)."""
+        return torch.tensor(
+            [
+                (
+                    noise_at(REFERENCE_KELVIN, sensor.noise_kelvin, sensor.wavelength),
+                    count_kelvin(sensor.wavelength, sensor.bits) if sensor.bits else 0.0,
+                    darkest_count(sensor.wavelength) if sensor.bits else 0.0,
+                    sensor.quantum,
+                    sensor.cold_quantum,
+                )
+                for sensor in self.sensors
+            ]
+        )
+
     def batch(self, numbers: Tensor, height: int, width: int) -> SensorBatch:
-        """Return the sensors of these numbers (B,), for frames of (height, width) lowres pixels."""
-        chosen = [self.sensors[number] for number in numbers.tolist()]
+        """Return the sensors of these numbers (B,), on the CPU, for frames of (height, width) lowres pixels."""
+        chosen = [self.sensors[number] for number in numbers.numpy().tolist()]
         rows, columns = (
-            stack_axes([axis_of(sensor.kernels[axis], self.scale, size) for sensor in chosen])
+            stack_axes([sensor.kernels[axis] for sensor in chosen], self.scale, size)
             for axis, size in enumerate((height, width))
         )
-        regularisation, wavelength = (
-            torch.tensor([getattr(sensor, name) for sensor in chosen]) for name in ("regularisation", "wavelength")
-        )
-        return SensorBatch(self.descriptions[numbers], rows, columns, regularisation.view(-1, 1, 1), wavelength)
+        regularisation = torch.tensor([sensor.regularisation for sensor in chosen]).view(-1, 1, 1)
+        planck = None if self._planck is None else self._planck[numbers]
+        return SensorBatch(self.descriptions[numbers], rows, columns, regularisation, planck)
 
-    def see(self, frames: Tensor, inside: Tensor, numbers: Tensor, seeds: Sequence[int]) -> Tensor:
+    def see(
+        self, frames: Tensor, inside: Tensor, numbers: Tensor, noise: Tensor | None = None, *, holed: bool = True
+    ) -> Tensor:
         """See each sample by the sensor of its number, with noise and rounding.
 
         Parameters
@@ -158,38 +189,62 @@ class SensorBank:
         frames, inside
             (B, T, H + 2 m, W + 2 m) with the margin m of the bank, as for `SensorModel.see`.
         numbers
-            (B,) of sensors.
-        seeds
-            Decide the noise of each sample.
+            (B,) of sensors, on the CPU.
+        noise
+            (B, T, h, w) of unit variance; none by default.
+        holed
+            Whether any pixel may be missing or outside.
 
         Returns
         -------
         Tensor
             (B, T, h, w), NaN where less than half was seen.
         """
-        chosen = [self.sensors[number] for number in numbers.tolist()]
+        chosen, device = [self.sensors[number] for number in numbers.numpy().tolist()], frames.device
         height, width = ((side - 2 * self.margin) // self.scale for side in frames.shape[-2:])
         rows, columns = (
-            torch.stack([_with_margin(sensor.kernels[axis], sensor.scale, size, self.margin) for sensor in chosen]).to(
-                frames.device
-            )[:, None]
+            torch.from_numpy(
+                np.stack([_with_margin(sensor.kernels[axis], self.scale, size, self.margin) for sensor in chosen])
+            ).to(device)
             for axis, size in enumerate((height, width))
         )
-        wavelength = torch.tensor([sensor.wavelength for sensor in chosen], device=frames.device)
-        values, missing = _each_wavelength(frames, wavelength, to_radiance) - OFFSET, frames.isnan()
-        seen = rows @ torch.where(missing, 0.0, values) @ columns.mT
-        if missing.any():
-            weight, present = (rows @ part.float() @ columns.mT for part in (~missing, inside))
+        planck = None if self._planck is None else self._planck[numbers].to(device)
+        values = _radiances(frames, planck) - OFFSET
+        if not holed:
+            seen = _sample(values, rows, columns)
+        else:
+            missing = frames.isnan()
+            parts = torch.cat([values.masked_fill(missing, 0.0), (~missing).float(), inside.float()], dim=1)
+            seen, weight, present = _sample(parts, rows, columns).chunk(3, dim=1)
             seen = torch.where(weight >= MINIMUM_SEEN * present, seen / weight, torch.nan)
-        lowres = _each_wavelength(seen + OFFSET, wavelength, to_brightness)
-        return torch.cat(
-            [
-                sensor.add_noise(lowres[number : number + 1], seeds[number : number + 1])
-                for number, sensor in enumerate(chosen)
-            ]
-        )
+        return self._measure(seen + OFFSET, planck, self._measuring[numbers].to(device), noise)
+
+    def _measure(self, radiance: Tensor, planck: Tensor | None, measuring: Tensor, noise: Tensor | None) -> Tensor:
+        """Return the values that the instruments deliver, as `SensorModel.measure`."""
+        amount, step, darkest, quantum, cold = measuring.view(-1, 1, 1, 1, 5).unbind(-1)
+        if noise is not None:
+            radiance = torch.addcmul(radiance, amount, noise)
+        if any(sensor.bits for sensor in self.sensors):
+            radiance = torch.where(step > 0, darkest + _round(radiance - darkest, step), radiance)
+        kelvin = _brightnesses(radiance, planck)
+        rounded = _round(kelvin, quantum) if any(sensor.quantum for sensor in self.sensors) else kelvin
+        if any(sensor.cold_quantum for sensor in self.sensors):
+            rounded = torch.where(kelvin < COLD_KELVIN, _round(kelvin, torch.where(cold > 0, cold, quantum)), rounded)
+        return rounded
+
+
+def _sample(frames: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Return the products with A of each sample along both axes, (B, T, H, W) to (B, T, h, w): two matrix products."""
+    count, height, narrow = frames.shape[1], rows.shape[1], columns.shape[1]
+    across = (frames.flatten(1, 2) @ columns.mT).unflatten(1, (count, -1)).transpose(1, 2).flatten(2)
+    return (rows @ across).view(-1, height, count, narrow).transpose(1, 2)
+
+
+def _round(values: Tensor, step: Tensor) -> Tensor:
+    """Round to multiples of a step, and leave the values as they are where it is 0."""
+    return torch.where(step > 0, (values / step).round() * step, values)
 
 
 @lru_cache(1 << 13)
-def _with_margin(kernel: Kernel, scale: int, size: int, margin: int) -> Tensor:
-    return matrix_of(kernel, scale, size, margin).float()
+def _with_margin(kernel: Kernel, scale: int, size: int, margin: int) -> NDArray[np.float32]:
+    return matrix_of(kernel, scale, size, margin).astype(np.float32)

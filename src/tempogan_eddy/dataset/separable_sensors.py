@@ -60,19 +60,26 @@ class SeparableSensor(SensorModel):
             reach = max(reach, int(far.max()))
         return reach + self.margin // self.scale
 
-    def see(self, frames: Tensor, inside: Tensor | None = None) -> Tensor:
-        """See highres frames; missing pixels have no weight, so the valid ones make the lowres pixel."""
+    def see(self, frames: Tensor, inside: Tensor | None = None, *, holed: bool | None = None) -> Tensor:
+        """See highres frames; missing pixels have no weight, so the valid ones make the lowres pixel.
+
+        ``holed`` says whether there may be any; None searches for them, which waits for a GPU.
+        """
         height, width = frames.shape[-2:]
         if height % self.scale or width % self.scale:
             raise ValueError(f"{height}x{width} is not a multiple of the scale {self.scale}")
         flat = to_radiance(frames.reshape(-1, 1, height, width).float(), self.wavelength)
-        missing = flat.isnan()
-        seen = self._sample(torch.where(missing, 0.0, flat - OFFSET))
-        if self.margin or missing.any():
+        if holed is None:
+            holed = bool(self.margin) or bool(flat.isnan().any())
+        if not holed:
+            seen = self._sample(flat - OFFSET)
+        else:
+            missing = flat.isnan()
             weight = self._sample((~missing).float())
             # Pixels beyond the frame do not count as missing.
             present = torch.ones_like(flat[:1]) if inside is None else inside.reshape(-1, 1, height, width).float()
-            seen = torch.where(weight >= MINIMUM_SEEN * self._sample(present), seen / weight, math.nan)
+            seen = self._sample(torch.where(missing, 0.0, flat - OFFSET)) / weight
+            seen = torch.where(weight >= MINIMUM_SEEN * self._sample(present), seen, math.nan)
         lowres = to_brightness(seen + OFFSET, self.wavelength)
         return lowres.reshape(*frames.shape[:-2], height // self.scale, width // self.scale)
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import xarray as xr
 import zarr
-from torch import Tensor
-from torch.nn import functional
+from numpy.typing import NDArray
 
 from tempogan_eddy.dataset.pack import LOWRES, MISSING, NEIGHBOURS, OUTSIDE, PAIR
 from tempogan_eddy.dataset.pair_fit import PairFit
@@ -24,6 +22,7 @@ from tempogan_eddy.io.cf import open_cf
 
 __all__ = ["PackedStorm", "Window", "open_storms"]
 
+Packed = NDArray[np.int16]
 Window = tuple[int, int, int]
 """The numbers of three frames: one cadence before the middle one, the middle one, and one cadence after it."""
 
@@ -46,7 +45,7 @@ class PackedStorm:
     links
         Which frames follow each other one cadence apart.
     kelvins
-        (T, H, W) int16; a tensor if it is held in memory, on any device.
+        (T, H, W) int16; an array of numpy if it is held in memory.
     flow_previous, flow_next
         (T, 2, h, w) int16, lowres pixels.
     holed
@@ -60,11 +59,11 @@ class PackedStorm:
     name: str
     entry: Entry
     links: Links
-    kelvins: Tensor | zarr.Array
-    flow_previous: Tensor | zarr.Array
-    flow_next: Tensor | zarr.Array
+    kelvins: Packed | zarr.Array
+    flow_previous: Packed | zarr.Array
+    flow_next: Packed | zarr.Array
     holed: np.ndarray | None
-    lowres: Tensor | zarr.Array | None = None
+    lowres: Packed | zarr.Array | None = None
     fit: PairFit = field(default_factory=PairFit)
 
     @property
@@ -72,34 +71,30 @@ class PackedStorm:
         """Height and width of the frames."""
         return self.kelvins.shape[1], self.kelvins.shape[2]
 
-    def cut(self, frames: Window, top: int, left: int, height: int, width: int, scale: int = 1) -> Tensor:
-        """Return a part of three frames: (3, height, width) int16, OUTSIDE beyond the frame's edge.
+    def cut(self, frames: Window, top: int, left: int, height: int, width: int, scale: int = 1) -> Packed:
+        """Return a part of three frames: (3, height, width), OUTSIDE beyond the frame's edge.
 
         Rows and columns at the end that do not fill a block of ``scale`` are outside too: the sensor never sees them.
+        The part may be a view of the storm.
         """
         full_height, full_width = (side // scale * scale for side in self.size)
         rows = slice(max(top, 0), min(top + height, full_height))
         columns = slice(max(left, 0), min(left + width, full_width))
-        inner = self._three(frames, rows, columns)
+        inner = _three(self.kelvins, frames, rows, columns)
         if inner.shape[1:] == (height, width):
-            return inner.clone()  # not a view, through which the store could be changed
-        around = (columns.start - left, left + width - columns.stop, rows.start - top, top + height - rows.stop)
-        return functional.pad(inner, around, value=OUTSIDE)
+            return inner
+        part = np.full((3, height, width), OUTSIDE, np.int16)
+        part[:, rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = inner
+        return part
 
-    def _three(self, frames: Window, rows: slice, columns: slice) -> Tensor:
-        before, _, after = frames
-        if after - before == 2:  # neighbours in the store are read at once
-            return _tensor(self.kelvins[before : after + 1, rows, columns])
-        return torch.stack([_tensor(self.kelvins[number, rows, columns]) for number in frames])
+    def cut_flow(self, middle: int, rows: slice, columns: slice) -> Packed:
+        """Return the flow from ``middle`` to the frames before and after it: (2, 2, rows, columns)."""
+        both: Any = (self.flow_previous, self.flow_next)
+        return np.stack([flow[middle, :, rows, columns] for flow in both])
 
-    def cut_flow(self, middle: int, rows: slice, columns: slice) -> Tensor:
-        """Return the flow from ``middle`` to the frames before and after it: (2, 2, rows, columns) int16."""
-        return torch.stack([_tensor(flow[middle, :, rows, columns]) for flow in (self.flow_previous, self.flow_next)])
-
-    def cut_lowres(self, frames: Window, rows: slice, columns: slice) -> Tensor:
-        """Return a part of three lowres frames of own pairs: (3, rows, columns) int16."""
-        assert self.lowres is not None
-        return torch.stack([_tensor(self.lowres[number, rows, columns]) for number in frames])
+    def cut_lowres(self, frames: Window, rows: slice, columns: slice) -> Packed:
+        """Return a part of three lowres frames of own pairs: (3, rows, columns)."""
+        return _three(self.lowres, frames, rows, columns)
 
     def may_miss(self, frames: Window) -> bool:
         """Return whether anything can be missing in one of three frames."""
@@ -108,18 +103,17 @@ class PackedStorm:
     @property
     def nbytes(self) -> int | None:
         """The size of the storm in memory, bytes; None if it is not held there."""
-        held = [array for array in self._held if isinstance(array, Tensor)]
-        return sum(array.nbytes for array in held) if held else None
+        held = (self.kelvins, self.flow_previous, self.flow_next, self.lowres)
+        sizes = [array.nbytes for array in held if isinstance(array, np.ndarray)]
+        return sum(sizes) if sizes else None
 
-    @property
-    def _held(self) -> tuple[Any, ...]:
-        return self.kelvins, self.flow_previous, self.flow_next, self.lowres
 
-    def to(self, device: torch.device) -> PackedStorm:
-        """Return the storm with its frames and flow, which must be in memory, on a device."""
-        moved: list[Any] = [None if array is None else array.to(device) for array in self._held]
-        kelvins, before, after, lowres = moved
-        return replace(self, kelvins=kelvins, flow_previous=before, flow_next=after, lowres=lowres)
+def _three(array: Any, frames: Window, rows: slice, columns: slice) -> Packed:
+    before, _, after = frames
+    if after - before == 2:  # neighbours in the store are read at once
+        part: Packed = array[before : after + 1, rows, columns]
+        return part
+    return np.stack([array[number, rows, columns] for number in frames])
 
 
 def open_storms(store: Path) -> dict[str, PackedStorm]:
@@ -152,7 +146,7 @@ def _read_storms(store: Path) -> dict[str, PackedStorm]:
     total = sum(array.nbytes for members in arrays.values() for array in members)
     in_memory = total <= IN_MEMORY_BYTES
     if in_memory:
-        arrays = {name: [torch.from_numpy(array[:]) for array in members] for name, members in arrays.items()}
+        arrays = {name: [array[:] for array in members] for name, members in arrays.items()}
     storms = {}
     for name in arrays:
         sequence = open_cf(store, group=name)
@@ -164,7 +158,7 @@ def _read_storms(store: Path) -> dict[str, PackedStorm]:
         kelvins, before, after, *lowres = arrays[name]
         holed = None
         if in_memory:
-            holed = np.any([(frames == MISSING).flatten(1).any(dim=1).numpy() for frames in (kelvins, *lowres)], axis=0)
+            holed = np.any([(frames == MISSING).any(axis=(1, 2)) for frames in (kelvins, *lowres)], axis=0)
         fit = PairFit.from_attributes(json.loads(str(root[name].attrs.get(PAIR, "{}"))))
         given = lowres[0] if lowres else None
         storms[name] = PackedStorm(name, entry, links, kelvins, before, after, holed, given, fit)
@@ -188,7 +182,3 @@ def _links(root: zarr.Group, name: str, sequence: xr.DataArray) -> Links:
         satellite = np.broadcast_to(sequence["satellite"].values.astype(str), times.shape)
         linked &= satellite[1:] == satellite[:-1]
     return Links.from_following(np.append(np.where(linked, np.arange(1, len(times)), -1), -1))
-
-
-def _tensor(values: Any) -> Tensor:
-    return values if isinstance(values, Tensor) else torch.from_numpy(np.asarray(values))

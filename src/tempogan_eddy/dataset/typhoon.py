@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -16,11 +16,13 @@ from torch.utils.data import Dataset
 
 from tempogan_eddy.config import Config, load_config
 from tempogan_eddy.dataset.augment import SYMMETRIES, augment_sensor
-from tempogan_eddy.dataset.pack import MISSING, packed
+from tempogan_eddy.dataset.pack import packed
+from tempogan_eddy.dataset.patch import Patch, stack_patches
 from tempogan_eddy.dataset.patches import develop
 from tempogan_eddy.dataset.protocol import DataSource, Sample
 from tempogan_eddy.dataset.random_sensors import KNOWN, draw_number, random_sensors
 from tempogan_eddy.dataset.registration import displaced
+from tempogan_eddy.dataset.resident import ResidentStore
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.sensor_bank import SensorBank
 from tempogan_eddy.dataset.separable_sensors import SeparableSensor
@@ -88,13 +90,13 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
         self.storms = open_storms(packed(source, self.config, on_frame))
         if self.config.model.conditioned:
             self.sensors = SensorBank(self._sensors())
-        self.resident = False
+        self._store: ResidentStore | None = None  # on the training device
         self._choose(split)
 
     def _sensors(self) -> list[SeparableSensor]:
         """Return the sensors that samples are seen by: the configured one, or many random ones.
 
-        Of own pairs, it has the phase of each storm, in each of the symmetries of `augment_frames`.
+        Of own pairs, it has the phase of each storm, in each of the symmetries of `turn_frames`.
         """
         if self.config.sensor.random and not self.pairs:
             return random_sensors(RANDOM_SENSORS, self.config.scale, self.config.training.seed)
@@ -144,7 +146,7 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
         entries = {name: storm.entry for name, storm in self.storms.items()}
         assignment = split_frames(entries, self.config.data.split)
         self.parts = describe_split(assignment, entries, {name: storm.links for name, storm in self.storms.items()})
-        size = self._patch
+        size = self._side
         chosen = [part.storm for part in self.parts if part.split == split]
         small = [name for name in chosen if min(self.storms[name].size) < size]
         self.windows = [
@@ -182,25 +184,33 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
 
     def __getitem__(self, index: int) -> Sample:
         """Return one random patch of one window."""
-        return self._develop_one(self.draw(index))
+        sample = self.develop(self.draw_batch([index]), torch.device("cpu"))
+        return {name: value[0] for name, value in sample.items()}
 
     def draw(self, index: int) -> dict[str, Tensor]:
         """Return the same patch as the store holds it."""
+        return {name: value[0] for name, value in self.draw_batch([index]).items()}
+
+    def draw_batch(self, indices: Sequence[int]) -> dict[str, Tensor]:
+        """Return the patches of several samples: their pixels, or where these lie on the device."""
+        patches = [self._patch(index) for index in indices]
+        return self._store.locate(patches) if self._store else stack_patches(patches)
+
+    def _patch(self, index: int) -> Patch:
         rng = np.random.default_rng((self.config.training.seed, index))
-        scale = self.sensor.scale
-        size = self._patch
+        scale, size = self.sensor.scale, self._side
         window = self._window(index)
+        # Whole blocks give the lowres pixels of the full frame; any other place gives equally valid lowres pixels.
+        step = 1 if self.config.training.shift_blocks and not self.pairs else scale
         for _ in range(TRIES):
-            height, width = window.storm.size
-            # Whole blocks give the lowres pixels of the full frame; any other place gives equally valid lowres pixels.
-            step = 1 if self.config.training.shift_blocks and not self.pairs else scale
-            top, left = (int(rng.integers((side - size) // step + 1)) * step for side in (height, width))
-            raw = self._cut(window, top, left, size, size, rng)
-            if self._missing_share(raw) <= self.config.data.max_missing:
-                raw["symmetry"] = torch.tensor(int(rng.integers(SYMMETRIES)) if self.config.training.augment else 0)
-                if self.pairs and self.sensors:
-                    raw["sensor"] += raw["symmetry"]
-                return raw
+            whole = [side // scale * scale for side in window.storm.size]
+            top, left = (int(rng.integers((side - size) // step + 1)) * step for side in whole)
+            patch = self._cut(window, top, left, size, size, rng)
+            if patch.missing_share <= self.config.data.max_missing:
+                patch.symmetry = int(rng.integers(SYMMETRIES)) if self.config.training.augment else 0
+                if self.pairs and patch.sensor is not None:
+                    patch.sensor += patch.symmetry
+                return patch
             window = self.windows[int(rng.integers(len(self.windows)))]
         raise InputError(
             f"No {size}x{size} patch with at most {self.config.data.max_missing:.0%} missing was found in "
@@ -212,10 +222,11 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
         window, scale = self.windows[position], self.sensor.scale
         height, width = (side // scale * scale for side in window.storm.size)
         rng = np.random.default_rng((self.config.training.seed, position))
-        raw = self._cut(window, 0, 0, height, width, rng)
+        patch = self._cut(window, 0, 0, height, width, rng)
         if self.sensors and not self.pairs:
-            raw["sensor"] = torch.tensor(int(rng.integers(min(len(KNOWN), len(self.sensors.sensors)))))
-        return self._develop_one(raw)
+            patch.sensor = int(rng.integers(min(len(KNOWN), len(self.sensors.sensors))))
+        sample = develop(stack_patches([patch]), self.sensors or self.sensor)
+        return {name: value[0] for name, value in sample.items()}
 
     def to(self, device: torch.device) -> TyphoonDataset:
         """Return the data with the frames on a GPU if they fit into half of its free memory, else the same object."""
@@ -224,15 +235,19 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
             return self
         if sum(size or 0 for size in sizes) > torch.cuda.mem_get_info(device)[0] // 2:
             return self
+        return self.on(device)
+
+    def on(self, device: torch.device) -> TyphoonDataset:
+        """Return the data with the frames, which must be in memory, on a device."""
         dataset = copy.copy(self)
-        dataset.storms = {name: storm.to(device) for name, storm in self.storms.items()}
-        dataset._choose(self.split)
-        dataset.resident = True
+        dataset.resident, dataset._store = True, ResidentStore(self.storms, self.sensor.scale, self._margin, device)
         return dataset
 
-    def develop(self, drawn: Mapping[str, Tensor], device: torch.device) -> Sample:
-        """Turn a batch of patches into samples on a device."""
-        return develop(drawn, self.sensors or self.sensor, device)
+    def develop(self, drawn: Mapping[str, Tensor], device: torch.device, whole: bool = True) -> Sample:
+        """Turn a batch of patches into samples on a device; without ``whole``, of their middle frames alone."""
+        if self._store:
+            drawn = self._store.gather(drawn, self._side, self.sensor.scale)
+        return develop(drawn, self.sensors or self.sensor, device, whole)
 
     def describe(self) -> list[str]:
         """Return the frames and windows of every split and storm, a line each."""
@@ -259,7 +274,7 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
         return next((times for name, times in draws if fnmatchcase(window.storm.name, name)), 1)
 
     @property
-    def _patch(self) -> int:
+    def _side(self) -> int:
         """The side of a patch with its context, highres pixels."""
         return self.config.training.patch_size + 2 * self.config.training.context * self.config.scale
 
@@ -268,35 +283,10 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
         # What is not simulated needs nothing beyond the patch.
         return 0 if self.pairs else (self.sensors or self.sensor).margin
 
-    def _cut(
-        self, window: _Window, top: int, left: int, height: int, width: int, rng: np.random.Generator
-    ) -> dict[str, Tensor]:
-        """Cut one place, not turned, with the margin that the sensor's kernel sees beyond it."""
-        scale, margin = self.sensor.scale, self._margin
-        rows = slice(top // scale, (top + height) // scale)
-        columns = slice(left // scale, (left + width) // scale)
-        storm, frames = window.storm, window.frames
-        kelvins = storm.cut(frames, top - margin, left - margin, height + 2 * margin, width + 2 * margin, scale)
-        lowres = {} if storm.lowres is None else {"lowres": storm.cut_lowres(frames, rows, columns)}
-        # Search only frames that may miss pixels, to avoid a device sync.
-        holed = storm.may_miss(frames) and any(bool((part == MISSING).any()) for part in (kelvins, *lowres.values()))
-        return {
-            "kelvins": kelvins,
-            **lowres,
-            "flow": storm.cut_flow(window.middle, rows, columns),
-            "times": torch.from_numpy(storm.entry.times[list(frames)].astype(np.int64)),
-            "symmetry": torch.tensor(0),
-            "noise_seed": torch.tensor(int(rng.integers(1 << 62))),
-            "holed": torch.tensor(holed),
-        } | ({"sensor": torch.tensor(self._sensor_number(window, rng))} if self.sensors else {})
-
-    def _missing_share(self, raw: dict[str, Tensor]) -> float:
-        if not raw["holed"]:
-            return 0.0
-        margin = self._margin
-        height, width = (side - margin for side in raw["kelvins"].shape[1:])
-        return float((raw["kelvins"][:, margin:height, margin:width] == MISSING).float().mean())
-
-    def _develop_one(self, raw: dict[str, Tensor]) -> Sample:
-        batch = develop({name: value[None] for name, value in raw.items()}, self.sensors or self.sensor)
-        return {name: value[0] for name, value in batch.items()}
+    def _cut(self, window: _Window, top: int, left: int, height: int, width: int, rng: np.random.Generator) -> Patch:
+        """Return the patch at one place, not turned, with random numbers for its noise and its sensor."""
+        place = (top, left, height, width, self.sensor.scale, self._margin)
+        patch = Patch(window.storm, window.frames, *place, noise_seed=int(rng.integers(1 << 62)))
+        if self.sensors:
+            patch.sensor = self._sensor_number(window, rng)
+        return patch

@@ -50,6 +50,15 @@ class ConditionedGenerator(nn.Module):
         self.modulations = nn.Linear(HIDDEN, 2 * sum(layer.out_channels for layer in self._layers))
         nn.init.zeros_(self.modulations.weight)
         nn.init.zeros_(self.modulations.bias)
+        # 1 for each scale and 0 for each shift, in the order of the modulations.
+        neutral = torch.cat([torch.full((n,), one, device="cpu") for n in self._sizes[::2] for one in (1.0, 0.0)])
+        self.register_buffer("neutral", neutral, persistent=False)
+        self.neutral: Tensor
+
+    @property
+    def _sizes(self) -> list[int]:
+        """Numbers of the scales and of the shifts of each layer."""
+        return [layer.out_channels for layer in self._layers for _ in range(2)]
 
     @property
     def _layers(self) -> list[nn.Conv2d]:
@@ -57,10 +66,10 @@ class ConditionedGenerator(nn.Module):
         return _layers(self.generator)
 
     def _scales_and_shifts(self, description: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Return the scale, around 1, and the shift of each layer: (B, C) each."""
-        sizes = [layer.out_channels for layer in self._layers for _ in range(2)]
-        parts = self.modulations(self.embedding(description)).split(sizes, dim=-1)
-        return [(1 + scale, shift) for scale, shift in zip(parts[::2], parts[1::2], strict=True)]
+        """Return the scale, around 1, and the shift of each layer: (B, C, 1, 1) each."""
+        modulations = self.modulations(self.embedding(description)) + self.neutral
+        parts = modulations[..., None, None].split(self._sizes, dim=1)
+        return list(zip(parts[::2], parts[1::2], strict=True))
 
     def forward(self, frames: Tensor, description: Tensor) -> Tensor:
         """Map scaled frames (B, 1, h, w), each seen by the sensor of its description (B, D), to (B, tails, H, W)."""
@@ -74,7 +83,7 @@ class ConditionedGenerator(nn.Module):
         def layer(convolution: nn.Conv2d, features: Tensor) -> Tensor:
             scale, shift = next(film)
             out = convolution(features)
-            return torch.addcmul(shift[:, :, None, None].to(out.dtype), out, scale[:, :, None, None].to(out.dtype))
+            return torch.addcmul(shift.to(out.dtype), out, scale.to(out.dtype))
 
         shallow = features = layer(generator.head, frames - 0.5)
         for block in generator.blocks:
@@ -104,9 +113,9 @@ class ConditionedGenerator(nn.Module):
         folded = Generator(1, 1, len(ours.blocks), scale, channels, lr_consistency)
         film = self._scales_and_shifts(description[None].to(self.modulations.weight))
         for target, source, (scales, shifts) in zip(_layers(folded), self._layers, film, strict=True):
-            weight = source.weight * scales[0][:, None, None, None]
+            weight = source.weight * scales[0, :, :, :, None]
             assert source.bias is not None
-            bias = source.bias * scales[0] + shifts[0]
+            bias = source.bias * scales[0, :, 0, 0] + shifts[0, :, 0, 0]
             if source is ours.tail and self.tails == 2:
                 (mean, sharp), (mean_bias, sharp_bias) = weight.chunk(2), bias.chunk(2)
                 weight, bias = torch.lerp(mean, sharp, detail), torch.lerp(mean_bias, sharp_bias, detail)

@@ -169,7 +169,8 @@ class _Discriminator(nn.Module):
         layers += [nn.Conv2d(narrow, wide, 4, stride=2, padding=1) for narrow, wide in pairwise(widths)]
         layers.append(nn.Conv2d(widths[-1], 1, 3, padding=1))
         if spectral_norm:
-            layers = [parametrizations.spectral_norm(layer) for layer in layers]
+            for layer in layers:
+                parametrize.register_parametrization(layer, "weight", _SpectralNorm(layer.weight))
         self.layers = nn.ModuleList(layers)
 
     def forward(self, frames: Tensor, with_features: bool) -> tuple[Tensor, list[Tensor]]:
@@ -219,14 +220,40 @@ class TemporalDiscriminator(nn.Module):
         return self.network(torch.cat(seen, dim=1), False)[0]
 
 
-def update_spectral_norm(discriminator: nn.Module) -> None:
-    """Do one power iteration for each layer, and none in the forward passes that follow.
+class _SpectralNorm(parametrizations._SpectralNorm):
+    """Divide a weight by its largest singular value, estimated by `update_spectral_norm` alone.
+
+    T. Miyato, T. Kataoka, M. Koyama, Y. Yoshida, "Spectral Normalization for Generative Adversarial Networks",
+    ICLR 2018.
+    """
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return weight / torch.dot(self._u, torch.mv(weight.flatten(1), self._v))
+
+
+@torch.no_grad()
+def update_spectral_norm(*discriminators: nn.Module) -> None:
+    """Do one power iteration for each layer; forward passes do none.
 
     With one call for each optimiser step, accumulated small batches equal the big one.
     """
-    with torch.no_grad():
-        discriminator.train()
-        for module in discriminator.modules():
-            if parametrize.is_parametrized(module, "weight"):
-                module.weight  # noqa: B018 - reading a spectrally normalised weight iterates
-        discriminator.eval()
+    layers = [module for network in discriminators for module in network.modules()]
+    pairs = [
+        (layer.parametrizations["weight"][0], layer.parametrizations["weight"].original.flatten(1))
+        for layer in layers
+        if parametrize.is_parametrized(layer, "weight")
+    ]
+    if not pairs:
+        return
+    left = [torch.mv(weight, norm._v) for norm, weight in pairs]
+    _normalise(left)
+    right = [torch.mv(weight.mT, u) for u, (_, weight) in zip(left, pairs, strict=True)]
+    _normalise(right)
+    torch._foreach_copy_([norm._u for norm, _ in pairs], left)
+    torch._foreach_copy_([norm._v for norm, _ in pairs], right)
+
+
+def _normalise(vectors: list[Tensor]) -> None:
+    lengths = torch._foreach_norm(vectors)
+    torch._foreach_clamp_min_(lengths, 1e-12)
+    torch._foreach_div_(vectors, lengths)

@@ -31,15 +31,15 @@ def project(
 
 @dataclass
 class Batch:
-    """Scaled windows; missing pixels of every frame hold the upsampled lowres frame.
+    """Scaled windows of T = 3 frames, or of their middle ones alone; missing pixels hold the upsampled lowres frame.
 
     Dt judges the first W of the B windows.
     """
 
-    lowres: Tensor  # (B, 3, 1, h + 2 c, w + 2 c), with its context
-    highres: Tensor  # (B, 3, 1, H, W)
-    upsampled: Tensor  # (B, 3, 1, H, W)
-    valid: Tensor  # (B, 3, 1, H, W)
+    lowres: Tensor  # (B, T, 1, h + 2 c, w + 2 c), with its context
+    highres: Tensor  # (B, T, 1, H, W)
+    upsampled: Tensor  # (B, T, 1, H, W)
+    valid: Tensor  # (B, T, 1, H, W)
     lowres_flow: Tensor  # (W, 2, 2, h, w)
     scale: int
     kelvin_range: tuple[float, float]
@@ -62,10 +62,17 @@ class Batch:
         flow = sample["flow"][: math.ceil(len(lowres) * training.temporal_share)]
         # A zero flow leaves every frame where it is.
         flow = flow if training.align_windows else torch.zeros_like(flow)
-        inner, low = (slice(side, -side or None) for side in (training.context * scale, training.context))
-        highres, upsampled, valid = (part[..., inner, inner] for part in (highres, upsampled, sample["valid"]))
-        flow = flow[..., low, low]
+        valid = sample["valid"]
+        if training.context:
+            inner, low = (slice(side, -side) for side in (training.context * scale, training.context))
+            highres, upsampled, valid = (part[..., inner, inner] for part in (highres, upsampled, valid))
+            flow = flow[..., low, low]
         return cls(lowres, highres, upsampled, valid, flow, scale, kelvin_range, training.context, sensors)
+
+    @property
+    def middle(self) -> int:
+        """The number of the middle frame."""
+        return self.lowres.shape[1] // 2
 
     def inner(self, frames: Tensor) -> Tensor:
         """Cut the context off highres frames."""

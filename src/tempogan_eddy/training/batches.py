@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 import torch
@@ -31,29 +31,39 @@ class _Drawn(Dataset[dict[str, Tensor]]):
     def __init__(self, source: DataSource) -> None:
         self.source = source
 
-    def __getitem__(self, index: int) -> dict[str, Tensor]:
-        return self.source.draw(index)
+    def __getitems__(self, indices: list[int]) -> dict[str, Tensor]:
+        return self.source.draw_batch(indices)
 
 
 def step_batches(
-    source: DataSource, config: TrainingConfig, first: int, last: int, device: torch.device | str = "cpu"
+    source: DataSource,
+    config: TrainingConfig,
+    first: int,
+    last: int,
+    device: torch.device | str = "cpu",
+    whole: Callable[[int], bool] = lambda step: True,
 ) -> Iterator[Sequence[Sequence[Sample]]]:
     """Yield one list of batches for each discriminator step of the steps from ``first`` up to, not including, ``last``.
 
-    The source develops the samples on ``device``.
+    The source develops the samples on ``device``: all three frames of the steps for which ``whole`` is true, else the
+    middle ones.
     """
     device = torch.device(device)
     loader: DataLoader[dict[str, Tensor]] = DataLoader(
         _Drawn(source),
         batch_sampler=_sample_numbers(config, first, last),
+        collate_fn=lambda batch: batch,
         num_workers=config.num_workers,
         worker_init_fn=_leave_signals_to_the_trainer,
         pin_memory=device.type == "cuda" and not source.resident,
     )
-    batches = (source.develop(drawn, device) for drawn in loader)
+    batches = iter(loader)
     for step in range(first, last):
         try:
-            yield [list(islice(batches, config.accumulate)) for _ in range(_passes(config, step))]
+            yield [
+                [source.develop(drawn, device, whole(step)) for drawn in islice(batches, config.accumulate)]
+                for _ in range(_passes(config, step))
+            ]
         except InputError as error:
             # A worker process wraps the sentence into its traceback; the last line is the sentence.
             raise InputError(str(error).strip().splitlines()[-1].split("InputError: ")[-1]) from None

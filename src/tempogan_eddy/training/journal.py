@@ -23,9 +23,10 @@ from torch import Tensor
 from torch.utils.tensorboard import summary
 
 from tempogan_eddy.config import TrainingConfig
-from tempogan_eddy.errors import InputError
+from tempogan_eddy.errors import InputError, TrainingError
 from tempogan_eddy.terminal import messages
 from tempogan_eddy.training.selection import Rank
+from tempogan_eddy.training.steps import REMEDY
 
 __all__ = ["Journal", "describe_metrics"]
 
@@ -214,12 +215,13 @@ class Journal:
         latest: dict[str, float] = {}
         if self.unread:
             values = iter(torch.stack([loss for _, losses in self.unread for loss in losses.values()]).tolist())
-            for step, losses in self.unread:
+            unread, self.unread = self.unread, []
+            for step, losses in unread:
                 latest = dict(zip(losses, values, strict=False))
+                _refuse_what_is_not_finite(step, latest)
                 for name, value in latest.items():
                     self._add(summary.scalar(f"loss/{name.removeprefix('loss_')}", value), step)
                     self.losses.setdefault(name, []).append(value)
-        self.unread = []
         return latest
 
     def _add(self, value: object, step: int) -> None:
@@ -240,8 +242,16 @@ def describe_metrics(metrics: Mapping[str, float], bicubic: Mapping[str, float],
     return f"{rmse}, {texture}, energy {metrics['energy']:+.1f} dB"
 
 
+def _refuse_what_is_not_finite(step: int, losses: Mapping[str, float]) -> None:
+    """Raise TrainingError if a loss or the norm of a gradient is not finite; the optimiser has skipped that step."""
+    for name, value in losses.items():
+        if not math.isfinite(value):
+            raise TrainingError(f"At step {step} {name} is {value}; no weight was changed by it. {REMEDY}")
+
+
 def _losses(losses: Mapping[str, float]) -> str:
-    return " ".join(f"{SHORT.get(name, name)} {value:.4f}" for name, value in losses.items())
+    shown = {name: value for name, value in losses.items() if not name.startswith("gradient")}
+    return " ".join(f"{SHORT.get(name, name)} {value:.4f}" for name, value in shown.items())
 
 
 def _time_text(seconds: float) -> str:

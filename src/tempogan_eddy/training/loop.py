@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
 
 from tempogan_eddy.config import Config
 from tempogan_eddy.dataset.protocol import DataSource, Sample
 from tempogan_eddy.dataset.sensor_bank import SensorBatch
 from tempogan_eddy.model.losses import Losses
+from tempogan_eddy.training.average import Average
 from tempogan_eddy.training.batch import project
 from tempogan_eddy.training.batches import step_batches
 from tempogan_eddy.training.checkpoint import (
@@ -36,7 +36,7 @@ from tempogan_eddy.training.fabric import make_fabric
 from tempogan_eddy.training.interruption import Interruption
 from tempogan_eddy.training.journal import Journal, describe_metrics
 from tempogan_eddy.training.networks import Networks, Optimizers, bare, build_optimizers
-from tempogan_eddy.training.schedule import average_decay, learning_rate_factor
+from tempogan_eddy.training.schedule import learning_rate_factor
 from tempogan_eddy.training.selection import Selection, rank
 from tempogan_eddy.training.steps import Steps
 from tempogan_eddy.training.validation import Validation
@@ -104,13 +104,7 @@ class Trainer:
         self.networks, self.optimizers = self._set_up(networks)
         losses = losses or Losses.from_config(training)
         self.steps = self.steps_kind(self.fabric, self.networks, self.optimizers, losses, config, data.train.sensors)
-        # An average over the last 1 / (1 - decay) steps.
-        self.average = AveragedModel(
-            bare(self.networks.generator),
-            multi_avg_fn=lambda averages, new, count: torch._foreach_lerp_(
-                averages, new, 1 - average_decay(training.ema_decay, int(count))
-            ),
-        )
+        self.average = Average(bare(self.networks.generator), training.ema_decay)
         self.selection, self.interruption = Selection(training), Interruption()
         self.step = 0
         # Steps that train only the discriminators, since they are new and the generator is not.
@@ -140,7 +134,9 @@ class Trainer:
         self._announce()
         checkpoint: Path | None = None
         with Journal(training, self.step) as journal, self.interruption.listen():
-            for batches in step_batches(self.dataset, training, self.step, self._last, self.fabric.device):
+            for batches in step_batches(
+                self.dataset, training, self.step, self._last, self.fabric.device, self._sees_whole_windows
+            ):
                 journal.step(self.step + 1, self._train_step(batches))
                 self.step += 1
                 if self.step % training.steps_per_epoch == 0:
@@ -186,12 +182,18 @@ class Trainer:
     def _train_step(self, batches: Sequence[Sequence[Sample]]) -> dict[str, Tensor]:
         training = self.config.training
         self.optimizers.set_rates(training, learning_rate_factor(training.lr_schedule, self.step / self._last))
-        adversarial = self.step >= training.pretrain_epochs * training.steps_per_epoch
+        adversarial = self._is_adversarial(self.step)
         if adversarial and self.step < self.warm_up:
             return self.steps.warm_up(batches)
         losses = self.steps.run(batches, adversarial)
-        self.average.update_parameters(bare(self.networks.generator))
+        self.average.update()
         return losses
+
+    def _is_adversarial(self, step: int) -> bool:
+        return step >= self.config.training.pretrain_epochs * self.config.training.steps_per_epoch
+
+    def _sees_whole_windows(self, step: int) -> bool:
+        return self.steps.sees_whole_windows(self._is_adversarial(step))
 
     def _announce(self) -> None:
         training, bicubic = self.config.training, self.validation.bicubic
@@ -297,7 +299,7 @@ class Trainer:
     def _state(self) -> dict[str, Any]:
         return {name: part.state_dict() for name, part in self._stateful().items()} | {
             "ema": self.average.module.state_dict() if self.config.training.ema_decay else {},
-            "ema_updates": int(self.average.n_averaged),
+            "ema_updates": self.average.updates,
             "specification": self._model().specification.model_dump(mode="json"),
             "step": self.step,
             "epoch": self.epoch,
@@ -311,7 +313,7 @@ class Trainer:
             for name, part in self._stateful().items():
                 part.load_state_dict(state[name])
             self.average.module.load_state_dict(state["ema"] or state["generator"])
-            self.average.n_averaged.fill_(state["ema_updates"])
+            self.average.updates = int(state["ema_updates"])
             self.step, self.warm_up = state["step"], state.get("warm_up", 0)
             if not self.selection.restore(state):
                 log.warning("%s followed another training.score: the selection of the best model begins anew", path)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import reduce
+from typing import Any
 
 import torch
 from lightning.fabric import Fabric
@@ -20,8 +22,9 @@ from tempogan_eddy.model.tempogan import update_spectral_norm
 from tempogan_eddy.training.batch import Batch, Generated, project
 from tempogan_eddy.training.networks import Networks, Optimizers, bare
 
-__all__ = ["Steps"]
+__all__ = ["REMEDY", "Steps"]
 
+TOTAL = "total"
 REMEDY = (
     "Resume from the last checkpoint with a lower training.lr_g and lr_d, a lower training.grad_clip, "
     "or training.precision = fp32."
@@ -62,6 +65,10 @@ class Steps:
         self.adversarial_on = self.spatial_on or self.temporal_on
         self.discriminator_steps = 0
 
+    def sees_whole_windows(self, adversarial: bool) -> bool:
+        """Return whether a step needs all three frames of a window, or the middle one alone."""
+        return self.config.training.gradient_frames == 3 or (adversarial and self.temporal_on)
+
     def run(self, batches: Sequence[Sequence[Mapping[str, Tensor]]], adversarial: bool) -> dict[str, Tensor]:
         """Update the networks once.
 
@@ -76,12 +83,13 @@ class Steps:
         Returns
         -------
         dict
-            The losses by name, kept on the device to avoid a device sync.
+            The losses and the norms of the gradients by name, kept on the device to avoid a device sync.
 
         Raises
         ------
         TrainingError
-            A loss or gradient is not finite; no optimiser has stepped on it.
+            A loss or gradient is not finite, and the optimiser cannot skip such a step by itself. Fused ones can: their
+            weights stay, and the losses tell it to whoever reads them.
         """
         record: dict[str, Tensor] = {}
         *earlier, group = [[self._prepare(batch) for batch in part] for part in batches]
@@ -103,12 +111,13 @@ class Steps:
         return record
 
     def _prepare(self, sample: Mapping[str, Tensor]) -> Batch:
-        moved = {name: self.fabric.to_device(value) for name, value in sample.items()}
+        numbers = {"sensor", "times"}  # they stay on the CPU
+        moved = {name: value if name in numbers else self.fabric.to_device(value) for name, value in sample.items()}
         return Batch.from_sample(moved, self.config, self.bank)
 
     def _generate(self, batch: Batch, adversarial: bool) -> Generated:
         """Generate all frames of all windows in as few forward passes as learning allows."""
-        if self.config.training.gradient_frames == 3:
+        if self.config.training.gradient_frames == 3 or batch.middle == 0:
             mean, frames = self._forward(batch, batch.lowres)
         else:
             mean, middle = self._forward(batch, batch.lowres[:, 1:2])
@@ -141,8 +150,7 @@ class Steps:
 
     def _discriminator_step(self, group: Sequence[Batch], shared: Sequence[Generated]) -> dict[str, Tensor]:
         """Take step A: real to 1, generated to 0; the generator keeps its weights."""
-        for network in (self.networks.spatial, self.networks.temporal):
-            update_spectral_norm(network)
+        update_spectral_norm(self.networks.spatial, self.networks.temporal)
         record = _Record(self.weights, len(group), self.fabric.backward)
         for index, batch in enumerate(group):
             if shared:
@@ -153,8 +161,7 @@ class Steps:
             record.minimise(self._discriminator_losses(batch, fake))
         self.discriminator_steps += 1
         both = nn.ModuleList([self.networks.spatial, self.networks.temporal])
-        self._update(both, self.optimizers.discriminators, math.inf, record, "discriminators'")
-        return record.means()
+        return record.means() | self._update(both, self.optimizers.discriminators, math.inf, record, "d")
 
     def _discriminator_losses(self, batch: Batch, fake: Generated) -> dict[str, Tensor]:
         losses, terms = self.losses, dict[str, Tensor]()
@@ -175,7 +182,7 @@ class Steps:
         total = torch.zeros((), device=batch.highres.device)
         if self.spatial_on:
             judge = bare(self.networks.spatial)
-            total = total + self.losses.penalty(judge, batch.highres[:, 1], batch.upsampled[:, 1])
+            total = total + self.losses.penalty(judge, batch.highres[:, batch.middle], batch.upsampled[:, batch.middle])
         if self.temporal_on:
             total = total + self.losses.penalty(bare(self.networks.temporal), *batch.warped[:2])
         return total
@@ -191,11 +198,12 @@ class Steps:
                 terms = self._content_losses(batch, fake)
                 record.minimise(terms | (self._adversarial_losses(batch, fake) if adversarial else {}))
             limit = self.config.training.grad_clip or math.inf
-            self._update(self.networks.generator, self.optimizers.generator, limit, record, "generator's")
-        return record.means()
+            norm = self._update(self.networks.generator, self.optimizers.generator, limit, record, "g")
+        return record.means() | norm
 
     def _content_losses(self, batch: Batch, fake: Generated) -> dict[str, Tensor]:
-        learning = slice(None) if self.config.training.gradient_frames == 3 else slice(1, 2)
+        one = slice(batch.middle, batch.middle + 1)
+        learning = slice(None) if self.config.training.gradient_frames == 3 else one
         frames, truth, valid = fake.frames[:, learning], batch.highres[:, learning], batch.valid[:, learning]
         if self.networks.teacher is not None:
             with torch.no_grad():
@@ -204,7 +212,7 @@ class Steps:
         if fake.mean is not None:
             terms["loss_mean"] = content_loss(fake.mean, truth, valid, "l2")
         if self.losses.lambda_spectral:
-            terms["loss_spectral"] = self.losses.spectral(fake.frames[:, 1], batch.highres[:, 1])
+            terms["loss_spectral"] = self.losses.spectral(fake.frames[:, batch.middle], batch.highres[:, batch.middle])
         return terms
 
     def _adversarial_losses(self, batch: Batch, fake: Generated) -> dict[str, Tensor]:
@@ -225,33 +233,37 @@ class Steps:
         self, batch: Batch, *candidates: Tensor, with_features: bool = False
     ) -> tuple[tuple[Tensor, ...], Tensor, list[list[Tensor]]]:
         """Show Ds the middle frames of all candidates in one pass; return logits, mask and features."""
-        count = len(candidates)
-        frames = torch.cat([candidate[:, 1] for candidate in candidates])
-        beside = batch.upsampled[:, 1].repeat(count, 1, 1, 1)
+        count, middle = len(candidates), batch.middle
+        frames = torch.cat([candidate[:, middle] for candidate in candidates])
+        beside = torch.cat([batch.upsampled[:, middle]] * count)
         logits, features = self.networks.spatial(frames, beside, with_features)
         parts = [feature.chunk(count) for feature in features]
-        mask = functional.adaptive_avg_pool2d(batch.valid[:, 1], logits.shape[-2:])
+        mask = functional.adaptive_avg_pool2d(batch.valid[:, middle], logits.shape[-2:])
         return logits.chunk(count), mask, [list(part) for part in zip(*parts, strict=True)]
 
     def _judge_windows(self, batch: Batch, *windows: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
         """Show Dt warped windows in one pass; return logits and mask."""
         count = len(windows)
         _, upsampled, mask = batch.warped
-        logits = self.networks.temporal(torch.cat(windows), upsampled.repeat(count, 1, 1, 1, 1))
+        logits = self.networks.temporal(torch.cat(windows), torch.cat([upsampled] * count))
         return logits.chunk(count), functional.adaptive_avg_pool2d(mask, logits.shape[-2:])
 
-    def _update(self, network: nn.Module, optimizer: Optimizer, limit: float, record: _Record, whose: str) -> None:
-        """Clip the gradient and step, unless the loss or the gradient is not finite: one device sync."""
+    def _update(
+        self, network: nn.Module, optimizer: Optimizer, limit: float, record: _Record, whose: str
+    ) -> dict[str, Tensor]:
+        """Clip the gradient and step, unless the loss or the gradient is not finite; return the gradient's norm."""
         norm = self.fabric.clip_gradients(network, optimizer, max_norm=limit, error_if_nonfinite=False)
-        checked = {"loss": record.total}
         # With fp16 some gradients are not finite; the scaler skips their step.
-        if norm is not None and not self.fabric.strategy.precision.state_dict():
-            checked["gradient"] = norm
-        if not torch.stack([*checked.values()]).isfinite().all():
-            what, value = next((what, value) for what, value in checked.items() if not value.isfinite())
-            raise TrainingError(f"The {whose} {what} is {value.item()}; no weight was changed by it. {REMEDY}")
+        scaled = norm is None or self.fabric.strategy.precision.state_dict()
+        checked = record.total if scaled else record.total + norm
+        if optimizer.param_groups[0]["fused"]:
+            inner: Any = getattr(optimizer, "optimizer", optimizer)
+            inner.found_inf = (~checked.isfinite()).float()  # the optimiser skips the step on the device
+        elif not checked.isfinite():
+            raise TrainingError(f"A loss or gradient is {checked.item()}; no weight was changed by it. {REMEDY}")
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
+        return {} if norm is None or scaled else {f"gradient_{whose}": norm}
 
 
 class _Record:
@@ -260,17 +272,25 @@ class _Record:
     def __init__(self, weights: Mapping[str, float], parts: int, backward: Callable[[Tensor], None]) -> None:
         self.weights, self.parts, self.backward = weights, parts, backward
         self.sums: dict[str, Tensor] = {}
-        self.total = torch.zeros(())
 
     def minimise(self, terms: Mapping[str, Tensor]) -> None:
-        total = sum((self.weights.get(name, 1.0) * value for name, value in terms.items()), torch.zeros(()))
-        self.backward(total / self.parts)
-        self.total = self.total.to(total.device) + total.detach()
-        for name, value in terms.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value.detach()
+        weighted = {name: self._times(value, self.weights.get(name, 1.0)) for name, value in terms.items()}
+        total = reduce(torch.add, weighted.values())
+        self.backward(total / self.parts if self.parts > 1 else total)
+        for name, value in {**terms, TOTAL: total}.items():
+            self.sums[name] = self.sums[name] + value.detach() if name in self.sums else value.detach()
+
+    @staticmethod
+    def _times(value: Tensor, weight: float) -> Tensor:
+        return value if weight == 1 else weight * value
+
+    @property
+    def total(self) -> Tensor:
+        """The sum over the batches."""
+        return self.sums[TOTAL]
 
     def means(self) -> dict[str, Tensor]:
-        return {name: value / self.parts for name, value in self.sums.items()}
+        return {name: self._times(value, 1 / self.parts) for name, value in self.sums.items() if name != TOTAL}
 
 
 @contextmanager

@@ -1,0 +1,45 @@
+"""The moving average of the generator's weights."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+from tempogan_eddy.training.schedule import average_decay
+
+__all__ = ["Average"]
+
+
+class Average:
+    """An average over the last 1 / (1 - decay) steps, in one operation a step.
+
+    Parameters
+    ----------
+    module
+        The network whose parameters are averaged.
+    decay
+        The largest decay of a step.
+
+    Attributes
+    ----------
+    module : nn.Module
+        A copy of the network, with averaged parameters.
+    updates : int
+        Steps so far.
+    """
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.module = copy.deepcopy(module).requires_grad_(False)
+        self.decay, self.updates = decay, 0
+        self._pairs = list(self.module.parameters()), list(module.parameters())
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Move the average towards the parameters."""
+        # The first step replaces the untrained weights.
+        share = 1 - average_decay(self.decay, self.updates) if self.updates else 1.0
+        averages, parameters = self._pairs
+        torch._foreach_lerp_(averages, parameters, share)
+        self.updates += 1
