@@ -33,6 +33,14 @@ def scene(height=48, width=64, seed=0):
     return torch.from_numpy(moving_clouds(frames=1, size=64, seed=seed).values[0, :height, :width].copy())
 
 
+def test_gradients_of_a_wild_generator_are_finite_whichever_sensors_share_its_batch():
+    bank = SensorBank([SensorModel("area", 4), SensorModel("box", 4, width=1.2, wavelength=10.8)])
+    highres = torch.linspace(-500, 900, 2 * 16 * 16).reshape(2, 1, 16, 16).requires_grad_()
+    projected = bank.batch(torch.tensor([0, 1]), 4, 4).project(highres, torch.full((2, 1, 4, 4), 250.0))
+    projected.sum().backward()
+    assert projected.isfinite().all() and highres.grad.isfinite().all()
+
+
 def test_a_box_of_half_a_pixel_is_the_mean_of_the_centre_2x2_of_16():
     frame = scene()
     seen = SensorModel("box", 4, width=0.5).see(frame)

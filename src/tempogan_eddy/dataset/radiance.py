@@ -90,7 +90,9 @@ def planck_constants(wavelength: float) -> tuple[float, float, float, float, flo
 def to_radiances(kelvin: Tensor, constants: Tensor) -> Tensor:
     """Return the radiance (B, ...) of each sample at its own wavelength, given `planck_constants` (B, 5)."""
     averages, c, reference, unit, _ = _columns(constants, kelvin)
-    relative = reference / torch.expm1(c / kelvin)
+    # What is not chosen below must be finite too, or its gradient is not; colder values than any have no radiance.
+    seen = torch.where(averages > 0, kelvin.clamp(min=COLDEST_KELVIN / 4), REFERENCE_KELVIN)
+    relative = reference / torch.expm1(c / seen)
     return torch.where(averages > 0, REFERENCE_KELVIN + (relative - 1) * unit, kelvin)
 
 

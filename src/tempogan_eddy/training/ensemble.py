@@ -64,15 +64,16 @@ class EnsembleSteps(Steps):
 
     def _generate(self, batch: Batch, adversarial: bool) -> Generated:
         assert batch.sensors
-        lowres, kelvin_range = batch.lowres[:, 1], batch.kelvin_range
+        at, kelvin_range = batch.middle, batch.kelvin_range
+        lowres, upsampled = batch.lowres[:, at], batch.upsampled
         noise = self._noise(len(lowres), *lowres.shape[-2:]).to(lowres.device)
         mean, added = self.networks.generator(lowres, batch.sensors.description, noise)
         mean, members = map(batch.inner, assemble(mean, added, lowres, batch.sensors, kelvin_range))
         # Exclude missing pixels: all fields hold the upsampled lowres frame there.
-        seen, filled = batch.valid[:, 1] > 0, to_kelvin(batch.upsampled[:, 1], kelvin_range)
+        seen, filled = batch.valid[:, at] > 0, to_kelvin(upsampled[:, at], kelvin_range)
         mean, members = torch.where(seen, mean, filled), torch.where(seen, members, filled)
         middle = from_kelvin(members[:, None, :1], kelvin_range)
-        frames = torch.cat([batch.upsampled[:, :1], middle, batch.upsampled[:, 2:]], dim=1)
+        frames = torch.cat([upsampled[:, :at], middle, upsampled[:, at + 1 :]], dim=1)
         return Generated(frames, batch, mean, members)
 
     def _noise(self, count: int, height: int, width: int) -> Tensor:
@@ -86,7 +87,7 @@ class EnsembleSteps(Steps):
     def _content_losses(self, batch: Batch, fake: Generated) -> dict[str, Tensor]:
         """Return the scores: in kelvin of pixels and patches, in units of the mean's error of modes."""
         assert fake.members is not None and fake.mean is not None
-        members, truth = fake.members.transpose(0, 1), to_kelvin(batch.highres[:, 1, 0], batch.kelvin_range)
+        members, truth = fake.members.transpose(0, 1), to_kelvin(batch.highres[:, batch.middle, 0], batch.kelvin_range)
         distances = {
             "loss_crps": pixel_distance,
             "loss_modes": spectral_distance(truth, fake.mean[:, 0]),
