@@ -89,12 +89,15 @@ def test_released_models_on_hours_that_were_not_trained_on(data_dir):
         bicubic = {metric: result.scores["bicubic"][metric].value for metric in METRICS}
     print(json.dumps({"bicubic": bicubic, **scores}, indent=1))
     assert scores["faithful"]["rmse"] < 0.9 * bicubic["rmse"]
-    assert scores["eddy"]["rmse"] < 1.08 * bicubic["rmse"]
-    assert scores["eddy"]["lsd"] < 2.5 < 10 < bicubic["lsd"]
-    assert scores["eddy"]["lsd_hourly"] < 2.5
+    # Full texture costs error: at no spectral error the bound for this storm is 1.07 times bicubic's RMSE.
+    assert scores["eddy"]["rmse"] < 1.12 * bicubic["rmse"]
+    assert scores["eddy"]["excess"] < 5
+    assert scores["eddy"]["lsd"] < 1.5 < 10 < bicubic["lsd"]
+    assert scores["eddy"]["lsd_hourly"] < 1.5
+    assert abs(scores["eddy"]["detail_energy"]) < 0.7
     assert scores["eddy"]["tof"] < 0.65 * bicubic["tof"]
     assert all(score["consistency_max"] < 0.01 for score in scores.values())
     assert np.isfinite(list(scores["eddy"].values())).all()
 
 
-METRICS = ("rmse", "lsd", "lsd_hourly", "detail_energy", "tof", "consistency_max")
+METRICS = ("rmse", "excess", "lsd", "lsd_hourly", "detail_energy", "tof", "consistency_max")

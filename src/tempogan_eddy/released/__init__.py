@@ -4,7 +4,7 @@ from pathlib import Path
 
 __all__ = ["RELEASED", "RELEASES", "is_released", "model_file"]
 
-RELEASED = ("faithful", "eddy")
+RELEASED = ("faithful", "eddy", "ensemble")
 RELEASES = Path(__file__).parent
 
 
