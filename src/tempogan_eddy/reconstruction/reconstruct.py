@@ -18,7 +18,6 @@ from tempogan_eddy.io import adapt, refine_grid
 from tempogan_eddy.io.precision import PACKING
 from tempogan_eddy.io.resolution import rescaled
 from tempogan_eddy.kelvin import VALID_KELVIN
-from tempogan_eddy.model.conditioned import ConditionedGenerator
 from tempogan_eddy.reconstruction.reconstructor import TILE, Reconstructor, model_of
 from tempogan_eddy.reconstruction.sensors import choose_sensor
 from tempogan_eddy.released import model_file
@@ -115,8 +114,7 @@ def reconstruct(
     """
     held = adapt(sequence, kelvin=kelvin, variable=variable, valid_kelvin=valid_kelvin)
     model = model_of(model)
-    adapts = isinstance(model.generator, ConditionedGenerator)
-    chosen = choose_sensor(held.sequence, model, sensor, trust=trust_sensor) if adapts or sensor else None
+    chosen = choose_sensor(held.sequence, model, sensor, trust=trust_sensor) if model.adapts or sensor else None
     reconstructor = Reconstructor(
         model, sensor=chosen, tile=tile, device=device, engine=engine, precision=precision, packed=packed
     )

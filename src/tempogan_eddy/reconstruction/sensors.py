@@ -11,7 +11,6 @@ from tempogan_eddy.dataset.sensor_comparison import compare_sensor
 from tempogan_eddy.dataset.sensor_estimate import estimate_sensor
 from tempogan_eddy.dataset.sensor_names import named_preset
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.model.conditioned import ConditionedGenerator
 from tempogan_eddy.weights import Model
 
 __all__ = ["choose_sensor"]
@@ -48,7 +47,7 @@ def choose_sensor(
     """
     if isinstance(stated, str):
         stated = SensorModel.parse(stated, model.scale)
-    if not isinstance(model.generator, ConditionedGenerator):
+    if not model.adapts:
         if stated and stated != model.sensor:
             raise InputError(
                 f"The model {model.name} was trained for one sensor, {model.sensor.text}, not for {stated.text}; use a "
