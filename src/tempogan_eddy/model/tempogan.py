@@ -172,6 +172,7 @@ class _Discriminator(nn.Module):
             for layer in layers:
                 parametrize.register_parametrization(layer, "weight", _SpectralNorm(layer.weight))
         self.layers = nn.ModuleList(layers)
+        update_spectral_norm(self)  # the first estimate is one iteration better
 
     def forward(self, frames: Tensor, with_features: bool) -> tuple[Tensor, list[Tensor]]:
         """Map (B, C, H, W) to logits (B, 1, H / 8, W / 8) and, on demand, the features of every layer before."""
