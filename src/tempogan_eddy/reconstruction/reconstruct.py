@@ -134,8 +134,8 @@ def reconstruct(
         columns, on the refined grid, with the times, the coordinates and, as far as they are true of it, the
         attributes of the input; ``attrs`` hold the provenance too. Missing pixels stay missing. With ``members`` the
         dimension ``member`` comes first. With ``summary`` always a lazy Dataset on (time, y, x): the mean of the
-        members as ``brightness_temperature``, ``spread`` (their standard deviation), ``probability_below_225K`` and ``_241K``,
-        and ``quantile_05``, ``_50`` and ``_95``.
+        members as ``brightness_temperature``, ``spread`` (their standard deviation), ``probability_below_225K`` and
+        ``_241K``, and ``quantile_05``, ``_50`` and ``_95``.
 
     Raises
     ------
