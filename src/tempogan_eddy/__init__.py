@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # for editors and type checkers, which cannot see lazy import
     from tempogan_eddy.io import open_sequence as open_sequence
     from tempogan_eddy.io import open_sequences as open_sequences
     from tempogan_eddy.io import save_sequence as save_sequence
+    from tempogan_eddy.io import save_summary as save_summary
     from tempogan_eddy.reconstruction.reconstruct import reconstruct as reconstruct
     from tempogan_eddy.synthesis import simulate_storm as simulate_storm
     from tempogan_eddy.training.trainer import TempoGANTrainer as TempoGANTrainer
@@ -42,6 +43,7 @@ _HOMES = {
     "open_sequences": "tempogan_eddy.io",
     "reconstruct": "tempogan_eddy.reconstruction",
     "save_sequence": "tempogan_eddy.io",
+    "save_summary": "tempogan_eddy.io",
     "simulate_storm": "tempogan_eddy.synthesis",
 }
 

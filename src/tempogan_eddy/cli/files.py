@@ -91,19 +91,32 @@ def read_pairs(
 
 
 def write(
-    sequence: xr.DataArray, output: Path, output_format: str | None, verb: str, *, precision: str, overwrite: bool
+    made: xr.DataArray | xr.Dataset,
+    output: Path,
+    output_format: str | None,
+    verb: str,
+    *,
+    precision: str,
+    overwrite: bool,
 ) -> None:
-    """Save a sequence with a progress bar; an output without suffix takes the format of the input."""
-    from tempogan_eddy.io import save_sequence
+    """Save a sequence, or a summary, with a progress bar; an output without suffix takes the format of the input."""
+    import xarray as xr
 
-    with frame_progress(verb, sequence.sizes["time"]) as advance:
-        save_sequence(
-            sequence,
-            output,
-            format=output_format,
-            history=history(),
-            precision=precision,
-            overwrite=overwrite,
-            on_frame=advance,
-        )
-    print(f"{output}: {sequence.sizes['time']} frames of {sequence.sizes['y']}x{sequence.sizes['x']}")
+    from tempogan_eddy.io import save_sequence
+    from tempogan_eddy.io.summary import save_summary
+
+    with frame_progress(verb, made.sizes["time"]) as advance:
+        if isinstance(made, xr.Dataset):
+            save_summary(made, output, format=output_format, history=history(), overwrite=overwrite, on_frame=advance)
+        else:
+            save_sequence(
+                made,
+                output,
+                format=output_format,
+                history=history(),
+                precision=precision,
+                overwrite=overwrite,
+                on_frame=advance,
+            )
+    members = f"{made.sizes['member']} members of " if "member" in made.sizes else ""
+    print(f"{output}: {members}{made.sizes['time']} frames of {made.sizes['y']}x{made.sizes['x']}")

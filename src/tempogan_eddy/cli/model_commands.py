@@ -71,7 +71,7 @@ def reconstruct(
         typer.Option(
             "--model",
             "-m",
-            help="faithful, eddy, a .safetensors model or a .pth checkpoint.",
+            help="faithful, eddy, ensemble, a .safetensors model or a .pth checkpoint.",
             autocompletion=options.model_names,
         ),
     ] = Path("eddy"),
@@ -79,6 +79,17 @@ def reconstruct(
         float | None,
         typer.Option(help="With eddy: from 0 (the mean frame) to 1 (the sharp one); `info eddy` prints its default."),
     ] = None,
+    members: Annotated[
+        int | None, typer.Option(min=1, help="With an ensemble: how many members to draw; by default its mean.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="With --members: decides their noise.")] = 0,
+    summary: Annotated[
+        bool,
+        typer.Option(
+            "--summary",
+            help="With --members: write their mean, spread, probabilities and quantiles in place of them.",
+        ),
+    ] = False,
     sensor: options.Sensor = None,
     trust_sensor: Annotated[
         bool, typer.Option("--trust-sensor", help="Use the sensor even if the spectrum of the input contradicts it.")
@@ -115,13 +126,19 @@ def reconstruct(
 ) -> None:
     """Reconstruct a lowres sequence at high resolution."""
     from tempogan_eddy.io import check_output
+    from tempogan_eddy.io.summary import check_summary_output
     from tempogan_eddy.reconstruction import reconstruct as rebuild
     from tempogan_eddy.weights import load_model
 
     data = options.settings(config, overrides, variable=variable, time_from=time_from).data
     sequence = read(source, storm, time, input_format, data)
     stored = options.precision_name(packed, exact)
-    check_output(sequence, output, format, precision=stored, overwrite=overwrite)
+    if summary:
+        if packed:
+            raise InputError("A summary is not packed; leave out --packed.")
+        check_summary_output(sequence, output, format, overwrite=overwrite)
+    else:
+        check_output(sequence, output, format, precision=stored, overwrite=overwrite)
     loaded = load_model(model, detail)
     highres = rebuild(
         sequence,
@@ -134,6 +151,9 @@ def reconstruct(
         engine=engine,
         precision=precision,
         packed=stored == "packed",
+        members=members,
+        seed=seed,
+        summary=summary,
     )
     write(highres, output, format, "reconstructing", precision=stored, overwrite=overwrite)
 

@@ -5,6 +5,7 @@ from tempogan_eddy.io.grid import coarsen_grid, refine_grid
 from tempogan_eddy.io.open import open_sequence, open_sequences
 from tempogan_eddy.io.save import check_output, save_sequence
 from tempogan_eddy.io.sequence import as_sequence, select_time
+from tempogan_eddy.io.summary import save_summary
 
 __all__ = [
     "Adapted",
@@ -16,5 +17,6 @@ __all__ = [
     "open_sequences",
     "refine_grid",
     "save_sequence",
+    "save_summary",
     "select_time",
 ]

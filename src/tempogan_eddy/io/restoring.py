@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from tempogan_eddy.io.layout import Layout
+from tempogan_eddy.io.member import MEMBER
 from tempogan_eddy.io.resolution import rescaled
 
 __all__ = ["OF_NUMBERS", "is_object", "restored"]
@@ -36,12 +37,12 @@ def restored(
 
     `changed` is on the new grid, with pixels of the side `pixel` in pixels of the original, and `sequence` on the old
     one. The original has its frames in the order of time, `names` are its names of the sequence's coordinates, and
-    `timed_by` is its coordinate of the frames' times.
+    `timed_by` is its coordinate of the frames' times. A dimension ``member`` that only `changed` has stays in front.
     """
-    outer: dict[Hashable, Hashable] = {inner: dim for dim, inner in layout.names.items()}
+    outer: dict[Hashable, Hashable] = {MEMBER: MEMBER} | {inner: dim for dim, inner in layout.names.items()}
     whole = changed if layout.time is not None else changed.isel(time=0, drop=True)
     variable = xr.Variable([outer[dim] for dim in whole.dims], whole.data)
-    variable = variable.set_dims([*layout.extras, *variable.dims]).transpose(*original.dims)
+    variable = variable.set_dims([*layout.extras, *variable.dims]).transpose(..., *original.dims)
     coords = {
         names.get(name, name): xr.Variable([outer[dim] for dim in coord.dims], coord.variable.data, coord.attrs)
         for name, coord in whole.coords.items()

@@ -144,8 +144,12 @@ class Generator(nn.Module):
 
     def detail_of_centred(self, frames: Tensor) -> Tensor:
         """Return `detail` of frames less 0.5, in the precision of the weights, which must be that of the frames."""
+        return self.tail(self.features_of_centred(frames))
+
+    def features_of_centred(self, frames: Tensor) -> Tensor:
+        """Return the features (B, channels, h, w) that the tail sees, of frames less 0.5."""
         shallow = self.head(frames)
-        return self.tail(shallow + self.body(self.blocks(shallow)))
+        return shallow + self.body(self.blocks(shallow))
 
     def combine(self, frames: Tensor, detail: Tensor) -> Tensor:
         """Add the detail to the interpolated frames, in float32: (B, C, h * factor, w * factor)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +12,41 @@ from torch import Tensor
 
 from tempogan_eddy.dataset.missing import fill_missing
 from tempogan_eddy.dataset.sensor import SensorModel
-from tempogan_eddy.dataset.sensor_bank import SensorBank
+from tempogan_eddy.dataset.sensor_bank import SensorBank, SensorBatch
 from tempogan_eddy.dataset.separable_sensors import SeparableSensor
+from tempogan_eddy.device import exact_convolutions
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.model.ensemble import MARGIN, Ensemble, assemble, white_noise
-from tempogan_eddy.model.scaling import from_kelvin
+from tempogan_eddy.model.ensemble import MARGIN, Ensemble
+from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
+from tempogan_eddy.reconstruction.noise import white_window
 from tempogan_eddy.weights import Model, load_model
 
-__all__ = ["MemberDraw"]
+__all__ = ["MemberDraw", "Shared"]
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What the members of a frame share.
+
+    Attributes
+    ----------
+    mean : (1, 1, H, W)
+        The frame of the mean in kelvin.
+    amplitudes : (K, H, W)
+        Of the textures, in kelvin.
+    sensors
+        The sensor at the size of the frame.
+    """
+
+    mean: Tensor
+    amplitudes: Tensor
+    sensors: SensorBatch
 
 
 class MemberDraw:
     """Draw members for the frames of one sensor. It can be pickled.
 
-    What the members share is computed once for each frame: the mean and the amplitudes of the textures.
+    The mean and the amplitudes of the textures are computed once for each frame, by the generator of this one sensor.
 
     Parameters
     ----------
@@ -56,13 +78,24 @@ class MemberDraw:
         model = model if isinstance(model, Model) else load_model(model)
         sensor = sensor or model.sensor
         if not isinstance(model.generator, Ensemble):
-            raise InputError(f"The model {model.name} is no ensemble; give one that was trained with model.textures.")
+            raise InputError(
+                f"The model {model.name} is no ensemble, so it draws no members; use --model ensemble, or one that was "
+                "trained with model.textures."
+            )
         if not isinstance(sensor, SeparableSensor):
             raise InputError(f"The sensor {sensor.kind} is not separable, so no ensemble adapts to it.")
-        self.network, self.dressing = copy.deepcopy(model.generator).eval().requires_grad_(False), dressing
+        ensemble = copy.deepcopy(model.generator).eval().requires_grad_(False)
         self.sensors, self.kelvin_range = SensorBank([sensor]), model.kelvin_range
-        self.scale, self.halo = model.scale, self.network.halo + sensor.halo
-        self.noise_channels = self.network.source(dressing).noise_channels
+        self.generator = ensemble.base.folded(self.sensors.descriptions[0])
+        self.source = ensemble.source(dressing)
+        self.scale, self.halo = model.scale, ensemble.halo + sensor.halo
+        self.noise_channels = self.source.noise_channels
+
+    def to(self, device: torch.device) -> MemberDraw:
+        """Move the networks to a device, where `share` and `member` then compute."""
+        self.generator.to(device)
+        self.source.to(device)
+        return self
 
     def noise(self, height: int, width: int, seed: int, member: int, time: int) -> Tensor:
         """Return the white noise of one member's frame on its whole lowres grid, for every tile to be cut from.
@@ -79,9 +112,30 @@ class MemberDraw:
         Tensor
             (C, h + 2 margin, w + 2 margin).
         """
-        return white_noise(self.noise_channels, height, width, seed, member, time)
+        rows, columns = slice(0, height + 2 * self.margin), slice(0, width + 2 * self.margin)
+        return white_window(self.noise_channels, rows, columns, seed, member, time)
 
-    @torch.no_grad()
+    @torch.inference_mode()
+    def share(self, frame: Tensor) -> Shared:
+        """Return what the members of a frame (h, w) share; in kelvin, none missing."""
+        kelvin = frame[None, None]
+        scaled = from_kelvin(kelvin, self.kelvin_range)
+        sensors = self.sensors.batch(torch.zeros(1, dtype=torch.long), *frame.shape).to(frame.device)
+        low, high = self.kelvin_range
+        with exact_convolutions():
+            features = self.generator.features_of_centred(scaled - 0.5)
+            mean = self.generator.combine(scaled, self.generator.tail(features))
+            amplitudes = self.source.amplitudes(features, scaled, sensors.description)[0]
+        mean = sensors.project(to_kelvin(mean, self.kelvin_range), kelvin)
+        return Shared(mean, amplitudes * (high - low), sensors)
+
+    @torch.inference_mode()
+    def member(self, shared: Shared, noise: Tensor) -> Tensor:
+        """Return the member (H, W) in kelvin that noise (C, h + 2 margin, w + 2 margin) makes of a frame."""
+        textures = self.source.textures(noise[None])[0]
+        added = torch.einsum("khw,khw->hw", shared.amplitudes, textures)
+        return shared.sensors.keep(shared.mean + added, shared.mean)[0, 0]
+
     def draw(self, frames: np.ndarray, noise: Tensor) -> np.ndarray:
         """Return members, each of which the sensor sees as the frames.
 
@@ -98,17 +152,12 @@ class MemberDraw:
             (M, T, H, W) float32 in kelvin, NaN where the lowres pixel is missing.
         """
         lowres = np.array(frames, np.float32)
-        filled = torch.from_numpy(fill_missing(lowres))[:, None]
-        made = [self._members(frame[None], part[None]) for frame, part in zip(filled, noise.unbind(1), strict=True)]
-        members = torch.cat(made).transpose(0, 1).numpy()
+        made = []
+        for frame, of_frame in zip(torch.from_numpy(fill_missing(lowres)), noise.unbind(1), strict=True):
+            shared = self.share(frame)
+            made.append(torch.stack([self.member(shared, part) for part in of_frame]))
+        members = torch.stack(made, dim=1).numpy()
         missing = np.isnan(lowres).repeat(self.scale, 1).repeat(self.scale, 2)
         if missing.any():
             members[:, missing] = np.nan
         return members
-
-    def _members(self, frame: Tensor, noise: Tensor) -> Tensor:
-        """Return the members (1, M, H, W) of one frame (1, 1, h, w)."""
-        scaled = from_kelvin(frame, self.kelvin_range)
-        sensors = self.sensors.batch(torch.zeros(1, dtype=torch.long), *frame.shape[-2:])
-        mean, added = self.network(scaled, sensors.description, noise, self.dressing)
-        return assemble(mean, added, scaled, sensors, self.kelvin_range)[1]

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar, Unpack, overload
+from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
 
+import dask.array
 import numpy as np
 import torch
 import xarray as xr
 
 from tempogan_eddy import __version__
 from tempogan_eddy.dataset.sensor import SensorModel
+from tempogan_eddy.errors import InputError
 from tempogan_eddy.fingerprint import sha256
 from tempogan_eddy.guards import ValueGuard, warn_of_input
 from tempogan_eddy.io import adapt, refine_grid
+from tempogan_eddy.io.member import MEMBER
 from tempogan_eddy.io.precision import PACKING
 from tempogan_eddy.io.resolution import rescaled
 from tempogan_eddy.kelvin import VALID_KELVIN
+from tempogan_eddy.reconstruction.ensemble import EnsembleReconstructor
 from tempogan_eddy.reconstruction.reconstructor import TILE, Reconstructor, model_of
 from tempogan_eddy.reconstruction.sensors import choose_sensor
+from tempogan_eddy.reconstruction.summary import SUMMARY
 from tempogan_eddy.released import model_file
 from tempogan_eddy.weights import Model
 
@@ -41,8 +47,18 @@ class Options(TypedDict, total=False):
     engine: str
     precision: str
     packed: bool
+    members: int | None
+    seed: int
 
 
+@overload
+def reconstruct(
+    sequence: Any, model: Model | str | Path = ..., *, summary: Literal[True], **options: Unpack[Options]
+) -> xr.Dataset: ...
+@overload
+def reconstruct(
+    sequence: Any, model: Model | str | Path = ..., *, summary: bool, **options: Unpack[Options]
+) -> Any: ...
 @overload
 def reconstruct(sequence: Held, model: Model | str | Path = ..., **options: Unpack[Options]) -> Held: ...
 @overload
@@ -61,6 +77,9 @@ def reconstruct(
     engine: str = "auto",
     precision: str = "auto",
     packed: bool = False,
+    members: int | None = None,
+    seed: int = 0,
+    summary: bool = False,
 ) -> Any:
     """Reconstruct a lowres sequence or frame at high resolution.
 
@@ -99,13 +118,24 @@ def reconstruct(
     packed : bool
         Return int16 in steps of 0.01 K, with the attributes ``scale_factor``, ``add_offset`` and ``_FillValue`` of CF,
         from which `xarray.decode_cf` makes kelvins. `save_sequence` with ``precision="packed"`` writes them unchanged.
+    members : int, optional
+        Draw so many members of an ensemble, each of which keeps the input; by default the model makes one frame, which
+        of an ensemble is the mean. Members compute with torch in fp32.
+    seed : int
+        Decides the noise of the members, together with the number of the member and the time of the frame: a part of a
+        sequence gets the same members as the whole. Frames without times count as hours from 2000-01-01.
+    summary : bool
+        Return the summary of the members in place of them.
 
     Returns
     -------
     DataArray, Dataset or array
         Of the same type, with the same names and order of dimensions: float32 kelvin, ``scale`` times more rows and
         columns, on the refined grid, with the times, the coordinates and, as far as they are true of it, the
-        attributes of the input; ``attrs`` hold the provenance too. Missing pixels stay missing.
+        attributes of the input; ``attrs`` hold the provenance too. Missing pixels stay missing. With ``members`` the
+        dimension ``member`` comes first. With ``summary`` always a lazy Dataset on (time, y, x): the mean of the
+        members as ``brightness_temperature``, ``spread`` (their standard deviation), ``probability_below_225K`` and
+        ``_241K``, and ``quantile_05``, ``_50`` and ``_95``.
 
     Raises
     ------
@@ -115,12 +145,30 @@ def reconstruct(
     held = adapt(sequence, kelvin=kelvin, variable=variable, valid_kelvin=valid_kelvin)
     model = model_of(model)
     chosen = choose_sensor(held.sequence, model, sensor, trust=trust_sensor) if model.adapts or sensor else None
+    if members is not None:
+        _check_members(members, summary, engine, precision)
+        ensemble = EnsembleReconstructor(
+            model, members, seed, sensor=chosen, tile=tile, device=device, packed=packed and not summary
+        )
+        drawn = _drawn(held.sequence, ensemble, model.for_sensor(chosen), summary, stated=chosen is not None)
+        return drawn if isinstance(drawn, xr.Dataset) else held.restore(drawn, 1 / ensemble.scale)
+    if summary:
+        raise InputError("A summary is one of members; say how many (members=8, --members 8).")
     reconstructor = Reconstructor(
         model, sensor=chosen, tile=tile, device=device, engine=engine, precision=precision, packed=packed
     )
     return held.restore(
         _reconstructed(held.sequence, reconstructor, stated=chosen is not None), 1 / reconstructor.scale
     )
+
+
+def _check_members(members: int, summary: bool, engine: str, precision: str) -> None:
+    if engine not in ("auto", "torch") or precision not in ("auto", "fp32"):
+        raise InputError(
+            "Members compute with torch in fp32; leave the engine and the precision out, or the number of members."
+        )
+    if summary and members < 2:
+        raise InputError("A summary needs at least 2 members, because one has no spread.")
 
 
 def _reconstructed(sequence: xr.DataArray, reconstructor: Reconstructor, *, stated: bool) -> xr.DataArray:
@@ -136,20 +184,49 @@ def _reconstructed(sequence: xr.DataArray, reconstructor: Reconstructor, *, stat
         chunks=(lowres.chunks[0], (height * scale,), (width * scale,)),
         meta=np.empty((0, 0, 0), reconstructor.dtype),
     )
+    return _on_fine_grid(highres, sequence, reconstructor.model, f"{engine.name} {engine.precision}")
+
+
+def _drawn(
+    sequence: xr.DataArray, ensemble: EnsembleReconstructor, model: Model, summary: bool, *, stated: bool
+) -> xr.DataArray | xr.Dataset:
+    """Draw the members of a sequence as `io.as_sequence` returns it, or their summary; one frame a chunk."""
+    guard = warn_of_input(sequence, model, stated=stated)
+    height, width = sequence.shape[1:]
+    lowres = sequence.chunk({"time": 1, "y": height, "x": width}).data
+    times = dask.array.from_array(sequence["time"].values.astype("datetime64[ns]").astype(np.int64), chunks=1)
+    layers, dtype = (len(SUMMARY), np.dtype(np.float32)) if summary else (ensemble.members, ensemble.dtype)
+    highres = dask.array.map_blocks(
+        partial(_draw_block, ensemble.summary if summary else ensemble, guard),
+        lowres,
+        times[:, None, None],
+        dtype=dtype,
+        new_axis=0,
+        chunks=((layers,), lowres.chunks[0], (height * ensemble.scale,), (width * ensemble.scale,)),
+        meta=np.empty((0,) * 4, dtype),
+    )
+    drawn = _on_fine_grid(highres, sequence, model, "torch fp32")
+    drawn.attrs |= {"super_resolution_members": ensemble.members, "super_resolution_seed": ensemble.seed}
+    if summary:
+        layer = {name: drawn[number].assign_attrs(attrs) for number, (name, attrs) in enumerate(SUMMARY.items())}
+        return xr.Dataset(layer, attrs=drawn.attrs)
+    return drawn.assign_coords({MEMBER: (MEMBER, np.arange(ensemble.members), {"standard_name": "realization"})})
+
+
+def _on_fine_grid(highres: dask.array.Array, sequence: xr.DataArray, model: Model, engine: str) -> xr.DataArray:
+    """Name the highres frames ([member, ]time, y, x) of a sequence, with its refined grid and the provenance."""
+    scale = model.scale
+    kept = {key: value for key, value in rescaled(sequence.attrs, scale).items() if not key.startswith("sensor_model")}
     return xr.DataArray(
         highres,
-        dims=sequence.dims,
+        dims=(MEMBER, *sequence.dims)[-highres.ndim :],
         coords=refine_grid(sequence, scale),
         name=sequence.name,
         attrs={
-            **{
-                key: value
-                for key, value in rescaled(sequence.attrs, scale).items()
-                if not key.startswith("sensor_model")
-            },
-            **_provenance(reconstructor.model),
-            "super_resolution_engine": f"{engine.name} {engine.precision}",
-            **(PACKING if reconstructor.dtype == np.int16 else {}),
+            **kept,
+            **_provenance(model),
+            "super_resolution_engine": engine,
+            **(PACKING if highres.dtype == np.int16 else {}),
         },
     )
 
@@ -176,3 +253,10 @@ def _provenance(model: Model) -> dict[str, object]:
 def _reconstruct_block(reconstructor: Reconstructor, guard: ValueGuard, block: np.ndarray) -> np.ndarray:
     guard(block)
     return reconstructor(block)
+
+
+def _draw_block(
+    draw: Callable[[np.ndarray, np.ndarray], np.ndarray], guard: ValueGuard, block: np.ndarray, times: np.ndarray
+) -> np.ndarray:
+    guard(block)
+    return draw(block, times[:, 0, 0])

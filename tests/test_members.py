@@ -1,0 +1,231 @@
+"""Members of an ensemble and their summary: in Python, in files and on the command line."""
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tempogan_eddy import InputError, coarsen, open_sequence, reconstruct, save_sequence, save_summary
+from tempogan_eddy.dataset.sensor import SensorModel
+from tempogan_eddy.reconstruction.noise import white_window
+from tempogan_eddy.reconstruction.sensors import choose_sensor
+from tempogan_eddy.reconstruction.summary import SUMMARY, summarise
+from tempogan_eddy.weights import save_model
+from test_cli import refused, run
+from test_conditioned import random_model
+from test_ensemble_model import ensemble_model
+from training_cases import moving_clouds
+
+
+@pytest.fixture(scope="module")
+def model():
+    return ensemble_model()
+
+
+@pytest.fixture(scope="module")
+def lowres():
+    coarse = coarsen(moving_clouds(frames=3, size=96)).compute()
+    coarse[1, 2:5, 7] = np.nan
+    return coarse
+
+
+@pytest.fixture(scope="module")
+def drawn(model, lowres):
+    return reconstruct(lowres, model, members=4, seed=1, device="cpu").compute()
+
+
+# Noise
+
+
+@given(st.integers(0, 90), st.integers(1, 60), st.integers(0, 90), st.integers(1, 60))
+@settings(max_examples=20, deadline=None)
+def test_every_window_of_the_noise_holds_the_same_numbers(row, height, column, width):
+    whole = white_window(2, slice(0, 150), slice(0, 150), 1, 2, -3)
+    rows, columns = slice(row, row + height), slice(column, column + width)
+    assert torch.equal(white_window(2, rows, columns, 1, 2, -3), whole[:, rows, columns])
+
+
+def test_the_noise_is_white_and_each_part_of_its_key_changes_it():
+    noise = white_window(8, slice(0, 256), slice(0, 256), 5, 0, 7)
+    assert noise.mean().abs() < 0.01 and noise.var().item() == pytest.approx(1, abs=0.01)
+    others = [noise.roll(1, -1), noise.roll(32, -2), noise.roll(1, 0)]
+    others += [white_window(8, slice(0, 256), slice(0, 256), *key) for key in ((6, 0, 7), (5, 1, 7), (5, 0, 8))]
+    assert max((noise * other).mean().abs() for other in others) < 0.01
+
+
+# Members
+
+
+def test_members_come_first_keep_the_input_and_differ(drawn, lowres):
+    assert drawn.dims == ("member", "time", "y", "x") and drawn.shape == (4, 3, 96, 96) and drawn.dtype == np.float32
+    assert drawn["member"].values.tolist() == [0, 1, 2, 3]
+    assert drawn["member"].attrs["standard_name"] == "realization"
+    again = np.nanmean(drawn.values.reshape(4, 3, 24, 4, 24, 4), axis=(3, 5))
+    np.testing.assert_allclose(again, np.broadcast_to(lowres.values, again.shape), atol=1e-3)
+    np.testing.assert_array_equal(
+        np.isnan(drawn.values), np.broadcast_to(np.isnan(lowres.values).repeat(4, 1).repeat(4, 2), drawn.shape)
+    )
+    assert drawn.std("member").mean() > 0.5
+    fine = reconstruct(lowres, ensemble_model(), device="cpu", precision="fp32")
+    np.testing.assert_array_equal(fine["lat"], drawn["lat"])
+    assert drawn.attrs["super_resolution_members"] == 4 and drawn.attrs["super_resolution_seed"] == 1
+    assert drawn.attrs["super_resolution_model"] == "test" and drawn.attrs["super_resolution_engine"] == "torch fp32"
+
+
+def test_the_mean_of_many_members_is_the_frame_without_members(model, lowres):
+    many = reconstruct(lowres[:1], model, members=200, device="cpu").values
+    mean = reconstruct(lowres[:1], model, device="cpu", precision="fp32").values
+    error = (many.mean(axis=0) - mean) / many.std(axis=0) * np.sqrt(200)
+    assert np.abs(error).max() < 6 and error.std() == pytest.approx(1, abs=0.15)
+
+
+@pytest.mark.parametrize("tile", [7, 12])
+def test_tiles_change_nothing(model, lowres, drawn, tile):
+    tiled = reconstruct(lowres[:1], model, members=2, seed=1, tile=tile, device="cpu")
+    np.testing.assert_allclose(tiled, drawn[:2, :1], atol=2e-3)
+
+
+def test_a_part_of_the_times_and_fewer_members_are_those_of_the_whole(model, lowres, drawn):
+    part = reconstruct(lowres[[2]], model, members=2, seed=1, device="cpu")
+    np.testing.assert_array_equal(part, drawn[:2, 2:])
+    other = reconstruct(lowres[[2]], model, members=1, seed=2, device="cpu")
+    assert np.abs(other.values - part.values[:1]).mean() > 0.5
+
+
+def test_members_are_lazy_and_one_frame_is_computed_for_one_frame(model, lowres):
+    asked = []
+
+    def read(block):
+        asked.append(block.shape)
+        return block
+
+    source = lowres.chunk({"time": 1})
+    lazy = reconstruct(
+        source.copy(data=source.data.map_blocks(read, meta=np.empty((0,) * 3, np.float32))), model, members=2
+    )
+    assert asked == []
+    lazy.isel(time=1).compute()
+    assert asked == [(1, 24, 24)]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"members": 0}, "at least 1 member, not 0"),
+        ({"members": 2, "engine": "openvino"}, "compute with torch in fp32"),
+        ({"members": 2, "precision": "bf16"}, "compute with torch in fp32"),
+        ({"members": 1, "summary": True}, "at least 2 members"),
+        ({"summary": True}, "say how many"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(model, lowres, options, message):
+    with pytest.raises(InputError, match=message):
+        reconstruct(lowres, model, **options)
+
+
+def test_a_model_that_is_no_ensemble_draws_no_members(lowres):
+    with pytest.raises(InputError, match="The model test is no ensemble"):
+        reconstruct(lowres, random_model(), members=2)
+
+
+def test_arrays_come_back_in_their_form(model, lowres, drawn):
+    values = reconstruct(lowres.values[0], model, kelvin=True, members=2, seed=1)
+    assert values.shape == (2, 96, 96)
+    named = lowres.rename(time="t", y="row", x="col").transpose("row", "t", "col")
+    made = reconstruct(named, model, members=2, seed=1)
+    assert made.dims == ("member", "row", "t", "col")
+    np.testing.assert_array_equal(made.transpose("member", "t", "row", "col"), drawn[:2])
+    held = reconstruct(lowres.to_dataset(name="Tb"), model, members=2, seed=1)
+    assert held["Tb"].dims == ("member", "time", "y", "x")
+
+
+@pytest.mark.parametrize("name", ["e.nc", "e.zarr"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_files_keep_the_members(model, lowres, drawn, tmp_path, name, packed):
+    made = reconstruct(lowres, model, members=4, seed=1, packed=packed)
+    save_sequence(made, tmp_path / name, precision="packed" if packed else "exact")
+    np.testing.assert_allclose(open_sequence(tmp_path / name), drawn, atol=0.0051 if packed else 1e-4)
+
+
+# Sensors
+
+
+def test_an_ensemble_adapts_to_the_stated_and_to_the_recorded_sensor(model):
+    sensor = SensorModel.parse("gaussian,fwhm=1.0", 4)
+    seen = coarsen(moving_clouds(frames=1, size=96), sensor=sensor)
+    assert choose_sensor(seen, model) == sensor
+    unknown = seen.drop_attrs().assign_attrs(units="K")
+    assert choose_sensor(unknown, model, "gaussian,fwhm=1.0", trust=True) == sensor
+    for input, stated in ((seen, None), (unknown, "gaussian,fwhm=1.0")):
+        members = reconstruct(input, model, members=2, sensor=stated, trust_sensor=bool(stated))
+        again = sensor.see(torch.from_numpy(members.values)).numpy()
+        np.testing.assert_allclose(again, np.broadcast_to(seen.values, again.shape), atol=1e-3)
+        assert members.attrs["sensor_model_text"] == sensor.text
+
+
+# Summary
+
+
+def test_a_summary_is_that_of_the_members(model, lowres, drawn):
+    summary = reconstruct(lowres, model, members=4, seed=1, summary=True, device="cpu")
+    assert list(summary) == list(SUMMARY) and summary.sizes == {"time": 3, "y": 96, "x": 96}
+    values, missing = drawn.values.astype(np.float64), np.isnan(drawn.values[0])
+    expected = {
+        "brightness_temperature": values.mean(axis=0),
+        "spread": values.std(axis=0, ddof=1),
+        "probability_below_225K": np.where(missing, np.nan, (values < 225).mean(axis=0)),
+        "probability_below_241K": np.where(missing, np.nan, (values < 241).mean(axis=0)),
+        **{f"quantile_{q:02d}": np.quantile(values, q / 100, axis=0) for q in (5, 50, 95)},
+    }
+    for name, right in expected.items():
+        np.testing.assert_allclose(summary[name], right, atol=1e-3, err_msg=name)
+    assert 0 < np.nanmean(expected["probability_below_241K"]) < 1
+    assert summary["spread"].attrs["cell_methods"] == "realization: standard_deviation"
+
+
+@given(st.integers(2, 9))
+@settings(max_examples=8, deadline=None)
+def test_quantiles_are_those_of_numpy(count):
+    members = torch.rand(count, 50, generator=torch.Generator().manual_seed(count)) * 100 + 200
+    expected = np.quantile(members.numpy(), [0.05, 0.5, 0.95], axis=0)
+    np.testing.assert_allclose(summarise(members)[-3:], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["s.nc", "s.zarr"])
+def test_a_summary_is_written_and_read(model, lowres, tmp_path, name):
+    summary = reconstruct(lowres, model, members=3, summary=True, device="cpu")
+    done: list[int] = []
+    save_summary(summary, tmp_path / name, on_frame=done.append)
+    assert done == [1, 2, 3]
+    with xr.open_dataset(tmp_path / name) as opened:
+        for variable in SUMMARY:
+            np.testing.assert_allclose(opened[variable], summary[variable], atol=1e-6)
+            assert SUMMARY[variable].items() <= opened[variable].attrs.items()
+        assert opened.attrs["Conventions"].startswith("CF-1.8")
+    np.testing.assert_allclose(open_sequence(tmp_path / name), summary["brightness_temperature"], atol=1e-6)
+
+
+# The command line
+
+
+def test_members_and_summary_on_the_command_line(capsys, tmp_path, model, lowres, drawn):
+    weights, coarse = tmp_path / "ensemble.safetensors", tmp_path / "coarse.nc"
+    save_model(weights, model)
+    save_sequence(lowres, coarse, precision="exact")
+    words = ("reconstruct", coarse, "-m", weights, "--members", 4, "--seed", 1, "--device", "cpu")
+    code, out, _ = run(capsys, *words, "-o", tmp_path / "members.zarr", "--exact")
+    assert code == 0 and "4 members of 3 frames of 96x96" in out
+    np.testing.assert_allclose(open_sequence(tmp_path / "members.zarr"), drawn, atol=1e-4)
+    assert run(capsys, *words, "-o", tmp_path / "summary.nc", "--summary")[0] == 0
+    with xr.open_dataset(tmp_path / "summary.nc") as summary:
+        np.testing.assert_allclose(summary["spread"], drawn.std("member", ddof=1), atol=1e-3)
+        assert "--summary" in summary.attrs["history"]
+    assert "write NetCDF or Zarr" in refused(capsys, *words, "-o", tmp_path / "png", "--format", "png")
+    assert "holds no summary" in refused(
+        capsys, *words, "-o", tmp_path / "p", "--format", "digital-typhoon", "--summary"
+    )
+    save_model(tmp_path / "plain.safetensors", random_model())
+    plain = ("reconstruct", coarse, "-m", tmp_path / "plain.safetensors", "-o", tmp_path / "x.nc")
+    assert "is no ensemble" in refused(capsys, *plain, "--members", 2)
