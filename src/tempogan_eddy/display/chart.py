@@ -18,9 +18,10 @@ from tempogan_eddy.display.palettes import METHOD_COLOURS
 from tempogan_eddy.evaluation import KelvinBin, Score, Spectra
 from tempogan_eddy.evaluation.matching import RECONSTRUCTED, TRUTH
 
-__all__ = ["draw_errors", "draw_spectra", "page_axes", "svg_of"]
+__all__ = ["FAINT", "QUIET", "draw_errors", "draw_spectra", "page_axes", "svg_of"]
 
 SMALLEST_POWER = 1e-3  # of the smallest of the truth; interpolation leaves almost nothing there
+QUANTITIES = {"rmse": "RMSE", "bias": "bias", "crps": "CRPS"}
 TALLEST_BAR = 0.25  # of the height of the axes
 WIDE = {TRUTH: 2.3, RECONSTRUCTED: 2.3, "nearest": 1.3}
 
@@ -102,7 +103,7 @@ def draw_spectra(axes: Axes, spectra: Spectra) -> None:
 
 
 def draw_errors(axes: Axes, bins: Sequence[KelvinBin], quantity: str) -> None:
-    """Draw "rmse" or "bias" of every method by the true brightness temperature, with intervals, over pixel shares.
+    """Draw "rmse", "bias" or "crps" of every method by the true brightness temperature, over pixel shares.
 
     The bins are those of `error_by_kelvin`.
     """
@@ -123,9 +124,9 @@ def draw_errors(axes: Axes, bins: Sequence[KelvinBin], quantity: str) -> None:
         axes.fill_between(middle, low, high, color=line.get_color(), alpha=0.15, linewidth=0, zorder=2)
     top = 1.04 * float(np.nanmax(np.abs(list(rows.values()))))
     axes.set_xlim(bins[0].low, bins[-1].high)
-    axes.set_ylim(0 if quantity == "rmse" else -top, top)
+    axes.set_ylim(-top if quantity == "bias" else 0, top)
     axes.set_xlabel("true brightness temperature, K")
-    axes.set_ylabel("RMSE, K" if quantity == "rmse" else f"{quantity}, K")
+    axes.set_ylabel(f"{QUANTITIES[quantity]}, K")
     axes.locator_params(nbins=6)
 
 

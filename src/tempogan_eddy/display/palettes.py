@@ -152,6 +152,7 @@ DIFFERENCE_ON_DARK = Palette(
 METHOD_COLOURS = {
     "truth": "#16191d",
     "reconstructed": "#d9480f",
+    "mean of reconstructed": "#c2255c",
     "nearest": "#939ba5",
     "bicubic": "#1971c2",
     "back-projected bicubic": "#2b8a3e",

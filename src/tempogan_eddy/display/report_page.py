@@ -18,7 +18,14 @@ from markupsafe import Markup
 from tempogan_eddy import __version__
 from tempogan_eddy.display.palettes import PALETTES
 from tempogan_eddy.display.report_parts import SCORES_ID, same_file, scores_element, training_record, wrapped
-from tempogan_eddy.display.report_storm import Part, animation_part, crops, error_charts, spectrum_chart
+from tempogan_eddy.display.report_storm import (
+    Part,
+    animation_part,
+    crops,
+    ensemble_charts,
+    error_charts,
+    spectrum_chart,
+)
 from tempogan_eddy.display.words import minus, minute_text, summary, training_overlap
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import Evaluation
@@ -39,6 +46,7 @@ PARTS = {
     "scores": "Scores",
     "spectra": "Spectra",
     "temperature": "Error by temperature",
+    "ensemble": "Ensemble",
     "crops": "Crops",
     "animation": "Animation",
 }
@@ -135,7 +143,7 @@ class ReportPage:
                 title=f"{first.storm}: {first.scale}× reconstruction against the truth",
                 summary=summary(first),
                 storms=self.storms,
-                parts=PARTS,
+                parts={key: text for key, text in PARTS.items() if key != "ensemble" or self.storms[0]["ensemble"]},
                 ours=RECONSTRUCTED,
                 pictured=PICTURED,
                 command=wrapped(self.command),
@@ -184,6 +192,7 @@ def _storm(result: Evaluation) -> Part:
         "anchor": "storm-" + re.sub(r"[^A-Za-z0-9_-]+", "-", result.storm),
         "result": result,
         "errors": error_charts(result),
+        "ensemble": ensemble_charts(result),
     }
 
 

@@ -17,6 +17,7 @@ from PIL import Image
 from tempogan_eddy.display.animation import Animation, undrawable
 from tempogan_eddy.display.chart import draw_errors, draw_spectra, page_axes, svg_of
 from tempogan_eddy.display.closeups import Closeup, choose_closeups, square_around
+from tempogan_eddy.display.ensemble_chart import draw_ranks, draw_reliability, draw_spread
 from tempogan_eddy.display.figures import rmse_label
 from tempogan_eddy.display.film import Film, FilmPanel, best_track_notes
 from tempogan_eddy.display.movie import save_animation
@@ -24,9 +25,10 @@ from tempogan_eddy.display.palettes import DIFFERENCE, Palette
 from tempogan_eddy.display.words import minus, minute_text
 from tempogan_eddy.evaluation import Evaluation, error_by_kelvin
 from tempogan_eddy.evaluation.baselines import bicubic, nearest
+from tempogan_eddy.evaluation.ensemble_curves import ensemble_curves
 from tempogan_eddy.evaluation.matching import RECONSTRUCTED, TRUTH, Match
 
-__all__ = ["Part", "animation_part", "crops", "error_charts", "spectrum_chart"]
+__all__ = ["Part", "animation_part", "crops", "ensemble_charts", "error_charts", "spectrum_chart"]
 
 FILM_FRAMES, FILM_SIDE, FILM_WIDTH = 48, 224, 1000
 
@@ -52,6 +54,20 @@ def error_charts(evaluation: Evaluation) -> list[Markup]:
         title = f"{name} of every method by true brightness temperature, {evaluation.storm}"
         charts.append(svg_of(axes, title))
     return charts
+
+
+def ensemble_charts(evaluation: Evaluation) -> list[Part]:
+    """Return the charts of an ensemble's calibration, each with its caption; none for a single frame."""
+    curves = ensemble_curves(evaluation, RECONSTRUCTED)
+    if curves is None:
+        return []
+    axes = {name: page_axes(500, 320) for name in ("Rank histogram", "Spread and error", "Reliability", "CRPS")}
+    ranks, spread, reliability, crps = axes.values()
+    draw_ranks(ranks, curves.ranks)
+    draw_spread(spread, curves.spread, curves.error)
+    draw_reliability(reliability, curves.reliability)
+    draw_errors(crps, error_by_kelvin(evaluation), "crps")
+    return [{"name": name, "chart": svg_of(on, f"{name}, {evaluation.storm}")} for name, on in axes.items()]
 
 
 def crops(matched: Match, evaluation: Evaluation, palette: Palette) -> tuple[Part, list[Closeup]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tempogan_eddy.evaluation.bootstrap import Score, scores
+from tempogan_eddy.evaluation.ensembles import CrpsByKelvin
 from tempogan_eddy.evaluation.metrics import Metric
 from tempogan_eddy.evaluation.result import Evaluation
 from tempogan_eddy.evaluation.statistics import KELVIN_BINS, ErrorByKelvin
@@ -15,6 +16,7 @@ __all__ = ["KelvinBin", "error_by_kelvin"]
 SMALLEST_SHARE = 1e-4
 RMSE = Metric("rmse", "RMSE", "K", "lower", (ErrorByKelvin(np.square),), np.sqrt)
 BIAS = Metric("bias", "Bias", "K", "zero", (ErrorByKelvin(np.positive),))
+CRPS = Metric("crps", "CRPS", "K", "lower", (CrpsByKelvin(),))
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class KelvinBin:
         Of all pixels scored.
     rmse, bias : dict of Score
         By method, K.
+    crps : dict of Score
+        The same, of members or of a single frame; empty where no ensemble was scored.
     """
 
     low: float
@@ -36,6 +40,7 @@ class KelvinBin:
     share: float
     rmse: dict[str, Score]
     bias: dict[str, Score]
+    crps: dict[str, Score]
 
 
 def error_by_kelvin(evaluation: Evaluation) -> list[KelvinBin]:
@@ -50,13 +55,20 @@ def error_by_kelvin(evaluation: Evaluation) -> list[KelvinBin]:
     if counted is None:
         return []
     share = counted.weight / counted.weight.sum()
-    rmse, bias = ({name: scores(metric, sums, name, settings) for name in methods} for metric in (RMSE, BIAS))
+    found = [
+        {
+            name: scores(metric, sums, name, settings)
+            for name in methods
+            if sums.total(name, metric.statistics[0]) is not None
+        }
+        for metric in (RMSE, BIAS, CRPS)
+    ]
     return [
         KelvinBin(
             KELVIN_BINS[number],
             KELVIN_BINS[number + 1],
             float(share[number]),
-            *({method: by_bin[number] for method, by_bin in found.items()} for found in (rmse, bias)),
+            *({method: by_bin[number] for method, by_bin in scored.items()} for scored in found),
         )
         for number in np.flatnonzero(share >= SMALLEST_SHARE)
     ]

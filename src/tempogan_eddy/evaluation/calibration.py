@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "DECILES",
     "by_decile",
     "fair_brier",
     "observed_share",

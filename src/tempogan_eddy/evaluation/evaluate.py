@@ -16,8 +16,7 @@ from tempogan_eddy.dataset.windows import Links, link_frames
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation.aggregation import Aggregation, Block
 from tempogan_eddy.evaluation.baselines import BASELINES
-from tempogan_eddy.evaluation.by_kelvin import BIAS, RMSE
-from tempogan_eddy.evaluation.ensembles import CrpsByKelvin
+from tempogan_eddy.evaluation.by_kelvin import BIAS, CRPS, RMSE
 from tempogan_eddy.evaluation.inputs import comparable
 from tempogan_eddy.evaluation.masked import Mask, MaskedFrame, MaskedPair
 from tempogan_eddy.evaluation.matching import LOWRES, RECONSTRUCTED, TRUTH, Match, called, match
@@ -130,7 +129,7 @@ def evaluate(
     slots = nominal_times(matched.times)
     statistics, of_truth = _statistics(chosen, settings, everything=metrics is None)
     if ensembles and metrics is None:
-        statistics.append(CrpsByKelvin())
+        statistics += CRPS.statistics
     known, regress = "", None
     if any(statistic.needs_regression for statistic in statistics):
         known, regress = choose_regression(regression, {*named, *baselines}, matched.sensor)

@@ -226,6 +226,7 @@ def as_dict(evaluation: Evaluation) -> dict[str, Any]:
                 "share": part.share,
                 "rmse": _scores_as_dict(part.rmse),
                 "bias": _scores_as_dict(part.bias),
+                "crps": _scores_as_dict(part.crps),
             }
             for part in error_by_kelvin(evaluation)
         ],
