@@ -176,7 +176,7 @@ def test_only_chosen_metrics_are_scored(capsys, triplet, tmp_path):
     stored = json.loads((tmp_path / "s.json").read_text())["storms"][0]
     assert list(stored["metrics"]) == list(stored["scores"]["bicubic"]) == ["lsd", "rmse", "psnr"]
     assert stored["error_by_kelvin"] == [] and stored["spectra"] is None
-    assert "metric 'crps' is unknown; use rmse" in refused(capsys, *words, "--metrics", "crps")
+    assert "metric 'wit' is unknown; use rmse" in refused(capsys, *words, "--metrics", "wit")
     assert "leave out --metrics" in refused(capsys, *words, "--metrics", "rmse", "--report", tmp_path / "r.html")
 
 
@@ -249,7 +249,7 @@ def test_info_on_what_nobody_knows_is_one_sentence(capfd, tmp_path, name, conten
     ("words", "offered"),
     [
         ("animate --colours ", {"grey", "bd", "infrared", "viridis"}),
-        ("reconstruct x.nc --model ", {"faithful", "eddy"}),
+        ("reconstruct x.nc --model ", {"faithful", "eddy", "ensemble"}),
         ("reconstruct x.nc --engine o", {"onnxruntime", "openvino"}),
         ("an", {"animate"}),
     ],

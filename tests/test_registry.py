@@ -158,7 +158,7 @@ def test_the_command_line_knows_an_installed_format_and_sensor(plugins, tmp_path
     )
     assert done.returncode == 0, done.stderr
     assert '"what": "sequence, toy"' in done.stdout
-    assert re.search(r'"kind": "slab",\s+"extra": 2', done.stdout)
+    assert re.search(r'"sensor model": "slab,extra=2"', done.stdout)
 
 
 def test_a_name_is_taken_once_and_an_unknown_one_refused():

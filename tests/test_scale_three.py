@@ -103,5 +103,5 @@ def test_a_model_is_trained_exported_and_used(tmp_path):
 
     export_model(model, tmp_path / "model.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
-    (computed,) = session.run(None, {"coarse": lowres.values[:1, None].astype(np.float32)})
+    (computed,) = session.run(None, {"lowres": lowres.values[:1, None].astype(np.float32)})
     np.testing.assert_allclose(computed[0, 0], highres.values[0], atol=0.02)

@@ -59,7 +59,7 @@ def coldest_pixels(frame: MaskedFrame, truth: MaskedFrame, cold_kelvin: float) -
         side = BOX // truth.scale
         kept = np.where(truth.mask.valid, frame.values, np.inf)
         coldest = minimum(kept, side * truth.scale)
-        seen = minimum(truth.lowres, side)
+        seen = minimum(truth.lowres, side)[: len(coldest), : coldest.shape[1]]
         return coldest[(seen < cold_kelvin) & np.isfinite(coldest)].astype(np.float64)
 
     return frame.once(("coldest", cold_kelvin), find)
@@ -67,7 +67,10 @@ def coldest_pixels(frame: MaskedFrame, truth: MaskedFrame, cold_kelvin: float) -
 
 @dataclass(frozen=True)
 class Gradients(Statistic[MaskedFrame]):
-    """Histograms of the size of the gradient, K/px, of the reconstruction and the truth: (2, GRADIENT_BINS)."""
+    """Histograms of the steps to the next pixel, K/px, of the reconstruction and the truth: (2, GRADIENT_BINS).
+
+    Steps along y and along x count alike, without their signs, so a flipped or turned frame has the same.
+    """
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
         ours, theirs = (frame.once("gradients", partial(_gradients, frame)) for frame in (reconstructed, truth))
@@ -75,11 +78,12 @@ class Gradients(Statistic[MaskedFrame]):
 
 
 def _gradients(frame: MaskedFrame) -> Values:
-    values, valid = frame.values, frame.mask.valid
-    steps = values[:-1, 1:] - values[:-1, :-1], values[1:, :-1] - values[:-1, :-1]
-    size = np.hypot(*steps)[valid[:-1, :-1] & valid[:-1, 1:] & valid[1:, :-1]]
-    place = np.minimum((np.sqrt(size / STEEPEST) * GRADIENT_BINS).astype(np.intp), GRADIENT_BINS - 1)
-    return np.bincount(place, minlength=GRADIENT_BINS).astype(np.float64)
+    histogram = np.zeros(GRADIENT_BINS)
+    for values, valid in ((frame.values, frame.mask.valid), (frame.values.T, frame.mask.valid.T)):
+        steps = np.abs(np.diff(values, axis=0))[valid[1:] & valid[:-1]]
+        place = np.minimum((np.sqrt(steps / STEEPEST) * GRADIENT_BINS).astype(np.intp), GRADIENT_BINS - 1)
+        histogram += np.bincount(place, minlength=GRADIENT_BINS)
+    return histogram
 
 
 def gradient_distance(histograms: Values) -> Values:

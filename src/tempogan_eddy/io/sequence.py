@@ -121,7 +121,7 @@ def in_kelvin(
     """
     # Frames that are computed together stay together: one alone would have its whole chunk computed for it.
     data = da.chunk({"y": -1, "x": -1} if da.chunks else {"time": 1, "y": -1, "x": -1}).data
-    packed = is_packed(da)
+    packed = da.dtype == np.int16 and is_packed(da)
     if packed:
         da = da.drop_attrs(deep=False).assign_attrs({key: da.attrs[key] for key in da.attrs if key not in PACKING})
     if not (packed and keep_packed):
