@@ -83,6 +83,24 @@ def test_operations_are_counted_backward_too_and_reads_of_scalars_apart():
     assert operations.count_operations(lambda: float(weight.sum())).scalar_reads == 1
 
 
+@pytest.mark.parametrize(
+    ("conditioned", "adversarial", "most_to_load", "most_to_train"),
+    [(False, False, 60, 250), (False, True, 60, 950), (True, False, 110, 700)],
+)
+def test_a_step_dispatches_few_operations_whatever_its_batch_and_reads_no_scalar(
+    small_bench, conditioned, adversarial, most_to_load, most_to_train
+):
+    counted = []
+    for windows in (2, 5):
+        folder = small_bench.scratch / "operations"
+        config = operations.configuration(str(small_bench.folder), folder, windows, conditioned)
+        load, train = operations.measure(config, adversarial)
+        assert load.scalar_reads == train.scalar_reads == 0
+        counted.append((load.counts.total(), train.counts.total()))
+    assert counted[0][0] <= most_to_load and counted[0][1] <= most_to_train
+    assert conditioned or counted[0] == counted[1], "a conditioned batch at the edge of a frame weighs its pixels"
+
+
 def test_flops_of_the_generator():
     model = untrained(load_config())
     blocks, channels, pixels = 8, 64, 16 * 16

@@ -58,7 +58,7 @@ def test_pack_is_cf_that_xarray_reads_by_itself(tmp_path, storms):
 def test_flow_in_the_pack_follows_the_clouds(tmp_path, storms):
     store = pack(storms, tmp_path / "p.zarr", load_config({}))
     storm = open_storms(store)["storm0"]
-    flow = storm.cut_flow(5, slice(None), slice(None)).numpy()[:, 0, 3:-3, 3:-3] * FLOW_QUANTUM
+    flow = storm.cut_flow(5, slice(None), slice(None))[:, 0, 3:-3, 3:-3] * FLOW_QUANTUM
     assert np.median(flow[0]) == pytest.approx(-0.5, abs=0.2)  # two pixels from the left, in LR pixels
     assert np.median(flow[1]) == pytest.approx(0.5, abs=0.2)
 
@@ -69,7 +69,7 @@ def test_no_flow_across_a_gap(tmp_path):
     storm = open_storms(pack(tmp_path / "a.nc", tmp_path / "a.zarr", load_config({})))["a"]
     before, after = storm.cut_flow(3, slice(None), slice(None))
     assert (before == 0).all()
-    assert after.abs().max() > 0
+    assert np.abs(after).max() > 0
 
 
 def test_raw_data_are_packed_once(tmp_path, storms):

@@ -32,13 +32,15 @@ class ResidentStore:
     """
 
     def __init__(self, storms: Mapping[str, PackedStorm], scale: int, margin: int, device: torch.device) -> None:
-        kelvins, flow, lowres = {}, {}, {}
+        kelvins: dict[str, Any] = {}
+        flow: dict[str, Any] = {}
+        lowres: dict[str, Any] = {}
         for name, storm in storms.items():
             height, width = (side // scale * scale for side in storm.size)
-            kelvins[name] = storm.kelvins[:, None, :height, :width]
+            kelvins[name] = np.expand_dims(storm.kelvins[:, :height, :width], 1)
             flow[name] = np.concatenate([storm.flow_previous, storm.flow_next], axis=1)
             if storm.lowres is not None:
-                lowres[name] = storm.lowres[:, None]
+                lowres[name] = np.expand_dims(storm.lowres[:], 1)
         self.margin = margin
         self.kelvins, self.flow = _Plane(kelvins, margin, device), _Plane(flow, 0, device)
         self.lowres = _Plane(lowres, 0, device) if lowres else None
@@ -93,8 +95,8 @@ class _Plane:
         for name, array in arrays.items():
             count = len(array) * int(np.prod(self.shapes[name]))
             frames = self.pixels[self.starts[name] : self.starts[name] + count].view(len(array), *self.shapes[name])
-            inner = (slice(border, side - border) for side in self.shapes[name][1:])
-            frames[(..., *inner)] = torch.from_numpy(np.ascontiguousarray(array)).to(device)
+            rows, columns = (slice(border, side - border) for side in self.shapes[name][1:])
+            frames[..., rows, columns] = torch.from_numpy(np.ascontiguousarray(array)).to(device)
 
     def place(self, patch: Patch, parts: Sequence[tuple[int, int]], scale: int = 1) -> NDArray[np.int64]:
         """Return where a turned patch begins in each part, (frame, channel), and the steps of its rows and columns.

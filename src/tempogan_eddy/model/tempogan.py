@@ -8,6 +8,7 @@ All frames are scaled brightness temperatures: 0 and 1 are the ends of the confi
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -161,13 +162,14 @@ class _Discriminator(nn.Module):
     def __init__(self, in_channels: int, channels: int, spectral_norm: bool) -> None:
         super().__init__()
         widths = [channels, channels * 2, channels * 4, channels * 8]
-        layers: list[nn.Module] = [nn.Conv2d(in_channels, widths[0], 3, padding=1)]
+        layers = [nn.Conv2d(in_channels, widths[0], 3, padding=1)]
         layers += [nn.Conv2d(narrow, wide, 4, stride=2, padding=1) for narrow, wide in pairwise(widths)]
         layers.append(nn.Conv2d(widths[-1], 1, 3, padding=1))
         if spectral_norm:
             for layer in layers:
                 parametrize.register_parametrization(layer, "weight", _SpectralNorm(layer.weight))
         self.layers = nn.ModuleList(layers)
+        update_spectral_norm(self)  # torch's own does when it is registered: a seed keeps its networks
 
     def forward(self, frames: Tensor, with_features: bool) -> tuple[Tensor, list[Tensor]]:
         """Map (B, C, H, W) to logits (B, 1, H / 8, W / 8) and, on demand, the features of every layer before."""
@@ -234,11 +236,8 @@ def update_spectral_norm(*discriminators: nn.Module) -> None:
     With one call for each optimiser step, accumulated small batches equal the big one.
     """
     layers = [module for network in discriminators for module in network.modules()]
-    pairs = [
-        (layer.parametrizations["weight"][0], layer.parametrizations["weight"].original.flatten(1))
-        for layer in layers
-        if parametrize.is_parametrized(layer, "weight")
-    ]
+    parts: list[Any] = [layer.parametrizations for layer in layers if parametrize.is_parametrized(layer, "weight")]
+    pairs = [(part["weight"][0], part["weight"].original.flatten(1)) for part in parts]
     if not pairs:
         return
     left = [torch.mv(weight, norm._v) for norm, weight in pairs]

@@ -33,13 +33,13 @@ class Average:
     def __init__(self, module: nn.Module, decay: float) -> None:
         self.module = copy.deepcopy(module).requires_grad_(False)
         self.decay, self.updates = decay, 0
-        self._pairs = list(self.module.parameters()), list(module.parameters())
+        self._averages: list[torch.Tensor] = list(self.module.parameters())
+        self._parameters: list[torch.Tensor] = list(module.parameters())
 
     @torch.no_grad()
     def update(self) -> None:
         """Move the average towards the parameters."""
         # The first step replaces the untrained weights.
         share = 1 - average_decay(self.decay, self.updates) if self.updates else 1.0
-        averages, parameters = self._pairs
-        torch._foreach_lerp_(averages, parameters, share)
+        torch._foreach_lerp_(self._averages, self._parameters, share)
         self.updates += 1

@@ -45,6 +45,7 @@ class Batch:
     kelvin_range: tuple[float, float]
     context: int = 0  # c
     sensors: SensorBatch | None = None  # where the generator adapts to them
+    middle: int = 1  # number of the middle frame; 0 if it is alone
 
     @classmethod
     def from_sample(cls, sample: Mapping[str, Tensor], config: Config, bank: SensorBank | None = None) -> Batch:
@@ -67,12 +68,18 @@ class Batch:
             inner, low = (slice(side, -side) for side in (training.context * scale, training.context))
             highres, upsampled, valid = (part[..., inner, inner] for part in (highres, upsampled, valid))
             flow = flow[..., low, low]
-        return cls(lowres, highres, upsampled, valid, flow, scale, kelvin_range, training.context, sensors)
-
-    @property
-    def middle(self) -> int:
-        """The number of the middle frame."""
-        return self.lowres.shape[1] // 2
+        return cls(
+            lowres,
+            highres,
+            upsampled,
+            valid,
+            flow,
+            scale,
+            kelvin_range,
+            training.context,
+            sensors,
+            lowres.shape[1] // 2,
+        )
 
     def inner(self, frames: Tensor) -> Tensor:
         """Cut the context off highres frames."""

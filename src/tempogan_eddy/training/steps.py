@@ -254,8 +254,8 @@ class Steps:
         """Clip the gradient and step, unless the loss or the gradient is not finite; return the gradient's norm."""
         norm = self.fabric.clip_gradients(network, optimizer, max_norm=limit, error_if_nonfinite=False)
         # With fp16 some gradients are not finite; the scaler skips their step.
-        scaled = norm is None or self.fabric.strategy.precision.state_dict()
-        checked = record.total if scaled else record.total + norm
+        known = None if self.fabric.strategy.precision.state_dict() else norm
+        checked = record.total if known is None else record.total + known
         if optimizer.param_groups[0]["fused"]:
             inner: Any = getattr(optimizer, "optimizer", optimizer)
             inner.found_inf = (~checked.isfinite()).float()  # the optimiser skips the step on the device
@@ -263,7 +263,7 @@ class Steps:
             raise TrainingError(f"A loss or gradient is {checked.item()}; no weight was changed by it. {REMEDY}")
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        return {} if norm is None or scaled else {f"gradient_{whose}": norm}
+        return {} if known is None else {f"gradient_{whose}": known}
 
 
 class _Record:
