@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import netCDF4
 import numpy as np
@@ -87,7 +89,7 @@ def save_summary(
 
 def _write_netcdf(
     template: xr.Dataset,
-    encoding: dict[str, dict],
+    encoding: dict[str, dict[str, Any]],
     names: list[str],
     path: Path,
     together: xr.DataArray,
@@ -111,13 +113,15 @@ def _write_netcdf(
 
 def _write_zarr(
     template: xr.Dataset,
-    encoding: dict[str, dict],
+    encoding: dict[str, dict[str, Any]],
     names: list[str],
     path: Path,
     together: xr.DataArray,
     on_frame: Callable[[int], None],
 ) -> None:
-    template.to_zarr(path, compute=False, zarr_format=3, consolidated=False, encoding=encoding)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
+        template.to_zarr(path, compute=False, zarr_format=3, consolidated=False, encoding=encoding)
     group = zarr.open_group(path, mode="r+")
 
     def append(number: int, frame: np.ndarray) -> None:
@@ -125,3 +129,6 @@ def _write_zarr(
             group[name][number] = layer  # type: ignore[index]
 
     write_frames(together, append, on_frame)
+    with warnings.catch_warnings():  # as for sequences
+        warnings.filterwarnings("ignore", message=".*([Cc]onsolidated metadata|Zarr V3 specification).*")
+        zarr.consolidate_metadata(path)

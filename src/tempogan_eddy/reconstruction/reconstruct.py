@@ -208,8 +208,10 @@ def _drawn(
     drawn = _on_fine_grid(highres, sequence, model, "torch fp32")
     drawn.attrs |= {"super_resolution_members": ensemble.members, "super_resolution_seed": ensemble.seed}
     if summary:
-        layer = {name: drawn[number].assign_attrs(attrs) for number, (name, attrs) in enumerate(SUMMARY.items())}
-        return xr.Dataset(layer, attrs=drawn.attrs)
+        plain = drawn.drop_attrs(deep=False)
+        layers_by_name = {name: plain[layer].assign_attrs(attrs) for layer, (name, attrs) in enumerate(SUMMARY.items())}
+        of_all = {key: value for key, value in drawn.attrs.items() if key not in ("units", "standard_name")}
+        return xr.Dataset(layers_by_name, attrs=of_all)
     return drawn.assign_coords({MEMBER: (MEMBER, np.arange(ensemble.members), {"standard_name": "realization"})})
 
 
