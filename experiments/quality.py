@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.paths import DATA, ROOT
 from benchmarks.report import console, rounded, table
 from experiments import quality_figures as figures
-from experiments.quality_methods import EDDY, FAITHFUL, load_dial, load_networks
+from experiments.quality_methods import EDDY, FAITHFUL, load_detail, load_networks
 from experiments.quality_page import VERDICTS, full_text, page_text, rewrite, rows, verdicts
 from experiments.quality_scoring import Scored, hour, score
 from experiments.quality_storms import STORMS, Storm
@@ -43,8 +43,8 @@ def main() -> None:
 def run(storms: Sequence[Storm], options: argparse.Namespace) -> None:
     """Score all storms, each told of as soon as it is done, then print and write."""
     screen, begun = console(), time.monotonic()
-    dial = load_dial(options.faithful, options.eddy, options.detail)
-    networks = load_networks(dial, options.regression, options.device)
+    detail = load_detail(options.faithful, options.eddy, options.detail)
+    networks = load_networks(detail, options.regression, options.device)
     scored = []
     for storm in storms:
         scored.append(score(storm, options.data, options.frames, networks))
@@ -56,7 +56,7 @@ def run(storms: Sequence[Storm], options: argparse.Namespace) -> None:
         screen.print(table(evaluation.storm, *rows(evaluation)))
         screen.print(table(f"{evaluation.storm}: targets", verdicts(evaluation), VERDICTS))
     result = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "minutes": round(_minutes(begun), 1)}
-    result |= {"models": {FAITHFUL: _described(dial.faithful), EDDY: _described(dial.full)}}
+    result |= {"models": {FAITHFUL: _described(detail.faithful), EDDY: _described(detail.full)}}
     write(result | rounded(_scores(scored, evaluations, networks.details)), options.output)
     if options.docs:
         rewrite(options.page, page_text(scored, evaluations, networks.details, result))
@@ -78,7 +78,7 @@ def draw(
     figures.errors(evaluations[:-1], folder / "quality-errors.png")
     figures.reliability(curves, folder / "quality-reliability.png")
     figures.profiles([one.profile for one in centred], folder / "quality-profiles.png")
-    figures.dial(evaluations, details, folder / "quality-dial.png")
+    figures.detail(evaluations, details, folder / "quality-detail.png")
 
 
 def write(result: Mapping[str, Any], path: Path) -> None:
@@ -116,7 +116,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--frames", type=_frames, default=24, help="hours of each storm with most cold cloud, or all")
     parser.add_argument("--faithful", type=Path, help="model file instead of the released one")
     parser.add_argument("--eddy", type=Path, help="the same, trained to the full tempoGAN")
-    parser.add_argument("--detail", type=float, help="default of eddy on the dial; what its file says, if not given")
+    parser.add_argument("--detail", type=float, help="interpolation weight of eddy; what its file says, if not given")
     parser.add_argument("--regression", type=Path, help="a plain regression network to score beside them")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
     parser.add_argument("--docs", action="store_true", help="put short tables into the page, full ones beside the JSON")

@@ -22,7 +22,7 @@ from tempogan_eddy.display.palettes import PALETTES
 from tempogan_eddy.evaluation import Evaluation, error_by_kelvin
 from tempogan_eddy.io.aside import written_aside
 
-__all__ = ["crops", "dial", "errors", "profiles", "reliability", "spectra"]
+__all__ = ["crops", "detail", "errors", "profiles", "reliability", "spectra"]
 
 Image = NDArray[np.floating]
 
@@ -175,15 +175,15 @@ def profiles(drawn: Sequence[Profile], path: Path) -> None:
 
 
 @mpl.rc_context(TEXT)
-def dial(evaluations: Sequence[Evaluation], details: Mapping[str, float], path: Path) -> None:
-    """Draw RMSE over bicubic's and LSD along the dial, and one against the other.
+def detail(evaluations: Sequence[Evaluation], details: Mapping[str, float], path: Path) -> None:
+    """Draw RMSE over bicubic's and LSD along the interpolation weight, and one against the other.
 
     Parameters
     ----------
     evaluations
         The storms, and last all of them together.
     details
-        Places of methods on the dial.
+        Interpolation weights of methods.
     """
     figure = _figure(10.2, 3.5)
     left, middle, right = figure.subplots(1, 3)
@@ -196,19 +196,27 @@ def dial(evaluations: Sequence[Evaluation], details: Mapping[str, float], path: 
         left.plot(list(details.values()), ratio, **style)
         middle.plot(list(details.values()), distance, **style)
     pooled = evaluations[-1]
-    right.plot(ratio, distance, color=STYLES[EDDY]["color"], marker="o", markersize=3, linewidth=2.2, label="the dial")
+    right.plot(
+        ratio,
+        distance,
+        color=STYLES[EDDY]["color"],
+        marker="o",
+        markersize=3,
+        linewidth=2.2,
+        label="interpolation weight",
+    )
     for name, place in details.items():
         point = _rmse_ratio(pooled, name), pooled.scores[name]["lsd"].value
         right.annotate(f"{place:g}", point, (-4, -8), textcoords="offset points", fontsize=7.5, ha="right")
     for name in (name for name in MARKERS if name in pooled.scores):
         point = _rmse_ratio(pooled, name), pooled.scores[name]["lsd"].value
         right.plot(*point, MARKERS[name], color=STYLES[name]["color"], markersize=6, label=name, linestyle="none")
-    _finish_dial(left, middle, right, details[EDDY])
+    _finish_detail(left, middle, right, details[EDDY])
     _save(figure, path)
 
 
-def _finish_dial(left: Axes, middle: Axes, right: Axes, default: float) -> None:
-    """Write on the axes of the dial's curve, with the targets as thin lines."""
+def _finish_detail(left: Axes, middle: Axes, right: Axes, default: float) -> None:
+    """Write on the axes of the curve of the detail, with the targets as thin lines."""
     limit = {"color": "black", "linewidth": 0.8, "linestyle": "--", "zorder": 0}
     for axes in (left, middle):
         axes.axvline(default, color="0.7", linewidth=0.8, zorder=0)
@@ -222,7 +230,7 @@ def _finish_dial(left: Axes, middle: Axes, right: Axes, default: float) -> None:
     left.set(ylabel="RMSE over bicubic's", title="error")
     middle.set(title="truth of the detail")
     right.set(xlabel="RMSE over bicubic's", title="one against the other, all storms")
-    right.margins(x=0.1)  # for the number at the end of the dial
+    right.margins(x=0.1)  # for the number at the end of the curve
     left.legend(loc="best", fontsize=7)
     right.legend(loc="best", fontsize=7, frameon=True, framealpha=1, edgecolor="none")
 

@@ -25,25 +25,28 @@ __all__ = [
     "FAITHFUL",
     "LANCZOS",
     "REGRESSION",
-    "Dial",
+    "SHARPENED",
+    "Detail",
     "Networks",
     "interpolated",
     "lanczos",
-    "load_dial",
+    "load_detail",
     "load_networks",
     "order",
     "sharpened",
 ]
 
 FAITHFUL, EDDY, LANCZOS, REGRESSION = "faithful", "eddy", "Lanczos", "regression network"
+SHARPENED = "sharpened faithful"
 DETAILS = (0.25, 0.5, 0.75, 1.0)
 DEFAULT_DETAIL = 0.5  # of a file that states none
+MARGIN = 32  # pixels by which a frame is extended before it is filtered
 
 Interpolation = Callable[[NDArray[np.floating], int], NDArray[np.floating]]
 
 
 @dataclass(frozen=True)
-class Dial:
+class Detail:
     """`faithful`, and `eddy` with its mean and sharp frame and the interpolation weight between them by default."""
 
     faithful: Model
@@ -64,7 +67,7 @@ class Networks:
     models
         By name.
     details
-        Which of them stand where on the dial, from faithful on.
+        Their interpolation weights, from faithful on.
     device
         Where they run.
     """
@@ -83,7 +86,7 @@ class Networks:
         return reconstruct(coarse, self.models[name], device=self.device, precision="fp32")
 
 
-def load_dial(faithful: Path | None, eddy: Path | None, detail: float | None) -> Dial:
+def load_detail(faithful: Path | None, eddy: Path | None, detail: float | None) -> Detail:
     """The released models, or files in their place.
 
     Parameters
@@ -99,17 +102,18 @@ def load_dial(faithful: Path | None, eddy: Path | None, detail: float | None) ->
         raise InputError(f"The detail of eddy must lie above 0 (that is its mean frame) and up to 1, not at {default}.")
     if full.specification.network.tails != 2:
         raise InputError(f"{full.name} makes one frame, without a choice of detail; give a model with two tails.")
-    return Dial(plain, full, float(default))
+    return Detail(plain, full, float(default))
 
 
-def load_networks(dial: Dial, regression: Path | None, device: str) -> Networks:
-    """The regression network, where there is one, and the dial at its default and at some other places."""
+def load_networks(choice: Detail, regression: Path | None, device: str) -> Networks:
+    """The regression network, where there is one, and `eddy` at its default detail and at some others."""
     models = {REGRESSION: load_model(regression)} if regression else {}
     details = {FAITHFUL: 0.0}
     details |= {
-        EDDY if detail == dial.default else f"{EDDY} {detail:g}": detail for detail in sorted({*DETAILS, dial.default})
+        EDDY if detail == choice.default else f"{EDDY} {detail:g}": detail
+        for detail in sorted({*DETAILS, choice.default})
     }
-    at = {name: dial.at(detail) if detail else dial.faithful for name, detail in details.items()}
+    at = {name: choice.at(detail) if detail else choice.faithful for name, detail in details.items()}
     return Networks(models | at, details, device)
 
 
@@ -143,19 +147,30 @@ def interpolated(coarse: xr.DataArray, scale: int, method: Interpolation) -> xr.
 def sharpened(regression: xr.DataArray, truth: xr.DataArray, coarse: xr.DataArray, sensor: SensorModel) -> xr.DataArray:
     """Return a regression with the mean spectrum of the truth: a gain by wavenumber, then the projection, three times.
 
-    A baseline that knows the truth's spectrum and nothing else of its detail.
+    A baseline that knows the truth's spectrum and nothing else of its detail. The gain filters frames that reflection
+    extends: a periodic filter would take the jump from one border to the opposite for detail.
     """
     import torch
 
-    frames = regression.values.astype(np.float64)
-    shape = frames.shape[1:]
-    wavenumber = min(shape) * np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])[None])
-    rings, target = wavenumbers(shape), radial_power(truth.values).mean(axis=0)
+    shape, scale = regression.shape[1:], regression.shape[1] // coarse.shape[1]
+    expected = fill_missing(truth.values[:, : shape[0], : shape[1]].astype(np.float32))
+    frames, measured = (
+        torch.from_numpy(fill_missing(da.values.astype(np.float32)).astype(np.float64)) for da in (regression, coarse)
+    )
+    margin = min(MARGIN, *(side // 2 for side in shape))
+    extended = [side + 2 * margin for side in shape]
+    frequency = np.hypot(np.fft.fftfreq(extended[0])[:, None], np.fft.rfftfreq(extended[1])[None])
+    rings, target = wavenumbers(shape), radial_power(expected).mean(axis=0)
     for _ in range(3):
-        gain = np.sqrt(target / radial_power(frames).mean(axis=0))
-        frames = np.fft.irfft2(np.fft.rfft2(frames) * np.interp(wavenumber, rings, gain), s=shape)
-        frames = sensor.project(torch.from_numpy(frames), torch.from_numpy(coarse.values.astype(np.float64))).numpy()
-    return regression.copy(data=frames.astype(np.float32))
+        gain = np.sqrt(target / radial_power(frames.numpy()).mean(axis=0))
+        response = np.interp(min(shape) * frequency, rings, gain)
+        for number, frame in enumerate(frames.numpy()):
+            modes = np.fft.rfft2(np.pad(frame, margin, mode="reflect"))
+            whole = np.fft.irfft2(modes * response, s=extended)
+            frames[number] = torch.from_numpy(whole[margin : margin + shape[0], margin : margin + shape[1]])
+        frames = sensor.project(frames, measured)
+    pairs = zip(frames.numpy().astype(np.float32), coarse.values, strict=True)
+    return regression.copy(data=np.stack([restore_missing(frame, seen, scale) for frame, seen in pairs]))
 
 
 def order(methods: Iterable[str]) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.quality_methods import EDDY, FAITHFUL, order
+from experiments.quality_methods import EDDY, FAITHFUL, SHARPENED, order
 from experiments.quality_scoring import Scored
 from experiments.quality_targets import TARGETS, Target
 from tempogan_eddy.errors import InputError
@@ -41,8 +41,9 @@ COLUMNS = {
 }
 
 # What the user's page shows; the full tables show everything.
-PAGE_COLUMNS = ("rmse", "excess", "efficiency", "cold_rmse", "lsd", "detail_energy", "lsd_hourly", "fss_225", "tof")
-PAGE_METHODS = ("nearest", "bicubic", "back-projected bicubic", FAITHFUL, EDDY)
+PAGE_COLUMNS = ("rmse", "excess", "efficiency", "cold_rmse", "coldest_bias", "detail_kurtosis", "lsd", "detail_energy")
+PAGE_COLUMNS += ("lsd_hourly", "fss_225", "tof")
+PAGE_METHODS = ("nearest", "bicubic", "back-projected bicubic", FAITHFUL, SHARPENED, EDDY)
 
 VERDICTS = {
     "model": ("", ""),

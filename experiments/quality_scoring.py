@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from experiments.quality_curves import Curves, Profile, measure, profile
-from experiments.quality_methods import EDDY, FAITHFUL, LANCZOS, Networks, interpolated, lanczos
+from experiments.quality_methods import EDDY, FAITHFUL, LANCZOS, SHARPENED, Networks, interpolated, lanczos, sharpened
 from experiments.quality_storms import Storm, open_storm, sequence_of
 from tempogan_eddy.evaluation import Evaluation, evaluate
 from tempogan_eddy.evaluation.baselines import bicubic, nearest
@@ -62,6 +62,7 @@ def score(storm: Storm, data: Path, frames: int | None, networks: Networks) -> S
     methods |= {name: networks.rebuild(coarse, name) for name in networks.models}
     for name in (FAITHFUL, EDDY):
         methods[name] = methods[name].load()  # because the figures show them too
+    methods[SHARPENED] = sharpened(methods[FAITHFUL], truth, coarse, networks.faithful.sensor)
     evaluation = evaluate(truth, methods, coarse)
     shown = _bicubic(coarse, networks) | {name: methods[name] for name in (FAITHFUL, EDDY)}
     curves = measure(truth, shown, networks.faithful.scale)

@@ -18,22 +18,25 @@ from experiments.quality_methods import (
     FAITHFUL,
     LANCZOS,
     REGRESSION,
+    SHARPENED,
     interpolated,
     lanczos,
-    load_dial,
+    load_detail,
     load_networks,
     order,
+    sharpened,
 )
 from experiments.quality_page import page_text, rewrite, verdicts
 from experiments.quality_storms import Centre, Storm, coldest_run, open_storm
 from tempogan_eddy.config import load_config
+from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import BASELINES, evaluate
 from tempogan_eddy.evaluation.baselines import area_mean, bicubic
 from tempogan_eddy.synthesis import synthesize
 from tempogan_eddy.weights import Model, build_generator, save_model
 
-FIGURES = ("crops", "dial", "errors", "profiles", "reliability", "spectra")
+FIGURES = ("crops", "detail", "errors", "profiles", "reliability", "spectra")
 
 
 def write_model(path, seed, tails=1, **metadata):
@@ -85,9 +88,9 @@ def written(folder, storms):
 
 def test_every_method_is_scored_on_every_storm_and_on_all_together(written, storms):
     assert [one["storm"] for one in written["scores"]] == [*(storm.title for storm in storms), "all storms"]
-    dial = {FAITHFUL, EDDY, "eddy 0.25", "eddy 0.5", "eddy 0.75", "eddy 1"}
+    details = {FAITHFUL, EDDY, "eddy 0.25", "eddy 0.5", "eddy 0.75", "eddy 1"}
     for one in written["scores"]:
-        assert set(one["scores"]) == {LANCZOS, *BASELINES, REGRESSION, *dial}
+        assert set(one["scores"]) == {LANCZOS, *BASELINES, REGRESSION, SHARPENED, *details}
     assert written["details"][EDDY] == 0.4
     assert [one["frames"] for one in written["scores"]] == [4, 4, 8]
     assert written["models"][EDDY]["size"] == "1x8"
@@ -95,7 +98,9 @@ def test_every_method_is_scored_on_every_storm_and_on_all_together(written, stor
 
 def test_scores_are_those_of_the_evaluation(written, folder, storms):
     truth = open_storm(storms[0], folder, 4)
-    networks = load_networks(load_dial(folder / "faithful.safetensors", folder / "eddy.safetensors", 0.4), None, "cpu")
+    networks = load_networks(
+        load_detail(folder / "faithful.safetensors", folder / "eddy.safetensors", 0.4), None, "cpu"
+    )
     coarse = networks.faithful.sensor.coarsen(truth).load()
     alone = evaluate(truth, networks.rebuild(coarse, EDDY), coarse)
     scores = written["scores"][0]["scores"]
@@ -120,7 +125,7 @@ def test_figures_and_page_are_written(written, folder, storms):
     assert f"\n| {LANCZOS} | {written['scores'][0]['scores'][LANCZOS]['rmse']['value']:.2f}" in full
 
 
-def test_without_data_or_with_an_unusable_dial_there_is_one_sentence(folder, monkeypatch, capsys):
+def test_without_data_or_with_an_unusable_detail_there_is_one_sentence(folder, monkeypatch, capsys):
     def fails(*others):
         arguments = [f"--data={folder / 'none'}", f"--faithful={folder / 'faithful.safetensors'}", *others]
         monkeypatch.setattr("sys.argv", ["quality.py", *arguments])
@@ -168,18 +173,35 @@ def test_lanczos_is_that_of_opencv_and_missing_pixels_stay_alone():
     assert np.isfinite(gap).sum() == gap.size - SCALE**2
 
 
+def test_what_is_sharpened_has_the_spectrum_of_the_truth_up_to_the_borders():
+    truth = sequence(2, shape=(128, 128))
+    truth = truth + 40 * xr.DataArray(np.linspace(-1, 1, 128), dims="y")  # the border jumps from one side to the other
+    sensor = SensorModel.parse("area")
+    coarse = sensor.coarsen(truth).load()
+    smooth = interpolated(coarse, SCALE, bicubic)
+    sharp = sharpened(smooth, truth, coarse, sensor)
+    scores = evaluate(truth, {"smooth": smooth, "sharp": sharp}, coarse, baselines=False, metrics=["lsd"]).scores
+    assert scores["sharp"]["lsd"].value < 2 < 10 < scores["smooth"]["lsd"].value
+    assert np.abs(sensor.coarsen(sharp).values - coarse.values).max() < 1e-3
+    error = (sharp - truth).values ** 2
+    assert error[:, :4].mean() < 4 * error[:, 32:96].mean()
+    coarse[0, 5, 6] = np.nan
+    gap = sharpened(smooth.where(smooth != smooth[0, 20, 24]), truth, coarse, sensor)
+    assert np.isnan(gap.values).sum() == SCALE**2 and np.isnan(gap.values[0, 20:24, 24:28]).all()
+
+
 def test_the_detail_goes_from_one_frame_to_the_other(folder):
-    dial = load_dial(folder / "faithful.safetensors", folder / "eddy.safetensors", None)
-    assert dial.default == 0.5
-    tails = [dial.at(detail).for_sensor().generator.tail.weight for detail in (0, 0.25, 1)]
+    choice = load_detail(folder / "faithful.safetensors", folder / "eddy.safetensors", None)
+    assert choice.default == 0.5
+    tails = [choice.at(detail).for_sensor().generator.tail.weight for detail in (0, 0.25, 1)]
     assert not torch.equal(tails[0], tails[2])
     assert torch.allclose(tails[1], 0.75 * tails[0] + 0.25 * tails[2], atol=1e-6)
 
 
 def test_a_file_tells_its_own_default(folder, tmp_path):
     eddy = write_model(tmp_path / "eddy.safetensors", 2, 2, detail=0.7)
-    assert load_dial(folder / "faithful.safetensors", eddy, None).default == 0.7
-    assert load_dial(folder / "faithful.safetensors", eddy, 0.3).default == 0.3
+    assert load_detail(folder / "faithful.safetensors", eddy, None).default == 0.7
+    assert load_detail(folder / "faithful.safetensors", eddy, 0.3).default == 0.3
 
 
 def test_what_is_exact_is_reliable_and_what_is_too_warm_has_less_cold_cloud():

@@ -10,18 +10,15 @@ from tempogan_eddy.evaluation import Aggregation, Block, MaskedFrame, evaluate
 from tempogan_eddy.evaluation.bootstrap import score
 from tempogan_eddy.evaluation.calibration import by_decile, relative_ranks
 from tempogan_eddy.evaluation.ensembles import (
-    PATCH,
-    VARIOGRAM_POWER,
     Crps,
     CrpsByKelvin,
-    EnergyScore,
     Ranks,
     Reliability,
     SpreadSkill,
-    VariogramScore,
 )
 from tempogan_eddy.evaluation.masked import Mask
 from tempogan_eddy.evaluation.metrics import choose_metrics, ensemble_metrics
+from tempogan_eddy.evaluation.multivariate import PATCH, VARIOGRAM_POWER, EnergyScore, VariogramScore
 
 SIDE, MEMBERS = 64, 5
 

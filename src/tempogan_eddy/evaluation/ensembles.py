@@ -22,17 +22,15 @@ from tempogan_eddy.evaluation.statistics import KELVIN_BINS, Statistic
 from tempogan_eddy.evaluation.texture import coldest_pixels
 
 __all__ = [
-    "POOLS",
     "REGIONS",
     "ColdestInterval",
     "Crps",
     "CrpsByKelvin",
-    "EnergyScore",
+    "OfMembers",
     "Ranks",
     "RegressionError",
     "Reliability",
     "SpreadSkill",
-    "VariogramScore",
 ]
 
 Values = NDArray[np.floating]
@@ -40,10 +38,6 @@ Values = NDArray[np.floating]
 REGIONS = ("all", "calm", "edge", "cold")
 CALM_KELVIN, EDGE_KELVIN = 1.0, 5.0  # standard deviation of 3x3 lowres pixels: below it, above it
 SMALLEST_SPREAD, BINS_OF_OCTAVE, SPREAD_BINS = 0.01, 8, 100  # 0.01 K to 58 K
-POOLS = (1, 2, 4)  # sides of the squares of pixels that the energy score averages
-PATCH = 8  # side of the patches of the energy score, pooled pixels
-LAGS = (1, 2, 4)  # of the variogram score, pixels
-VARIOGRAM_POWER = 0.5  # recommended by Scheuerer and Hamill (2015)
 
 
 @dataclass(frozen=True)
@@ -94,7 +88,7 @@ class CrpsByKelvin(Statistic[MaskedFrame]):
 
 
 @dataclass(frozen=True)
-class _OfMembers(Statistic[MaskedFrame]):
+class OfMembers(Statistic[MaskedFrame]):
     """A statistic that compares two members or more; of a single frame it is unknown."""
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean | None:
@@ -109,7 +103,7 @@ class _OfMembers(Statistic[MaskedFrame]):
 
 
 @dataclass(frozen=True)
-class SpreadSkill(_OfMembers):
+class SpreadSkill(OfMembers):
     """Pixels, variance times (M + 1) / M, and squared error of the mean, in bins of the spread: (3, SPREAD_BINS).
 
     In a calibrated ensemble both sums are equal (Fortin et al. 2014, "Why should ensemble spread match the RMSE of the
@@ -127,7 +121,7 @@ class SpreadSkill(_OfMembers):
 
 
 @dataclass(frozen=True)
-class Ranks(_OfMembers):
+class Ranks(OfMembers):
     """Share of the truths at each rank among the members, (M + 1,). Of equal values each order counts alike.
 
     Attributes
@@ -150,7 +144,7 @@ class Ranks(_OfMembers):
 
 
 @dataclass(frozen=True)
-class Reliability(_OfMembers):
+class Reliability(OfMembers):
     """Share of the pixels, and of those with the event, at which so many members have it: (2, M + 1).
 
     Attributes
@@ -169,58 +163,7 @@ class Reliability(_OfMembers):
 
 
 @dataclass(frozen=True)
-class EnergyScore(_OfMembers):
-    """Fair energy score of patches of 8x8 pooled pixels without a missing one, K: distances are root mean squares.
-
-    Gneiting and Raftery (2007), "Strictly proper scoring rules, prediction, and estimation".
-
-    Attributes
-    ----------
-    pool : int
-        Side of the squares of pixels that are averaged first.
-    """
-
-    pool: int = 1
-
-    def compare(self, members: Sequence[MaskedFrame], truth: MaskedFrame) -> Mean:
-        whole = np.isfinite(self._patches(np.where(truth.mask.valid, truth.values, np.nan))).all(axis=1)
-        expected = self._patches(truth.values)[whole]
-        patches = [self._patches(member.values)[whole] for member in members]
-        total = sum(_distance(one, expected) for one in patches) / len(members)
-        pairs = [_distance(a, b) for number, a in enumerate(patches) for b in patches[:number]]
-        return Mean(total - sum(pairs) / (2 * len(pairs)), float(whole.sum()))
-
-    def _patches(self, frame: Values) -> Values:
-        """Return the patches (N, PATCH ** 2) of a frame; rows and columns that fill none are dropped."""
-        side = PATCH * self.pool
-        rows, columns = (length // side for length in frame.shape)
-        shape = rows, PATCH, self.pool, columns, PATCH, self.pool
-        pooled = frame[: rows * side, : columns * side].reshape(shape).mean(axis=(2, 5))
-        return pooled.transpose(0, 2, 1, 3).reshape(rows * columns, PATCH**2)
-
-
-@dataclass(frozen=True)
-class VariogramScore(_OfMembers):
-    """Fair variogram score of pairs of pixels 1, 2 and 4 apart along rows and columns, weighted by 1 / lag, K.
-
-    Scheuerer and Hamill (2015), "Variogram-based proper scoring rules for probabilistic forecasts of multivariate
-    quantities", with the power 0.5.
-    """
-
-    def compare(self, members: Sequence[MaskedFrame], truth: MaskedFrame) -> Mean:
-        sums, valid = Mean(0.0, 0.0), truth.mask.valid
-        for lag in LAGS:
-            for axis in (0, 1):
-                both = np.logical_and(*_shifted(valid, lag, axis))
-                expected = _variation(truth.values, lag, axis)[both]
-                ours = np.stack([_variation(member.values, lag, axis)[both] for member in members])
-                score = (ours.mean(axis=0) - expected) ** 2 - ours.var(axis=0, ddof=1) / len(ours)
-                sums += Mean(float(score.sum(dtype=np.float64)) / lag, score.size / lag)
-        return sums
-
-
-@dataclass(frozen=True)
-class ColdestInterval(_OfMembers):
+class ColdestInterval(OfMembers):
     """Share of the cold boxes whose coldest pixel lies inside the 90 % interval of the members'.
 
     The interval is that of one more draw from a normal distribution, mean ± t s √(1 + 1/M): the range of a few members
@@ -291,19 +234,3 @@ def _region(truth: MaskedFrame, region: str, cold_kelvin: float) -> NDArray[np.b
         return {name: nearest(where, truth.scale)[truth.mask.valid].astype(bool) for name, where in found.items()}
 
     return truth.once(("regions", cold_kelvin), find)[region]
-
-
-def _distance(ours: Values, theirs: Values) -> float:
-    """Return the sum over patches of the root mean square difference."""
-    return float(np.sqrt(((ours - theirs) ** 2).mean(axis=1)).sum(dtype=np.float64))
-
-
-def _shifted(values: NDArray, lag: int, axis: int) -> tuple[NDArray, NDArray]:
-    """Return a frame without its first rows or columns, and without its last."""
-    last = values.shape[axis]
-    return tuple(values.take(range(*ends), axis) for ends in ((lag, last), (0, last - lag)))  # type: ignore[return-value]
-
-
-def _variation(frame: Values, lag: int, axis: int) -> Values:
-    later, earlier = _shifted(frame, lag, axis)
-    return np.abs(later - earlier) ** VARIOGRAM_POWER

@@ -13,18 +13,16 @@ from numpy.typing import NDArray
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation.calibration import fair_brier, rank_deviation, spread_skill, worst_decile
 from tempogan_eddy.evaluation.ensembles import (
-    POOLS,
     REGIONS,
     ColdestInterval,
     Crps,
-    EnergyScore,
     Ranks,
     RegressionError,
     Reliability,
     SpreadSkill,
-    VariogramScore,
 )
 from tempogan_eddy.evaluation.limit import CommonEnergy, efficiency, excess, least_error
+from tempogan_eddy.evaluation.multivariate import POOLS, EnergyScore, VariogramScore
 from tempogan_eddy.evaluation.settings import DEFAULTS, Settings
 from tempogan_eddy.evaluation.statistics import (
     ConsistencyMaximum,
