@@ -72,7 +72,8 @@ def save_summary(
         "history": with_line(summary.attrs, history or "written by tempogan-eddy")
     }
     known = check_summary_output(mean, path, format, overwrite=overwrite)
-    template, encoding = to_dataset(mean.assign_attrs({**of_file, **mean.attrs}), precision_of("exact"))
+    plain = {key: value for key, value in mean.attrs.items() if key != "cell_methods"}  # set for each variable below
+    template, encoding = to_dataset(mean.assign_attrs({**of_file, **plain}), precision_of("exact"))
     variable, stored = template[NAME], encoding.pop(NAME)
     names = [str(name) for name in summary.data_vars]
     shared = {key: variable.attrs[key] for key in ("grid_mapping",) if key in variable.attrs}
