@@ -273,7 +273,8 @@ def test_several_storms_are_scored_each_against_its_own_truth(capsys, tmp_path, 
         run(capsys, "coarsen", storms / f"{name}.nc", "-o", coarse / f"{name}.nc", "--scale", 2)
         save_sequence(open_sequence(storms / f"{name}.nc") + 1, fine / f"{name}.nc")
     words = ("evaluate", "--truth", storms, "--reconstructed", fine, "--lowres", coarse, "--json", tmp_path / "s.json")
-    assert run(capsys, *words)[0] == 0
+    code, _, error = run(capsys, *words)
+    assert code == 0, error
     scores = json.loads((tmp_path / "s.json").read_text())["storms"]
     assert [entry["storm"] for entry in scores] == ["storm0", "storm1", "all storms"]
     assert all(entry["scores"]["reconstructed"]["bias"]["value"] == pytest.approx(1, abs=1e-3) for entry in scores)

@@ -66,7 +66,8 @@ def frame_values(reconstructed, truth, valid=None, settings=None):
     """Metrics of one frame by name."""
     settings = settings or Settings()
     mask = Mask(np.isfinite(truth) & np.isfinite(reconstructed) if valid is None else valid)
-    frames = [MaskedFrame(values, mask, lowres=np.full((1, 1), np.nan)) for values in (reconstructed, truth)]
+    lowres = np.full([side // 4 for side in truth.shape], np.nan)
+    frames = [MaskedFrame(values, mask, lowres=lowres) for values in (reconstructed, truth)]
     sums = Aggregation()
     of_frames = [m for m in metrics(settings) if not m.statistics[0].pairs and "cons" not in m.name]
     for statistic in {statistic for metric in of_frames for statistic in metric.statistics}:
@@ -323,7 +324,12 @@ def test_frames_split_among_workers_in_any_way_give_the_same_metrics(hourly, dat
 
 
 def test_an_evaluation_can_be_pickled(hourly):
-    assert pickle.loads(pickle.dumps(hourly)).scores == hourly.scores
+    copied = pickle.loads(pickle.dumps(hourly)).scores
+    for method, scores in hourly.scores.items():
+        np.testing.assert_equal(
+            {name: dataclasses.astuple(score) for name, score in copied[method].items()},
+            {name: dataclasses.astuple(score) for name, score in scores.items()},
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -62,9 +62,9 @@ def efficiency(energy: Values) -> Values:
 
 
 def least_error(squared: Values, energy: Values) -> Values:
-    """Return the least RMSE at the same spectrum, K: the RMSE over 1 + excess."""
-    with np.errstate(invalid="ignore"):
-        return np.sqrt(squared) / (1 + excess(energy) / 100)
+    """Return the least RMSE at the same spectrum, K: the RMSE over 1 + excess; NaN where all error is a bias."""
+    share = 1 + excess(energy) / 100
+    return np.divide(np.sqrt(squared), share, out=np.full_like(share, np.nan), where=share > 0)
 
 
 def _reachable(energy: Values) -> Values:

@@ -47,19 +47,20 @@ class ColdestPixel(Statistic[MaskedFrame]):
 
 
 def coldest_pixels(frame: MaskedFrame, truth: MaskedFrame, cold_kelvin: float) -> Values:
-    """Return the coldest valid pixel of each cold box, (N,); rows and columns that fill no box are dropped."""
+    """Return the coldest valid pixel of each cold box, (N,); outer rows and columns that fill no box are dropped."""
 
-    def minimum(values: NDArray[np.floating], side: int) -> NDArray[np.floating]:
+    def minimum(values: NDArray[np.floating], side: int, step: int) -> NDArray[np.floating]:
         rows, columns = (length // side for length in values.shape)
-        boxes = values[: rows * side, : columns * side].reshape(rows, side, columns, side)
+        # In the middle, so that a flipped frame has the same boxes wherever the scale allows.
+        top, left = (length % side // 2 // step * step for length in values.shape)
+        boxes = values[top : top + rows * side, left : left + columns * side].reshape(rows, side, columns, side)
         return np.fmin.reduce(boxes, axis=(1, 3))
 
     def find() -> Values:
         assert truth.lowres is not None
         side = BOX // truth.scale
         kept = np.where(truth.mask.valid, frame.values, np.inf)
-        coldest = minimum(kept, side * truth.scale)
-        seen = minimum(truth.lowres, side)[: len(coldest), : coldest.shape[1]]
+        coldest, seen = minimum(kept, side * truth.scale, truth.scale), minimum(truth.lowres, side, 1)
         return coldest[(seen < cold_kelvin) & np.isfinite(coldest)].astype(np.float64)
 
     return frame.once(("coldest", cold_kelvin), find)

@@ -217,12 +217,13 @@ def _drawn(
 
 def _on_fine_grid(highres: dask.array.Array, sequence: xr.DataArray, model: Model, engine: str) -> xr.DataArray:
     """Name the highres frames ([member, ]time, y, x) of a sequence, with its refined grid and the provenance."""
-    scale = model.scale
-    kept = {key: value for key, value in rescaled(sequence.attrs, scale).items() if not key.startswith("sensor_model")}
+    scale = model.specification.scale
+    coords, attrs = refine_grid(sequence, scale), rescaled(sequence.attrs, scale)
+    kept = {key: value for key, value in attrs.items() if not key.startswith("sensor_model")}
     return xr.DataArray(
         highres,
         dims=(MEMBER, *sequence.dims)[-highres.ndim :],
-        coords=refine_grid(sequence, scale),
+        coords=coords,
         name=sequence.name,
         attrs={
             **kept,
