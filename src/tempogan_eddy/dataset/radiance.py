@@ -90,14 +90,16 @@ def planck_constants(wavelength: float) -> tuple[float, float, float, float, flo
 def to_radiances(kelvin: Tensor, constants: Tensor) -> Tensor:
     """Return the radiance (B, ...) of each sample at its own wavelength, given `planck_constants` (B, 5)."""
     averages, c, reference, unit, _ = _columns(constants, kelvin)
-    relative = reference / torch.expm1(c / kelvin)
+    # Samples without a wavelength take a number here whose gradient is finite, whatever their kelvins.
+    relative = reference / torch.expm1(c / torch.where(averages > 0, kelvin, REFERENCE_KELVIN))
     return torch.where(averages > 0, REFERENCE_KELVIN + (relative - 1) * unit, kelvin)
 
 
 def to_brightnesses(radiance: Tensor, constants: Tensor) -> Tensor:
     """Undo `to_radiances`."""
     averages, c, reference, unit, least = _columns(constants, radiance)
-    relative = 1 + (torch.maximum(radiance, least) - REFERENCE_KELVIN) / unit
+    used = torch.where(averages > 0, radiance, REFERENCE_KELVIN)
+    relative = 1 + (torch.maximum(used, least) - REFERENCE_KELVIN) / unit
     return torch.where(averages > 0, c / torch.log1p(reference / relative), radiance)
 
 
