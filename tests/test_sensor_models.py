@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from tempogan_eddy.dataset.augment import SYMMETRIES, augment_sensor
 from tempogan_eddy.dataset.axis import FWHM, modulation
-from tempogan_eddy.dataset.radiance import noise_at, round_to_counts, round_to_steps, to_brightness, to_radiance
+from tempogan_eddy.dataset.radiance import (
+    noise_at,
+    planck_constants,
+    round_to_counts,
+    round_to_steps,
+    to_brightness,
+    to_brightnesses,
+    to_radiance,
+    to_radiances,
+)
 from tempogan_eddy.dataset.random_sensors import KNOWN, draw_number, random_sensors
 from tempogan_eddy.dataset.registration import displaced
 from tempogan_eddy.dataset.sensor import SensorModel
@@ -186,6 +195,18 @@ def test_a_bank_sees_and_projects_each_sample_as_its_sensor_does():
     for number, sensor in enumerate(sensors):
         expected = sensor.project(highres[number], lowres[number])
         torch.testing.assert_close(projected[number], expected, atol=2e-3, rtol=0)
+
+
+def test_a_sample_without_a_wavelength_passes_beside_others_whatever_its_kelvins():
+    constants = torch.tensor([planck_constants(0.0), planck_constants(10.8)])
+    kelvin = torch.tensor([[-900.0, -1.0, 1e9], [200.0, 250.0, 300.0]], requires_grad=True)
+    radiance = to_radiances(kelvin, constants)
+    assert torch.equal(radiance[0], kelvin[0])
+    torch.testing.assert_close(radiance[1], to_radiance(kelvin[1], 10.8))
+    again = to_brightnesses(radiance, constants)
+    torch.testing.assert_close(again, kelvin, atol=1e-3, rtol=0)
+    again.sum().backward()
+    torch.testing.assert_close(kelvin.grad, torch.ones_like(kelvin), atol=1e-4, rtol=0)
 
 
 def test_random_sensors_are_the_same_for_the_same_seed_and_a_quarter_of_the_draws_is_the_area_mean():

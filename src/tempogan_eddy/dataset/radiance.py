@@ -99,7 +99,8 @@ def to_radiances(kelvin: Tensor, constants: Tensor) -> Tensor:
 def to_brightnesses(radiance: Tensor, constants: Tensor) -> Tensor:
     """Undo `to_radiances`."""
     averages, c, reference, unit, least = _columns(constants, radiance)
-    relative = 1 + (torch.maximum(radiance, least) - REFERENCE_KELVIN) / unit
+    used = torch.where(averages > 0, radiance, REFERENCE_KELVIN)
+    relative = 1 + (torch.maximum(used, least) - REFERENCE_KELVIN) / unit
     return torch.where(averages > 0, c / torch.log1p(reference / relative), radiance)
 
 
