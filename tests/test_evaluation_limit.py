@@ -38,7 +38,7 @@ def as_frames(values):
 
 @pytest.fixture(scope="module")
 def limits():
-    """Scores of three estimates of a truth of which the conditional mean is known."""
+    """Scores of three estimates of a truth whose conditional mean is known."""
     regression = fields(POWER * KNOWN, 0)
     truth, sample = (regression + fields(POWER * (1 - KNOWN), seed) for seed in (1, 2))
     methods = {

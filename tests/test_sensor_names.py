@@ -1,4 +1,4 @@
-"""The preset that a file names, and what becomes of it."""
+"""A file names its instrument: which preset it gets, and when that is used."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The preset that a file names, by its archive, its instrument or its satellite."""
+"""Find the preset of a file by the archive, instrument or satellite that it names."""
 
 from __future__ import annotations
 

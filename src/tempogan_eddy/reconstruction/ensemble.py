@@ -18,7 +18,7 @@ from tempogan_eddy.fingerprint import network_digest
 from tempogan_eddy.reconstruction.members import MemberDraw
 from tempogan_eddy.reconstruction.noise import white_window
 from tempogan_eddy.reconstruction.packing import pack_kelvin
-from tempogan_eddy.reconstruction.reconstructor import TILE, model_of
+from tempogan_eddy.reconstruction.reconstructor import TILE, Keyed, model_of
 from tempogan_eddy.reconstruction.summary import SUMMARY, summarise
 from tempogan_eddy.reconstruction.tiles import Tile, plan_tiles
 from tempogan_eddy.weights import Model
@@ -26,7 +26,7 @@ from tempogan_eddy.weights import Model
 __all__ = ["EnsembleReconstructor"]
 
 
-class EnsembleReconstructor:
+class EnsembleReconstructor(Keyed):
     """Draw members of blocks of frames. It can be pickled.
 
     The noise of a member depends on seed, member, the time of the frame and the place in it alone: not on tiles, nor on
@@ -147,13 +147,3 @@ class EnsembleReconstructor:
         """Return the noise of a tile with its halo and the margin."""
         rows, columns = (slice(span.start, span.stop + 2 * self.draw.margin) for span in (tile.rows, tile.columns))
         return white_window(self.draw.noise_channels, rows, columns, self.seed, member, time).to(self.device)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, EnsembleReconstructor) and self._key == other._key
-
-    def __hash__(self) -> int:
-        return hash(self._key)
-
-    def __dask_tokenize__(self) -> tuple[object, ...]:
-        """Name dask's tasks by the content, so that equal reconstructions share their results."""
-        return self._key

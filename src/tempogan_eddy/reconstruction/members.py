@@ -137,7 +137,7 @@ class MemberDraw:
         return shared.sensors.keep(shared.mean + added, shared.mean)[0, 0]
 
     def draw(self, frames: np.ndarray, noise: Tensor) -> np.ndarray:
-        """Return members, each of which the sensor sees as the frames.
+        """Return members; the sensor sees each of them as the frames.
 
         Parameters
         ----------

@@ -25,7 +25,7 @@ from tempogan_eddy.reconstruction.tiles import plan_tiles
 from tempogan_eddy.reconstruction.transfer import Transfer
 from tempogan_eddy.weights import Model, load_model
 
-__all__ = ["Reconstructor", "model_of"]
+__all__ = ["Keyed", "Reconstructor", "model_of"]
 
 # Side of a tile without its halo, in lowres pixels: a full frame of Digital Typhoon at 4x is one tile.
 TILE = 256
@@ -50,7 +50,23 @@ def model_of(model: Model | str | Path) -> Model:
     return model if isinstance(model, Model) else load_model(model)
 
 
-class Reconstructor:
+class Keyed:
+    """Equal where its content is, which a key describes."""
+
+    _key: tuple[object, ...]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, type(self)) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __dask_tokenize__(self) -> tuple[object, ...]:
+        """Name dask's tasks by the content, so that equal reconstructions share their results."""
+        return self._key
+
+
+class Reconstructor(Keyed):
     """Reconstruct blocks of frames with one model.
 
     The object is small and can be pickled: it holds the weights of the model and the options. Its engine is opened at
@@ -186,16 +202,6 @@ class Reconstructor:
         side = self.tile + 2 * self.halo
         filling = pixels // (min(side, height) * min(side, width))
         return max(1, min(filling, BLOCK_OVER_DEVICE * pixels // (height * width)))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Reconstructor) and self._key == other._key
-
-    def __hash__(self) -> int:
-        return hash(self._key)
-
-    def __dask_tokenize__(self) -> tuple[object, ...]:
-        """Name dask's tasks by the content, so that equal reconstructions share their results."""
-        return self._key
 
 
 _OPENING = threading.Lock()
