@@ -19,7 +19,7 @@ help:
 	@echo "make gpu-check        test and time a GPU (under 4 minutes; needs no network once installed)"
 	@echo "make quality          score the released models on real storms (about 9 minutes on two cores)"
 	@echo "make flow             compare flow estimators"
-	@echo "make weights          train the released models anew (about three hours of one core; goes on where it was stopped)"
+	@echo "make weights          train the released models anew (about four hours of one core; goes on where it was stopped)"
 	@echo "make wheel            build the wheel into dist/"
 	@echo "make clean            remove what make made"
 
@@ -73,7 +73,7 @@ flow: $(VENV)/.installed
 
 # Where a run was stopped it goes on; what it was trained with stays as it was.
 weights: $(VENV)/.installed
-	for name in faithful eddy ensemble; do \
+	for name in faithful eddy ensemble faithful-2x; do \
 		resume=; if ls weights/$$name/checkpoints/checkpoint_*.pth > /dev/null 2>&1; then resume="--resume auto"; fi; \
 		$(BIN)/tempogan-eddy train --config configs/release-$$name.json $$resume \
 			--set training.data_root=$${TEMPOGAN_EDDY_DATA:-../shared/data} || exit; \

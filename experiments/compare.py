@@ -1,6 +1,7 @@
 """Score several models on the same real hours, each with its difference from the first.
 
     python -m experiments.compare none=A.safetensors aligned=B.safetensors [--metrics rmse lsd_hourly tof] [--frames 24]
+        [--half-hourly]
 
 For ablations: a difference counts where its 95 % interval, from blocks of hours resampled alike, leaves out zero.
 """
@@ -11,6 +12,8 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from benchmarks.paths import DATA
 from benchmarks.report import Row, console, table
@@ -30,7 +33,7 @@ def main() -> None:
     options = parse()
     try:
         models = {name: load_model(path) for name, path in options.models}
-        evaluations = [score(storm, models, options) for storm in STORMS if storm.name in options.storms]
+        evaluations = [score(storm, models, options) for storm in chosen(options)]
     except InputError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(2)
@@ -39,9 +42,17 @@ def main() -> None:
         console().print(table(evaluation.storm, rows, {key: (key, "") for key in rows[0]}))
 
 
+def chosen(options: argparse.Namespace) -> list[Storm]:
+    """The storms to score."""
+    return [
+        storm for storm in STORMS if storm.name in options.storms and ("30min" in storm.path or not options.half_hourly)
+    ]
+
+
 def score(storm: Storm, models: Mapping[str, Model], options: argparse.Namespace) -> Evaluation:
     """All models on one storm, in one pass."""
-    truth = open_storm(storm, options.data, options.frames).assign_attrs(sequence=storm.title)
+    step = np.timedelta64(30 if options.half_hourly else 60, "m")
+    truth = open_storm(storm, options.data, options.frames, step).assign_attrs(sequence=storm.title)
     first = next(iter(models.values()))
     coarse = first.sensor.coarsen(truth).load()
     rebuilt = {name: reconstruct(coarse, model, precision="fp32") for name, model in models.items()}
@@ -65,7 +76,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("models", nargs="+", type=_named, help="NAME=PATH of a model, or NAME of a released one")
     known, names = [metric.name for metric in metrics()], [storm.name for storm in STORMS]
     parser.add_argument("--metrics", nargs="+", choices=known, default=METRICS)
-    parser.add_argument("--frames", type=int, default=24, help="hours of each storm, those with most cold cloud")
+    parser.add_argument("--frames", type=int, default=24, help="frames of each storm, those with most cold cloud")
+    parser.add_argument("--half-hourly", action="store_true", help="frames of 30 minutes, of the storms that have them")
     parser.add_argument("--storms", nargs="+", choices=names, default=names)
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the real frames")
     return parser.parse_args(arguments)

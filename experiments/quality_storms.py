@@ -119,13 +119,15 @@ STORMS = (
 )
 
 
-def open_storm(storm: Storm, data: Path, frames: int | None) -> xr.DataArray:
-    """Read the full hours of a storm to score into memory.
+def open_storm(storm: Storm, data: Path, frames: int | None, step: np.timedelta64 = HOUR) -> xr.DataArray:
+    """Read the frames of a storm to score into memory: its full hours, or those of another step.
 
     Parameters
     ----------
     frames
-        How many consecutive hours, those with most cold cloud; all hours if None.
+        How many consecutive frames, those with most cold cloud; all if None.
+    step
+        Keep the frames whose times are multiples of it.
 
     Returns
     -------
@@ -134,8 +136,9 @@ def open_storm(storm: Storm, data: Path, frames: int | None) -> xr.DataArray:
     """
     sequence = sequence_of(storm, data)
     sequence = sequence.sel(time=slice(storm.since, None))
-    sequence = sequence.sel(time=sequence["time"].dt.minute == 0).load()
-    return sequence if frames is None else sequence[coldest_run(sequence, frames)]
+    minutes = step // np.timedelta64(1, "m")
+    sequence = sequence.sel(time=sequence["time"].dt.minute % minutes == 0).load()
+    return sequence if frames is None else sequence[coldest_run(sequence, frames, step)]
 
 
 def sequence_of(storm: Storm, data: Path) -> xr.DataArray:
@@ -148,13 +151,13 @@ def sequence_of(storm: Storm, data: Path) -> xr.DataArray:
     return open_sequence(data / storm.path)
 
 
-def coldest_run(sequence: xr.DataArray, frames: int) -> slice:
-    """Which consecutive frames, each one hour after the last, hold most cloud colder than 225 K.
+def coldest_run(sequence: xr.DataArray, frames: int, step: np.timedelta64 = HOUR) -> slice:
+    """Which consecutive frames, each one step after the last, hold most cloud colder than 225 K.
 
     The longest run there is, where none has so many frames; of equal runs the first.
     """
     cold = (sequence < COLD_KELVIN).sum(("y", "x")).values
-    breaks = np.flatnonzero(np.diff(sequence["time"].values) != HOUR) + 1
+    breaks = np.flatnonzero(np.diff(sequence["time"].values) != step) + 1
     edges = [0, *breaks.tolist(), len(cold)]
     runs = list(pairwise(edges))
     length = min(frames, max(end - begin for begin, end in runs))

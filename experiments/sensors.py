@@ -5,14 +5,14 @@
 For each sensor and sequence it prints the RMSE over that of bicubic interpolation of the same input. With ``--sharp``
 it adds, for all models but the first, LSD and energy above the lowres Nyquist (dB) and the excess over the
 distortion-spectrum bound (%), for which the first model is the regression. ``--random`` adds sensors drawn as for
-training, with another seed.
+training, with another seed. All models of one call have one scale.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +56,7 @@ OTHER_SEED = 1000
 class Score:
     """Sums over frames, of which every printed number is made."""
 
+    scale: int
     squares: float = 0.0
     pixels: int = 0
     spectra: np.ndarray | None = None
@@ -67,8 +68,8 @@ class Score:
         self.squares += float(np.square(frame - truth, dtype=np.float64).sum())
         self.pixels, self.shape = self.pixels + truth.size, truth.shape
         mask = Mask(np.ones(truth.shape, bool))
-        ours, best = (MaskedFrame(values, mask, scale=SCALE) for values in (frame, regression))
-        real = MaskedFrame(truth, mask, scale=SCALE, regression=best)
+        ours, best = (MaskedFrame(values, mask, scale=self.scale) for values in (frame, regression))
+        real = MaskedFrame(truth, mask, scale=self.scale, regression=best)
         self.spectra = np.stack([real.spectrum, ours.spectrum]) + (0 if self.spectra is None else self.spectra)
         common = CommonEnergy().compute(ours, real)
         assert common is not None
@@ -89,7 +90,7 @@ class Score:
     def energy(self) -> float:
         """Energy above the lowres Nyquist over the truth's, dB."""
         assert self.spectra is not None
-        cutoff = min(self.shape) / SCALE / 2
+        cutoff = min(self.shape) / self.scale / 2
         ours, theirs = (energy_above(self.spectra[number], self.shape, cutoff) for number in (1, 0))
         return float(10 * np.log10(ours / theirs))
 
@@ -115,12 +116,12 @@ def frames_of(path: str, start: str | None, stop: str | None, count: int) -> lis
 
 def score(frames: list[np.ndarray], sensor: SensorModel, models: list[Model]) -> tuple[float, list[Score]]:
     """Return bicubic's RMSE and the score of each model on frames that a sensor sees."""
-    scores, interpolated = [Score() for _ in models], Score()
+    scores, interpolated = [Score(sensor.scale) for _ in models], Score(sensor.scale)
     networks = [Reconstructor(model, sensor=sensor if model.adapts else None) for model in models]
     for number, truth in enumerate(frames):
         lowres = sensor.apply(torch.from_numpy(truth), torch.Generator().manual_seed(number)).numpy()
         made = [network(lowres[None])[0] for network in networks]
-        interpolated.add(bicubic(lowres, SCALE), truth, made[0])
+        interpolated.add(bicubic(lowres, sensor.scale), truth, made[0])
         for entry, frame in zip(scores, made, strict=True):
             entry.add(frame, truth, made[0])
     return interpolated.rmse, scores
@@ -129,8 +130,9 @@ def score(frames: list[np.ndarray], sensor: SensorModel, models: list[Model]) ->
 def rows(options: argparse.Namespace, models: list[Model]) -> Iterator[str]:
     """Yield a line of the table for each sensor."""
     data = {name: frames_of(*place, options.frames) for name, place in SEQUENCES.items()}
-    sensors = dict(SENSORS)
-    drawn = random_sensors(options.random, SCALE, OTHER_SEED)[len(KNOWN) :]
+    scale = models[0].scale
+    sensors = {name: replace(sensor, scale=scale) for name, sensor in SENSORS.items()}
+    drawn = random_sensors(options.random, scale, OTHER_SEED)[len(KNOWN) :]
     sensors |= {f"random {number}: {sensor.kind} {sensor.parameters}": sensor for number, sensor in enumerate(drawn)}
     for name, sensor in sensors.items():
         results = [score(frames, sensor, models) for frames in data.values()]

@@ -23,7 +23,13 @@ from training_cases import moving_clouds, recorded, small_config
 
 STORED = Path(__file__).parent / "stored"
 STRIDE = 5  # of the pixels that are stored: no multiple of the scale, so every place within a lowres pixel occurs
-RELEASES = {"faithful": ("faithful", None), "eddy": ("eddy", None), "eddy-0.5": ("eddy", 0.5), "eddy-1": ("eddy", 1.0)}
+RELEASES = {
+    "faithful": ("faithful", None),
+    "eddy": ("eddy", None),
+    "eddy-0.5": ("eddy", 0.5),
+    "eddy-1": ("eddy", 1.0),
+    "faithful-2x": ("faithful-2x", None),
+}
 # The weights are large and differ, so that each loss moves the generator, and with it the losses that follow, by far
 # more than rounding does. The first run learns from middle frames, as shipped; the second takes the other way at every
 # turn, with missing pixels.

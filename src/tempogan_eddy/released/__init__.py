@@ -4,7 +4,7 @@ from pathlib import Path
 
 __all__ = ["RELEASED", "RELEASES", "is_released", "model_file"]
 
-RELEASED = ("faithful", "eddy", "ensemble")
+RELEASED = ("faithful", "eddy", "ensemble", "faithful-2x")
 RELEASES = Path(__file__).parent
 
 
