@@ -1,0 +1,1 @@
+"""The models in the forms that other packages expect."""
