@@ -12,7 +12,6 @@ import logging
 import os
 import shutil
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -46,6 +45,7 @@ from tempogan_eddy.io.formats.zarr import holds_only_zarr
 from tempogan_eddy.io.json_text import parse_json, read_bounded
 from tempogan_eddy.io.names import safe_name
 from tempogan_eddy.io.ownership import Kind, check_place
+from tempogan_eddy.io.zarr_seal import begin_group, seal
 
 __all__ = [
     "FLOW_QUANTUM",
@@ -127,7 +127,8 @@ def pack(
     storms = {name: (pair.highres, pair.folder) for name, pair in pairs.items()} or opened
     sensor = replace(SensorModel.from_config(config), noise_kelvin=0.0)
     total = sum(sequence.sizes["time"] for sequence, _ in storms.values())
-    attributes = _attributes(config) | {"source": fingerprint(source, config, {"pairs": own and own.model_dump()})}
+    made_from = fingerprint(source, config, {"pairs": own and own.model_dump()})
+    attributes = _attributes(config) | {"source": made_from, "sealed": True}
     with written_aside(output, PACK, overwrite=overwrite) as partial, Workers(workers, total) as pool:
         if not _adopted(partial, output, attributes):
             zarr.open_group(partial, mode="w", zarr_format=3, attributes=attributes)
@@ -139,6 +140,8 @@ def pack(
                     on_frame(part.name, done + 1, frames)
             if part.frames.stop == frames:
                 zarr.open_group(partial, path=part.name, mode="r+").attrs[COMPLETE] = True
+        for name in zarr.open_group(partial, mode="r").group_keys():
+            seal(partial, name)
     return output
 
 
@@ -264,10 +267,7 @@ def _begin_sequence(
     )
     if pair:
         coordinates.attrs[PAIR] = json.dumps(pair.fit.attributes())
-    with warnings.catch_warnings():
-        # Strings have no Zarr v3 specification yet, though zarr-python and xarray agree on them.
-        warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
-        coordinates.to_zarr(store, group=name, mode="a", zarr_format=3, consolidated=False)
+    begin_group(coordinates, store, {}, name)
     group = zarr.open_group(store, path=name, mode="r+")
     spatial = [str(key) for key in sequence.coords if key != "time" and {"y", "x"} & set(sequence[key].dims)]
     about = {"standard_name": "brightness_temperature"} | ({"coordinates": " ".join(spatial)} if spatial else {})
@@ -325,6 +325,8 @@ def _write_links(group: zarr.Group, links: Links) -> None:
             fill_value=-1,
             dimension_names=["time"],
             attributes={"long_name": f"number of the {neighbour} frame one cadence away; -1: none"},
+            compressors=[ZstdCodec(), Crc32cCodec()],
+            config={"write_empty_chunks": True},
             overwrite=True,
         )
         array[:] = numbers.astype(np.int32)
