@@ -17,6 +17,8 @@ from tempogan_eddy.dataset.pack import pack
 from tempogan_eddy.dataset.store import open_storms
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.zarr_seal import checked_store
+from tempogan_eddy.released import RELEASES
+from tempogan_eddy.safetensors_file import read_safetensors
 from tempogan_eddy.weights import load_model, save_model
 from training_cases import moving_clouds
 
@@ -169,3 +171,13 @@ def test_a_model_without_digest_still_opens(tmp_path):
     del header["sha256"]
     save_file(load_file(path), path, header)
     assert all(torch.equal(value, before[name]) for name, value in load_model(path).generator.state_dict().items())
+
+
+@pytest.mark.parametrize("path", sorted(RELEASES.glob("*.safetensors")), ids=lambda path: path.stem)
+def test_released_files_have_a_digest(tmp_path, path):
+    copy = tmp_path / path.name
+    copy.write_bytes(path.read_bytes())
+    read_safetensors(copy, "The model")
+    flip(copy, 8 * copy.stat().st_size - 10)
+    with pytest.raises(InputError, match="SHA-256"):
+        read_safetensors(copy, "The model")
