@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 
 from tempogan_eddy import __version__
 from tempogan_eddy.config import Config, SensorConfig
@@ -19,7 +18,7 @@ from tempogan_eddy.dataset.sensor_bank import DESCRIPTION, describe_sensor
 from tempogan_eddy.dataset.separable_sensors import SeparableSensor
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
-from tempogan_eddy.io.ownership import Kind
+from tempogan_eddy.io.ownership import Kind, begins_with
 from tempogan_eddy.model.conditioned import ConditionedGenerator
 from tempogan_eddy.model.ensemble import Ensemble
 from tempogan_eddy.model.tempogan import Generator
@@ -39,12 +38,7 @@ __all__ = [
 ]
 
 
-def _is_model(path: Path) -> bool:
-    with safe_open(path, framework="pt") as file:
-        return bool(file.metadata()["format"] == MODEL_FORMAT)
-
-
-MODEL = Kind("a model", _is_model)
+MODEL = Kind("a model", lambda path: begins_with(path, MODEL_FORMAT))
 
 
 def _residual(specification: Specification) -> Generator:

@@ -27,7 +27,12 @@ def train(
     variable: options.Variable = None,
     time_from: options.TimeFrom = None,
     config: options.ConfigPath = None,
-    resume: Annotated[str | None, typer.Option(help="A checkpoint to continue from, or auto.")] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            help="A checkpoint to continue from, or auto: the last one, or the beginning where there is none."
+        ),
+    ] = None,
     overrides: options.Overrides = None,
 ) -> None:
     """Train G, Ds and Dt."""
@@ -46,8 +51,9 @@ def train(
         raise InputError("--highres needs --lowres, the frames of the other instrument; else give --data.")
     # Before data are read, which can take minutes.
     folder = Path(checked.training.checkpoint_dir)
-    if resume:
-        load_checkpoint(find_checkpoint(resume, folder), checked)
+    checkpoint = find_checkpoint(resume, folder) if resume else None
+    if checkpoint:
+        load_checkpoint(checkpoint, checked)
     else:
         refuse_earlier_run(folder)
     keep_freed_memory()

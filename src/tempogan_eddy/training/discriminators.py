@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safetensors import safe_open
-
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
-from tempogan_eddy.io.ownership import Kind
+from tempogan_eddy.io.ownership import Kind, begins_with
 from tempogan_eddy.released import model_file
 from tempogan_eddy.safetensors_file import read_safetensors, safetensors_bytes
 from tempogan_eddy.training.networks import Networks
@@ -19,12 +17,7 @@ FORMAT = "tempogan-eddy-discriminators"
 NAMES = ("spatial", "temporal")
 
 
-def _is_ours(path: Path) -> bool:
-    with safe_open(path, framework="pt") as file:
-        return bool(file.metadata()["format"] == FORMAT)
-
-
-DISCRIMINATORS = Kind("discriminators", _is_ours)
+DISCRIMINATORS = Kind("discriminators", lambda path: begins_with(path, FORMAT))
 
 
 def discriminators_path(model: Path) -> Path:
