@@ -37,7 +37,12 @@ def train(
 ) -> None:
     """Train G, Ds and Dt."""
     from tempogan_eddy.device import keep_freed_memory
-    from tempogan_eddy.training.checkpoint import find_checkpoint, load_checkpoint, refuse_earlier_run
+    from tempogan_eddy.training.checkpoint import (
+        claimed_folder,
+        find_checkpoint,
+        load_checkpoint,
+        refuse_earlier_run,
+    )
     from tempogan_eddy.training.ensemble import EnsembleTrainer
     from tempogan_eddy.training.trainer import TempoGANTrainer
 
@@ -56,6 +61,8 @@ def train(
         load_checkpoint(checkpoint, checked)
     else:
         refuse_earlier_run(folder)
+    with claimed_folder(folder):
+        pass
     keep_freed_memory()
     with storm_progress("packing") as advance:
         trainer = (EnsembleTrainer if checked.model.textures else TempoGANTrainer)(checked, advance)

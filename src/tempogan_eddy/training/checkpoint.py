@@ -6,7 +6,7 @@ import io
 import logging
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ import torch
 from tempogan_eddy import __version__
 from tempogan_eddy.config import Config
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.aside import written_aside
+from tempogan_eddy.io.aside import unwritable, written_aside
+from tempogan_eddy.io.claim import claimed
 from tempogan_eddy.io.ownership import Kind, begins_with, check_place
 from tempogan_eddy.specification import Specification, differences, read_specification
 from tempogan_eddy.stored import CHECKPOINT_FORMAT, read_checkpoint
@@ -25,6 +26,7 @@ from tempogan_eddy.weights import MODEL
 __all__ = [
     "best_checkpoint_path",
     "best_path",
+    "claimed_folder",
     "epoch_path",
     "find_checkpoint",
     "interrupted_path",
@@ -43,6 +45,7 @@ BESIDE_SPECIFICATION = {"model": {"discriminator_channels", "detail_gain", "spec
 # Keys that decide which samples a step sees.
 SAMPLING = ("batch_size", "accumulate", "d_steps", "patch_size", "context", "shift_blocks", "seed", "augment")
 
+UNFINISHED = re.compile(r"\..+\.\d+\.partial")
 PERIODIC = re.compile(r"checkpoint_epoch_(\d+)\.pth")
 
 # Its format stands at the beginning, so a checkpoint whose end is damaged is known too.
@@ -140,6 +143,30 @@ def prune_checkpoints(folder: Path, newest: Path, ranks: Mapping[int, Rank], kee
     others.sort(key=lambda path: ranks.get(int(path.stem.rpartition("_")[2]), Rank()))  # stable: later epochs first
     for path in others[keep - 1 :]:
         path.unlink(missing_ok=True)
+
+
+@contextmanager
+def claimed_folder(folder: Path) -> Iterator[None]:
+    """Hold the lock of a training folder, and remove files that a killed run left unfinished.
+
+    Raises
+    ------
+    InputError
+        Another run trains into the folder, or it cannot be written to.
+    """
+    try:
+        made = not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+        with claimed(folder, folder / ".lock"):
+            for left in folder.iterdir():
+                if UNFINISHED.fullmatch(left.name):
+                    left.unlink(missing_ok=True)
+            yield
+        if made:
+            with suppress(OSError):  # it holds a checkpoint
+                folder.rmdir()
+    except OSError as error:
+        raise unwritable(folder, error) or error from error
 
 
 def refuse_earlier_run(folder: Path) -> None:

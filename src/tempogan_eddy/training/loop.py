@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from tempogan_eddy.training.batches import step_batches
 from tempogan_eddy.training.checkpoint import (
     best_checkpoint_path,
     best_path,
+    claimed_folder,
     epoch_path,
     find_checkpoint,
     interrupted_path,
@@ -123,10 +125,14 @@ class Trainer:
         Raises
         ------
         InputError
-            The checkpoint is not usable.
+            The checkpoint is not usable, or another run trains into ``checkpoint_dir``.
         TrainingError
             A loss is not finite.
         """
+        with claimed_folder(self.folder) if self.fabric.is_global_zero else nullcontext():
+            return self._train(resume_from)
+
+    def _train(self, resume_from: str | Path | None) -> TrainingResult:
         training, started = self.config.training, time.monotonic()
         checkpoint = None if resume_from is None else find_checkpoint(resume_from, self.folder)
         if checkpoint:
