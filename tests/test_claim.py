@@ -138,9 +138,12 @@ def test_a_killed_writer_is_gone_on_with_only_if_it_fits(tmp_path):
 def test_content_is_on_the_disk_before_it_takes_its_place(tmp_path, monkeypatch):
     events = []
     fsync, replace = os.fsync, aside.Path.replace
-    monkeypatch.setattr(
-        os, "fsync", lambda number: (events.append(os.readlink(f"/proc/self/fd/{number}")), fsync(number))
-    )
+
+    def watched(number):
+        events.append(str(Path(f"/proc/self/fd/{number}").readlink()))
+        fsync(number)
+
+    monkeypatch.setattr(os, "fsync", watched)
     monkeypatch.setattr(aside.Path, "replace", lambda path, to: (events.append("rename"), replace(path, to))[1])
     with written_aside(tmp_path / "a", None) as partial:
         (partial / "b").mkdir(parents=True)
