@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,7 @@ from training_cases import moving_clouds
 
 HOLD = """
 import sys
+from pathlib import Path
 from pathlib import Path
 from tempogan_eddy.io.claim import claimed
 with claimed(Path(sys.argv[1]), Path(sys.argv[2])):
