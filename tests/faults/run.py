@@ -68,7 +68,6 @@ class Trials:
 
     def check(self, fault: str, command: Command, output: Path, what: str, *, existed: bool, finish: bool) -> None:
         """Count a fault; the output must be the earlier or the new one, and the command must still succeed."""
-        self.counts[fault, "injected"] += 1
         code, found = self._found(command, output, existed)
         expected = {self.expected["new"][command.name]}
         if command is TRAIN:
@@ -84,9 +83,16 @@ class Trials:
             hidden = [path.name for path in output.parent.rglob(".*")]
             if found != self.expected["new"][command.name] or hidden:
                 wrong = f"then gives {found or self._said()} and leaves {hidden}"
+        self._count(fault, wrong and f"{command.name}, {what}: {wrong}")
+
+    def _count(self, fault: str, wrong: str) -> None:
+        """Count a fault, and what was wrong after it; print the counts now and then."""
+        self.counts[fault, "injected"] += 1
         self.counts[fault, "lost" if wrong else "survived"] += 1
         if wrong:
-            self.failures.append(f"{fault}, {command.name}, {what}: {wrong}")
+            self.failures.append(f"{fault}, {wrong}")
+        if self.counts[fault, "injected"] % 10 == 0:
+            print(f"{fault}: {self.counts[fault, 'injected']}, lost {self.counts[fault, 'lost']}", file=sys.stderr)
 
     def _found(self, command: Command, output: Path, existed: bool) -> tuple[int, str]:
         """Return whether reading an output failed, and what it read as; an untouched output need not be read."""
@@ -156,9 +162,7 @@ class Trials:
                 if code:
                     self.check(fault, command, output, f"point {point}", existed=existed, finish=False)
             else:
-                self.counts[fault, "injected"] += 1
-                self.counts[fault, "lost"] += 1
-                self.failures.append(f"{fault}, {command.name}, point {point}: exit code {code}: {said}")
+                self._count(fault, f"{command.name}, point {point}: exit code {code}: {said}")
 
     def disk(self, command: Command, room: int | None) -> None:
         """Run a command on a disk with so many bytes of room, or on a read-only one (None)."""
@@ -172,9 +176,7 @@ class Trials:
             if code == 2 and "Traceback" not in said:
                 self.check(fault, command, output, f"{room} bytes", existed=existed, finish=True)
             elif code:
-                self.counts[fault, "injected"] += 1
-                self.counts[fault, "lost"] += 1
-                self.failures.append(f"{fault}, {command.name}, {room} bytes: exit code {code}: {said}")
+                self._count(fault, f"{command.name}, {room} bytes: exit code {code}: {said}")
 
 
 def _read(command: Command, output: Path) -> str:

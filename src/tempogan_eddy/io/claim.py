@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.interrupts import signals_held
+from tempogan_eddy.interrupts import cleaned_up, signals_held
 
 if sys.platform != "win32":
     import fcntl
@@ -44,16 +44,17 @@ def claimed(what: Path, lock: Path) -> Iterator[None]:
         Another process holds the lock, or a process on another host did and left the file.
     """
     descriptor = None
-    try:
-        with signals_held():
-            descriptor = _open(what, lock)
-        yield
-    finally:
-        with signals_held():
-            if descriptor is not None:
-                with suppress(OSError):  # removed by hand, or on a disk that has failed
-                    lock.unlink(missing_ok=True)
-                os.close(descriptor)
+    with cleaned_up():
+        try:
+            with signals_held():
+                descriptor = _open(what, lock)
+            yield
+        finally:
+            with signals_held():
+                if descriptor is not None:
+                    with suppress(OSError):  # removed by hand, or on a disk that has failed
+                        lock.unlink(missing_ok=True)
+                    os.close(descriptor)
 
 
 def _open(what: Path, lock: Path) -> int:
