@@ -6,13 +6,15 @@ DATA ?=
 BENCH ?=
 QUALITY ?=
 MUTANTS ?=
+FAULTS ?=
 
-.PHONY: demo test mutants chromium lint bench gpu-check quality flow weights wheel clean help
+.PHONY: demo test test-faults mutants chromium lint bench gpu-check quality flow weights wheel clean help
 
 help:
 	@echo "make demo             the released models on a simulated storm, then a small training (about 6 minutes on two cores)"
 	@echo "make demo DATA=DIR    the same on your own data"
 	@echo "make test             run the tests (6 minutes on two quiet cores)"
+	@echo "make test-faults      kill commands, fill disks, break inputs, and count what is lost (about 45 minutes on two cores)"
 	@echo "make mutants          change the code in many small ways and see whether the tests notice (about 20 minutes on two cores)"
 	@echo "make lint             ruff and mypy"
 	@echo "make bench            measure speed and memory (about 8 minutes on two cores)"
@@ -50,6 +52,10 @@ chromium:
 test: $(VENV)/.installed chromium
 	$(BIN)/python -m pytest
 
+# Prints the counts. FAULTS takes parts and options: FAULTS="kills --kills 500".
+test-faults: $(VENV)/.installed
+	PYTHONPATH=tests $(BIN)/python -m faults.run $(FAULTS)
+
 # In a copy, mutants/. MUTANTS takes options and modules: MUTANTS="--sample 0 losses tiles".
 mutants: $(VENV)/.installed
 	$(BIN)/python tests/mutants.py $(MUTANTS)
@@ -74,8 +80,7 @@ flow: $(VENV)/.installed
 # Where a run was stopped it goes on; what it was trained with stays as it was.
 weights: $(VENV)/.installed
 	for name in faithful eddy ensemble faithful-2x; do \
-		resume=; if ls weights/$$name/checkpoints/checkpoint_*.pth > /dev/null 2>&1; then resume="--resume auto"; fi; \
-		$(BIN)/tempogan-eddy train --config configs/release-$$name.json $$resume \
+		$(BIN)/tempogan-eddy train --config configs/release-$$name.json --resume auto \
 			--set training.data_root=$${TEMPOGAN_EDDY_DATA:-../shared/data} || exit; \
 	done
 	$(BIN)/python scripts/release.py

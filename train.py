@@ -8,10 +8,12 @@ In Python:         from train import TempoGANTrainer
 
 import sys
 
-from tempogan_eddy.cli import main
-from tempogan_eddy.training.trainer import TempoGANTrainer
-
 __all__ = ["TempoGANTrainer"]
 
 if __name__ == "__main__":
-    main(["train", *sys.argv[1:]])
+    from tempogan_eddy.cli import main  # first, as it handles signals from then on
+
+    sys.argv.insert(1, "train")
+    main()
+
+from tempogan_eddy.training.trainer import TempoGANTrainer

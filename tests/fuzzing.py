@@ -29,10 +29,14 @@ HEADER = 600  # bytes at the beginning, where every second flip lies
 
 @dataclass(frozen=True)
 class Sample:
-    """A valid input: the file that is damaged, and how the whole of it is read."""
+    """A valid input: the file that is damaged, and how the whole of it is read.
+
+    Where ``guarded`` by checksums, what is read from a damaged file must be what was read from the whole one.
+    """
 
     file: Path
     read: Callable[[], object]
+    guarded: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,7 @@ def main(folder: Path, flips: int, cuts: int, skip: int, kinds: list[str]) -> No
     for kind in kinds:
         sample = samples(folder)[kind]()
         content = sample.file.read_bytes()
+        whole = sample.read() if sample.guarded else None
         for case, changed in damaged(content, flips, cuts, seed=len(kind)):
             number += 1
             if number < skip:
@@ -128,7 +133,7 @@ def main(folder: Path, flips: int, cuts: int, skip: int, kinds: list[str]) -> No
             signal.setitimer(signal.ITIMER_PROF, SECONDS_A_CASE)
             signal.alarm(30 * SECONDS_A_CASE)  # for what waits without computing; other processes may be slow
             before = said.stat().st_size
-            what = _outcome(sample.read)
+            what = _outcome(sample.read, whole)
             signal.setitimer(signal.ITIMER_PROF, 0)
             signal.alarm(0)
             if said.stat().st_size > before:
@@ -141,15 +146,17 @@ def main(folder: Path, flips: int, cuts: int, skip: int, kinds: list[str]) -> No
         sample.file.write_bytes(content)
 
 
-def _outcome(read: Callable[[], object]) -> str:
-    """What a reader did that it should not; an empty text where it read or refused."""
+def _outcome(read: Callable[[], object], whole: object) -> str:
+    """What a reader did that it should not; an empty text where it read (``whole``, if that is known) or refused."""
     import traceback
 
     from tempogan_eddy.errors import InputError
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
     try:
-        read()
+        found = read()
+        if whole is not None and found != whole:
+            return "read other values without an error"
     except InputError as error:
         if len(str(error)) > 1500 or ("\n" in str(error).strip() and "problems:" not in str(error)):
             return f"no sentence: {str(error)[:300]!r}"
@@ -160,6 +167,27 @@ def _outcome(read: Callable[[], object]) -> str:
         return f"{type(error).__name__}: {str(error)[:200]} ({at}, {Path(place.filename).name}:{place.lineno})"
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10) - before
     return f"took {grown / 1e9:.1f} GB" if grown > MOST_MEMORY else ""
+
+
+def _plain(value: object) -> object:
+    """Nested values as Python compares them."""
+    import torch
+
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return value.numpy().tobytes() if isinstance(value, torch.Tensor) else value
+
+
+def _frames(path: Path) -> Callable[[], object]:
+    from tempogan_eddy.io import open_sequence
+
+    def read() -> object:
+        da = open_sequence(path).load()
+        return [da.values.tobytes(), *((name, coord.values.tobytes()) for name, coord in sorted(da.coords.items()))]
+
+    return read
 
 
 def _inspected(path: Path) -> Callable[[], object]:
@@ -184,16 +212,22 @@ METADATA = {"training_data": ["a storm"], "epoch": 1, "step": 3, "score": 1.5}
 
 
 def _make_model(folder: Path) -> Sample:
-    from tempogan_eddy.weights import Model, save_model
+    from tempogan_eddy.weights import Model, load_model, save_model
 
     path = folder / "model.safetensors"
     save_model(path, Model.from_config(_generator(), _config(), "small", METADATA))
-    return Sample(path, _inspected(path))
+
+    def read() -> object:
+        model = load_model(path)
+        return _plain([model.generator.state_dict(), model.specification.model_dump(), model.metadata, model.config])
+
+    return Sample(path, read, guarded=True)
 
 
 def _make_checkpoint(folder: Path) -> Sample:
     import torch
 
+    from tempogan_eddy.stored import read_checkpoint
     from tempogan_eddy.training.checkpoint import save_checkpoint
 
     path, generator = folder / "checkpoint_epoch_1.pth", _generator()
@@ -207,7 +241,7 @@ def _make_checkpoint(folder: Path) -> Sample:
         "best_score": 1.5,
     }
     save_checkpoint(path, state, _config())
-    return Sample(path, _inspected(path))
+    return Sample(path, lambda: _plain(read_checkpoint(path)), guarded=True)
 
 
 def _make_onnx(folder: Path) -> Sample:
@@ -292,7 +326,7 @@ def _make_png_frames(folder: Path) -> Sample:
     from tempogan_eddy.io import save_sequence
 
     save_sequence(_sequence(), folder / "frames", format="png")
-    return Sample(folder / "frames" / "frame_002.png", _inspected(folder / "frames"))
+    return Sample(folder / "frames" / "frame_002.png", _frames(folder / "frames"), guarded=True)
 
 
 def _basin(folder: Path) -> Path:
@@ -340,7 +374,7 @@ def _make_netcdf4(folder: Path) -> Sample:
 
     path = folder / "storm.nc"
     save_sequence(_sequence(), path)
-    return Sample(path, _inspected(path))
+    return Sample(path, _frames(path))
 
 
 def _zarr(folder: Path, version: int, target: str) -> Sample:
@@ -377,6 +411,29 @@ def _make_zarr3_times(folder: Path) -> Sample:
     return _zarr(folder, 3, "time/c/0")
 
 
+def _own_zarr(folder: Path, target: str) -> Sample:
+    from tempogan_eddy.io import save_sequence
+
+    save_sequence(_sequence(), folder / "storm.zarr")
+    return Sample(folder / "storm.zarr" / target, _frames(folder / "storm.zarr"), guarded=True)
+
+
+def _make_own_zarr_group(folder: Path) -> Sample:
+    return _own_zarr(folder, "zarr.json")
+
+
+def _make_own_zarr_metadata(folder: Path) -> Sample:
+    return _own_zarr(folder, "brightness_temperature/zarr.json")
+
+
+def _make_own_zarr_chunk(folder: Path) -> Sample:
+    return _own_zarr(folder, "brightness_temperature/c/1/0/0")
+
+
+def _make_own_zarr_times(folder: Path) -> Sample:
+    return _own_zarr(folder, "time/c/0")
+
+
 def _store(folder: Path, target: str) -> Sample:
     from tempogan_eddy.dataset.pack import pack
     from tempogan_eddy.dataset.store import open_storms
@@ -385,11 +442,19 @@ def _store(folder: Path, target: str) -> Sample:
     save_sequence(_sequence(), folder / "storms" / "clouds.nc")
     store = pack(folder / "storms", folder / "packed.zarr", _config())
 
-    def read() -> None:
+    def read() -> object:
         _inspected(store)()
-        open_storms(store)
+        return [
+            [
+                storm.kelvins.tobytes(),
+                storm.flow_previous.tobytes(),
+                storm.flow_next.tobytes(),
+                storm.entry.times.tobytes(),
+            ]
+            for storm in open_storms(store).values()
+        ]
 
-    return Sample(store / target, read)
+    return Sample(store / target, read, guarded=True)
 
 
 def _make_packed_store(folder: Path) -> Sample:

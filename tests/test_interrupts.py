@@ -5,6 +5,7 @@ Few random moments by default; TEMPOGAN_EDDY_INTERRUPTS=50 tries so many.
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import time
 import pytest
 
 from tempogan_eddy import open_sequence, save_sequence
-from training_cases import moving_clouds
+from training_cases import moving_clouds, small_config, write_storms
 
 MOMENTS = int(os.environ.get("TEMPOGAN_EDDY_INTERRUPTS") or 3)
 FRAMES = 60
@@ -29,9 +30,9 @@ main()
 """
 
 
-def start(folder):
+def start(folder, words=()):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    words = ["reconstruct", folder / "low.nc", "-o", folder / "high.nc", "--engine", "torch"]
+    words = words or ["reconstruct", folder / "low.nc", "-o", folder / "high.nc", "--engine", "torch"]
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *map(str, words)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
@@ -54,9 +55,9 @@ def run(tmp_path_factory):
     return {"folder": folder, "seconds": seconds}
 
 
-def interrupted(folder, seconds, stop, impatient):
+def interrupted(folder, seconds, stop, impatient, words=()):
     """Run the command and send it a signal after so many seconds: its exit code, standard error, time to end, files."""
-    process = start(folder)
+    process = start(folder, words)
     time.sleep(seconds)
     process.send_signal(stop)
     if impatient:
@@ -92,3 +93,33 @@ def test_a_signal_ends_the_command_at_any_moment(run, moment):
         assert code == {signal.SIGINT: 130, signal.SIGTERM: 143}[stop], told
         assert said.strip().splitlines()[-1].endswith("nothing unfinished was left behind."), told
         assert "Traceback" not in said and "Exception" not in said, told
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory):
+    """A folder with a configuration, and the seconds that the training takes from `main` on."""
+    folder = tmp_path_factory.mktemp("training")
+    config = small_config(folder / "run", write_storms(folder / "storms", size=32, frames=4), epochs=1)
+    (folder / "config.json").write_text(config.to_json())
+    words = ["train", "--config", folder / "config.json", "--resume", "auto"]
+    started = time.monotonic()
+    process = start(folder, words)
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    shutil.rmtree(folder / "run")
+    return {"folder": folder, "words": words, "seconds": time.monotonic() - started}
+
+
+@pytest.mark.parametrize("moment", range(MOMENTS))
+def test_a_signal_ends_a_training_at_any_moment_of_its_start(training, moment):
+    stop, part = (signal.SIGINT, signal.SIGTERM)[moment % 2], (moment + random.random()) / MOMENTS
+    folder = training["folder"]
+    code, said, took, _ = interrupted(folder, 0.9 * part * training["seconds"], stop, False, training["words"])
+    hidden = [path for path in folder.rglob(".*") if path.name != ".gitignore"]
+    told = f"{stop.name} at {part:.0%}: code {code} after {took:.1f} s, {hidden}: {said}"
+    shutil.rmtree(folder / "run", ignore_errors=True)
+    # Once training has begun, it saves and says how to go on; code 0 and the signal's own: it was over.
+    assert code in (0, -stop, 130, 143) and took < 2 * SECONDS_TO_END and not hidden, told
+    assert "Traceback" not in said and "Exception" not in said, told
+    if code > 0:
+        assert "nothing unfinished was left behind" in said or "go on with --resume" in said, told

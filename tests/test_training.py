@@ -17,6 +17,7 @@ from tempogan_eddy.model.scaling import from_kelvin
 from tempogan_eddy.model.tempogan import project, upsample
 from tempogan_eddy.stored import read_checkpoint
 from tempogan_eddy.training.batches import step_batches
+from tempogan_eddy.training.checkpoint import find_checkpoint
 from tempogan_eddy.training.selection import Rank
 from tempogan_eddy.training.trainer import TempoGANTrainer
 from tempogan_eddy.weights import load_model
@@ -415,9 +416,50 @@ def test_a_checkpoint_that_is_none_is_named(tmp_path, storms, kind):
         TempoGANTrainer(small_config(tmp_path, storms)).train(resume_from=path)
 
 
-def test_auto_without_a_checkpoint_says_so(tmp_path, storms):
-    with pytest.raises(InputError, match="no checkpoint"):
-        TempoGANTrainer(small_config(tmp_path, storms)).train(resume_from="auto")
+def test_auto_without_a_checkpoint_begins_anew_and_without_more_than_a_model_says_so(tmp_path, storms):
+    trained(tmp_path, storms, "auto", epochs=1)
+    for path in (tmp_path / "checkpoints").glob("*.pth"):
+        path.unlink()
+    with pytest.raises(InputError, match="holds a model but no checkpoint"):
+        trained(tmp_path, storms, "auto")
+
+
+def test_auto_takes_the_last_step_whatever_was_written_last_and_no_damaged_file(tmp_path, storms, caplog):
+    trained(tmp_path, storms, epochs=3, steps_per_epoch=1)
+    folder = tmp_path / "checkpoints"
+    for path in sorted(folder.glob("*.pth"), reverse=True):  # an rsync, say
+        path.touch()
+    assert find_checkpoint("auto", folder).name == "checkpoint_epoch_3.pth"
+    (folder / "checkpoint_best.pth").unlink()
+    for epoch in (3, 2):
+        content = bytearray((folder / f"checkpoint_epoch_{epoch}.pth").read_bytes())
+        content[len(content) // 2] ^= 1
+        (folder / f"checkpoint_epoch_{epoch}.pth").write_bytes(content)
+    assert find_checkpoint("auto", folder).name == "checkpoint_epoch_1.pth"
+    assert "Skipped" in caplog.text and "checkpoint_epoch_3.pth cannot be read" in caplog.text
+    trained(tmp_path, storms, "auto", epochs=3, steps_per_epoch=1)
+    assert find_checkpoint("auto", folder).name == "checkpoint_epoch_3.pth"
+    for path in folder.glob("*.pth"):
+        path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(InputError, match=r"All checkpoints in .* are damaged"):
+        find_checkpoint("auto", folder)
+
+
+def test_the_last_and_the_best_checkpoints_stay(tmp_path, storms):
+    def left():
+        return sorted(int(path.stem[17:]) for path in (tmp_path / "checkpoints").glob("checkpoint_epoch_*.pth"))
+
+    options = {"steps_per_epoch": 1, "pretrain_epochs": 0, "keep_checkpoints": 3, "score": "rmse"}
+    trainer = TempoGANTrainer(small_config(tmp_path, storms, epochs=4, **options))
+    rmse = iter([2.0, 1.0, 4.0, 3.0])
+    measure = trainer._measure
+    trainer._measure = lambda: measure() | {"rmse": next(rmse)}
+    trainer.train()
+    assert left() == [1, 2, 4]
+    trainer = TempoGANTrainer(small_config(tmp_path, storms, epochs=5, **options))
+    trainer._measure = lambda: measure() | {"rmse": 5.0}
+    trainer.train("auto")
+    assert left() == [1, 2, 5]
 
 
 def test_a_device_that_is_not_there_is_named(tmp_path, storms):

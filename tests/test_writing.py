@@ -461,7 +461,8 @@ def test_a_run_is_refused_before_it_begins_where_its_files_are_somebody_elses(ma
     with pytest.raises(InputError, match="best_model"):
         find_checkpoint("auto", tmp_path)
     (tmp_path / "best_model.safetensors").unlink()
-    write_checkpoint(made, tmp_path / "checkpoint_epoch_1.pth", False)
+    state = {"generator": {}, "ema": {}, "epoch": 1, "step": 3, "best_score": 1.5}
+    save_checkpoint(tmp_path / "checkpoint_epoch_1.pth", state, made.config)
     assert find_checkpoint("auto", tmp_path).name == "checkpoint_epoch_1.pth"
     foreign("checkpoint", tmp_path / "checkpoint_epoch_2.pth")
     with pytest.raises(InputError, match="checkpoint_epoch_2"):

@@ -214,6 +214,9 @@ class TrainingConfig(Section):
     )
     early_stopping_patience: int = Field(0, ge=0, description="epochs without a better score; 0 never stops")
     checkpoint_every: int = Field(10, ge=1, description="epochs between checkpoint_epoch_N.pth")
+    keep_checkpoints: int = Field(
+        10, ge=1, description="checkpoint_epoch_N.pth that stay: the last, and the best by the score"
+    )
     checkpoint_dir: str = "./checkpoints"
     log_dir: str = "./logs"
     image_every: int = Field(5, ge=1, description="epochs between lowres, generated and true pictures in TensorBoard")

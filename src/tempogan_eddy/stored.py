@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.json_text import parse_json
 from tempogan_eddy.io.walk import refuse_special
+from tempogan_eddy.safetensors_file import read_safetensors
 
 __all__ = ["CHECKPOINT_FORMAT", "MODEL_FORMAT", "read_checkpoint", "read_model_file"]
 
@@ -47,12 +47,7 @@ def read_model_file(path: Path) -> tuple[Any, Any, dict[str, torch.Tensor], dict
     Raise `InputError` if it is missing, damaged, or no model of this package.
     """
     refuse_special(path)
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-    except (SafetensorError, OSError, ValueError, RuntimeError, TypeError, AttributeError):
-        raise InputError(f"The model {path} cannot be read; it is damaged or not a safetensors file.") from None
+    weights, header = read_safetensors(path, "The model")
     if header.get("format") != MODEL_FORMAT:
         raise InputError(f"{path} is not a model of TempoGAN-Eddy; give a .safetensors file that its training wrote.")
     try:

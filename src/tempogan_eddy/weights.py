@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save
 
 from tempogan_eddy import __version__
 from tempogan_eddy.config import Config, SensorConfig
@@ -20,11 +18,12 @@ from tempogan_eddy.dataset.sensor_bank import DESCRIPTION, describe_sensor
 from tempogan_eddy.dataset.separable_sensors import SeparableSensor
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
-from tempogan_eddy.io.ownership import Kind
+from tempogan_eddy.io.ownership import Kind, begins_with
 from tempogan_eddy.model.conditioned import ConditionedGenerator
 from tempogan_eddy.model.ensemble import Ensemble
 from tempogan_eddy.model.tempogan import Generator
 from tempogan_eddy.released import RELEASED, RELEASES, is_released
+from tempogan_eddy.safetensors_file import safetensors_bytes
 from tempogan_eddy.specification import Specification, read_specification
 from tempogan_eddy.stored import MODEL_FORMAT, read_checkpoint, read_model_file
 
@@ -39,12 +38,7 @@ __all__ = [
 ]
 
 
-def _is_model(path: Path) -> bool:
-    with safe_open(path, framework="pt") as file:
-        return bool(file.metadata()["format"] == MODEL_FORMAT)
-
-
-MODEL = Kind("a model", _is_model)
+MODEL = Kind("a model", lambda path: begins_with(path, MODEL_FORMAT))
 
 
 def _residual(specification: Specification) -> Generator:
@@ -189,9 +183,10 @@ def _specification(config: Config) -> Specification:
 
 
 def save_model(path: Path, model: Model) -> None:
-    """Write a model file (``.safetensors``), aside and then renamed; the model's metadata must be JSON values."""
-    state = model.generator.state_dict()
-    tensors = {name: value.detach().float().contiguous().cpu() for name, value in state.items()}
+    """Write a model file (``.safetensors``), aside and then renamed; the model's metadata must be JSON values.
+
+    Equal models are equal files.
+    """
     header = {
         "format": MODEL_FORMAT,
         "version": __version__,
@@ -200,7 +195,7 @@ def save_model(path: Path, model: Model) -> None:
         "metadata": json.dumps(model.metadata),
     }
     with written_aside(path, MODEL) as partial:
-        partial.write_bytes(save(tensors, header))
+        partial.write_bytes(safetensors_bytes(model.generator.state_dict(), header))
 
 
 def load_model(source: str | Path = "eddy", detail: float | None = None) -> Model:

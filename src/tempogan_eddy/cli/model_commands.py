@@ -27,12 +27,22 @@ def train(
     variable: options.Variable = None,
     time_from: options.TimeFrom = None,
     config: options.ConfigPath = None,
-    resume: Annotated[str | None, typer.Option(help="A checkpoint to continue from, or auto.")] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            help="A checkpoint to continue from, or auto: the last one, or the beginning where there is none."
+        ),
+    ] = None,
     overrides: options.Overrides = None,
 ) -> None:
     """Train G, Ds and Dt."""
     from tempogan_eddy.device import keep_freed_memory
-    from tempogan_eddy.training.checkpoint import find_checkpoint, load_checkpoint, refuse_earlier_run
+    from tempogan_eddy.training.checkpoint import (
+        claimed_folder,
+        find_checkpoint,
+        load_checkpoint,
+        refuse_earlier_run,
+    )
     from tempogan_eddy.training.ensemble import EnsembleTrainer
     from tempogan_eddy.training.trainer import TempoGANTrainer
 
@@ -46,10 +56,13 @@ def train(
         raise InputError("--highres needs --lowres, the frames of the other instrument; else give --data.")
     # Before data are read, which can take minutes.
     folder = Path(checked.training.checkpoint_dir)
-    if resume:
-        load_checkpoint(find_checkpoint(resume, folder), checked)
+    checkpoint = find_checkpoint(resume, folder) if resume else None
+    if checkpoint:
+        load_checkpoint(checkpoint, checked)
     else:
         refuse_earlier_run(folder)
+    with claimed_folder(folder):
+        pass
     keep_freed_memory()
     with storm_progress("packing") as advance:
         trainer = (EnsembleTrainer if checked.model.textures else TempoGANTrainer)(checked, advance)

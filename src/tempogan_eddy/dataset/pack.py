@@ -7,12 +7,9 @@ low-resolution flow to both as int16 at 0.01 px.
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
-import os
-import shutil
-import sys
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -41,11 +38,12 @@ from tempogan_eddy.dataset.source import Paths, fingerprint, open_source, paths_
 from tempogan_eddy.dataset.split import storm_of
 from tempogan_eddy.dataset.windows import Links, link_frames
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.aside import written_aside
+from tempogan_eddy.io.aside import restored, written_aside
 from tempogan_eddy.io.formats.zarr import holds_only_zarr
 from tempogan_eddy.io.json_text import parse_json, read_bounded
 from tempogan_eddy.io.names import safe_name
 from tempogan_eddy.io.ownership import Kind, check_place
+from tempogan_eddy.io.zarr_seal import begin_group, seal
 
 __all__ = [
     "FLOW_QUANTUM",
@@ -127,9 +125,11 @@ def pack(
     storms = {name: (pair.highres, pair.folder) for name, pair in pairs.items()} or opened
     sensor = replace(SensorModel.from_config(config), noise_kelvin=0.0)
     total = sum(sequence.sizes["time"] for sequence, _ in storms.values())
-    attributes = _attributes(config) | {"source": fingerprint(source, config, {"pairs": own and own.model_dump()})}
-    with written_aside(output, PACK, overwrite=overwrite) as partial, Workers(workers, total) as pool:
-        if not _adopted(partial, output, attributes):
+    made_from = fingerprint(source, config, {"pairs": own and own.model_dump()})
+    attributes = _attributes(config) | {"source": made_from, "sealed": True}
+    resume = functools.partial(_can_go_on, attributes=attributes)
+    with written_aside(output, PACK, overwrite=overwrite, resume=resume) as partial, Workers(workers, total) as pool:
+        if not partial.exists():
             zarr.open_group(partial, mode="w", zarr_format=3, attributes=attributes)
         parts = _parts(partial, storms, pairs, sensor, config)
         for part in pool.run(parts):
@@ -139,6 +139,8 @@ def pack(
                     on_frame(part.name, done + 1, frames)
             if part.frames.stop == frames:
                 zarr.open_group(partial, path=part.name, mode="r+").attrs[COMPLETE] = True
+        for name in zarr.open_group(partial, mode="r").group_keys():
+            seal(partial, name)
     return output
 
 
@@ -158,36 +160,15 @@ def _parts(
             yield from _begin_sequence(store, group, sequence, pairs.get(name), folder, sensor, config)
 
 
-def _adopted(partial: Path, output: Path, attributes: dict[str, Any]) -> bool:
-    """Move what a killed run left of the same store to the place of a new one; return whether there was any."""
-    found = False
-    for left in output.parent.glob(f".{output.name}.*.partial"):
-        process = left.name.split(".")[-2]
-        if left == partial or not process.isdigit() or _is_running(int(process)):
-            continue
-        try:
-            same = dict(zarr.open_group(left, mode="r").attrs) == attributes
-        except Exception:  # zarr raises whatever it meets in a store that was cut off
-            same = False
-        if same and not found:
-            log.info("Going on with what an earlier run packed, which was killed")
-            left.rename(partial)
-            found = True
-        else:
-            shutil.rmtree(left, ignore_errors=True)
-    return found
-
-
-def _is_running(process: int) -> bool:
-    if sys.platform == "win32":  # where signal 0 is Ctrl-C
-        return True
+def _can_go_on(left: Path, attributes: dict[str, Any]) -> bool:
+    """Return whether a killed run left a part of the same store."""
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
+        same = dict(zarr.open_group(left, mode="r").attrs) == attributes
+    except Exception:  # zarr raises whatever it meets in a store that was cut off
         return False
-    except OSError:
-        return True
-    return True
+    if same:
+        log.info("Going on with what an earlier run packed, which was killed")
+    return same
 
 
 def packed(source: Paths, config: Config, on_frame: Callable[[str, int, int], None] | None = None) -> Path:
@@ -207,7 +188,7 @@ def packed(source: Paths, config: Config, on_frame: Callable[[str, int, int], No
     if own:
         settings["lowres"] = fingerprint(own.lowres, config, own.model_dump())
     cached = Path(config.data.cache_dir) / f"{name or 'data'}-{fingerprint(source, config, settings)}.zarr"
-    if not is_pack(cached):
+    if not (restored(cached) and is_pack(cached)):
         log.info("Packing %s into %s (once)", source_name(source), cached)
         pack(source, cached, config, on_frame)
     return cached
@@ -264,10 +245,7 @@ def _begin_sequence(
     )
     if pair:
         coordinates.attrs[PAIR] = json.dumps(pair.fit.attributes())
-    with warnings.catch_warnings():
-        # Strings have no Zarr v3 specification yet, though zarr-python and xarray agree on them.
-        warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
-        coordinates.to_zarr(store, group=name, mode="a", zarr_format=3, consolidated=False)
+    begin_group(coordinates, store, {}, name)
     group = zarr.open_group(store, path=name, mode="r+")
     spatial = [str(key) for key in sequence.coords if key != "time" and {"y", "x"} & set(sequence[key].dims)]
     about = {"standard_name": "brightness_temperature"} | ({"coordinates": " ".join(spatial)} if spatial else {})
@@ -325,6 +303,8 @@ def _write_links(group: zarr.Group, links: Links) -> None:
             fill_value=-1,
             dimension_names=["time"],
             attributes={"long_name": f"number of the {neighbour} frame one cadence away; -1: none"},
+            compressors=[ZstdCodec(), Crc32cCodec()],
+            config={"write_empty_chunks": True},
             overwrite=True,
         )
         array[:] = numbers.astype(np.int32)

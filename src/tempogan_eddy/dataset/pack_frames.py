@@ -22,11 +22,11 @@ import cv2
 import numpy as np
 import torch
 import xarray as xr
-import zarr
 
 from tempogan_eddy.dataset.flow import estimate_flow
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.windows import Links
+from tempogan_eddy.io.zarr_seal import every_chunk
 
 __all__ = [
     "FLOW_QUANTUM",
@@ -84,7 +84,7 @@ class Part:
 
     def pack(self) -> None:
         """Write the frames, and the flow between each and the one before it."""
-        group: Any = zarr.open_group(self.store, path=self.name, mode="r+")
+        group: dict[str, Any] = every_chunk(self.store, self.name)
         waiting: dict[int, np.ndarray] = {}  # lowres frames whose following one is still to come
         for index in self.frames:
             frame = _frame(self.sequence, index)
@@ -93,11 +93,15 @@ class Part:
             if self.lowres is not None:
                 group[LOWRES][index] = _quantise_kelvin(seen)
             previous = int(self.links.previous[index])
-            if previous >= 0:
+            if previous < 0:
+                group["flow_previous"][index] = 0
+            else:
                 before = waiting.pop(previous) if previous in waiting else self._seen(previous)
                 group["flow_previous"][index] = _quantise_flow(estimate_flow(seen, before))
                 group["flow_next"][previous] = _quantise_flow(estimate_flow(before, seen))
-            if self.links.following[index] >= 0:
+            if self.links.following[index] < 0:
+                group["flow_next"][index] = 0
+            else:
                 waiting[index] = seen
 
     def _seen(self, index: int, highres: np.ndarray | None = None) -> np.ndarray:

@@ -19,6 +19,7 @@ from tempogan_eddy.dataset.windows import Links, find_windows
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.cadence import parse_duration
 from tempogan_eddy.io.cf import open_cf
+from tempogan_eddy.io.zarr_seal import checked_store
 
 __all__ = ["PackedStorm", "Window", "open_storms"]
 
@@ -59,11 +60,11 @@ class PackedStorm:
     name: str
     entry: Entry
     links: Links
-    kelvins: Packed | zarr.Array
-    flow_previous: Packed | zarr.Array
-    flow_next: Packed | zarr.Array
+    kelvins: Packed | _Lazy
+    flow_previous: Packed | _Lazy
+    flow_next: Packed | _Lazy
     holed: np.ndarray | None
-    lowres: Packed | zarr.Array | None = None
+    lowres: Packed | _Lazy | None = None
     fit: PairFit = field(default_factory=PairFit)
 
     @property
@@ -108,6 +109,26 @@ class PackedStorm:
         return sum(sizes) if sizes else None
 
 
+class _Lazy:
+    """An array of a store that is too large for memory; damage of a chunk is an `InputError`."""
+
+    def __init__(self, array: zarr.Array, store: Path) -> None:
+        self.array, self.store, self.shape = array, store, array.shape
+
+    def __getitem__(self, key: Any) -> Any:
+        try:
+            return self.array[key]
+        except InputError:
+            raise
+        except Exception as error:  # zarr and its codecs raise any of a dozen
+            raise _damaged(self.store, error, f" at {self.array.path}") from error
+
+
+def _damaged(store: Path, error: Exception, where: str = "") -> InputError:
+    reason = str(error).partition("\n")[0] or type(error).__name__
+    return InputError(f"The packed store {store} is damaged{where} ({reason}); pack the data again.")
+
+
 def _three(array: Any, frames: Window, rows: slice, columns: slice) -> Packed:
     before, _, after = frames
     if after - before == 2:  # neighbours in the store are read at once
@@ -129,12 +150,12 @@ def open_storms(store: Path) -> dict[str, PackedStorm]:
     except InputError:
         raise
     except Exception as error:  # zarr and its codecs raise any of a dozen for a damaged store
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise InputError(f"The packed store {store} is damaged ({reason}); pack the data again.") from error
+        raise _damaged(store, error) from error
 
 
 def _read_storms(store: Path) -> dict[str, PackedStorm]:
-    root = zarr.open_group(store, mode="r")
+    names = list(zarr.open_group(store, mode="r").group_keys())
+    root = zarr.open_group(checked_store(store, names), mode="r")
     arrays: dict[str, list[Any]] = {
         name: [group[key] for key in (*KEYS, *([LOWRES] if LOWRES in group else []))]
         for name, group in sorted(root.groups())
@@ -145,8 +166,9 @@ def _read_storms(store: Path) -> dict[str, PackedStorm]:
         _check_shapes(name, *(array.shape for array in members[: len(KEYS)]))
     total = sum(array.nbytes for members in arrays.values() for array in members)
     in_memory = total <= IN_MEMORY_BYTES
-    if in_memory:
-        arrays = {name: [array[:] for array in members] for name, members in arrays.items()}
+    arrays = {
+        name: [array[:] if in_memory else _Lazy(array, store) for array in members] for name, members in arrays.items()
+    }
     storms = {}
     for name in arrays:
         sequence = open_cf(store, group=name)

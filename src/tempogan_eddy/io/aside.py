@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
+import logging
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.interrupts import cleaned_up, signals_held
+from tempogan_eddy.io.claim import claimed
 from tempogan_eddy.io.ownership import Kind, check_place
 
-__all__ = ["require_space", "unwritable", "written_aside"]
+__all__ = ["require_space", "restored", "sync", "unwritable", "written_aside"]
+
+log = logging.getLogger(__name__)
 
 # How libraries that raise no OSError report a failed write.
 FAILED_WRITES = ("HDF error", "PytorchStreamWriter", "errno = ", "No space left", "File too large", "quota exceeded")
@@ -21,13 +28,18 @@ FAILED_WRITES = ("HDF error", "PytorchStreamWriter", "errno = ", "No space left"
 # HDF5 writes its tables when a file is closed, and fails badly if it cannot.
 TABLES = 1 << 17
 
+SYNCED_AT_ONCE = 8  # files; more threads gain nothing
+
 
 @contextlib.contextmanager
-def written_aside(path: Path, kind: Kind | None, *, overwrite: bool = False) -> Iterator[Path]:
+def written_aside(
+    path: Path, kind: Kind | None, *, overwrite: bool = False, resume: Callable[[Path], bool] | None = None
+) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that takes its place when the block ends well.
 
     Only then replace the earlier output; on any exception, Ctrl-C included, leave nothing behind. Make missing parent
-    folders. A symbolic link stays and leads to the new output.
+    folders. A symbolic link stays and leads to the new output. Hold a lock meanwhile; with it, restore or remove what
+    a killed writer left. The content is on the disk before it takes its place.
 
     Parameters
     ----------
@@ -37,49 +49,117 @@ def written_aside(path: Path, kind: Kind | None, *, overwrite: bool = False) -> 
         The kind of output that may be replaced; None if the caller has checked the place.
     overwrite
         Replace outputs of other programs too; see `check_place`.
+    resume
+        Whether what a killed writer left can be gone on with: then it is at the temporary path. By default it is
+        removed.
 
     Raises
     ------
     InputError
-        The place cannot be written (a full or read-only disk included), or something else is in the way.
+        The place cannot be written (a full or read-only disk included), something else is in the way, or another
+        process writes there.
     """
     if kind is not None:
         check_place(path, kind, overwrite=overwrite)
     asked, path = path, Path(os.path.realpath(path))  # "." has no name to put a temporary one beside
-    partial, old = _hidden(path, "partial"), _hidden(path, "old")
     made: list[Path] = []
     with cleaned_up():
         try:
-            existed_as_folder = path.is_dir()
             made = [parent for parent in path.parents if not parent.exists()]
             path.parent.mkdir(parents=True, exist_ok=True)
-            _remove(partial)
-            yield partial
-            if kind is not None:
-                check_place(asked, kind, overwrite=overwrite)
-            if existed_as_folder and not partial.is_dir():
-                raise InputError(f"{asked} is a folder; name a file.")
-            if partial.is_file():
-                with partial.open("rb") as file:
-                    os.fsync(file.fileno())  # some disks report only then that they are full
-            with signals_held():
-                if path.is_dir():
-                    path.rename(old)
-                partial.replace(path)
-                _remove(old)
+            with claimed(asked, _lock(path)):
+                _restore(path)
+                with _replacing(path, resume) as partial:
+                    yield partial
+                    if kind is not None:
+                        check_place(asked, kind, overwrite=overwrite)
+                    if path.is_dir() and not partial.is_dir():
+                        raise InputError(f"{asked} is a folder; name a file.")
         except BaseException as error:
             with signals_held():
-                if old.exists() and not path.exists():
-                    old.rename(path)
-                for left in (partial, old):
-                    with contextlib.suppress(OSError):
-                        _remove(left)
                 for parent in made:
                     with contextlib.suppress(OSError):
                         parent.rmdir()
             if (refusal := unwritable(asked, error)) is not None:
                 raise refusal from error
             raise
+
+
+@contextlib.contextmanager
+def _replacing(path: Path, resume: Callable[[Path], bool] | None) -> Iterator[Path]:
+    """Yield the temporary path; after the block put it in place, or after an exception remove it."""
+    partial, old = _hidden(path, "partial"), _hidden(path, "old")
+    try:
+        found = next((left for left in _leftovers(path, "partial") if resume and resume(left)), None)
+        if found:
+            found.rename(partial)
+        for left in (*_leftovers(path, "partial"), *_leftovers(path, "partial.space")):
+            if left != partial or not found:
+                _remove(left)
+        yield partial
+        sync(partial)
+        with signals_held():
+            if path.is_dir():
+                path.rename(old)
+            partial.replace(path)
+            _sync_one(path.parent)
+            _remove(old)
+    except BaseException:
+        with signals_held():
+            if old.exists() and not path.exists():
+                old.rename(path)
+            for left in (partial, old):
+                with contextlib.suppress(OSError):
+                    _remove(left)
+        raise
+
+
+def restored(path: Path) -> bool:
+    """Put the earlier output back if its writer was killed while it put a new one in place; return whether it is there.
+
+    Raises
+    ------
+    InputError
+        The output is being put in place just now.
+    """
+    path = Path(os.path.realpath(path))
+    with contextlib.suppress(OSError):  # a read-only disk
+        if not path.exists() and path.parent.is_dir() and _leftovers(path, "old"):
+            with claimed(path, _lock(path)):
+                _restore(path)
+    return path.exists()
+
+
+def _restore(path: Path) -> None:
+    for old in _leftovers(path, "old"):
+        if path.exists():
+            _remove(old)
+        else:
+            log.warning("%s: the earlier output is restored, as its successor was not put in place", path)
+            old.rename(path)
+
+
+def sync(path: Path) -> None:
+    """Have a file, or all of a folder, written to the disk; some disks report only then that they are full."""
+    if path.is_file():
+        _sync_one(path)
+        return
+    with ThreadPoolExecutor(SYNCED_AT_ONCE) as pool:
+        tree = (Path(folder) / name for folder, _, names in os.walk(path) for name in (*names, "."))
+        list(pool.map(_sync_one, tree))
+
+
+def _sync_one(path: Path) -> None:
+    if path.is_dir() and os.name == "nt":  # where a folder cannot be opened
+        return
+    descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL or not path.is_dir():  # some network disks synchronise no folder
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def unwritable(path: Path, error: BaseException) -> InputError | None:
@@ -115,11 +195,23 @@ def require_space(path: Path, size: int) -> None:
 
 
 def _hidden(path: Path, what: str) -> Path:
-    """Return a hidden name beside a path, no longer than a file name may be."""
-    name = path.name
-    if len(name.encode()) > 180:
-        name = hashlib.sha256(name.encode()).hexdigest()
-    return path.with_name(f".{name}.{os.getpid()}.{what}")
+    """Return a hidden name of this process beside a path."""
+    return path.with_name(f".{_stem(path)}.{os.getpid()}.{what}")
+
+
+def _lock(path: Path) -> Path:
+    return path.with_name(f".{_stem(path)}.lock")
+
+
+def _stem(path: Path) -> str:
+    """Return the name of a path, no longer than leaves room for a suffix."""
+    return path.name if len(path.name.encode()) <= 180 else hashlib.sha256(path.name.encode()).hexdigest()
+
+
+def _leftovers(path: Path, what: str) -> list[Path]:
+    """Return the hidden names beside a path, of whichever process."""
+    name = re.compile(rf"\.{re.escape(_stem(path))}\.\d+\.{re.escape(what)}")
+    return sorted(entry for entry in path.parent.iterdir() if name.fullmatch(entry.name))
 
 
 def _remove(path: Path) -> None:

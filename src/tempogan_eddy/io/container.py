@@ -18,6 +18,7 @@ from tempogan_eddy.io.axes import role_of
 from tempogan_eddy.io.file_kind import file_kind
 from tempogan_eddy.io.foreign import foreign_format
 from tempogan_eddy.io.hdf5_guard import check_axis, refuse_outside_data
+from tempogan_eddy.io.zarr_seal import checked_store
 
 __all__ = ["ZARR_MARKS", "groups_of", "is_zipped_zarr", "open_stored", "stem_of", "zarr_groups"]
 
@@ -115,8 +116,8 @@ def _walk(group: Any, name: str) -> Iterator[str]:
 def _open(path: Path, group: str | None) -> xr.Dataset:
     options: dict[str, Any] = {"decode_coords": "all", "decode_times": False, "mask_and_scale": False, "cache": False}
     if path.is_dir() or is_zipped_zarr(path):
-        source: Any = path if path.is_dir() else zarr.storage.ZipStore(path, mode="r")
         inner = "/".join(filter(None, (_zip_folder(path), group)))
+        source: Any = checked_store(path, [inner]) if path.is_dir() else zarr.storage.ZipStore(path, mode="r")
         for name, array in zarr.open_group(source, mode="r", path=inner).arrays():
             check_axis(path, name, array.shape)
         return xr.open_dataset(source, group=inner or None, engine="zarr", consolidated=False, **options)

@@ -14,6 +14,7 @@ from typing import Unpack
 import numpy as np
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.aside import restored
 from tempogan_eddy.io.choice import NoSequenceError
 from tempogan_eddy.io.container import stem_of
 from tempogan_eddy.io.foreign import foreign_format
@@ -41,7 +42,7 @@ def expand(paths: Paths) -> list[Path]:
     found: list[Path] = []
     for name in [paths] if isinstance(paths, str | Path) else list(paths):
         path = Path(name)
-        if path.exists() or path.is_symlink():
+        if restored(path) or path.is_symlink():
             refuse_special(path)
             found.append(path)
         elif glob.has_magic(str(name)):

@@ -264,6 +264,8 @@ class _Frames:
             values = self.decoding(self.layout.part(self.variable, first, last))
             for flags, tests in self.flags:
                 values = np.where(flagged(self.layout.part(flags, first, last), tests), np.nan, values)
+        except InputError:
+            raise
         except Exception as error:  # the library raises any for a damaged file
             raise InputError(f"{self.path} cannot be read at frame {first} ({error}); is it whole?") from error
         return np.asarray(values, dtype=np.float32)

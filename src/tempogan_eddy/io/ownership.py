@@ -21,6 +21,7 @@ __all__ = [
     "MARK",
     "Kind",
     "attributes_are_ours",
+    "begins_with",
     "check_place",
     "hdf5_is_ours",
     "is_mark",
@@ -34,6 +35,8 @@ MAKER = "TempoGAN-Eddy"
 
 MARK = "tempogan_eddy_output"
 """The attribute of NetCDF files, Zarr groups and HDF5 frames that holds our mark."""
+
+BEGINNING = 1 << 20  # bytes
 
 # The last line of the history of files of releases without the attribute.
 EARLIER = re.compile(r"\S+Z (written by )?tempogan-eddy\b")
@@ -84,6 +87,12 @@ def attributes_are_ours(attrs: Mapping[Any, Any], kind: str) -> bool:
     if found:
         return is_mark(found, kind) and found.endswith(f", history {_digest(history)}")
     return kind == "sequence" and EARLIER.match(history.rstrip().rpartition("\n")[2]) is not None
+
+
+def begins_with(path: Path, text: str) -> bool:
+    """Return whether a text stands in the first bytes of a file, which may be damaged further on."""
+    with path.open("rb") as file:
+        return text.encode() in file.read(BEGINNING)
 
 
 def hdf5_is_ours(path: Path, kind: str) -> bool:

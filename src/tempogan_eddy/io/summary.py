@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import netCDF4
 import numpy as np
 import xarray as xr
-import zarr
 from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy.errors import InputError
@@ -22,6 +20,7 @@ from tempogan_eddy.io.pipeline import write_frames
 from tempogan_eddy.io.precision import precision_of
 from tempogan_eddy.io.save import check_output
 from tempogan_eddy.io.sequence import NAME
+from tempogan_eddy.io.zarr_seal import begin_group, every_chunk, seal
 from tempogan_eddy.registry import FORMATS
 
 __all__ = ["check_summary_output", "save_summary"]
@@ -97,7 +96,13 @@ def _write_netcdf(
     on_frame: Callable[[int], None],
 ) -> None:
     for name in names:
-        encoding[name] |= {"zlib": True, "complevel": 1, "shuffle": True, "chunksizes": encoding[name].pop("chunks")}
+        encoding[name] |= {
+            "zlib": True,
+            "complevel": 1,
+            "shuffle": True,
+            "fletcher32": True,
+            "chunksizes": encoding[name].pop("chunks"),
+        }
     frames = template[NAME].dims[0]
     template.to_netcdf(path, compute=False, unlimited_dims=[frames], encoding=encoding, engine="netcdf4")
     with netCDF4.Dataset(path, "a") as file:
@@ -120,16 +125,12 @@ def _write_zarr(
     together: xr.DataArray,
     on_frame: Callable[[int], None],
 ) -> None:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
-        template.to_zarr(path, compute=False, zarr_format=3, consolidated=False, encoding=encoding)
-    group = zarr.open_group(path, mode="r+")
+    begin_group(template, path, encoding)
+    group: dict[str, Any] = every_chunk(path)
 
     def append(number: int, frame: np.ndarray) -> None:
         for name, layer in zip(names, frame, strict=True):
-            group[name][number] = layer  # type: ignore[index]
+            group[name][number] = layer
 
     write_frames(together, append, on_frame)
-    with warnings.catch_warnings():  # as for sequences
-        warnings.filterwarnings("ignore", message=".*([Cc]onsolidated metadata|Zarr V3 specification).*")
-        zarr.consolidate_metadata(path)
+    seal(path)

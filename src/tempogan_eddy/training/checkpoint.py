@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import logging
-import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,23 @@ import torch
 from tempogan_eddy import __version__
 from tempogan_eddy.config import Config
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.aside import written_aside
-from tempogan_eddy.io.ownership import Kind, check_place
+from tempogan_eddy.io.aside import unwritable, written_aside
+from tempogan_eddy.io.claim import claimed
+from tempogan_eddy.io.ownership import Kind, begins_with, check_place
 from tempogan_eddy.specification import Specification, differences, read_specification
 from tempogan_eddy.stored import CHECKPOINT_FORMAT, read_checkpoint
+from tempogan_eddy.training.selection import Rank
 from tempogan_eddy.weights import MODEL
 
 __all__ = [
     "best_checkpoint_path",
     "best_path",
+    "claimed_folder",
     "epoch_path",
     "find_checkpoint",
     "interrupted_path",
     "load_checkpoint",
+    "prune_checkpoints",
     "refuse_earlier_run",
     "save_checkpoint",
     "state_of",
@@ -41,17 +45,11 @@ BESIDE_SPECIFICATION = {"model": {"discriminator_channels", "detail_gain", "spec
 # Keys that decide which samples a step sees.
 SAMPLING = ("batch_size", "accumulate", "d_steps", "patch_size", "context", "shift_blocks", "seed", "augment")
 
-HEADER = 1 << 20  # bytes of a checkpoint's pickle that are searched for its format
+UNFINISHED = re.compile(r"\..+\.\d+\.partial")
+PERIODIC = re.compile(r"checkpoint_epoch_(\d+)\.pth")
 
-
-def _is_checkpoint(path: Path) -> bool:
-    with zipfile.ZipFile(path) as archive:
-        (name,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
-        with archive.open(name) as pickled:
-            return CHECKPOINT_FORMAT.encode() in pickled.read(HEADER)
-
-
-CHECKPOINT = Kind("a checkpoint", _is_checkpoint)
+# Its format stands at the beginning, so a checkpoint whose end is damaged is known too.
+CHECKPOINT = Kind("a checkpoint", lambda path: begins_with(path, CHECKPOINT_FORMAT))
 
 
 def best_path(folder: Path) -> Path:
@@ -90,21 +88,85 @@ def save_checkpoint(path: Path, state: dict[str, Any], config: Config) -> None:
         partial.write_bytes(content.getbuffer())
 
 
-def find_checkpoint(resume: str | Path, folder: Path) -> Path:
-    """Return the checkpoint that ``resume`` names; ``auto`` is the one written last.
+def find_checkpoint(resume: str | Path, folder: Path) -> Path | None:
+    """Return the checkpoint that ``resume`` names; ``auto`` is the one of the last step that is not damaged.
+
+    Return None for ``auto`` where no checkpoint was written yet: the run starts from the beginning.
 
     Raises
     ------
     InputError
-        There is none, or the folder cannot be written to or holds files of that name that are not ours.
+        All checkpoints are damaged, or the folder cannot be written to or holds files of that name that are not ours.
     """
     _check_places(folder)
     if str(resume) != "auto":
         return Path(resume)
-    candidates = sorted(folder.glob("checkpoint_*.pth"), key=lambda path: path.stat().st_mtime_ns)
-    if not candidates:
-        raise InputError(f"There is no checkpoint in {folder} to resume from; leave out --resume to start anew.")
-    return candidates[-1]
+    steps: dict[Path, int] = {}
+    for path in _periodic(folder):
+        steps[path] = _step(path)
+        if steps[path] >= 0:
+            break
+    others = [path for path in (interrupted_path(folder), best_checkpoint_path(folder)) if path.exists()]
+    steps |= {path: _step(path) for path in others}
+    if not steps:
+        if best_path(folder).exists():
+            raise InputError(
+                f"{folder} holds a model but no checkpoint to resume from; name another checkpoint_dir, and begin with "
+                "the model by training.start_from."
+            )
+        return None
+    last = max(steps, key=lambda path: steps[path])
+    if steps[last] < 0:
+        raise InputError(f"All checkpoints in {folder} are damaged; name another checkpoint_dir to start anew.")
+    return last
+
+
+def _periodic(folder: Path) -> list[Path]:
+    """Return the checkpoints that bear the number of their epoch, the last first."""
+    named = {path: PERIODIC.fullmatch(path.name) for path in folder.glob("checkpoint_epoch_*.pth")}
+    numbers = {path: int(match[1]) for path, match in named.items() if match}
+    return sorted(numbers, key=lambda path: numbers[path], reverse=True)
+
+
+def _step(path: Path) -> int:
+    """Return the step of a checkpoint, and -1 with a warning if it is damaged."""
+    try:
+        return int(read_checkpoint(path)["step"])
+    except InputError as error:
+        log.warning("Skipped: %s", error)
+        return -1
+
+
+def prune_checkpoints(folder: Path, newest: Path, ranks: Mapping[int, Rank], keep: int) -> None:
+    """Remove periodic checkpoints except the newest, which is written already, and the ``keep`` - 1 best others."""
+    others = [path for path in _periodic(folder) if path != newest]
+    others.sort(key=lambda path: ranks.get(int(path.stem.rpartition("_")[2]), Rank()))  # stable: later epochs first
+    for path in others[keep - 1 :]:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def claimed_folder(folder: Path) -> Iterator[None]:
+    """Hold the lock of a training folder, and remove files that a killed run left unfinished.
+
+    Raises
+    ------
+    InputError
+        Another run trains into the folder, or it cannot be written to.
+    """
+    try:
+        made = not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+        with claimed(folder, folder / ".lock"):
+            for left in folder.iterdir():
+                if UNFINISHED.fullmatch(left.name):
+                    left.unlink(missing_ok=True)
+            yield
+        if made:
+            with suppress(OSError):  # it holds a checkpoint
+                folder.rmdir()
+    except OSError as error:
+        raise unwritable(folder, error) or error from error
 
 
 def refuse_earlier_run(folder: Path) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
-from tempogan_eddy.io.ownership import Kind
+from tempogan_eddy.io.ownership import Kind, begins_with
 from tempogan_eddy.released import model_file
+from tempogan_eddy.safetensors_file import read_safetensors, safetensors_bytes
 from tempogan_eddy.training.networks import Networks
 
 __all__ = ["discriminators_path", "load_discriminators", "save_discriminators"]
@@ -19,12 +17,7 @@ FORMAT = "tempogan-eddy-discriminators"
 NAMES = ("spatial", "temporal")
 
 
-def _is_ours(path: Path) -> bool:
-    with safe_open(path, framework="pt") as file:
-        return bool(file.metadata()["format"] == FORMAT)
-
-
-DISCRIMINATORS = Kind("discriminators", _is_ours)
+DISCRIMINATORS = Kind("discriminators", lambda path: begins_with(path, FORMAT))
 
 
 def discriminators_path(model: Path) -> Path:
@@ -34,13 +27,9 @@ def discriminators_path(model: Path) -> Path:
 
 def save_discriminators(model: Path, networks: Networks) -> None:
     """Write Ds and Dt beside a model file, aside and then renamed."""
-    tensors = {
-        f"{name}.{key}": value.detach().float().contiguous().cpu()
-        for name in NAMES
-        for key, value in getattr(networks, name).state_dict().items()
-    }
+    tensors = {f"{name}.{key}": value for name in NAMES for key, value in getattr(networks, name).state_dict().items()}
     with written_aside(discriminators_path(model), DISCRIMINATORS) as partial:
-        partial.write_bytes(save(tensors, {"format": FORMAT}))
+        partial.write_bytes(safetensors_bytes(tensors, {"format": FORMAT}))
 
 
 def load_discriminators(model: str, networks: Networks) -> bool:
@@ -55,15 +44,14 @@ def load_discriminators(model: str, networks: Networks) -> bool:
     path = discriminators_path(file) if file else None
     if path is None or not path.is_file():
         return False
+    tensors, _ = read_safetensors(path, "The discriminators")
     try:
-        with safe_open(path, framework="pt") as opened:
-            tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118 - not a mapping
         for name in NAMES:
             own = {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
             getattr(networks, name).load_state_dict(own)
-    except (SafetensorError, OSError, RuntimeError):
+    except RuntimeError:
         raise InputError(
-            f"The discriminators {path} are damaged or of another size; set model.discriminator_channels, detail_gain "
+            f"The discriminators {path} are of another size; set model.discriminator_channels, detail_gain "
             "and spectral_norm as they were trained, or move the file away to begin with new ones."
         ) from None
     return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,12 @@ from tempogan_eddy.training.batches import step_batches
 from tempogan_eddy.training.checkpoint import (
     best_checkpoint_path,
     best_path,
+    claimed_folder,
     epoch_path,
     find_checkpoint,
     interrupted_path,
     load_checkpoint,
+    prune_checkpoints,
     refuse_earlier_run,
     save_checkpoint,
     state_of,
@@ -116,23 +119,29 @@ class Trainer:
         Parameters
         ----------
         resume_from
-            A checkpoint, or ``auto`` for the newest one in ``checkpoint_dir``; None starts anew.
+            A checkpoint, or ``auto`` for the one in ``checkpoint_dir`` that got furthest and is not damaged; None
+            starts anew, and so does ``auto`` before the first checkpoint.
 
         Raises
         ------
         InputError
-            The checkpoint is not usable.
+            The checkpoint is not usable, or another run trains into ``checkpoint_dir``.
         TrainingError
             A loss is not finite.
         """
+        with claimed_folder(self.folder) if self.fabric.is_global_zero else nullcontext():
+            return self._train(resume_from)
+
+    def _train(self, resume_from: str | Path | None) -> TrainingResult:
         training, started = self.config.training, time.monotonic()
-        if resume_from is not None:
-            self._resume(find_checkpoint(resume_from, self.folder))
+        checkpoint = None if resume_from is None else find_checkpoint(resume_from, self.folder)
+        if checkpoint:
+            self._resume(checkpoint)
         else:
             refuse_earlier_run(self.folder)
             self._start()
         self._announce()
-        checkpoint: Path | None = None
+        checkpoint = None
         with Journal(training, self.step) as journal, self.interruption.listen():
             for batches in step_batches(
                 self.dataset, training, self.step, self._last, self.fabric.device, self._sees_whole_windows
@@ -150,7 +159,7 @@ class Trainer:
             checkpoint = self._save(interrupted_path(self.folder))
             log.warning("Stopped in epoch %d; go on with --resume %s (or --resume auto)", self.epoch + 1, checkpoint)
         elif self.step:
-            checkpoint = self._save(epoch_path(self.folder, self.epoch))
+            checkpoint = self._save_epoch()
             interrupted_path(self.folder).unlink(missing_ok=True)
         best = best_path(self.folder) if self.selection.details else None
         return TrainingResult(self.epoch, self.selection.best.score, best, checkpoint, interrupted)
@@ -237,7 +246,7 @@ class Trainer:
         if epoch % training.image_every == 0:
             pictures = self.validation.pictures(self.reconstruct, self.fabric.device)
             journal.pictures(self.step, self.config.data.kelvin_range, **pictures)
-        return None if epoch % training.checkpoint_every else self._save(epoch_path(self.folder, epoch))
+        return None if epoch % training.checkpoint_every else self._save_epoch()
 
     def _score(self, journal: Journal | None = None, *, counts: bool = True) -> None:
         """Validate, and write the model and a checkpoint if it is the best so far."""
@@ -283,6 +292,12 @@ class Trainer:
 
     def _save(self, path: Path) -> Path:
         save_checkpoint(path, self._state(), self.config)
+        return path
+
+    def _save_epoch(self) -> Path:
+        """Write the checkpoint of the epoch, then remove those that are no longer needed."""
+        path = self._save(epoch_path(self.folder, self.epoch))
+        prune_checkpoints(self.folder, path, self.selection.ranks, self.config.training.keep_checkpoints)
         return path
 
     def _stateful(self) -> dict[str, Any]:

@@ -47,7 +47,10 @@ def rank(config: TrainingConfig, metrics: Mapping[str, float], bicubic: Mapping[
 
 
 class Selection:
-    """The best candidate so far by the rule of a configuration, and for how many epochs none was better."""
+    """The best candidate so far by the rule of a configuration, and for how many epochs none was better.
+
+    ``ranks`` are those of all candidates, by epoch.
+    """
 
     def __init__(self, config: TrainingConfig) -> None:
         self.rule = f"{config.score} {config.max_rmse}" if config.score == "lsd_within_rmse" else config.score
@@ -57,12 +60,14 @@ class Selection:
         """Forget all candidates."""
         self.best, self.stale = Rank(), 0
         self.details: dict[str, Any] = {}
+        self.ranks: dict[int, Rank] = {}
 
     def offer(self, candidate: Rank, details: dict[str, Any], *, counts: bool = True) -> bool:
         """Return whether a candidate is the best so far, and then keep its details for the model file.
 
         ``counts`` says whether an epoch without a better candidate counts towards early stopping.
         """
+        self.ranks[details.get("epoch", 0)] = candidate
         if candidate < self.best:
             self.best, self.stale, self.details = candidate, 0, details
             return True
@@ -77,6 +82,7 @@ class Selection:
             "best_rule": self.rule,
             "best_details": self.details,
             "epochs_without_improvement": self.stale,
+            "ranks": {epoch: [rank.missed, rank.score] for epoch, rank in self.ranks.items()},
         }
 
     def restore(self, state: Mapping[str, Any]) -> bool:
@@ -86,4 +92,5 @@ class Selection:
             return False
         self.best, self.details = Rank(bool(state["best_missed"]), state["best_score"]), dict(state["best_details"])
         self.stale = state["epochs_without_improvement"]
+        self.ranks = {epoch: Rank(bool(missed), score) for epoch, (missed, score) in state.get("ranks", {}).items()}
         return True

@@ -31,7 +31,13 @@ def is_netcdf(path: Path) -> bool:
 def _write(da: xr.DataArray, path: Path, writing: Writing) -> None:
     """Write coordinates and attributes by xarray, then append the frames one at a time."""
     dataset, encoding = to_dataset(da, writing.precision)
-    encoding[NAME] |= {"zlib": True, "complevel": 1, "shuffle": True, "chunksizes": encoding[NAME].pop("chunks")}
+    encoding[NAME] |= {
+        "zlib": True,
+        "complevel": 1,
+        "shuffle": True,
+        "fletcher32": True,
+        "chunksizes": encoding[NAME].pop("chunks"),
+    }
     # HDF5 may crash the process if a write fails, so first check that there is space.
     require_space(path, sum(coord.nbytes for coord in dataset.coords.values()))
     dataset.to_netcdf(path, compute=False, unlimited_dims=[dataset[NAME].dims[-3]], encoding=encoding, engine="netcdf4")

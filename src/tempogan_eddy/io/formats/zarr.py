@@ -1,13 +1,11 @@
 """Zarr stores, in a folder or a zip archive, with a sequence in each group."""
 
 import json
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
-import zarr
 from zarr.codecs import BloscCodec
 
 from tempogan_eddy.io.cf import open_cf
@@ -17,6 +15,7 @@ from tempogan_eddy.io.format import Format, Writing
 from tempogan_eddy.io.ownership import Kind, attributes_are_ours
 from tempogan_eddy.io.pipeline import write_frames
 from tempogan_eddy.io.sequence import NAME
+from tempogan_eddy.io.zarr_seal import begin_group, every_chunk, seal
 
 __all__ = ["ZARR", "holds_only_zarr", "zarr_attributes"]
 
@@ -50,20 +49,14 @@ def _write(da: xr.DataArray, path: Path, writing: Writing) -> None:
     itemsize = np.dtype(encoding[NAME].get("dtype", np.float32)).itemsize
     # Bits that rounding made zero lie beside each other after shuffling.
     encoding[NAME]["compressors"] = [BloscCodec(typesize=itemsize, cname="zstd", clevel=3, shuffle="bitshuffle")]
-    with warnings.catch_warnings():
-        # Strings have no Zarr v3 specification yet, though zarr-python and xarray agree on them.
-        warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
-        dataset.to_zarr(path, compute=False, zarr_format=3, consolidated=False, encoding=encoding)
-    array = zarr.open_group(path, mode="r+")[NAME]
+    begin_group(dataset, path, encoding)
+    array: Any = every_chunk(path)[NAME]
 
     def append(number: int, frame: np.ndarray) -> None:
-        array[..., number, :, :] = writing.precision.stored(frame)  # type: ignore[index]
+        array[..., number, :, :] = writing.precision.stored(frame)
 
     write_frames(da, append, writing.on_frame)
-    with warnings.catch_warnings():
-        # Not in the Zarr v3 specification either, but xarray looks for it first.
-        warnings.filterwarnings("ignore", message=".*([Cc]onsolidated metadata|Zarr V3 specification).*")
-        zarr.consolidate_metadata(path)
+    seal(path)
 
 
 ZARR = Format(
