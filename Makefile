@@ -16,7 +16,7 @@ help:
 	@echo "make test             run the tests (6 minutes on two quiet cores)"
 	@echo "make test-faults      kill commands, fill disks, break inputs, and count what is lost (about 45 minutes on two cores)"
 	@echo "make mutants          change the code in many small ways and see whether the tests notice (about 20 minutes on two cores)"
-	@echo "make lint             ruff and mypy"
+	@echo "make lint             ruff, mypy and the order of imports"
 	@echo "make bench            measure speed and memory (about 8 minutes on two cores)"
 	@echo "make gpu-check        test and time a GPU (under 4 minutes; needs no network once installed)"
 	@echo "make quality          score the released models on real storms (about 9 minutes on two cores)"
@@ -64,6 +64,7 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: $(VENV)/.bench chromium
 	$(BIN)/python -m benchmarks.bench $(BENCH)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import json
 import math
@@ -17,6 +16,7 @@ from tempogan_eddy import __version__
 from tempogan_eddy.cache import cached
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.extras import require
 from tempogan_eddy.fingerprint import network_digest
 from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.ownership import Kind, check_place
@@ -24,7 +24,7 @@ from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
 from tempogan_eddy.model.tempogan import Generator
 from tempogan_eddy.weights import Model
 
-__all__ = ["ONNX", "ONNX_FORMAT", "export_model", "not_installed", "require", "residual_to_onnx"]
+__all__ = ["ONNX", "ONNX_FORMAT", "export_model", "residual_to_onnx"]
 
 ONNX_FORMAT = "tempogan-eddy-onnx"
 
@@ -41,25 +41,6 @@ def _is_export(path: Path) -> bool:
 
 
 ONNX = Kind("an ONNX export", _is_export)
-
-
-def require(library: str, extra: str) -> Any:
-    """Import an optional library.
-
-    Raises
-    ------
-    InputError
-        It is not installed; the message names the extra that brings it.
-    """
-    try:
-        return importlib.import_module(library)
-    except ModuleNotFoundError:
-        raise not_installed(library, extra) from None
-
-
-def not_installed(library: str, extra: str) -> InputError:
-    """Return the error for a missing library."""
-    return InputError(f"The library {library} is not installed; run: pip install 'tempogan-eddy[{extra}]'.")
 
 
 class _Residual(nn.Module):
@@ -100,7 +81,7 @@ def residual_to_onnx(generator: Generator) -> bytes:
     InputError
         onnx is not installed.
     """
-    onnx = require("onnx", "export")
+    onnx = require("onnx")
     network = _Residual(generator)
     key = f"{network_digest(generator)} {__version__} {torch.__version__} {onnx.__version__}"
     example = torch.zeros(1, network.channels, 8, 8)
@@ -164,7 +145,7 @@ def export_model(
     if path.suffix != ".onnx":
         raise InputError(f"{path} does not end in .onnx; give the exported model a name that does.")
     check_place(path, ONNX, overwrite=overwrite)
-    onnx = require("onnx", "export")
+    onnx = require("onnx")
     if isinstance(sensor, str):
         sensor = SensorModel.parse(sensor, model.scale)
     if sensor and not model.adapts and sensor != model.sensor:

@@ -145,9 +145,10 @@ def _kelvin_facts(sequence: xr.DataArray) -> Facts:
 
 
 def _onnx_facts(path: Path) -> Facts:
-    from tempogan_eddy.export import ONNX_FORMAT, require
+    from tempogan_eddy.export import ONNX_FORMAT
+    from tempogan_eddy.extras import require
 
-    onnx = require("onnx", "export")
+    onnx = require("onnx")
     try:
         # Do not load weights from other files, which ONNX may name by any path.
         properties = {entry.key: entry.value for entry in onnx.load(path, load_external_data=False).metadata_props}

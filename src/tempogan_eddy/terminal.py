@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+if TYPE_CHECKING:  # rich is imported when it first prints, which keeps `--help` fast
+    from rich.console import Console
+    from rich.table import Table
 
 __all__ = ["fact_table", "messages", "printable", "results_console"]
 
@@ -20,11 +20,15 @@ CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 @cache
 def messages() -> Console:
     """Return the console on standard error, for all that is not a result."""
+    from rich.console import Console
+
     return Console(stderr=True)
 
 
 def results_console(file: IO[str] | None = None, width: int = 110) -> Console:
     """Return a console for results; redirected output, which has no width, gets `width` columns."""
+    from rich.console import Console
+
     console = Console(file=file, highlight=False)
     if not console.is_terminal:
         console.width = width
@@ -33,6 +37,9 @@ def results_console(file: IO[str] | None = None, width: int = 110) -> Console:
 
 def fact_table(facts: Mapping[str, Any]) -> Table:
     """Return names and values as two columns, without markup or control characters."""
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")

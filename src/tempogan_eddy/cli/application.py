@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.highlighter import NullHighlighter
-from rich.logging import RichHandler
 from typer.core import TyperGroup
 
 from tempogan_eddy import __version__
@@ -50,8 +48,9 @@ app = typer.Typer(
     name="tempogan-eddy",
     help="Rebuild the fine detail of typhoon infrared image sequences with a temporally coherent GAN, in kelvin.",
     no_args_is_help=True,
+    rich_markup_mode=None,  # rich would double the time of --help
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
 app.command()(model_commands.train)
 app.command()(model_commands.reconstruct)
@@ -100,6 +99,9 @@ def _make_printable(record: logging.LogRecord) -> bool:
 def _handler() -> logging.Handler:
     """Coloured lines beside progress bars on a terminal, whole plain lines elsewhere."""
     if messages().is_terminal:
+        from rich.highlighter import NullHighlighter
+        from rich.logging import RichHandler
+
         return RichHandler(
             console=messages(), show_path=False, show_level=False, markup=False, highlighter=NullHighlighter()
         )

@@ -35,7 +35,10 @@ def check(
     overrides: options.Overrides = None,
     as_json: options.Json = False,
 ) -> None:
-    """Report which files of an archive are usable, which are not, and why; exit with 1 if one is not."""
+    """Report which files of an archive are usable, and why not.
+
+    Exit with 1 if a file is not usable.
+    """
     from tempogan_eddy.checking import check as look
 
     data = options.settings(config, overrides, variable=variable, time_from=time_from).data

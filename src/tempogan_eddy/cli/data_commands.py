@@ -44,7 +44,7 @@ def coarsen(
     config: options.ConfigPath = None,
     overrides: options.Overrides = None,
 ) -> None:
-    """See a sequence with a coarser instrument (the sensor model on files)."""
+    """See a sequence with a coarser instrument."""
     from tempogan_eddy.dataset.sensor import SensorModel
 
     precision = options.precision_name(packed, exact)
@@ -71,7 +71,10 @@ def pack(
     config: options.ConfigPath = None,
     overrides: options.Overrides = None,
 ) -> None:
-    """Put any input into one Zarr store that training reads, with times, masks and lowres flow."""
+    """Pack any input into one Zarr store for training.
+
+    The store holds frames, times, masks and lowres flow.
+    """
     from tempogan_eddy.dataset.pack import pack as write_pack
 
     checked = options.settings(config, overrides, lowres=lowres, sensor=sensor, variable=variable, time_from=time_from)
@@ -89,7 +92,7 @@ def split(
     overrides: options.Overrides = None,
     as_json: options.Json = False,
 ) -> None:
-    """Print which frames would train, validate and test, and how many windows they give."""
+    """Print which frames train, validate and test."""
     from tempogan_eddy.dataset.source import open_source
     from tempogan_eddy.dataset.split import Entry, describe_split, split_frames, storm_of
     from tempogan_eddy.dataset.windows import find_windows, link_frames, why_no_window
@@ -143,7 +146,10 @@ def synthesize(
     exact: options.Exact = False,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Simulate storms: a vortex with shear and eddies advecting, growing and dissolving cloud."""
+    """Simulate storms.
+
+    A vortex with shear and eddies advects, grows and dissolves cloud.
+    """
     from tempogan_eddy.synthesis import synthesize as simulate
 
     with storm_progress("simulating") as advance:
@@ -205,7 +211,7 @@ def config(
     describe: Annotated[bool, typer.Option("--describe", help="Say what each key means and allows.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs (the default).")] = False,
 ) -> None:
-    """Print the full configuration, defaults included, after checking it."""
+    """Check and print the configuration, defaults included."""
     if describe and as_json:
         raise InputError("A description is text for people; give --describe or --json.")
     from tempogan_eddy.config import load_config

@@ -48,7 +48,7 @@ def animate(
     config: options.ConfigPath = None,
     overrides: options.Overrides = None,
 ) -> None:
-    """Show sequences side by side and moving, with their times and a legend in kelvin."""
+    """Animate sequences side by side, with a legend in kelvin."""
     from tempogan_eddy.display.animation import Animation
     from tempogan_eddy.display.film import film_of
     from tempogan_eddy.display.movie import check_name, save_animation
@@ -111,14 +111,15 @@ def view(
     config: options.ConfigPath = None,
     overrides: options.Overrides = None,
 ) -> None:
-    """Look at sequences in a browser: side by side or under a slider, in kelvin."""
+    """Look at sequences side by side in a browser."""
     from tempogan_eddy.io.ownership import check_place
     from tempogan_eddy.viewer.catalog import Catalog, Request
     from tempogan_eddy.viewer.export import SITE, export_site
-    from tempogan_eddy.viewer.server import listen, serve
     from tempogan_eddy.viewer.site import Site
 
-    if export is not None:
+    if export is None:  # imported before files are read, because the extra may be missing
+        from tempogan_eddy.viewer.server import listen, serve
+    else:
         sources = [path for path in (*files, truth, lowres) if path is not None]
         check_place(export, SITE, overwrite=overwrite, sources=sources)
     data = options.settings(config, overrides, variable=variable, time_from=time_from).data

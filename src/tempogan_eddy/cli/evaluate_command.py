@@ -76,21 +76,18 @@ def evaluate(
     config: options.ConfigPath = None,
     overrides: options.Overrides = None,
 ) -> None:
-    """Score a reconstruction against the truth, beside simple interpolation."""
-    from tempogan_eddy.display.report_page import ReportPage
+    """Score a reconstruction against the truth."""
     from tempogan_eddy.evaluation import Settings, combine
     from tempogan_eddy.evaluation import evaluate as score
     from tempogan_eddy.evaluation.matching import RECONSTRUCTED
     from tempogan_eddy.evaluation.report import as_json, table, to_csv, to_json
-    from tempogan_eddy.inspection import model_facts
     from tempogan_eddy.terminal import results_console
 
     others = _named_paths(compared)
     sources = [*truth, *reconstructed, *others.values(), *(lowres or []), *([model] if model else [])]
     _check_outputs(json_file, csv_file, report, overwrite, sources)
     metrics = _named_metrics(chosen, report)
-    # A damaged model fails before hours of scoring.
-    page = ReportPage(history(), model_facts(model) if model else {}, colours, credit) if report else None
+    page = _page(model, colours, credit) if report else None
     drawings = _Drawings(figures, overwrite, sources) if figures else None
     # JSON for a program stands alone on standard output.
     people = sys.stderr if json_file == STANDARD_OUTPUT else sys.stdout
@@ -141,6 +138,14 @@ def evaluate(
         print(page.save(report, overwrite=overwrite), file=people)
 
 
+def _page(model: Path | None, colours: str, credit: str) -> Any:
+    """Return the empty report; a damaged model or a missing extra fails here, before hours of scoring."""
+    from tempogan_eddy.display.report_page import ReportPage
+    from tempogan_eddy.inspection import model_facts
+
+    return ReportPage(history(), model_facts(model) if model else {}, colours, credit)
+
+
 def _named_paths(texts: list[str] | None) -> dict[str, Path]:
     """Return the paths of texts such as ``faithful=plain.nc`` by name."""
     named: dict[str, Path] = {}
@@ -174,7 +179,6 @@ def _check_outputs(
     json_file: Path | None, csv_file: Path | None, report: Path | None, overwrite: bool, sources: list[Path]
 ) -> None:
     """Check the outputs before hours of scoring."""
-    from tempogan_eddy.display.report_page import check_name
     from tempogan_eddy.evaluation.report import SCORES, TABLE
     from tempogan_eddy.io.ownership import check_place
 
@@ -182,6 +186,8 @@ def _check_outputs(
         if target is not None and target != STANDARD_OUTPUT:
             check_place(target, kind, overwrite=overwrite, sources=sources)
     if report is not None:
+        from tempogan_eddy.display.report_page import check_name
+
         check_name(report, overwrite=overwrite, sources=sources)
 
 
@@ -189,12 +195,14 @@ class _Drawings:
     """Files of figures: safe names, none twice in a command, overwriting only earlier figures."""
 
     def __init__(self, folder: Path, overwrite: bool, sources: list[Path]) -> None:
+        from tempogan_eddy.display import figures  # needs an extra, so it is imported before hours of scoring
+
+        self.figures = figures
         self.folder, self.overwrite, self.sources = folder, overwrite, sources
         self.taken: set[str] = set()
 
     def places(self, storm: str) -> tuple[Path, Path]:
         """Return the files for the crops and the spectra of a storm."""
-        from tempogan_eddy.display.figures import FIGURE
         from tempogan_eddy.io.names import safe_name
         from tempogan_eddy.io.ownership import check_place
 
@@ -202,14 +210,14 @@ class _Drawings:
         self.taken.add(name.lower())
         crops, spectra = (self.folder / f"{name}-{what}.png" for what in ("crops", "spectra"))
         for place in (crops, spectra):
-            check_place(place, FIGURE, overwrite=self.overwrite, sources=self.sources)
+            check_place(place, self.figures.FIGURE, overwrite=self.overwrite, sources=self.sources)
         return crops, spectra
 
     def draw(self, places: tuple[Path, Path], result: Any, truth: Any, ours: Any, lowres: Any) -> list[Path]:
         """Draw the crops and, if they are known, the spectra of a storm."""
-        from tempogan_eddy.display.figures import save_crops, save_spectra
-
         shown: Any = {"time": result.example_time, "time_tolerance": result.time_tolerance, "sensor": result.sensor}
         shown |= {"overwrite": self.overwrite}
-        drawn = [save_crops(truth, ours, places[0], lowres=lowres, **shown)]
-        return drawn if result.spectra is None else [*drawn, save_spectra(result, places[1], overwrite=self.overwrite)]
+        drawn = [self.figures.save_crops(truth, ours, places[0], lowres=lowres, **shown)]
+        if result.spectra is None:
+            return drawn
+        return [*drawn, self.figures.save_spectra(result, places[1], overwrite=self.overwrite)]

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tempogan_eddy.errors import InputError, TrainingError
+from tempogan_eddy.extras import without_extra
 from tempogan_eddy.interrupts import farewell
 from tempogan_eddy.terminal import messages, printable
 
@@ -53,6 +54,8 @@ def _sentence(error: BaseException) -> tuple[str, int]:
         case UnicodeEncodeError():
             text = error.object[error.start : error.end]
             return f"The text {text!r} cannot be written as {error.encoding}; rename what is called so.", INPUT
+        case ModuleNotFoundError() if missing := without_extra(error):
+            return str(missing), INPUT
         case OSError():
             return _of_the_system(error), INPUT
     exhausted = isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)

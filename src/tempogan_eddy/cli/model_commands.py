@@ -184,7 +184,10 @@ def export(
     size: Annotated[str | None, typer.Option(help="ROWS,COLUMNS of the lowres frames, with most sensors.")] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Write a model as ONNX: kelvin in, kelvin out, frames of any size, or of one size with most sensors."""
+    """Write a model as ONNX.
+
+    Kelvin in, kelvin out; frames of any size, or of one size with most sensors.
+    """
     from tempogan_eddy.export import export_model
     from tempogan_eddy.io.ownership import refuse_to_replace_input
     from tempogan_eddy.weights import load_model

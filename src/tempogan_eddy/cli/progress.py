@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from typing import TYPE_CHECKING
 
 from tempogan_eddy.terminal import messages
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 __all__ = ["frame_progress", "storm_progress"]
 
@@ -22,6 +24,8 @@ SECONDS_A_LINE = 30.0
 @contextmanager
 def _progress() -> Iterator[Callable[[str, int, int | None], None]]:
     """Yield a function that shows the frames done, and all frames, of a description."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

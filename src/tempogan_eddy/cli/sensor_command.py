@@ -28,7 +28,10 @@ def sensor(
     overrides: options.Overrides = None,
     as_json: options.Json = False,
 ) -> None:
-    """Estimate the sensor that saw lowres frames: width, sampling and noise, from their spectrum."""
+    """Estimate the sensor that saw lowres frames.
+
+    Width, sampling and noise, from the spectrum of the frames.
+    """
     from tempogan_eddy.dataset.sensor import SensorModel
     from tempogan_eddy.dataset.sensor_comparison import compare_sensor
     from tempogan_eddy.dataset.sensor_estimate import estimate_sensor

@@ -28,7 +28,7 @@ def sensors(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """List the named sensors: what is known of them, from where, and what is assumed."""
+    """List the named sensors, their facts and sources."""
     from rich.table import Table
     from rich.text import Text
 
