@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tempogan_eddy import InputError, coarsen, open_sequence, reconstruct, save_sequence, save_summary
 from tempogan_eddy.dataset.sensor import SensorModel
-from tempogan_eddy.reconstruction.noise import white_window
+from tempogan_eddy.model.noise import white_noise
 from tempogan_eddy.reconstruction.sensors import choose_sensor
 from tempogan_eddy.reconstruction.summary import SUMMARY, summarise
 from tempogan_eddy.weights import save_model
@@ -44,16 +44,16 @@ def drawn(model, lowres):
 @given(st.integers(0, 90), st.integers(1, 60), st.integers(0, 90), st.integers(1, 60))
 @settings(max_examples=20, deadline=None)
 def test_every_window_of_the_noise_holds_the_same_numbers(row, height, column, width):
-    whole = white_window(2, slice(0, 150), slice(0, 150), 1, 2, -3)
+    whole = white_noise(2, slice(0, 150), slice(0, 150), 1, 2, -3)
     rows, columns = slice(row, row + height), slice(column, column + width)
-    assert torch.equal(white_window(2, rows, columns, 1, 2, -3), whole[:, rows, columns])
+    assert torch.equal(white_noise(2, rows, columns, 1, 2, -3), whole[:, rows, columns])
 
 
 def test_the_noise_is_white_and_each_part_of_its_key_changes_it():
-    noise = white_window(8, slice(0, 256), slice(0, 256), 5, 0, 7)
+    noise = white_noise(8, slice(0, 256), slice(0, 256), 5, 0, 7)
     assert noise.mean().abs() < 0.01 and noise.var().item() == pytest.approx(1, abs=0.01)
     others = [noise.roll(1, -1), noise.roll(32, -2), noise.roll(1, 0)]
-    others += [white_window(8, slice(0, 256), slice(0, 256), *key) for key in ((6, 0, 7), (5, 1, 7), (5, 0, 8))]
+    others += [white_noise(8, slice(0, 256), slice(0, 256), *key) for key in ((6, 0, 7), (5, 1, 7), (5, 0, 8))]
     assert max((noise * other).mean().abs() for other in others) < 0.01
 
 
