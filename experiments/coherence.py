@@ -79,13 +79,13 @@ class Sequence:
 
     def members(self, noise: str, hours: float) -> Frames:
         """Return members (2, T, H, W), as if the frames were so many hours apart."""
-        times = np.round((self.times[0] + np.arange(len(self.times)) * hours * NANOSECONDS)).astype(np.int64)
+        times = np.round(self.times[0] + np.arange(len(self.times)) * hours * NANOSECONDS).astype(np.int64)
         draw = EnsembleReconstructor("ensemble", 2, sensor=SENSOR, device="cpu", noise=noise)
         numbers = np.column_stack([np.arange(len(times)), earlier_frames(times, np.zeros(len(times)))])
         return np.stack([draw(self.lowres[row], times[row]) for row in numbers], axis=1)
 
     def correlation(self, field: Frames, where: Callable[[int], NDArray[np.bool_]]) -> float:
-        """Return the correlation of a normalised field (T, H, W) along the motion, at some pixels of the later frames."""
+        """Return the correlation along the motion of a normalised field (T, H, W), at some pixels of the later frames."""
         sums = np.zeros(3)
         for earlier, later in self.pairs:
             moved = advect(tensor(field[earlier]), upsample_flow(self.flow[later], SCALE))[0, 0].numpy()

@@ -1,7 +1,6 @@
 """Learned ensembles: their scores, what every member keeps, noise, dressing, training and drawing."""
 
 import math
-import pickle
 
 import numpy as np
 import pytest

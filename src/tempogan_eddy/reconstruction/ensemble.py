@@ -140,7 +140,9 @@ class EnsembleReconstructor(Keyed):
             shared = self.draw.share(filled[tile.rows, tile.columns].to(self.device))
             members = torch.stack(
                 [
-                    self.draw.member(shared, self._textures(tile, number, sources or [CarriedTile(int(times[0]))]))[kept]
+                    self.draw.member(shared, self._textures(tile, number, sources or [CarriedTile(int(times[0]))]))[
+                        kept
+                    ]
                     for number in range(self.members)
                 ]
             )

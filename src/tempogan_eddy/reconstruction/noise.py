@@ -162,7 +162,9 @@ def correlation(frame: NDArray[np.floating], earlier: NDArray[np.floating], flow
     It decays with time, faster where the moved frame does not explain the later one. Noise is renewed where a pixel is
     missing or comes from beyond the edge.
     """
-    later, before = (torch.from_numpy(fill_missing(np.array(part, np.float32)))[None, None] for part in (frame, earlier))
+    later, before = (
+        torch.from_numpy(fill_missing(np.array(part, np.float32)))[None, None] for part in (frame, earlier)
+    )
     seen = torch.from_numpy(np.isfinite(frame) & np.isfinite(earlier)) * seen_by_flow(flow)
     return seen * torch.exp(-hours * (RATE + RATE_OF_MISMATCH * mismatch(later, before, flow)))
 
@@ -170,7 +172,7 @@ def correlation(frame: NDArray[np.floating], earlier: NDArray[np.floating], flow
 def mismatch(frame: Tensor, earlier: Tensor, flow: Tensor) -> Tensor:
     """Return what the flow cannot explain of a frame (1, 1, h, w) in kelvin, over its local spread.
 
-    It is the root mean square difference from the moved earlier frame, and the standard deviation, both over 3x3 pixels.
+    It is the root mean square difference from the moved earlier frame over the standard deviation, each of 3x3 pixels.
     """
     square = (advect(earlier, flow) - frame).square()
     difference = functional.avg_pool2d(square, 3, 1, padding=1, count_include_pad=False).sqrt()
