@@ -1,7 +1,6 @@
 """Learned ensembles: their scores, what every member keeps, noise, dressing, training and drawing."""
 
 import math
-import pickle
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from tempogan_eddy.config import load_config
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.sensor_bank import DESCRIPTION, SensorBank
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.model.ensemble import MARGIN, Dressing, Ensemble, Textures, assemble, local_spread, white_noise
+from tempogan_eddy.model.ensemble import MARGIN, Dressing, Ensemble, Textures, assemble, local_spread, noise_of_frame
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
 from tempogan_eddy.model.scoring import energy_score, patch_distance, pixel_distance, spectral_distance
 from tempogan_eddy.reconstruction import Reconstructor
@@ -112,7 +111,7 @@ def draw(ensemble, sensor, count, dressing=False, size=12, noise=None):
     sensors = SensorBank([sensor]).batch(torch.zeros(1, dtype=torch.long), size, size)
     channels = ensemble.source(dressing).noise_channels
     if noise is None:
-        noise = torch.stack([white_noise(channels, size, size, 0, member) for member in range(count)])
+        noise = torch.stack([noise_of_frame(channels, size, size, 0, member) for member in range(count)])
     mean, members = assemble(*ensemble(lowres, sensors.description, noise[None], dressing), lowres, sensors, RANGE)
     return mean, members, to_kelvin(lowres, RANGE)
 
@@ -156,18 +155,18 @@ def test_noise_leaves_the_sensors_noise_its_share():
 def test_textures_are_as_strong_at_the_edge_as_in_the_middle():
     textures = Textures(8, DESCRIPTION, 4)
     with torch.no_grad():
-        made = textures.textures(torch.stack([white_noise(32, 8, 8, number) for number in range(200)]))
+        made = textures.textures(torch.stack([noise_of_frame(32, 8, 8, number) for number in range(200)]))
     assert made.shape == (200, 8, 32, 32)
     strength = made.square().mean(dim=(0, 1))
     assert strength[0].mean().item() == pytest.approx(strength[12:20].mean().item(), rel=0.05)
 
 
 def test_noise_is_white_and_decided_by_its_key():
-    noise = white_noise(32, 20, 30, 7, 1, -5)
+    noise = noise_of_frame(32, 20, 30, 7, 1, -5)
     assert noise.shape == (32, 20 + 2 * MARGIN, 30 + 2 * MARGIN) and noise.std().item() == pytest.approx(1, abs=0.01)
-    assert torch.equal(noise, white_noise(32, 20, 30, 7, 1, -5))
+    assert torch.equal(noise, noise_of_frame(32, 20, 30, 7, 1, -5))
     for other in ((7, 1, -6), (7, 2, -5), (8, 1, -5)):
-        assert abs(float((noise * white_noise(32, 20, 30, *other)).mean())) < 0.03
+        assert abs(float((noise * noise_of_frame(32, 20, 30, *other)).mean())) < 0.03
 
 
 def test_the_dressing_finds_the_strength_of_each_spread():
@@ -201,35 +200,6 @@ def test_an_ensemble_saves_loads_and_as_a_model_is_its_mean(tmp_path):
     lowres = SENSORS[1].coarsen(moving_clouds(frames=1, size=64)).values
     made, expected = (Reconstructor(source, sensor=SENSORS[1], precision="fp32")(lowres) for source in (path, mean))
     np.testing.assert_array_equal(made, expected)
-
-
-def test_members_are_drawn_from_their_noise_alone():
-    draw, frames = MemberDraw(ensemble_model(), SENSORS[1]), SENSORS[1].coarsen(moving_clouds(frames=2, size=64)).values
-    noise = torch.stack([torch.stack([draw.noise(16, 16, 1, m, time) for time in (10, 20)]) for m in range(3)])
-    members = draw.draw(frames, noise)
-    assert members.shape == (3, 2, 64, 64) and members.dtype == np.float32
-    seen = SENSORS[1].see(torch.from_numpy(members)).numpy()
-    assert np.abs(seen - frames).max() < 1e-3
-    again = pickle.loads(pickle.dumps(draw)).draw(frames[1:], noise[2:, 1:])
-    np.testing.assert_allclose(again[0, 0], members[2, 1], atol=1e-4)
-
-
-def test_a_part_with_its_halo_gives_the_same_pixels():
-    draw = MemberDraw(ensemble_model())
-    frames = SENSORS[0].coarsen(moving_clouds(frames=1, size=192)).values
-    noise = draw.noise(48, 48, 0, 0, 0)[None, None]
-    whole = draw.draw(frames, noise)
-    first = 24 - draw.halo
-    part = draw.draw(frames[:, first:], noise[..., first:, :])
-    np.testing.assert_allclose(part[..., 4 * draw.halo :, :], whole[..., 96:, :], atol=1e-3)
-
-
-def test_missing_pixels_are_missing_in_every_member():
-    draw, frames = MemberDraw(ensemble_model(), dressing=True), np.full((1, 8, 8), 250, np.float32)
-    frames[0, 2, 3] = np.nan
-    noise = torch.stack([draw.noise(8, 8, 0, member, 0)[None] for member in range(2)])
-    missing = np.isnan(draw.draw(frames, noise))
-    assert missing[:, 0, 8:12, 12:16].all() and missing.sum() == 2 * 16
 
 
 def test_other_models_draw_no_members():

@@ -6,17 +6,19 @@ import scoringrules
 import xarray as xr
 
 from evaluation_cases import cloud, noisy, sequence
-from tempogan_eddy.evaluation import Aggregation, Block, MaskedFrame, evaluate
+from tempogan_eddy import InputError
+from tempogan_eddy.evaluation import Aggregation, Block, MaskedFrame, combine, evaluate
 from tempogan_eddy.evaluation.bootstrap import score
-from tempogan_eddy.evaluation.calibration import by_decile, relative_ranks
+from tempogan_eddy.evaluation.calibration import by_decile, relative_ranks, spread_skill
 from tempogan_eddy.evaluation.ensembles import (
     Crps,
     CrpsByKelvin,
+    OfChange,
     Ranks,
     Reliability,
     SpreadSkill,
 )
-from tempogan_eddy.evaluation.masked import Mask
+from tempogan_eddy.evaluation.masked import Mask, MaskedPair
 from tempogan_eddy.evaluation.metrics import choose_metrics, ensemble_metrics
 from tempogan_eddy.evaluation.multivariate import PATCH, VARIOGRAM_POWER, EnergyScore, VariogramScore
 
@@ -171,12 +173,49 @@ def test_frames_split_among_workers_give_the_same_scores_of_ensembles(drawn):
     lowres[:, 8:] = 280
     for number in range(6):
         frames = masked(members + number, truth + number // 2, lowres=lowres)
+        before = masked(members[::-1], truth.T, lowres=lowres)
+        pairs = [
+            MaskedPair(*both, both[0].mask)
+            for both in zip([*before[0], before[1]], [*frames[0], frames[1]], strict=True)
+        ]
         for statistic in dict.fromkeys(s for metric in metrics for s in metric.statistics):
             for sums in (parts[number % 2], parts[2]):
-                sums.add(Block("storm", number), "ours", statistic, statistic.compute_members(*frames))
+                seen = (pairs[:-1], pairs[-1]) if statistic.pairs else frames
+                sums.add(Block("storm", number), "ours", statistic, statistic.compute_members(*seen))
     for metric in metrics:
         together = score(metric, parts[0] + parts[1], "ours")
         assert np.isfinite(together.value), metric.name
         np.testing.assert_allclose(
             together.value, score(metric, parts[2], "ours").value, rtol=1e-9, err_msg=metric.name
         )
+
+
+def test_time_differences_tell_noise_that_lasts_from_noise_that_does_not():
+    """Members that keep their error have differences without spread; those of the truth differ by its new errors."""
+    random = np.random.default_rng(2)
+    shape = (SIDE, SIDE)
+    mask, mean = Mask(np.ones(shape, bool)), cloud(shape)
+
+    def pair(same):
+        first = random.normal(size=shape)
+        second = same * first + np.sqrt(1 - same**2) * random.normal(size=shape)
+        return MaskedPair(MaskedFrame(mean + first, mask), MaskedFrame(mean + 5 + second, mask), mask)
+
+    truth, found = pair(0.5), {}
+    for same in (0.0, 0.5, 0.9):
+        ensemble = [pair(same) for _ in range(8)]
+        for statistic in (Crps(), SpreadSkill()):
+            mean_of = OfChange(statistic).compute_members(ensemble, truth)
+            found[same, type(statistic)] = np.asarray(mean_of.total / mean_of.weight)
+    skill = {same: spread_skill(found[same, SpreadSkill][None]).item() for same in (0.0, 0.5, 0.9)}
+    assert skill[0.5] == pytest.approx(1, abs=0.03) and skill[0.9] < 0.6 and skill[0.0] > 1.3
+    assert found[0.5, Crps] == pytest.approx(1 / np.sqrt(np.pi), rel=0.03)
+    assert found[0.5, Crps] < min(found[0.0, Crps], found[0.9, Crps])
+
+
+def test_storms_with_different_numbers_of_members_are_not_pooled():
+    truth = sequence(frames=2)
+    parts = [evaluate(truth, ensemble(truth, count), metrics=["crps", "rank_deviation"]) for count in (3, 4)]
+    with pytest.raises(InputError, match="reconstructed with different numbers of members"):
+        combine(parts)
+    assert combine(parts[:1] * 2).scores["reconstructed"]["crps"].value > 0

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from tempogan_eddy import InputError, coarsen, open_sequence, reconstruct, save_sequence, save_summary
 from tempogan_eddy.dataset.sensor import SensorModel
-from tempogan_eddy.reconstruction.noise import white_window
+from tempogan_eddy.model.noise import white_noise
+from tempogan_eddy.reconstruction.noise import MOST, RATE, Carried, carry_noise, earlier_frames
 from tempogan_eddy.reconstruction.sensors import choose_sensor
 from tempogan_eddy.reconstruction.summary import SUMMARY, summarise
+from tempogan_eddy.reconstruction.tiles import plan_tiles
 from tempogan_eddy.weights import save_model
 from test_cli import refused, run
 from test_conditioned import random_model
@@ -44,17 +46,93 @@ def drawn(model, lowres):
 @given(st.integers(0, 90), st.integers(1, 60), st.integers(0, 90), st.integers(1, 60))
 @settings(max_examples=20, deadline=None)
 def test_every_window_of_the_noise_holds_the_same_numbers(row, height, column, width):
-    whole = white_window(2, slice(0, 150), slice(0, 150), 1, 2, -3)
+    whole = white_noise(2, slice(0, 150), slice(0, 150), 1, 2, -3)
     rows, columns = slice(row, row + height), slice(column, column + width)
-    assert torch.equal(white_window(2, rows, columns, 1, 2, -3), whole[:, rows, columns])
+    assert torch.equal(white_noise(2, rows, columns, 1, 2, -3), whole[:, rows, columns])
 
 
 def test_the_noise_is_white_and_each_part_of_its_key_changes_it():
-    noise = white_window(8, slice(0, 256), slice(0, 256), 5, 0, 7)
+    noise = white_noise(8, slice(0, 256), slice(0, 256), 5, 0, 7)
     assert noise.mean().abs() < 0.01 and noise.var().item() == pytest.approx(1, abs=0.01)
     others = [noise.roll(1, -1), noise.roll(32, -2), noise.roll(1, 0)]
-    others += [white_window(8, slice(0, 256), slice(0, 256), *key) for key in ((6, 0, 7), (5, 1, 7), (5, 0, 8))]
+    others += [white_noise(8, slice(0, 256), slice(0, 256), *key) for key in ((6, 0, 7), (5, 1, 7), (5, 0, 8))]
     assert max((noise * other).mean().abs() for other in others) < 0.01
+
+
+# Noise that moves
+
+
+def minutes_apart(lowres, minutes):
+    """The same frames, so many minutes apart."""
+    return lowres.assign_coords(time=lowres["time"][0] + np.arange(len(lowres)) * np.timedelta64(minutes, "m"))
+
+
+@given(st.lists(st.sampled_from([0, 5, 10, 30, 59, 60, 200]), max_size=12), st.lists(st.booleans(), min_size=13))
+@settings(max_examples=100, deadline=None)
+def test_earlier_frames_are_of_one_satellite_in_order_and_recent(steps, changed):
+    times = np.cumsum([0, *steps]) * 60 * 10**9
+    satellites = np.cumsum(changed[: len(times)])
+    numbers = earlier_frames(times, satellites)
+    for frame, row in enumerate(numbers):
+        assert (np.diff([frame, *row]) <= 0).all()
+        used = row[row < frame]
+        assert (used == frame - 1 - np.arange(len(used))).all() and (row[len(used) :] == frame).all()
+        assert all(satellites[one] == satellites[frame] and times[frame] - times[one] < 3.6e12 for one in used)
+        before = frame - len(used) - 1
+        ended = before < 0 or times[before + 1] == times[before] or satellites[before] != satellites[before + 1]
+        assert ended or len(used) == MOST or times[frame] - times[before] > 55 * 60 * 10**9
+    assert numbers.shape[1] == max((row < frame).sum() for frame, row in enumerate(numbers))
+
+
+def test_hourly_frames_have_white_noise():
+    assert earlier_frames(np.arange(5) * 3600 * 10**9, np.zeros(5)).shape == (5, 0)
+
+
+@pytest.mark.parametrize("minutes", [10, 30])
+def test_the_squares_of_the_weights_sum_to_one(minutes):
+    frames = coarsen(moving_clouds(frames=4, size=96)).values[::-1].astype(np.float32)
+    frames[1, 2:5, 7] = np.nan
+    sources = carry_noise(frames, np.arange(4)[::-1] * minutes * 60 * 10**9)
+    assert len(sources) == 4 and [source.time for source in sources] == [t * minutes * 60 * 10**9 for t in (3, 2, 1, 0)]
+    torch.testing.assert_close(sum(source.weight**2 for source in sources), torch.ones(24, 24))
+    assert (sources[0].weight[2:5, 7] == 1).all() and (sources[1].weight[2:5, 7] == 0).all()
+    assert carry_noise(frames[:2], np.array([7, 7])) == []
+
+
+def test_each_pixel_reads_the_noise_that_moved_there():
+    """Clouds that move right by 1.5 lowres pixels bring textures from 6 highres pixels to the left."""
+    shift = torch.tensor([-1.5, 0.0])[:, None, None].expand(2, 12, 12)
+    for tile in plan_tiles(12, 12, 5, 1):
+        carried = Carried(0, torch.full((12, 12), 0.5), shift).tile(tile, 4)
+        height, width = (4 * (span.stop - span.start) for span in (tile.rows, tile.columns))
+        reach = 4 * carried.reach
+        column = torch.arange(width + 2 * reach).float().expand(1, height + 2 * reach, -1) - reach
+        torch.testing.assert_close(carried.read(column), 0.5 * (torch.arange(width) - 6.0).expand(1, height, -1))
+
+
+def test_coherent_members_change_less_from_frame_to_frame_and_differ_as_much(model):
+    still = xr.concat([coarsen(moving_clouds(frames=1, size=128)).compute()] * 4, "time")
+    sequence, spread, kept = minutes_apart(still, 10), {}, {}
+    for noise in ("coherent", "white"):
+        members = reconstruct(sequence, model, members=8, noise=noise, device="cpu")
+        detail = members - members.mean("member")
+        spread[noise] = float(np.sqrt((detail[:, -1] ** 2).mean()))
+        kept[noise] = float((detail[:, -1] * detail[:, -2]).mean()) / spread[noise] ** 2
+        assert members.attrs["super_resolution_noise"] == noise
+    assert kept["coherent"] == pytest.approx(np.exp(-RATE / 6), abs=0.06) and abs(kept["white"]) < 0.03
+    assert spread["coherent"] == pytest.approx(spread["white"], rel=0.03)
+
+
+def test_tiles_and_the_frames_computed_together_change_nothing_of_coherent_members(model):
+    lowres = minutes_apart(coarsen(moving_clouds(frames=4, size=96)).compute(), 10)
+    options = {"members": 2, "seed": 3, "device": "cpu"}
+    whole = reconstruct(lowres, model, **options)
+    tiled = reconstruct(lowres, model, tile=7, **options)
+    np.testing.assert_allclose(tiled.isel(time=[3]), whole.isel(time=[3]), atol=2e-3)
+    np.testing.assert_array_equal(whole.isel(time=2), whole.compute().isel(time=2))
+    white = reconstruct(lowres, model, noise="white", **options)
+    assert np.abs(white.isel(time=3) - whole.isel(time=3)).mean() > 0.2
+    np.testing.assert_array_equal(white.isel(time=0), whole.isel(time=0))
 
 
 # Members
@@ -120,6 +198,7 @@ def test_members_are_lazy_and_one_frame_is_computed_for_one_frame(model, lowres)
         ({"members": 2, "precision": "bf16"}, "compute with torch in fp32"),
         ({"members": 1, "summary": True}, "at least 2 members"),
         ({"summary": True}, "say how many"),
+        ({"members": 2, "noise": "pink"}, "use coherent or white"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(model, lowres, options, message):

@@ -96,6 +96,13 @@ def reconstruct(
         int | None, typer.Option(min=1, help="With an ensemble: how many members to draw; by default its mean.")
     ] = None,
     seed: Annotated[int, typer.Option(help="With --members: decides their noise.")] = 0,
+    noise: Annotated[
+        str,
+        typer.Option(
+            help="With --members: coherent, which moves with the clouds, or white, independent at each time.",
+            autocompletion=options.one_of("coherent", "white"),
+        ),
+    ] = "coherent",
     summary: Annotated[
         bool,
         typer.Option(
@@ -166,6 +173,7 @@ def reconstruct(
         packed=stored == "packed",
         members=members,
         seed=seed,
+        noise=noise,
         summary=summary,
     )
     write(highres, output, format, "reconstructing", precision=stored, overwrite=overwrite)

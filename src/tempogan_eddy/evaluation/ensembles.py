@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, stats
 
 from tempogan_eddy.dataset.missing import fill_missing
-from tempogan_eddy.evaluation.aggregation import Mean
+from tempogan_eddy.evaluation.aggregation import Aggregate, Mean
 from tempogan_eddy.evaluation.baselines import nearest
-from tempogan_eddy.evaluation.masked import MaskedFrame
+from tempogan_eddy.evaluation.masked import MaskedFrame, MaskedPair
 from tempogan_eddy.evaluation.statistics import KELVIN_BINS, Statistic
 from tempogan_eddy.evaluation.texture import coldest_pixels
 
@@ -26,6 +26,7 @@ __all__ = [
     "ColdestInterval",
     "Crps",
     "CrpsByKelvin",
+    "OfChange",
     "OfMembers",
     "Ranks",
     "RegressionError",
@@ -100,6 +101,20 @@ class OfMembers(Statistic[MaskedFrame]):
     @abstractmethod
     def compare(self, members: Sequence[MaskedFrame], truth: MaskedFrame) -> Mean:
         """Return the aggregate of two members or more."""
+
+
+@dataclass(frozen=True)
+class OfChange(Statistic[MaskedPair]):
+    """A statistic of frames, of the later frame of a pair minus the earlier one."""
+
+    statistic: Statistic[MaskedFrame]
+    pairs: bool = field(default=True, kw_only=True)
+
+    def compute(self, reconstructed: MaskedPair, truth: MaskedPair) -> Aggregate | None:
+        return self.statistic.compute(reconstructed.change, truth.change)
+
+    def compute_members(self, members: Sequence[MaskedPair], truth: MaskedPair) -> Aggregate | None:
+        return self.statistic.compute_members([member.change for member in members], truth.change)
 
 
 @dataclass(frozen=True)

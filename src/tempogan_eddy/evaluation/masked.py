@@ -148,9 +148,14 @@ class MaskedPair(_Derived):
     mask: Mask
 
     @cached_property
+    def change(self) -> MaskedFrame:
+        """The later frame minus the earlier one."""
+        return MaskedFrame(self.later.values - self.earlier.values, self.mask)
+
+    @cached_property
     def spectrum(self) -> NDArray[np.float64]:
-        """RAPSD of the later frame minus the earlier one, K^2."""
-        return radial_power(self.later.values - self.earlier.values, self.mask.weight)
+        """RAPSD of the change, K^2."""
+        return radial_power(self.change.values, self.mask.weight)
 
     def flow(self, flow_range: tuple[float, float]) -> NDArray[np.float32]:
         """Return the Farneback flow (H, W, 2) from the earlier to the later frame, pixels a step."""

@@ -16,6 +16,7 @@ from tempogan_eddy.evaluation.ensembles import (
     REGIONS,
     ColdestInterval,
     Crps,
+    OfChange,
     Ranks,
     RegressionError,
     Reliability,
@@ -149,6 +150,10 @@ def ensemble_metrics(settings: Settings = DEFAULTS) -> tuple[Metric, ...]:
                 rank_deviation,
             )
             for region in REGIONS
+        ),
+        Metric("crps_hourly", "CRPS of time differences", "K", "lower", (OfChange(Crps()),)),
+        Metric(
+            "spread_skill_hourly", "Spread / error of time differences", "1", "one", (OfChange(spread),), spread_skill
         ),
         Metric("coldest_interval", "Coldest pixel in its 90 %", "1", "", (ColdestInterval(cold),)),
     )

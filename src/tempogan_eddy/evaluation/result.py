@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.evaluation.aggregation import Aggregation
+from tempogan_eddy.evaluation.aggregation import Aggregation, Mean
 from tempogan_eddy.evaluation.baselines import BASELINES
 from tempogan_eddy.evaluation.bootstrap import Score, difference, score
 from tempogan_eddy.evaluation.matching import TRUTH
@@ -180,6 +180,11 @@ def combine(evaluations: Sequence[Evaluation], name: str = "all storms") -> Eval
                 f"{first.storm} and {other.storm} were evaluated with different settings, metrics or scale; "
                 "evaluate them alike to combine them."
             )
+        if found := _other_members(first, other):
+            raise InputError(
+                f"{first.storm} and {other.storm} have {found} with different numbers of members; draw as many for "
+                "both (--members) to combine them."
+            )
     methods = set.intersection(*(set(evaluation.sums.methods) for evaluation in evaluations))
     sums = Aggregation()
     for number, evaluation in enumerate(evaluations):
@@ -196,3 +201,13 @@ def combine(evaluations: Sequence[Evaluation], name: str = "all storms") -> Eval
         regression=" and ".join(dict.fromkeys(e.regression for e in evaluations if e.regression)),
         sensor=first.sensor if len({evaluation.sensor for evaluation in evaluations}) == 1 else None,
     )
+
+
+def _other_members(first: Evaluation, other: Evaluation) -> str:
+    """Return a method that has another number of members in the other evaluation; empty if there is none."""
+    for method in first.sums.methods:
+        for statistic in (statistic for metric in first.metrics for statistic in metric.statistics):
+            sums = [evaluation.sums.total(method, statistic) for evaluation in (first, other)]
+            if len({np.shape(found.total) for found in sums if isinstance(found, Mean)}) > 1:
+                return method
+    return ""

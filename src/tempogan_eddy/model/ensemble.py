@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -17,9 +16,10 @@ from torch.nn import functional
 from tempogan_eddy.dataset.sensor_bank import SensorBatch
 from tempogan_eddy.model.conditioned import ConditionedGenerator
 from tempogan_eddy.model.losses import CONTENT_UNIT
+from tempogan_eddy.model.noise import white_noise
 from tempogan_eddy.model.scaling import to_kelvin
 
-__all__ = ["MARGIN", "NOISE_CHANNELS", "Dressing", "Ensemble", "Textures", "assemble", "local_spread", "white_noise"]
+__all__ = ["MARGIN", "NOISE_CHANNELS", "Dressing", "Ensemble", "Textures", "assemble", "local_spread", "noise_of_frame"]
 
 MARGIN = 3
 """Lowres pixels of noise around a frame: textures are as strong at its edge as in its middle."""
@@ -34,19 +34,9 @@ BINS = 24
 """Bins of local spread in which the dressing has its own strength."""
 
 
-def white_noise(channels: int, height: int, width: int, *key: int) -> Tensor:
-    """Return white noise that a key decides, on every machine: (C, h + 2 `MARGIN`, w + 2 `MARGIN`).
-
-    Parameters
-    ----------
-    channels, height, width
-        Of the noise, and of the frame in lowres pixels.
-    key
-        E.g. seed, member and time in nanoseconds.
-    """
-    random = np.random.default_rng([number % (1 << 64) for number in key])
-    shape = (channels, height + 2 * MARGIN, width + 2 * MARGIN)
-    return torch.from_numpy(random.standard_normal(shape, np.float32))
+def noise_of_frame(channels: int, height: int, width: int, *key: int) -> Tensor:
+    """Return the white noise (C, h + 2 `MARGIN`, w + 2 `MARGIN`) of a whole frame (h, w), as `white_noise` does."""
+    return white_noise(channels, slice(0, height + 2 * MARGIN), slice(0, width + 2 * MARGIN), *key)
 
 
 def local_spread(frames: Tensor) -> Tensor:

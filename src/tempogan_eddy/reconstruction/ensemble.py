@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,9 @@ from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.device import choose_device
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.fingerprint import network_digest
+from tempogan_eddy.model.noise import white_noise
 from tempogan_eddy.reconstruction.members import MemberDraw
-from tempogan_eddy.reconstruction.noise import white_window
+from tempogan_eddy.reconstruction.noise import NOISES, CarriedTile, carry_noise
 from tempogan_eddy.reconstruction.packing import pack_kelvin
 from tempogan_eddy.reconstruction.reconstructor import TILE, Keyed, model_of
 from tempogan_eddy.reconstruction.summary import SUMMARY, summarise
@@ -29,8 +30,8 @@ __all__ = ["EnsembleReconstructor"]
 class EnsembleReconstructor(Keyed):
     """Draw members of blocks of frames. It can be pickled.
 
-    The noise of a member depends on seed, member, the time of the frame and the place in it alone: not on tiles, nor on
-    other frames or members.
+    Fresh noise depends on seed, member, the time of the frame and the place in it alone: not on tiles or other members.
+    Coherent noise adds that of earlier frames, moved along the flow between the lowres frames.
 
     Parameters
     ----------
@@ -48,6 +49,10 @@ class EnsembleReconstructor(Keyed):
         Where to compute: ``auto`` for a GPU where there is one, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
     packed
         Return members as int16 in steps of 0.01 K from 250 K.
+    noise
+        ``coherent``: carried from frame to frame with the clouds; ``white``: independent at each time.
+    dressing
+        Draw white noise whose strength follows the local spread, in place of the learned textures.
 
     Attributes
     ----------
@@ -59,7 +64,7 @@ class EnsembleReconstructor(Keyed):
     Raises
     ------
     InputError
-        The model is no ensemble, or there is less than one member or pixel of a tile.
+        The model is no ensemble, the noise is unknown, or there is less than one member or pixel of a tile.
     """
 
     def __init__(
@@ -72,40 +77,46 @@ class EnsembleReconstructor(Keyed):
         tile: int = TILE,
         device: str | torch.device = "auto",
         packed: bool = False,
+        noise: str = "coherent",
+        dressing: bool = False,
     ) -> None:
         if members < 1:
             raise InputError(f"An ensemble has at least 1 member, not {members}.")
         if tile < 1:
             raise InputError(f"The tile must be at least 1 pixel wide, not {tile}.")
+        if noise not in NOISES:
+            raise InputError(f"The noise {noise!r} is unknown; use {' or '.join(NOISES)}.")
         model = model_of(model)
         self.device = choose_device(device) if isinstance(device, str) else device
-        self.draw = MemberDraw(model, sensor).to(self.device)
+        self.draw = MemberDraw(model, sensor, dressing=dressing).to(self.device)
         self.members, self.seed, self.tile, self.scale = members, seed, tile, model.scale
+        self.noise = noise
         self.dtype = np.dtype(np.int16 if packed else np.float32)
         self._key = (
             network_digest(model.generator), model.for_sensor(sensor).sensor, model.kelvin_range, members, seed, tile,
-            str(self.device), packed,
+            str(self.device), packed, noise, dressing,
         )  # fmt: skip
 
     def __call__(self, block: np.ndarray, times: np.ndarray) -> np.ndarray:
-        """Draw the members of a block of frames.
+        """Draw the members of a frame.
 
         Parameters
         ----------
         block
-            (N, h, w) in kelvin, NaN where missing.
+            (K + 1, h, w) in kelvin, NaN where missing: the frame, and those before it from which its noise is carried,
+            as `earlier_frames` names them.
         times
-            (N,) of the frames, in nanoseconds since 1970.
+            (K + 1,) of the frames, in nanoseconds since 1970.
 
         Returns
         -------
         ndarray
-            (M, N, H, W) float32 in kelvin, NaN where the lowres pixel is missing; or packed.
+            (M, H, W) float32 in kelvin, NaN where the lowres pixel is missing; or packed.
         """
         return self._highres(block, times, self.members, self.dtype, self._stored)
 
     def summary(self, block: np.ndarray, times: np.ndarray) -> np.ndarray:
-        """Return the summary of the members of a block: (S, N, H, W) float32, by `SUMMARY`; parameters as for a call.
+        """Return the summary of the members of a frame: (S, H, W) float32, by `SUMMARY`; parameters as for a call.
 
         It holds the members of one tile at a time.
         """
@@ -114,36 +125,42 @@ class EnsembleReconstructor(Keyed):
     def _stored(self, members: Tensor) -> Tensor:
         return pack_kelvin(members) if self.dtype == np.int16 else members
 
+    @torch.inference_mode()
     def _highres(
         self, block: np.ndarray, times: np.ndarray, layers: int, dtype: np.dtype, of_members: Callable[[Tensor], Tensor]
     ) -> np.ndarray:
-        """Return what a function makes of the members (M, rows, columns) of each tile, for whole frames."""
-        lowres = np.ascontiguousarray(block, np.float32)
-        frames, height, width = lowres.shape
-        highres = np.empty((layers, frames, height * self.scale, width * self.scale), dtype)
-        for number, time in enumerate(times.tolist()):
-            for place, members in self._tiles(lowres[number], time):
-                highres[:, number, place[0], place[1]] = of_members(members).cpu().numpy()
-        return highres
-
-    @torch.inference_mode()
-    def _tiles(self, frame: np.ndarray, time: int) -> Iterator[tuple[tuple[slice, slice], Tensor]]:
-        """Yield the place of each tile in the highres frame, and its members (M, rows, columns)."""
-        missing = torch.from_numpy(np.isnan(frame))
-        filled = torch.from_numpy(fill_missing(frame[None])[0])
-        for tile in plan_tiles(frame.shape[0], frame.shape[1], self.tile, self.draw.halo):
-            kept, place = tile.on_highres(self.scale)
+        """Return what a function makes of the members (M, rows, columns) of each tile, for the whole frame."""
+        frame, *_ = lowres = np.ascontiguousarray(block, np.float32)
+        carried = carry_noise(lowres, times) if self.noise == "coherent" else []
+        missing, filled = torch.from_numpy(np.isnan(frame)), torch.from_numpy(fill_missing(frame))
+        highres = np.empty((layers, frame.shape[0] * self.scale, frame.shape[1] * self.scale), dtype)
+        for tile in plan_tiles(*frame.shape, self.tile, self.draw.halo):
+            kept, (rows, columns) = tile.on_highres(self.scale)
+            sources = [source.tile(tile, self.scale).to(self.device) for source in carried]
             shared = self.draw.share(filled[tile.rows, tile.columns].to(self.device))
             members = torch.stack(
-                [self.draw.member(shared, self._noise(tile, number, time))[kept] for number in range(self.members)]
+                [
+                    self.draw.member(shared, self._textures(tile, number, sources or [CarriedTile(int(times[0]))]))[
+                        kept
+                    ]
+                    for number in range(self.members)
+                ]
             )
             unseen = missing[tile.rows, tile.columns]
             if unseen.any():
                 unseen = unseen.repeat_interleave(self.scale, 0).repeat_interleave(self.scale, 1)[kept]
                 members.masked_fill_(unseen.to(self.device), math.nan)
-            yield (place[0], place[1]), members
+            highres[:, rows, columns] = of_members(members).cpu().numpy()
+        return highres
 
-    def _noise(self, tile: Tile, member: int, time: int) -> Tensor:
-        """Return the noise of a tile with its halo and the margin."""
-        rows, columns = (slice(span.start, span.stop + 2 * self.draw.margin) for span in (tile.rows, tile.columns))
-        return white_window(self.draw.noise_channels, rows, columns, self.seed, member, time).to(self.device)
+    def _textures(self, tile: Tile, member: int, sources: list[CarriedTile]) -> Tensor:
+        """Return the textures of a tile with its halo: the sum over the sources of its noise."""
+        parts = []
+        for source in sources:
+            rows, columns = (
+                slice(span.start - source.reach, span.stop + source.reach + 2 * self.draw.margin)
+                for span in (tile.rows, tile.columns)
+            )
+            noise = white_noise(self.draw.noise_channels, rows, columns, self.seed, member, source.time)
+            parts.append(source.read(self.draw.textures(noise.to(self.device))))
+        return torch.stack(parts).sum(dim=0) if len(parts) > 1 else parts[0]

@@ -6,11 +6,9 @@ import copy
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from tempogan_eddy.dataset.missing import fill_missing
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.sensor_bank import SensorBank, SensorBatch
 from tempogan_eddy.dataset.separable_sensors import SeparableSensor
@@ -18,7 +16,6 @@ from tempogan_eddy.device import exact_convolutions
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.model.ensemble import MARGIN, Ensemble
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
-from tempogan_eddy.reconstruction.noise import white_window
 from tempogan_eddy.weights import Model, load_model
 
 __all__ = ["MemberDraw", "Shared"]
@@ -92,28 +89,10 @@ class MemberDraw:
         self.noise_channels = self.source.noise_channels
 
     def to(self, device: torch.device) -> MemberDraw:
-        """Move the networks to a device, where `share` and `member` then compute."""
+        """Move the networks to a device, which then computes."""
         self.generator.to(device)
         self.source.to(device)
         return self
-
-    def noise(self, height: int, width: int, seed: int, member: int, time: int) -> Tensor:
-        """Return the white noise of one member's frame on its whole lowres grid, for every tile to be cut from.
-
-        Parameters
-        ----------
-        height, width
-            Of the frame in lowres pixels.
-        seed, member, time
-            Decide the noise; the time in nanoseconds since 1970.
-
-        Returns
-        -------
-        Tensor
-            (C, h + 2 margin, w + 2 margin).
-        """
-        rows, columns = slice(0, height + 2 * self.margin), slice(0, width + 2 * self.margin)
-        return white_window(self.noise_channels, rows, columns, seed, member, time)
 
     @torch.inference_mode()
     def share(self, frame: Tensor) -> Shared:
@@ -130,34 +109,12 @@ class MemberDraw:
         return Shared(mean, amplitudes * (high - low), sensors)
 
     @torch.inference_mode()
-    def member(self, shared: Shared, noise: Tensor) -> Tensor:
-        """Return the member (H, W) in kelvin that noise (C, h + 2 margin, w + 2 margin) makes of a frame."""
-        textures = self.source.textures(noise[None])[0]
+    def textures(self, noise: Tensor) -> Tensor:
+        """Return the textures (K, H, W) of noise (C, h + 2 margin, w + 2 margin)."""
+        return self.source.textures(noise[None])[0]
+
+    @torch.inference_mode()
+    def member(self, shared: Shared, textures: Tensor) -> Tensor:
+        """Return the member (H, W) in kelvin that textures (K, H, W) make of a frame."""
         added = torch.einsum("khw,khw->hw", shared.amplitudes, textures)
         return shared.sensors.keep(shared.mean + added, shared.mean)[0, 0]
-
-    def draw(self, frames: np.ndarray, noise: Tensor) -> np.ndarray:
-        """Return members; the sensor sees each of them as the frames.
-
-        Parameters
-        ----------
-        frames
-            (T, h, w) in kelvin, NaN where missing.
-        noise
-            (M, T, C, h + 2 margin, w + 2 margin).
-
-        Returns
-        -------
-        ndarray
-            (M, T, H, W) float32 in kelvin, NaN where the lowres pixel is missing.
-        """
-        lowres = np.array(frames, np.float32)
-        made = []
-        for frame, of_frame in zip(torch.from_numpy(fill_missing(lowres)), noise.unbind(1), strict=True):
-            shared = self.share(frame)
-            made.append(torch.stack([self.member(shared, part) for part in of_frame]))
-        members = torch.stack(made, dim=1).numpy()
-        missing = np.isnan(lowres).repeat(self.scale, 1).repeat(self.scale, 2)
-        if missing.any():
-            members[:, missing] = np.nan
-        return members

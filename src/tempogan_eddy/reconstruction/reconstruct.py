@@ -23,6 +23,7 @@ from tempogan_eddy.io.precision import PACKING
 from tempogan_eddy.io.resolution import rescaled
 from tempogan_eddy.kelvin import VALID_KELVIN
 from tempogan_eddy.reconstruction.ensemble import EnsembleReconstructor
+from tempogan_eddy.reconstruction.noise import earlier_frames
 from tempogan_eddy.reconstruction.reconstructor import TILE, Reconstructor, model_of
 from tempogan_eddy.reconstruction.sensors import choose_sensor
 from tempogan_eddy.reconstruction.summary import SUMMARY
@@ -49,6 +50,7 @@ class Options(TypedDict, total=False):
     packed: bool
     members: int | None
     seed: int
+    noise: str
 
 
 @overload
@@ -79,6 +81,7 @@ def reconstruct(
     packed: bool = False,
     members: int | None = None,
     seed: int = 0,
+    noise: str = "coherent",
     summary: bool = False,
 ) -> Any:
     """Reconstruct a lowres sequence or frame at high resolution.
@@ -122,8 +125,12 @@ def reconstruct(
         Draw so many members of an ensemble, each of which keeps the input; by default the model makes one frame, which
         of an ensemble is the mean. Members compute with torch in fp32.
     seed : int
-        Decides the noise of the members, together with the number of the member and the time of the frame: a part of a
-        sequence gets the same members as the whole. Frames without times count as hours from 2000-01-01.
+        Decides the noise of the members, together with the number of the member and the time of the frame. Frames
+        without times count as hours from 2000-01-01.
+    noise : str
+        ``coherent``: the noise of a member moves with the clouds from frame to frame, where frames are less than an
+        hour apart. ``white``: the noise of each time is independent, so a part of a sequence gets the same members as
+        the whole.
     summary : bool
         Return the summary of the members in place of them.
 
@@ -148,7 +155,7 @@ def reconstruct(
     if members is not None:
         _check_members(members, summary, engine, precision)
         ensemble = EnsembleReconstructor(
-            model, members, seed, sensor=chosen, tile=tile, device=device, packed=packed and not summary
+            model, members, seed, sensor=chosen, tile=tile, device=device, packed=packed and not summary, noise=noise
         )
         drawn = _drawn(held.sequence, ensemble, model.for_sensor(chosen), summary, stated=chosen is not None)
         return drawn if isinstance(drawn, xr.Dataset) else held.restore(drawn, 1 / ensemble.scale)
@@ -194,12 +201,15 @@ def _drawn(
     guard = warn_of_input(sequence, model, stated=stated)
     height, width = sequence.shape[1:]
     lowres = sequence.chunk({"time": 1, "y": height, "x": width}).data
-    times = dask.array.from_array(sequence["time"].values.astype("datetime64[ns]").astype(np.int64), chunks=1)
+    times = sequence["time"].values.astype("datetime64[ns]").astype(np.int64)
+    satellites = np.broadcast_to(sequence.coords.get("satellite", ""), times.shape)
+    earlier = earlier_frames(times, satellites).T if ensemble.noise == "coherent" else []
+    clock = dask.array.from_array(times, chunks=1)[:, None, None]
     layers, dtype = (len(SUMMARY), np.dtype(np.float32)) if summary else (ensemble.members, ensemble.dtype)
     highres = dask.array.map_blocks(
         partial(_draw_block, ensemble.summary if summary else ensemble, guard),
-        lowres,
-        times[:, None, None],
+        *(lowres, *(lowres[numbers].rechunk(lowres.chunks) for numbers in earlier)),
+        *(clock, *(clock[numbers].rechunk(clock.chunks) for numbers in earlier)),
         dtype=dtype,
         new_axis=0,
         chunks=((layers,), lowres.chunks[0], (height * ensemble.scale,), (width * ensemble.scale,)),
@@ -207,6 +217,7 @@ def _drawn(
     )
     drawn = _on_fine_grid(highres, sequence, model, "torch fp32")
     drawn.attrs |= {"super_resolution_members": ensemble.members, "super_resolution_seed": ensemble.seed}
+    drawn.attrs["super_resolution_noise"] = ensemble.noise
     if summary:
         plain = drawn.drop_attrs(deep=False)
         layers_by_name = {name: plain[layer].assign_attrs(attrs) for layer, (name, attrs) in enumerate(SUMMARY.items())}
@@ -259,7 +270,10 @@ def _reconstruct_block(reconstructor: Reconstructor, guard: ValueGuard, block: n
 
 
 def _draw_block(
-    draw: Callable[[np.ndarray, np.ndarray], np.ndarray], guard: ValueGuard, block: np.ndarray, times: np.ndarray
+    draw: Callable[[np.ndarray, np.ndarray], np.ndarray], guard: ValueGuard, block: np.ndarray, *others: np.ndarray
 ) -> np.ndarray:
+    """Draw the members of one frame; the others are those before it, then the times of them all."""
     guard(block)
-    return draw(block, times[:, 0, 0])
+    earlier = len(others) // 2
+    times = np.concatenate([time[:, 0, 0] for time in others[earlier:]])
+    return draw(np.concatenate([block, *others[:earlier]]), times)[:, None]

@@ -9,7 +9,7 @@ from torch.nn import functional
 from tempogan_eddy.dataset.protocol import DataSource
 from tempogan_eddy.dataset.sensor_bank import SensorBank
 from tempogan_eddy.dataset.separable_sensors import SeparableSensor
-from tempogan_eddy.model.ensemble import Ensemble, assemble, local_spread, white_noise
+from tempogan_eddy.model.ensemble import Ensemble, assemble, local_spread, noise_of_frame
 from tempogan_eddy.model.scaling import from_kelvin
 
 __all__ = ["fit_dressing"]
@@ -40,7 +40,7 @@ def fit_dressing(
         truth, valid = sample["highres"][1:2], sample["valid"][1:2]
         lowres = from_kelvin(sensor.apply(truth, torch.Generator().manual_seed(position)), kelvin_range)
         sensors = SensorBank([sensor]).batch(torch.zeros(1, dtype=torch.long), *lowres.shape[-2:])
-        noise = white_noise(ensemble.dressing.noise_channels, *lowres.shape[-2:], position)[None, None]
+        noise = noise_of_frame(ensemble.dressing.noise_channels, *lowres.shape[-2:], position)[None, None]
         with torch.no_grad():
             mean, added = ensemble(lowres, sensors.description, noise, dressing=True)
             frame, _ = assemble(mean, added, lowres, sensors, kelvin_range)

@@ -13,7 +13,7 @@ from torch import Tensor
 from tempogan_eddy.dataset.protocol import Sample
 from tempogan_eddy.dataset.sensor_bank import SensorBatch
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.model.ensemble import NOISE_CHANNELS, Ensemble, assemble, white_noise
+from tempogan_eddy.model.ensemble import NOISE_CHANNELS, Ensemble, assemble, noise_of_frame
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
 from tempogan_eddy.model.scoring import (
     ALMOST_FAIR,
@@ -81,7 +81,7 @@ class EnsembleSteps(Steps):
         training, samples = self.config.training, range(self.drawn, self.drawn + count)
         self.drawn = samples.stop
         keys = [(sample, member) for sample in samples for member in range(training.members)]
-        noise = [white_noise(NOISE_CHANNELS, height, width, training.seed, self.number, *key) for key in keys]
+        noise = [noise_of_frame(NOISE_CHANNELS, height, width, training.seed, self.number, *key) for key in keys]
         return torch.stack(noise).unflatten(0, (count, -1))
 
     def _content_losses(self, batch: Batch, fake: Generated) -> dict[str, Tensor]:
@@ -141,7 +141,7 @@ class EnsembleTrainer(TempoGANTrainer):
         """Draw members of one frame with the averaged generator, as `Draw`."""
         averaged: Any = self.average.module.eval()
         channels = averaged.source(dressing).noise_channels
-        noise = [white_noise(channels, *frames.shape[-2:], number, member) for member in range(count)]
+        noise = [noise_of_frame(channels, *frames.shape[-2:], number, member) for member in range(count)]
         with self.fabric.autocast():
             mean, added = averaged(frames, sensors.description, torch.stack(noise)[None].to(frames.device), dressing)
         return assemble(mean, added, frames, sensors, self.config.data.kelvin_range)
