@@ -226,7 +226,7 @@ def test_training_starts_from_an_earlier_model(tmp_path, storms):
 
 def test_validation_of_the_truth_is_perfect_and_of_bicubic_is_not(tmp_path, storms):
     validation = TempoGANTrainer(small_config(tmp_path, storms)).validation
-    truth = iter([from_kelvin(sample["highres"], (170, 320)) for sample in validation.samples])
+    truth = iter([from_kelvin(sample["highres"], (170, 320)) for sample in validation.samples.values()])
     perfect = validation.measure(lambda *_: next(truth))
     assert perfect["rmse"] < 1e-4
     assert perfect["lsd"] < 1e-2
@@ -415,9 +415,10 @@ def test_a_checkpoint_that_is_none_is_named(tmp_path, storms, kind):
         TempoGANTrainer(small_config(tmp_path, storms)).train(resume_from=path)
 
 
-def test_auto_without_a_checkpoint_says_so(tmp_path, storms):
-    with pytest.raises(InputError, match="no checkpoint"):
-        TempoGANTrainer(small_config(tmp_path, storms)).train(resume_from="auto")
+def test_auto_without_a_checkpoint_starts_anew_and_says_so(tmp_path, storms, caplog):
+    caplog.set_level("INFO")
+    _, result = trained(tmp_path, storms, "auto", epochs=1)
+    assert result.epochs == 1 and "no checkpoint" in caplog.text
 
 
 def test_a_device_that_is_not_there_is_named(tmp_path, storms):

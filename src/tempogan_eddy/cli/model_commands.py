@@ -27,11 +27,12 @@ def train(
     variable: options.Variable = None,
     time_from: options.TimeFrom = None,
     config: options.ConfigPath = None,
-    resume: Annotated[str | None, typer.Option(help="A checkpoint to continue from, or auto.")] = None,
+    resume: Annotated[str | None, typer.Option(help="A checkpoint to continue from; auto: the newest, if any.")] = None,
     overrides: options.Overrides = None,
 ) -> None:
     """Train G, Ds and Dt."""
     from tempogan_eddy.device import keep_freed_memory
+    from tempogan_eddy.distributed import quiet, rank, world_size
     from tempogan_eddy.training.checkpoint import find_checkpoint, load_checkpoint, refuse_earlier_run
     from tempogan_eddy.training.ensemble import EnsembleTrainer
     from tempogan_eddy.training.trainer import TempoGANTrainer
@@ -44,22 +45,26 @@ def train(
     )
     if highres and not checked.data.pairs:
         raise InputError("--highres needs --lowres, the frames of the other instrument; else give --data.")
+    quiet()
     # Before data are read, which can take minutes.
     folder = Path(checked.training.checkpoint_dir)
-    if resume:
-        load_checkpoint(find_checkpoint(resume, folder), checked)
+    checkpoint = find_checkpoint(resume, folder) if resume else None
+    if checkpoint:
+        load_checkpoint(checkpoint, checked)
     else:
         refuse_earlier_run(folder)
     keep_freed_memory()
     with storm_progress("packing") as advance:
         trainer = (EnsembleTrainer if checked.model.textures else TempoGANTrainer)(checked, advance)
     result = trainer.train(resume_from=resume)
+    if rank():
+        return
     print(f"{'Stopped' if result.interrupted else 'Finished'} after {result.epochs} epochs.")
     if result.best_model:
         print(f"Best model:      {result.best_model} (score {result.best_score:.4f})")
     if result.checkpoint:
         print(f"Last checkpoint: {result.checkpoint}")
-    if result.interrupted:
+    if result.interrupted and world_size() == 1:  # torchrun would take the code for a failure, and start anew
         raise typer.Exit(130)
 
 

@@ -90,21 +90,19 @@ def save_checkpoint(path: Path, state: dict[str, Any], config: Config) -> None:
         partial.write_bytes(content.getbuffer())
 
 
-def find_checkpoint(resume: str | Path, folder: Path) -> Path:
-    """Return the checkpoint that ``resume`` names; ``auto`` is the one written last.
+def find_checkpoint(resume: str | Path, folder: Path) -> Path | None:
+    """Return the checkpoint that ``resume`` names; ``auto`` is the one written last, None where there is none.
 
     Raises
     ------
     InputError
-        There is none, or the folder cannot be written to or holds files of that name that are not ours.
+        The folder cannot be written to or holds files of that name that are not ours.
     """
     _check_places(folder)
     if str(resume) != "auto":
         return Path(resume)
     candidates = sorted(folder.glob("checkpoint_*.pth"), key=lambda path: path.stat().st_mtime_ns)
-    if not candidates:
-        raise InputError(f"There is no checkpoint in {folder} to resume from; leave out --resume to start anew.")
-    return candidates[-1]
+    return candidates[-1] if candidates else None
 
 
 def refuse_earlier_run(folder: Path) -> None:
