@@ -227,7 +227,7 @@ def test_training_starts_from_an_earlier_model(tmp_path, storms):
 
 def test_validation_of_the_truth_is_perfect_and_of_bicubic_is_not(tmp_path, storms):
     validation = TempoGANTrainer(small_config(tmp_path, storms)).validation
-    truth = iter([from_kelvin(sample["highres"], (170, 320)) for sample in validation.samples])
+    truth = iter([from_kelvin(sample["highres"], (170, 320)) for sample in validation.samples.values()])
     perfect = validation.measure(lambda *_: next(truth))
     assert perfect["rmse"] < 1e-4
     assert perfect["lsd"] < 1e-2

@@ -130,7 +130,7 @@ class TrainingConfig(Section):
     data_root: str | list[str] = Field(
         "./data/digital_typhoon", description="a folder, file or glob of raw data, a list of such, or a packed store"
     )
-    batch_size: int = Field(16, ge=1, description="windows a step")
+    batch_size: int = Field(16, ge=1, description="windows a step, of all processes together")
     patch_size: int = Field(64, ge=8, description="patch side in HR pixels")
     context: int = Field(
         0, ge=0, le=64, description="lowres pixels around a patch that the generator sees and the losses do not"

@@ -37,6 +37,7 @@ def train(
 ) -> None:
     """Train G, Ds and Dt."""
     from tempogan_eddy.device import keep_freed_memory
+    from tempogan_eddy.distributed import quiet, rank, world_size
     from tempogan_eddy.training.checkpoint import (
         claimed_folder,
         find_checkpoint,
@@ -54,6 +55,7 @@ def train(
     )
     if highres and not checked.data.pairs:
         raise InputError("--highres needs --lowres, the frames of the other instrument; else give --data.")
+    quiet()
     # Before data are read, which can take minutes.
     folder = Path(checked.training.checkpoint_dir)
     checkpoint = find_checkpoint(resume, folder) if resume else None
@@ -67,12 +69,14 @@ def train(
     with storm_progress("packing") as advance:
         trainer = (EnsembleTrainer if checked.model.textures else TempoGANTrainer)(checked, advance)
     result = trainer.train(resume_from=resume)
+    if rank():
+        return
     print(f"{'Stopped' if result.interrupted else 'Finished'} after {result.epochs} epochs.")
     if result.best_model:
         print(f"Best model:      {result.best_model} (score {result.best_score:.4f})")
     if result.checkpoint:
         print(f"Last checkpoint: {result.checkpoint}")
-    if result.interrupted:
+    if result.interrupted and world_size() == 1:  # torchrun would take the code for a failure, and start anew
         raise typer.Exit(130)
 
 

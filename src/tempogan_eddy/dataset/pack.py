@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +38,7 @@ from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.source import Paths, fingerprint, open_source, paths_of, source_name
 from tempogan_eddy.dataset.split import storm_of
 from tempogan_eddy.dataset.windows import Links, link_frames
+from tempogan_eddy.distributed import rank
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import restored, written_aside
 from tempogan_eddy.io.formats.zarr import holds_only_zarr
@@ -174,6 +176,8 @@ def _can_go_on(left: Path, attributes: dict[str, Any]) -> bool:
 def packed(source: Paths, config: Config, on_frame: Callable[[str, int, int], None] | None = None) -> Path:
     """Return the packed store of a source: itself if it is one, else a store made once in the cache folder.
 
+    Of the processes of a training run the first packs. The others wait for the store, for any time.
+
     Raises
     ------
     InputError
@@ -188,6 +192,8 @@ def packed(source: Paths, config: Config, on_frame: Callable[[str, int, int], No
     if own:
         settings["lowres"] = fingerprint(own.lowres, config, own.model_dump())
     cached = Path(config.data.cache_dir) / f"{name or 'data'}-{fingerprint(source, config, settings)}.zarr"
+    while rank() and not is_pack(cached):
+        time.sleep(1)
     if not (restored(cached) and is_pack(cached)):
         log.info("Packing %s into %s (once)", source_name(source), cached)
         pack(source, cached, config, on_frame)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tempogan_eddy.distributed import average
 from tempogan_eddy.rapsd import radial_power
 
 __all__ = ["ALMOST_FAIR", "energy_score", "patch_distance", "pixel_distance", "spectral_distance"]
@@ -79,7 +80,7 @@ def spectral_distance(truth: Tensor, mean: Tensor) -> Callable[[Tensor, Tensor],
     """
     # The power of a difference is the square distance of all modes of a ring, phases included.
     power: Callable[[Tensor], Tensor] = radial_power
-    unit = power(truth - mean).flatten(0, -2).mean(dim=0) + FLOOR**2
+    unit = average(power(truth - mean).flatten(0, -2).mean(dim=0)) + FLOOR**2
 
     def distance(ours: Tensor, theirs: Tensor) -> Tensor:
         return (power(ours - theirs) / unit + FLOOR)[..., LOWEST - 1 :].sqrt()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from tempogan_eddy.distributed import average
 from tempogan_eddy.rapsd import radial_power
 
 __all__ = ["spectral_loss"]
@@ -35,4 +36,4 @@ def spectral_loss(generated: Tensor, truth: Tensor, power: Callable[[Tensor], Te
     """
     ours, theirs = (power(frames.reshape(-1, *frames.shape[-2:])) + FLOOR for frames in (generated, truth))
     divergence = theirs * (theirs / ours).log() - theirs + ours
-    return (divergence / theirs.mean(dim=0)).mean()
+    return (divergence / average(theirs.mean(dim=0))).mean()

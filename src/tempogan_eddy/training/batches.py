@@ -1,7 +1,8 @@
-"""Which samples make which batch: a function of the step alone, so that a resumed run goes on exactly."""
+"""Which samples make which batch: a function of step and rank, so that a resumed run goes on exactly."""
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -12,17 +13,38 @@ from torch.utils.data import DataLoader, Dataset
 
 from tempogan_eddy.config import TrainingConfig
 from tempogan_eddy.dataset.protocol import DataSource, Sample
+from tempogan_eddy.distributed import share, world_size
 from tempogan_eddy.errors import InputError
 
-__all__ = ["step_batches"]
+__all__ = ["refuse_uneven_shares", "step_batches"]
 
 
 def _sample_numbers(config: TrainingConfig, first: int, last: int) -> Iterator[list[int]]:
-    """Yield the numbers of the samples of each batch of these steps."""
+    """Yield the numbers of the samples of each batch of these steps that this process loads."""
     for step in range(first, last):
         for part in range(_passes(config, step) * config.accumulate):
             start = (step * config.d_steps * config.accumulate + part) * config.batch_size
-            yield list(range(start, start + config.batch_size))
+            yield list(share(range(start, start + config.batch_size)))
+
+
+def refuse_uneven_shares(config: TrainingConfig) -> None:
+    """Refuse batches of which the processes of the run cannot have equal shares.
+
+    Raises
+    ------
+    InputError
+        The windows of a batch, or those that Dt judges, are not a multiple of the processes.
+    """
+    count, judged = world_size(), math.ceil(config.batch_size * config.temporal_share)
+    if config.batch_size % count:
+        raise InputError(
+            f"training.batch_size = {config.batch_size} does not divide by {count} processes; make it a multiple."
+        )
+    if config.lambda_adv_t and judged % count:
+        raise InputError(
+            f"Dt judges {judged} windows (training.batch_size = {config.batch_size} times training.temporal_share = "
+            f"{config.temporal_share:g}), which do not divide by {count} processes; make them a multiple."
+        )
 
 
 class _Drawn(Dataset[dict[str, Tensor]]):
@@ -45,7 +67,7 @@ def step_batches(
 ) -> Iterator[Sequence[Sequence[Sample]]]:
     """Yield one list of batches for each discriminator step of the steps from ``first`` up to, not including, ``last``.
 
-    The source develops the samples on ``device``: all three frames of the steps for which ``whole`` is true, else the
+    Of several processes each gets its share of every batch. The source develops the samples on ``device``: all three frames of the steps for which ``whole`` is true, else the
     middle ones.
     """
     device = torch.device(device)

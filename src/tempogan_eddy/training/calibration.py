@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,10 +36,8 @@ def measure_calibration(validation: Validation, draw: Draw, device: torch.device
         ``rank_high`` are the least and the most filled class of the rank histogram over the mean (Hamill 2001).
         ``rmse`` (K) is of the mean frame; ``lsd`` and ``energy`` (dB) are of one member.
     """
-    crps = absolute = square = variance = count = 0.0
-    filled: np.ndarray | float = 0.0
-    distances, energy = [], np.zeros(2)
-    for number, sample in enumerate(validation.samples):
+    sums: defaultdict[str, Any] = defaultdict(float)
+    for number, sample in validation.samples.items():
         lowres = from_kelvin(sample["lowres"][1:2], validation.kelvin_range).to(device)
         assert validation.data.sensors
         sensors = validation.data.sensors.batch(sample["sensor"][None], *lowres.shape[-2:]).to(device)
@@ -45,24 +45,26 @@ def measure_calibration(validation: Validation, draw: Draw, device: torch.device
             mean, members = (part[0].float().cpu() for part in draw(lowres, sensors, number))
         truth, seen = sample["highres"][1, 0], sample["valid"][1, 0] > 0
         mean, members, true = mean[0][seen], members[:, seen], truth[seen]
-        crps += float(energy_score(members, true, pixel_distance).double().sum())
-        absolute += float((mean - true).abs().double().sum())
-        square += float((mean - true).square().double().sum())
-        variance += float((members - mean).square().mean(dim=0).double().sum())
-        filled = filled + ranks(members, true, number)
-        count += len(true)
+        sums["crps"] += float(energy_score(members, true, pixel_distance).double().sum())
+        sums["absolute"] += float((mean - true).abs().double().sum())
+        sums["square"] += float((mean - true).square().double().sum())
+        sums["variance"] += float((members - mean).square().mean(dim=0).double().sum())
+        sums["filled"] += ranks(members, true, number)
+        sums["pixels"] += len(true)
+        sums["frames"] += 1
         powers = [_spectrum(field, truth, seen) for field in (members[0], true)]
-        distances.append(log_spectral_distance(*powers))
+        sums["distance"] += log_spectral_distance(*powers)
         cutoff = min(truth.shape) / validation.scale / 2
-        energy += [energy_above(power, tuple(truth.shape), cutoff) for power in powers]
-    share = filled / np.mean(filled)
+        sums["energy"] += np.array([energy_above(power, tuple(truth.shape), cutoff) for power in powers])
+    total = validation.total(sums)
+    energy, filled = total["energy"], total["filled"] / np.mean(total["filled"])
     return {
-        "crps": crps / absolute,
-        "spread_skill": math.sqrt(variance / square),
-        "rank_low": float(share.min()),
-        "rank_high": float(share.max()),
-        "rmse": math.sqrt(square / count),
-        "lsd": float(np.mean(distances)),
+        "crps": total["crps"] / total["absolute"],
+        "spread_skill": math.sqrt(total["variance"] / total["square"]),
+        "rank_low": float(filled.min()),
+        "rank_high": float(filled.max()),
+        "rmse": math.sqrt(total["square"] / total["pixels"]),
+        "lsd": total["distance"] / total["frames"],
         "energy": 10 * math.log10(max(energy[0], 1e-12) / max(energy[1], 1e-12)),
     }
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from tempogan_eddy.dataset.protocol import Sample
 from tempogan_eddy.dataset.sensor_bank import SensorBatch
+from tempogan_eddy.distributed import share, world_size
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.model.ensemble import NOISE_CHANNELS, Ensemble, assemble, noise_of_frame
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
@@ -78,9 +79,9 @@ class EnsembleSteps(Steps):
 
     def _noise(self, count: int, height: int, width: int) -> Tensor:
         """Return the noise of the next samples of this step, (B, M, C, h', w')."""
-        training, samples = self.config.training, range(self.drawn, self.drawn + count)
+        training, samples = self.config.training, range(self.drawn, self.drawn + count * world_size())
         self.drawn = samples.stop
-        keys = [(sample, member) for sample in samples for member in range(training.members)]
+        keys = [(sample, member) for sample in share(samples) for member in range(training.members)]
         noise = [noise_of_frame(NOISE_CHANNELS, height, width, training.seed, self.number, *key) for key in keys]
         return torch.stack(noise).unflatten(0, (count, -1))
 

@@ -1,14 +1,21 @@
-"""Lightning Fabric on the device and in the precision that a configuration asks for."""
+"""Lightning Fabric on the devices and in the precision that a configuration asks for."""
 
 from __future__ import annotations
 
 import logging
+import os
 from typing import Any, Literal
 
+import torch
 from lightning.fabric import Fabric
 from lightning.fabric.plugins import MixedPrecision
+from lightning.fabric.plugins.environments import TorchElasticEnvironment
+from lightning.fabric.strategies import DDPStrategy
+from torch import nn
 
 from tempogan_eddy.device import choose_device, computes_bf16
+from tempogan_eddy.distributed import quiet, world_size
+from tempogan_eddy.errors import InputError
 
 __all__ = ["make_fabric"]
 
@@ -18,7 +25,7 @@ for name in ("lightning.fabric", "lightning.pytorch"):
 
 
 def make_fabric(device: str, precision: str) -> Fabric:
-    """Return a Fabric for one device.
+    """Return a Fabric for this process's device; under torchrun, connected to the other processes.
 
     Parameters
     ----------
@@ -26,16 +33,48 @@ def make_fabric(device: str, precision: str) -> Fabric:
         ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
     precision
         ``auto``, ``fp32``, ``bf16`` or ``fp16`` (with a gradient scaler).
+
+    Raises
+    ------
+    InputError
+        The machine has no such device, or fewer than processes.
     """
     chosen = choose_device(device)
     if precision == "auto":
         precision = "bf16" if computes_bf16(chosen) else "fp32"
-    devices = [chosen.index or 0] if chosen.type == "cuda" else 1
+    options = _processes(chosen) if world_size() > 1 else {"devices": [chosen.index or 0] if chosen.type == "cuda" else 1}
     if precision == "fp32":
-        return Fabric(accelerator=chosen.type, devices=devices, precision="32-true")
-    kind: Literal["16-mixed", "bf16-mixed"] = "16-mixed" if precision == "fp16" else "bf16-mixed"
-    # A plugin also keeps fp16 on the CPU, where Fabric turns a plain "16-mixed" into bf16.
-    return Fabric(accelerator=chosen.type, devices=devices, plugins=[_LayersOnly(kind, device=chosen.type)])
+        options["precision"] = "32-true"
+    else:
+        kind: Literal["16-mixed", "bf16-mixed"] = "16-mixed" if precision == "fp16" else "bf16-mixed"
+        # A plugin also keeps fp16 on the CPU, where Fabric turns a plain "16-mixed" into bf16.
+        options["plugins"] = [_LayersOnly(kind, device=chosen.type)]
+    fabric = Fabric(accelerator=chosen.type, **options)
+    fabric.launch()
+    quiet()
+    return fabric
+
+
+def _processes(device: torch.device) -> dict[str, Any]:
+    """Return the arguments of Fabric for one device a process."""
+    here = int(os.environ["LOCAL_WORLD_SIZE"])
+    if device.type == "mps" or device.index is not None:
+        raise InputError(f"training.device = {device} is one device for {here} processes; set it to cuda or cpu.")
+    if device.type == "cuda" and here > torch.cuda.device_count():
+        raise InputError(
+            f"{here} processes need as many GPUs, and this machine has {torch.cuda.device_count()}; lower "
+            "--nproc-per-node, or set training.device=cpu."
+        )
+    # Buffers are constants, or computed from the weights: every process has the same.
+    strategy = _DDP(cluster_environment=TorchElasticEnvironment(), broadcast_buffers=False)
+    return {"devices": here, "num_nodes": world_size() // here, "strategy": strategy}
+
+
+class _DDP(DDPStrategy):
+    def setup_module(self, module: nn.Module) -> Any:
+        """Wrap a module that learns; torch refuses others, such as a teacher."""
+        learns = any(parameter.requires_grad for parameter in module.parameters())
+        return super().setup_module(module) if learns else module
 
 
 class _LayersOnly(MixedPrecision):

@@ -7,6 +7,8 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tempogan_eddy.distributed import world_size
+
 __all__ = ["Interruption"]
 
 log = logging.getLogger(__name__)
@@ -19,11 +21,14 @@ class Interruption:
 
     @contextmanager
     def listen(self) -> Iterator[None]:
-        """Take note of signals; a second one raises KeyboardInterrupt."""
+        """Take note of signals; a second one raises KeyboardInterrupt.
+
+        Of several processes a scheduler and torchrun may both signal each, so a second one is ignored.
+        """
         self.asked = False
 
         def ask(number: int, frame: object) -> None:
-            if self.asked:
+            if self.asked and world_size() == 1:
                 raise KeyboardInterrupt
             self.asked = True
             log.warning("Stopping after this step")

@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.utils.tensorboard import summary
 
 from tempogan_eddy.config import TrainingConfig
+from tempogan_eddy.distributed import rank
 from tempogan_eddy.errors import InputError, TrainingError
 from tempogan_eddy.terminal import messages
 from tempogan_eddy.training.selection import Rank
@@ -57,6 +58,8 @@ WIDE = 80  # columns of a terminal that has room for more than the epoch and the
 class EventFile:
     """A TensorBoard file, written in this thread so that a full disk stops the run with one sentence.
 
+    Of several processes only the first writes.
+
     Parameters
     ----------
     folder
@@ -75,7 +78,7 @@ class EventFile:
         with self._refusal():
             folder.mkdir(parents=True, exist_ok=True)
             name = f"events.out.tfevents.{time.time():.0f}.{socket.gethostname()}.{os.getpid()}.0"
-            self.file = (folder / name).open("ab")
+            self.file = (Path(os.devnull) if rank() else folder / name).open("ab")
         self.records = RecordWriter(self.file)
         self.flushed = time.monotonic()
         self.add(Event(file_version="brain.Event:2"))
@@ -132,7 +135,7 @@ class Journal:
         columns: list[ProgressColumn] = [TextColumn("{task.description}", table_column=Column(no_wrap=True))]
         if console.width >= WIDE:
             columns += [BarColumn(bar_width=20), TextColumn("{task.fields[losses]}", table_column=Column(no_wrap=True))]
-        self.progress = Progress(*columns, console=console, disable=not console.is_terminal)
+        self.progress = Progress(*columns, console=console, disable=not console.is_terminal or rank() > 0)
         total = training.epochs * training.steps_per_epoch
         self.task = self.progress.add_task("", total=total, completed=done, losses="")
         self.unread: list[tuple[int, dict[str, Tensor]]] = []

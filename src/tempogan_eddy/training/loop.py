@@ -17,10 +17,11 @@ from torch import Tensor
 from tempogan_eddy.config import Config
 from tempogan_eddy.dataset.protocol import DataSource, Sample
 from tempogan_eddy.dataset.sensor_bank import SensorBatch
+from tempogan_eddy.distributed import agree, gather, rank
 from tempogan_eddy.model.losses import Losses
 from tempogan_eddy.training.average import Average
 from tempogan_eddy.training.batch import project
-from tempogan_eddy.training.batches import step_batches
+from tempogan_eddy.training.batches import refuse_uneven_shares, step_batches
 from tempogan_eddy.training.checkpoint import (
     best_checkpoint_path,
     best_path,
@@ -40,7 +41,8 @@ from tempogan_eddy.training.interruption import Interruption
 from tempogan_eddy.training.journal import Journal, describe_metrics
 from tempogan_eddy.training.networks import Networks, Optimizers, bare, build_optimizers
 from tempogan_eddy.training.schedule import learning_rate_factor
-from tempogan_eddy.training.selection import Selection, rank
+from tempogan_eddy.training.selection import Selection
+from tempogan_eddy.training.selection import rank as rank_candidate
 from tempogan_eddy.training.steps import Steps
 from tempogan_eddy.training.validation import Validation
 from tempogan_eddy.weights import Model, save_model
@@ -101,6 +103,7 @@ class Trainer:
     def __init__(self, config: Config, data: TrainingData, networks: Networks, losses: Losses | None = None) -> None:
         training = config.training
         self.config, self.folder = config, Path(training.checkpoint_dir)
+        refuse_uneven_shares(training)
         self.fabric: Fabric = make_fabric(training.device, training.precision)
         self.dataset = data.train.to(self.fabric.device)
         self.validation = Validation(data.validation, config)
@@ -134,33 +137,25 @@ class Trainer:
 
     def _train(self, resume_from: str | Path | None) -> TrainingResult:
         training, started = self.config.training, time.monotonic()
-        checkpoint = None if resume_from is None else find_checkpoint(resume_from, self.folder)
-        if checkpoint:
-            self._resume(checkpoint)
-        else:
-            refuse_earlier_run(self.folder)
-            self._start()
+        self._begin(resume_from)
         self._announce()
-        checkpoint = None
-        with Journal(training, self.step) as journal, self.interruption.listen():
-            for batches in step_batches(
-                self.dataset, training, self.step, self._last, self.fabric.device, self._sees_whole_windows
-            ):
-                journal.step(self.step + 1, self._train_step(batches))
-                self.step += 1
-                if self.step % training.steps_per_epoch == 0:
-                    checkpoint = self._end_epoch(journal) or checkpoint
-                    if self._is_over(started):
+        checkpoint, interrupted = None, False
+        with self.interruption.listen():
+            with Journal(training, self.step) as journal:
+                for batches in step_batches(
+                    self.dataset, training, self.step, self._last, self.fabric.device, self._sees_whole_windows
+                ):
+                    journal.step(self.step + 1, self._train_step(batches))
+                    self.step += 1
+                    if self.step % training.steps_per_epoch == 0:
+                        checkpoint = self._end_epoch(journal) or checkpoint
+                        if self._is_over(started):
+                            break
+                    if agree(self.interruption.asked):
+                        interrupted = self.step < self._last
                         break
-                if self.interruption.asked:
-                    break
-        interrupted = self.interruption.asked and self.step < self._last
-        if interrupted:
-            checkpoint = self._save(interrupted_path(self.folder))
-            log.warning("Stopped in epoch %d; go on with --resume %s (or --resume auto)", self.epoch + 1, checkpoint)
-        elif self.step:
-            checkpoint = self._save_epoch()
-            interrupted_path(self.folder).unlink(missing_ok=True)
+            checkpoint = self._save_last(interrupted) if self.step else checkpoint
+        self.fabric.barrier()
         best = best_path(self.folder) if self.selection.details else None
         return TrainingResult(self.epoch, self.selection.best.score, best, checkpoint, interrupted)
 
@@ -182,6 +177,18 @@ class Trainer:
         optimizer_d: Any = self.fabric.setup_optimizers(optimizers.discriminators)
         teacher = self.fabric.setup_module(networks.teacher) if networks.teacher else None
         return Networks(generator, spatial, temporal, teacher), Optimizers(optimizer_g, optimizer_d)
+
+    def _begin(self, resume_from: str | Path | None) -> None:
+        """Resume a run or start one."""
+        found = None if resume_from is None else find_checkpoint(resume_from, self.folder)
+        path = gather(found)[0]  # the folder may look otherwise from another machine
+        if path:
+            self._resume(path)
+            return
+        if resume_from:
+            log.info("There is no checkpoint in %s yet; starting anew", self.folder)
+        refuse_earlier_run(self.folder)
+        self._start()
 
     def _start(self) -> None:
         """Prepare a run that does not resume another: an earlier model is the first candidate for the best one."""
@@ -243,7 +250,7 @@ class Trainer:
             # A model of content loss alone is a start, not a candidate: its block edges flatter a spectrum.
             self.selection.restart()
         self._score(journal, counts=not (adversarial and epoch <= training.pretrain_epochs))
-        if epoch % training.image_every == 0:
+        if epoch % training.image_every == 0 and not rank() and self.validation.samples:
             pictures = self.validation.pictures(self.reconstruct, self.fabric.device)
             journal.pictures(self.step, self.config.data.kelvin_range, **pictures)
         return None if epoch % training.checkpoint_every else self._save_epoch()
@@ -252,7 +259,7 @@ class Trainer:
         """Validate, and write the model and a checkpoint if it is the best so far."""
         training = self.config.training
         metrics = self._measure()
-        candidate = rank(training, metrics, self.validation.bicubic, self.epoch)
+        candidate = rank_candidate(training, metrics, self.validation.bicubic, self.epoch)
         details = {
             "training_data": self.dataset.intervals(), "epoch": self.epoch, "step": self.step, "score": candidate.score,
             "score_kind": training.score, "missed_max_rmse": candidate.missed, **metrics, **self.dataset.notes(),
@@ -272,6 +279,8 @@ class Trainer:
         return self.validation.measure(self.reconstruct, self.fabric.device)
 
     def _write_best(self) -> None:
+        if rank():
+            return
         save_model(best_path(self.folder), self._model())
         if self.steps.adversarial_on:
             save_discriminators(best_path(self.folder), self.networks)
@@ -285,19 +294,31 @@ class Trainer:
         if 0 < training.early_stopping_patience <= self.selection.stale:
             log.info("No better score for %d epochs; stopping early", self.selection.stale)
             return True
-        if 0 < training.max_minutes <= (time.monotonic() - started) / 60:
+        if agree(0 < training.max_minutes <= (time.monotonic() - started) / 60):
             log.info("The %g minutes of training.max_minutes are over", training.max_minutes)
             return True
         return False
 
+    def _save_last(self, interrupted: bool) -> Path:
+        if interrupted:
+            path = self._save(interrupted_path(self.folder))
+            log.warning("Stopped in epoch %d; go on with --resume %s (or --resume auto)", self.epoch + 1, path)
+            return path
+        path = self._save_epoch()
+        if not rank():
+            interrupted_path(self.folder).unlink(missing_ok=True)
+        return path
+
     def _save(self, path: Path) -> Path:
-        save_checkpoint(path, self._state(), self.config)
+        if not rank():
+            save_checkpoint(path, self._state(), self.config)
         return path
 
     def _save_epoch(self) -> Path:
         """Write the checkpoint of the epoch, then remove those that are no longer needed."""
         path = self._save(epoch_path(self.folder, self.epoch))
-        prune_checkpoints(self.folder, path, self.selection.ranks, self.config.training.keep_checkpoints)
+        if not rank():
+            prune_checkpoints(self.folder, path, self.selection.ranks, self.config.training.keep_checkpoints)
         return path
 
     def _stateful(self) -> dict[str, Any]:

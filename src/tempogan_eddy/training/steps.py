@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 
 from tempogan_eddy.config import Config
 from tempogan_eddy.dataset.sensor_bank import SensorBank
+from tempogan_eddy.distributed import average, world_size
 from tempogan_eddy.errors import TrainingError
 from tempogan_eddy.model.losses import Losses, content_loss
 from tempogan_eddy.model.tempogan import update_spectral_norm
@@ -159,6 +160,7 @@ class Steps:
                 with torch.no_grad():
                     fake = self._generate(batch, adversarial=True)
             record.minimise(self._discriminator_losses(batch, fake))
+        record.average()
         self.discriminator_steps += 1
         both = nn.ModuleList([self.networks.spatial, self.networks.temporal])
         return record.means() | self._update(both, self.optimizers.discriminators, math.inf, record, "d")
@@ -197,6 +199,7 @@ class Steps:
                 fake = shared[index] if shared else self._generate(batch, adversarial)
                 terms = self._content_losses(batch, fake)
                 record.minimise(terms | (self._adversarial_losses(batch, fake) if adversarial else {}))
+            record.average()
             limit = self.config.training.grad_clip or math.inf
             norm = self._update(self.networks.generator, self.optimizers.generator, limit, record, "g")
         return record.means() | norm
@@ -279,6 +282,11 @@ class _Record:
         self.backward(total / self.parts if self.parts > 1 else total)
         for name, value in {**terms, TOTAL: total}.items():
             self.sums[name] = self.sums[name] + value.detach() if name in self.sums else value.detach()
+
+    def average(self) -> None:
+        """Take the mean over the processes: all of them log the same, and skip the same steps."""
+        if world_size() > 1:
+            self.sums = dict(zip(self.sums, average(torch.stack(list(self.sums.values()))), strict=True))
 
     @staticmethod
     def _times(value: Tensor, weight: float) -> Tensor:

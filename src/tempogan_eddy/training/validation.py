@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import cached_property
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from tempogan_eddy.config import Config
 from tempogan_eddy.dataset.protocol import DataSource, Sample
 from tempogan_eddy.dataset.sensor_bank import SensorBatch
+from tempogan_eddy.distributed import add_up, share
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
 from tempogan_eddy.model.tempogan import upsample
@@ -25,7 +27,7 @@ Reconstruct = Callable[[Tensor, SensorBatch | None], Tensor]
 
 
 class Validation:
-    """Score a generator on the same full frames every time.
+    """Score a generator on the same full frames every time; of several processes each scores its share.
 
     Parameters
     ----------
@@ -40,22 +42,27 @@ class Validation:
         self.kelvin_range, self.scale = config.data.kelvin_range, config.scale
 
     @cached_property
-    def samples(self) -> list[Sample]:
-        """Windows spread evenly over the data, at least half of each observed.
+    def samples(self) -> dict[int, Sample]:
+        """This process's share of windows spread evenly over the data, by number, at least half of each observed."""
+        last = len(self.data) - 1
+        positions = np.unique(np.linspace(0, last, min(self.count, last + 1)).round().astype(int)).tolist()
+        samples = {number: self.data.full_frame(position) for number, position in share(list(enumerate(positions)))}
+        return {number: sample for number, sample in samples.items() if sample["valid"].mean() >= 0.5}
+
+    def total(self, sums: Mapping[Any, Any]) -> dict[Any, Any]:
+        """Return sums by name over the samples of all processes.
 
         Raises
         ------
         InputError
-            There is none.
+            There is no sample.
         """
-        last = len(self.data) - 1
-        positions = np.unique(np.linspace(0, last, min(self.count, last + 1)).round().astype(int)).tolist()
-        samples = [s for s in map(self.data.full_frame, positions) if s["valid"].mean() >= 0.5]
-        if not samples:
+        total = add_up(sums)
+        if not total:
             raise InputError(
                 "More than half of every validation frame is missing; choose other data.split hours or storms."
             )
-        return samples
+        return total
 
     @cached_property
     def bicubic(self) -> dict[str, float]:
@@ -67,36 +74,35 @@ class Validation:
 
         Spectra are means over the frames; everything counts valid pixels only.
         """
-        totals = np.zeros(3)
-        spectra: dict[str, list[np.ndarray]] = {}
-        energy = np.zeros(2)
-        for sample in self.samples:
+        sums: defaultdict[Any, Any] = defaultdict(float)
+        for sample in self.samples.values():
             frames = self.frames(sample, reconstruct, device)
             truth, valid = sample["highres"][:, 0].numpy(), sample["valid"][:, 0].numpy() > 0
             error = (frames - truth)[valid]
-            totals += [len(error), error.sum(dtype=np.float64), np.square(error, dtype=np.float64).sum()]
+            sums["error"] += np.array([len(error), error.sum(dtype=np.float64), np.square(error, dtype=np.float64).sum()])
             pairs = [("still", frames[1], truth[1], valid[1])]
             pairs += [
                 ("motion", frames[i + 1] - frames[i], truth[i + 1] - truth[i], valid[i] & valid[i + 1]) for i in (0, 1)
             ]
             for kind, ours, theirs, seen in pairs:
-                powers = radial_power(ours, seen), radial_power(theirs, seen)
-                spectra.setdefault(kind, []).append(np.stack(powers))
+                powers = np.stack([radial_power(ours, seen), radial_power(theirs, seen)])
+                sums[kind, powers.shape[1]] += np.array([powers, np.ones_like(powers)])
                 if kind == "still":
                     cutoff = min(ours.shape) / self.scale / 2
-                    energy += [energy_above(power, ours.shape, cutoff) for power in powers]
-        count, total, square = totals
+                    sums["energy"] += np.array([energy_above(power, ours.shape, cutoff) for power in powers])
+        found = self.total(sums)
+        (count, total, square), energy = found["error"], found["energy"]
         return {
             "rmse": math.sqrt(square / count),
             "bias": float(total / count),
-            "lsd": _distance(spectra["still"]),
-            "lsd_hourly": _distance(spectra["motion"]),
+            "lsd": _distance(found, "still"),
+            "lsd_hourly": _distance(found, "motion"),
             "energy": 10 * math.log10(max(energy[0], 1e-12) / max(energy[1], 1e-12)),
         }
 
     def pictures(self, reconstruct: Reconstruct, device: torch.device | str) -> dict[str, np.ndarray]:
         """Return the middle frame of the first window, lowres repeated, generated and true: (H, W) kelvin each."""
-        sample = self.samples[0]
+        sample = next(iter(self.samples.values()))
         lowres = sample["lowres"][1, 0].numpy().repeat(self.scale, 0).repeat(self.scale, 1)
         generated = self.frames(sample, reconstruct, device)[1]
         return {"lowres": lowres, "generated": generated, "highres": sample["highres"][1, 0].numpy()}
@@ -111,10 +117,8 @@ class Validation:
         return to_kelvin(scaled.float().cpu(), self.kelvin_range)[:, 0].numpy()
 
 
-def _distance(spectra: list[np.ndarray]) -> float:
+def _distance(sums: Mapping[Any, Any], kind: str) -> float:
     """Return the LSD between mean spectra of frames of one size; of several sizes, the mean over frames."""
-    groups: dict[int, list[np.ndarray]] = {}
-    for pair in spectra:
-        groups.setdefault(pair.shape[1], []).append(pair)
-    distances = [len(group) * log_spectral_distance(*np.mean(group, axis=0)) for group in groups.values()]
-    return sum(distances) / len(spectra)
+    groups = [value for name, value in sums.items() if name[0] == kind]  # one for each number of wavenumbers
+    distances = [count[0, 0] * log_spectral_distance(*(powers / count)) for powers, count in groups]
+    return float(sum(distances) / sum(count[0, 0] for _, count in groups))
