@@ -6,14 +6,19 @@ import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+import glob
+import logging
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.interrupts import cleaned_up, signals_held
+from tempogan_eddy.interrupts import cleaned_up, keep_unfinished, signals_held
 from tempogan_eddy.io.ownership import Kind, check_place
 
 __all__ = ["require_space", "unwritable", "written_aside"]
+
+log = logging.getLogger(__name__)
 
 # How libraries that raise no OSError report a failed write.
 FAILED_WRITES = ("HDF error", "PytorchStreamWriter", "errno = ", "No space left", "File too large", "quota exceeded")
@@ -23,11 +28,13 @@ TABLES = 1 << 17
 
 
 @contextlib.contextmanager
-def written_aside(path: Path, kind: Kind | None, *, overwrite: bool = False) -> Iterator[Path]:
+def written_aside(
+    path: Path, kind: Kind | None, *, overwrite: bool = False, continues: Callable[[Path], bool] | None = None
+) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that takes its place when the block ends well.
 
-    Only then replace the earlier output; on any exception, Ctrl-C included, leave nothing behind. Make missing parent
-    folders. A symbolic link stays and leads to the new output.
+    Only then replace the earlier output; on any exception, Ctrl-C included, leave nothing behind, except what can be
+    continued. Make missing parent folders. A symbolic link stays and leads to the new output.
 
     Parameters
     ----------
@@ -37,6 +44,9 @@ def written_aside(path: Path, kind: Kind | None, *, overwrite: bool = False) -> 
         The kind of output that may be replaced; None if the caller has checked the place.
     overwrite
         Replace outputs of other programs too; see `check_place`.
+    continues
+        Given what an earlier run left unfinished, return whether it is a part of this output; it is then yielded. What
+        this run leaves unfinished stays if it is one. By default, all of it is removed.
 
     Raises
     ------
@@ -54,6 +64,7 @@ def written_aside(path: Path, kind: Kind | None, *, overwrite: bool = False) -> 
             made = [parent for parent in path.parents if not parent.exists()]
             path.parent.mkdir(parents=True, exist_ok=True)
             _remove(partial)
+            _adopt(path, partial, continues)
             yield partial
             if kind is not None:
                 check_place(asked, kind, overwrite=overwrite)
@@ -71,7 +82,10 @@ def written_aside(path: Path, kind: Kind | None, *, overwrite: bool = False) -> 
             with signals_held():
                 if old.exists() and not path.exists():
                     old.rename(path)
-                for left in (partial, old):
+                kept = continues is not None and continues(partial)
+                if kept:
+                    keep_unfinished(asked)
+                for left in (old,) if kept else (partial, old):
                     with contextlib.suppress(OSError):
                         _remove(left)
                 for parent in made:
@@ -80,6 +94,33 @@ def written_aside(path: Path, kind: Kind | None, *, overwrite: bool = False) -> 
             if (refusal := unwritable(asked, error)) is not None:
                 raise refusal from error
             raise
+
+
+def _adopt(path: Path, partial: Path, continues: Callable[[Path], bool] | None) -> None:
+    """Move what a run that has ended left unfinished to the place of this one, or remove it and say so."""
+    for left in path.parent.glob(f"{glob.escape(_hidden_stem(path))}.*.partial"):
+        process = left.name.split(".")[-2]
+        if left == partial or not process.isdigit() or _is_running(int(process)):
+            continue
+        if continues is not None and not partial.exists() and continues(left):
+            log.info("Continuing %s, which an earlier run left unfinished", path)
+            left.rename(partial)
+            continue
+        why = "a file of this format cannot be continued" if continues is None else "its input, model or options differ"
+        log.info("An earlier run left %s unfinished, but %s: all of it is made anew", path, why)
+        _remove(left)
+
+
+def _is_running(process: int) -> bool:
+    if sys.platform == "win32":  # where signal 0 is Ctrl-C
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def unwritable(path: Path, error: BaseException) -> InputError | None:
@@ -115,11 +156,15 @@ def require_space(path: Path, size: int) -> None:
 
 
 def _hidden(path: Path, what: str) -> Path:
-    """Return a hidden name beside a path, no longer than a file name may be."""
+    return path.with_name(f"{_hidden_stem(path)}.{os.getpid()}.{what}")
+
+
+def _hidden_stem(path: Path) -> str:
+    """Return the begin of hidden names beside a path, no longer than a file name may be."""
     name = path.name
     if len(name.encode()) > 180:
         name = hashlib.sha256(name.encode()).hexdigest()
-    return path.with_name(f".{name}.{os.getpid()}.{what}")
+    return f".{name}"
 
 
 def _remove(path: Path) -> None:
