@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,7 @@ from tempogan_eddy.io.walk import refuse_special
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["network_digest", "sha256"]
+__all__ = ["fingerprint_of", "network_digest", "sha256"]
 
 
 def sha256(path: Path) -> str:
@@ -19,6 +21,14 @@ def sha256(path: Path) -> str:
     refuse_special(path)  # a device may have no end
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprint_of(files: Iterable[Path], settings: Mapping[str, object]) -> str:
+    """Return a text that changes with the names, sizes and times of files and those in folders, and with settings."""
+    found = {path for file in files for path in ([file] if file.is_file() else file.rglob("*")) if path.is_file()}
+    stats = sorted((str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in found)
+    text = json.dumps([stats, settings], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def network_digest(network: nn.Module) -> str:

@@ -6,15 +6,19 @@ nothing releases the lock, and the next thread that needs it waits for ever.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
-__all__ = ["HeldSignals", "Interrupter", "Terminated", "cleaned_up", "farewell", "signals_held"]
+__all__ = ["HeldSignals", "Interrupter", "Terminated", "cleaned_up", "farewell", "keep_unfinished", "signals_held"]
+
+log = logging.getLogger(__name__)
 
 STOPS = (signal.SIGINT, signal.SIGTERM)
 # Repeats an interrupt; Windows has no such signal.
@@ -30,15 +34,21 @@ class Terminated(KeyboardInterrupt):
 
 def farewell(error: KeyboardInterrupt) -> tuple[str, int]:
     """Return the sentence and the exit code with which a program ends."""
-    if isinstance(error, Terminated):
-        return "Terminated; nothing unfinished was left behind.", 128 + signal.SIGTERM
-    return "Interrupted; nothing unfinished was left behind.", 128 + signal.SIGINT
+    word, number = ("Terminated", signal.SIGTERM) if isinstance(error, Terminated) else ("Interrupted", signal.SIGINT)
+    return f"{word}; {_Unfinished.left}.", 128 + number
 
 
 class _Unfinished:
-    """Number of running `cleaned_up` blocks of this process."""
+    """Number of running `cleaned_up` blocks of this process, and what it leaves behind."""
 
     blocks = 0
+    left = "nothing unfinished was left behind"
+
+
+def keep_unfinished(path: Path) -> None:
+    """Say at the end of the program that the same command continues an unfinished output."""
+    _Unfinished.left = f"the same command continues {path}"
+    log.info("What is finished of %s is kept; the same command continues it", path)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from tempogan_eddy.cli import options
-from tempogan_eddy.cli.files import one_or_all, read, write
+from tempogan_eddy.cli.files import given_options, one_or_all, read, write
 from tempogan_eddy.cli.progress import storm_progress
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.terminal import fact_table, printable, results_console
@@ -19,6 +19,7 @@ __all__ = ["coarsen", "config", "info", "pack", "split", "synthesize"]
 
 
 def coarsen(
+    context: typer.Context,
     source: options.Input,
     output: options.Output,
     scale: Annotated[
@@ -40,6 +41,7 @@ def coarsen(
     input_format: options.InputFormat = None,
     packed: options.Packed = False,
     exact: options.Exact = False,
+    dask: options.Dask = None,
     overwrite: options.Overwrite = False,
     config: options.ConfigPath = None,
     overrides: options.Overrides = None,
@@ -54,7 +56,10 @@ def coarsen(
     model = replace(SensorModel.from_config(checked), **given)
     sequence = read(source, storm, time, input_format, checked.data)
     lowres = model.coarsen(sequence, seed)
-    write(lowres, output, format, "coarsening", precision=precision, overwrite=overwrite)
+    write(
+        lowres, output, format, "coarsening", precision=precision, overwrite=overwrite, dask=dask,
+        options=given_options(context), data=checked.data.model_dump(), sensor_model=model,
+    )  # fmt: skip
 
 
 def pack(

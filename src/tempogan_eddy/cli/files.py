@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import typer
 
 from tempogan_eddy.cli.progress import frame_progress
 
@@ -15,10 +17,12 @@ if TYPE_CHECKING:
 
     from tempogan_eddy.config import DataConfig
 
-__all__ = ["WORDS", "history", "one_or_all", "read", "read_one_of", "read_pairs", "write"]
+__all__ = ["WORDS", "fingerprint", "given_options", "history", "one_or_all", "read", "read_one_of", "read_pairs", "write"]
 
 WORDS: ContextVar[Sequence[str]] = ContextVar("words", default=())
 """The words of the command line."""
+
+NO_VALUE = ("output", "overwrite", "dask", "config")  # options that change no value; a configuration counts as read
 
 
 def history() -> str:
@@ -90,6 +94,19 @@ def read_pairs(
         yield label, whole, rebuilt, None if seen is None else select_time(seen, time, data.time_tolerance)
 
 
+def given_options(context: typer.Context) -> dict[str, str]:
+    """Return the options of a command that can change values, for the fingerprint of its output."""
+    return {key: str(value) for key, value in context.params.items() if key not in NO_VALUE}
+
+
+def fingerprint(files: Iterable[Path], decided_by: Mapping[str, object]) -> str:
+    """Return the fingerprint of an output: of the files it is made from, and of what else decides its values."""
+    from tempogan_eddy import __version__
+    from tempogan_eddy.fingerprint import fingerprint_of
+
+    return fingerprint_of(files, {"version": __version__, **decided_by})
+
+
 def write(
     made: xr.DataArray | xr.Dataset,
     output: Path,
@@ -98,11 +115,17 @@ def write(
     *,
     precision: str,
     overwrite: bool,
+    dask: str | None = None,
+    **decided_by: object,
 ) -> None:
-    """Save a sequence, or a summary, with a progress bar; an output without suffix takes the format of the input."""
+    """Save a sequence, or a summary, with a progress bar; an output without suffix takes the format of the input.
+
+    If the same command was stopped, with equal options, files and what else the values are `decided_by`, continue it.
+    """
     import xarray as xr
 
     from tempogan_eddy.io import save_sequence
+    from tempogan_eddy.io.frames import source_paths
     from tempogan_eddy.io.summary import save_summary
 
     with frame_progress(verb, made.sizes["time"]) as advance:
@@ -117,6 +140,8 @@ def write(
                 precision=precision,
                 overwrite=overwrite,
                 on_frame=advance,
+                fingerprint=fingerprint(source_paths(made), decided_by),
+                dask=dask,
             )
     members = f"{made.sizes['member']} members of " if "member" in made.sizes else ""
     print(f"{output}: {members}{made.sizes['time']} frames of {made.sizes['y']}x{made.sizes['x']}")

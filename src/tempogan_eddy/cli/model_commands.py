@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tempogan_eddy.cli import options
-from tempogan_eddy.cli.files import read, write
+from tempogan_eddy.cli.files import given_options, read, write
 from tempogan_eddy.cli.progress import storm_progress
 from tempogan_eddy.errors import InputError
 
@@ -81,6 +81,7 @@ def train(
 
 
 def reconstruct(
+    context: typer.Context,
     source: options.Input,
     output: options.Output,
     model: Annotated[
@@ -144,11 +145,13 @@ def reconstruct(
     ] = "auto",
     packed: options.Packed = False,
     exact: options.Exact = False,
+    dask: options.Dask = None,
     overwrite: options.Overwrite = False,
     config: options.ConfigPath = None,
     overrides: options.Overrides = None,
 ) -> None:
     """Reconstruct a lowres sequence at high resolution."""
+    from tempogan_eddy.fingerprint import network_digest
     from tempogan_eddy.io import check_output
     from tempogan_eddy.io.summary import check_summary_output
     from tempogan_eddy.reconstruction import reconstruct as rebuild
@@ -160,6 +163,8 @@ def reconstruct(
     if summary:
         if packed:
             raise InputError("A summary is not packed; leave out --packed.")
+        if dask:
+            raise InputError("A summary is written by one process; leave out --dask.")
         check_summary_output(sequence, output, format, overwrite=overwrite)
     else:
         check_output(sequence, output, format, precision=stored, overwrite=overwrite)
@@ -180,7 +185,10 @@ def reconstruct(
         noise=noise,
         summary=summary,
     )
-    write(highres, output, format, "reconstructing", precision=stored, overwrite=overwrite)
+    write(
+        highres, output, format, "reconstructing", precision=stored, overwrite=overwrite, dask=dask,
+        options=given_options(context), data=data.model_dump(), model_digest=network_digest(loaded.generator), metadata=loaded.metadata,
+    )  # fmt: skip
 
 
 def export(

@@ -84,6 +84,14 @@ Packed = Annotated[
     bool, typer.Option("--packed", help="Store 16 bits in steps of 0.01 K (NetCDF, Zarr); else rounded to 0.001 K.")
 ]
 Exact = Annotated[bool, typer.Option("--exact", help="Store every bit of float32 (NetCDF, Zarr).")]
+Dask = Annotated[
+    str | None,
+    typer.Option(
+        "--dask",
+        metavar="WHERE",
+        help="Who computes, for Zarr and PNG: threads:N, local:N processes, or a Dask scheduler's tcp://HOST:PORT.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 

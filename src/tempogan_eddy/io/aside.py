@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.interrupts import cleaned_up, signals_held
+from tempogan_eddy.interrupts import cleaned_up, keep_unfinished, signals_held
 from tempogan_eddy.io.claim import claimed
 from tempogan_eddy.io.ownership import Kind, check_place
 
@@ -33,13 +33,13 @@ SYNCED_AT_ONCE = 8  # files; more threads gain nothing
 
 @contextlib.contextmanager
 def written_aside(
-    path: Path, kind: Kind | None, *, overwrite: bool = False, resume: Callable[[Path], bool] | None = None
+    path: Path, kind: Kind | None, *, overwrite: bool = False, continues: Callable[[Path], bool] | None = None
 ) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that takes its place when the block ends well.
 
-    Only then replace the earlier output; on any exception, Ctrl-C included, leave nothing behind. Make missing parent
-    folders. A symbolic link stays and leads to the new output. Hold a lock meanwhile; with it, restore or remove what
-    a killed writer left. The content is on the disk before it takes its place.
+    Only then replace the earlier output; on any exception, Ctrl-C included, leave nothing behind, except what can be
+    continued. Make missing parent folders. A symbolic link stays and leads to the new output. Hold a lock meanwhile;
+    with it, restore or remove what a killed writer left. The content is on the disk before it takes its place.
 
     Parameters
     ----------
@@ -49,9 +49,9 @@ def written_aside(
         The kind of output that may be replaced; None if the caller has checked the place.
     overwrite
         Replace outputs of other programs too; see `check_place`.
-    resume
-        Whether what a killed writer left can be gone on with: then it is at the temporary path. By default it is
-        removed.
+    continues
+        Given what an earlier run left unfinished, return whether it is a part of this output; it is then yielded. What
+        this run leaves unfinished stays if it is one. By default, all of it is removed.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def written_aside(
             path.parent.mkdir(parents=True, exist_ok=True)
             with claimed(asked, _lock(path)):
                 _restore(path)
-                with _replacing(path, resume) as partial:
+                with _replacing(asked, path, continues) as partial:
                     yield partial
                     if kind is not None:
                         check_place(asked, kind, overwrite=overwrite)
@@ -86,16 +86,11 @@ def written_aside(
 
 
 @contextlib.contextmanager
-def _replacing(path: Path, resume: Callable[[Path], bool] | None) -> Iterator[Path]:
-    """Yield the temporary path; after the block put it in place, or after an exception remove it."""
+def _replacing(asked: Path, path: Path, continues: Callable[[Path], bool] | None) -> Iterator[Path]:
+    """Yield the temporary path; after the block put it in place, or after an exception keep or remove it."""
     partial, old = _hidden(path, "partial"), _hidden(path, "old")
     try:
-        found = next((left for left in _leftovers(path, "partial") if resume and resume(left)), None)
-        if found:
-            found.rename(partial)
-        for left in (*_leftovers(path, "partial"), *_leftovers(path, "partial.space")):
-            if left != partial or not found:
-                _remove(left)
+        _adopt(path, partial, continues)
         yield partial
         sync(partial)
         with signals_held():
@@ -108,10 +103,27 @@ def _replacing(path: Path, resume: Callable[[Path], bool] | None) -> Iterator[Pa
         with signals_held():
             if old.exists() and not path.exists():
                 old.rename(path)
-            for left in (partial, old):
+            kept = continues is not None and continues(partial)
+            if kept:
+                keep_unfinished(asked)
+            for left in (old,) if kept else (partial, old):
                 with contextlib.suppress(OSError):
                     _remove(left)
         raise
+
+
+def _adopt(path: Path, partial: Path, continues: Callable[[Path], bool] | None) -> None:
+    """Move what a killed run left unfinished to the place of this one, or remove it and say so."""
+    for left in _leftovers(path, "partial"):
+        if continues is not None and (left == partial or not partial.exists()) and continues(left):
+            log.info("Continuing %s, which an earlier run left unfinished", path)
+            left.rename(partial)
+            continue
+        why = "a file of this format cannot be continued" if continues is None else "its input, model or options differ"
+        log.info("An earlier run left %s unfinished, but %s: all of it is made anew", path, why)
+        _remove(left)
+    for left in _leftovers(path, "partial.space"):
+        _remove(left)
 
 
 def restored(path: Path) -> bool:

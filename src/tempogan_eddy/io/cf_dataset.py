@@ -11,7 +11,7 @@ import xarray as xr
 
 from tempogan_eddy.io.attributes import STALE, plain, split
 from tempogan_eddy.io.axes import role_of
-from tempogan_eddy.io.ownership import MARK, mark_attributes
+from tempogan_eddy.io.ownership import FINGERPRINT, MARK, mark_attributes
 from tempogan_eddy.io.precision import STATED, Precision
 from tempogan_eddy.io.sequence import NAME
 
@@ -45,7 +45,7 @@ def to_dataset(da: xr.DataArray, precision: Precision) -> tuple[xr.Dataset, dict
     ``x``. Times are seconds as double, since CF-1.8 has no 64-bit integers.
     """
     of_file, of_variable = split(da.attrs)
-    for key in (*STATED, MARK):
+    for key in (*STATED, MARK, FINGERPRINT):
         of_file.pop(key, None)
         of_variable.pop(key, None)
     held = (of_variable, *(coord.attrs for coord in da.coords.values()))

@@ -11,14 +11,16 @@ import xarray as xr
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.ownership import Kind
+from tempogan_eddy.io.parts import Job, Parts, write_jobs
 from tempogan_eddy.io.precision import PRECISIONS, Precision
 from tempogan_eddy.io.reading import ReaderOptions, Reading
+from tempogan_eddy.io.workers import Workers
 from tempogan_eddy.registry import FORMATS
 
 if TYPE_CHECKING:
     from tempogan_eddy.io.headers import Header
 
-__all__ = ["Format", "StoredSequence", "Writing", "named_like_data", "recognise"]
+__all__ = ["Format", "StoredSequence", "Writing", "in_parts", "named_like_data", "recognise"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Writing:
     precision: Precision
     on_frame: Callable[[int], None]  # called with the number of frames written
     overwrite: bool = False  # replace outputs of other programs
+    fingerprint: str = ""  # of what the sequence is made from; an unfinished output of the same is continued
+    workers: Workers | None = None  # who computes and writes the parts
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ class Format:
     recognise: Callable[[Path], bool]
     open: Callable[[StoredSequence, Reading], xr.DataArray]  # return the sequence, lazily (`lazy_sequence`)
     # Write a sequence to a path that does not exist yet; the path is moved to the place of the output afterwards.
+    # `in_parts` makes it of `begin`.
     write: Callable[[xr.DataArray, Path, Writing], None]
     owns: Kind  # recognises outputs of this package, and knows whether they are folders
     suffixes: tuple[str, ...] = ()  # of files and stores, lower case; they choose the format of an output
@@ -76,6 +81,20 @@ class Format:
     # For a format that adds to a folder: given sequence, path, overwrite and the paths that are read, refuse an output.
     # `write` then gets the path itself.
     check_place: Callable[[xr.DataArray, Path, bool, Iterable[Path]], None] | None = None
+    # For a format whose parts can be written in any order: make the place of a sequence, or find what an earlier run
+    # left at the path, and return its parts.
+    begin: Callable[[xr.DataArray, Path, Writing], Parts] | None = None
+    # Given a path and a fingerprint, return whether an earlier run has written parts of the same output to the path.
+    continues: Callable[[Path, str], bool] | None = None
+
+
+def in_parts(begin: Callable[[xr.DataArray, Path, Writing], Parts]) -> Callable[[xr.DataArray, Path, Writing], None]:
+    """Return `Format.write` for a format that has `begin`."""
+
+    def write(da: xr.DataArray, path: Path, writing: Writing) -> None:
+        write_jobs([Job(da, begin(da, path, writing), writing.on_frame)], writing.workers)
+
+    return write
 
 
 def recognise(path: Path) -> Format | None:

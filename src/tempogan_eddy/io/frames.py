@@ -13,12 +13,24 @@ import xarray as xr
 from tempogan_eddy.io.quality import EVERYTHING, mask_impossible
 from tempogan_eddy.io.units import KELVIN, Conversion
 
-__all__ = ["FrameReader", "FrameStack", "lazy_sequence", "report_masked", "source_paths", "stacks_of"]
+__all__ = [
+    "CUT_AT_ONCE",
+    "FrameReader",
+    "FrameStack",
+    "Tally",
+    "lazy_sequence",
+    "report_masked",
+    "source_paths",
+    "stacks_of",
+]
 
 log = logging.getLogger(__name__)
 
 # Slicing a dask graph costs time in proportion to its length, so slice so many chunks at once.
 CUT_AT_ONCE = 256
+
+Tally = tuple[int, int, float, float]
+"""Pixels read, those of them outside the valid kelvins, and the least and the greatest kelvin of these."""
 
 
 class FrameStack:
@@ -85,6 +97,18 @@ class FrameStack:
             self._outside += outside.size
             self._lowest, self._highest = outside.min(initial=self._lowest), outside.max(initial=self._highest)
         return kept
+
+    def take_tally(self) -> Tally:
+        """Return what was counted since the last report, and forget it."""
+        tally = self._seen, self._outside, float(self._lowest), float(self._highest)
+        self._seen = self._outside = 0
+        return tally
+
+    def add_tally(self, tally: Tally) -> None:
+        """Count what a copy of this stack in another process has counted."""
+        seen, outside, lowest, highest = tally
+        self._seen, self._outside = self._seen + seen, self._outside + outside
+        self._lowest, self._highest = min(self._lowest, lowest), max(self._highest, highest)
 
     def report(self) -> None:
         """Log the number of pixels masked since the last report."""

@@ -17,6 +17,7 @@ from tempogan_eddy import __version__
 from tempogan_eddy.errors import InputError
 
 __all__ = [
+    "FINGERPRINT",
     "MAKER",
     "MARK",
     "Kind",
@@ -37,6 +38,9 @@ MARK = "tempogan_eddy_output"
 """The attribute of NetCDF files, Zarr groups and HDF5 frames that holds our mark."""
 
 BEGINNING = 1 << 20  # bytes
+
+FINGERPRINT = "tempogan_eddy_fingerprint"
+"""Attribute of an output: the fingerprint of the input, the model and the options that it was made from."""
 
 # The last line of the history of files of releases without the attribute.
 EARLIER = re.compile(r"\S+Z (written by )?tempogan-eddy\b")

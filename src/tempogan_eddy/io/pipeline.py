@@ -16,7 +16,7 @@ from tempogan_eddy.io.precision import PACKED_MISSING
 from tempogan_eddy.io.quality import EVERYTHING
 from tempogan_eddy.kelvin import VALID_KELVIN
 
-__all__ = ["write_frames"]
+__all__ = ["is_seen", "report_read", "write_frames"]
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +36,14 @@ def write_frames(da: xr.DataArray, write: Callable[[int, np.ndarray], None], on_
     with signals_held() as signals, closing(_frames_ahead(FrameReader(da), signals)) as frames:
         for number, frame in enumerate(frames):
             signals.check()
-            something_seen = something_seen or _is_seen(frame)
+            something_seen = something_seen or is_seen(frame)
             write(number, frame)
             on_frame(number + 1)
+    report_read(da, something_seen=something_seen)
+
+
+def report_read(da: xr.DataArray, *, something_seen: bool) -> None:
+    """Log how many pixels of a sequence were masked, and warn if all were missing."""
     report_masked(da)
     if not something_seen:
         log.warning(
@@ -49,7 +54,8 @@ def write_frames(da: xr.DataArray, write: Callable[[int, np.ndarray], None], on_
         )
 
 
-def _is_seen(frame: np.ndarray) -> bool:
+def is_seen(frame: np.ndarray) -> bool:
+    """Return whether a pixel of frames, packed or not, is valid."""
     return bool((frame != PACKED_MISSING).any() if frame.dtype == np.int16 else not np.isnan(frame).all())
 
 

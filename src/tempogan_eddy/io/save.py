@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tempogan_eddy.io.ownership import check_place
 from tempogan_eddy.io.precision import precision_of
 from tempogan_eddy.io.quality import EVERYTHING
 from tempogan_eddy.io.sequence import as_sequence, has_dims
+from tempogan_eddy.io.workers import Workers
 from tempogan_eddy.registry import FORMATS
 
 __all__ = ["check_output", "save_sequence"]
@@ -33,6 +35,8 @@ def save_sequence(
     precision: str = "rounded",
     overwrite: bool = False,
     on_frame: Callable[[int], None] | None = None,
+    fingerprint: str = "",
+    dask: Workers | str | None = None,
 ) -> None:
     """Write a sequence, computing and holding one of its chunks along time, one frame as a rule, at a time.
 
@@ -61,6 +65,13 @@ def save_sequence(
         Replace outputs of other programs too: any file, and a folder of the same format, but never the input.
     on_frame : callable, optional
         Called with the number of frames written so far, for a progress bar.
+    fingerprint : str, optional
+        Changes with anything that the values depend on. If an earlier call with the same fingerprint was stopped, write
+        only the frames that it did not (Zarr and PNG; a NetCDF file starts anew). What is written before a failure or
+        Ctrl-C then stays, under a hidden name, to be continued.
+    dask : Workers or str, optional
+        Who computes and writes the frames of Zarr and PNG: ``threads:N``, ``local:N`` processes, or the address of a
+        Dask scheduler; see `Workers`. By default this process, one frame after the other. The values are the same.
 
     Raises
     ------
@@ -73,13 +84,17 @@ def save_sequence(
     format = check_output(da, path, format, precision=precision, overwrite=overwrite)
     da = as_sequence(da, valid_kelvin=EVERYTHING, keep_packed=precision == "packed")
     da.attrs = covered(da) | {"history": with_line(da.attrs, history or "written by tempogan-eddy")}
-    writing = Writing(precision_of(precision), on_frame or (lambda done: None), overwrite)
     known = FORMATS[format]
-    if known.check_place is not None:
-        known.write(da, path, writing)
-        return
-    with written_aside(path, known.owns, overwrite=overwrite) as partial:
-        known.write(da, partial, writing)
+    if dask is not None and known.begin is None:
+        raise InputError(f"{known.title} is written by one process; leave out --dask (dask), or write Zarr.")
+    continues = partial(known.continues, fingerprint=fingerprint) if known.continues and fingerprint else None
+    with Workers.entered(dask) as workers:
+        writing = Writing(precision_of(precision), on_frame or (lambda done: None), overwrite, fingerprint, workers)
+        if known.check_place is not None:
+            known.write(da, path, writing)
+            return
+        with written_aside(path, known.owns, overwrite=overwrite, continues=continues) as place:
+            known.write(da, place, writing)
 
 
 def _sequence(held: Any) -> xr.DataArray:

@@ -18,10 +18,9 @@ from PIL import Image, PngImagePlugin
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.digital_typhoon import FILE_NAME
-from tempogan_eddy.io.format import Format, Writing, named_like_data
+from tempogan_eddy.io.format import Format, Writing, in_parts, named_like_data
 from tempogan_eddy.io.frames import FrameStack, lazy_sequence
-from tempogan_eddy.io.ownership import Kind
-from tempogan_eddy.io.pipeline import write_frames
+from tempogan_eddy.io.ownership import FINGERPRINT, Kind
 from tempogan_eddy.io.png_pixels import read_header, read_pixels
 from tempogan_eddy.io.png_record import WRITTEN, Mapping, Record, read_record
 from tempogan_eddy.io.png_times import frame_times, natural_key
@@ -137,31 +136,66 @@ def _recorded_coordinates(records: list[Record]) -> dict[str, Any]:
     }
 
 
-def _write(da: xr.DataArray, folder: Path, writing: Writing) -> None:
-    """Write 16-bit grey frames ``frame_001.png`` and so on; raise `InputError` for kelvins outside the mapping."""
-    folder.mkdir()
-    low, high = WRITTEN.kelvins
-    width = max(3, len(str(da.sizes["time"])))
+@dataclass(frozen=True)
+class _Files:
+    """The files ``frame_001.png`` and so on of a sequence, each a part."""
+
+    folder: Path
+    digits: int
+    records: list[dict[str, Any]]
+    attrs: dict[str, Any]
+    frames: int = 1
+
+    def path(self, number: int) -> Path:
+        return self.folder / f"frame_{number + 1:0{self.digits}d}.png"
+
+    def holds(self, part: range) -> bool:
+        return self.path(part.start).exists()
+
+    def write(self, part: range, kelvins: np.ndarray) -> None:
+        """Write 16-bit grey; raise `InputError` for kelvins outside the mapping."""
+        (number,), (frame,) = part, kelvins
+        low, high = WRITTEN.kelvins
+        if ((frame < low) | (frame > high)).any():
+            extremes = f"{np.nanmin(frame):.1f} to {np.nanmax(frame):.1f} K"
+            raise InputError(f"Frame {number} has {extremes}; PNG holds {low:g} to {high:g} K: write NetCDF.")
+        text = PngImagePlugin.PngInfo()
+        text.add_itxt(TEXT_KEY, json.dumps({"mapping": asdict(WRITTEN), **self.records[number], "attrs": self.attrs}))
+        path = self.path(number)
+        unfinished = path.with_name(f".{path.name}")
+        Image.fromarray(WRITTEN.to_level(frame)).save(unfinished, format="PNG", pnginfo=text)
+        unfinished.replace(path)
+
+    def finish(self) -> None:
+        """Remove what a killed process left of a frame."""
+        for left in self.folder.glob(".frame_*"):
+            left.unlink()
+
+
+def _begin(da: xr.DataArray, folder: Path, writing: Writing) -> _Files:
+    folder.mkdir(exist_ok=True)
     held = [c for name, c in da.coords.items() if c.dims == ("time",) and name != "time" and c.dtype.kind in "iufU"]
     if left_out := sorted({str(name) for name in da.coords} - {"time"} - {str(coord.name) for coord in held}):
         log.warning("PNG frames hold no %s; left out.", ", ".join(left_out))
 
-    def add(number: int, frame: np.ndarray) -> None:
-        if ((frame < low) | (frame > high)).any():
-            extremes = f"{np.nanmin(frame):.1f} to {np.nanmax(frame):.1f} K"
-            raise InputError(f"Frame {number} has {extremes}; PNG holds {low:g} to {high:g} K: write NetCDF.")
-        record = {
-            "mapping": asdict(WRITTEN),
-            "time": str(da["time"].values[number]),
-            "coordinates": {str(c.name): (_plain(c.values[number]), dict(c.attrs)) for c in held},
-            "attrs": da.attrs,
-        }
-        text = PngImagePlugin.PngInfo()
-        text.add_itxt(TEXT_KEY, json.dumps(record))
-        image = Image.fromarray(WRITTEN.to_level(frame))
-        image.save(folder / f"frame_{number + 1:0{width}d}.png", pnginfo=text)
+    records = [
+        {"time": str(time), "coordinates": {str(c.name): (_plain(c.values[number]), dict(c.attrs)) for c in held}}
+        for number, time in enumerate(da["time"].values)
+    ]
+    attrs = {key: value for key, value in da.attrs.items() if key != FINGERPRINT}
+    if writing.fingerprint:
+        attrs[FINGERPRINT] = writing.fingerprint
+    return _Files(folder, max(3, len(str(da.sizes["time"]))), records, attrs)
 
-    write_frames(da, add, writing.on_frame)
+
+def _continues(folder: Path, fingerprint: str) -> bool:
+    """Return whether a folder holds a frame that was made from the same."""
+    if not folder.is_dir():
+        return False
+    frame = next(folder.glob("frame_*.png"), None)
+    if frame is None:
+        return False
+    return read_record(frame, read_header(frame, TEXT_KEY)[1]).attrs.get(FINGERPRINT) == fingerprint
 
 
 def _plain(value: np.generic) -> Any:
@@ -188,8 +222,10 @@ PNG = Format(
     "PNG",
     recognise=_recognise,
     open=lambda stored, reading: open_png(stored.path, reading, stored.files),
-    write=_write,
+    write=in_parts(_begin),
     owns=Kind.of_frames("a folder of PNG frames", ".png", _is_ours),
     frame_suffix=".png",
     precisions=("rounded",),
+    begin=_begin,
+    continues=_continues,
 )

@@ -1,23 +1,29 @@
 """Zarr stores, in a folder or a zip archive, with a sequence in each group."""
 
 import json
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
+import zarr
 from zarr.codecs import BloscCodec
 
 from tempogan_eddy.io.cf import open_cf
 from tempogan_eddy.io.cf_dataset import to_dataset
 from tempogan_eddy.io.container import ZARR_MARKS, is_zipped_zarr, zarr_groups
-from tempogan_eddy.io.format import Format, Writing
-from tempogan_eddy.io.ownership import Kind, attributes_are_ours
-from tempogan_eddy.io.pipeline import write_frames
+from tempogan_eddy.io.format import Format, Writing, in_parts
+from tempogan_eddy.io.ownership import FINGERPRINT, Kind, attributes_are_ours
+from tempogan_eddy.io.precision import Precision
 from tempogan_eddy.io.sequence import NAME
 from tempogan_eddy.io.zarr_seal import begin_group, every_chunk, seal
 
 __all__ = ["ZARR", "holds_only_zarr", "zarr_attributes"]
+
+# A shard is one file of many small frames, or of the chunks of one large frame.
+PIXELS_OF_SHARD = 1 << 21
 
 
 def zarr_attributes(path: Path) -> dict[str, Any]:
@@ -43,20 +49,67 @@ def _recognise(path: Path) -> bool:
     return is_zipped_zarr(path) or (path.is_dir() and any((path / mark).exists() for mark in ZARR_MARKS))
 
 
-def _write(da: xr.DataArray, path: Path, writing: Writing) -> None:
-    """Write coordinates and attributes by xarray, then append the frames one at a time."""
+@dataclass(frozen=True)
+class _Frames:
+    """The frames of a sequence in a store, a part of which is one shard: written at once, and there or not."""
+
+    path: Path
+    precision: Precision
+    frames: int
+
+    def holds(self, part: range) -> bool:
+        array = self._array
+        sides = array.shards or array.chunks
+        grid = [range(-(-size // side)) for size, side in zip(array.shape, sides, strict=True)]
+        grid[-3] = range(part.start // sides[-3], -(-part.stop // sides[-3]))
+        keys = map(array.metadata.encode_chunk_key, product(*grid))
+        return all((self.path / NAME / key).exists() for key in keys)
+
+    def write(self, part: range, kelvins: np.ndarray) -> None:
+        # Missing values too, so that a shard that is not there was not written.
+        array: Any = every_chunk(self.path)[NAME]
+        stored = np.empty((*array.shape[:-3], len(part), *array.shape[-2:]), array.dtype)
+        for place, frame in enumerate(kelvins):
+            stored[..., place, :, :] = self.precision.stored(frame)
+        array[..., part.start : part.stop, :, :] = stored
+
+    def finish(self) -> None:
+        seal(self.path)
+
+    @property
+    def _array(self) -> Any:
+        return zarr.open_group(self.path, mode="r+")[NAME]
+
+
+def _begin(da: xr.DataArray, path: Path, writing: Writing) -> _Frames:
+    """Write coordinates and attributes by xarray, and the array without its frames."""
+    frames = _frames_of_shard(da)
+    place = _Frames(path, writing.precision, frames)
+    if _continues(path, writing.fingerprint):
+        return place
     dataset, encoding = to_dataset(da, writing.precision)
     itemsize = np.dtype(encoding[NAME].get("dtype", np.float32)).itemsize
     # Bits that rounding made zero lie beside each other after shuffling.
     encoding[NAME]["compressors"] = [BloscCodec(typesize=itemsize, cname="zstd", clevel=3, shuffle="bitshuffle")]
+    sides = encoding[NAME]["chunks"]
+    whole = tuple(-(-size // side) * side for size, side in zip(da.shape[-2:], sides[-2:], strict=True))
+    if (shard := (*sides[:-3], frames, *whole)) != tuple(sides):
+        encoding[NAME]["shards"] = shard
     begin_group(dataset, path, encoding)
-    array: Any = every_chunk(path)[NAME]
+    if writing.fingerprint:  # last, since what lacks it is not continued
+        zarr.open_group(path, mode="r+").attrs[FINGERPRINT] = writing.fingerprint
+    return place
 
-    def append(number: int, frame: np.ndarray) -> None:
-        array[..., number, :, :] = writing.precision.stored(frame)
 
-    write_frames(da, append, writing.on_frame)
-    seal(path)
+def _frames_of_shard(da: xr.DataArray) -> int:
+    return max(1, min(PIXELS_OF_SHARD // (da.sizes["y"] * da.sizes["x"]), da.sizes["time"]))
+
+
+def _continues(path: Path, fingerprint: str) -> bool:
+    """Return whether a store was begun from the same, and at least one of its parts is written."""
+    if not fingerprint or not (path / "zarr.json").exists():
+        return False
+    return zarr_attributes(path).get(FINGERPRINT) == fingerprint and (path / NAME / "c").is_dir()
 
 
 ZARR = Format(
@@ -64,10 +117,12 @@ ZARR = Format(
     "Zarr",
     recognise=_recognise,
     open=lambda stored, reading: open_cf(stored.path, reading, stored.group),
-    write=_write,
+    write=in_parts(_begin),
     owns=Kind("a Zarr sequence", _is_ours, holds_only_zarr),
     holds_ensembles=True,
     suffixes=(".zarr",),
     also_reads=(".zarr.zip",),
     groups=zarr_groups,
+    begin=_begin,
+    continues=_continues,
 )

@@ -1,0 +1,195 @@
+"""Write long outputs part by part, in this process or by workers, and only those parts that are missing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import dask
+import numpy as np
+import xarray as xr
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.frames import CUT_AT_ONCE, Tally, stacks_of
+from tempogan_eddy.io.pipeline import is_seen, report_read, write_frames
+from tempogan_eddy.io.workers import Workers
+
+__all__ = ["Job", "Parts", "write_jobs"]
+
+log = logging.getLogger(__name__)
+
+
+class Parts(Protocol):
+    """The place of one sequence, to be filled in any order and by any process. It can be pickled.
+
+    Attributes
+    ----------
+    frames
+        Of a part; the last part may have fewer.
+    """
+
+    @property
+    def frames(self) -> int: ...
+
+    def holds(self, part: range) -> bool:
+        """Return whether a part was written whole."""
+
+    def write(self, part: range, kelvins: np.ndarray) -> None:
+        """Write the frames (n, [member,] y, x) of a part; again if they were written before."""
+
+    def finish(self) -> None:
+        """Complete the output, once all parts are written."""
+
+
+@dataclass
+class Job:
+    """One sequence and the place that it is written to.
+
+    Parameters
+    ----------
+    sequence
+        Lazy, (time, y, x) or (member, time, y, x).
+    parts
+        The place.
+    on_frame
+        Called with the number of frames written, those of an earlier run included.
+    """
+
+    sequence: xr.DataArray
+    parts: Parts
+    on_frame: Callable[[int], None]
+    done: int = field(default=0, init=False)
+    seen: bool = field(default=False, init=False)
+
+    def missing(self) -> list[range]:
+        """Return the parts that are still to be written."""
+        frames, size = self.sequence.sizes["time"], self.parts.frames
+        parts = [range(first, min(first + size, frames)) for first in range(0, frames, size)]
+        missing = [part for part in parts if not self.parts.holds(part)]
+        self.done = frames - sum(map(len, missing))
+        if self.done:
+            log.info("%d of %d frames of %s are there already", self.done, frames, self.sequence.attrs.get("sequence"))
+            self.on_frame(self.done)
+        return missing
+
+    def written(self, part: range) -> None:
+        """Count the frames of a part."""
+        for _ in part:
+            self.done += 1
+            self.on_frame(self.done)
+
+
+def write_jobs(jobs: Iterable[Job], workers: Workers | None = None) -> None:
+    """Write the missing parts of sequences, and complete each.
+
+    Without workers, write in order, and read and compute the next frame while one is written; an error ends it. With
+    workers, write all that can be written before an error is raised.
+
+    Raises
+    ------
+    InputError
+        A frame cannot be read or written; with workers, the message counts the parts that failed.
+    """
+    if workers is not None:
+        _write_elsewhere(jobs, workers)
+        return
+    for job in jobs:
+        _write_here(job)
+        job.parts.finish()
+
+
+def _write_here(job: Job) -> None:
+    for run in _runs(job.missing()):
+        held: list[np.ndarray] = []
+
+        def add(number: int, frame: np.ndarray, run: range = run, held: list[np.ndarray] = held) -> None:
+            held.append(frame)
+            if len(held) == job.parts.frames or number + 1 == len(run):
+                part = run[number + 1 - len(held) : number + 1]
+                job.parts.write(part, np.stack(held) if len(held) > 1 else held[0][None])
+                held.clear()
+                job.written(part)
+
+        write_frames(job.sequence.isel(time=slice(run.start, run.stop)), add, lambda done: None)
+
+
+def _runs(parts: list[range]) -> Iterator[range]:
+    """Join parts that follow each other."""
+    first = last = None
+    for part in parts:
+        if first is not None and last != part.start:
+            yield range(first, last)
+            first = None
+        first, last = part.start if first is None else first, part.stop
+    if first is not None and last is not None:
+        yield range(first, last)
+
+
+@dataclass(frozen=True, eq=False)
+class _Piece:
+    """Some parts of a job: what a worker gets of it. dask searches the graph for each frame, so it is short."""
+
+    number: int  # of the job
+    first: int  # frame
+    sequence: xr.DataArray
+    parts: Parts
+
+    def write(self, part: range) -> tuple[bool, list[Tally]]:
+        """Write a part; return whether a pixel was seen, and what was masked."""
+        frames = self.sequence.data[..., part.start - self.first : part.stop - self.first, :, :]
+        kelvins = np.moveaxis(np.asarray(dask.compute(frames, scheduler="synchronous")[0]), -3, 0)
+        self.parts.write(part, kelvins)
+        return is_seen(kelvins), [stack.take_tally() for stack in stacks_of(self.sequence)]
+
+
+def _write_elsewhere(jobs: Iterable[Job], workers: Workers) -> None:
+    running: dict[int, tuple[Job, set[range]]] = {}
+    failures: list[Exception] = []
+    for piece, part, outcome in workers.run(_Piece.write, _tasks(jobs, running)):
+        job, missing = running[piece.number]
+        missing.remove(part)
+        if isinstance(outcome, Exception):
+            name = job.sequence.attrs.get("sequence", "the sequence")
+            log.warning("Frames %d to %d of %s failed: %s", part.start + 1, part.stop, name, outcome)
+            failures.append(outcome)
+            continue
+        seen, tallies = outcome
+        job.seen = job.seen or seen
+        for stack, tally in zip(stacks_of(job.sequence), tallies, strict=False):
+            stack.add_tally(tally)
+        job.written(part)
+        if not missing and job.done == job.sequence.sizes["time"]:
+            _complete(job)
+            del running[piece.number]
+    if failures:
+        raise _failed(failures)
+
+
+def _tasks(jobs: Iterable[Job], running: dict[int, tuple[Job, set[range]]]) -> Iterator[tuple[_Piece, range]]:
+    for number, job in enumerate(jobs):
+        missing = job.missing()
+        if not missing:
+            job.parts.finish()
+            continue
+        running[number] = job, set(missing)
+        together = max(1, CUT_AT_ONCE // job.parts.frames)
+        for first in range(0, len(missing), together):
+            some = missing[first : first + together]
+            frames = job.sequence.isel(time=slice(some[0].start, some[-1].stop))
+            piece = _Piece(number, some[0].start, frames.copy(data=dask.optimize(frames.data)[0]), job.parts)
+            yield from ((piece, part) for part in some)
+
+
+def _complete(job: Job) -> None:
+    report_read(job.sequence, something_seen=job.seen)
+    job.parts.finish()
+
+
+def _failed(failures: list[Exception]) -> Exception:
+    """Return one error for all: the first that is no fault of the input, or else the first with the count."""
+    others: list[Any] = [error for error in failures if not isinstance(error, InputError)]
+    if others or len(failures) == 1:
+        return others[0] if others else failures[0]
+    return InputError(f"{len(failures)} parts failed after three tries each; the first: {failures[0]}")
