@@ -73,8 +73,7 @@ def test_every_deleted_file_of_a_store_is_named(store):
 
 
 def test_every_chunk_is_written_and_others_read_them(store):
-    frames = list((store / "brightness_temperature" / "c").glob("*/0/0"))
-    assert len(frames) == 3
+    assert len(list((store / "brightness_temperature" / "c").glob("*/0/0"))) == 1  # a shard of three frames
     assert np.isnan(xr.open_zarr(store)["brightness_temperature"][1]).all()
     assert xr.open_zarr(store)["brightness_temperature"][2].notnull().all()
 
