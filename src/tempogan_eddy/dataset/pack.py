@@ -127,8 +127,8 @@ def pack(
     total = sum(sequence.sizes["time"] for sequence, _ in storms.values())
     made_from = fingerprint(source, config, {"pairs": own and own.model_dump()})
     attributes = _attributes(config) | {"source": made_from, "sealed": True}
-    resume = functools.partial(_can_go_on, attributes=attributes)
-    with written_aside(output, PACK, overwrite=overwrite, resume=resume) as partial, Workers(workers, total) as pool:
+    continues = functools.partial(_can_go_on, attributes=attributes)
+    with written_aside(output, PACK, overwrite=overwrite, continues=continues) as partial, Workers(workers, total) as pool:
         if not partial.exists():
             zarr.open_group(partial, mode="w", zarr_format=3, attributes=attributes)
         parts = _parts(partial, storms, pairs, sensor, config)

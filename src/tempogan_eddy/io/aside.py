@@ -33,7 +33,7 @@ SYNCED_AT_ONCE = 8  # files; more threads gain nothing
 
 @contextlib.contextmanager
 def written_aside(
-    path: Path, kind: Kind | None, *, overwrite: bool = False, resume: Callable[[Path], bool] | None = None
+    path: Path, kind: Kind | None, *, overwrite: bool = False, continues: Callable[[Path], bool] | None = None
 ) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that takes its place when the block ends well.
 
@@ -49,7 +49,7 @@ def written_aside(
         The kind of output that may be replaced; None if the caller has checked the place.
     overwrite
         Replace outputs of other programs too; see `check_place`.
-    resume
+    continues
         Whether what a killed writer left can be gone on with: then it is at the temporary path. By default it is
         removed.
 
@@ -69,7 +69,7 @@ def written_aside(
             path.parent.mkdir(parents=True, exist_ok=True)
             with claimed(asked, _lock(path)):
                 _restore(path)
-                with _replacing(path, resume) as partial:
+                with _replacing(path, continues) as partial:
                     yield partial
                     if kind is not None:
                         check_place(asked, kind, overwrite=overwrite)
@@ -86,11 +86,11 @@ def written_aside(
 
 
 @contextlib.contextmanager
-def _replacing(path: Path, resume: Callable[[Path], bool] | None) -> Iterator[Path]:
+def _replacing(path: Path, continues: Callable[[Path], bool] | None) -> Iterator[Path]:
     """Yield the temporary path; after the block put it in place, or after an exception remove it."""
     partial, old = _hidden(path, "partial"), _hidden(path, "old")
     try:
-        found = next((left for left in _leftovers(path, "partial") if resume and resume(left)), None)
+        found = next((left for left in _leftovers(path, "partial") if continues and continues(left)), None)
         if found:
             found.rename(partial)
         for left in (*_leftovers(path, "partial"), *_leftovers(path, "partial.space")):

@@ -44,7 +44,7 @@ def begin_group(dataset: xr.Dataset, path: Path, encoding: dict[str, dict[str, A
         warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
         dataset.to_zarr(
             path, group=group, mode="w", compute=False, zarr_format=3, consolidated=False, encoding=encoding,
-            write_empty_chunks=True,
+            write_empty_chunks=True, safe_chunks=False,
         )  # fmt: skip
 
 
