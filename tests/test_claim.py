@@ -131,7 +131,7 @@ def test_an_output_between_two_renames_is_restored_by_a_reader_and_by_a_writer(t
 def test_a_killed_writer_is_gone_on_with_only_if_it_fits(tmp_path):
     for number, text in enumerate(("other", "same")):
         (tmp_path / f".a.txt.{number}.partial").write_text(text)
-    with written_aside(tmp_path / "a.txt", None, resume=lambda left: left.read_text() == "same") as partial:
+    with written_aside(tmp_path / "a.txt", None, continues=lambda left: left.read_text() == "same") as partial:
         assert partial.read_text() == "same"
         assert sorted(path.name for path in tmp_path.iterdir()) == sorted([".a.txt.lock", partial.name])
     assert (tmp_path / "a.txt").read_text() == "same"

@@ -129,8 +129,8 @@ def pack(
     total = sum(sequence.sizes["time"] for sequence, _ in storms.values())
     made_from = fingerprint(source, config, {"pairs": own and own.model_dump()})
     attributes = _attributes(config) | {"source": made_from, "sealed": True}
-    resume = functools.partial(_can_go_on, attributes=attributes)
-    with written_aside(output, PACK, overwrite=overwrite, continues=resume) as partial, Workers(workers, total) as pool:
+    continues = functools.partial(_can_go_on, attributes=attributes)
+    with written_aside(output, PACK, overwrite=overwrite, continues=continues) as partial, Workers(workers, total) as pool:
         if not partial.exists():
             zarr.open_group(partial, mode="w", zarr_format=3, attributes=attributes)
         parts = _parts(partial, storms, pairs, sensor, config)
@@ -163,13 +163,14 @@ def _parts(
 
 
 def _can_go_on(left: Path, attributes: dict[str, Any]) -> bool:
-    """Return whether a killed run left a part of the same store."""
+    """Return whether an earlier run left a whole storm of the same store."""
     try:
-        same = dict(zarr.open_group(left, mode="r").attrs) == attributes
+        store = zarr.open_group(left, mode="r")
+        same = dict(store.attrs) == attributes and any(COMPLETE in storm.attrs for _, storm in store.groups())
     except Exception:  # zarr raises whatever it meets in a store that was cut off
         return False
     if same:
-        log.info("Going on with what an earlier run packed, which was killed")
+        log.info("Going on with what an earlier run packed")
     return same
 
 
