@@ -5,8 +5,9 @@
 For each sensor and sequence it scores pairs of neighbouring frames, spread evenly over the sequence, as
 `tempogan_eddy.evaluation` does:
 
-- of ensembles: CRPS over the MAE of the mean frame, spread over error, the largest deviation from a flat rank histogram,
-  the RMSE of the mean of the members over that of the mean frame, and CRPS and spread over error of the time differences;
+- of ensembles: CRPS over the MAE of the mean frame, spread over error, the largest deviation from a flat rank
+  histogram, the RMSE of the mean of the members over that of the mean frame, and CRPS and spread over error of the time
+  differences;
 - of members and single pictures: LSD of frames and of time differences and energy above the lowres Nyquist (dB), the
   kurtosis of detail over the truth's, the distance of gradients (K a pixel), the bias (K) of the coldest pixel, and the
   largest difference (K) from the input as the sensor sees it.
