@@ -85,7 +85,7 @@ class Sequence:
         return np.stack([draw(self.lowres[row], times[row]) for row in numbers], axis=1)
 
     def correlation(self, field: Frames, where: Callable[[int], NDArray[np.bool_]]) -> float:
-        """Return the correlation along the motion of a normalised field (T, H, W), at some pixels of the later frames."""
+        """Return the correlation along the motion of a normalised field (T, H, W), at some pixels of later frames."""
         sums = np.zeros(3)
         for earlier, later in self.pairs:
             moved = advect(tensor(field[earlier]), upsample_flow(self.flow[later], SCALE))[0, 0].numpy()

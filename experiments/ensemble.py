@@ -1,157 +1,88 @@
-"""Calibration and texture of an ensemble, beside its dressing and single pictures.
+"""Calibration and texture of an ensemble in frames and in their changes, beside its dressing and single pictures.
 
-    python -m experiments.ensemble MODEL [--sensors area "gaussian,fwhm=1.0"] [--members 8] [--frames 4]
+    python -m experiments.ensemble MODEL [--sensors area "gaussian,fwhm=1.0"] [--members 8] [--pairs 4]
 
-For each sensor and sequence it prints
+For each sensor and sequence it scores pairs of neighbouring frames, spread evenly over the sequence, as
+`tempogan_eddy.evaluation` does:
 
-- of ensembles: the fair CRPS over the mean absolute error of the mean frame; spread-skill with (M + 1) / M; the least
-  and the most filled class of the rank histogram; the RMSE of the mean of the members over that of the mean frame; and,
-  for sensors without noise, the largest difference (K) between a member as the sensor sees it and the input;
-- of single pictures: LSD and energy above the lowres Nyquist (dB); the kurtosis of the detail within a block; the
-  Wasserstein-1 distance of the gradients (K a pixel); and the bias (K) of the coldest pixel in boxes of 64 pixels whose
-  truth falls below 225 K.
+- of ensembles: CRPS over the MAE of the mean frame, spread over error, the largest deviation from a flat rank
+  histogram, the RMSE of the mean of the members over that of the mean frame, and CRPS and spread over error of the time
+  differences;
+- of members and single pictures: LSD of frames and of time differences and energy above the lowres Nyquist (dB), the
+  kurtosis of detail over the truth's, the distance of gradients (K a pixel), the bias (K) of the coldest pixel, and the
+  largest difference (K) from the input as the sensor sees it.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+import xarray as xr
 
-from experiments.sensors import SCALE, SEQUENCES, frames_of
+from benchmarks.paths import DATA
+from experiments.sensors import SCALE, SEQUENCES
 from tempogan_eddy.dataset.sensor import SensorModel
-from tempogan_eddy.model.scoring import energy_score, pixel_distance
-from tempogan_eddy.rapsd import energy_above, log_spectral_distance, radial_power
+from tempogan_eddy.evaluation import evaluate
+from tempogan_eddy.evaluation.evaluate import mean_of
+from tempogan_eddy.io import open_sequence
 from tempogan_eddy.reconstruction import Reconstructor
-from tempogan_eddy.reconstruction.members import MemberDraw
-from tempogan_eddy.training.calibration import ranks
-from tempogan_eddy.weights import load_model
-
-Frame = NDArray[np.float32]
+from tempogan_eddy.reconstruction.ensemble import EnsembleReconstructor
+from tempogan_eddy.reconstruction.noise import earlier_frames
 
 OTHERS = ("gaussian,fwhm=1.0", "box,width=1.6,fwhm=0.47,noise=0.2", "box,width=0.5")
-BOX = 64
-COLD_KELVIN = 225.0
+HALF_HOURLY = {
+    "Atlantic 2016": ("merged-ir/merg_20160801-04_atlantic_30min.nc", "2016-08-04T06", None),
+    "Africa 2016": ("merged-ir/merg_20160801-04_central-africa_30min.nc", "2016-08-04T06", None),
+}
+PLACES = SEQUENCES | HALF_HOURLY
+METRICS = (
+    "crps_ratio", "spread_skill", "rank_deviation", "rmse", "crps_hourly", "spread_skill_hourly", "lsd_hourly", "lsd",
+    "detail_energy", "detail_kurtosis", "gradient_distance", "coldest_bias", "consistency_max",
+)  # fmt: skip
+KINDS = {"coherent": {}, "white": {"noise": "white"}, "dressing": {"noise": "white", "dressing": True}}
 
 
-@dataclass
-class Texture:
-    """What spectra see of single pictures, and what they do not."""
-
-    spectra: list[tuple[Frame, Frame]] = field(default_factory=list)
-    kurtoses: list[float] = field(default_factory=list)
-    gradients: list[float] = field(default_factory=list)
-    coldest: list[float] = field(default_factory=list)
-    shape: tuple[int, ...] = ()
-
-    def add(self, frame: Frame, truth: Frame) -> None:
-        """Add a picture (H, W) beside its truth."""
-        self.shape = truth.shape
-        self.spectra.append((radial_power(frame), radial_power(truth)))
-        self.kurtoses.append(kurtosis(frame))
-        self.gradients.append(float(np.abs(np.sort(gradient(frame)) - np.sort(gradient(truth))).mean()))
-        self.coldest += list(coldest_bias(frame, truth))
-
-    def __str__(self) -> str:
-        ours, theirs = np.mean(self.spectra, axis=0)
-        cutoff = min(self.shape) / SCALE / 2
-        energy = 10 * np.log10(energy_above(ours, self.shape, cutoff) / energy_above(theirs, self.shape, cutoff))
-        cold = f"{np.mean(self.coldest):+.2f}" if self.coldest else "-"
-        return (
-            f"{log_spectral_distance(ours, theirs):.2f} | {energy:+.2f} | {np.mean(self.kurtoses):.1f} | "
-            f"{np.mean(self.gradients):.3f} | {cold}"
-        )
+def pairs_of(path: str, start: str | None, stop: str | None, count: int) -> xr.DataArray:
+    """Return pairs of neighbouring complete frames, spread evenly over a sequence and trimmed to whole blocks."""
+    sequence = open_sequence(DATA / path).sel(time=slice(start, stop))
+    sequence = sequence[:, : sequence.sizes["y"] // SCALE * SCALE, : sequence.sizes["x"] // SCALE * SCALE]
+    chosen: list[int] = []
+    for first in np.linspace(0, len(sequence) - 2, count).round().astype(int):
+        for number in range(first, len(sequence) - 1):
+            if number not in chosen and np.isfinite(sequence[number : number + 2].values).all():
+                chosen += [number, number + 1]
+                break
+    return sequence[sorted(set(chosen))].load()
 
 
-def kurtosis(frame: Frame) -> float:
-    """Return the kurtosis of the detail within a block: its fourth moment over its squared variance."""
-    height, width = frame.shape
-    blocks = frame.astype(np.float64).reshape(height // SCALE, SCALE, width // SCALE, SCALE)
-    detail = blocks - blocks.mean(axis=(1, 3), keepdims=True)
-    return float((detail**4).mean() / (detail**2).mean() ** 2)
-
-
-def gradient(frame: Frame) -> NDArray[np.float32]:
-    """Return the magnitude of the gradient of each pixel but the last of rows and columns."""
-    return np.hypot(np.diff(frame, axis=0)[:, :-1], np.diff(frame, axis=1)[:-1]).ravel()
-
-
-def coldest_bias(frame: Frame, truth: Frame) -> Iterator[float]:
-    """Yield the error of the coldest pixel of each cold box."""
-    for top in range(0, truth.shape[0] - BOX + 1, BOX):
-        for left in range(0, truth.shape[1] - BOX + 1, BOX):
-            box = slice(top, top + BOX), slice(left, left + BOX)
-            if truth[box].min() < COLD_KELVIN:
-                yield float(frame[box].min() - truth[box].min())
-
-
-@dataclass
-class Calibration:
-    """Sums over frames."""
-
-    crps: float = 0.0
-    absolute: float = 0.0
-    square: float = 0.0
-    square_of_mean: float = 0.0
-    variance: float = 0.0
-    filled: NDArray[np.int64] | int = 0
-    seen: float = 0.0
-
-    def add(self, members: Frame, mean: Frame, truth: Frame, seed: int) -> None:
-        """Add members (M, H, W), the mean frame and the truth (H, W)."""
-        count = len(members)
-        score = energy_score(torch.from_numpy(members), torch.from_numpy(truth), pixel_distance)
-        self.crps += float(score.double().mean())
-        self.absolute += float(np.abs(mean - truth).mean(dtype=np.float64))
-        self.square += float(np.square(mean - truth).mean(dtype=np.float64))
-        self.square_of_mean += float(np.square(members.mean(axis=0) - truth).mean(dtype=np.float64))
-        self.variance += float(members.var(axis=0, ddof=1).mean(dtype=np.float64)) * (count + 1) / count
-        pixels = torch.from_numpy(members).flatten(1), torch.from_numpy(truth).flatten()
-        self.filled = self.filled + ranks(*pixels, seed)
-
-    def __str__(self) -> str:
-        share = np.asarray(self.filled) / np.mean(self.filled)
-        spread_skill = np.sqrt(self.variance / self.square_of_mean)
-        of_mean = np.sqrt(self.square_of_mean / self.square)
-        return (
-            f"{self.crps / self.absolute:.4f} | {spread_skill:.3f} | {share.min():.2f}-{share.max():.2f} | "
-            f"{of_mean:.3f} | {self.seen:.4f}"
-        )
-
-
-def rows(options: argparse.Namespace, sensor: SensorModel, name: str, frames: list[Frame]) -> Iterator[str]:
+def rows(options: argparse.Namespace, sensor: SensorModel, name: str, truth: xr.DataArray) -> Iterator[str]:
     """Yield the lines of one sensor and sequence."""
-    model, textures = load_model(options.model), dict[str, Texture]()
-    pictures = {entry: Reconstructor(entry, sensor=sensor) for entry in options.pictures}
-    mean = Reconstructor(model, sensor=sensor)
-    draws = {entry: MemberDraw(model, sensor, dressing=entry == "dressing") for entry in ("dressing", "learned")}
-    scores = {entry: Calibration() for entry in draws}
-    for number, truth in enumerate(frames):
-        lowres = sensor.apply(torch.from_numpy(truth), torch.Generator().manual_seed(number))[None].numpy()
-        frame = mean(lowres)[0]
-        made = {entry: [picture(lowres)[0]] for entry, picture in pictures.items()} | {
-            "truth": [truth],
-            "mean": [frame],
-        }
-        for entry, draw in draws.items():
-            noise = [draw.noise(*lowres.shape[1:], options.seed, member, number) for member in range(options.members)]
-            members = draw.draw(lowres, torch.stack(noise)[:, None])[:, 0]
-            scores[entry].add(members, frame, truth, number)
-            if not sensor.has_noise:
-                difference = sensor.see(torch.from_numpy(members)).numpy() - lowres
-                scores[entry].seen = max(scores[entry].seen, float(np.abs(difference).max()))
-            made[entry] = list(members)
-        for entry, several in made.items():
-            for picture in several:
-                textures.setdefault(entry, Texture()).add(picture, truth)
-    for entry, texture in textures.items():
-        calibration = scores.get(entry, "- | - | - | - | -")
-        yield f"| {name} | {sensor.text} | {entry} | {calibration} | {texture} |"
+    seen = sensor.apply(torch.from_numpy(truth.values.astype(np.float32)), torch.Generator().manual_seed(0)).numpy()
+    times = truth["time"].values.astype("datetime64[ns]").astype(np.int64)
+    numbers = np.column_stack([np.arange(len(times)), earlier_frames(times, np.zeros(len(times)))])
+    made = {"mean": truth.copy(data=Reconstructor(options.model, sensor=sensor)(seen))}
+    for entry, choice in KINDS.items():
+        draw = EnsembleReconstructor(options.model, options.members, options.seed, sensor=sensor, **choice)
+        members = np.stack([draw(seen[row], times[row]) for row in numbers], axis=1)
+        made[entry] = xr.DataArray(members, {"time": truth["time"]}, ("member", *truth.dims), attrs=truth.attrs)
+    for entry in options.pictures:
+        made[entry] = truth.copy(data=Reconstructor(entry, sensor=sensor)(seen))
+    lowres = xr.DataArray(seen, {"time": truth["time"]}, truth.dims, attrs=truth.attrs)
+    plain = {key: da.drop_vars(["y", "x", "lat", "lon"], errors="ignore") for key, da in made.items()}
+    found = evaluate(
+        truth.drop_vars(["y", "x", "lat", "lon"], errors="ignore"), plain, lowres, sensor=sensor, baselines=False,
+        regression="mean", cadence="native", metrics=METRICS,
+    ).scores  # fmt: skip
+    for entry in made:
+        scores = {metric: score.value for metric, score in found[entry].items()}
+        if entry in KINDS:
+            scores["rmse"] = found[mean_of(entry)]["rmse"].value / found["mean"]["rmse"].value
+        cells = " | ".join(f"{scores[metric]:.3f}" if np.isfinite(scores[metric]) else "-" for metric in METRICS)
+        yield f"| {name} | {sensor.text} | {entry} | {cells} |"
 
 
 def main() -> None:
@@ -159,21 +90,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path, help="an ensemble")
     parser.add_argument("--sensors", nargs="+", default=["area", *OTHERS])
-    parser.add_argument("--sequences", nargs="+", choices=SEQUENCES, default=list(SEQUENCES))
+    parser.add_argument("--sequences", nargs="+", choices=PLACES, default=list(PLACES))
     parser.add_argument("--pictures", nargs="*", default=["faithful", "eddy"], help="models of single pictures")
     parser.add_argument("--members", type=int, default=8)
-    parser.add_argument("--frames", type=int, default=4)
+    parser.add_argument("--pairs", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    print(
-        "| sequence | sensor | method | CRPS / MAE | spread-skill | ranks | RMSE of mean | seen, K | LSD | energy | "
-        "kurtosis | gradient W1 | coldest |"
-    )
-    print(f"|{' --- |' * 13}")
-    data = {name: frames_of(*SEQUENCES[name], options.frames) for name in options.sequences}
+    print(f"| sequence | sensor | method | {' | '.join(METRICS)} |\n|{' --- |' * (3 + len(METRICS))}")
+    data = {name: pairs_of(*PLACES[name], options.pairs) for name in options.sequences}
     for text in options.sensors:
-        for name, frames in data.items():
-            for line in rows(options, SensorModel.parse(text, SCALE), name, frames):
+        for name, truth in data.items():
+            for line in rows(options, SensorModel.parse(text, SCALE), name, truth):
                 print(line, flush=True)
 
 

@@ -174,10 +174,8 @@ def test_frames_split_among_workers_give_the_same_scores_of_ensembles(drawn):
     for number in range(6):
         frames = masked(members + number, truth + number // 2, lowres=lowres)
         before = masked(members[::-1], truth.T, lowres=lowres)
-        pairs = [
-            MaskedPair(*both, both[0].mask)
-            for both in zip([*before[0], before[1]], [*frames[0], frames[1]], strict=True)
-        ]
+        both = zip([*before[0], before[1]], [*frames[0], frames[1]], strict=True)
+        pairs = [MaskedPair(earlier, later, later.mask) for earlier, later in both]
         for statistic in dict.fromkeys(s for metric in metrics for s in metric.statistics):
             for sums in (parts[number % 2], parts[2]):
                 seen = (pairs[:-1], pairs[-1]) if statistic.pairs else frames

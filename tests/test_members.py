@@ -64,7 +64,7 @@ def test_the_noise_is_white_and_each_part_of_its_key_changes_it():
 
 def minutes_apart(lowres, minutes):
     """The same frames, so many minutes apart."""
-    return lowres.assign_coords(time=lowres["time"][0] + np.arange(len(lowres)) * np.timedelta64(minutes, "m"))
+    return lowres.assign_coords(time=lowres["time"].values[0] + np.arange(len(lowres)) * np.timedelta64(minutes, "m"))
 
 
 @given(st.lists(st.sampled_from([0, 5, 10, 30, 59, 60, 200]), max_size=12), st.lists(st.booleans(), min_size=13))
@@ -74,7 +74,6 @@ def test_earlier_frames_are_of_one_satellite_in_order_and_recent(steps, changed)
     satellites = np.cumsum(changed[: len(times)])
     numbers = earlier_frames(times, satellites)
     for frame, row in enumerate(numbers):
-        assert (np.diff([frame, *row]) <= 0).all()
         used = row[row < frame]
         assert (used == frame - 1 - np.arange(len(used))).all() and (row[len(used) :] == frame).all()
         assert all(satellites[one] == satellites[frame] and times[frame] - times[one] < 3.6e12 for one in used)

@@ -134,7 +134,7 @@ class EnsembleReconstructor(Keyed):
         carried = carry_noise(lowres, times) if self.noise == "coherent" else []
         missing, filled = torch.from_numpy(np.isnan(frame)), torch.from_numpy(fill_missing(frame))
         highres = np.empty((layers, frame.shape[0] * self.scale, frame.shape[1] * self.scale), dtype)
-        for tile in plan_tiles(*frame.shape, self.tile, self.draw.halo):
+        for tile in plan_tiles(frame.shape[0], frame.shape[1], self.tile, self.draw.halo):
             kept, (rows, columns) = tile.on_highres(self.scale)
             sources = [source.tile(tile, self.scale).to(self.device) for source in carried]
             shared = self.draw.share(filled[tile.rows, tile.columns].to(self.device))

@@ -122,9 +122,9 @@ def earlier_frames(times: NDArray[np.int64], satellites: NDArray) -> NDArray[np.
     hours = np.diff(times) / NANOSECONDS
     apart = (hours <= 0) | (np.exp(-RATE * hours) < LEAST) | (satellites[1:] != satellites[:-1])
     start = np.maximum.accumulate(np.where(np.append(True, apart), frames, 0))
-    earlier = np.maximum(frames[:, None] - np.arange(1, MOST + 1), start[:, None])
-    near = np.exp(-RATE * (times[:, None] - times[earlier]) / NANOSECONDS) >= LEAST
-    earlier = np.where(near, earlier, frames[:, None])
+    earlier = frames[:, None] - np.arange(1, MOST + 1)
+    near = np.exp(-RATE * (times[:, None] - times[earlier.clip(min=0)]) / NANOSECONDS) >= LEAST
+    earlier = np.where((earlier >= start[:, None]) & near, earlier, frames[:, None])
     return earlier[:, : int((earlier < frames[:, None]).any(axis=0).sum())]
 
 

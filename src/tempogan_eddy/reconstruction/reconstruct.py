@@ -203,7 +203,7 @@ def _drawn(
     lowres = sequence.chunk({"time": 1, "y": height, "x": width}).data
     times = sequence["time"].values.astype("datetime64[ns]").astype(np.int64)
     satellites = np.broadcast_to(sequence.coords.get("satellite", ""), times.shape)
-    earlier = earlier_frames(times, satellites).T if ensemble.noise == "coherent" else []
+    earlier = list(earlier_frames(times, satellites).T) if ensemble.noise == "coherent" else []
     clock = dask.array.from_array(times, chunks=1)[:, None, None]
     layers, dtype = (len(SUMMARY), np.dtype(np.float32)) if summary else (ensemble.members, ensemble.dtype)
     highres = dask.array.map_blocks(
