@@ -74,8 +74,7 @@ flow: $(VENV)/.installed
 # Where a run was stopped it goes on; what it was trained with stays as it was.
 weights: $(VENV)/.installed
 	for name in faithful eddy ensemble; do \
-		resume=; if ls weights/$$name/checkpoints/checkpoint_*.pth > /dev/null 2>&1; then resume="--resume auto"; fi; \
-		$(BIN)/tempogan-eddy train --config configs/release-$$name.json $$resume \
+		$(BIN)/tempogan-eddy train --config configs/release-$$name.json --resume auto \
 			--set training.data_root=$${TEMPOGAN_EDDY_DATA:-../shared/data} || exit; \
 	done
 	$(BIN)/python scripts/release.py

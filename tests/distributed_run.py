@@ -1,4 +1,4 @@
-"""What torchrun starts for test_distributed.py: ``distributed_run.py all FOLDER`` or ``distributed_run.py fail CONFIG``."""
+"""What torchrun starts for test_distributed.py: ``all FOLDER`` or ``fail CONFIG``."""
 
 import json
 import os
@@ -30,7 +30,9 @@ def train_all(folder):
         config = load_config(path)
         trainer = (EnsembleTrainer if config.model.textures else TempoGANTrainer)(config)
         draw, drawn = trainer.dataset.draw_batch, seen.setdefault(path.stem, [])
-        trainer.dataset.draw_batch = lambda indices, draw=draw, drawn=drawn: drawn.append(list(indices)) or draw(indices)
+        trainer.dataset.draw_batch = lambda indices, draw=draw, drawn=drawn: (
+            drawn.append(list(indices)) or draw(indices)
+        )
         trainer.train("auto")
     (folder / f"seen-{RANK}").write_text(json.dumps(seen))
 

@@ -38,6 +38,7 @@ def storms(tmp_path_factory):
 
 def torchrun(*words, restarts=0):
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    environment["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
     options = ["--standalone", "--nproc-per-node=2", f"--max-restarts={restarts}"]
     program = Path(__file__).with_name("distributed_run.py")
     command = [sys.executable, "-m", "torch.distributed.run", *options, program, *words]
@@ -69,7 +70,9 @@ def mean(storms, tmp_path_factory):
 
 def configurations(folder, storms, mean):
     """An adversarial training, that of an ensemble, and the second epoch of one that another number began."""
-    plain = {name: small_config(folder / name, storms, **ADVERSARIAL) for name in ("adversarial", "ensemble", "resumed")}
+    plain = {
+        name: small_config(folder / name, storms, **ADVERSARIAL) for name in ("adversarial", "ensemble", "resumed")
+    }
     around = {"pretrain_epochs": 0, "score": "crps", "lambda_adv_s": 0.3, "lambda_adv_t": 0, "lambda_spectral": 0.3}
     around |= {"start_from": str(mean), "warm_up": 1, "grad_clip": 0}
     ensemble = changed(plain["ensemble"], model={"conditioned": True, "textures": 4}, training=around)
