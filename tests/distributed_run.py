@@ -1,4 +1,4 @@
-"""What torchrun starts for test_distributed.py: ``all FOLDER`` or ``fail CONFIG``."""
+"""What torchrun starts for test_distributed.py, with a folder of configurations and one of a run that fails."""
 
 import json
 import os
@@ -51,5 +51,7 @@ def fail(config):
 
 
 if __name__ == "__main__":
-    task, path = sys.argv[1:]
-    train_all(Path(path)) if task == "all" else fail(path)
+    folder, failing = sys.argv[1:]
+    if RESTARTS == "0":
+        train_all(Path(folder))
+    fail(failing)

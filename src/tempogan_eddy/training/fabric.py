@@ -47,9 +47,9 @@ def make_fabric(device: str, precision: str) -> Fabric:
     chosen = choose_device(device)
     if precision == "auto":
         precision = "bf16" if computes_bf16(chosen) else "fp32"
-    options = (
-        _processes(chosen) if world_size() > 1 else {"devices": [chosen.index or 0] if chosen.type == "cuda" else 1}
-    )
+    options: dict[str, Any] = {"devices": [chosen.index or 0] if chosen.type == "cuda" else 1}
+    if world_size() > 1:
+        options = _processes(chosen)
     if precision == "fp32":
         options["precision"] = "32-true"
     else:

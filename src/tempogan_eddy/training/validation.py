@@ -44,7 +44,7 @@ class Validation:
 
     @cached_property
     def samples(self) -> dict[int, Sample]:
-        """This process's share of windows spread evenly over the data, by number; at least half of each is observed."""
+        """Windows spread evenly over the data, by number, at least half of each observed: the share of this process."""
         last = len(self.data) - 1
         positions = np.unique(np.linspace(0, last, min(self.count, last + 1)).round().astype(int)).tolist()
         samples = {number: self.data.full_frame(position) for number, position in share(list(enumerate(positions)))}
