@@ -34,7 +34,7 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.model.scaling import from_kelvin
 from tempogan_eddy.reconstruction.engines import open_engine
 
-SECONDS_OF_TESTS = 90
+SECONDS_OF_TESTS = 110
 SIZE = "8x64"
 
 

@@ -5,6 +5,7 @@ A, B, C, A, B, C ...; what is told is the median of the turns, and the median of
 
 from __future__ import annotations
 
+import math
 import resource
 import sys
 import time
@@ -24,6 +25,9 @@ from torch.utils.flop_counter import FlopCounterMode
 Task = Callable[[], Any]
 Name = TypeVar("Name", bound=Hashable)
 
+GPU_SECONDS = 12.0
+"""A whole benchmark of a GPU is to end within three minutes."""
+
 
 def clock(device: torch.device) -> float:
     """Seconds, read once the device has done all that it was asked to."""
@@ -34,10 +38,20 @@ def clock(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def interleave(tasks: Mapping[Name, Task], repeats: int, device: torch.device) -> dict[Name, list[float]]:
-    """Run all tasks in turns; the seconds of each, turn by turn, without the first turns, which warm up."""
+def interleave(
+    tasks: Mapping[Name, Task], repeats: int, device: torch.device, limit: float | None = None
+) -> dict[Name, list[float]]:
+    """Run all tasks in turns; the seconds of each, turn by turn, without the first turns, which warm up.
+
+    After ``limit`` seconds no further turn begins but the first; by default on a GPU `GPU_SECONDS`, else never.
+    """
+    if limit is None:
+        limit = math.inf if device.type == "cpu" else GPU_SECONDS
     seconds: dict[Name, list[float]] = {name: [] for name in tasks}
+    end = time.perf_counter() + limit
     for turn in range(-1 if device.type == "cpu" else -3, repeats):
+        if turn > 0 and time.perf_counter() > end:
+            break
         for name, task in tasks.items():
             begun = clock(device)
             task()
@@ -158,15 +172,21 @@ class _Counter(TorchDispatchMode):
 
 
 def peak_memory(task: Callable[..., None], *arguments: Any, device: torch.device, threads: int) -> int:
-    """The most bytes that a task holds in a process of its own: on a GPU there, else of the whole process."""
+    """The most bytes that a task holds: on a GPU there, beyond what was held before; else a process of its own."""
+    if device.type == "cuda":  # to start a process and its GPU takes ten times as long as the task
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        task(*arguments)
+        return torch.cuda.max_memory_allocated(device) - before
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(_observed, task, arguments, device, threads).result()
+        return pool.submit(_observed, task, arguments, threads).result()
 
 
-def _observed(task: Callable[..., None], arguments: Sequence[Any], device: torch.device, threads: int) -> int:
+def _observed(task: Callable[..., None], arguments: Sequence[Any], threads: int) -> int:
     torch.set_num_threads(threads)
     task(*arguments)
-    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else process_peak()
+    return process_peak()
 
 
 def process_peak() -> int:

@@ -1,4 +1,4 @@
-"""What torchrun starts for test_distributed.py: ``distributed_run.py all FOLDER`` or ``distributed_run.py fail CONFIG``."""
+"""What torchrun starts for test_distributed.py, with a folder of configurations and one of a run that fails."""
 
 import json
 import os
@@ -30,7 +30,9 @@ def train_all(folder):
         config = load_config(path)
         trainer = (EnsembleTrainer if config.model.textures else TempoGANTrainer)(config)
         draw, drawn = trainer.dataset.draw_batch, seen.setdefault(path.stem, [])
-        trainer.dataset.draw_batch = lambda indices, draw=draw, drawn=drawn: drawn.append(list(indices)) or draw(indices)
+        trainer.dataset.draw_batch = lambda indices, draw=draw, drawn=drawn: (
+            drawn.append(list(indices)) or draw(indices)
+        )
         trainer.train("auto")
     (folder / f"seen-{RANK}").write_text(json.dumps(seen))
 
@@ -49,5 +51,7 @@ def fail(config):
 
 
 if __name__ == "__main__":
-    task, path = sys.argv[1:]
-    train_all(Path(path)) if task == "all" else fail(path)
+    folder, failing = sys.argv[1:]
+    if RESTARTS == "0":
+        train_all(Path(folder))
+    fail(failing)

@@ -35,6 +35,10 @@ def test_timing_goes_in_turns_and_leaves_out_the_first():
     assert [len(times) for times in seconds.values()] == [3, 3]
 
 
+def test_turns_end_when_the_time_is_over_but_for_the_first():
+    assert [len(times) for times in interleave({"a": lambda: None}, 50, CPU, limit=0.0).values()] == [1]
+
+
 def test_ratios_are_of_one_turn():
     # The machine is ten times slower in the second turn, and so are both tasks.
     assert ratio([2, 20, 2], [1, 10, 1]) == 2

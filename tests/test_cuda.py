@@ -1,5 +1,9 @@
 """What only a GPU can show; `make gpu-check` runs these, and every other machine skips them."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +11,9 @@ import torch
 from model_cases import detailed_model, kelvin_frames
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.reconstruction import Reconstructor
+from tempogan_eddy.stored import read_checkpoint
+from tempogan_eddy.training.trainer import TempoGANTrainer
+from training_cases import recorded, small_config, write_storms
 
 pytestmark = [
     pytest.mark.cuda,
@@ -58,3 +65,56 @@ def test_many_batches_in_flight_are_those_of_one(block):
     whole = rebuild(np.concatenate([block + shift for shift in range(40)]))
     for shift in (0, 17, 39):
         np.testing.assert_allclose(whole[9 * shift : 9 * shift + 9], rebuild(block + np.float32(shift)), atol=2e-3)
+
+
+@pytest.fixture(scope="module")
+def storms(tmp_path_factory):
+    return write_storms(tmp_path_factory.mktemp("storms"))
+
+
+def weights(config, epoch):
+    """The weights of the generator after an epoch."""
+    return read_checkpoint(f"{config.training.checkpoint_dir}/checkpoint_epoch_{epoch}.pth")["generator"]
+
+
+def losses_of(scalars):
+    """The tags of losses; the norms of gradients differ more between devices."""
+    return [tag for tag in scalars if tag.startswith("loss/") and "gradient" not in tag]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_resumed_training_equals_straight_training(tmp_path, storms, precision):
+    ends = []
+    for name, stops in (("straight", [4]), ("resumed", [2, 4])):
+        for epochs in stops:
+            config = small_config(tmp_path / name, storms, device="cuda", precision=precision, epochs=epochs)
+            TempoGANTrainer(config).train("auto")
+        ends.append(weights(config, 4))
+    for name, value in ends[0].items():
+        assert torch.equal(value, ends[1][name]), name
+
+
+def test_the_losses_are_those_of_the_cpu(tmp_path, storms):
+    losses = []
+    for device in ("cuda", "cpu"):
+        config = small_config(tmp_path / device, storms, device=device)
+        TempoGANTrainer(config).train()
+        losses.append(recorded(config))
+    for tag in losses_of(losses[1]):
+        assert losses[0][tag] == pytest.approx(losses[1][tag], rel=0.02), tag
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="this machine has fewer than two GPUs")
+def test_two_gpus_train_as_one_does(tmp_path, storms):
+    configs = {name: small_config(tmp_path / name, storms, device="cuda") for name in ("one", "two")}
+    TempoGANTrainer(configs["one"]).train()
+    path = tmp_path / "two.json"
+    path.write_text(configs["two"].to_json())
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    program = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "tempogan_eddy"]
+    command = [sys.executable, *program, "train", "--config", str(path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90)
+    assert done.returncode == 0, done.stderr
+    one, two = (recorded(config) for config in configs.values())
+    for tag in losses_of(one):
+        assert two[tag] == pytest.approx(one[tag], rel=0.02), tag

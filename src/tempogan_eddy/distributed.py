@@ -7,17 +7,23 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed
 
-__all__ = ["add_up", "agree", "average", "gather", "quiet", "rank", "share", "world_size"]
+from tempogan_eddy.errors import TrainingError
+
+__all__ = ["add_up", "agree", "average", "explain_lost_process", "gather", "quiet", "rank", "share", "world_size"]
 
 Item = TypeVar("Item")
 Name = TypeVar("Name")
+
+# What gloo and NCCL say when another process has gone.
+LOST = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "NCCL")
 
 
 def rank() -> int:
@@ -69,6 +75,20 @@ def agree(wish: bool) -> bool:
     wishes = torch.tensor(int(wish))
     distributed.all_reduce(wishes, distributed.ReduceOp.MAX, _between_processors())
     return bool(wishes)
+
+
+@contextmanager
+def explain_lost_process() -> Iterator[None]:
+    """Raise TrainingError where the connection to another process breaks."""
+    try:
+        yield
+    except RuntimeError as error:
+        if world_size() == 1 or not any(sign in str(error) for sign in LOST):
+            raise
+        raise TrainingError(
+            "Another process of the run has ended, so this one ends too; --resume auto goes on from the last "
+            "checkpoint, and torchrun --max-restarts=3 starts all processes again."
+        ) from error
 
 
 def quiet() -> None:

@@ -67,8 +67,8 @@ def step_batches(
 ) -> Iterator[Sequence[Sequence[Sample]]]:
     """Yield one list of batches for each discriminator step of the steps from ``first`` up to, not including, ``last``.
 
-    Of several processes each gets its share of every batch. The source develops the samples on ``device``: all three frames of the steps for which ``whole`` is true, else the
-    middle ones.
+    Of several processes each gets its share of every batch. The source develops the samples on ``device``: all three
+    frames of the steps for which ``whole`` is true, else the middle ones.
     """
     device = torch.device(device)
     loader: DataLoader[dict[str, Tensor]] = DataLoader(

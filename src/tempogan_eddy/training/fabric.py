@@ -14,10 +14,15 @@ from lightning.fabric.strategies import DDPStrategy
 from torch import nn
 
 from tempogan_eddy.device import choose_device, computes_bf16
-from tempogan_eddy.distributed import quiet, world_size
+from tempogan_eddy.distributed import quiet, rank, world_size
 from tempogan_eddy.errors import InputError
 
 __all__ = ["make_fabric"]
+
+log = logging.getLogger(__name__)
+
+PRIVATE_STORE = "TORCH_DISABLE_SHARE_RDZV_TCP_STORE"
+"""By default the store in which processes find each other outlives a restart: pytorch/pytorch issues 135712, 167288."""
 
 # Lightning logs its precision; our first lines of a run state it already.
 for name in ("lightning.fabric", "lightning.pytorch"):
@@ -42,7 +47,9 @@ def make_fabric(device: str, precision: str) -> Fabric:
     chosen = choose_device(device)
     if precision == "auto":
         precision = "bf16" if computes_bf16(chosen) else "fp32"
-    options = _processes(chosen) if world_size() > 1 else {"devices": [chosen.index or 0] if chosen.type == "cuda" else 1}
+    options: dict[str, Any] = {"devices": [chosen.index or 0] if chosen.type == "cuda" else 1}
+    if world_size() > 1:
+        options = _processes(chosen)
     if precision == "fp32":
         options["precision"] = "32-true"
     else:
@@ -58,6 +65,10 @@ def make_fabric(device: str, precision: str) -> Fabric:
 def _processes(device: torch.device) -> dict[str, Any]:
     """Return the arguments of Fabric for one device a process."""
     here = int(os.environ["LOCAL_WORLD_SIZE"])
+    if int(os.environ["TORCHELASTIC_MAX_RESTARTS"]) and os.environ.get(PRIVATE_STORE) != "1" and not rank():
+        log.warning(
+            "Set %s=1 before torchrun, or restarted processes may look for those that have ended", PRIVATE_STORE
+        )
     if device.type == "mps" or device.index is not None:
         raise InputError(f"training.device = {device} is one device for {here} processes; set it to cuda or cpu.")
     if device.type == "cuda" and here > torch.cuda.device_count():

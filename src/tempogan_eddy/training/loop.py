@@ -17,7 +17,7 @@ from torch import Tensor
 from tempogan_eddy.config import Config
 from tempogan_eddy.dataset.protocol import DataSource, Sample
 from tempogan_eddy.dataset.sensor_bank import SensorBatch
-from tempogan_eddy.distributed import agree, gather, rank
+from tempogan_eddy.distributed import agree, explain_lost_process, gather, rank
 from tempogan_eddy.model.losses import Losses
 from tempogan_eddy.training.average import Average
 from tempogan_eddy.training.batch import project
@@ -116,6 +116,7 @@ class Trainer:
         # Steps that train only the discriminators, since they are new and the generator is not.
         self.warm_up = config.training.warm_up if config.training.start_from and self.steps.adversarial_on else 0
 
+    @explain_lost_process()
     def train(self, resume_from: str | Path | None = None) -> TrainingResult:
         """Train until ``epochs`` are done, patience or time is over, or a signal asks to stop.
 

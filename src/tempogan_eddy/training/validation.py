@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,7 +44,7 @@ class Validation:
 
     @cached_property
     def samples(self) -> dict[int, Sample]:
-        """This process's share of windows spread evenly over the data, by number, at least half of each observed."""
+        """Windows spread evenly over the data, by number, at least half of each observed: the share of this process."""
         last = len(self.data) - 1
         positions = np.unique(np.linspace(0, last, min(self.count, last + 1)).round().astype(int)).tolist()
         samples = {number: self.data.full_frame(position) for number, position in share(list(enumerate(positions)))}
@@ -79,7 +80,9 @@ class Validation:
             frames = self.frames(sample, reconstruct, device)
             truth, valid = sample["highres"][:, 0].numpy(), sample["valid"][:, 0].numpy() > 0
             error = (frames - truth)[valid]
-            sums["error"] += np.array([len(error), error.sum(dtype=np.float64), np.square(error, dtype=np.float64).sum()])
+            sums["error"] += np.array(
+                [len(error), error.sum(dtype=np.float64), np.square(error, dtype=np.float64).sum()]
+            )
             pairs = [("still", frames[1], truth[1], valid[1])]
             pairs += [
                 ("motion", frames[i + 1] - frames[i], truth[i + 1] - truth[i], valid[i] & valid[i + 1]) for i in (0, 1)
