@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
+import logging
 import os
 import shutil
-import glob
-import logging
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -63,7 +63,8 @@ def written_aside(
             existed_as_folder = path.is_dir()
             made = [parent for parent in path.parents if not parent.exists()]
             path.parent.mkdir(parents=True, exist_ok=True)
-            _remove(partial)
+            if continues is None or not continues(partial):  # of an earlier call in this process
+                _remove(partial)
             _adopt(path, partial, continues)
             yield partial
             if kind is not None:

@@ -13,7 +13,16 @@ import xarray as xr
 from tempogan_eddy.io.quality import EVERYTHING, mask_impossible
 from tempogan_eddy.io.units import KELVIN, Conversion
 
-__all__ = ["CUT_AT_ONCE", "FrameReader", "FrameStack", "Tally", "lazy_sequence", "report_masked", "source_paths", "stacks_of"]
+__all__ = [
+    "CUT_AT_ONCE",
+    "FrameReader",
+    "FrameStack",
+    "Tally",
+    "lazy_sequence",
+    "report_masked",
+    "source_paths",
+    "stacks_of",
+]
 
 log = logging.getLogger(__name__)
 

@@ -53,7 +53,9 @@ class Workers:
     def __init__(self, where: str) -> None:
         form = FORMS.fullmatch(where)
         if form is None:
-            raise InputError(f"--dask is '{where}'; give threads:N, local:N, or a scheduler's address, tcp://HOST:PORT.")
+            raise InputError(
+                f"--dask is '{where}'; give threads:N, local:N, or a scheduler's address, tcp://HOST:PORT."
+            )
         self.where, self.address = where, form["address"]
         self.count = int(form["count"] or _cores())
         self._threads = form["kind"] == "threads"
@@ -105,7 +107,7 @@ class Workers:
         except (OSError, TimeoutError, ValueError) as error:
             self._stack.close()
             raise InputError(
-                f"No worker of the Dask cluster {self.address or self.where} answers; start the scheduler and its workers."
+                f"No worker of the Dask cluster {self.where} answers; start its scheduler and workers."
             ) from error
         log.info("%d workers, dashboard %s", self._room() // TASKS_A_WORKER, self._client.dashboard_link)
         executor: Executor = self._client.get_executor(pure=False)
@@ -137,7 +139,9 @@ class Workers:
                 try:
                     yield shared, item, future.result()
                 except CancelledError as error:
-                    raise InputError(f"The Dask cluster {self.where} is lost; start it and the command again.") from error
+                    raise InputError(
+                        f"The Dask cluster {self.where} is lost; start it and the command again."
+                    ) from error
                 except Exception as error:
                     yield shared, item, error
 

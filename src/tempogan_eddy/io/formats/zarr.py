@@ -101,9 +101,7 @@ def _begin(da: xr.DataArray, path: Path, writing: Writing) -> _Frames:
     with warnings.catch_warnings():
         # Strings have no Zarr v3 specification yet, though zarr-python and xarray agree on them.
         warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
-        dataset.to_zarr(
-            path, compute=False, zarr_format=3, consolidated=False, encoding=encoding, safe_chunks=False
-        )
+        dataset.to_zarr(path, compute=False, zarr_format=3, consolidated=False, encoding=encoding, safe_chunks=False)
     if writing.fingerprint:  # last, since what lacks it is not continued
         zarr.open_group(path, mode="r+").attrs[FINGERPRINT] = writing.fingerprint
     return place
