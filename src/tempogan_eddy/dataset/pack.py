@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import shutil
-import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -128,17 +126,21 @@ def pack(
     sensor = replace(SensorModel.from_config(config), noise_kelvin=0.0)
     total = sum(sequence.sizes["time"] for sequence, _ in storms.values())
     attributes = _attributes(config) | {"source": fingerprint(source, config, {"pairs": own and own.model_dump()})}
-    with written_aside(output, PACK, overwrite=overwrite) as partial, Workers(workers, total) as pool:
-        if not _adopted(partial, output, attributes):
-            zarr.open_group(partial, mode="w", zarr_format=3, attributes=attributes)
-        parts = _parts(partial, storms, pairs, sensor, config)
+    continues = partial(_continues, attributes)
+    with (
+        written_aside(output, PACK, overwrite=overwrite, continues=continues) as store,
+        Workers(workers, total) as pool,
+    ):
+        if not store.exists():
+            zarr.open_group(store, mode="w", zarr_format=3, attributes=attributes)
+        parts = _parts(store, storms, pairs, sensor, config)
         for part in pool.run(parts):
             frames = part.sequence.sizes["time"]
             if on_frame:
                 for done in part.frames:
                     on_frame(part.name, done + 1, frames)
             if part.frames.stop == frames:
-                zarr.open_group(partial, path=part.name, mode="r+").attrs[COMPLETE] = True
+                zarr.open_group(store, path=part.name, mode="r+").attrs[COMPLETE] = True
     return output
 
 
@@ -158,36 +160,13 @@ def _parts(
             yield from _begin_sequence(store, group, sequence, pairs.get(name), folder, sensor, config)
 
 
-def _adopted(partial: Path, output: Path, attributes: dict[str, Any]) -> bool:
-    """Move what a killed run left of the same store to the place of a new one; return whether there was any."""
-    found = False
-    for left in output.parent.glob(f".{output.name}.*.partial"):
-        process = left.name.split(".")[-2]
-        if left == partial or not process.isdigit() or _is_running(int(process)):
-            continue
-        try:
-            same = dict(zarr.open_group(left, mode="r").attrs) == attributes
-        except Exception:  # zarr raises whatever it meets in a store that was cut off
-            same = False
-        if same and not found:
-            log.info("Going on with what an earlier run packed, which was killed")
-            left.rename(partial)
-            found = True
-        else:
-            shutil.rmtree(left, ignore_errors=True)
-    return found
-
-
-def _is_running(process: int) -> bool:
-    if sys.platform == "win32":  # where signal 0 is Ctrl-C
-        return True
+def _continues(attributes: dict[str, Any], left: Path) -> bool:
+    """Return whether an earlier run of the same left a storm that is whole."""
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
+        root = zarr.open_group(left, mode="r")
+        return dict(root.attrs) == attributes and any(COMPLETE in storm.attrs for _, storm in root.groups())
+    except Exception:  # zarr raises whatever it meets in a store that was cut off
         return False
-    except OSError:
-        return True
-    return True
 
 
 def packed(source: Paths, config: Config, on_frame: Callable[[str, int, int], None] | None = None) -> Path:

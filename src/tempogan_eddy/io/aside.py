@@ -63,8 +63,6 @@ def written_aside(
             existed_as_folder = path.is_dir()
             made = [parent for parent in path.parents if not parent.exists()]
             path.parent.mkdir(parents=True, exist_ok=True)
-            if continues is None or not continues(partial):  # of an earlier call in this process
-                _remove(partial)
             _adopt(path, partial, continues)
             yield partial
             if kind is not None:
@@ -101,11 +99,12 @@ def _adopt(path: Path, partial: Path, continues: Callable[[Path], bool] | None) 
     """Move what a run that has ended left unfinished to the place of this one, or remove it and say so."""
     for left in path.parent.glob(f"{glob.escape(_hidden_stem(path))}.*.partial"):
         process = left.name.split(".")[-2]
-        if left == partial or not process.isdigit() or _is_running(int(process)):
+        if not process.isdigit() or (left != partial and _is_running(int(process))):
             continue
-        if continues is not None and not partial.exists() and continues(left):
+        if continues is not None and (left == partial or not partial.exists()) and continues(left):
             log.info("Continuing %s, which an earlier run left unfinished", path)
-            left.rename(partial)
+            if left != partial:  # which an earlier call in this process left
+                left.rename(partial)
             continue
         why = "a file of this format cannot be continued" if continues is None else "its input, model or options differ"
         log.info("An earlier run left %s unfinished, but %s: all of it is made anew", path, why)
