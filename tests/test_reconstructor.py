@@ -170,3 +170,21 @@ def test_whoever_follows_one_frame_opens_few_files(model, monkeypatch):
             reconstruct(lowres, model, precision="fp32").compute()
     assert frame.switches <= 20, "\n".join(*frame.visits())
     assert whole.switches <= 66, "\n".join(*whole.visits())
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_tile_without_a_valid_pixel_never_meets_the_network(model, block, packed, monkeypatch):
+    """As the space beside a full disk; every other pixel is what it is without the shortcut."""
+    disk = block.copy()
+    disk[:, :8] = np.nan
+    whole = Reconstructor(model, packed=packed)(disk)
+    tiled, tiles = Reconstructor(model, tile=8, packed=packed), []
+    compute = Reconstructor._highres
+    monkeypatch.setattr(
+        Reconstructor, "_highres", lambda self, frames, engine: tiles.append(1) or compute(self, frames, engine)
+    )
+    rebuilt = tiled(disk)
+    height, width = disk.shape[1:]
+    assert len(tiles) == -(-(height - 8) // 8) * -(-width // 8)
+    np.testing.assert_allclose(rebuilt.astype(float), whole.astype(float), atol=1 if packed else 1e-3)
+    assert (rebuilt[:, : 8 * tiled.scale] == -32768).all() if packed else np.isnan(rebuilt[:, : 8 * tiled.scale]).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
@@ -10,14 +11,30 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tempogan_eddy.cli.progress import frame_progress
+from tempogan_eddy.cli.progress import frame_progress, storm_progress
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from tempogan_eddy.config import DataConfig
+    from tempogan_eddy.io.format import StoredSequence
 
-__all__ = ["WORDS", "fingerprint", "given_options", "history", "one_or_all", "read", "read_one_of", "read_pairs", "write"]
+__all__ = [
+    "WORDS",
+    "fingerprint",
+    "given_options",
+    "history",
+    "one_or_all",
+    "opened",
+    "read",
+    "read_one_of",
+    "read_pairs",
+    "storms_of",
+    "write",
+    "write_archive",
+]
+
+log = logging.getLogger(__name__)
 
 WORDS: ContextVar[Sequence[str]] = ContextVar("words", default=())
 """The words of the command line."""
@@ -92,6 +109,59 @@ def read_pairs(
         seen = choose(inputs, None if alone else name, lowres or "") if inputs else None
         whole, rebuilt = (select_time(part, time, data.time_tolerance) for part in (whole, rebuilt))
         yield label, whole, rebuilt, None if seen is None else select_time(seen, time, data.time_tolerance)
+
+
+def storms_of(paths: list[Path], output: Path, input_format: str | None, data: DataConfig) -> dict[str, StoredSequence]:
+    """Return the storms of an archive, where the output can hold them all: none if there is one, or no Zarr."""
+    from tempogan_eddy.io.open import find_sequences
+
+    if output.suffix.lower() != ".zarr":
+        return {}
+    found = find_sequences(one_or_all(paths), input_format, **data.reader_options())
+    return found if len(found) > 1 else {}
+
+
+def opened(
+    found: Mapping[str, StoredSequence], time: str | None, data: DataConfig
+) -> Iterator[tuple[str, xr.DataArray]]:
+    """Yield the storms of an archive by name, those without brightness temperature left out with a warning."""
+    from tempogan_eddy.io import select_time
+    from tempogan_eddy.io.choice import NoSequenceError
+
+    for name, stored in found.items():
+        try:
+            yield name, select_time(stored.open(**data.reader_options()), time, data.time_tolerance)
+        except NoSequenceError as error:
+            log.warning("left out: %s", error)
+
+
+def write_archive(
+    made: Iterable[tuple[str, xr.DataArray]],
+    output: Path,
+    verb: str,
+    *,
+    precision: str,
+    overwrite: bool,
+    dask: str | None,
+    **decided_by: object,
+) -> None:
+    """Save the sequences of an archive in one Zarr store, with a progress bar for each; continue it as `write`."""
+    from tempogan_eddy.io.archive import save_archive
+    from tempogan_eddy.io.frames import source_paths
+
+    frames: dict[str, int] = {}
+    with storm_progress(verb) as advance:
+
+        def count(name: str, done: int, total: int) -> None:
+            frames[name] = total
+            advance(name, done, total)
+
+        save_archive(
+            ((name, da, fingerprint(source_paths(da), decided_by)) for name, da in made),
+            output, fingerprint=fingerprint([], decided_by), history=history(), precision=precision,
+            overwrite=overwrite, dask=dask, on_frame=count,
+        )  # fmt: skip
+    print(f"{output}: {sum(frames.values())} frames of {len(frames)} storms")
 
 
 def given_options(context: typer.Context) -> dict[str, str]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from tempogan_eddy.cli import options
-from tempogan_eddy.cli.files import given_options, read, write
+from tempogan_eddy.cli.files import given_options, opened, read, storms_of, write, write_archive
 from tempogan_eddy.cli.progress import storm_progress
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.registry import FORMATS
 
 __all__ = ["export", "reconstruct", "train"]
 
@@ -150,16 +151,33 @@ def reconstruct(
     config: options.ConfigPath = None,
     overrides: options.Overrides = None,
 ) -> None:
-    """Reconstruct a lowres sequence at high resolution."""
+    """Reconstruct a lowres sequence at high resolution; of several storms all, into one Zarr store."""
     from tempogan_eddy.fingerprint import network_digest
     from tempogan_eddy.io import check_output
+    from tempogan_eddy.io.ownership import check_place
     from tempogan_eddy.io.summary import check_summary_output
     from tempogan_eddy.reconstruction import reconstruct as rebuild
     from tempogan_eddy.weights import load_model
 
     data = options.settings(config, overrides, variable=variable, time_from=time_from).data
-    sequence = read(source, storm, time, input_format, data)
     stored = options.precision_name(packed, exact)
+    how: dict[str, Any] = {
+        "sensor": sensor, "trust_sensor": trust_sensor, "valid_kelvin": data.valid_kelvin, "tile": tile,
+        "device": device, "engine": engine, "precision": precision, "packed": stored == "packed", "members": members,
+        "seed": seed, "noise": noise,
+    }  # fmt: skip
+    several = storms_of(source, output, input_format, data) if not storm and not summary else {}
+    if several:
+        check_place(output, FORMATS["zarr"].owns, overwrite=overwrite, sources=source)
+        loaded = load_model(model, detail)
+        made = ((name, rebuild(each, loaded, **how)) for name, each in opened(several, time, data))
+        write_archive(
+            made, output, "reconstructing", precision=stored, overwrite=overwrite, dask=dask,
+            options=given_options(context), data=data.model_dump(), model_digest=network_digest(loaded.generator),
+            metadata=loaded.metadata,
+        )  # fmt: skip
+        return
+    sequence = read(source, storm, time, input_format, data)
     if summary:
         if packed:
             raise InputError("A summary is not packed; leave out --packed.")
@@ -169,25 +187,11 @@ def reconstruct(
     else:
         check_output(sequence, output, format, precision=stored, overwrite=overwrite)
     loaded = load_model(model, detail)
-    highres = rebuild(
-        sequence,
-        loaded,
-        sensor=sensor,
-        trust_sensor=trust_sensor,
-        valid_kelvin=data.valid_kelvin,
-        tile=tile,
-        device=device,
-        engine=engine,
-        precision=precision,
-        packed=stored == "packed",
-        members=members,
-        seed=seed,
-        noise=noise,
-        summary=summary,
-    )
+    highres = rebuild(sequence, loaded, summary=summary, **how)
     write(
         highres, output, format, "reconstructing", precision=stored, overwrite=overwrite, dask=dask,
-        options=given_options(context), data=data.model_dump(), model_digest=network_digest(loaded.generator), metadata=loaded.metadata,
+        options=given_options(context), data=data.model_dump(),
+        model_digest=network_digest(loaded.generator), metadata=loaded.metadata,
     )  # fmt: skip
 
 

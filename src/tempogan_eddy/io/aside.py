@@ -117,7 +117,8 @@ def _adopt(path: Path, partial: Path, continues: Callable[[Path], bool] | None) 
     for left in _leftovers(path, "partial"):
         if continues is not None and (left == partial or not partial.exists()) and continues(left):
             log.info("Continuing %s, which an earlier run left unfinished", path)
-            left.rename(partial)
+            if left != partial:  # which an earlier call in this process left
+                left.rename(partial)
             continue
         why = "a file of this format cannot be continued" if continues is None else "its input, model or options differ"
         log.info("An earlier run left %s unfinished, but %s: all of it is made anew", path, why)

@@ -22,16 +22,11 @@ log = logging.getLogger(__name__)
 
 
 class Parts(Protocol):
-    """The place of one sequence, to be filled in any order and by any process. It can be pickled.
-
-    Attributes
-    ----------
-    frames
-        Of a part; the last part may have fewer.
-    """
+    """The place of one sequence, to be filled in any order and by any process. It can be pickled."""
 
     @property
-    def frames(self) -> int: ...
+    def frames(self) -> int:
+        """The frames of a part; the last part may have fewer."""
 
     def holds(self, part: range) -> bool:
         """Return whether a part was written whole."""
@@ -117,14 +112,14 @@ def _write_here(job: Job) -> None:
 
 def _runs(parts: list[range]) -> Iterator[range]:
     """Join parts that follow each other."""
-    first = last = None
+    run = range(0)
     for part in parts:
-        if first is not None and last != part.start:
-            yield range(first, last)
-            first = None
-        first, last = part.start if first is None else first, part.stop
-    if first is not None and last is not None:
-        yield range(first, last)
+        if run and run.stop != part.start:
+            yield run
+            run = range(0)
+        run = range(run.start if run else part.start, part.stop)
+    if run:
+        yield run
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +86,8 @@ def save_sequence(
     known = FORMATS[format]
     if dask is not None and known.begin is None:
         raise InputError(f"{known.title} is written by one process; leave out --dask (dask), or write Zarr.")
-    continues = partial(known.continues, fingerprint=fingerprint) if known.continues and fingerprint else None
+    found = known.continues
+    continues = (lambda left: found(left, fingerprint)) if found is not None and fingerprint else None
     with Workers.entered(dask) as workers:
         writing = Writing(precision_of(precision), on_frame or (lambda done: None), overwrite, fingerprint, workers)
         if known.check_place is not None:

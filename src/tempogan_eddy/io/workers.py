@@ -107,7 +107,7 @@ class Workers:
         except (OSError, TimeoutError, ValueError) as error:
             self._stack.close()
             raise InputError(
-                f"No worker of the Dask cluster {self.address or self.where} answers; start the scheduler and its workers."
+                f"No worker of the Dask cluster {self.where} answers; start its scheduler and workers."
             ) from error
         log.info("%d workers, dashboard %s", self._room() // TASKS_A_WORKER, self._client.dashboard_link)
         executor: Executor = self._client.get_executor(pure=False)

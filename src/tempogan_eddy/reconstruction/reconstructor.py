@@ -17,6 +17,7 @@ from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.device import choose_device
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.fingerprint import network_digest
+from tempogan_eddy.io.precision import PACKED_MISSING
 from tempogan_eddy.model.scaling import from_kelvin
 from tempogan_eddy.reconstruction.engines import Engine, open_engine
 from tempogan_eddy.reconstruction.fill import fill_nearest
@@ -178,14 +179,18 @@ class Reconstructor(Keyed):
         else:
             filled = transfer.send(lowres)
             filled = fill_nearest(filled, transfer.send(gaps)) if gaps.size else filled
-        missing = transfer.send(np.isnan(lowres)) if gaps.size else None
+        unseen_here = np.isnan(lowres) if gaps.size else None
+        missing = transfer.send(unseen_here) if unseen_here is not None else None
         for tile in list(plan_tiles(lowres.shape[1], lowres.shape[2], self.tile, self.halo)):
+            kept, place = tile.on_highres(self.scale)
+            if unseen_here is not None and unseen_here[:, *tile.kept].all():  # space beside a full disk
+                highres[:, place[0], place[1]] = PACKED_MISSING if self.dtype == np.int16 else np.nan
+                continue
             result = self._highres(filled[:, None, tile.rows, tile.columns], engine)
             if missing is not None:
                 unseen = missing[:, None, tile.rows, tile.columns]
                 unseen = unseen.repeat_interleave(self.scale, -2).repeat_interleave(self.scale, -1)
                 result = result.masked_fill_(unseen, math.nan)
-            kept, place = tile.on_highres(self.scale)
             result = result[:, 0, kept[0], kept[1]]
             transfer.fetch(pack_kelvin(result) if self.dtype == np.int16 else result, highres[:, place[0], place[1]])
 

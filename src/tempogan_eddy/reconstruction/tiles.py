@@ -25,17 +25,22 @@ class Tile:
     inner_rows: slice
     inner_columns: slice
 
+    @property
+    def kept(self) -> tuple[slice, slice]:
+        """The rows and columns of the frame that the tile without its halo covers."""
+        rows, columns = (
+            slice(whole.start + inner.start, whole.start + inner.stop)
+            for whole, inner in ((self.rows, self.inner_rows), (self.columns, self.inner_columns))
+        )
+        return rows, columns
+
     def on_highres(self, scale: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
         """Return rows and columns that are kept of the output of the network, and those of the whole where they belong.
 
         Both are ``scale`` times finer than the tile.
         """
-        kept = self.inner_rows, self.inner_columns
-        place = tuple(
-            slice(whole.start + inner.start, whole.start + inner.stop)
-            for whole, inner in ((self.rows, self.inner_rows), (self.columns, self.inner_columns))
-        )
-        finer = [tuple(slice(span.start * scale, span.stop * scale) for span in spans) for spans in (kept, place)]
+        spans_of = (self.inner_rows, self.inner_columns), self.kept
+        finer = [tuple(slice(span.start * scale, span.stop * scale) for span in spans) for spans in spans_of]
         return finer[0], finer[1]
 
 

@@ -1,0 +1,102 @@
+"""Write many sequences into one Zarr store, a group each, so that what a stopped run finished is not made again."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+import zarr
+
+from tempogan_eddy.io.aside import written_aside
+from tempogan_eddy.io.coverage import covered
+from tempogan_eddy.io.format import Writing
+from tempogan_eddy.io.formats.zarr import ZARR, zarr_attributes
+from tempogan_eddy.io.history import with_line
+from tempogan_eddy.io.names import safe_name
+from tempogan_eddy.io.ownership import FINGERPRINT, mark_attributes
+from tempogan_eddy.io.parts import Job, write_jobs
+from tempogan_eddy.io.precision import precision_of
+from tempogan_eddy.io.quality import EVERYTHING
+from tempogan_eddy.io.sequence import as_sequence
+from tempogan_eddy.io.workers import Workers
+
+__all__ = ["save_archive"]
+
+
+def save_archive(
+    sequences: Iterable[tuple[str, xr.DataArray, str]],
+    path: Path,
+    *,
+    fingerprint: str,
+    history: str,
+    precision: str = "rounded",
+    overwrite: bool = False,
+    dask: Workers | str | None = None,
+    on_frame: Callable[[str, int, int], None] | None = None,
+) -> None:
+    """Write sequences into one Zarr store; `open_sequences` reads them by name.
+
+    Parameters
+    ----------
+    sequences
+        Name, sequence and fingerprint of each; see `save_sequence`. The next is asked for when there is room for it.
+    path, history, precision, overwrite, dask
+        As for `save_sequence`.
+    fingerprint
+        Of what decides the values of all sequences, such as the model.
+    on_frame
+        Called with (storm, frames done, all frames).
+
+    Raises
+    ------
+    InputError
+        As `save_sequence`.
+    """
+    line = with_line({}, history)
+
+    def begun(store: Path) -> bool:
+        return (store / "zarr.json").exists() and zarr_attributes(store).get(FINGERPRINT) == fingerprint
+
+    with (
+        Workers.entered(dask) as workers,
+        written_aside(path, ZARR.owns, overwrite=overwrite, continues=begun) as store,
+    ):
+        if not begun(store):
+            about: dict[str, Any] = {"history": line, FINGERPRINT: fingerprint, **mark_attributes("sequence", line)}
+            zarr.open_group(store, mode="w", zarr_format=3, attributes=about)
+        writing = Writing(precision_of(precision), lambda done: None, workers=workers)
+        write_jobs(_jobs(sequences, store, writing, history, on_frame), workers)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*([Cc]onsolidated metadata|Zarr V3 specification).*")
+            zarr.consolidate_metadata(store)
+
+
+def _jobs(
+    sequences: Iterable[tuple[str, xr.DataArray, str]],
+    store: Path,
+    writing: Writing,
+    history: str,
+    on_frame: Callable[[str, int, int], None] | None,
+) -> Iterator[Job]:
+    assert ZARR.begin is not None and ZARR.continues is not None
+    taken: set[str] = set()
+    for name, sequence, fingerprint in sequences:
+        group = safe_name(name, taken)
+        taken.add(group.lower())
+        if (store / group).exists() and not ZARR.continues(store / group, fingerprint):
+            shutil.rmtree(store / group)
+        da = as_sequence(sequence, valid_kelvin=EVERYTHING, keep_packed=writing.precision.name == "packed")
+        da.attrs = covered(da) | {"history": with_line(da.attrs, history)}
+        count = partial(_count, on_frame, name, da.sizes["time"])
+        own = Writing(writing.precision, count, fingerprint=fingerprint, workers=writing.workers)
+        yield Job(da, ZARR.begin(da, store / group, own), count)
+
+
+def _count(on_frame: Callable[[str, int, int], None] | None, name: str, frames: int, done: int) -> None:
+    if on_frame is not None:
+        on_frame(name, done, frames)

@@ -1,0 +1,209 @@
+"""Long outputs are written in parts: by workers, and only those parts that an earlier run did not write."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tempogan_eddy import open_sequence, open_sequences, reconstruct, save_sequence
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io import parts
+from tempogan_eddy.io.formats import zarr as zarr_format
+from tempogan_eddy.io.workers import Workers
+from training_cases import moving_clouds
+
+FRAMES = 24
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch):
+    """Of two frames of 16x16 each, or one of 64x64."""
+    monkeypatch.setattr(zarr_format, "PIXELS_OF_SHARD", 2 * 16 * 16)
+
+
+@pytest.fixture
+def clouds():
+    return moving_clouds(frames=FRAMES, size=16)
+
+
+class Counting:
+    """A lazy copy of a sequence that counts the frames that are computed, and can fail at one."""
+
+    def __init__(self, sequence, fail_at=None, error=None):
+        self.computed = []
+
+        def block(values, block_info=None):
+            number = block_info[0]["chunk-location"][0]
+            if number == fail_at:
+                raise error or RuntimeError("stopped")
+            self.computed.append(number)
+            return values
+
+        data = sequence.chunk({"time": 1}).data
+        self.sequence = sequence.copy(data=data.map_blocks(block, dtype="f4", meta=np.empty((0, 0, 0), "f4")))
+
+
+@pytest.mark.parametrize("place", ["out.zarr", "out"])
+def test_only_the_frames_that_are_missing_are_computed(tmp_path, clouds, place, caplog):
+    path, options = tmp_path / place, {"format": "zarr" if place.endswith("zarr") else "png", "fingerprint": "a"}
+    with pytest.raises(RuntimeError, match="stopped"):
+        save_sequence(Counting(clouds, fail_at=9).sequence, path, **options)
+    assert not path.exists()
+    again = Counting(clouds)
+    with caplog.at_level("INFO", logger="tempogan_eddy"):
+        save_sequence(again.sequence, path, **options)
+    first = 8 if place.endswith("zarr") else 9  # a shard of two frames is written whole
+    assert len(again.computed) == FRAMES - first
+    assert f"{first} of {FRAMES} frames" in caplog.text
+    save_sequence(clouds, tmp_path / f"whole{path.suffix}", format=options["format"])
+    whole = open_sequence(tmp_path / f"whole{path.suffix}")
+    np.testing.assert_array_equal(open_sequence(path).values, whole.values)
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([place, f"whole{path.suffix}"])
+
+
+def test_what_was_made_from_something_else_is_not_continued(tmp_path, clouds, caplog):
+    with pytest.raises(RuntimeError):
+        save_sequence(Counting(clouds, fail_at=9).sequence, tmp_path / "a.zarr", fingerprint="a")
+    again = Counting(clouds + 1)
+    with caplog.at_level("INFO", logger="tempogan_eddy"):
+        save_sequence(again.sequence, tmp_path / "a.zarr", fingerprint="b")
+    assert len(again.computed) == FRAMES
+    assert "its input, model or options differ" in caplog.text
+    np.testing.assert_allclose(open_sequence(tmp_path / "a.zarr").values, clouds.values + 1, atol=1e-3)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.zarr"]
+
+
+def test_a_part_without_a_valid_pixel_counts_as_written(tmp_path, clouds):
+    clouds[:6] = np.nan
+    with pytest.raises(RuntimeError):
+        save_sequence(Counting(clouds, fail_at=9).sequence, tmp_path / "a.zarr", fingerprint="a")
+    again = Counting(clouds)
+    save_sequence(again.sequence, tmp_path / "a.zarr", fingerprint="a")
+    assert len(again.computed) == FRAMES - 8
+
+
+def command(*words, **options):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    small = "from tempogan_eddy.io.formats import zarr; zarr.PIXELS_OF_SHARD = 8192"
+    program = f"{small}; from tempogan_eddy.cli import main; main()"
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *map(str, words)], stderr=subprocess.PIPE, text=True, env=environment, **options
+    )
+
+
+def test_a_killed_command_goes_on_where_it_was(tmp_path):
+    save_sequence(moving_clouds(frames=400, size=16), tmp_path / "low.nc")
+    words = ["reconstruct", tmp_path / "low.nc", "--engine", "torch", "-o"]
+    killed = command(*words, tmp_path / "high.zarr")
+    while not list(tmp_path.glob(".high.zarr.*.partial/brightness_temperature/c/3")):
+        assert killed.poll() is None, killed.stderr.read()
+        time.sleep(0.02)
+    killed.kill()
+    killed.wait()
+    again = command(*words, tmp_path / "high.zarr")
+    _, said = again.communicate(timeout=120)
+    assert again.returncode == 0, said
+    assert "of 400 frames" in said
+    expected = reconstruct(tmp_path / "low.nc", engine="torch")
+    save_sequence(expected, tmp_path / "whole.zarr")
+    np.testing.assert_array_equal(
+        open_sequence(tmp_path / "high.zarr").values, open_sequence(tmp_path / "whole.zarr").values
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["high.zarr", "low.nc", "whole.zarr"]
+
+
+def test_threads_give_what_the_plain_loop_gives(tmp_path, clouds):
+    rebuilt = reconstruct(clouds, engine="torch")
+    done = []
+    save_sequence(rebuilt, tmp_path / "plain.zarr")
+    save_sequence(rebuilt, tmp_path / "threads.zarr", dask="threads:2", on_frame=done.append)
+    assert done == list(range(1, FRAMES + 1))
+    np.testing.assert_array_equal(
+        open_sequence(tmp_path / "threads.zarr").values, open_sequence(tmp_path / "plain.zarr").values
+    )
+
+
+def test_frames_that_cannot_be_read_are_tried_again_counted_and_named(tmp_path, clouds, monkeypatch, caplog):
+    monkeypatch.setattr("tempogan_eddy.io.workers.PAUSES", (0.0,))
+    broken = Counting(clouds, fail_at=9, error=InputError("x.h5 is broken"))
+    with pytest.raises(InputError, match=r"x\.h5 is broken"):
+        save_sequence(broken.sequence, tmp_path / "a.zarr", dask="threads:2", fingerprint="a")
+    assert "Frames 9 to 10" in caplog.text
+    assert not (tmp_path / "a.zarr").exists()
+    assert len(set(broken.computed)) >= FRAMES - 2  # all others
+    again = Counting(clouds)
+    save_sequence(again.sequence, tmp_path / "a.zarr", dask="threads:2", fingerprint="a")
+    assert len(again.computed) == 2
+
+
+class Deadly:
+    """Parts that kill the process that writes the fifth of them, once."""
+
+    def __init__(self, inner, folder):
+        self.inner, self.folder, self.frames = inner, folder, inner.frames
+
+    def holds(self, part):
+        return self.inner.holds(part)
+
+    def write(self, part, kelvins):
+        zarr_mark = self.folder / "killed"
+        if part.start == 8 and not zarr_mark.exists():
+            zarr_mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        (self.folder / f"{part.start}-{time.monotonic_ns()}").touch()
+        self.inner.write(part, kelvins)
+
+    def finish(self):
+        self.inner.finish()
+
+
+def test_a_killed_worker_loses_nothing(tmp_path, clouds):
+    pytest.importorskip("distributed")
+    rebuilt = reconstruct(clouds, engine="torch")
+    save_sequence(rebuilt, tmp_path / "plain.zarr")
+    (tmp_path / "log").mkdir()
+    place = zarr_format.ZARR.begin(rebuilt.assign_attrs(history="h"), tmp_path / "b.zarr", writing())
+    done = []
+    with Workers("local:2") as workers:
+        parts.write_jobs([parts.Job(rebuilt, Deadly(place, tmp_path / "log"), done.append)], workers)
+    assert (tmp_path / "log" / "killed").exists()
+    assert done == list(range(1, FRAMES + 1))
+    np.testing.assert_array_equal(
+        open_sequence(tmp_path / "b.zarr").values, open_sequence(tmp_path / "plain.zarr").values
+    )
+
+
+def writing():
+    from tempogan_eddy.io.format import Writing
+    from tempogan_eddy.io.precision import precision_of
+
+    return Writing(precision_of("rounded"), lambda done: None)
+
+
+def test_an_archive_is_reconstructed_into_one_store(tmp_path):
+    for name in ("one", "two"):
+        save_sequence(moving_clouds(frames=6, size=16, name=name), tmp_path / "archive" / f"{name}.nc")
+    run = command("reconstruct", tmp_path / "archive", "--engine", "torch", "-o", tmp_path / "all.zarr")
+    _, said = run.communicate(timeout=120)
+    assert run.returncode == 0, said
+    found = open_sequences(tmp_path / "all.zarr")
+    assert list(found) == ["one", "two"]
+    expected = reconstruct(open_sequence(tmp_path / "archive/two.nc"), engine="torch")
+    np.testing.assert_allclose(found["two"].values, expected.values, atol=2**-11)
+
+
+@pytest.mark.parametrize("where", ["", "local:0", "10.0.0.1:8786", "threads:x"])
+def test_where_is_checked(where):
+    with pytest.raises(InputError, match="threads:N, local:N"):
+        Workers(where)
+
+
+def test_netcdf_is_written_by_one_process(tmp_path, clouds):
+    with pytest.raises(InputError, match="leave out --dask"):
+        save_sequence(clouds, tmp_path / "a.nc", dask="threads")
+    assert list(Path(tmp_path).iterdir()) == []
