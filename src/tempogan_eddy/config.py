@@ -8,10 +8,10 @@ from __future__ import annotations
 import copy
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from tempogan_eddy.config_data import DataConfig, PairsConfig, Section, SplitConfig
 from tempogan_eddy.config_text import describe_problems, parse_yaml
@@ -35,10 +35,15 @@ log = logging.getLogger(__name__)
 
 Scale = Literal[2, 3, 4, 8]
 
-if TYPE_CHECKING:
-    SensorKind = str
-else:  # including sensors of installed packages
-    SensorKind = Literal[tuple(SENSORS)]
+
+def _known_sensor(kind: str) -> str:
+    """Return a kind of sensor, which may be one that was registered after this module was imported."""
+    if kind not in list(SENSORS):
+        raise ValueError(f"Input should be one of {', '.join(SENSORS)}")
+    return kind
+
+
+SensorKind = Annotated[str, AfterValidator(_known_sensor)]
 
 LARGEST_FILE = 4 << 20  # bytes; a configuration has some thousands
 
@@ -100,7 +105,7 @@ class SensorConfig(Section):
     A text may take the place of the section: ``"sensor": "gridsat"``.
     """
 
-    kind: SensorKind = Field("area", description="shape of the footprint: docs/sensors.md")
+    kind: SensorKind = Field("area", description="shape of the footprint: docs/sensors.md", examples=list(SENSORS))
     sigma: float = Field(2.0, gt=0, le=256, description="gaussian only: standard deviation in HR pixels")
     noise_kelvin: float = Field(0.0, ge=0, le=20, description="standard deviation of added noise, K")
     parameters: dict[str, float | str] = Field(

@@ -108,7 +108,7 @@ def _describe(section: BaseModel, prefix: str) -> list[str]:
 
 def _allowed(field: FieldInfo) -> str:
     """Return the choices or the bounds of a key, in brackets."""
-    if choices := _choices(field.annotation):
+    if choices := field.examples or _choices(field.annotation):
         return f"[{' | '.join(choices)}]"
     bounds = [
         f"{sign} {getattr(rule, name):g}"
