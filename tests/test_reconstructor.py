@@ -170,3 +170,30 @@ def test_whoever_follows_one_frame_opens_few_files(model, monkeypatch):
             reconstruct(lowres, model, precision="fp32").compute()
     assert frame.switches <= 20, "\n".join(*frame.visits())
     assert whole.switches <= 66, "\n".join(*whole.visits())
+
+
+def test_when_memory_runs_out_smaller_tiles_give_the_same_frames(monkeypatch, caplog):
+    block = kelvin_frames(2, 40, 48)[:, 0].numpy().copy()
+    block[0, 3:9, 5] = np.nan
+    model = detailed_model()
+    expected = Reconstructor(model, engine="torch")(block)
+    limited, sizes = Reconstructor(model, engine="torch", tile=64), []
+    compute = Reconstructor._highres
+
+    def exhausted(self, frames, engine):
+        sizes.append(frames.shape[-1])
+        if frames.shape[-1] > 40 or len(sizes) == 4:
+            raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
+        return compute(self, frames, engine)
+
+    monkeypatch.setattr(Reconstructor, "_highres", exhausted)
+    monkeypatch.setattr(np, "empty", lambda shape, dtype: np.full(shape, -1, dtype))  # stale pixels would show
+    np.testing.assert_allclose(limited(block), expected, atol=1e-3)
+    assert "Memory ran out with tiles of 64 pixels; going on with tiles of 24" in caplog.text
+    assert limited._fitting < 24 and max(sizes[4:]) <= 40
+    monkeypatch.setattr(Reconstructor, "_highres", lambda *_: (_ for _ in ()).throw(RuntimeError("out of memory")))
+    with pytest.raises(RuntimeError, match="out of memory"):
+        limited(block)
+    monkeypatch.setattr(Reconstructor, "_highres", lambda *_: (_ for _ in ()).throw(RuntimeError("another")))
+    with pytest.raises(RuntimeError, match="another"):
+        limited(block)

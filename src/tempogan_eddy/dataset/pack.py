@@ -128,7 +128,10 @@ def pack(
     made_from = fingerprint(source, config, {"pairs": own and own.model_dump()})
     attributes = _attributes(config) | {"source": made_from, "sealed": True}
     continues = functools.partial(_can_go_on, attributes=attributes)
-    with written_aside(output, PACK, overwrite=overwrite, continues=continues) as partial, Workers(workers, total) as pool:
+    with (
+        written_aside(output, PACK, overwrite=overwrite, continues=continues) as partial,
+        Workers(workers, total) as pool,
+    ):
         if not partial.exists():
             zarr.open_group(partial, mode="w", zarr_format=3, attributes=attributes)
         parts = _parts(partial, storms, pairs, sensor, config)

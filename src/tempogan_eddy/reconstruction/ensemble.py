@@ -20,7 +20,7 @@ from tempogan_eddy.reconstruction.noise import white_window
 from tempogan_eddy.reconstruction.packing import pack_kelvin
 from tempogan_eddy.reconstruction.reconstructor import TILE, Keyed, model_of
 from tempogan_eddy.reconstruction.summary import SUMMARY, summarise
-from tempogan_eddy.reconstruction.tiles import Tile, plan_tiles
+from tempogan_eddy.reconstruction.tiles import Tile, plan_tiles, within_memory
 from tempogan_eddy.weights import Model
 
 __all__ = ["EnsembleReconstructor"]
@@ -82,6 +82,7 @@ class EnsembleReconstructor(Keyed):
         self.draw = MemberDraw(model, sensor).to(self.device)
         self.members, self.seed, self.tile, self.scale = members, seed, tile, model.scale
         self.dtype = np.dtype(np.int16 if packed else np.float32)
+        self._fitting = tile  # the side that fits the memory
         self._key = (
             network_digest(model.generator), model.for_sensor(sensor).sensor, model.kelvin_range, members, seed, tile,
             str(self.device), packed,
@@ -122,16 +123,20 @@ class EnsembleReconstructor(Keyed):
         frames, height, width = lowres.shape
         highres = np.empty((layers, frames, height * self.scale, width * self.scale), dtype)
         for number, time in enumerate(times.tolist()):
-            for place, members in self._tiles(lowres[number], time):
-                highres[:, number, place[0], place[1]] = of_members(members).cpu().numpy()
+
+            def draw(tile: int, number: int = number, time: int = time) -> None:
+                for place, members in self._tiles(lowres[number], time, tile):
+                    highres[:, number, place[0], place[1]] = of_members(members).cpu().numpy()
+
+            self._fitting = within_memory(draw, self._fitting, max(height, width))
         return highres
 
     @torch.inference_mode()
-    def _tiles(self, frame: np.ndarray, time: int) -> Iterator[tuple[tuple[slice, slice], Tensor]]:
+    def _tiles(self, frame: np.ndarray, time: int, tile_side: int) -> Iterator[tuple[tuple[slice, slice], Tensor]]:
         """Yield the place of each tile in the highres frame, and its members (M, rows, columns)."""
         missing = torch.from_numpy(np.isnan(frame))
         filled = torch.from_numpy(fill_missing(frame[None])[0])
-        for tile in plan_tiles(frame.shape[0], frame.shape[1], self.tile, self.draw.halo):
+        for tile in plan_tiles(frame.shape[0], frame.shape[1], tile_side, self.draw.halo):
             kept, place = tile.on_highres(self.scale)
             shared = self.draw.share(filled[tile.rows, tile.columns].to(self.device))
             members = torch.stack(
