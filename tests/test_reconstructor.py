@@ -188,3 +188,30 @@ def test_a_tile_without_a_valid_pixel_never_meets_the_network(model, block, pack
     assert len(tiles) == -(-(height - 8) // 8) * -(-width // 8)
     np.testing.assert_allclose(rebuilt.astype(float), whole.astype(float), atol=1 if packed else 1e-3)
     assert (rebuilt[:, : 8 * tiled.scale] == -32768).all() if packed else np.isnan(rebuilt[:, : 8 * tiled.scale]).all()
+
+
+def test_when_memory_runs_out_smaller_tiles_give_the_same_frames(monkeypatch, caplog):
+    block = kelvin_frames(2, 40, 48)[:, 0].numpy().copy()
+    block[0, 3:9, 5] = np.nan
+    model = detailed_model()
+    expected = Reconstructor(model, engine="torch")(block)
+    limited, sizes = Reconstructor(model, engine="torch", tile=64), []
+    compute = Reconstructor._highres
+
+    def exhausted(self, frames, engine):
+        sizes.append(frames.shape[-1])
+        if frames.shape[-1] > 40 or len(sizes) == 4:
+            raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
+        return compute(self, frames, engine)
+
+    monkeypatch.setattr(Reconstructor, "_highres", exhausted)
+    monkeypatch.setattr(np, "empty", lambda shape, dtype: np.full(shape, -1, dtype))  # stale pixels would show
+    np.testing.assert_allclose(limited(block), expected, atol=1e-3)
+    assert "Memory ran out with tiles of 64 pixels; going on with tiles of 24" in caplog.text
+    assert limited._fitting < 24 and max(sizes[4:]) <= 40
+    monkeypatch.setattr(Reconstructor, "_highres", lambda *_: (_ for _ in ()).throw(RuntimeError("out of memory")))
+    with pytest.raises(RuntimeError, match="out of memory"):
+        limited(block)
+    monkeypatch.setattr(Reconstructor, "_highres", lambda *_: (_ for _ in ()).throw(RuntimeError("another")))
+    with pytest.raises(RuntimeError, match="another"):
+        limited(block)

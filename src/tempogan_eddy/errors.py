@@ -1,6 +1,9 @@
 """The errors that a user can cause and repair."""
 
-__all__ = ["InputError", "TrainingError"]
+__all__ = ["NO_MEMORY", "InputError", "TrainingError"]
+
+# How torch and its engines report exhausted memory in a RuntimeError, on the CPU and on devices.
+NO_MEMORY = ("out of memory", "not enough memory", "allocate memory")
 
 
 class InputError(Exception):

@@ -11,7 +11,7 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
-from tempogan_eddy.errors import InputError, TrainingError
+from tempogan_eddy.errors import NO_MEMORY, InputError, TrainingError
 from tempogan_eddy.extras import without_extra
 from tempogan_eddy.interrupts import farewell
 from tempogan_eddy.terminal import messages, printable
@@ -19,9 +19,6 @@ from tempogan_eddy.terminal import messages, printable
 __all__ = ["FAILED", "INPUT", "PIPE_CLOSED", "end"]
 
 FAILED, INPUT, PIPE_CLOSED = 1, 2, 141
-
-# How torch reports exhausted memory in a RuntimeError, on the CPU and on devices.
-NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 def end(error: BaseException) -> int:

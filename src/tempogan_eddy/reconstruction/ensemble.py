@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +17,11 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.fingerprint import network_digest
 from tempogan_eddy.model.noise import white_noise
 from tempogan_eddy.reconstruction.members import MemberDraw
-from tempogan_eddy.reconstruction.noise import NOISES, CarriedTile, carry_noise
+from tempogan_eddy.reconstruction.noise import NOISES, Carried, CarriedTile, carry_noise
 from tempogan_eddy.reconstruction.packing import pack_kelvin
 from tempogan_eddy.reconstruction.reconstructor import TILE, Keyed, model_of
 from tempogan_eddy.reconstruction.summary import SUMMARY, summarise
-from tempogan_eddy.reconstruction.tiles import Tile, plan_tiles
+from tempogan_eddy.reconstruction.tiles import Tile, plan_tiles, within_memory
 from tempogan_eddy.weights import Model
 
 __all__ = ["EnsembleReconstructor"]
@@ -92,6 +92,7 @@ class EnsembleReconstructor(Keyed):
         self.members, self.seed, self.tile, self.scale = members, seed, tile, model.scale
         self.noise = noise
         self.dtype = np.dtype(np.int16 if packed else np.float32)
+        self._fitting = tile  # the side that fits the memory
         self._key = (
             network_digest(model.generator), model.for_sensor(sensor).sensor, model.kelvin_range, members, seed, tile,
             str(self.device), packed, noise, dressing,
@@ -132,26 +133,31 @@ class EnsembleReconstructor(Keyed):
         """Return what a function makes of the members (M, rows, columns) of each tile, for the whole frame."""
         frame, *_ = lowres = np.ascontiguousarray(block, np.float32)
         carried = carry_noise(lowres, times) if self.noise == "coherent" else []
-        missing, filled = torch.from_numpy(np.isnan(frame)), torch.from_numpy(fill_missing(frame))
         highres = np.empty((layers, frame.shape[0] * self.scale, frame.shape[1] * self.scale), dtype)
-        for tile in plan_tiles(frame.shape[0], frame.shape[1], self.tile, self.draw.halo):
-            kept, (rows, columns) = tile.on_highres(self.scale)
-            sources = [source.tile(tile, self.scale).to(self.device) for source in carried]
+
+        def draw(tile_side: int) -> None:
+            for (rows, columns), members in self._tiles(frame, carried, int(times[0]), tile_side):
+                highres[:, rows, columns] = of_members(members).cpu().numpy()
+
+        self._fitting = within_memory(draw, self._fitting, max(frame.shape))
+        return highres
+
+    def _tiles(
+        self, frame: np.ndarray, carried: list[Carried], time: int, tile_side: int
+    ) -> Iterator[tuple[tuple[slice, slice], Tensor]]:
+        """Yield the place of each tile in the highres frame, and its members (M, rows, columns)."""
+        missing, filled = torch.from_numpy(np.isnan(frame)), torch.from_numpy(fill_missing(frame))
+        for tile in plan_tiles(frame.shape[0], frame.shape[1], tile_side, self.draw.halo):
+            kept, place = tile.on_highres(self.scale)
+            sources = [source.tile(tile, self.scale).to(self.device) for source in carried] or [CarriedTile(time)]
             shared = self.draw.share(filled[tile.rows, tile.columns].to(self.device))
-            members = torch.stack(
-                [
-                    self.draw.member(shared, self._textures(tile, number, sources or [CarriedTile(int(times[0]))]))[
-                        kept
-                    ]
-                    for number in range(self.members)
-                ]
-            )
+            textures = (self._textures(tile, number, sources) for number in range(self.members))
+            members = torch.stack([self.draw.member(shared, each)[kept] for each in textures])
             unseen = missing[tile.rows, tile.columns]
             if unseen.any():
                 unseen = unseen.repeat_interleave(self.scale, 0).repeat_interleave(self.scale, 1)[kept]
                 members.masked_fill_(unseen.to(self.device), math.nan)
-            highres[:, rows, columns] = of_members(members).cpu().numpy()
-        return highres
+            yield place, members
 
     def _textures(self, tile: Tile, member: int, sources: list[CarriedTile]) -> Tensor:
         """Return the textures of a tile with its halo: the sum over the sources of its noise."""

@@ -22,7 +22,7 @@ from tempogan_eddy.model.scaling import from_kelvin
 from tempogan_eddy.reconstruction.engines import Engine, open_engine
 from tempogan_eddy.reconstruction.fill import fill_nearest
 from tempogan_eddy.reconstruction.packing import pack_kelvin
-from tempogan_eddy.reconstruction.tiles import plan_tiles
+from tempogan_eddy.reconstruction.tiles import plan_tiles, within_memory
 from tempogan_eddy.reconstruction.transfer import Transfer
 from tempogan_eddy.weights import Model, load_model
 
@@ -125,6 +125,7 @@ class Reconstructor(Keyed):
         self.model = replace(model, generator=copy.deepcopy(model.plain).to("cpu", torch.float32))
         self.sensor = model.projecting_sensor
         self.tile, self.device, self.engine, self.precision = tile, device, engine, precision
+        self._fitting = tile  # the side that fits the memory
         self.dtype = np.dtype(np.int16 if packed else np.float32)
         self.scale, self.kelvin_range = model.specification.scale, model.specification.kelvin_range
         self.halo = self.model.plain.halo + (self.sensor.halo if self.sensor else 0)
@@ -164,11 +165,20 @@ class Reconstructor(Keyed):
             size = -(-min(frames, self.frames_at_once(height, width)) // BATCHES_OF_BLOCK)
         with engine.lock, torch.inference_mode():
             for first in range(0, frames, size):
-                self._start(lowres[first : first + size], engine, transfer, highres[first : first + size])
+                part = slice(first, first + size)
+
+                def start(tile: int, part: slice = part) -> None:
+                    if tile != self._fitting:
+                        transfer.finish()  # an earlier try may still be on its way to the same array
+                    self._start(lowres[part], tile, engine, transfer, highres[part])
+
+                self._fitting = within_memory(start, self._fitting, max(height, width))
         transfer.finish()
         return highres
 
-    def _start(self, lowres: np.ndarray, engine: Engine, transfer: Transfer, highres: np.ndarray) -> None:
+    def _start(
+        self, lowres: np.ndarray, tile_side: int, engine: Engine, transfer: Transfer, highres: np.ndarray
+    ) -> None:
         """Compute one batch (N, h, w) tile by tile, and start to bring the highres frames into their array.
 
         Which pixels are missing is found here, so nothing waits for the device.
@@ -181,7 +191,7 @@ class Reconstructor(Keyed):
             filled = fill_nearest(filled, transfer.send(gaps)) if gaps.size else filled
         unseen_here = np.isnan(lowres) if gaps.size else None
         missing = transfer.send(unseen_here) if unseen_here is not None else None
-        for tile in list(plan_tiles(lowres.shape[1], lowres.shape[2], self.tile, self.halo)):
+        for tile in list(plan_tiles(lowres.shape[1], lowres.shape[2], tile_side, self.halo)):
             kept, place = tile.on_highres(self.scale)
             if unseen_here is not None and unseen_here[:, *tile.kept].all():  # space beside a full disk
                 highres[:, place[0], place[1]] = PACKED_MISSING if self.dtype == np.int16 else np.nan

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-__all__ = ["Tile", "plan_tiles"]
+import torch
+
+from tempogan_eddy.errors import NO_MEMORY
+
+__all__ = ["Tile", "plan_tiles", "within_memory"]
+
+log = logging.getLogger(__name__)
+
+SMALLEST = 8  # lowres pixels of a tile; its halo takes most of the memory then
 
 
 @dataclass(frozen=True)
@@ -66,3 +75,35 @@ def _spans(length: int, tile: int, halo: int) -> Iterator[tuple[slice, slice]]:
         stop = min(start + tile, length)
         first, last = max(start - halo, 0), min(stop + halo, length)
         yield slice(first, last), slice(start - first, stop - first)
+
+
+def within_memory(work: Callable[[int], None], tile: int, side: int) -> int:
+    """Do work with tiles of this side; do it anew with half the side while memory runs out.
+
+    Parameters
+    ----------
+    work
+        Called with the side of a tile; writes the whole result each time.
+    tile
+        The first side to try.
+    side
+        The longest side of the frame, lowres pixels.
+
+    Returns
+    -------
+    int
+        The side that served. The result does not depend on it.
+    """
+    while True:
+        try:
+            work(tile)
+            return tile
+        except (RuntimeError, MemoryError) as error:
+            smaller = min(tile, side) // 2
+            exhausted = isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY)
+            if not exhausted or smaller < SMALLEST:
+                raise
+        log.warning("Memory ran out with tiles of %d pixels; going on with tiles of %d (--tile)", tile, smaller)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        tile = smaller
