@@ -8,7 +8,7 @@ QUALITY ?=
 MUTANTS ?=
 FAULTS ?=
 
-.PHONY: demo test test-faults mutants chromium lint bench gpu-check quality flow weights wheel clean help
+.PHONY: docs demo test test-faults mutants chromium lint bench gpu-check quality flow weights wheel clean help
 
 help:
 	@echo "make demo             the released models on a simulated storm, then a small training (about 6 minutes on two cores)"
@@ -17,6 +17,7 @@ help:
 	@echo "make test-faults      kill commands, fill disks, break inputs, and count what is lost (about 45 minutes on two cores)"
 	@echo "make mutants          change the code in many small ways and see whether the tests notice (about 20 minutes on two cores)"
 	@echo "make lint             ruff, mypy and the order of imports"
+	@echo "make docs             build the documentation into build/site; a warning is an error"
 	@echo "make bench            measure speed and memory (about 8 minutes on two cores)"
 	@echo "make gpu-check        test and time a GPU (under 4 minutes; needs no network once installed)"
 	@echo "make quality          score the released models on real storms (about 9 minutes on two cores)"
@@ -65,6 +66,13 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+$(VENV)/.docs: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@touch $@
+
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 bench: $(VENV)/.bench chromium
 	$(BIN)/python -m benchmarks.bench $(BENCH)

@@ -144,7 +144,7 @@ class EnsembleReconstructor(Keyed):
 
     def _tiles(
         self, frame: np.ndarray, carried: list[Carried], time: int, tile_side: int
-    ) -> Iterator[tuple[tuple[slice, slice], Tensor]]:
+    ) -> Iterator[tuple[tuple[slice, ...], Tensor]]:
         """Yield the place of each tile in the highres frame, and its members (M, rows, columns)."""
         missing, filled = torch.from_numpy(np.isnan(frame)), torch.from_numpy(fill_missing(frame))
         for tile in plan_tiles(frame.shape[0], frame.shape[1], tile_side, self.draw.halo):
