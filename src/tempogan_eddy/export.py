@@ -81,7 +81,8 @@ def residual_to_onnx(generator: Generator) -> bytes:
     InputError
         onnx is not installed.
     """
-    onnx = require("onnx")
+    import onnx
+
     network = _Residual(generator)
     key = f"{network_digest(generator)} {__version__} {torch.__version__} {onnx.__version__}"
     example = torch.zeros(1, network.channels, 8, 8)

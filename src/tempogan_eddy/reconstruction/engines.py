@@ -22,7 +22,7 @@ from torch import Tensor
 from tempogan_eddy.device import computes_bf16, exact_convolutions
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.export import residual_to_onnx
-from tempogan_eddy.extras import not_installed, require
+from tempogan_eddy.extras import not_installed
 from tempogan_eddy.model.scaling import from_kelvin
 from tempogan_eddy.model.tempogan import Generator
 from tempogan_eddy.weights import Model
@@ -268,7 +268,8 @@ def _computing(
 
 
 def _onnxruntime_engine(generator: Generator, precision: str) -> Callable[[Tensor], Tensor]:
-    onnxruntime = require("onnxruntime")
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     # Without this, threads that wait for the next frame take the cores from reading and writing.
@@ -282,7 +283,8 @@ def _onnxruntime_engine(generator: Generator, precision: str) -> Callable[[Tenso
 
 
 def _openvino_engine(generator: Generator, precision: str) -> Callable[[Tensor], Tensor]:
-    openvino = require("openvino")
+    import openvino
+
     network, enter = _prepare(generator, precision)
     core = openvino.Core()
     settings: dict[str, Any] = {
