@@ -254,7 +254,7 @@ def _disks(trials: Trials, commands: list[Command], sizes: int) -> None:
             print("no right to mount a small disk: full and read-only disks are tried by failing calls alone")
         for command in commands if allowed else []:
             for _ in range(sizes):
-                trials.disk(command, trials.rng.randrange(60) << 12)
+                trials.disk(command, trials.rng.randrange(1, 60) << 12)
             trials.disk(command, None)
 
 
