@@ -427,7 +427,7 @@ def _make_own_zarr_metadata(folder: Path) -> Sample:
 
 
 def _make_own_zarr_chunk(folder: Path) -> Sample:
-    return _own_zarr(folder, "brightness_temperature/c/1/0/0")
+    return _own_zarr(folder, "brightness_temperature/c/0/0/0")
 
 
 def _make_own_zarr_times(folder: Path) -> Sample:

@@ -249,7 +249,7 @@ def test_info_on_what_nobody_knows_is_one_sentence(capfd, tmp_path, name, conten
     ("words", "offered"),
     [
         ("animate --colours ", {"grey", "bd", "infrared", "viridis"}),
-        ("reconstruct x.nc --model ", {"faithful", "eddy", "ensemble"}),
+        ("reconstruct x.nc --model ", {"faithful", "eddy", "ensemble", "faithful-2x"}),
         ("reconstruct x.nc --engine o", {"onnxruntime", "openvino"}),
         ("an", {"animate"}),
     ],

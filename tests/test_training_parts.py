@@ -201,6 +201,7 @@ def test_a_run_killed_before_its_first_periodic_checkpoint_goes_on(tmp_path, sto
     killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "config.json"], capture_output=True, check=False)
     assert killed.returncode == -9, killed.stderr
     assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == {
+        ".lock",
         "best_model.safetensors",
         "best_model-discriminators.safetensors",
         "checkpoint_best.pth",

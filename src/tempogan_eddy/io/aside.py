@@ -135,8 +135,8 @@ def restored(path: Path) -> bool:
     InputError
         The output is being put in place just now.
     """
-    path = Path(os.path.realpath(path))
-    with contextlib.suppress(OSError):  # a read-only disk
+    with contextlib.suppress(OSError, ValueError):  # a read-only disk, a name that cannot be
+        path = Path(os.path.realpath(path))
         if not path.exists() and path.parent.is_dir() and _leftovers(path, "old"):
             with claimed(path, _lock(path)):
                 _restore(path)

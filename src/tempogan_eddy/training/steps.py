@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from tempogan_eddy.config import Config
 from tempogan_eddy.dataset.sensor_bank import SensorBank
-from tempogan_eddy.distributed import average, world_size
+from tempogan_eddy.distributed import average
 from tempogan_eddy.errors import TrainingError
 from tempogan_eddy.model.losses import Losses, content_loss
 from tempogan_eddy.model.tempogan import update_spectral_norm
@@ -160,7 +160,8 @@ class Steps:
                 with torch.no_grad():
                     fake = self._generate(batch, adversarial=True)
             record.minimise(self._discriminator_losses(batch, fake))
-        record.average()
+        if self.fabric.world_size > 1:
+            record.average()
         self.discriminator_steps += 1
         both = nn.ModuleList([self.networks.spatial, self.networks.temporal])
         return record.means() | self._update(both, self.optimizers.discriminators, math.inf, record, "d")
@@ -199,7 +200,8 @@ class Steps:
                 fake = shared[index] if shared else self._generate(batch, adversarial)
                 terms = self._content_losses(batch, fake)
                 record.minimise(terms | (self._adversarial_losses(batch, fake) if adversarial else {}))
-            record.average()
+            if self.fabric.world_size > 1:
+                record.average()
             limit = self.config.training.grad_clip or math.inf
             norm = self._update(self.networks.generator, self.optimizers.generator, limit, record, "g")
         return record.means() | norm
@@ -285,8 +287,7 @@ class _Record:
 
     def average(self) -> None:
         """Take the mean over the processes: all of them log the same, and skip the same steps."""
-        if world_size() > 1:
-            self.sums = dict(zip(self.sums, average(torch.stack(list(self.sums.values()))), strict=True))
+        self.sums = dict(zip(self.sums, average(torch.stack(list(self.sums.values()))), strict=True))
 
     @staticmethod
     def _times(value: Tensor, weight: float) -> Tensor:
