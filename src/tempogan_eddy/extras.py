@@ -10,6 +10,7 @@ from tempogan_eddy.errors import InputError
 __all__ = ["not_installed", "require", "without_extra"]
 
 EXTRAS = {
+    "distributed": "cluster",
     "fastapi": "view",
     "jinja2": "report",
     "lightning": "train",
