@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.extras import require
 
 __all__ = ["Workers"]
 
@@ -60,7 +61,7 @@ class Workers:
         self.count = int(form["count"] or _cores())
         self._threads = form["kind"] == "threads"
         if not self._threads:
-            _distributed()
+            require("distributed")
         self._client: Any = None
         self._shared: tuple[object, Any] = (None, None)
 
@@ -90,7 +91,7 @@ class Workers:
             pool = ThreadPoolExecutor(self.count)
             self._stack.callback(pool.shutdown, cancel_futures=True)
             return pool
-        distributed = _distributed()
+        distributed = require("distributed")
         cluster: Any = self.address
         if cluster is None:
             cluster = self._stack.enter_context(
@@ -175,13 +176,3 @@ def _tried(function: Callable[[Shared, Item], Result], shared: Shared, item: Ite
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _distributed() -> Any:
-    try:
-        import distributed
-    except ImportError as error:
-        raise InputError(
-            "--dask local and tcp:// need dask.distributed: pip install 'tempogan-eddy[cluster]', or use threads."
-        ) from error
-    return distributed
