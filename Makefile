@@ -8,12 +8,13 @@ QUALITY ?=
 MUTANTS ?=
 FAULTS ?=
 
-.PHONY: docs demo test test-faults mutants chromium lint bench gpu-check quality flow weights wheel clean help
+.PHONY: docs demo test test-slow test-faults mutants chromium lint bench gpu-check quality flow weights wheel clean help
 
 help:
 	@echo "make demo             the released models on a simulated storm, then a small training (about 6 minutes on two cores)"
 	@echo "make demo DATA=DIR    the same on your own data"
 	@echo "make test             run the tests (6 minutes on two quiet cores)"
+	@echo "make test-slow        train on two processes, kill a worker of a cluster (about 2 minutes on two cores)"
 	@echo "make test-faults      kill commands, fill disks, break inputs, and count what is lost (about 45 minutes on two cores)"
 	@echo "make mutants          change the code in many small ways and see whether the tests notice (about 20 minutes on two cores)"
 	@echo "make lint             ruff, mypy and the order of imports"
@@ -52,6 +53,9 @@ chromium:
 
 test: $(VENV)/.installed chromium
 	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.installed
+	$(BIN)/python -m pytest -n0 -m slow
 
 # Prints the counts. FAULTS takes parts and options: FAULTS="kills --kills 500".
 test-faults: $(VENV)/.installed

@@ -19,6 +19,8 @@ from tempogan_eddy.training.trainer import TempoGANTrainer
 from tempogan_eddy.weights import Model, build_generator, save_model
 from training_cases import moving_clouds, recorded, small_config
 
+pytestmark = pytest.mark.slow
+
 ADVERSARIAL = {
     "batch_size": 4, "epochs": 2, "steps_per_epoch": 2, "pretrain_epochs": 1, "lambda_feature": 0.1,
     "lambda_spectral": 1e-3, "validation_frames": 3, "grad_clip": 1.0,
