@@ -90,7 +90,7 @@ def reconstruct(
         typer.Option(
             "--model",
             "-m",
-            help="faithful, eddy, ensemble, a .safetensors model or a .pth checkpoint.",
+            help="faithful, eddy, ensemble, faithful-2x, a .safetensors model or a .pth checkpoint.",
             autocompletion=options.model_names,
         ),
     ] = Path("eddy"),
