@@ -110,6 +110,7 @@ def training(tmp_path_factory):
     return {"folder": folder, "words": words, "seconds": time.monotonic() - started}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", range(MOMENTS))
 def test_a_signal_ends_a_training_at_any_moment_of_its_start(training, moment):
     stop, part = (signal.SIGINT, signal.SIGTERM)[moment % 2], (moment + random.random()) / MOMENTS
