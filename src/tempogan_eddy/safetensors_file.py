@@ -16,7 +16,7 @@ from tempogan_eddy.errors import InputError
 __all__ = ["read_safetensors", "safetensors_bytes"]
 
 DIGEST = "sha256"
-ALIGNED = 8  # bytes of which the length of the header is a multiple, as the format asks
+ALIGNED = 8  # the length of the header is a multiple of so many bytes, as the format asks
 
 
 def safetensors_bytes(tensors: Mapping[str, torch.Tensor], header: Mapping[str, str]) -> bytes:

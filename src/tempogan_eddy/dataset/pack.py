@@ -169,12 +169,9 @@ def _can_go_on(left: Path, attributes: dict[str, Any]) -> bool:
     """Return whether an earlier run left a whole storm of the same store."""
     try:
         store = zarr.open_group(left, mode="r")
-        same = dict(store.attrs) == attributes and any(COMPLETE in storm.attrs for _, storm in store.groups())
+        return dict(store.attrs) == attributes and any(COMPLETE in storm.attrs for _, storm in store.groups())
     except Exception:  # zarr raises whatever it meets in a store that was cut off
         return False
-    if same:
-        log.info("Going on with what an earlier run packed")
-    return same
 
 
 def packed(source: Paths, config: Config, on_frame: Callable[[str, int, int], None] | None = None) -> Path:

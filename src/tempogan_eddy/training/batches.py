@@ -28,7 +28,7 @@ def _sample_numbers(config: TrainingConfig, first: int, last: int) -> Iterator[l
 
 
 def refuse_uneven_shares(config: TrainingConfig) -> None:
-    """Refuse batches of which the processes of the run cannot have equal shares.
+    """Refuse batches that the processes of the run cannot share equally.
 
     Raises
     ------
