@@ -15,7 +15,10 @@ from tempogan_eddy.io.ownership import FINGERPRINT, MARK, mark_attributes
 from tempogan_eddy.io.precision import STATED, Precision
 from tempogan_eddy.io.sequence import NAME
 
-__all__ = ["chunk_sides", "to_dataset"]
+__all__ = ["NETCDF_FILTERS", "chunk_sides", "to_dataset"]
+
+# Of the frames in a NetCDF file: compressed, with a checksum in each chunk.
+NETCDF_FILTERS = {"zlib": True, "complevel": 1, "shuffle": True, "fletcher32": True}
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import require_space, written_aside
-from tempogan_eddy.io.cf_dataset import to_dataset
+from tempogan_eddy.io.cf_dataset import NETCDF_FILTERS, to_dataset
 from tempogan_eddy.io.coverage import covered
 from tempogan_eddy.io.history import with_line
 from tempogan_eddy.io.pipeline import write_frames
@@ -96,13 +96,7 @@ def _write_netcdf(
     on_frame: Callable[[int], None],
 ) -> None:
     for name in names:
-        encoding[name] |= {
-            "zlib": True,
-            "complevel": 1,
-            "shuffle": True,
-            "fletcher32": True,
-            "chunksizes": encoding[name].pop("chunks"),
-        }
+        encoding[name] |= {**NETCDF_FILTERS, "chunksizes": encoding[name].pop("chunks")}
     frames = template[NAME].dims[0]
     template.to_netcdf(path, compute=False, unlimited_dims=[frames], encoding=encoding, engine="netcdf4")
     with netCDF4.Dataset(path, "a") as file:

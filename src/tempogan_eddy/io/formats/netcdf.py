@@ -9,7 +9,7 @@ from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy.io.aside import require_space
 from tempogan_eddy.io.cf import open_cf
-from tempogan_eddy.io.cf_dataset import to_dataset
+from tempogan_eddy.io.cf_dataset import NETCDF_FILTERS, to_dataset
 from tempogan_eddy.io.file_kind import file_kind
 from tempogan_eddy.io.format import Format, Writing
 from tempogan_eddy.io.headers import HeaderReader
@@ -31,13 +31,7 @@ def is_netcdf(path: Path) -> bool:
 def _write(da: xr.DataArray, path: Path, writing: Writing) -> None:
     """Write coordinates and attributes by xarray, then append the frames one at a time."""
     dataset, encoding = to_dataset(da, writing.precision)
-    encoding[NAME] |= {
-        "zlib": True,
-        "complevel": 1,
-        "shuffle": True,
-        "fletcher32": True,
-        "chunksizes": encoding[NAME].pop("chunks"),
-    }
+    encoding[NAME] |= {**NETCDF_FILTERS, "chunksizes": encoding[NAME].pop("chunks")}
     # HDF5 may crash the process if a write fails, so first check that there is space.
     require_space(path, sum(coord.nbytes for coord in dataset.coords.values()))
     dataset.to_netcdf(path, compute=False, unlimited_dims=[dataset[NAME].dims[-3]], encoding=encoding, engine="netcdf4")
