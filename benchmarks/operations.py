@@ -1,4 +1,7 @@
-"""Count the operations that a training step dispatches: on a GPU about one launch each, on any machine the same number.
+"""Count the operations that a training step dispatches, on any machine the same number.
+
+Those that only give a new view of values, such as ``detach`` and ``slice``, start no kernel; the others start about one
+each on a GPU.
 
 ``python -m benchmarks.operations [DATA [section.key=value ...]]`` prints a table, by default for a simulated storm.
 """
@@ -21,19 +24,23 @@ from tempogan_eddy.config import Config, load_config
 from tempogan_eddy.synthesis import synthesize
 
 SCALAR_READ = "aten::_local_scalar_dense"
+VIEWS = {"aten::_unsafe_view", "aten::lift_fresh"}  # views that torch does not mark as such
 CASES = {"content": (False, 48), "adversarial": (True, 16)}
 
 
 class Operations(TorchDispatchMode):
-    """Count dispatched operations by name, backward passes included."""
+    """Count dispatched operations by name, backward passes included, and those among them that start a kernel."""
 
     def __init__(self) -> None:
         super().__init__()
         self.counts: Counter[str] = Counter()
+        self.kernels = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Count an operation and compute it."""
-        self.counts[func.name().partition(".")[0]] += 1
+        name = func.name().partition(".")[0]
+        self.counts[name] += 1
+        self.kernels += not (func.is_view or name in VIEWS or name.startswith("profiler::"))
         return func(*args, **(kwargs or {}))
 
     @property
@@ -79,14 +86,15 @@ def main(arguments: Sequence[str]) -> None:
         data, *overrides = arguments or [str(folder / "storms")]
         if not arguments:
             synthesize(folder / "storms", storms=1, frames=24, size=128)
-        print(f"{'step':24}{'windows':>7}{'load':>7}{'reads':>7}{'train':>7}{'reads':>7}")
+        heads = ("windows", "load", "kernels", "reads", "train", "kernels", "reads")
+        print(f"{'step':24}" + "".join(f"{head:>8}" for head in heads))
         for conditioned in (False, True):
             for case, (adversarial, windows) in CASES.items():
                 config = configuration(data, folder, windows, conditioned, *overrides)
                 load, train = measure(config, adversarial)
-                numbers = (windows, load.counts.total(), load.scalar_reads, train.counts.total(), train.scalar_reads)
+                parts = [(part.counts.total(), part.kernels, part.scalar_reads) for part in (load, train)]
                 label = case + ", conditioned" * conditioned
-                print(f"{label:24}" + "".join(f"{number:7d}" for number in numbers))
+                print(f"{label:24}" + "".join(f"{number:8d}" for number in (windows, *parts[0], *parts[1])))
 
 
 if __name__ == "__main__":

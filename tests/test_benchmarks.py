@@ -84,6 +84,8 @@ def test_operations_are_counted_backward_too_and_reads_of_scalars_apart():
     counted = operations.count_operations(lambda: (weight * 2).sum().backward())
     assert counted.counts["aten::mul"] == 2 and counted.counts["aten::sum"] == 1
     assert counted.scalar_reads == 0
+    views = operations.count_operations(lambda: weight.detach()[1:].view(2, 1).mul(2))
+    assert (views.counts.total(), views.kernels) == (4, 1)
     assert operations.count_operations(lambda: float(weight.sum())).scalar_reads == 1
 
 
@@ -209,6 +211,7 @@ def test_growth_is_measured_by_frames_and_by_batches(small_bench):
 
 
 @pytest.mark.skipif(find_chromium() is None, reason="no chromium on the PATH, or playwright is not installed")
+@pytest.mark.slow
 def test_the_viewer_is_timed_in_a_browser(small_bench):
     rows = viewer.measure(small_bench, large=(20, 600))
     assert [row["frames"] for row in rows] == [16, 20]

@@ -10,6 +10,7 @@ import pytest
 from tempogan_eddy import save_sequence
 from tempogan_eddy.extras import EXTRAS, without_extra
 
+EVALUATE = "evaluate --truth lowres.nc --reconstructed lowres.nc"
 # Python runs this module at its start: none of the libraries can be imported.
 BLOCK = f"""
 import sys
@@ -57,10 +58,10 @@ def test_the_package_alone_reconstructs_and_scores(alone, tmp_path):
     ("command", "extra"),
     [
         ("train --data lowres.nc", "train"),
-        ("view lowres.nc", "view"),
-        ("evaluate --truth lowres.nc --reconstructed lowres.nc --report page.html", "report"),
-        ("evaluate --truth lowres.nc --reconstructed lowres.nc --figures .", "report"),
-        ("export eddy -o eddy.onnx", "export"),
+        pytest.param("view lowres.nc", "view", marks=pytest.mark.slow),
+        (f"{EVALUATE} --report page.html", "report"),
+        pytest.param(f"{EVALUATE} --figures .", "report", marks=pytest.mark.slow),
+        pytest.param("export eddy -o eddy.onnx", "export", marks=pytest.mark.slow),
     ],
 )
 def test_a_command_names_the_extra_that_it_needs(alone, command, extra):

@@ -25,6 +25,7 @@ def test_without_a_gpu_the_check_says_so():
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 def test_every_measurement_runs_on_a_cpu(tmp_path):
     done = check("--device", "cpu", "--quick", "--output", tmp_path / "check.json")
     assert done.returncode == 0, done.stderr

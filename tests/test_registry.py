@@ -131,6 +131,7 @@ def test_a_sensor_from_outside_coarsens(plugins, make_sequence):
     assert coarse.attrs["sensor_model"] == "slab"
 
 
+@pytest.mark.slow
 def test_the_command_line_knows_an_installed_format_and_sensor(plugins, tmp_path):
     data = write_storms(tmp_path / "data")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(plugins), os.environ.get("PYTHONPATH", "")))}
