@@ -27,7 +27,8 @@ __all__ = ["Scored", "Scoring", "mean_of", "score_frames"]
 Frames = dict[str, list[MaskedFrame]]  # the members of the truth (one) and of every method
 Pairs = dict[str, list[MaskedPair]]
 
-# Frames that a worker of a cluster scores at once. It reads a frame of the part before too, which costs a few percent.
+# Frames that a worker of a cluster scores at once; as many times more as frames lie within a cadence. It also reads the
+# frames a cadence before them, which costs a few percent.
 FRAMES_OF_PART = 8
 
 # Highres pixels that the threads of one process score at once: more than one frame only if frames are small.
@@ -202,16 +203,18 @@ def _score(scoring: Scoring, task: tuple[range, _Read | None]) -> list[Scored]:
 
 
 def _parts(scoring: Scoring) -> Iterator[tuple[range, None]]:
-    count = len(scoring.matched.times)
-    any(_looked_at(scoring.matched.load(index)) for index in range(count))
-    for first in range(0, count, FRAMES_OF_PART):
-        yield range(first, min(first + FRAMES_OF_PART, count)), None
+    matched, previous = replace(scoring.matched), scoring.links.previous  # a copy, so that no reader is sent to workers
+    count = len(previous)
+    any(_looked_at(matched.load(index)) for index in range(count))
+    reach = int((np.arange(count) - previous)[previous >= 0].max(initial=1))
+    for first in range(0, count, size := FRAMES_OF_PART * reach):
+        yield range(first, min(first + size, count)), None
 
 
 def _reads(scoring: Scoring) -> Iterator[tuple[range, _Read]]:
     waiting: dict[int, _Read] = {}  # frames whose following one is still to come
     looked = False
-    for index in range(len(scoring.matched.times)):
+    for index in range(len(scoring.links.previous)):
         loaded = scoring.matched.load(index)
         looked = looked or _looked_at(loaded)
         read = _Read(loaded, waiting.pop(int(scoring.links.previous[index]), None))
