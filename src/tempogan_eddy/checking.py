@@ -157,9 +157,9 @@ def _by_workers(
                 failures.add(name, outcome)
                 continue
             results[name] = outcome
-            looked = outcome.seen.looked if isinstance(outcome, SequenceCheck) else 0
-            for done in range(looked if progress else 0):
-                progress(name, done + 1, looked)
+            if progress and isinstance(outcome, SequenceCheck):
+                for done in range(outcome.seen.looked):
+                    progress(name, done + 1, outcome.seen.looked)
     failures.end()
     return [results[name] for name in found]
 
