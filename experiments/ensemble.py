@@ -27,7 +27,7 @@ from benchmarks.paths import DATA
 from experiments.sensors import SCALE, SEQUENCES
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.evaluation import evaluate
-from tempogan_eddy.evaluation.evaluate import mean_of
+from tempogan_eddy.evaluation.scoring import mean_of
 from tempogan_eddy.io import open_sequence
 from tempogan_eddy.reconstruction import Reconstructor
 from tempogan_eddy.reconstruction.ensemble import EnsembleReconstructor

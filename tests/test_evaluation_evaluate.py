@@ -19,9 +19,11 @@ from tempogan_eddy.evaluation import (
     combine,
     error_by_kelvin,
     evaluate,
+    scoring,
 )
 from tempogan_eddy.evaluation.baselines import area_mean, bicubic
 from tempogan_eddy.evaluation.matching import match
+from tempogan_eddy.io.workers import TASKS_A_WORKER
 
 
 @pytest.fixture(scope="module")
@@ -282,7 +284,8 @@ def test_an_unusable_option_is_named(truth, option, message):
         evaluate(truth, noisy(truth), **option)
 
 
-def test_frames_are_read_one_at_a_time():
+def test_frames_are_read_in_order_and_few_at_a_time(monkeypatch):
+    monkeypatch.setattr(scoring, "cores", lambda: 1)
     read = []
 
     def frame(block_info=None):
@@ -298,7 +301,8 @@ def test_frames_are_read_one_at_a_time():
         progress=lambda *args: done.append((*args, len(read))),
     )
     assert read == list(range(12))
-    assert done == [(index, 12, index) for index in range(1, 13)]
+    assert [told[:2] for told in done] == [(index, 12) for index in range(1, 13)]
+    assert all(ahead - index <= TASKS_A_WORKER for index, _, ahead in done)
 
 
 def test_storms_are_pooled_frame_by_frame(truth):

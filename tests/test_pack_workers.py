@@ -11,7 +11,7 @@ from tempogan_eddy.config import load_config
 from tempogan_eddy.dataset import pack as packing
 from tempogan_eddy.dataset import pack_frames
 from tempogan_eddy.dataset.pack import pack
-from tempogan_eddy.dataset.pack_frames import Part
+from tempogan_eddy.dataset.pack_frames import Packing
 from tempogan_eddy.dataset.store import open_storms
 from tempogan_eddy.errors import InputError
 from training_cases import write_storms
@@ -37,16 +37,17 @@ def test_the_store_is_the_same_for_every_number_of_processes(tmp_path, storms, m
 
 
 def test_few_frames_start_no_process(monkeypatch):
-    monkeypatch.setattr(pack_frames, "_cores", lambda: 16)
-    assert [pack_frames.Workers(None, frames).count for frames in (1, 100, 640, 10**6)] == [1, 1, 10, 16]
-    assert pack_frames.Workers(3, 1).count == 3
+    monkeypatch.setattr(pack_frames, "cores", lambda: 16)
+    found = [pack_frames.workers_for(frames, None) for frames in (1, 100, 640, 10**6)]
+    assert found == [None, None, "processes:10", "processes:16"]
+    assert pack_frames.workers_for(1, 3) == "processes:3"
 
 
 def test_an_error_in_a_process_is_that_of_the_file(tmp_path, storms, monkeypatch):
     def refuse(*arguments):
         raise InputError("x.h5 is broken; get it anew.")
 
-    monkeypatch.setattr(Part, "pack", refuse)
+    monkeypatch.setattr(Packing, "pack", refuse)
     with pytest.raises(InputError, match=r"x\.h5 is broken"):
         pack(storms, tmp_path / "p.zarr", load_config({}))
     assert list(tmp_path.iterdir()) == []

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
-from tempogan_eddy import open_sequence, open_sequences, reconstruct, save_sequence
+from tempogan_eddy import open_sequence, open_sequences, reconstruct, save_sequence, save_summary
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import parts
 from tempogan_eddy.io.formats import zarr as zarr_format
@@ -64,6 +65,27 @@ def test_only_the_frames_that_are_missing_are_computed(tmp_path, clouds, place, 
     whole = open_sequence(tmp_path / f"whole{path.suffix}")
     np.testing.assert_array_equal(open_sequence(path).values, whole.values)
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([place, f"whole{path.suffix}"])
+
+
+def summary_of(sequence):
+    spread = (sequence * 0 + 2).assign_attrs(units="K", long_name="spread")
+    return xr.Dataset({"brightness_temperature": sequence, "spread": spread}, attrs=sequence.attrs)
+
+
+def test_a_summary_continues_in_zarr(tmp_path, clouds):
+    with pytest.raises(RuntimeError, match="stopped"):
+        save_summary(summary_of(Counting(clouds, fail_at=9).sequence), tmp_path / "a.zarr", fingerprint="a")
+    again = Counting(clouds)
+    save_summary(summary_of(again.sequence), tmp_path / "a.zarr", fingerprint="a")
+    assert set(again.computed) == set(range(8, FRAMES))
+    save_summary(summary_of(clouds.chunk({"time": 1})), tmp_path / "threads.zarr", dask="threads:2")
+    with xr.open_dataset(tmp_path / "a.zarr") as ours, xr.open_dataset(tmp_path / "threads.zarr") as theirs:
+        np.testing.assert_array_equal(ours["brightness_temperature"], clouds)
+        np.testing.assert_array_equal(ours["spread"], np.full(clouds.shape, 2))
+        for name in ours.data_vars:
+            np.testing.assert_array_equal(theirs[name], ours[name])
+    with pytest.raises(InputError, match="leave out --dask"):
+        save_summary(summary_of(clouds), tmp_path / "a.nc", dask="threads")
 
 
 def test_what_was_made_from_something_else_is_not_continued(tmp_path, clouds, caplog):

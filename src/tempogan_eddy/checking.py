@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,9 +19,11 @@ from tempogan_eddy.io.finding import expand, search
 from tempogan_eddy.io.foreign import foreign_format
 from tempogan_eddy.io.format import StoredSequence, named_like_data, recognise
 from tempogan_eddy.io.frames import report_masked
+from tempogan_eddy.io.messages import collected_warnings
 from tempogan_eddy.io.names import listed
 from tempogan_eddy.io.spacing import grid_spacing
 from tempogan_eddy.io.walk import Seen, entries, walk
+from tempogan_eddy.io.workers import Failures, Workers
 from tempogan_eddy.registry import FORMATS
 from tempogan_eddy.survey import SAMPLED, Survey, Timing, survey, timing
 
@@ -82,13 +82,14 @@ def check(
     every_frame: bool = False,
     options: Mapping[str, Any] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
+    dask: Workers | str | None = None,
 ) -> Report:
     """Check everything that paths (files, folders, patterns) hold, and go on after files that cannot be read.
 
     Look for one format only, if given. Count windows at the cadence and at each sequence's own; times may differ from
     it by the tolerance, a tenth of it by default. Read all frames, or 50 of a sequence (fewer where there are more than
     20 sequences). The options are those of `open_sequence`; the progress is called with (sequence, frames done, frames
-    in all).
+    in all). Check in this process, or by the workers of `dask` (see `Workers`), one sequence a task.
 
     Raise `InputError` if a path does not exist, or the cadence or tolerance is no time span.
     """
@@ -96,25 +97,71 @@ def check(
     if cadence != NATIVE:
         tolerance_of(parse_duration(cadence), tolerance)
     options = {**(options or {}), "unreadable": "error"}
-    with _messages() as said:
+    with collected_warnings() as said:
         found, refused = _find(roots, format, options)
     frames = None if every_frame else min(SAMPLED, max(5, SAMPLED_IN_ALL // max(1, len(found))))
-    sequences = []
-    for name, stored in found.items():
-        with _messages() as notes:
-            try:
-                sequence, broken = _open(stored, options)
-            except InputError as error:
-                refused.append(Refused(str(stored.path), _reason(stored.path, error)))
-                continue
-            seen = survey(sequence, frames=frames, progress=progress and partial(progress, name))
-            report_masked(sequence)
-        sequences.append(_checked(name, stored, sequence, timing(sequence, cadence, tolerance), seen, broken, notes))
+    look = _Look(options, cadence, tolerance, frames)
+    results = _by_workers(look, found, dask, progress) if dask else _one_by_one(look, found, progress)
+    sequences = [result for result in results if isinstance(result, SequenceCheck)]
+    refused += [result for result in results if isinstance(result, Refused)]
     if format is None:
         refused += _foreign_files(roots, {str(stored.path) for stored in found.values()} | {r.path for r in refused})
     named = tuple(entry.path for entry in refused)
     refused += [Refused("", line) for line in said if "left out" in line and not any(path in line for path in named)]
     return Report(sequences, refused)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """How to look at a sequence."""
+
+    options: Mapping[str, Any]
+    cadence: str
+    tolerance: str | None
+    frames: int | None
+
+    def __call__(
+        self, named: tuple[str, StoredSequence], progress: Callable[[int, int], None] | None = None
+    ) -> SequenceCheck | Refused:
+        name, stored = named
+        with collected_warnings() as notes:
+            try:
+                sequence, broken = _open(stored, self.options)
+            except InputError as error:
+                return Refused(str(stored.path), _reason(stored.path, error))
+            seen = survey(sequence, frames=self.frames, progress=progress)
+            report_masked(sequence)
+        times = timing(sequence, self.cadence, self.tolerance)
+        return _checked(name, stored, sequence, times, seen, broken, notes)
+
+
+def _one_by_one(
+    look: _Look, found: Mapping[str, StoredSequence], progress: Callable[[str, int, int], None] | None
+) -> list[SequenceCheck | Refused]:
+    return [look((name, stored), progress and partial(progress, name)) for name, stored in found.items()]
+
+
+def _by_workers(
+    look: _Look,
+    found: Mapping[str, StoredSequence],
+    dask: Workers | str,
+    progress: Callable[[str, int, int], None] | None,
+) -> list[SequenceCheck | Refused]:
+    """Look at all sequences that can be looked at, in whatever order; return the results in that of the sequences."""
+    results: dict[str, SequenceCheck | Refused] = {}
+    failures = Failures()
+    with Workers.entered(dask) as workers:
+        assert workers is not None
+        for _, (name, _), outcome in workers.run(_Look.__call__, ((look, named) for named in found.items())):
+            if isinstance(outcome, Exception):
+                failures.add(name, outcome)
+                continue
+            results[name] = outcome
+            if progress and isinstance(outcome, SequenceCheck):
+                for done in range(outcome.seen.looked):
+                    progress(name, done + 1, outcome.seen.looked)
+    failures.end()
+    return [results[name] for name in found]
 
 
 def _find(
@@ -155,7 +202,7 @@ def _open(stored: StoredSequence, options: Mapping[str, Any]) -> tuple[xr.DataAr
     except InputError:
         if not stored.format.frame_suffix:
             raise
-        with _messages() as said:
+        with collected_warnings() as said:
             sequence = stored.open(**{**options, "unreadable": "gap"})
         mark = "left out as a gap: "
         return sequence, [line.removeprefix(mark) for line in said if line.startswith(mark)]
@@ -255,24 +302,6 @@ def _inside_store(path: Path, root: Path) -> bool:
     """Return whether a file is a chunk of a Zarr store, whose first bytes may be those of any format."""
     parents = [parent for parent in path.parents if parent.is_relative_to(root)]
     return any((parent / mark).exists() for parent in parents for mark in ZARR_MARKS)
-
-
-@contextmanager
-def _messages() -> Iterator[list[str]]:
-    """Collect the readers' warnings in place of logging them."""
-    logger = logging.getLogger("tempogan_eddy")
-    said: list[str] = []
-
-    class Collect(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            said.append(record.getMessage())
-
-    handlers, propagate = logger.handlers, logger.propagate
-    logger.handlers, logger.propagate = [Collect(logging.WARNING)], False
-    try:
-        yield said
-    finally:
-        logger.handlers, logger.propagate = handlers, propagate
 
 
 def _count(lines: Sequence[str], what: str) -> str:

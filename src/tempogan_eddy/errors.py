@@ -1,6 +1,6 @@
 """The errors that a user can cause and repair."""
 
-__all__ = ["NO_MEMORY", "InputError", "TrainingError"]
+__all__ = ["InputError", "TrainingError", "is_out_of_memory"]
 
 # How torch and its engines report exhausted memory in a RuntimeError, on the CPU and on devices.
 NO_MEMORY = ("out of memory", "not enough memory", "allocate memory")
@@ -16,3 +16,10 @@ class InputError(Exception):
 
 class TrainingError(Exception):
     """Training cannot continue, such as after a loss that is not finite; the message says what to try."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether memory ran out, of the machine or of a device."""
+    if isinstance(error, RuntimeError):
+        return any(words in str(error) for words in NO_MEMORY)
+    return isinstance(error, MemoryError)

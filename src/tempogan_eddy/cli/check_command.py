@@ -33,6 +33,7 @@ def check(
     input_format: options.InputFormat = None,
     config: options.ConfigPath = None,
     overrides: options.Overrides = None,
+    dask: options.Dask = None,
     as_json: options.Json = False,
 ) -> None:
     """Report which files of an archive are usable, and why not.
@@ -52,6 +53,7 @@ def check(
             every_frame=all_frames,
             options=data.reader_options(),
             progress=lambda *told: advance(next(done)),
+            dask=dask,
         )
     if as_json:
         print(json.dumps({"usable": report.usable, **asdict(report)}, indent=2))

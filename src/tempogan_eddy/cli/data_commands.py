@@ -72,6 +72,7 @@ def pack(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes; else one a core, fewer where the data are few.")
     ] = None,
+    dask: options.Dask = None,
     overwrite: options.Overwrite = False,
     config: options.ConfigPath = None,
     overrides: options.Overrides = None,
@@ -82,9 +83,11 @@ def pack(
     """
     from tempogan_eddy.dataset.pack import pack as write_pack
 
+    if workers and dask:
+        raise InputError("--workers and --dask both say who packs; give one of them.")
     checked = options.settings(config, overrides, lowres=lowres, sensor=sensor, variable=variable, time_from=time_from)
     with storm_progress("packing") as advance:
-        write_pack(one_or_all(source), output, checked, advance, overwrite=overwrite, workers=workers)
+        write_pack(one_or_all(source), output, checked, advance, overwrite=overwrite, workers=workers, dask=dask)
     size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
     print(f"{output}: {size / 1e6:.1f} MB")
 

@@ -72,6 +72,7 @@ def evaluate(
     chosen: Annotated[
         list[str] | None, typer.Option("--metrics", help="Score only these, such as rmse,lsd (may be repeated).")
     ] = None,
+    dask: options.Dask = None,
     overwrite: options.Overwrite = False,
     config: options.ConfigPath = None,
     overrides: options.Overrides = None,
@@ -81,6 +82,7 @@ def evaluate(
     from tempogan_eddy.evaluation import evaluate as score
     from tempogan_eddy.evaluation.matching import RECONSTRUCTED
     from tempogan_eddy.evaluation.report import as_json, table, to_csv, to_json
+    from tempogan_eddy.io.workers import Workers
     from tempogan_eddy.terminal import results_console
 
     others = _named_paths(compared)
@@ -95,34 +97,35 @@ def evaluate(
     data = options.settings(config, overrides, variable=variable, time_from=time_from).data
     cadence = _stated_cadence(data, config, overrides)
     results = []
-    for name, truth_part, ours, lowres_part in read_pairs(
-        truth, reconstructed, lowres, storm, time, input_format, data
-    ):
-        beside = {other: read_one_of(path, name, time, None, data) for other, path in others.items()}
-        places = drawings.places(str(truth_part.attrs.get("sequence", name))) if drawings else None
-        with frame_progress(f"evaluating {name}") as advance:
-            result = score(
-                truth_part,
-                {RECONSTRUCTED: ours, **beside},
-                lowres_part,
-                sensor_scale=scale,
-                sensor=sensor,
-                baselines=baselines,
-                regression=regression,
-                cadence=cadence,
-                time_tolerance=data.time_tolerance,
-                settings=Settings(kelvin_range=data.kelvin_range),
-                metrics=metrics,
-                valid_kelvin=data.valid_kelvin,
-                progress=advance,
-            )
-        results.append(result)
-        console.print(table(result))
-        if drawings and places:
-            print(*drawings.draw(places, result, truth_part, ours, lowres_part), sep="\n", file=people)
-        if page:
-            with frame_progress(f"drawing {name}") as advance:
-                page.add(result, truth_part, ours, lowres_part, advance)
+    pairs = read_pairs(truth, reconstructed, lowres, storm, time, input_format, data)
+    with Workers.entered(dask) as workers:
+        for name, truth_part, ours, lowres_part in pairs:
+            beside = {other: read_one_of(path, name, time, None, data) for other, path in others.items()}
+            places = drawings.places(str(truth_part.attrs.get("sequence", name))) if drawings else None
+            with frame_progress(f"evaluating {name}") as advance:
+                result = score(
+                    truth_part,
+                    {RECONSTRUCTED: ours, **beside},
+                    lowres_part,
+                    sensor_scale=scale,
+                    sensor=sensor,
+                    baselines=baselines,
+                    regression=regression,
+                    cadence=cadence,
+                    time_tolerance=data.time_tolerance,
+                    settings=Settings(kelvin_range=data.kelvin_range),
+                    metrics=metrics,
+                    valid_kelvin=data.valid_kelvin,
+                    progress=advance,
+                    dask=workers,
+                )
+            results.append(result)
+            console.print(table(result))
+            if drawings and places:
+                print(*drawings.draw(places, result, truth_part, ours, lowres_part), sep="\n", file=people)
+            if page:
+                with frame_progress(f"drawing {name}") as advance:
+                    page.add(result, truth_part, ours, lowres_part, advance)
     if len(results) > 1:
         results.append(combine(results))
         console.print(table(results[-1]))

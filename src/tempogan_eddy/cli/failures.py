@@ -11,7 +11,7 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
-from tempogan_eddy.errors import NO_MEMORY, InputError, TrainingError
+from tempogan_eddy.errors import InputError, TrainingError, is_out_of_memory
 from tempogan_eddy.extras import without_extra
 from tempogan_eddy.interrupts import farewell
 from tempogan_eddy.terminal import messages, printable
@@ -55,8 +55,7 @@ def _sentence(error: BaseException) -> tuple[str, int]:
             return str(missing), INPUT
         case OSError():
             return _of_the_system(error), INPUT
-    exhausted = isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)
-    if exhausted or isinstance(error, MemoryError):
+    if is_out_of_memory(error):
         return "There is not enough memory; take fewer or smaller frames, or smaller tiles (--tile).", FAILED
     return _of_ours(error), FAILED
 

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -199,19 +199,13 @@ def write(
     from tempogan_eddy.io.summary import save_summary
 
     with frame_progress(verb, made.sizes["time"]) as advance:
+        options: dict[str, Any] = {
+            "format": output_format, "history": history(), "overwrite": overwrite, "on_frame": advance,
+            "fingerprint": fingerprint(source_paths(made), decided_by), "dask": dask,
+        }  # fmt: skip
         if isinstance(made, xr.Dataset):
-            save_summary(made, output, format=output_format, history=history(), overwrite=overwrite, on_frame=advance)
+            save_summary(made, output, **options)
         else:
-            save_sequence(
-                made,
-                output,
-                format=output_format,
-                history=history(),
-                precision=precision,
-                overwrite=overwrite,
-                on_frame=advance,
-                fingerprint=fingerprint(source_paths(made), decided_by),
-                dask=dask,
-            )
+            save_sequence(made, output, precision=precision, **options)
     members = f"{made.sizes['member']} members of " if "member" in made.sizes else ""
     print(f"{output}: {members}{made.sizes['time']} frames of {made.sizes['y']}x{made.sizes['x']}")

@@ -181,8 +181,6 @@ def reconstruct(
     if summary:
         if packed:
             raise InputError("A summary is not packed; leave out --packed.")
-        if dask:
-            raise InputError("A summary is written by one process; leave out --dask.")
         check_summary_output(sequence, output, format, overwrite=overwrite)
     else:
         check_output(sequence, output, format, precision=stored, overwrite=overwrite)

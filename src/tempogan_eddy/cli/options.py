@@ -89,7 +89,7 @@ Dask = Annotated[
     typer.Option(
         "--dask",
         metavar="WHERE",
-        help="Who computes, for Zarr and PNG: threads:N, local:N processes, or a Dask scheduler's tcp://HOST:PORT.",
+        help="Who computes: threads:N, local:N processes, or a Dask scheduler's tcp://HOST:PORT; writes Zarr or PNG.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]

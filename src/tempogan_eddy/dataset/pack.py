@@ -11,7 +11,8 @@ import functools
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,8 @@ from tempogan_eddy.dataset.pack_frames import (
     LOWRES,
     MISSING,
     NEIGHBOURS,
-    Part,
-    Workers,
-    parts_of,
+    Packing,
+    workers_for,
 )
 from tempogan_eddy.dataset.pairs import Pair, open_pairs
 from tempogan_eddy.dataset.sensor import SensorModel
@@ -45,6 +45,7 @@ from tempogan_eddy.io.formats.zarr import holds_only_zarr
 from tempogan_eddy.io.json_text import parse_json, read_bounded
 from tempogan_eddy.io.names import safe_name
 from tempogan_eddy.io.ownership import Kind, check_place
+from tempogan_eddy.io.workers import Failures, Workers
 from tempogan_eddy.io.zarr_seal import begin_group, seal
 
 __all__ = [
@@ -93,6 +94,7 @@ def pack(
     *,
     overwrite: bool = False,
     workers: int | None = 1,
+    dask: Workers | str | None = None,
 ) -> Path:
     """Write every sequence of ``source`` into one packed store.
 
@@ -110,11 +112,15 @@ def pack(
         Processes that read, compute and compress; None for one a core, fewer where the data are few. A script that
         asks for several needs ``if __name__ == "__main__":``. The store is the same for every number. What a killed
         run finished is taken over, storm by storm.
+    dask
+        Who does this in place of such processes: ``threads:N``, ``local:N``, or the address of a Dask scheduler; see
+        `Workers`.
 
     Raises
     ------
     InputError
-        Nothing readable is found, or a file is broken.
+        Nothing readable is found, or a file is broken. With several workers, the message counts the parts of 32 frames
+        that failed, after all others are written.
     """
     output = Path(output)
     if output.suffix != ".zarr":
@@ -131,22 +137,39 @@ def pack(
     attributes = _attributes(config) | {"source": made_from, "sealed": True}
     continues = functools.partial(_can_go_on, attributes=attributes)
     with (
+        Workers.entered(dask or workers_for(total, workers)) as pool,
         written_aside(output, PACK, overwrite=overwrite, continues=continues) as partial,
-        Workers(workers, total) as pool,
     ):
         if not partial.exists():
             zarr.open_group(partial, mode="w", zarr_format=3, attributes=attributes)
-        parts = _parts(partial, storms, pairs, sensor, config)
-        for part in pool.run(parts):
-            frames = part.sequence.sizes["time"]
-            if on_frame:
-                for done in part.frames:
-                    on_frame(part.name, done + 1, frames)
-            if part.frames.stop == frames:
-                zarr.open_group(partial, path=part.name, mode="r+").attrs[COMPLETE] = True
+        done: Counter[str] = Counter()
+        for storm, part in _packed(_parts(partial, storms, pairs, sensor, config), pool):
+            name, frames = storm.name, storm.sequence.sizes["time"]
+            for _ in part:
+                done[name] += 1
+                if on_frame:
+                    on_frame(name, done[name], frames)
+            if done[name] == frames:
+                zarr.open_group(partial, path=name, mode="r+").attrs[COMPLETE] = True
         for name in zarr.open_group(partial, mode="r").group_keys():
             seal(partial, name)
     return output
+
+
+def _packed(parts: Iterable[tuple[Packing, range]], workers: Workers | None) -> Iterator[tuple[Packing, range]]:
+    """Pack parts here or by workers; yield each when it is written."""
+    if workers is None:
+        for storm, part in parts:
+            storm.pack(part)
+            yield storm, part
+        return
+    failures = Failures()
+    for storm, part, outcome in workers.run(Packing.pack, parts):
+        if isinstance(outcome, Exception):
+            failures.add(f"Frames {part.start + 1} to {part.stop} of {storm.name}", outcome)
+        else:
+            yield storm, part
+    failures.end()
 
 
 def _parts(
@@ -155,14 +178,15 @@ def _parts(
     pairs: dict[str, Pair],
     sensor: SensorModel,
     config: Config,
-) -> Iterator[Part]:
+) -> Iterator[tuple[Packing, range]]:
     """Yield what is still to be packed."""
     taken: set[str] = set()
     for name, (sequence, folder) in storms.items():
         group = safe_name(name, taken)
         taken.add(group.lower())
         if not (store / group).is_dir() or COMPLETE not in zarr.open_group(store, path=group, mode="r").attrs:
-            yield from _begin_sequence(store, group, sequence, pairs.get(name), folder, sensor, config)
+            storm = _begin_sequence(store, group, sequence, pairs.get(name), folder, sensor, config)
+            yield from ((storm, part) for part in storm.parts())
 
 
 def _can_go_on(left: Path, attributes: dict[str, Any]) -> bool:
@@ -239,8 +263,8 @@ def _begin_sequence(
     folder: str,
     sensor: SensorModel,
     config: Config,
-) -> Iterator[Part]:
-    """Create the arrays of a storm, and yield the parts in which its frames are to be packed."""
+) -> Packing:
+    """Create the arrays of a storm."""
     lowres = pair.lowres if pair else None
     frames, height, width = sequence.shape
     rows, columns = height // sensor.scale, width // sensor.scale
@@ -263,7 +287,7 @@ def _begin_sequence(
     _write_links(group, links)
     for neighbour in NEIGHBOURS:
         _flow_array(group, neighbour, (frames, 2, rows, columns))
-    yield from parts_of(store, name, sequence, lowres, links, sensor)
+    return Packing(store, name, sequence, lowres, links, sensor)
 
 
 def _kelvin_array(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -18,26 +17,24 @@ from tempogan_eddy.evaluation.aggregation import Aggregation, Block
 from tempogan_eddy.evaluation.baselines import BASELINES
 from tempogan_eddy.evaluation.by_kelvin import BIAS, CRPS, RMSE
 from tempogan_eddy.evaluation.inputs import comparable
-from tempogan_eddy.evaluation.masked import Mask, MaskedFrame, MaskedPair
 from tempogan_eddy.evaluation.matching import LOWRES, RECONSTRUCTED, TRUTH, Match, called, match
 from tempogan_eddy.evaluation.metrics import Metric, choose_metrics
-from tempogan_eddy.evaluation.regression import Regression, choose_regression
+from tempogan_eddy.evaluation.regression import choose_regression
 from tempogan_eddy.evaluation.result import Evaluation
+from tempogan_eddy.evaluation.scoring import Scoring, mean_of, score_frames
 from tempogan_eddy.evaluation.settings import DEFAULTS, Settings
 from tempogan_eddy.evaluation.statistics import Coverage, Spectrum, Statistic
-from tempogan_eddy.guards import warn_of_channels, warn_of_truth
+from tempogan_eddy.guards import warn_of_channels
 from tempogan_eddy.io.cadence import NATIVE, duration_text, native_step, nominal_times, parse_duration
+from tempogan_eddy.io.workers import Workers
 from tempogan_eddy.kelvin import VALID_KELVIN
 
 if TYPE_CHECKING:
     from tempogan_eddy.dataset.sensor import SensorModel
 
-__all__ = ["RECONSTRUCTED", "TRUTH", "evaluate", "mean_of"]
+__all__ = ["RECONSTRUCTED", "TRUTH", "evaluate"]
 
 Held = xr.DataArray | xr.Dataset | NDArray[Any] | str | Path
-
-Seen = TypeVar("Seen", MaskedFrame, MaskedPair)
-Methods = dict[str, list[Seen]]  # the members of the truth (one) and of every method
 
 USUAL_CADENCE = "1h"
 
@@ -60,6 +57,7 @@ def evaluate(
     kelvin: bool = False,
     valid_kelvin: tuple[float, float] = VALID_KELVIN,
     progress: Callable[[int, int], None] | None = None,
+    dask: Workers | str | None = None,
 ) -> Evaluation:
     """Score one storm's reconstruction, or several, beside linear restorations that learn no weights.
 
@@ -105,6 +103,9 @@ def evaluate(
         Values outside these kelvins are missing.
     progress : callable, optional
         Called with (frames done, all frames).
+    dask : Workers or str, optional
+        Who reads and scores the frames: ``threads:N``, ``local:N`` processes, or the address of a Dask scheduler; see
+        `Workers`. By default this process, with a thread on each core. The scores are the same.
 
     Returns
     -------
@@ -133,27 +134,16 @@ def evaluate(
     known, regress = "", None
     if any(statistic.needs_regression for statistic in statistics):
         known, regress = choose_regression(regression, {*named, *baselines}, matched.sensor)
+    scoring = Scoring(matched, links, baselines, known, regress, statistics, of_truth, settings.cold_kelvin)
     sums = Aggregation()
     coldest, example_time, empty = -1, None, 0
-    waiting: dict[int, Methods[MaskedFrame]] = {}  # frames whose following one is still to come
-    for index, time in enumerate(matched.times):
-        frames = _read(matched, index, baselines, known, regress)
-        earlier = waiting.pop(int(links.previous[index]), None)
-        shown = frames[TRUTH][0]
-        if shown.mask.valid.any():
-            if coldest < 0:
-                warn_of_truth(shown.values)
-            block = Block(storm, int((slots[index] - slots[0]) // length))
-            _add(sums, block, frames, statistics, of_truth)
-            if earlier:
-                _add(sums, block, _pairs(earlier, frames), statistics, of_truth)
-            cold = int((shown.values[shown.mask.valid] < settings.cold_kelvin).sum())
-            if cold > coldest:
-                coldest, example_time = cold, time
-            if links.following[index] >= 0:
-                waiting[index] = frames
-        else:
-            empty += 1
+    for index, scored in score_frames(scoring, dask):
+        block = Block(storm, int((slots[index] - slots[0]) // length))
+        for method, statistic, aggregate in scored.aggregates:
+            sums.add(block, method, statistic, aggregate)
+        if scored.aggregates and scored.cold > coldest:
+            coldest, example_time = scored.cold, matched.times[index]
+        empty += not scored.aggregates
         if progress:
             progress(index + 1, len(matched.times))
     if example_time is None:
@@ -174,11 +164,6 @@ def evaluate(
     )
 
 
-def mean_of(name: str) -> str:
-    """Return the name under which the mean of an ensemble's members is scored."""
-    return f"mean of {name}"
-
-
 def _statistics(
     metrics: Iterable[Metric], settings: Settings, *, everything: bool
 ) -> tuple[list[Statistic], list[Statistic]]:
@@ -189,51 +174,6 @@ def _statistics(
     if not everything:
         return list(found), of_truth
     return [*found, *RMSE.statistics, *BIAS.statistics, spectrum], [*of_truth, spectrum]
-
-
-def _read(
-    matched: Match, index: int, baselines: Iterable[str], known: str, regress: Regression | None
-) -> Methods[MaskedFrame]:
-    """Load one time: the truth, with the frame of the regression, and every member of every method, under one mask."""
-    truth, reconstructed, lowres = matched.load(index)
-    values = {TRUTH: truth, **reconstructed}
-    values |= {mean_of(name): frames.mean(axis=0) for name, frames in reconstructed.items() if frames.ndim > 2}
-    values |= {name: BASELINES[name](lowres, matched.sensor) for name in baselines}
-    members = {name: frames.reshape(-1, *truth.shape) for name, frames in values.items()}
-    if regress:
-        members[known] = regress(lowres)[None]
-    mask = Mask(np.logical_and.reduce([np.isfinite(frames).all(axis=0) for frames in members.values()]))
-    methods = {
-        name: [MaskedFrame(frame, mask, lowres, matched.scale, matched.sensor) for frame in frames]
-        for name, frames in members.items()
-    }
-    if known:
-        best = methods.pop(known) if regress else methods[known]
-        methods[TRUTH] = [replace(methods[TRUTH][0], regression=best[0])]
-    return methods
-
-
-def _pairs(earlier: Methods[MaskedFrame], later: Methods[MaskedFrame]) -> Methods[MaskedPair]:
-    mask = Mask(earlier[TRUTH][0].mask.valid & later[TRUTH][0].mask.valid)
-    return {
-        name: [MaskedPair(*frames, mask) for frames in zip(earlier[name], later[name], strict=True)] for name in later
-    }
-
-
-def _add(
-    sums: Aggregation,
-    block: Block,
-    methods: Methods[MaskedFrame] | Methods[MaskedPair],
-    statistics: Iterable[Statistic],
-    of_truth: Iterable[Statistic],
-) -> None:
-    """Add what the statistics of frames, or those of pairs, compute for every method."""
-    truth = methods[TRUTH][0]
-    of_pairs = isinstance(truth, MaskedPair)
-    for method, members in methods.items():
-        for statistic in of_truth if method == TRUTH else statistics:
-            if statistic.pairs == of_pairs and truth.mask.share >= statistic.minimum_valid:
-                sums.add(block, method, statistic, statistic.compute_members(members, truth))
 
 
 def _nothing_valid(matched: Match, valid_kelvin: tuple[float, float]) -> str:

@@ -31,9 +31,9 @@ class CommonEnergy(Statistic[MaskedFrame]):
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean | None:
         if truth.regression is None:
             return None
-        own = truth, reconstructed, truth.regression
-        x, p, r = own
-        energy = np.stack([a.energy_with(b) for a, b in ((x, x), (p, p), (x, p), (r, r), (x, r))])
+        x, p, r = truth, reconstructed, truth.regression
+        known = x.once("energy of the regression", lambda: (r.energy, x.energy_with(r)))
+        energy = np.stack([x.energy, p.energy, x.energy_with(p), *known])
         wavenumber = np.arange(1, energy.shape[1] + 1)
         ring = -(-wavenumber * RINGS * 2 * truth.scale // min(truth.shape)) - 1  # rounded up, so none spans the Nyquist
         return Mean(np.stack([np.bincount(ring, row, RINGS * truth.scale) for row in energy]), 1.0)

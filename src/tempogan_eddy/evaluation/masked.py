@@ -6,9 +6,9 @@ Every method is compared with the same frame of the truth, so results derived fr
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,24 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Mask:
+class _Derived:
+    """Keep the results derived from it."""
+
+    _kept: dict[Any, Any] = field(default_factory=dict, repr=False, kw_only=True)
+
+    def afresh(self) -> Self:
+        """Return a copy without what was derived from it, which takes ten times its memory."""
+        return replace(self, _kept={})
+
+    def once(self, key: Any, compute: Callable[[], Result]) -> Result:
+        """Return the result of `compute`, called only for the first use of this key."""
+        if key not in self._kept:
+            self._kept[key] = compute()
+        return self._kept[key]
+
+
+@dataclass(frozen=True)
+class Mask(_Derived):
     """The valid pixels (H, W) that all methods and the truth share, in a frame or in both frames of a pair."""
 
     valid: NDArray[np.bool_]
@@ -45,23 +62,14 @@ class Mask:
         """Weight of each pixel in a spectrum; None where all weigh alike."""
         return None if self.valid.all() else taper(self.valid)
 
+    def counted(self, side: int) -> NDArray[np.float64]:
+        """Return the number of valid pixels in the square around each pixel."""
+        return self.once(("counted", side), lambda: _count(self.valid, side))
+
     def whole(self, side: int, *, inside: bool) -> NDArray[np.bool_]:
         """Return the pixels whose square window has no missing pixel and, if `inside`, lies within the frame."""
         border = {"mode": "constant", "cval": 0} if inside else {"mode": "nearest"}
         return ndimage.minimum_filter(self.valid, side, **border)
-
-
-@dataclass(frozen=True)
-class _Derived:
-    """Keep the results derived from it."""
-
-    _kept: dict[Any, Any] = field(default_factory=dict, repr=False, kw_only=True)
-
-    def once(self, key: Any, compute: Callable[[], Result]) -> Result:
-        """Return the result of `compute`, called only for the first use of this key."""
-        if key not in self._kept:
-            self._kept[key] = compute()
-        return self._kept[key]
 
 
 @dataclass(frozen=True)
@@ -99,7 +107,12 @@ class MaskedFrame(_Derived):
     @cached_property
     def spectrum(self) -> NDArray[np.float64]:
         """RAPSD, K^2, at k = 1..Nyquist."""
-        return self.energy_with(self) / ring_modes(self.shape)
+        return self.energy / ring_modes(self.shape)
+
+    @cached_property
+    def energy(self) -> NDArray[np.float64]:
+        """Energy, K^2, at k = 1..Nyquist."""
+        return self.energy_with(self)
 
     @cached_property
     def _modes(self) -> NDArray[np.complex128]:
@@ -125,7 +138,7 @@ class MaskedFrame(_Derived):
         """Return the share of valid pixels colder than `threshold` in the square neighbourhood of each pixel."""
         return self.once(
             ("fractions", threshold, neighbourhood),
-            lambda: cloud_fraction(self.values, self.mask.valid, threshold, neighbourhood),
+            lambda: cloud_fraction(self.values, self.mask, threshold, neighbourhood),
         )
 
     def eight_bit(self, flow_range: tuple[float, float]) -> NDArray[np.uint8]:
@@ -171,7 +184,7 @@ class MaskedPair(_Derived):
 
 
 def cloud_fraction(
-    values: NDArray[np.floating], valid: NDArray[np.bool_], threshold: float, neighbourhood: int
+    values: NDArray[np.floating], mask: Mask, threshold: float, neighbourhood: int
 ) -> NDArray[np.float64]:
     """Return the share of valid pixels colder than `threshold` in the square around each pixel.
 
@@ -181,7 +194,7 @@ def cloud_fraction(
     ----------
     values : (H, W) array
         Kelvin.
-    valid : (H, W) bool array
+    mask : Mask
     threshold : float
         Kelvin.
     neighbourhood : int
@@ -192,12 +205,15 @@ def cloud_fraction(
     (H, W) array
         0..1; 0 where the square has no valid pixel.
     """
+    seen = mask.counted(neighbourhood)
+    cold = _count(mask.valid & (values < threshold), neighbourhood)
+    return np.divide(cold, seen, out=np.zeros_like(seen), where=seen > 0)
+
+
+def _count(where: NDArray[np.bool_], side: int) -> NDArray[np.float64]:
     import cv2
 
-    def count(where: NDArray[np.bool_]) -> NDArray[np.float64]:
-        side = neighbourhood, neighbourhood
-        summed = cv2.boxFilter(where.view(np.uint8), cv2.CV_64F, side, normalize=False, borderType=cv2.BORDER_CONSTANT)
-        return np.asarray(summed, np.float64)
-
-    seen = count(valid)
-    return np.divide(count(valid & (values < threshold)), seen, out=np.zeros_like(seen), where=seen > 0)
+    summed = cv2.boxFilter(
+        where.view(np.uint8), cv2.CV_64F, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT
+    )
+    return np.asarray(summed, np.float64)

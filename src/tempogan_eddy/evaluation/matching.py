@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,12 +21,15 @@ from tempogan_eddy.io.history import MADE
 if TYPE_CHECKING:
     from tempogan_eddy.dataset.sensor import SensorModel
 
-__all__ = ["LOWRES", "RECONSTRUCTED", "TRUTH", "Match", "called", "match"]
+__all__ = ["LOWRES", "RECONSTRUCTED", "TRUTH", "Loaded", "Match", "called", "match"]
 
 TRUTH, LOWRES, RECONSTRUCTED = "truth", "lowres", "reconstructed"
 RECONSTRUCTED_BY = f"{MADE}software"  # an attribute of every reconstruction of this package
 
 log = logging.getLogger(__name__)
+
+Loaded = tuple[NDArray[np.float32], dict[str, NDArray[np.float32]], NDArray[np.float32]]
+"""The truth, the reconstructions by name and the lowres frame at one time, kelvin."""
 
 
 def called(name: str) -> str:
@@ -46,8 +50,8 @@ class Match:
         How the lowres was seen.
     left_out : dict
         Frames without a partner, by sequence: truth, each reconstruction and, where given, lowres.
-    readers : dict of lists of FrameReader
-        Of each sequence's members, or of the one sequence: all frames, because the chunks of a selection may cut
+    sequences : dict of lists of DataArray (time, y, x)
+        Of each sequence the members, or the one sequence: all frames, because the chunks of a selection may cut
         through those that are computed in one.
     numbers : dict of arrays of int
         Which frames of each sequence are the common ones.
@@ -56,7 +60,7 @@ class Match:
     truth: xr.DataArray
     sensor: SensorModel
     left_out: dict[str, int]
-    readers: dict[str, list[FrameReader]]
+    sequences: dict[str, list[xr.DataArray]]
     numbers: dict[str, NDArray[np.intp]]
 
     @property
@@ -69,14 +73,18 @@ class Match:
         """The common times."""
         return self.truth["time"].values
 
-    def load(self, index: int) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]], NDArray[np.float32]]:
+    @cached_property
+    def _readers(self) -> dict[str, list[FrameReader]]:
+        return {name: [FrameReader(member) for member in members] for name, members in self.sequences.items()}
+
+    def load(self, index: int) -> Loaded:
         """Read the truth, each reconstruction and the lowres frame at one time, float32 kelvin.
 
         An ensemble's frame is (member, y, x). Without a lowres sequence, its frame is what the sensor sees
         of the truth, without noise.
         """
         frames = {}
-        for name, readers in self.readers.items():
+        for name, readers in self._readers.items():
             members = [np.asarray(reader.frame(self.numbers[name][index]), np.float32) for reader in readers]
             frames[name] = np.stack(members) if len(members) > 1 else members[0]
         truth = frames.pop(TRUTH)
@@ -134,9 +142,9 @@ def match(
     matched = match_times([da["time"].values for da in sequences.values()], labels, time_tolerance)
     numbers = dict(zip(sequences, matched, strict=True))
     left_out = {name: da.sizes["time"] - len(numbers[name]) for name, da in sequences.items()}
-    readers = {name: [FrameReader(member) for member in _members(da)] for name, da in sequences.items()}
+    members = {name: _members(da) for name, da in sequences.items()}
     known = _sensor(sensor, scale, [*([] if lowres is None else [lowres]), *reconstructed.values()])
-    return Match(truth.isel(time=numbers[TRUTH]), known, left_out, readers, numbers)
+    return Match(truth.isel(time=numbers[TRUTH]), known, left_out, members, numbers)
 
 
 def _sensor(sensor: SensorModel | str | None, scale: int, sequences: Iterable[xr.DataArray]) -> SensorModel:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Container
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from tempogan_eddy.evaluation.baselines import BASELINES
 
 if TYPE_CHECKING:
     from tempogan_eddy.dataset.sensor import SensorModel
+    from tempogan_eddy.reconstruction import Reconstructor
 
 __all__ = ["FAITHFUL", "Regression", "choose_regression"]
 
@@ -47,7 +49,7 @@ def choose_regression(name: str | None, methods: Container[str], sensor: SensorM
     if chosen in methods:
         return chosen, None
     if chosen in BASELINES:
-        return chosen, lambda lowres: BASELINES[chosen](lowres, sensor)
+        return chosen, partial(_baseline, chosen, sensor)
     try:
         return chosen, _model(chosen, sensor)
     except InputError as error:
@@ -63,4 +65,12 @@ def _model(name: str, sensor: SensorModel) -> Regression:
     model = Reconstructor(name, sensor=sensor, precision="fp32")
     if model.scale != sensor.scale:
         raise InputError(f"The model {name} refines {model.scale} times, and the reconstruction {sensor.scale} times.")
-    return lambda lowres: model(lowres[None])[0]
+    return partial(_restored, model)
+
+
+def _restored(model: Reconstructor, lowres: NDArray[np.floating]) -> NDArray[np.floating]:
+    return model(lowres[None])[0]
+
+
+def _baseline(name: str, sensor: SensorModel, lowres: NDArray[np.floating]) -> NDArray[np.floating]:
+    return BASELINES[name](lowres, sensor)

@@ -87,6 +87,14 @@ class Format:
     # Given a path and a fingerprint, return whether an earlier run has written parts of the same output to the path.
     continues: Callable[[Path, str], bool] | None = None
 
+    def __reduce__(self) -> tuple[Callable[[str], Format], tuple[str]]:
+        # Its functions cannot all be pickled; another process has it in its own registry.
+        return _registered, (self.name,)
+
+
+def _registered(name: str) -> Format:
+    return FORMATS[name]
+
 
 def in_parts(begin: Callable[[xr.DataArray, Path, Writing], Parts]) -> Callable[[xr.DataArray, Path, Writing], None]:
     """Return `Format.write` for a format that has `begin`."""

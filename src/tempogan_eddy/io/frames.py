@@ -140,12 +140,12 @@ def report_masked(da: xr.DataArray) -> None:
         stack.report()
 
 
-def source_paths(da: xr.DataArray) -> set[Path]:
+def source_paths(da: xr.DataArray | xr.Dataset) -> set[Path]:
     """Return the files and folders that a lazy sequence, or anything computed from it, still reads."""
     return {path for stack in stacks_of(da) for path in stack.paths}
 
 
-def stacks_of(da: xr.DataArray) -> list[FrameStack]:
+def stacks_of(da: xr.DataArray | xr.Dataset) -> list[FrameStack]:
     """Return the stacks that a lazy sequence, or anything computed from it, still reads."""
     graph = da.__dask_graph__()
     values = (getattr(node, "value", node) for node in dict(graph or {}).values())

@@ -5,16 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import dask
 import numpy as np
 import xarray as xr
 
-from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.frames import CUT_AT_ONCE, Tally, stacks_of
 from tempogan_eddy.io.pipeline import is_seen, report_read, write_frames
-from tempogan_eddy.io.workers import Workers
+from tempogan_eddy.io.workers import Failures, Workers
 
 __all__ = ["Job", "Parts", "write_jobs"]
 
@@ -141,14 +140,13 @@ class _Piece:
 
 def _write_elsewhere(jobs: Iterable[Job], workers: Workers) -> None:
     running: dict[int, tuple[Job, set[range]]] = {}
-    failures: list[Exception] = []
+    failures = Failures()
     for piece, part, outcome in workers.run(_Piece.write, _tasks(jobs, running)):
         job, missing = running[piece.number]
         missing.remove(part)
         if isinstance(outcome, Exception):
             name = job.sequence.attrs.get("sequence", "the sequence")
-            log.warning("Frames %d to %d of %s failed: %s", part.start + 1, part.stop, name, outcome)
-            failures.append(outcome)
+            failures.add(f"Frames {part.start + 1} to {part.stop} of {name}", outcome)
             continue
         seen, tallies = outcome
         job.seen = job.seen or seen
@@ -158,8 +156,7 @@ def _write_elsewhere(jobs: Iterable[Job], workers: Workers) -> None:
         if not missing and job.done == job.sequence.sizes["time"]:
             _complete(job)
             del running[piece.number]
-    if failures:
-        raise _failed(failures)
+    failures.end()
 
 
 def _tasks(jobs: Iterable[Job], running: dict[int, tuple[Job, set[range]]]) -> Iterator[tuple[_Piece, range]]:
@@ -180,11 +177,3 @@ def _tasks(jobs: Iterable[Job], running: dict[int, tuple[Job, set[range]]]) -> I
 def _complete(job: Job) -> None:
     report_read(job.sequence, something_seen=job.seen)
     job.parts.finish()
-
-
-def _failed(failures: list[Exception]) -> Exception:
-    """Return one error for all: the first that is no fault of the input, or else the first with the count."""
-    others: list[Any] = [error for error in failures if not isinstance(error, InputError)]
-    if others or len(failures) == 1:
-        return others[0] if others else failures[0]
-    return InputError(f"{len(failures)} parts failed after three tries each; the first: {failures[0]}")

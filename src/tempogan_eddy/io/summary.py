@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import netCDF4
-import numpy as np
 import xarray as xr
-from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.aside import require_space, written_aside
-from tempogan_eddy.io.cf_dataset import NETCDF_FILTERS, to_dataset
+from tempogan_eddy.io.aside import written_aside
+from tempogan_eddy.io.cf_dataset import to_dataset
 from tempogan_eddy.io.coverage import covered
+from tempogan_eddy.io.format import Writing
+from tempogan_eddy.io.formats.netcdf import write_netcdf
+from tempogan_eddy.io.formats.zarr import ZARR, begin_zarr
 from tempogan_eddy.io.history import with_line
-from tempogan_eddy.io.pipeline import write_frames
+from tempogan_eddy.io.parts import Job, write_jobs
 from tempogan_eddy.io.precision import precision_of
 from tempogan_eddy.io.save import check_output
 from tempogan_eddy.io.sequence import NAME
-from tempogan_eddy.io.zarr_seal import begin_group, every_chunk, seal
+from tempogan_eddy.io.workers import Workers
 from tempogan_eddy.registry import FORMATS
 
 __all__ = ["check_summary_output", "save_summary"]
@@ -46,6 +46,8 @@ def save_summary(
     history: str | None = None,
     overwrite: bool = False,
     on_frame: Callable[[int], None] | None = None,
+    fingerprint: str = "",
+    dask: Workers | str | None = None,
 ) -> None:
     """Write a summary of an ensemble as NetCDF or Zarr, computing and holding one frame at a time.
 
@@ -55,7 +57,7 @@ def save_summary(
     ----------
     summary : Dataset
         From `reconstruct` with ``summary=True``.
-    path, format, history, overwrite, on_frame
+    path, format, history, overwrite, on_frame, fingerprint, dask
         As for `save_sequence`.
 
     Raises
@@ -81,50 +83,21 @@ def save_summary(
         encoding[name] = dict(stored)
     together = summary.to_dataarray("layer").transpose("layer", "time", "y", "x")
     together.attrs = dict(summary.attrs)
-    with written_aside(path, FORMATS[known].owns, overwrite=overwrite) as partial:
-        (_write_netcdf if known == "netcdf" else _write_zarr)(
-            template, encoding, names, partial, together, on_frame or (lambda done: None)
-        )
+    if dask is not None and known == "netcdf":
+        raise InputError("NetCDF is written by one process; leave out --dask (dask), or write Zarr.")
+    count = on_frame or (lambda done: None)
+    continues = partial(_continues, fingerprint=fingerprint) if known == "zarr" and fingerprint else None
+    with (
+        Workers.entered(dask) as workers,
+        written_aside(path, FORMATS[known].owns, overwrite=overwrite, continues=continues) as place,
+    ):
+        writing = Writing(precision_of("exact"), count, overwrite, fingerprint, workers)
+        if known == "netcdf":
+            write_netcdf(template, encoding, names, together, place, writing)
+        else:
+            write_jobs([Job(together, begin_zarr(template, encoding, names, together, place, writing), count)], workers)
 
 
-def _write_netcdf(
-    template: xr.Dataset,
-    encoding: dict[str, dict[str, Any]],
-    names: list[str],
-    path: Path,
-    together: xr.DataArray,
-    on_frame: Callable[[int], None],
-) -> None:
-    for name in names:
-        encoding[name] |= {**NETCDF_FILTERS, "chunksizes": encoding[name].pop("chunks")}
-    frames = template[NAME].dims[0]
-    template.to_netcdf(path, compute=False, unlimited_dims=[frames], encoding=encoding, engine="netcdf4")
-    with netCDF4.Dataset(path, "a") as file:
-        file.set_auto_maskandscale(False)
-
-        def append(number: int, frame: np.ndarray) -> None:
-            require_space(path, frame.nbytes)
-            with NETCDF4_PYTHON_LOCK:  # another thread reads the next frame
-                for name, layer in zip(names, frame, strict=True):
-                    file[name][number] = layer
-
-        write_frames(together, append, on_frame)
-
-
-def _write_zarr(
-    template: xr.Dataset,
-    encoding: dict[str, dict[str, Any]],
-    names: list[str],
-    path: Path,
-    together: xr.DataArray,
-    on_frame: Callable[[int], None],
-) -> None:
-    begin_group(template, path, encoding)
-    group: dict[str, Any] = every_chunk(path)
-
-    def append(number: int, frame: np.ndarray) -> None:
-        for name, layer in zip(names, frame, strict=True):
-            group[name][number] = layer
-
-    write_frames(together, append, on_frame)
-    seal(path)
+def _continues(path: Path, fingerprint: str) -> bool:
+    assert ZARR.continues is not None
+    return ZARR.continues(path, fingerprint)

@@ -1,13 +1,24 @@
-"""Where the parts of a long output are made: threads, processes of this machine, or the workers of a Dask cluster."""
+"""Where the parts of a long task are computed: threads, processes of this machine, or the workers of a Dask cluster."""
 
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import re
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from types import TracebackType
@@ -16,7 +27,7 @@ from typing import Any, TypeVar
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.extras import require
 
-__all__ = ["Workers"]
+__all__ = ["Failures", "Workers", "cores"]
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +35,7 @@ Shared = TypeVar("Shared")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-FORMS = re.compile(r"(?P<kind>local|threads)(:(?P<count>[1-9]\d{0,3}))?|(?P<address>\w+://\S+)")
+FORMS = re.compile(r"(?P<kind>local|threads|processes)(:(?P<count>[1-9]\d{0,3}))?|(?P<address>\w+://\S+)")
 
 # Tasks that wait for a worker or are with it: enough that none is idle while the next are prepared.
 TASKS_A_WORKER = 4
@@ -41,9 +52,10 @@ class Workers:
     Parameters
     ----------
     where
-        ``threads`` or ``threads:N`` of this process; ``local`` or ``local:N`` processes of this machine; or the address
-        of a Dask scheduler, such as ``tcp://10.0.0.1:8786``, whose workers see the same files under the same paths. N
-        is the number of cores by default.
+        ``threads`` or ``threads:N`` of this process; ``local`` or ``local:N`` processes of this machine, of which Dask
+        replaces those that are killed; or the address of a Dask scheduler, such as ``tcp://10.0.0.1:8786``, whose
+        workers see the same files under the same paths. N is the number of cores by default. ``processes:N`` needs no
+        Dask, and fails if a process is killed.
 
     Raises
     ------
@@ -58,9 +70,9 @@ class Workers:
                 f"--dask is '{where}'; give threads:N, local:N, or a scheduler's address, tcp://HOST:PORT."
             )
         self.where, self.address = where, form["address"]
-        self.count = int(form["count"] or _cores())
-        self._threads = form["kind"] == "threads"
-        if not self._threads:
+        self.count = int(form["count"] or cores())
+        self._kind = form["kind"]
+        if self._kind not in ("threads", "processes"):
             require("distributed")
         self._client: Any = None
         self._shared: tuple[object, Any] = (None, None)
@@ -87,8 +99,8 @@ class Workers:
             yield workers
 
     def _start(self) -> Executor:
-        if self._threads:
-            pool = ThreadPoolExecutor(self.count)
+        if self._kind in ("threads", "processes"):
+            pool = ThreadPoolExecutor(self.count) if self._kind == "threads" else _processes(self.count)
             self._stack.callback(pool.shutdown, cancel_futures=True)
             return pool
         distributed = require("distributed")
@@ -160,6 +172,29 @@ class Workers:
         return self._shared[1]
 
 
+def _processes(count: int) -> ProcessPoolExecutor:
+    # A forked process would inherit the locks of torch's and HDF5's threads.
+    return ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), initializer=_begin)
+
+
+def _begin() -> None:
+    """Use one core; leave Ctrl-C to the first process, and end with it even where it is killed."""
+    import cv2
+    import torch
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
 def _same(value: Shared) -> Shared:
     return value
 
@@ -174,5 +209,26 @@ def _tried(function: Callable[[Shared, Item], Result], shared: Shared, item: Ite
     return function(shared, item)
 
 
-def _cores() -> int:
+class Failures:
+    """The errors of tasks that failed, while all others go on."""
+
+    def __init__(self) -> None:
+        self._errors: list[Exception] = []
+
+    def add(self, what: str, error: Exception) -> None:
+        """Log and keep the error of a task."""
+        log.warning("%s failed: %s", what, error)
+        self._errors.append(error)
+
+    def end(self) -> None:
+        """Raise one error for all: the first that is no fault of the input, or else the first with the count."""
+        others = [error for error in self._errors if not isinstance(error, InputError)]
+        if others or len(self._errors) == 1:
+            raise (others or self._errors)[0]
+        if self._errors:
+            raise InputError(f"{len(self._errors)} parts failed after three tries each; the first: {self._errors[0]}")
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from tempogan_eddy.errors import NO_MEMORY
+from tempogan_eddy.errors import is_out_of_memory
 
 __all__ = ["Tile", "plan_tiles", "within_memory"]
 
@@ -100,8 +100,7 @@ def within_memory(work: Callable[[int], None], tile: int, side: int) -> int:
             return tile
         except (RuntimeError, MemoryError) as error:
             smaller = min(tile, side) // 2
-            exhausted = isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY)
-            if not exhausted or smaller < SMALLEST:
+            if not is_out_of_memory(error) or smaller < SMALLEST:
                 raise
         log.warning("Memory ran out with tiles of %d pixels; going on with tiles of %d (--tile)", tile, smaller)
         if torch.cuda.is_available():

@@ -1,6 +1,7 @@
 """NetCDF and HDF5 by the CF conventions."""
 
 from pathlib import Path
+from typing import Any
 
 import netCDF4
 import numpy as np
@@ -18,7 +19,7 @@ from tempogan_eddy.io.ownership import Kind, hdf5_is_ours
 from tempogan_eddy.io.pipeline import write_frames
 from tempogan_eddy.io.sequence import NAME
 
-__all__ = ["NETCDF", "is_netcdf"]
+__all__ = ["NETCDF", "is_netcdf", "write_netcdf"]
 
 
 def is_netcdf(path: Path) -> bool:
@@ -29,23 +30,38 @@ def is_netcdf(path: Path) -> bool:
 
 
 def _write(da: xr.DataArray, path: Path, writing: Writing) -> None:
-    """Write coordinates and attributes by xarray, then append the frames one at a time."""
-    dataset, encoding = to_dataset(da, writing.precision)
-    encoding[NAME] |= {**NETCDF_FILTERS, "chunksizes": encoding[NAME].pop("chunks")}
+    write_netcdf(*to_dataset(da, writing.precision), [NAME], da, path, writing)
+
+
+def write_netcdf(
+    dataset: xr.Dataset,
+    encoding: dict[str, dict[str, Any]],
+    names: list[str],
+    da: xr.DataArray,
+    path: Path,
+    writing: Writing,
+) -> None:
+    """Write coordinates and attributes by xarray, then append the frames one at a time.
+
+    Of several variables, each is a layer of `da` (layer, time, y, x).
+    """
+    for name in names:
+        encoding[name] |= {**NETCDF_FILTERS, "chunksizes": encoding[name].pop("chunks")}
     # HDF5 may crash the process if a write fails, so first check that there is space.
     require_space(path, sum(coord.nbytes for coord in dataset.coords.values()))
     dataset.to_netcdf(path, compute=False, unlimited_dims=[dataset[NAME].dims[-3]], encoding=encoding, engine="netcdf4")
     with netCDF4.Dataset(path, "a") as file:
         file.set_auto_maskandscale(False)
-        # Frames are written once and never read again.
-        file[NAME].set_var_chunk_cache(0)
+        for name in names:
+            file[name].set_var_chunk_cache(0)  # frames are written once and never read again
 
         def append(number: int, frame: np.ndarray) -> None:
             stored = writing.precision.stored(frame)
             require_space(path, stored.nbytes)
             # The library is not thread-safe, and another thread is reading the next frame.
             with NETCDF4_PYTHON_LOCK:
-                file[NAME][..., number, :, :] = stored
+                for name, layer in zip(names, stored if len(names) > 1 else [stored], strict=True):
+                    file[name][..., number, :, :] = layer
 
         write_frames(da, append, writing.on_frame)
 

@@ -20,7 +20,7 @@ from tempogan_eddy.io.precision import Precision
 from tempogan_eddy.io.sequence import NAME
 from tempogan_eddy.io.zarr_seal import begin_group, every_chunk, seal
 
-__all__ = ["ZARR", "holds_only_zarr", "zarr_attributes"]
+__all__ = ["ZARR", "begin_zarr", "holds_only_zarr", "zarr_attributes"]
 
 # A shard is one file of many small frames, or of the chunks of one large frame.
 PIXELS_OF_SHARD = 1 << 21
@@ -51,50 +51,70 @@ def _recognise(path: Path) -> bool:
 
 @dataclass(frozen=True)
 class _Frames:
-    """The frames of a sequence in a store, a part of which is one shard: written at once, and there or not."""
+    """The frames of a sequence in a store, a part of which is one shard: written at once, and there or not.
+
+    Of several variables, each is a layer of the sequence (layer, time, y, x).
+    """
 
     path: Path
     precision: Precision
     frames: int
+    names: tuple[str, ...]
 
     def holds(self, part: range) -> bool:
-        array = self._array
+        return all(self._holds(name, part) for name in self.names)
+
+    def _holds(self, name: str, part: range) -> bool:
+        array: Any = zarr.open_group(self.path, mode="r+")[name]
         sides = array.shards or array.chunks
         grid = [range(-(-size // side)) for size, side in zip(array.shape, sides, strict=True)]
         grid[-3] = range(part.start // sides[-3], -(-part.stop // sides[-3]))
         keys = map(array.metadata.encode_chunk_key, product(*grid))
-        return all((self.path / NAME / key).exists() for key in keys)
+        return all((self.path / name / key).exists() for key in keys)
 
     def write(self, part: range, kelvins: np.ndarray) -> None:
         # Missing values too, so that a shard that is not there was not written.
-        array: Any = every_chunk(self.path)[NAME]
-        stored = np.empty((*array.shape[:-3], len(part), *array.shape[-2:]), array.dtype)
-        for place, frame in enumerate(kelvins):
-            stored[..., place, :, :] = self.precision.stored(frame)
-        array[..., part.start : part.stop, :, :] = stored
+        arrays: dict[str, Any] = every_chunk(self.path)
+        layers = np.moveaxis(kelvins, 1, 0) if len(self.names) > 1 else [kelvins]
+        for name, frames in zip(self.names, layers, strict=True):
+            array = arrays[name]
+            stored = np.empty((*array.shape[:-3], len(part), *array.shape[-2:]), array.dtype)
+            for place, frame in enumerate(frames):
+                stored[..., place, :, :] = self.precision.stored(frame)
+            array[..., part.start : part.stop, :, :] = stored
 
     def finish(self) -> None:
         seal(self.path)
 
-    @property
-    def _array(self) -> Any:
-        return zarr.open_group(self.path, mode="r+")[NAME]
-
 
 def _begin(da: xr.DataArray, path: Path, writing: Writing) -> _Frames:
-    """Write coordinates and attributes by xarray, and the array without its frames."""
+    return begin_zarr(*to_dataset(da, writing.precision), [NAME], da, path, writing)
+
+
+def begin_zarr(
+    dataset: xr.Dataset,
+    encoding: dict[str, dict[str, Any]],
+    names: list[str],
+    da: xr.DataArray,
+    path: Path,
+    writing: Writing,
+) -> _Frames:
+    """Write coordinates and attributes by xarray, and the arrays without their frames.
+
+    Of several variables, each is a layer of `da` (layer, time, y, x).
+    """
     frames = _frames_of_shard(da)
-    place = _Frames(path, writing.precision, frames)
+    place = _Frames(path, writing.precision, frames, tuple(names))
     if _continues(path, writing.fingerprint):
         return place
-    dataset, encoding = to_dataset(da, writing.precision)
-    itemsize = np.dtype(encoding[NAME].get("dtype", np.float32)).itemsize
-    # Bits that rounding made zero lie beside each other after shuffling.
-    encoding[NAME]["compressors"] = [BloscCodec(typesize=itemsize, cname="zstd", clevel=3, shuffle="bitshuffle")]
-    sides = encoding[NAME]["chunks"]
-    whole = tuple(-(-size // side) * side for size, side in zip(da.shape[-2:], sides[-2:], strict=True))
-    if (shard := (*sides[:-3], frames, *whole)) != tuple(sides):
-        encoding[NAME]["shards"] = shard
+    for name in names:
+        itemsize = np.dtype(encoding[name].get("dtype", np.float32)).itemsize
+        # Bits that rounding made zero lie beside each other after shuffling.
+        encoding[name]["compressors"] = [BloscCodec(typesize=itemsize, cname="zstd", clevel=3, shuffle="bitshuffle")]
+        sides = encoding[name]["chunks"]
+        whole = tuple(-(-size // side) * side for size, side in zip(da.shape[-2:], sides[-2:], strict=True))
+        if (shard := (*sides[:-3], frames, *whole)) != tuple(sides):
+            encoding[name]["shards"] = shard
     begin_group(dataset, path, encoding)
     if writing.fingerprint:  # last, since what lacks it is not continued
         zarr.open_group(path, mode="r+").attrs[FINGERPRINT] = writing.fingerprint
