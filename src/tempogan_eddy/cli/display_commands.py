@@ -125,7 +125,7 @@ def view(
     data = options.settings(config, overrides, variable=variable, time_from=time_from).data
     reading: Any = data.reader_options()
     request = Request(files, truth, lowres, scale, storm, time, data.time_tolerance, reading)
-    site = Site(Catalog(request), history())
+    site = Site(Catalog(request), history(), live=export is None)
     if export is not None:
         with frame_progress("exporting") as advance:
             export_site(site, export, advance, overwrite=overwrite)

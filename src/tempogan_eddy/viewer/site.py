@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from tempogan_eddy import __version__
-from tempogan_eddy.display.palettes import DIFFERENCE_ON_DARK, PALETTES
+from tempogan_eddy.display.palettes import DIFFERENCE_ON_DARK, PALETTES, PROBABILITY, SPREAD
 from tempogan_eddy.io.cadence import minutes
 from tempogan_eddy.io.history import MADE, commands_of
 from tempogan_eddy.viewer.catalog import Catalog
-from tempogan_eddy.viewer.scene import Panel, Scene
+from tempogan_eddy.viewer.scene import OFFERED, Panel, Scene
 from tempogan_eddy.viewer.tiles import SIDE, PyramidCache, cut, level_count
 from tempogan_eddy.viewer.track import describe_grid, describe_track
 
@@ -62,10 +62,14 @@ def page_files() -> dict[str, tuple[str, bytes]]:
 
 
 class Site:
-    """The scenes of a catalog as documents and tiles; `command` is the command line that shows them."""
+    """The scenes of a catalog as documents and tiles.
 
-    def __init__(self, catalog: Catalog, command: str = "") -> None:
-        self.catalog, self.command = catalog, command
+    `command` is the command line that shows them. A site that is not `live` is written once, so that the page offers
+    only what is written.
+    """
+
+    def __init__(self, catalog: Catalog, command: str = "", *, live: bool = True) -> None:
+        self.catalog, self.command, self.live = catalog, command, live
         self._cache = PyramidCache()
 
     def answer(self, path: str) -> tuple[str, bytes] | None:
@@ -90,9 +94,11 @@ class Site:
                 "maker": MAKER,
                 "version": __version__,
                 "command": self.command,
+                "live": self.live,
                 "scenes": self.catalog.names,
                 "colours": [asdict(palette) for palette in PALETTES.values()],
                 "differences": DIFFERENCE_ON_DARK.stops,
+                "quantities": {"spread": asdict(SPREAD), "probability": asdict(PROBABILITY)},
             }
         )
 
@@ -139,7 +145,7 @@ class Site:
         for panel in scene.panels:
             for level in range(level_count(panel.shape)) if panel.present[frame] else ():
                 rows, columns = (math.ceil(math.ceil(side / 2**level) / SIDE) for side in panel.shape)
-                for own, row, column in itertools.product(panel.addresses, range(rows), range(columns)):
+                for own, row, column in itertools.product(panel.exported, range(rows), range(columns)):
                     yield TileAddress(number, own, frame, level, row, column)
 
 
@@ -154,6 +160,9 @@ def _panel(panel: Panel) -> dict[str, Any]:
         "scale": panel.scale,
         "levels": level_count(panel.shape),
         "members": panel.members,
+        "quantity": panel.quantity,
+        "thresholds": OFFERED if panel.thresholds else (),
+        "hidden": panel.hidden,
         "absent": np.flatnonzero(~panel.present).tolist(),
     }
 

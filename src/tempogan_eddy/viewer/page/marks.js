@@ -107,7 +107,7 @@ function numbers(context, panel) {
       const value = read(row, column);
       if (value <= OUTSIDE) continue;
       const { x, y } = toScreen((column + 0.5) * panel.scale, (row + 0.5) * panel.scale);
-      write(context, value ? (value / STEPS).toFixed(1) : "–", x, y, "#fff");
+      write(context, value ? (value / STEPS).toFixed(panel.quantity === "probability" ? 0 : 1) : "–", x, y, "#fff");
     }
   }
   Object.assign(context, { textAlign: "start", textBaseline: "alphabetic" });
