@@ -19,6 +19,7 @@ from tempogan_eddy.display.palettes import DIFFERENCE_ON_DARK, PALETTES, PROBABI
 from tempogan_eddy.io.cadence import minutes
 from tempogan_eddy.io.history import MADE, commands_of
 from tempogan_eddy.viewer.catalog import Catalog
+from tempogan_eddy.viewer.places import places_of
 from tempogan_eddy.viewer.scene import OFFERED, Panel, Scene
 from tempogan_eddy.viewer.tiles import SIDE, PyramidCache, cut, level_count
 from tempogan_eddy.viewer.track import describe_grid, describe_track
@@ -27,10 +28,12 @@ __all__ = ["INDEX", "MAKER", "SCENE", "Site", "TileAddress", "page_files"]
 
 MAKER = "TempoGAN-Eddy"
 INDEX, SCENE = "data/index.json", "data/{}/scene.json"
+MAP = "data/{}/map-{}.json"  # of a frame; if all have the same map, of frame 0 only
 
 MEDIA_TYPES = {"html": "text/html; charset=utf-8", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 NUMBER = "([0-9]{1,9})"
 SCENE_PATH = re.compile(SCENE.format(NUMBER))
+MAP_PATH = re.compile(MAP.format(NUMBER, NUMBER))
 TILE_PATH = re.compile(rf"data/{NUMBER}/([^/]+)/{NUMBER}/{NUMBER}/{NUMBER}-{NUMBER}\.u16")
 
 # CF attributes of a file, in the order of the page.
@@ -81,6 +84,9 @@ class Site:
         if found := SCENE_PATH.fullmatch(path):
             number = int(found[1])
             return ("application/json", self.scene(number)) if number < len(self.catalog.names) else None
+        if found := MAP_PATH.fullmatch(path):
+            lines = self.map(int(found[1]), int(found[2]))
+            return None if lines is None else ("application/json", lines)
         if found := TILE_PATH.fullmatch(path):
             scene, frame, level, row, column = map(int, found.group(1, 3, 4, 5, 6))
             tile = self.tile(TileAddress(scene, found[2], frame, level, row, column))
@@ -113,11 +119,36 @@ class Site:
                 "width": scene.shape[1],
                 "times": [f"{time}Z" for time in minutes(scene.main["time"].values)],
                 "panels": [_panel(panel) for panel in scene.panels],
+                "map": None
+                if (places := places_of(scene.main, scene.shape)) is None
+                else "fixed"
+                if places.fixed
+                else "moving",
                 "track": describe_track(scene.main, scene.shape),
                 "grid": describe_grid(scene.main, scene.shape),
                 "origin": _origin(scene.panels),
             }
         )
+
+    def map(self, number: int, frame: int) -> bytes | None:
+        """Return coasts and graticule of a frame, in fine pixels, as JSON; None if there is none."""
+        if not 0 <= number < len(self.catalog.names):
+            return None
+        scene = self.catalog.scene(number)
+        places = places_of(scene.main, scene.shape)
+        if places is None or not 0 <= frame < (1 if places.fixed else scene.main.sizes["time"]):
+            return None
+        lines = places.lines(frame)
+        return _json(
+            [{"kind": line.kind, "label": line.label, "at": line.points.round(1).ravel().tolist()} for line in lines]
+        )
+
+    def maps(self) -> Iterator[str]:
+        """Yield the addresses of all maps."""
+        for number, frame, scene in self.frames():
+            places = places_of(scene.main, scene.shape)
+            if places and (frame == 0 or not places.fixed):
+                yield MAP.format(number, frame)
 
     def tile(self, address: TileAddress) -> bytes | None:
         """Return the little-endian 16-bit values of a tile, row by row; None if there is no such tile."""

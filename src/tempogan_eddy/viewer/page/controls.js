@@ -57,6 +57,7 @@ export function offerModes() {
   get("shown-panels").replaceChildren(...state.scene.panels.map(panelSwitch));
   get("mode").replaceChildren(...modes().map((mode) => new Option(MODES[mode], mode)));
   get("mode").hidden = modes().length < 2;
+  get("map-button").hidden = !state.scene.map;
   get("layout").hidden = state.scene.panels.length < 2;
 }
 
@@ -64,6 +65,7 @@ export function updateControls() {
   get("scene").value = String(state.number);
   for (const box of get("shown-panels").querySelectorAll("input")) box.checked = !state.hidden.has(box.value);
   for (const name of ["member", "below", "table", "mode", "speed"]) get(name).value = String(state[name]);
+  get("map-button").setAttribute("aria-pressed", String(state.map));
   get("analyse").setAttribute("aria-pressed", String(state.analysis));
   get("tool").setAttribute("aria-pressed", String(state.drawing));
   get("play").setAttribute("aria-label", state.playing ? "Pause" : "Play");
@@ -101,6 +103,7 @@ const KEYS = {
   m: () => nextOffered("member"),
   p: () => nextOffered("below"),
   s: () => get("show").showModal(),
+  g: () => change({ map: !state.map }),
   a: () => change({ analysis: !state.analysis }),
   t: () => change({ drawing: !state.drawing, analysis: true }),
   Escape: () => change({ held: false, cursor: null, drawing: false }),
@@ -109,7 +112,7 @@ const KEYS = {
 };
 
 // The key that does the same as a button.
-const BUTTONS = { first: "Home", back: "ArrowLeft", play: " ", forward: "ArrowRight", last: "End", analyse: "a", "show-button": "s", "about-button": "i", "help-button": "?" };
+const BUTTONS = { first: "Home", back: "ArrowLeft", play: " ", forward: "ArrowRight", last: "End", analyse: "a", "show-button": "s", "map-button": "g", "about-button": "i", "help-button": "?" };
 
 const SHIFTED = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] };
 

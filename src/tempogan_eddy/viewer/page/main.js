@@ -62,7 +62,7 @@ function update(changed) {
   watchRest(changed);
   if (changed("cursor", "rested", "below") || (state.rested && !state.playing && changed("arrivals"))) followCross();
   const choices = changed("layout", "member", "below", "mode", "table", "hidden");
-  if (choices || changed("speed", "analysis", "drawing", "playing", "number")) updateControls();
+  if (choices || changed("map", "speed", "analysis", "drawing", "playing", "number")) updateControls();
   if (changed("layout", "hidden", "threshold") || (changed("swipe") && sidesChanged())) build();
   if (changed("analysis")) arrange();
   const display = changed("scene", "member", "threshold", "view", "size", "layout", "hidden", "mode", "swipe", "analysis") || isPatchy();
@@ -70,7 +70,7 @@ function update(changed) {
   const another = wanted && updateTiles(); // frame, drawn in this same turn
   const picture = display || another;
   if (picture || changed("table")) drawImages();
-  if (picture || changed("cursor", "held", "line", "rested", "arrivals")) {
+  if (picture || changed("cursor", "held", "line", "rested", "arrivals", "map", "maps")) {
     drawAllMarks();
     updateReadout();
     drawLegend();

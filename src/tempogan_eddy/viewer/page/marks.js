@@ -1,5 +1,6 @@
 // Marks over the pictures: cross, storm centre, transect, kelvins written into large pixels.
 
+import { drawMap } from "./map.js";
 import { OUTSIDE, reader } from "./sample.js";
 import { panelOf, referenceOf, state } from "./state.js";
 import { STEPS } from "./colours.js";
@@ -23,6 +24,7 @@ export function drawMarks(canvas, panels, split = 1) {
     numbers(context, panelOf(key));
     context.restore();
   });
+  drawMap(context);
   if (state.analysis) region(context);
   if (state.line && state.analysis) line(context);
   centre(context);

@@ -23,6 +23,8 @@ export const state = {
   held: false, // the cross stays though the pointer moves
   rested: false, // the cross has stood still
   line: null, // transect, {x0, y0, x1, y1} in fine pixels
+  map: true, // coasts and graticule
+  maps: 0, // maps that arrived
   drawing: false, // dragging draws a transect
   analysis: false,
   arrivals: 0, // tiles
