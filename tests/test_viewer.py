@@ -18,10 +18,10 @@ import xarray as xr
 from benchmarks.browser import served
 from tempogan_eddy import InputError, open_sequence, save_sequence
 from tempogan_eddy.dataset.sensor import SensorModel
+from tempogan_eddy.display.members import Members
 from tempogan_eddy.evaluation.baselines import bicubic
 from tempogan_eddy.io.summary import save_summary
 from tempogan_eddy.viewer.catalog import Catalog, Request
-from tempogan_eddy.viewer.ensemble import Members
 from tempogan_eddy.viewer.export import export_site
 from tempogan_eddy.viewer.scene import build_scene
 from tempogan_eddy.viewer.server import listen

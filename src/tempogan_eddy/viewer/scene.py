@@ -10,11 +10,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from tempogan_eddy.display.members import Members
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.align import align_grids, pair_times, tolerance_between
 from tempogan_eddy.io.history import MADE
 from tempogan_eddy.io.member import MEMBER, member_names
-from tempogan_eddy.viewer.ensemble import Members
 from tempogan_eddy.viewer.layers import hidden_at_first, layer_title, quantity_of
 
 __all__ = ["Panel", "Scene", "build_scene"]
