@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -39,10 +40,10 @@ def places_of(sequence: xr.DataArray, shape: tuple[int, int]) -> Places | None:
         lines = _on_axes(latitude, longitude, shape)
         return Places(True, lambda _: lines)
     kilometres = _pixel_km(sequence, shape)
-    coords = [sequence.coords.get(name) for name in ("center_lat", "center_lon")]
-    if kilometres is None or any(coord is None or coord.dims != ("time",) for coord in coords):
+    known = [sequence.coords[name] for name in ("center_lat", "center_lon") if name in sequence.coords]
+    if kilometres is None or [coord.dims for coord in known] != [("time",)] * 2:
         return None
-    lats, lons = (np.asarray(coord, np.float64) for coord in coords)
+    lats, lons = (coord.values.astype(np.float64) for coord in known)
     return Places(False, lambda time: _around(float(lats[time]), float(lons[time]), kilometres, shape))
 
 
@@ -96,13 +97,11 @@ def _azimuthal(lat: float, lon: float, kilometres: float, shape: tuple[int, int]
 
 def _pixel_km(sequence: xr.DataArray, shape: tuple[int, int]) -> float | None:
     """Return the side of a pixel around a storm: of axes in distances from its centre, or of Digital Typhoon."""
-    sides = [spacing_of(sequence, dim) for dim in ("y", "x")]
-    if None not in sides:
-        centred = all(abs(float(sequence[dim].values[[0, -1]].sum())) < 1e-3 for dim in ("y", "x"))
-        upright = float(sequence["y"][0]) > float(sequence["y"][-1]) and float(sequence["x"][0]) < float(
-            sequence["x"][-1]
-        )
-        return sides[0] if centred and upright and np.isclose(*sides, rtol=1e-3) else None
+    tall, wide = spacing_of(sequence, "y"), spacing_of(sequence, "x")
+    if tall is not None and wide is not None:
+        y, x = sequence["y"].values, sequence["x"].values
+        centred = abs(y[0] + y[-1]) < tall / 2 and abs(x[0] + x[-1]) < wide / 2
+        return tall if centred and y[0] > y[-1] and x[0] < x[-1] and math.isclose(tall, wide, rel_tol=1e-3) else None
     plain = not {"y", "x"} & set(sequence.coords)
     return (
         DIGITAL_TYPHOON_KM / shape[0] if plain and "storm_season" in sequence.attrs and shape[0] == shape[1] else None

@@ -19,7 +19,7 @@ from tempogan_eddy.display.palettes import DIFFERENCE_ON_DARK, PALETTES, PROBABI
 from tempogan_eddy.io.cadence import minutes
 from tempogan_eddy.io.history import MADE, commands_of
 from tempogan_eddy.viewer.catalog import Catalog
-from tempogan_eddy.viewer.places import places_of
+from tempogan_eddy.viewer.places import Places, places_of
 from tempogan_eddy.viewer.scene import OFFERED, Panel, Scene
 from tempogan_eddy.viewer.tiles import SIDE, PyramidCache, cut, level_count
 from tempogan_eddy.viewer.track import describe_grid, describe_track
@@ -74,6 +74,7 @@ class Site:
     def __init__(self, catalog: Catalog, command: str = "", *, live: bool = True) -> None:
         self.catalog, self.command, self.live = catalog, command, live
         self._cache = PyramidCache()
+        self._places = cache(self._find_places)
 
     def answer(self, path: str) -> tuple[str, bytes] | None:
         """Return media type and content at an address relative to the page; None if there is nothing."""
@@ -111,7 +112,7 @@ class Site:
     def scene(self, number: int) -> bytes:
         """Return the description of a scene as JSON; IndexError if there is none."""
         scene = self.catalog.scene(number)
-        storm_name = scene.main.attrs.get("storm_name")
+        storm_name, places = scene.main.attrs.get("storm_name"), self._places(number)
         return _json(
             {
                 "name": f"{scene.name} {storm_name}" if storm_name else scene.name,
@@ -119,11 +120,7 @@ class Site:
                 "width": scene.shape[1],
                 "times": [f"{time}Z" for time in minutes(scene.main["time"].values)],
                 "panels": [_panel(panel) for panel in scene.panels],
-                "map": None
-                if (places := places_of(scene.main, scene.shape)) is None
-                else "fixed"
-                if places.fixed
-                else "moving",
+                "map": places and ("fixed" if places.fixed else "moving"),
                 "track": describe_track(scene.main, scene.shape),
                 "grid": describe_grid(scene.main, scene.shape),
                 "origin": _origin(scene.panels),
@@ -134,9 +131,8 @@ class Site:
         """Return coasts and graticule of a frame, in fine pixels, as JSON; None if there is none."""
         if not 0 <= number < len(self.catalog.names):
             return None
-        scene = self.catalog.scene(number)
-        places = places_of(scene.main, scene.shape)
-        if places is None or not 0 <= frame < (1 if places.fixed else scene.main.sizes["time"]):
+        places = self._places(number)
+        if places is None or not 0 <= frame < (1 if places.fixed else self.catalog.scene(number).main.sizes["time"]):
             return None
         lines = places.lines(frame)
         return _json(
@@ -145,10 +141,14 @@ class Site:
 
     def maps(self) -> Iterator[str]:
         """Yield the addresses of all maps."""
-        for number, frame, scene in self.frames():
-            places = places_of(scene.main, scene.shape)
+        for number, frame, _ in self.frames():
+            places = self._places(number)
             if places and (frame == 0 or not places.fixed):
                 yield MAP.format(number, frame)
+
+    def _find_places(self, number: int) -> Places | None:
+        scene = self.catalog.scene(number)
+        return places_of(scene.main, scene.shape)
 
     def tile(self, address: TileAddress) -> bytes | None:
         """Return the little-endian 16-bit values of a tile, row by row; None if there is no such tile."""

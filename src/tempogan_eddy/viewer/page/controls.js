@@ -3,7 +3,7 @@
 import { element, showAbout } from "./facts.js";
 import { slideTo } from "./panels.js";
 import { faster, SPEEDS, step, toggle } from "./playback.js";
-import { change, panelOfRole, state, titleOf } from "./state.js";
+import { change, panelOfRole, state } from "./state.js";
 import { fit, pan, toFine, toScreen, zoomAt } from "./view.js";
 
 const get = (id) => document.getElementById(id);
@@ -147,7 +147,7 @@ function panelSwitch(panel, place) {
     togglePanel(place);
     box.checked = !state.hidden.has(panel.key);
   });
-  label.append(box, element("span", "", titleOf(panel)), element("small", "", panel.note));
+  label.append(box, element("span", "", panel.title), element("small", "", panel.note));
   return label;
 }
 

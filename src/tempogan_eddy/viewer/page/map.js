@@ -18,8 +18,8 @@ function linesAt(frame) {
 async function load(key) {
   kept.set(key, null);
   if (kept.size > MOST) kept.delete(kept.keys().next().value);
-  const answer = await fetch(key);
-  kept.set(key, answer.ok ? await answer.json() : []);
+  const answer = await fetch(key).catch(() => null); // tiles report a server that has ended
+  kept.set(key, answer?.ok ? await answer.json() : []);
   change({ maps: state.maps + 1 });
 }
 
