@@ -41,10 +41,10 @@ def coastlines() -> tuple[Numbers, ...]:
     Longitudes are continuous along a line, so they may lie beyond 180 degrees.
     """
     numbers = _unpacked(zlib.decompress(COAST.read_bytes()))
-    lines, at = [], 0
+    lines, at = list[Numbers](), 0
     while at < len(numbers):
         count, at = int(numbers[at]), at + 1
-        lines.append(np.cumsum(numbers[at : at + 2 * count].reshape(count, 2), axis=0) * STEP)
+        lines.append(np.cumsum(numbers[at : at + 2 * count].reshape(count, 2), axis=0) * np.float64(STEP))
         at += 2 * count
     return tuple(lines)
 

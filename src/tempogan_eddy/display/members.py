@@ -48,7 +48,7 @@ class Members:
 
     def spread(self, time: int) -> Kelvins:
         """Return the standard deviation over the members (y, x) in kelvin, with their number less one."""
-        total = squares = np.float64(0)
+        total = squares = np.zeros((), np.float64)
         for frame in self._frames(time):
             total, squares = total + (frame - OFFSET), squares + (frame - OFFSET) ** 2
         variance = (squares - total**2 / len(self)) / (len(self) - 1)

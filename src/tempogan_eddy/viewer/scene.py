@@ -150,8 +150,8 @@ def _panels(
         *names, *common, lambda time, member: members.frame(int(numbers[time]), member), labels, dict(da.attrs)
     )
     if role == "layer":
-        titled = {"title": layer_title(title), "quantity": quantity_of(da), "hidden": hidden_at_first(title)}
-        return [replace(panel, **titled, attrs={})]
+        named, hidden = layer_title(title), hidden_at_first(title)
+        return [replace(panel, title=named, quantity=quantity_of(da), hidden=hidden, attrs={})]
     if len(labels) < 2 or role not in ("reconstructed", "sequence"):
         return [panel]
     of, suffix = f"of the {len(labels)} members of {title.lower()}", key.removeprefix(role)
