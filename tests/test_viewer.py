@@ -335,7 +335,7 @@ def test_an_export_is_what_the_server_answers(site, address, tmp_path):
     assert told[-1] == (5, 5)
     written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     tiles = [path for path in written if path.suffix == ".u16"]
-    assert len([path for path in written if path.name.startswith("map")]) == 0  # no place is known
+    assert len([path for path in written if path.name.startswith("map-")]) == 0  # no place is known
     # Two levels of 320x320 in 4 + 1 tiles for three panels, one of 80x80, five frames.
     assert len(tiles) == 5 * (3 * 5 + 1)
     for path in written:
