@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tempogan_eddy.display.animation import Animation, undrawable
-from tempogan_eddy.display.film import film_of, resample
+from tempogan_eddy.display.film import busiest_window, film_of, resample
 from tempogan_eddy.display.movie import save_animation
-from tempogan_eddy.display.palettes import PALETTES, Palette
+from tempogan_eddy.display.palettes import PALETTES, SPREAD, Palette
 from tempogan_eddy.errors import InputError
 
 TABLES = pytest.mark.parametrize("table", PALETTES.values(), ids=PALETTES.keys())
@@ -158,13 +158,39 @@ def test_a_member_is_shown_as_its_plain_sequence(make_sequence):
     plain = make_sequence(frames=3)
     together = xr.concat([plain, plain + 5], "member").assign_coords(member=["a", "b"])
     for member, shift in ((None, 0), ("a", 0), ("b", 5)):
-        film = film_of([plain, together], ["truth", "ensemble"], member=member)
+        film = film_of([plain, together], ["truth", "ensemble"], members=[member] if member else ())
         assert (film.panels[1].frame(2) == (plain + shift).values[2]).all()
         assert (film.panels[0].frame(2) == plain.values[2]).all()
     with pytest.raises(InputError, match="There is no member 'c'; the members are a, b"):
-        film_of([together], ["ensemble"], member="c")
+        film_of([together], ["ensemble"], members=["c"])
     with pytest.raises(InputError, match="No input has members"):
-        film_of([plain], ["truth"], member="a")
+        film_of([plain], ["truth"], members=["a"])
+
+
+def test_members_their_mean_and_their_spread_have_a_panel_each(make_sequence, tmp_path):
+    plain = make_sequence(frames=3)
+    together = xr.concat([plain, plain + 6], "member")
+    film = film_of([plain, together], ["truth", "ensemble"], members=["1", "mean", "spread"])
+    assert [panel.label for panel in film.panels] == ["truth", "member 1", "mean", "spread, 0 to 12 K"]
+    for panel, wanted in zip(film.panels[1:], (plain + 6, plain + 3, 0 * plain + 18**0.5), strict=True):
+        np.testing.assert_allclose(panel.frame(2), wanted.values[2], rtol=1e-5)
+    animation = Animation(film, width=900)
+    left, top = animation._corner(3)
+    shown = np.asarray(animation.picture(1))[top + 5, left + 5]
+    assert tuple(shown) == tuple(SPREAD.rgb(np.array(18**0.5)))
+    save_animation(animation, tmp_path / "a.gif")
+    with Image.open(tmp_path / "a.gif") as gif:
+        assert np.abs(np.asarray(gif.convert("RGB"))[top + 5, left + 5].astype(int) - shown).max() < 8
+
+
+def test_the_busiest_window_holds_the_cold_and_changing_part(make_sequence):
+    sequence = make_sequence(frames=8, shape=(60, 90)).compute()
+    sequence[:] = 290.0
+    sequence[:, 38:50, 60:80] = 210.0
+    sequence[::2, 40:44, 62:66] = 250.0
+    top, left, height, width = busiest_window(film_of([sequence], ["truth"]), 30)
+    assert (height, width) == (30, 30)
+    assert top <= 38 and left <= 60 and top + 30 >= 50 and left + 30 >= 80
 
 
 def test_sequences_that_do_not_belong_together_are_refused(make_sequence):

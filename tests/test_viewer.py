@@ -13,11 +13,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from benchmarks.browser import served
 from tempogan_eddy import InputError, open_sequence, save_sequence
 from tempogan_eddy.dataset.sensor import SensorModel
+from tempogan_eddy.display.members import Members
 from tempogan_eddy.evaluation.baselines import bicubic
+from tempogan_eddy.io.summary import save_summary
 from tempogan_eddy.viewer.catalog import Catalog, Request
 from tempogan_eddy.viewer.export import export_site
 from tempogan_eddy.viewer.scene import build_scene
@@ -171,7 +174,7 @@ def test_the_page_is_whole_and_names_nothing_elsewhere(address):
 def test_a_scene_is_described(address):
     index = ask(address, "/data/index.json").json()
     assert index["scenes"] == ["200101"]
-    assert [table["name"] for table in index["colours"]] == ["grey", "bd", "infrared", "viridis"]
+    assert [table["name"] for table in index["colours"]] == ["infrared", "grey", "bd", "viridis"]
     scene = ask(address, "/data/0/scene.json").json()
     assert [panel["key"] for panel in scene["panels"]] == ["lowres", "bicubic", "reconstructed", "truth"]
     assert [panel["scale"] for panel in scene["panels"]] == [4, 1, 1, 1]
@@ -332,6 +335,7 @@ def test_an_export_is_what_the_server_answers(site, address, tmp_path):
     assert told[-1] == (5, 5)
     written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     tiles = [path for path in written if path.suffix == ".u16"]
+    assert len([path for path in written if path.name.startswith("map-")]) == 0  # no place is known
     # Two levels of 320x320 in 4 + 1 tiles for three panels, one of 80x80, five frames.
     assert len(tiles) == 5 * (3 * 5 + 1)
     for path in written:
@@ -350,12 +354,64 @@ def test_every_member_has_the_values_of_its_plain_sequence(tmp_path):
             wanted = alone.tile(TileAddress(0, "reconstructed", frame, level, 0, 0))
             assert site.tile(TileAddress(0, f"reconstructed.{number}", frame, level, 0, 0)) == wanted
         assert site.tile(TileAddress(0, "bicubic", 1, 0, 0, 0)) == alone.tile(TileAddress(0, "bicubic", 1, 0, 0, 0))
-    for unknown in ("reconstructed", "reconstructed.2", "truth.0"):
+    for unknown in ("reconstructed", "reconstructed.2", "truth.0", "truth.mean"):
         assert site.tile(TileAddress(0, unknown, 0, 0, 0, 0)) is None
     export_site(site, tmp_path / "out")
     assert {path.name for path in (tmp_path / "out/data/0").iterdir()} == {
-        "scene.json", "lowres", "bicubic", "truth", "reconstructed.0", "reconstructed.1",
+        "scene.json", "lowres", "bicubic", "truth", "reconstructed.0", "reconstructed.1", "reconstructed.mean",
+        "spread", "probability.225", "probability.241",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("limit", [0, 1 << 20, 1 << 30])
+def test_mean_spread_and_probability_are_those_of_all_members(limit):
+    kelvin = np.stack([kelvins(frames=3, side=40, seed=seed) for seed in range(5)])
+    kelvin[1, 1, 3, 4] = np.nan
+    members = Members([as_frames(one) for one in kelvin], limit)
+    for time in (1, 1, 0, 2):
+        np.testing.assert_allclose(members.frame(time, 5), kelvin[:, time].mean(axis=0), rtol=1e-6)
+        np.testing.assert_allclose(members.spread(time), kelvin[:, time].std(axis=0, ddof=1), rtol=1e-4)
+        shares = 100 * (kelvin[:, time] < 241).mean(axis=0)
+        shares[np.isnan(kelvin[:, time]).any(axis=0)] = np.nan
+        np.testing.assert_allclose(members.probability(time, 241), shares, rtol=1e-6)
+
+
+def test_panels_of_an_ensemble_answer_at_whole_kelvins_only():
+    together, plain, truth = ensemble()
+    scene = build_scene("storm", {"storm": together}, truth=truth)
+    assert roles(scene) == ["lowres", "bicubic", "reconstructed", "spread", "probability", "truth"]
+    np.testing.assert_allclose(read(scene, "spread", 1)[30:, 50:], np.sqrt(0.5), rtol=1e-4)  # of 0 and 1 K
+    panel, number = scene.find("probability.245")
+    colder = sum(one.values[2] < 245 for one in plain) / 2
+    np.testing.assert_array_equal(panel.read(2, number)[30:, 50:], 100 * colder[30:, 50:])
+    site = Site(Scenes(scene))
+    for unknown in ("probability", "probability.0", "probability.159", "probability.331", "probability.225.5",
+                    "probability.-225", "probability.mean", "spread.0", "reconstructed.1e3"):  # fmt: skip
+        assert site.answer(f"data/0/{unknown}/0/0/0-0.u16") is None
+
+
+@pytest.mark.parametrize("name", ["summary.nc", "summary.zarr"])
+def test_a_summary_shows_its_layers(tmp_path, name):
+    mean = as_frames(kelvins(frames=3, side=48), super_resolution_software="TempoGAN-Eddy", scale=SCALE)
+    shape = mean.shape
+    drawn = {
+        "brightness_temperature": (mean.values, {"units": "K", "standard_name": "brightness_temperature",
+                                                 "cell_methods": "realization: mean"}),
+        "spread": (np.full(shape, 1.5), {"units": "K", "cell_methods": "realization: standard_deviation"}),
+        "probability_below_225K": (np.full(shape, 0.25), {"units": "1"}),
+        "quantile_95": (mean.values + 3, {"units": "K"}),
+    }  # fmt: skip
+    layers = {key: (mean.dims, values.astype(np.float32), attrs) for key, (values, attrs) in drawn.items()}
+    save_summary(xr.Dataset(layers, mean.coords, mean.attrs), tmp_path / name)
+    scene = Catalog(Request([tmp_path / name], time="2001-07-01T01/..")).scene(0)
+    told = {panel.title: (panel.quantity, panel.hidden) for panel in scene.panels if panel.role == "layer"}
+    assert told == {
+        "Spread": ("spread", False),
+        "P(T < 225 K)": ("probability", False),
+        "95 % quantile": ("kelvin", True),
+    }
+    assert read(scene, "spread", 1)[4, 5] == 1.5 and read(scene, "probability_below_225K", 0)[4, 5] == 25
+    np.testing.assert_array_equal(read(scene, "quantile_95", 0), mean.values[1] + 3)  # the hour of the request
 
 
 def test_members_of_the_input_are_interpolated_one_by_one():

@@ -139,7 +139,7 @@ def test_missing_pixels_say_so_and_have_their_colour(page):
     for panel in ("lowres", *FINE):
         area, (x, y) = box(page, panel), place_of(page, panel, 10, 18)
         shown = pixels(page, panel)[round(y - area["y"]), round(x - area["x"])]
-        assert tuple(shown) == PALETTES["grey"].missing
+        assert tuple(shown) == PALETTES["infrared"].missing
 
 
 def test_zoom_keeps_the_pixel_and_pan_moves_it(page, storm):
@@ -167,7 +167,7 @@ def test_enlarged_pixels_have_the_colours_of_the_tables(page, storm):
     for _ in range(7):
         page.mouse.wheel(0, -240)
     settle(page)
-    for name in ("bd", "infrared", "viridis", "grey"):
+    for name in ("grey", "bd", "viridis", "infrared"):
         page.keyboard.press("c")
         settle(page)
         area, (x, y) = box(page, "truth"), place_of(page, "truth", 150, 150)
@@ -334,14 +334,42 @@ def test_a_member_is_chosen_by_menu_and_by_key(browser):
     together, plain, truth = ensemble()
     site = Site(Scenes(build_scene("storm", {"storm": together}, truth=truth)))
     with served(site) as address, opened(browser, address) as page:
-        assert page.get_by_label("Member").locator("option").all_inner_texts() == ["Member 3", "Member 7"]
+        assert page.get_by_label("Member").locator("option").all_inner_texts() == ["Member 3", "Member 7", "Mean"]
         page.mouse.move(*place_of(page, "reconstructed", 170, 99))
         expect_kelvin(page, "reconstructed", float(plain[0][0, 170, 99]))
         page.get_by_label("Member").select_option("Member 7")
         expect_kelvin(page, "reconstructed", float(plain[1][0, 170, 99]))
         page.keyboard.press("m")
+        expect_kelvin(page, "reconstructed", float(plain[0][0, 170, 99]) + 0.5)
+        page.keyboard.press("m")
         expect_kelvin(page, "reconstructed", float(plain[0][0, 170, 99]))
         expect_kelvin(page, "truth", float(truth[0, 170, 99]))
+
+
+def test_spread_and_probability_below_a_threshold_and_below_the_cross(browser):
+    from playwright.sync_api import expect
+
+    together, plain, truth = ensemble()
+    site = Site(Scenes(build_scene("storm", {"storm": together}, truth=truth)))
+    kelvin = np.stack([one.values[0] for one in plain])
+    title = '.caption[data-panel="probability"] b'
+    # A place where a member is below the rounded kelvin of the first one, and another is not.
+    rows, columns = np.nonzero((kelvin < np.rint(kelvin[0])).sum(axis=0) == 1)
+    row, column = next((y, x) for y, x in zip(rows, columns, strict=True) if 60 < y < 260 and 60 < x < 260)
+    with served(site) as address, opened(browser, address) as page:
+        page.mouse.move(*place_of(page, "reconstructed", row, column))
+        expect(readout(page, "spread")).to_have_text("0.71 K")
+        assert page.locator(title).inner_text() == "P(T < 225 K)"
+        expect(readout(page, "probability")).to_have_text(f"{round(100 * (kelvin[:, row, column] < 225).mean())} %")
+        page.get_by_label("Threshold").select_option("cross")
+        expect(page.locator(title)).to_have_text(f"P(T < {round(float(kelvin[0, row, column]))} K)")
+        expect(readout(page, "probability")).to_have_text("50 %")
+        page.keyboard.press("d")
+        settle(page)
+        assert page.locator('.caption[data-panel="spread"] .difference').inner_text() == ""
+        page.keyboard.press("s")
+        page.get_by_label("Spread").uncheck()
+        page.wait_for_selector('.caption[data-panel="spread"]', state="detached")
 
 
 def test_a_plain_sequence_has_no_menu_of_members(page):

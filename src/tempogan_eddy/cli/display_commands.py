@@ -38,9 +38,22 @@ def animate(
         int, typer.Option(min=160, max=8000, help="Pixels at most; enlarged only by whole numbers.")
     ] = 1200,
     fps: Annotated[float, typer.Option(min=0.1, max=60, help="Frames a second.")] = 6.0,
-    crop: Annotated[str | None, typer.Option(help="TOP,LEFT,HEIGHT,WIDTH in pixels of the finest input.")] = None,
+    crop: Annotated[
+        str | None,
+        typer.Option(
+            help="TOP,LEFT,HEIGHT,WIDTH in pixels of the finest input, or whole. By default a frame that is too wide "
+            "for its panel is cropped to the coldest and most changing square."
+        ),
+    ] = None,
     every: Annotated[int, typer.Option(min=1, help="Show each n-th frame only.")] = 1,
-    member: Annotated[str | None, typer.Option(help="Member of an ensemble; else the first.")] = None,
+    members: Annotated[
+        str | None,
+        typer.Option(
+            "--members",
+            "--member",
+            help="Of an ensemble: names of members, mean, spread, a panel each, with commas between; else the first.",
+        ),
+    ] = None,
     quality: Annotated[int, typer.Option(min=1, max=100, help="Of WebP; 100 keeps every colour exactly.")] = 80,
     credit: options.Credit = "",
     input_format: options.InputFormat = None,
@@ -50,17 +63,22 @@ def animate(
 ) -> None:
     """Animate sequences side by side, with a legend in kelvin."""
     from tempogan_eddy.display.animation import Animation
-    from tempogan_eddy.display.film import film_of
+    from tempogan_eddy.display.film import busiest_window, film_of
     from tempogan_eddy.display.movie import check_name, save_animation
     from tempogan_eddy.display.palettes import PALETTES
 
     check_name(output, overwrite=overwrite, sources=sources)
-    window = _window(crop)
+    window = None if crop == "whole" else _window(crop)
     names = _labels(labels, sources)
     data = options.settings(config, overrides, variable=variable, time_from=time_from).data
     sequences = [read_one_of(source, storm, time, input_format, data) for source in sources]
-    film = film_of(sequences, names, every, member)
-    animation = Animation(film, palette=PALETTES[colours], width=width, crop=window, credit=credit)
+    film = film_of(sequences, names, every, [name.strip() for name in members.split(",")] if members else ())
+    look: Any = {"palette": PALETTES[colours], "width": width, "credit": credit}
+    animation = Animation(film, crop=window, **look)
+    if crop is None and animation.shown[1] < film.size[1]:
+        window = busiest_window(film, max(animation.shown[1], min(film.size) // 2))
+        animation = Animation(film, crop=window, **look)
+        print(f"cropped to --crop {','.join(map(str, window))}, the coldest and most changing part (--crop whole: all)")
     with frame_progress("animating", len(animation)) as advance:
         save_animation(animation, output, fps=fps, quality=quality, overwrite=overwrite, on_frame=advance)
     size = output.stat().st_size / 1e6
@@ -85,7 +103,7 @@ def _window(text: str | None) -> tuple[int, int, int, int] | None:
         top, left, height, width = (int(part) for part in text.split(","))
     except ValueError:
         raise InputError(
-            f"The crop {text!r} is not TOP,LEFT,HEIGHT,WIDTH in pixels, such as 128,128,256,256."
+            f"The crop {text!r} is neither whole nor TOP,LEFT,HEIGHT,WIDTH in pixels, such as 128,128,256,256."
         ) from None
     return top, left, height, width
 
@@ -125,7 +143,7 @@ def view(
     data = options.settings(config, overrides, variable=variable, time_from=time_from).data
     reading: Any = data.reader_options()
     request = Request(files, truth, lowres, scale, storm, time, data.time_tolerance, reading)
-    site = Site(Catalog(request), history())
+    site = Site(Catalog(request), history(), live=export is None)
     if export is not None:
         with frame_progress("exporting") as advance:
             export_site(site, export, advance, overwrite=overwrite)

@@ -75,7 +75,7 @@ class Animation:
         draw = ImageDraw.Draw(picture)
         for index, panel in enumerate(self.film.panels):
             kelvin = resample(panel.frame(number), self.film.size, self.window, self.shown)
-            picture.paste(Image.fromarray(self.palette.rgb(kelvin)), self._corner(index))
+            picture.paste(Image.fromarray((panel.palette or self.palette).rgb(kelvin)), self._corner(index))
         self._draw_time(draw, number)
         return picture
 

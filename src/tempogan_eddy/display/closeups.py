@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from tempogan_eddy.evaluation.baselines import area_mean, nearest
 
-__all__ = ["Closeup", "choose_closeups", "square_around"]
+__all__ = ["Closeup", "best_square", "choose_closeups", "square_around"]
 
 Kelvins = NDArray[np.floating]
 
@@ -45,7 +45,7 @@ def choose_closeups(truth: Kelvins, reconstructed: Kelvins, scale: int, side: in
     free = np.ones(truth.shape, bool)
     closeups = []
     for reason, value in wanted.items():
-        top, left = _best_square(value, side, scale, free)
+        top, left = best_square(value, side, scale, free)
         closeups.append(Closeup(reason, top, left, side))
         # No square begins where it would overlap this one.
         free[max(0, top - side + 1) : top + side, max(0, left - side + 1) : left + side] = False
@@ -64,7 +64,7 @@ def square_around(
     return top, left, sides[0], sides[1]
 
 
-def _best_square(value: Kelvins, side: int, scale: int, free: NDArray[np.bool_]) -> tuple[int, int]:
+def best_square(value: Kelvins, side: int, scale: int, free: NDArray[np.bool_]) -> tuple[int, int]:
     """Return top and left of the square with the greatest mean of valid pixels; its corner must be free."""
     valid = np.isfinite(value)
     floor = float(value[valid].min()) if valid.any() else 0.0

@@ -7,14 +7,19 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from tempogan_eddy.display.closeups import best_square
+from tempogan_eddy.display.members import Members
+from tempogan_eddy.display.palettes import SPREAD, Palette
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.align import align_grids, match_times, pair_times, tolerance_between
 from tempogan_eddy.io.frames import FrameReader
-from tempogan_eddy.io.member import member_names, select_member
+from tempogan_eddy.io.member import MEMBER, member_names, select_member
 
-__all__ = ["Film", "FilmPanel", "best_track_notes", "film_of", "resample"]
+__all__ = ["Film", "FilmPanel", "best_track_notes", "busiest_window", "film_of", "resample"]
 
 Kelvins = NDArray[np.floating]
+
+WARM = 273.0  # kelvin; colder is cloud
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,7 @@ class FilmPanel:
 
     label: str
     frame: Callable[[int], Kelvins]
+    palette: Palette | None = None  # if it is not that of the film
 
 
 @dataclass(frozen=True)
@@ -37,28 +43,48 @@ class Film:
 
 
 def film_of(
-    sequences: Sequence[xr.DataArray], labels: Sequence[str], every: int = 1, member: str | None = None
+    sequences: Sequence[xr.DataArray], labels: Sequence[str], every: int = 1, members: Sequence[str] = ()
 ) -> Film:
     """Put sequences side by side at their common times, which are those of the first, and on their common grid.
 
     Sequences ([member, ]time, y, x) are in kelvin. Coarser ones cover the same area with a whole number of times fewer
     pixels; finer ones may have a few spare rows and columns that fill no coarse pixel. Give one label for each; take
-    only each n-th common time; show this member of ensembles, else the first.
+    only each n-th common time. Of ensembles it shows these members, a panel each, else the first one; ``mean`` and
+    ``spread`` are those of all members.
 
     Raise `InputError` if no time is common, the grids do not belong together, or there is no such member.
     """
-    if member is not None and not any(map(member_names, sequences)):
-        raise InputError(f"No input has members, so there is no member {member!r}; leave it out (--member).")
-    sequences = [select_member(da, member) for da in sequences]
+    if members and not any(map(member_names, sequences)):
+        raise InputError(f"No input has members, so there is no member {members[0]!r}; leave it out (--members).")
     numbers = [chosen[::every] for chosen in match_times([da["time"].values for da in sequences], labels)]
     times = sequences[0]["time"].values[numbers[0]]
     aligned, factors = align_grids(sequences, labels)
     height, width = (
-        min(da.shape[axis] * factor for da, factor in zip(aligned, factors, strict=True)) for axis in (1, 2)
+        min(da.shape[axis] * factor for da, factor in zip(aligned, factors, strict=True)) for axis in (-2, -1)
     )
-    panels = [FilmPanel(label, _reader(da, chosen)) for label, da, chosen in zip(labels, aligned, numbers, strict=True)]
+    panels = [
+        panel
+        for label, da, chosen in zip(labels, aligned, numbers, strict=True)
+        for panel in _panels(label, da, chosen, members)
+    ]
     title = next((str(da.attrs["sequence"]) for da in sequences if "sequence" in da.attrs), "")
     return Film(panels, times, (height, width), title, best_track_notes(sequences, times))
+
+
+def busiest_window(film: Film, side: int, samples: int = 6) -> tuple[int, int, int, int]:
+    """Return top, left, height and width of the square, at most so wide, with the coldest and most changing pixels.
+
+    It looks at a few frames of the finest panel.
+    """
+    finest = next(panel for panel in film.panels if panel.frame(0).shape[0] >= film.size[0] and panel.palette is None)
+    height, width = film.size
+    times = np.unique(np.linspace(0, len(film.times) - 1, samples).round().astype(int))
+    frames = np.stack([finest.frame(int(time))[:height, :width] for time in times]).astype(np.float64)
+    frames = np.where(np.isfinite(frames), frames, WARM)
+    cold, change = np.maximum(WARM - frames, 0).mean(axis=0), frames.std(axis=0)
+    value = cold / max(cold.mean(), 1e-6) + change / max(change.mean(), 1e-6)
+    side = min(side, height, width)
+    return *best_square(value, side, 1, np.ones(film.size, bool)), side, side
 
 
 def resample(
@@ -82,6 +108,22 @@ def resample(
         for values in (np.where(valid, fine, 0.0), valid.astype(np.float64))
     )
     return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+
+
+def _panels(label: str, da: xr.DataArray, numbers: NDArray[np.intp], wanted: Sequence[str]) -> list[FilmPanel]:
+    """Return the panels of one sequence."""
+    if not wanted or not member_names(da):
+        return [FilmPanel(label, _reader(select_member(da), numbers))]
+    together = Members([da.isel({MEMBER: number}) for number in range(da.sizes[MEMBER])])
+    special = {
+        "mean": FilmPanel("mean", lambda number: together.mean(int(numbers[number]))),
+        "spread": FilmPanel(
+            f"spread, 0 to {SPREAD.limits[1]:.0f} K", lambda number: together.spread(int(numbers[number])), SPREAD
+        ),
+    }
+    return [
+        special.get(name) or FilmPanel(f"member {name}", _reader(select_member(da, name), numbers)) for name in wanted
+    ]
 
 
 def _reader(da: xr.DataArray, numbers: NDArray[np.intp]) -> Callable[[int], Kelvins]:

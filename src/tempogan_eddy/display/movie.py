@@ -138,9 +138,11 @@ def _options(suffix: str, quality: int) -> dict[str, Any]:
 def _gif_colours(animation: Animation) -> Image.Image:
     """Return one palette for the whole GIF: colours adapted to each picture would flicker."""
     palette, text = animation.palette, colours_of_text()
-    ramp = palette.rgb(np.linspace(*palette.limits, 255 - len(text)))
+    palettes = dict.fromkeys([palette, *(panel.palette for panel in animation.film.panels if panel.palette)])
+    count = (255 - len(text)) // len(palettes)
+    ramps = [one.rgb(np.linspace(*one.limits, count)) for one in palettes]
     picture = Image.new("P", (1, 1))
-    picture.putpalette(np.concatenate([ramp, text, [palette.missing]]).astype(np.uint8).tobytes())
+    picture.putpalette(np.concatenate([*ramps, text, [palette.missing]]).astype(np.uint8).tobytes())
     return picture
 
 

@@ -13,7 +13,16 @@ from tempogan_eddy.kelvin import CELSIUS_ZERO, GREY_KELVIN, INFRARED_KELVIN
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
 
-__all__ = ["DIFFERENCE", "DIFFERENCE_ON_DARK", "METHOD_COLOURS", "PALETTES", "Colour", "Palette"]
+__all__ = [
+    "DIFFERENCE",
+    "DIFFERENCE_ON_DARK",
+    "METHOD_COLOURS",
+    "PALETTES",
+    "PROBABILITY",
+    "SPREAD",
+    "Colour",
+    "Palette",
+]
 
 Colour = tuple[int, int, int]
 
@@ -120,8 +129,8 @@ VIRIDIS = Palette(
 """Grey for sea and low cloud; below 241 K matplotlib's viridis, brighter with the cold, which people with any colour
 vision can read."""
 
-PALETTES: dict[str, Palette] = {palette.name: palette for palette in (GREY, BD, INFRARED, VIRIDIS)}
-"""The palettes that a user can select, by name."""
+PALETTES: dict[str, Palette] = {palette.name: palette for palette in (INFRARED, GREY, BD, VIRIDIS)}
+"""The palettes that a user can select, by name; the first is the default."""
 
 DIFFERENCE = Palette(
     "difference",
@@ -148,6 +157,33 @@ DIFFERENCE_ON_DARK = Palette(
         (20.0, (255, 240, 200)),
     ),
 )
+
+SPREAD = Palette(
+    "spread",
+    "Spread of the members",
+    (
+        (0.0, (12, 14, 22)),
+        (1.0, (42, 28, 84)),
+        (2.5, (128, 36, 120)),
+        (5.0, (226, 84, 96)),
+        (8.0, (252, 178, 110)),
+        (12.0, (255, 252, 214)),
+    ),
+)
+"""Standard deviations in kelvin, brighter where the members differ more."""
+
+PROBABILITY = Palette(
+    "probability",
+    "Share of the members",
+    (
+        (0.0, (12, 14, 22)),
+        (10.0, (14, 52, 72)),
+        (50.0, (22, 132, 128)),
+        (90.0, (168, 224, 128)),
+        (100.0, (252, 255, 226)),
+    ),
+)
+"""Shares in percent, brighter where more members agree."""
 
 METHOD_COLOURS = {
     "truth": "#16191d",

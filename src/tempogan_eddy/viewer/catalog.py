@@ -15,11 +15,13 @@ from tempogan_eddy.io import select_time
 from tempogan_eddy.io.format import StoredSequence
 from tempogan_eddy.io.open import choose, find_sequences
 from tempogan_eddy.io.reading import ReaderOptions
+from tempogan_eddy.viewer.layers import summary_layers
 from tempogan_eddy.viewer.scene import Scene, build_scene
 
 __all__ = ["Catalog", "Request"]
 
-Opener = Callable[[], xr.DataArray]
+Opener = Callable[[], tuple[xr.DataArray, dict[str, xr.DataArray]]]
+"""Returns a sequence, and the layers of a summary."""
 
 
 @dataclass(frozen=True)
@@ -72,23 +74,28 @@ class Catalog:
                 found = {self.request.storm: choose(found, self.request.storm, path)}
             for name, stored in found.items():
                 opener = cache(partial(self._open, stored, options))
-                storm = name if len(found) > 1 else str(opener().attrs["sequence"])
+                storm = name if len(found) > 1 else str(opener()[0].attrs["sequence"])
                 titles = groups.setdefault(storm, {})
                 title = path.stem if len(found) == 1 else path.name
                 titles[title if title not in titles else str(path)] = opener
         return groups
 
-    def _open(self, stored: StoredSequence, options: ReaderOptions) -> xr.DataArray:
-        return select_time(stored.open(**options), self.request.time, self.request.time_tolerance)
+    def _open(self, stored: StoredSequence, options: ReaderOptions) -> tuple[xr.DataArray, dict[str, xr.DataArray]]:
+        whole = stored.open(**options)
+        chosen = select_time(whole, self.request.time, self.request.time_tolerance)
+        return chosen, summary_layers(stored, whole)
 
     def _build(self, name: str) -> Scene:
         request = self.request
+        opened = {title: opener() for title, opener in self._groups[name].items()}
+        layers = [layers for _, layers in opened.values() if layers]
         return build_scene(
             name,
-            {title: opener() for title, opener in self._groups[name].items()},
+            {title: sequence for title, (sequence, _) in opened.items()},
             truth=self._companion(request.truth, name, named=True),
             lowres=self._companion(request.lowres, name, named=False),
             scale=request.scale,
+            layers=layers[0] if layers else None,
         )
 
     def _companion(self, path: Path | None, name: str, *, named: bool) -> xr.DataArray | None:

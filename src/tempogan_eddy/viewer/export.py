@@ -23,7 +23,12 @@ def export_site(
     be written.
     """
     with written_aside(folder, SITE, overwrite=overwrite) as partial:
-        for path in (*page_files(), INDEX, *(SCENE.format(number) for number in range(len(site.catalog.names)))):
+        for path in (
+            *page_files(),
+            INDEX,
+            *(SCENE.format(number) for number in range(len(site.catalog.names))),
+            *site.maps(),
+        ):
             _write(site, path, partial)
         frames = list(site.frames())
         for done, (number, frame, scene) in enumerate(frames, 1):

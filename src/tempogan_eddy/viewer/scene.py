@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from tempogan_eddy.display.members import Members
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.align import align_grids, pair_times, tolerance_between
-from tempogan_eddy.io.frames import FrameReader
 from tempogan_eddy.io.history import MADE
 from tempogan_eddy.io.member import MEMBER, member_names
+from tempogan_eddy.viewer.layers import hidden_at_first, layer_title, quantity_of
 
 __all__ = ["Panel", "Scene", "build_scene"]
 
@@ -25,7 +25,10 @@ Kelvins = NDArray[np.float32]
 RECONSTRUCTED = f"{MADE}software"
 SENSOR = "sensor_model"
 
-ORDER = ("lowres", "bicubic", "reconstructed", "sequence", "truth")
+ORDER = ("lowres", "bicubic", "reconstructed", "sequence", "layer", "spread", "probability", "truth")
+
+THRESHOLDS = range(160, 331)  # kelvin, whole ones: below each the server computes a probability
+OFFERED = (225, 241)  # those that the page offers by name, and an export holds
 
 
 @dataclass(frozen=True)
@@ -39,14 +42,23 @@ class Panel:
     shape: tuple[int, int]  # rows and columns
     scale: int  # pixels of the fine grid along a side of one of its pixels
     present: NDArray[np.bool_]  # (T,), whether it has a frame at each time of the scene
-    read: Callable[[int, int], Kelvins]  # a frame (y, x) by number of the time and of the member; thread-safe
+    read: Callable[[int, int], Kelvins]  # a frame (y, x) by numbers of the time and of the address; thread-safe
     members: tuple[str, ...] = ()  # names of the members of an ensemble
     attrs: dict[Any, Any] = field(default_factory=dict)  # of its file
+    quantity: str = "kelvin"  # or "spread", in kelvin, or "probability", in percent
+    thresholds: tuple[int, ...] = ()  # kelvin, of a panel of probabilities
+    hidden: bool = False  # when the page opens
 
     @property
     def addresses(self) -> list[str]:
-        """Names of its members in addresses: ``key.0``, ``key.1``, ...; for a plain sequence the key."""
-        return [f"{self.key}.{number}" for number in range(len(self.members))] or [self.key]
+        """Names in addresses: of members ``key.0``, ..., ``key.mean``; of thresholds ``key.225``; else the key."""
+        members = [*map(str, range(len(self.members))), "mean"] if self.members else []
+        return [f"{self.key}.{name}" for name in (*members, *self.thresholds)] or [self.key]
+
+    @property
+    def exported(self) -> list[str]:
+        """The addresses that static files hold: of thresholds only those that the page offers."""
+        return [f"{self.key}.{kelvin}" for kelvin in OFFERED] if self.thresholds else self.addresses
 
 
 @dataclass(frozen=True)
@@ -71,12 +83,14 @@ def build_scene(
     truth: xr.DataArray | None = None,
     lowres: xr.DataArray | None = None,
     scale: int | None = None,
+    layers: Mapping[str, xr.DataArray] | None = None,
 ) -> Scene:
     """Assign each sequence its role, and compute the lowres and bicubic panels that no file holds.
 
     Attributes identify files that this package reconstructed or coarsened. Beside a truth or a lowres sequence any
     other file is a reconstruction; alone with a scale it is the truth. Without a lowres sequence the sensor model
-    coarsens the truth, or else, if it is the area mean, the reconstruction, which keeps that mean.
+    coarsens the truth, or else, if it is the area mean, the reconstruction, which keeps that mean. Of a reconstruction
+    with members it adds their spread and the probability of cold cloud; `layers` are those of a summary, by name.
 
     Sequences ([member, ]time, y, x) come by title; the first reconstruction, else the first, gives the times. The scale
     is needed if no file states it. Raise `InputError` if grids do not match or no time is common.
@@ -97,6 +111,7 @@ def build_scene(
     inputs = [("reconstructed", single or own, _made_by(da), da) for own, da in made.items()]
     inputs += [("sequence", own, str(da.attrs.get("source", "")), da) for own, da in rest.items()]
     inputs += [("truth", "Truth", "the file given", truth)] if truth is not None else []
+    inputs += [("layer", own, str(da.attrs.get("long_name", "")), da) for own, da in (layers or {}).items()]
     scale = _scale(name, [da for *_, da in inputs], lowres, scale)
     inputs += [("lowres", "Lowres", "the file given", lowres)] if lowres is not None else []
     try:
@@ -108,30 +123,50 @@ def build_scene(
     main, panels = aligned[0], list[Panel]()
     for (role, title, note, _), da, factor in zip(inputs, aligned, factors, strict=True):
         same = sum(panel.role == role for panel in panels)
-        key = f"{role}-{same + 1}" if same else role
-        panel = _panel((key, role, title, note), da, factor * finer, main["time"].values)
+        key = title if role == "layer" else f"{role}-{same + 1}" if same else role
+        panel, *together = _panels((key, role, title, note), da, factor * finer, main["time"].values)
         if role in ("truth", "lowres") and not panel.present.any():
             raise InputError(f"{name}: {title} has no frame at the times of the other files; name the same hours.")
-        panels.append(panel)
+        panels += [panel, *together]
     if scale:
         panels += _computed(panels, next(iter(made.values())).attrs if made else {}, scale)
     panels.sort(key=lambda panel: ORDER.index(panel.role))
     return Scene(name, main, (rows * finer, columns * finer), tuple(panels))
 
 
-def _panel(names: tuple[str, str, str, str], da: xr.DataArray, scale: int, times: NDArray[np.datetime64]) -> Panel:
-    """Return a sequence as a panel, matched by time; of frames with equal times it uses the first."""
+def _panels(
+    names: tuple[str, str, str, str], da: xr.DataArray, scale: int, times: NDArray[np.datetime64]
+) -> list[Panel]:
+    """Return a sequence as a panel, matched by time, and those of its members together if it is a reconstruction's.
+
+    Of frames with equal times it uses the first.
+    """
+    key, role, title, _ = names
     numbers = _numbers(times, da["time"].values)
-    members = tuple(member_names(da))
-    plain = [da.isel({MEMBER: number}) for number in range(len(members))] or [da]
-    readers, lock = [FrameReader(each) for each in plain], threading.Lock()
-
-    def read(time: int, member: int) -> Kelvins:
-        with lock:
-            return np.asarray(readers[member].frame(int(numbers[time])), np.float32)
-
-    shape = (da.sizes["y"], da.sizes["x"])
-    return Panel(*names, shape, scale, numbers >= 0, read, members, dict(da.attrs))
+    labels = tuple(member_names(da))
+    members = Members([da.isel({MEMBER: number}) for number in range(len(labels))] or [da])
+    common = ((da.sizes["y"], da.sizes["x"]), scale, numbers >= 0)
+    panel = Panel(
+        *names, *common, lambda time, member: members.frame(int(numbers[time]), member), labels, dict(da.attrs)
+    )
+    if role == "layer":
+        named, hidden = layer_title(title), hidden_at_first(title)
+        return [replace(panel, title=named, quantity=quantity_of(da), hidden=hidden, attrs={})]
+    if len(labels) < 2 or role not in ("reconstructed", "sequence"):
+        return [panel]
+    of, suffix = f"of the {len(labels)} members of {title.lower()}", key.removeprefix(role)
+    spread = Panel(
+        *(f"spread{suffix}", "spread", "Spread", f"standard deviation {of}"),
+        *(*common, lambda time, _: members.spread(int(numbers[time]))),
+        quantity="spread",
+    )
+    probability = Panel(
+        *(f"probability{suffix}", "probability", "Probability", f"share {of} that are colder"),
+        *(*common, lambda time, place: members.probability(int(numbers[time]), THRESHOLDS[place])),
+        quantity="probability",
+        thresholds=tuple(THRESHOLDS),
+    )
+    return [panel, spread, probability]
 
 
 def _numbers(times: NDArray[np.datetime64], own: NDArray[np.datetime64]) -> NDArray[np.intp]:

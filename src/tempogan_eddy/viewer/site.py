@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from tempogan_eddy import __version__
-from tempogan_eddy.display.palettes import DIFFERENCE_ON_DARK, PALETTES
+from tempogan_eddy.display.palettes import DIFFERENCE_ON_DARK, PALETTES, PROBABILITY, SPREAD
 from tempogan_eddy.io.cadence import minutes
 from tempogan_eddy.io.history import MADE, commands_of
 from tempogan_eddy.viewer.catalog import Catalog
-from tempogan_eddy.viewer.scene import Panel, Scene
+from tempogan_eddy.viewer.places import Places, places_of
+from tempogan_eddy.viewer.scene import OFFERED, Panel, Scene
 from tempogan_eddy.viewer.tiles import SIDE, PyramidCache, cut, level_count
 from tempogan_eddy.viewer.track import describe_grid, describe_track
 
@@ -27,10 +28,12 @@ __all__ = ["INDEX", "MAKER", "SCENE", "Site", "TileAddress", "page_files"]
 
 MAKER = "TempoGAN-Eddy"
 INDEX, SCENE = "data/index.json", "data/{}/scene.json"
+MAP = "data/{}/map-{}.json"  # of a frame; if all have the same map, of frame 0 only
 
 MEDIA_TYPES = {"html": "text/html; charset=utf-8", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 NUMBER = "([0-9]{1,9})"
 SCENE_PATH = re.compile(SCENE.format(NUMBER))
+MAP_PATH = re.compile(MAP.format(NUMBER, NUMBER))
 TILE_PATH = re.compile(rf"data/{NUMBER}/([^/]+)/{NUMBER}/{NUMBER}/{NUMBER}-{NUMBER}\.u16")
 
 # CF attributes of a file, in the order of the page.
@@ -62,11 +65,16 @@ def page_files() -> dict[str, tuple[str, bytes]]:
 
 
 class Site:
-    """The scenes of a catalog as documents and tiles; `command` is the command line that shows them."""
+    """The scenes of a catalog as documents and tiles.
 
-    def __init__(self, catalog: Catalog, command: str = "") -> None:
-        self.catalog, self.command = catalog, command
+    `command` is the command line that shows them. A site that is not `live` is written once, so that the page offers
+    only what is written.
+    """
+
+    def __init__(self, catalog: Catalog, command: str = "", *, live: bool = True) -> None:
+        self.catalog, self.command, self.live = catalog, command, live
         self._cache = PyramidCache()
+        self._places = cache(self._find_places)
 
     def answer(self, path: str) -> tuple[str, bytes] | None:
         """Return media type and content at an address relative to the page; None if there is nothing."""
@@ -77,6 +85,9 @@ class Site:
         if found := SCENE_PATH.fullmatch(path):
             number = int(found[1])
             return ("application/json", self.scene(number)) if number < len(self.catalog.names) else None
+        if found := MAP_PATH.fullmatch(path):
+            lines = self.map(int(found[1]), int(found[2]))
+            return None if lines is None else ("application/json", lines)
         if found := TILE_PATH.fullmatch(path):
             scene, frame, level, row, column = map(int, found.group(1, 3, 4, 5, 6))
             tile = self.tile(TileAddress(scene, found[2], frame, level, row, column))
@@ -90,16 +101,18 @@ class Site:
                 "maker": MAKER,
                 "version": __version__,
                 "command": self.command,
+                "live": self.live,
                 "scenes": self.catalog.names,
                 "colours": [asdict(palette) for palette in PALETTES.values()],
                 "differences": DIFFERENCE_ON_DARK.stops,
+                "quantities": {"spread": asdict(SPREAD), "probability": asdict(PROBABILITY)},
             }
         )
 
     def scene(self, number: int) -> bytes:
         """Return the description of a scene as JSON; IndexError if there is none."""
         scene = self.catalog.scene(number)
-        storm_name = scene.main.attrs.get("storm_name")
+        storm_name, places = scene.main.attrs.get("storm_name"), self._places(number)
         return _json(
             {
                 "name": f"{scene.name} {storm_name}" if storm_name else scene.name,
@@ -107,11 +120,35 @@ class Site:
                 "width": scene.shape[1],
                 "times": [f"{time}Z" for time in minutes(scene.main["time"].values)],
                 "panels": [_panel(panel) for panel in scene.panels],
+                "map": places and ("fixed" if places.fixed else "moving"),
                 "track": describe_track(scene.main, scene.shape),
                 "grid": describe_grid(scene.main, scene.shape),
                 "origin": _origin(scene.panels),
             }
         )
+
+    def map(self, number: int, frame: int) -> bytes | None:
+        """Return coasts and graticule of a frame, in fine pixels, as JSON; None if there is none."""
+        if not 0 <= number < len(self.catalog.names):
+            return None
+        places = self._places(number)
+        if places is None or not 0 <= frame < (1 if places.fixed else self.catalog.scene(number).main.sizes["time"]):
+            return None
+        lines = places.lines(frame)
+        return _json(
+            [{"kind": line.kind, "label": line.label, "at": line.points.round(1).ravel().tolist()} for line in lines]
+        )
+
+    def maps(self) -> Iterator[str]:
+        """Yield the addresses of all maps."""
+        for number, frame, _ in self.frames():
+            places = self._places(number)
+            if places and (frame == 0 or not places.fixed):
+                yield MAP.format(number, frame)
+
+    def _find_places(self, number: int) -> Places | None:
+        scene = self.catalog.scene(number)
+        return places_of(scene.main, scene.shape)
 
     def tile(self, address: TileAddress) -> bytes | None:
         """Return the little-endian 16-bit values of a tile, row by row; None if there is no such tile."""
@@ -139,7 +176,7 @@ class Site:
         for panel in scene.panels:
             for level in range(level_count(panel.shape)) if panel.present[frame] else ():
                 rows, columns = (math.ceil(math.ceil(side / 2**level) / SIDE) for side in panel.shape)
-                for own, row, column in itertools.product(panel.addresses, range(rows), range(columns)):
+                for own, row, column in itertools.product(panel.exported, range(rows), range(columns)):
                     yield TileAddress(number, own, frame, level, row, column)
 
 
@@ -154,6 +191,9 @@ def _panel(panel: Panel) -> dict[str, Any]:
         "scale": panel.scale,
         "levels": level_count(panel.shape),
         "members": panel.members,
+        "quantity": panel.quantity,
+        "thresholds": OFFERED if panel.thresholds else (),
+        "hidden": panel.hidden,
         "absent": np.flatnonzero(~panel.present).tolist(),
     }
 

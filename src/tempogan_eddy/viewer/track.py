@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tempogan_eddy.io.axes import spatial_coordinate
 
-__all__ = ["describe_grid", "describe_track"]
+__all__ = ["axis_of", "describe_grid", "describe_track", "spacing_of"]
 
 Numbers = NDArray[np.float64]
 
@@ -54,10 +54,10 @@ def describe_track(sequence: xr.DataArray, shape: tuple[int, int]) -> dict[str, 
 
 def describe_grid(sequence: xr.DataArray, shape: tuple[int, int]) -> dict[str, Any]:
     """Return latitude of rows and longitude of columns of the fine grid, else its pixel size in km, if known."""
-    latitude, longitude = _axis(sequence, "y", "latitude", shape[0]), _axis(sequence, "x", "longitude", shape[1])
+    latitude, longitude = axis_of(sequence, "y", "latitude", shape[0]), axis_of(sequence, "x", "longitude", shape[1])
     if latitude is not None and longitude is not None:
         return {"lat": np.round(latitude, 4).tolist(), "lon": np.round(longitude, 4).tolist()}
-    sides = [_spacing(sequence, dim) for dim in ("y", "x")]
+    sides = [spacing_of(sequence, dim) for dim in ("y", "x")]
     if None not in sides and math.isclose(*sides, rel_tol=1e-3):  # type: ignore[arg-type]
         return {"pixel_km": sides[0]}
     return {}
@@ -67,7 +67,7 @@ def _listed(values: Numbers, digits: int) -> list[float | None]:
     return [round(float(value), digits) if np.isfinite(value) else None for value in values]
 
 
-def _axis(sequence: xr.DataArray, dim: str, name: str, size: int) -> Numbers | None:
+def axis_of(sequence: xr.DataArray, dim: str, name: str, size: int) -> Numbers | None:
     """Return the 1-D latitude or longitude of the fine grid along a dimension."""
     coordinate = spatial_coordinate(sequence, name)
     if coordinate is None or coordinate.dims != (dim,) or len(coordinate) != size:
@@ -75,7 +75,8 @@ def _axis(sequence: xr.DataArray, dim: str, name: str, size: int) -> Numbers | N
     return coordinate.values.astype(np.float64)
 
 
-def _spacing(sequence: xr.DataArray, dim: str) -> float | None:
+def spacing_of(sequence: xr.DataArray, dim: str) -> float | None:
+    """Return the distance in km between pixels along a dimension; None if its coordinate is no distance."""
     if dim not in sequence.coords or sequence.sizes[dim] < 2 or sequence[dim].dtype.kind not in "iuf":
         return None
     kilometres = {"km": 1.0, "m": 1e-3}.get(str(sequence[dim].attrs.get("units")))
@@ -85,7 +86,7 @@ def _spacing(sequence: xr.DataArray, dim: str) -> float | None:
 
 def _centres(sequence: xr.DataArray, lat: Numbers, lon: Numbers, shape: tuple[int, int]) -> list[list[float | None]]:
     """Return x and y of the centre in pixels: by the coordinates of the grid; without them the middle of the frame."""
-    latitude, longitude = _axis(sequence, "y", "latitude", shape[0]), _axis(sequence, "x", "longitude", shape[1])
+    latitude, longitude = axis_of(sequence, "y", "latitude", shape[0]), axis_of(sequence, "x", "longitude", shape[1])
     if latitude is None or longitude is None:
         known = np.where(np.isfinite(lat + lon), 1.0, np.nan)
         return [_listed(known * side / 2, 2) for side in shape[::-1]]

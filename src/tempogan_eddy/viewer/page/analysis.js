@@ -10,8 +10,10 @@ import { levelOf, toFine } from "./view.js";
 const MOST = 512; // pixels of the finest panel along a side
 const LEAST = 16;
 
+const inKelvin = () => visiblePanels().filter(({ quantity }) => quantity === "kelvin");
+
 // Draw the truth under what is compared with it.
-const truthFirst = () => visiblePanels().toSorted((a, b) => (b.role === "truth") - (a.role === "truth"));
+const truthFirst = () => inKelvin().toSorted((a, b) => (b.role === "truth") - (a.role === "truth"));
 
 // Kelvin along a line: the pixels as shown, not interpolated.
 export function along(panel, line, frame) {
@@ -54,7 +56,7 @@ const label = (value) => [value, String(Math.round(value * 1000) / 1000)];
 
 // The largest square of a power of two of shown pixels in the middle of the view: {x, y, side} in fine pixels.
 export function spectrumRegion() {
-  const fine = Math.min(...visiblePanels().map(stepOf));
+  const fine = Math.min(...inKelvin().map(stepOf));
   const [first, last] = [toFine(0, 0), toFine(state.size.width, state.size.height)];
   const bounds = (from, to, most) => [Math.max(0, from), Math.min(to, most)];
   const [left, right] = bounds(first.x, last.x, state.scene.width);

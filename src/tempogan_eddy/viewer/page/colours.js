@@ -1,9 +1,9 @@
-// Colours of values, by one look-up for kelvins and one for differences, and of panels.
+// Colours of values, by one look-up for each palette and one for differences, and of panels.
 
 import { OUTSIDE, PENDING } from "./sample.js";
 import { state } from "./state.js";
 
-export const STEPS = 100; // of a kelvin
+export const STEPS = 100; // of a kelvin or a percent
 const SHIFT = 2; // so that OUTSIDE and PENDING have an entry
 
 const BACKGROUND = [11, 14, 19];
@@ -22,7 +22,7 @@ export function mix(stops, value) {
 }
 
 // (value in hundredths) -> packed colour, by `lookup[value + SHIFT]`.
-function kelvinLookup(table) {
+function lookupOf(table) {
   if (!tables.has(table.name)) {
     const lookup = new Uint32Array(65536 + SHIFT);
     const [first, last] = [table.stops[0], table.stops[table.stops.length - 1]];
@@ -37,8 +37,12 @@ function kelvinLookup(table) {
   return tables.get(table.name);
 }
 
-export function kelvinColours(table) {
-  const lookup = kelvinLookup(table);
+// The palette of a panel's quantity.
+export const tableOf = ({ quantity }) =>
+  state.index.quantities[quantity] ?? state.index.colours.find((entry) => entry.name === state.table);
+
+export function plainColours(table) {
+  const lookup = lookupOf(table);
   return (values, target, start, from, to) => {
     for (let i = from; i < to; i++) target[start + i] = lookup[values[i] + SHIFT];
   };
@@ -56,7 +60,7 @@ export function setDifferences(stops) {
 }
 
 export function differenceColours(table) {
-  const special = kelvinLookup(table);
+  const special = lookupOf(table);
   return (values, references, target, start, from, to) => {
     for (let i = from; i < to; i++) {
       const [value, other] = [values[i], references[i]];
@@ -71,7 +75,7 @@ export function differenceColours(table) {
 
 export const css = (colour) => `rgb(${colour.join(" ")})`;
 
-const ROLES = { lowres: "#93a1b3", bicubic: "#5aaef2", reconstructed: "#f0a83a", truth: "#f3f6fa" };
+const ROLES = { lowres: "#93a1b3", bicubic: "#5aaef2", reconstructed: "#f0a83a", truth: "#f3f6fa", spread: "#e25460", probability: "#16847f" };
 const OTHERS = ["#f0a83a", "#c98bf0", "#72d28f", "#f27d72", "#5ad1d8", "#d8d06a"];
 
 // One colour for each panel, wherever it appears.

@@ -1,6 +1,6 @@
 // Buttons, menus and keys.
 
-import { showAbout } from "./facts.js";
+import { element, showAbout } from "./facts.js";
 import { slideTo } from "./panels.js";
 import { faster, SPEEDS, step, toggle } from "./playback.js";
 import { change, panelOfRole, state } from "./state.js";
@@ -12,7 +12,7 @@ const MODES = { kelvin: "Kelvin", truth: "Minus truth", bicubic: "Minus bicubic"
 export function attachControls(openScene) {
   for (const [id, key] of Object.entries(BUTTONS)) get(id).addEventListener("click", () => KEYS[key]());
   get("scene").addEventListener("change", () => openScene(Number(get("scene").value)));
-  get("member").addEventListener("change", () => change({ member: get("member").selectedIndex }));
+  for (const name of ["member", "below"]) get(name).addEventListener("change", () => change({ [name]: choice(get(name).value) }));
   for (const name of ["table", "mode"]) get(name).addEventListener("change", () => change({ [name]: get(name).value }));
   get("speed").addEventListener("change", () => change({ speed: Number(get("speed").value) }));
   get("tool").addEventListener("click", () => change({ drawing: !state.drawing }));
@@ -25,23 +25,47 @@ export function attachControls(openScene) {
   document.addEventListener("change", (event) => event.target.tagName === "SELECT" && event.target.blur());
 }
 
+// Of a menu whose values are numbers or words.
+const choice = (value) => (Number.isNaN(Number(value)) ? value : Number(value));
+
 export const modes = () => Object.keys(MODES).filter((mode) => mode === "kelvin" || panelOfRole(mode));
 
 // Names of the members of the panel that has most.
 const members = () => state.scene.panels.reduce((most, { members }) => (members.length > most.length ? members : most), []);
 
+// Values and words of the menus of members and of thresholds.
+function offered() {
+  const names = members().map((name, number) => [number, `Member ${name}`]);
+  const kelvins = state.scene.panels.find(({ thresholds }) => thresholds.length)?.thresholds ?? [];
+  const cross = state.index.live && kelvins.length ? [["cross", "P below the cross"]] : [];
+  return {
+    member: names.length > 1 ? [...names, ["mean", "Mean"]] : [],
+    below: [...kelvins.map((kelvin) => [kelvin, `P below ${kelvin} K`]), ...cross],
+  };
+}
+
+const nextOffered = (name) => {
+  const values = offered()[name].map(([value]) => value);
+  if (values.length) change({ [name]: next(values, state[name]) });
+};
+
 export function offerModes() {
-  get("member").replaceChildren(...members().map((name) => new Option(`Member ${name}`)));
-  get("member").hidden = members().length < 2;
+  for (const [name, choices] of Object.entries(offered())) {
+    get(name).replaceChildren(...choices.map(([value, text]) => new Option(text, value)));
+    get(name).hidden = choices.length < 2;
+  }
+  get("shown-panels").replaceChildren(...state.scene.panels.map(panelSwitch));
   get("mode").replaceChildren(...modes().map((mode) => new Option(MODES[mode], mode)));
   get("mode").hidden = modes().length < 2;
+  get("map-button").hidden = !state.scene.map;
   get("layout").hidden = state.scene.panels.length < 2;
 }
 
 export function updateControls() {
   get("scene").value = String(state.number);
-  get("member").selectedIndex = state.member;
-  for (const name of ["table", "mode", "speed"]) get(name).value = String(state[name]);
+  for (const box of get("shown-panels").querySelectorAll("input")) box.checked = !state.hidden.has(box.value);
+  for (const name of ["member", "below", "table", "mode", "speed"]) get(name).value = String(state[name]);
+  get("map-button").setAttribute("aria-pressed", String(state.map));
   get("analyse").setAttribute("aria-pressed", String(state.analysis));
   get("tool").setAttribute("aria-pressed", String(state.drawing));
   get("play").setAttribute("aria-label", state.playing ? "Pause" : "Play");
@@ -76,7 +100,10 @@ const KEYS = {
   "]": () => slideTo(state.swipe.at + 0.02),
   c: () => change({ table: next(state.index.colours.map(({ name }) => name), state.table) }),
   d: () => change({ mode: next(modes(), state.mode) }),
-  m: () => members().length && change({ member: (state.member + 1) % members().length }),
+  m: () => nextOffered("member"),
+  p: () => nextOffered("below"),
+  s: () => get("show").showModal(),
+  g: () => change({ map: !state.map }),
   a: () => change({ analysis: !state.analysis }),
   t: () => change({ drawing: !state.drawing, analysis: true }),
   Escape: () => change({ held: false, cursor: null, drawing: false }),
@@ -85,7 +112,7 @@ const KEYS = {
 };
 
 // The key that does the same as a button.
-const BUTTONS = { first: "Home", back: "ArrowLeft", play: " ", forward: "ArrowRight", last: "End", analyse: "a", "about-button": "i", "help-button": "?" };
+const BUTTONS = { first: "Home", back: "ArrowLeft", play: " ", forward: "ArrowRight", last: "End", analyse: "a", "show-button": "s", "map-button": "g", "about-button": "i", "help-button": "?" };
 
 const SHIFTED = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] };
 
@@ -110,6 +137,18 @@ function nudge(x, y) {
   const within = (value, most) => Math.min(Math.max(Math.floor(value), 0), most - 1) + 0.5;
   const to = { x: within(from.x + x, state.scene.width), y: within(from.y + y, state.scene.height) };
   change({ cursor: to, held: true, rested: false });
+}
+
+// A box to tick for a panel.
+function panelSwitch(panel, place) {
+  const [label, box] = [element("label"), element("input")];
+  Object.assign(box, { type: "checkbox", value: panel.key });
+  box.addEventListener("change", () => {
+    togglePanel(place);
+    box.checked = !state.hidden.has(panel.key);
+  });
+  label.append(box, element("span", "", panel.title), element("small", "", panel.note));
+  return label;
 }
 
 function togglePanel(place) {

@@ -1,6 +1,6 @@
 // Pictures of panels: a pixel of the screen shows the pixel under it, or the mean of those it covers, without interpolation.
 
-import { differenceColours, kelvinColours } from "./colours.js";
+import { differenceColours, plainColours, tableOf } from "./colours.js";
 import { rowSampler } from "./sample.js";
 import { panelOf, referenceOf, state } from "./state.js";
 import { levelOf, toFine } from "./view.js";
@@ -24,12 +24,12 @@ export function drawPanels(canvas, panels, split = 1) {
 
 // Samplers and colours of a panel minus its reference, if it has one.
 function layer(panel, columns) {
-  const table = state.index.colours.find((entry) => entry.name === state.table);
+  const table = tableOf(panel);
   const reference = referenceOf(panel);
   const sampler = (one) => samplerFor(one, columns);
   return {
     samplers: reference ? [sampler(panel), sampler(reference)] : [sampler(panel)],
-    colour: reference ? differenceColours(table) : kelvinColours(table),
+    colour: reference ? differenceColours(table) : plainColours(table),
   };
 }
 

@@ -2,9 +2,11 @@
 
 import { STEPS } from "./colours.js";
 import { PENDING, reader } from "./sample.js";
-import { panelOfRole, state } from "./state.js";
+import { change, panelOfRole, state } from "./state.js";
 import { timeText } from "./timeline.js";
 import { levelOf } from "./view.js";
+
+const [COLDEST, WARMEST] = [160, 330]; // kelvins that the server takes for a threshold
 
 const get = (id) => document.getElementById(id);
 
@@ -66,9 +68,18 @@ export function valueAt(panel, { x, y }) {
   return { value: at(panel, level), exact: level === 0 };
 }
 
-function kelvinText({ value, exact }) {
+export function valueText(panel, { value, exact }) {
   if (value === 0) return "missing";
-  return value < 0 ? "" : `${exact ? "" : "≈ "}${(value / STEPS).toFixed(2)} K`;
+  const text = panel.quantity === "probability" ? `${Math.round(value / STEPS)} %` : `${(value / STEPS).toFixed(2)} K`;
+  return value < 0 ? "" : (exact ? "" : "≈ ") + text;
+}
+
+// In the mode "cross" the threshold is the kelvin of the members under it, once that is known exactly.
+export function followCross() {
+  const panel = state.scene.panels.find(({ members }) => members.length);
+  const here = state.below === "cross" && panel && state.cursor && valueAt(panel, state.cursor);
+  const kelvin = state.below === "cross" ? here?.exact && Math.round(here.value / STEPS) : state.below;
+  if (kelvin >= COLDEST && kelvin <= WARMEST) change({ threshold: kelvin });
 }
 
 export function updateReadout() {
@@ -77,9 +88,9 @@ export function updateReadout() {
   for (const caption of document.querySelectorAll(".caption")) {
     const panel = state.scene.panels.find((one) => one.key === caption.dataset.panel);
     const here = state.cursor && panel && state.shown >= 0 ? valueAt(panel, state.cursor) : null;
-    caption.querySelector(".kelvin").textContent = here ? kelvinText(here) : "";
+    caption.querySelector(".kelvin").textContent = here ? valueText(panel, here) : "";
     const difference = caption.querySelector(".difference");
-    const known = here && reference && panel !== truth && here.value > 0 && reference.value > 0;
+    const known = here && reference && panel !== truth && panel.quantity === "kelvin" && here.value > 0 && reference.value > 0;
     difference.textContent = known ? "Δ " + signed((here.value - reference.value) / STEPS) : "";
   }
   get("place").textContent = state.cursor ? placeText(state.cursor) : "\u00a0";

@@ -1,4 +1,4 @@
-// The colour bars of kelvins and of differences, with the values under the cross.
+// The colour bars of kelvins, differences, spread and probability, with the values under the cross.
 
 import { drawLine, fitCanvas, niceTicks } from "./chart.js";
 import { css, differenceStops, mix, panelColour, STEPS } from "./colours.js";
@@ -16,11 +16,12 @@ export function drawLegend() {
   const { context, height } = fitCanvas(document.getElementById("legend"));
   context.textBaseline = "middle";
   const table = state.index.colours.find((entry) => entry.name === state.table);
-  const plain = visiblePanels().filter((panel) => !referenceOf(panel));
-  const compared = visiblePanels().filter(referenceOf);
+  const plain = (quantity) => visiblePanels().filter((panel) => panel.quantity === quantity && !referenceOf(panel));
   const bars = [
-    { panels: compared, stops: differenceStops, draw: drawDifferences },
-    { panels: plain, stops: table.stops, draw: drawKelvins },
+    { panels: visiblePanels().filter(referenceOf), stops: differenceStops, draw: drawPlain("ΔK") },
+    { panels: plain("kelvin"), stops: table.stops, draw: drawKelvins },
+    { panels: plain("spread"), stops: state.index.quantities.spread.stops, draw: drawPlain("spread, K") },
+    { panels: plain("probability"), stops: state.index.quantities.probability.stops, draw: drawPlain("share, %") },
   ].filter(({ panels }) => panels.length);
   const room = (height - MISSING) / bars.length;
   bars.forEach(({ panels, stops, draw }, i) => {
@@ -50,9 +51,12 @@ function drawKelvins(context, place) {
   drawLabels(context, place, "°C", celsius, (value) => toY(value + CELSIUS), "left");
 }
 
-function drawDifferences(context, place) {
-  drawLabels(context, place, "ΔK", ticksOf(place, place.low, place.high), place.toY, "right");
-}
+// Of a bar with one scale the name is in the middle, where there is room for a word.
+const drawPlain = (name) => (context, place) => {
+  drawLabels(context, place, "", ticksOf(place, place.low, place.high), place.toY, "right");
+  context.textAlign = "center";
+  context.fillText(name, BAR.x + BAR.width / 2, place.top - 18);
+};
 
 const ticksOf = ({ top, bottom }, low, high) => niceTicks(low, high, Math.max(2, (bottom - top) / TICK));
 

@@ -3,7 +3,7 @@
 import { drawTransect, scheduleSpectrum } from "./analysis.js";
 import { setDifferences } from "./colours.js";
 import { attachControls, modes, offerModes, updateControls } from "./controls.js";
-import { updateFacts, updateReadout } from "./facts.js";
+import { followCross, updateFacts, updateReadout } from "./facts.js";
 import { drawLegend } from "./legend.js";
 import { arrange, build, drawAllMarks, drawImages, watchSize } from "./panels.js";
 import { pause } from "./playback.js";
@@ -44,7 +44,8 @@ function show(number, scene) {
   const { width, height } = scene;
   document.title = `${scene.name} · TempoGAN-Eddy`;
   change({
-    number, scene, member: 0, frame: 0, shown: -1, direction: 1, hidden: new Set(), cursor: null, held: false,
+    number, scene, member: 0, frame: 0, shown: -1, direction: 1, cursor: null, held: false,
+    hidden: new Set(scene.panels.filter(({ hidden }) => hidden).map(({ key }) => key)),
     swipe: { left, right: preferred("reconstructed", "truth") ?? keys[keys.length - 1], at: 0.5 },
     line: { x0: 0.1 * width, y0: height / 2, x1: 0.9 * width, y1: height / 2 },
   }); // prettier-ignore
@@ -59,16 +60,17 @@ function show(number, scene) {
 function update(changed) {
   if (!state.scene) return;
   watchRest(changed);
-  const controls = changed("layout", "member", "mode", "table", "speed", "analysis", "drawing", "playing", "number");
-  if (controls) updateControls();
-  if (changed("layout", "hidden") || (changed("swipe") && sidesChanged())) build();
+  if (changed("cursor", "rested", "below") || (state.rested && !state.playing && changed("arrivals"))) followCross();
+  const choices = changed("layout", "member", "below", "mode", "table", "hidden");
+  if (choices || changed("map", "speed", "analysis", "drawing", "playing", "number")) updateControls();
+  if (changed("layout", "hidden", "threshold") || (changed("swipe") && sidesChanged())) build();
   if (changed("analysis")) arrange();
-  const display = changed("scene", "member", "view", "size", "layout", "hidden", "mode", "swipe", "analysis") || isPatchy();
+  const display = changed("scene", "member", "threshold", "view", "size", "layout", "hidden", "mode", "swipe", "analysis") || isPatchy();
   const wanted = display || changed("frame", "arrivals", "rested", "playing", "direction");
   const another = wanted && updateTiles(); // frame, drawn in this same turn
   const picture = display || another;
   if (picture || changed("table")) drawImages();
-  if (picture || changed("cursor", "held", "line", "rested", "arrivals")) {
+  if (picture || changed("cursor", "held", "line", "rested", "arrivals", "map", "maps")) {
     drawAllMarks();
     updateReadout();
     drawLegend();

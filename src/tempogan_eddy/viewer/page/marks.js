@@ -1,5 +1,6 @@
 // Marks over the pictures: cross, storm centre, transect, kelvins written into large pixels.
 
+import { drawMap } from "./map.js";
 import { OUTSIDE, reader } from "./sample.js";
 import { panelOf, referenceOf, state } from "./state.js";
 import { STEPS } from "./colours.js";
@@ -23,6 +24,7 @@ export function drawMarks(canvas, panels, split = 1) {
     numbers(context, panelOf(key));
     context.restore();
   });
+  drawMap(context);
   if (state.analysis) region(context);
   if (state.line && state.analysis) line(context);
   centre(context);
@@ -107,7 +109,7 @@ function numbers(context, panel) {
       const value = read(row, column);
       if (value <= OUTSIDE) continue;
       const { x, y } = toScreen((column + 0.5) * panel.scale, (row + 0.5) * panel.scale);
-      write(context, value ? (value / STEPS).toFixed(1) : "–", x, y, "#fff");
+      write(context, value ? (value / STEPS).toFixed(panel.quantity === "probability" ? 0 : 1) : "–", x, y, "#fff");
     }
   }
   Object.assign(context, { textAlign: "start", textBaseline: "alphabetic" });

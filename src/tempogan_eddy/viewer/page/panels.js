@@ -4,7 +4,7 @@ import { panelColour } from "./colours.js";
 import { drawPanels } from "./draw.js";
 import { element } from "./facts.js";
 import { drawMarks } from "./marks.js";
-import { change, isAbsent, panelOf, referenceOf, state, visiblePanels } from "./state.js";
+import { change, isAbsent, panelOf, referenceOf, state, titleOf, visiblePanels } from "./state.js";
 import { fit } from "./view.js";
 import { attachPointer } from "./pointer.js";
 
@@ -52,7 +52,7 @@ function caption(panel, side) {
   const chip = element("i", "chip");
   chip.style.setProperty("background", panelColour(panel));
   made.title = [panel.note, `${panel.width}×${panel.height} pixels`].filter(Boolean).join("; ");
-  made.append(chip, side ? chooser(panel, side) : element("b", "", panel.title));
+  made.append(chip, side ? chooser(panel, side) : element("b", "", titleOf(panel)));
   made.append(element("span", "note"));
   made.append(difference, element("output", "kelvin"));
   return made;
@@ -61,7 +61,7 @@ function caption(panel, side) {
 function chooser(panel, side) {
   const select = element("select");
   select.setAttribute("aria-label", side === "left" ? "Left panel" : "Right panel");
-  for (const one of state.scene.panels) select.add(new Option(one.title, one.key, false, one === panel));
+  for (const one of state.scene.panels) select.add(new Option(titleOf(one), one.key, false, one === panel));
   select.addEventListener("change", () => change({ swipe: { ...state.swipe, [side]: select.value } }));
   return select;
 }

@@ -3,7 +3,9 @@
 export const state = {
   index: null, // scenes, palettes
   number: 0, // of the scene
-  member: 0, // of panels that have members, by number
+  member: 0, // of panels that have members: a number, or "mean"
+  below: 225, // kelvin of the probability, or "cross": that of the members under the cross
+  threshold: 225, // whole kelvins, as `below` has them now
   scene: null, // its description
   frame: 0, // requested
   shown: -1, // drawn: the last requested frame whose tiles had all arrived
@@ -21,6 +23,8 @@ export const state = {
   held: false, // the cross stays though the pointer moves
   rested: false, // the cross has stood still
   line: null, // transect, {x0, y0, x1, y1} in fine pixels
+  map: true, // coasts and graticule
+  maps: 0, // maps that arrived
   drawing: false, // dragging draws a transect
   analysis: false,
   arrivals: 0, // tiles
@@ -59,12 +63,18 @@ export function visiblePanels() {
 
 // The panel to subtract from a panel in the present mode; never itself.
 export function referenceOf(panel) {
+  if (panel.quantity !== "kelvin") return null;
   const reference = state.mode === "kelvin" ? null : panelOfRole(state.mode);
   return reference && reference !== panel ? reference : null;
 }
 
-// The name of a panel, or of its member, in addresses.
-export const pathOf = ({ key, members }) =>
-  members.length ? `${key}.${Math.min(state.member, members.length - 1)}` : key;
+// The name of a panel, of its member or of its threshold in addresses.
+export function pathOf({ key, members, thresholds }) {
+  if (thresholds.length) return `${key}.${state.threshold}`;
+  if (!members.length) return key;
+  return `${key}.${state.member === "mean" ? "mean" : Math.min(state.member, members.length - 1)}`;
+}
+
+export const titleOf = ({ title, thresholds }) => (thresholds.length ? `P(T < ${state.threshold} K)` : title);
 
 export const isAbsent = (panel, frame) => panel.absent.has(frame);
