@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from docs_cases import BLOCK, PAGES, ROOT
+from docs_cases import BLOCK, PAGES, ROOT, blocks
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -33,3 +33,16 @@ def test_each_promise_names_tests_that_exist():
             if file or function:
                 found = [sources[file]] if file else sources.values()
                 assert not function or any(f"def {function}(" in source for source in found), row
+
+
+def test_both_readmes_say_the_same():
+    """Section by section: as many headings, links and rows, the same commands and figures."""
+    english, chinese = (ROOT / name for name in ("README.md", "README.zh.md"))
+    texts = [page.read_text(encoding="utf-8") for page in (english, chinese)]
+    assert all(text.count("\n") < 130 for text in texts)
+    for pattern in (r"^#+ ", r"^\|", r"\]\((docs/[^)]*)\)", r"^\| .* (-?[\d.]+) \|$"):
+        ours, theirs = (re.findall(pattern, text, re.MULTILINE) for text in texts)
+        assert sorted(ours) == sorted(theirs), pattern
+    commands = [[block.commands for block in blocks(page, "bash")] for page in (english, chinese)]
+    commands[1][0][0][2] = commands[0][0][0][2]  # the words for "this repository"
+    assert commands[0] == commands[1]

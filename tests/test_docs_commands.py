@@ -1,4 +1,4 @@
-"""The commands and programs of README and docs: each is understood, and what can run here runs, in the order of its page."""
+"""The commands and programs of README and docs: each is understood, and what can run here runs, page by page."""
 
 import importlib.util
 import re
