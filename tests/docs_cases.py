@@ -3,12 +3,22 @@
 import re
 import shlex
 import shutil
+from collections import OrderedDict
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+import torch
+import xarray as xr
 
+import tempogan_eddy
 from tempogan_eddy import coarsen, save_sequence
+from tempogan_eddy.dataset.sensor import SensorModel
+from tempogan_eddy.io.format import Format
+from tempogan_eddy.io.ownership import Kind
 from training_cases import moving_clouds
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -93,7 +103,9 @@ def make_stage(folder: Path) -> None:
     lowres = coarsen(truth, 4)
     save_sequence(truth, made / "truth.nc")
     save_sequence(lowres, made / "lowres.nc")
-    save_sequence(truth, made / "WP", format="digital-typhoon")
+    later = moving_clouds(frames=4, size=64, seed=1, name="200718", start="2007-11-07T12")
+    for storm in (truth, later):
+        save_sequence(storm, made / "WP" / "image" / storm.attrs["sequence"], format="digital-typhoon")
     for number in range(2):
         storm = moving_clouds(frames=4, size=64, seed=number, name=f"storm{number}", start=f"200{number}-08-01")
         save_sequence(storm, made / "storms" / f"storm{number}.nc")
@@ -112,3 +124,44 @@ def make_stage(folder: Path) -> None:
     shutil.rmtree(made)
     (folder / "configs").mkdir()
     (folder / "configs" / "config.json").write_text(CONFIG)
+    shutil.copyfile(ROOT / "src" / "tempogan_eddy" / "released" / "faithful.safetensors", folder / "model.safetensors")
+
+
+def write_settings(block: Block) -> None:
+    """Write a JSON block that names its file in its first line, with an epoch of one step."""
+    if named := re.match(r"# ([\w.-]+)\n", block.text):
+        smaller = {"epochs": 1, "steps_per_epoch": 1, "batch_size": 1, "patch_size": 32, "pretrain_epochs": 1}
+        text = block.text
+        for key, value in smaller.items():
+            text = re.sub(rf'("{key}": )\d+', rf"\g<1>{value}", text)
+        Path(named[1]).write_text(text)
+
+
+class Scene:
+    """What the pages use of satpy's Scene."""
+
+    def __init__(self, files, reader):
+        self.frame = coarsen(moving_clouds(frames=1, size=64), 4)[0].drop_vars("time")
+        self.frame.attrs |= {"calibration": "brightness_temperature", "start_time": datetime(2020, 9, 1, int(files[0]))}
+
+    def load(self, names):
+        self.names = names
+
+    def __getitem__(self, name):
+        assert name in self.names
+        return self.frame
+
+
+def readers_names() -> dict[str, Any]:
+    """Return what the programs of the pages take for granted, by name."""
+    fine = moving_clouds(frames=4, size=64)
+    lowres = coarsen(fine, 4)
+    grid = {"y": lowres["lat"].values, "x": lowres["lon"].values}
+    return {
+        "te": tempogan_eddy, "xr": xr, "np": np, "SensorModel": SensorModel,
+        "da": lowres, "values": lowres.values, "lowres": lowres, "truth": fine, "reconstructed": fine + 1.0,
+        "Format": Format, "Kind": Kind, "open_toy": None, "write_toy": None, "is_ours": None,
+        "fields": torch.from_numpy(lowres.values[:, None]),
+        "coords": OrderedDict(time=lowres["time"].values, variable=np.array(["abi13c"]), **grid),
+        "satpy": SimpleNamespace(Scene=Scene), "segments": ["0"], "times": [["0"], ["1"]], "area": None,
+    }  # fmt: skip

@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import shlex
 import shutil
 import sys
 import tomllib
@@ -12,14 +13,16 @@ import pytest
 from typer.main import get_command
 
 import docs_cases
-from docs_cases import PAGES, ROOT, blocks, make_stage, spans
+from docs_cases import PAGES, ROOT, blocks, make_stage, readers_names, spans, write_settings
 from tempogan_eddy.cli import main
 from tempogan_eddy.cli.application import app
 from tempogan_eddy.cli.options import settings
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.evaluation.metrics import choose_metrics
+from tempogan_eddy.registry import FORMATS, SENSORS
 
 SHELL = ("bash", "sh", "console")
+PROGRAMS = ("python", "json")
 
 # Programs that are not ours and do not run here; their words are checked where we can.
 OTHERS = {
@@ -40,9 +43,11 @@ PARSED = {
     "--dask local:8": "starts eight processes: tests/test_parts.py",
 }
 
-# Blocks of Python that are only compiled.
-COMPILED = {
+# Blocks of Python of which only the imports run.
+IMPORTED = {
     "%timeit": "runs in IPython",
+    "trainer.train(resume_from=": "needs a checkpoint: tests/test_training.py",
+    "content=my_loss": "the page on extending runs such a training",
 }
 
 
@@ -56,7 +61,7 @@ def understand(words):
     name, *rest = words
     context = get_command(app).commands[name].make_context(name, list(rest))
     values = context.params
-    given = {key: values[key] for key in ("lowres", "sensor") if name == "train" and values[key]}
+    given = {key: values[key] for key in ("lowres", "sensor") if name in {"train", "pack"} and values.get(key)}
     settings(None, values.get("overrides") or [], **given)
     if values.get("sensor"):
         SensorModel.parse(values["sensor"])
@@ -101,7 +106,7 @@ def test_every_command_is_understood(page):
 def test_commands_in_the_text_exist(page):
     group = get_command(app)
     for text in spans(page):
-        program, *words = text.split()
+        program, *words = shlex.split(text)
         if program != "tempogan-eddy":
             understand_other([program, *words])
             continue
@@ -115,12 +120,12 @@ def test_commands_in_the_text_exist(page):
 
 def test_what_is_not_run_still_stands_in_the_pages():
     commands = [words for block in everything(*SHELL) for words in block.commands]
-    commands += [text.split() for page in PAGES for text in spans(page)]
+    commands += [shlex.split(text) for page in PAGES for text in spans(page)]
     assert set(OTHERS) == {words[0] for words in commands} - {"tempogan-eddy"}
     lines = [" ".join(words) for words in commands]
     assert all(any(text in line for line in lines) for text in PARSED)
     programs = [block.text for block in everything("python")]
-    assert all(any(text in program for program in programs) for text in COMPILED)
+    assert all(any(text in program for program in programs) for text in IMPORTED)
     whole = " ".join(lines + programs)
     assert all(name in whole for names in docs_cases.FRAMES.values() for name in names)
 
@@ -132,31 +137,53 @@ def stage(tmp_path_factory):
     return folder
 
 
-def run(words, folder):
+def run(words):
     """Run a command of ours."""
     small = {"synthesize": ["--storms", "2", "--frames", "4", "--size", "64"]}
     if any(text in " ".join(words) for text in PARSED):
         return
+    if words[1] == "train" and "--resume" not in words:  # a page shows several trainings of which a reader runs one
+        shutil.rmtree("checkpoints", ignore_errors=True)
     with pytest.raises(SystemExit) as ended:
         main([*words[1:], *small.get(words[1], [])])
     assert not ended.value.code, f"exit code {ended.value.code}"
 
 
+def run_python(block, names):
+    """Run a block of Python, or the imports of one that is not run."""
+    if any(text in block.text for text in IMPORTED):
+        lines = [line for line in block.text.splitlines() if re.match(r"(import|from) ", line)]
+        exec("\n".join(lines), dict(names))
+    else:
+        exec(compile(block.program, str(block.page), "exec"), names)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, *SHELL, "python")], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if blocks(page, *SHELL, *PROGRAMS)], ids=lambda page: page.name
+)
 def test_a_page_runs_from_top_to_bottom(page, stage, tmp_path, monkeypatch):
     folder = shutil.copytree(stage, tmp_path / "here")
     monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(ROOT)
     monkeypatch.setattr("tempogan_eddy.viewer.server.serve", lambda *_, **__: None)
     module = types.ModuleType("page")
+    module.__dict__.update(readers_names())
     monkeypatch.setitem(sys.modules, "page", module)
-    for block in blocks(page, *SHELL, "python"):
-        try:
-            if block.language != "python":
-                for words in block.commands:
-                    if words[0] == "tempogan-eddy":
-                        run(words, folder)
-            elif not any(text in block.text for text in COMPILED):
-                exec(compile(block.program, str(page), "exec"), module.__dict__)
-        except Exception as error:
-            raise AssertionError(block.place) from error
+    monkeypatch.setitem(sys.modules, "satpy", module.satpy)
+    try:
+        for block in blocks(page, *SHELL, *PROGRAMS):
+            try:
+                if block.language == "json":
+                    write_settings(block)
+                elif block.language == "python":
+                    run_python(block, module.__dict__)
+                else:
+                    for words in block.commands:
+                        if words[0] == "tempogan-eddy":
+                            run(words)
+            except Exception as error:
+                raise AssertionError(block.place) from error
+    finally:
+        FORMATS._parts.pop("toy", None)
+        SENSORS._parts.pop("slab", None)
