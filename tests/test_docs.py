@@ -43,6 +43,7 @@ def test_both_readmes_say_the_same():
     for pattern in (r"^#+ ", r"^\|", r"\]\((docs/[^)]*)\)", r"^\| .* (-?[\d.]+) \|$"):
         ours, theirs = (re.findall(pattern, text, re.MULTILINE) for text in texts)
         assert sorted(ours) == sorted(theirs), pattern
-    commands = [[block.commands for block in blocks(page, "bash")] for page in (english, chinese)]
-    commands[1][0][0][2] = commands[0][0][0][2]  # the words for "this repository"
-    assert commands[0] == commands[1]
+    ours, theirs = (
+        [words for block in blocks(page, "bash") for words in block.commands] for page in (english, chinese)
+    )
+    assert [words for words in ours if words[0] != "git"] == [words for words in theirs if words[0] != "git"]
