@@ -1,42 +1,10 @@
-"""The pages of docs/: their Python runs, and their links lead somewhere."""
+"""The pages of docs/: their links lead somewhere, and the tests that they name exist."""
 
 import re
-import sys
-import types
-from pathlib import Path
 
 import pytest
 
-from tempogan_eddy.registry import FORMATS, SENSORS
-
-ROOT = Path(__file__).resolve().parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-
-
-def blocks(page, language):
-    """Return the blocks of a page in a language, each with lines before it so that errors name the line of the page."""
-    text = (ROOT / page).read_text(encoding="utf-8")
-    found = [match for match in BLOCK.finditer(text) if match[1] == language]
-    assert found, f"{page} has no {language}"
-    return ["\n" * text.count("\n", 0, match.start(2)) + match[2] for match in found]
-
-
-def run_python(page, monkeypatch, tmp_path):
-    """Run the blocks of a page in turn, as one module, in an empty folder."""
-    module = types.ModuleType("page")
-    monkeypatch.setitem(sys.modules, "page", module)
-    monkeypatch.chdir(tmp_path)
-    for block in blocks(page, "python"):
-        exec(compile(block, str(page), "exec"), module.__dict__)
-
-
-def test_the_page_on_extending_runs(monkeypatch, tmp_path):
-    try:
-        run_python("docs/extending.md", monkeypatch, tmp_path)
-    finally:
-        FORMATS._parts.pop("toy", None)
-        SENSORS._parts.pop("slab", None)
+from docs_cases import BLOCK, PAGES, ROOT, blocks
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -51,3 +19,31 @@ def test_links_lead_to_files_and_sections(page):
         if section:
             headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
             assert section in {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_each_promise_names_tests_that_exist():
+    """By file, by function, or by both."""
+    sources = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("test_*.py")}
+    rows = re.findall(
+        r"^\| .* \| .* \| (.*) \|$", (ROOT / "docs" / "promises.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert len(rows) > 30
+    for row in rows[1:]:
+        for file, function in re.findall(r"`(?:tests/(test_\w+\.py))?(?:::)?(test_\w+)?(?:\[\w+\])?`", row):
+            if file or function:
+                found = [sources[file]] if file else sources.values()
+                assert not function or any(f"def {function}(" in source for source in found), row
+
+
+def test_both_readmes_say_the_same():
+    """Section by section: as many headings, links and rows, the same commands and figures."""
+    english, chinese = (ROOT / name for name in ("README.md", "README.zh.md"))
+    texts = [page.read_text(encoding="utf-8") for page in (english, chinese)]
+    assert all(text.count("\n") < 130 for text in texts)
+    for pattern in (r"^#+ ", r"^\|", r"\]\((docs/[^)]*)\)", r"^\| .* (-?[\d.]+) \|$"):
+        ours, theirs = (re.findall(pattern, text, re.MULTILINE) for text in texts)
+        assert sorted(ours) == sorted(theirs), pattern
+    ours, theirs = (
+        [words for block in blocks(page, "bash") for words in block.commands] for page in (english, chinese)
+    )
+    assert [words for words in ours if words[0] != "git"] == [words for words in theirs if words[0] != "git"]
