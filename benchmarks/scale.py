@@ -160,14 +160,15 @@ def _run_frames(source: Path, target: Path, model: str) -> dict[str, Any]:
 
 def estimate(frames: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return core-hours and bytes of archives from those of a highres pixel that is not missing."""
-    measured = dict(zip(ARCHIVES, (row for row in frames if row["input"] in ("32 frames", "global", "full disk"))))
+    measured = {row["input"]: row for row in frames}
+    rows = [measured[name] for name in ("32 frames", "global", "full disk")]
     return [
         {
             "archive": name, "megapixels": pixels / 1e6, "core_hours": 1e-9 * row["nanoseconds"] * pixels / 3600,
             "days": 1e-9 * row["nanoseconds"] * pixels / 3600 / 24 / 64,
             "terabytes": row["stored_bytes"] / (16 * row["seen"]) * pixels / 1e12,
         }
-        for (name, pixels), row in zip(ARCHIVES.items(), measured.values(), strict=True)
+        for (name, pixels), row in zip(ARCHIVES.items(), rows, strict=True)
     ]  # fmt: skip
 
 

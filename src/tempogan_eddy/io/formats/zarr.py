@@ -15,10 +15,12 @@ from tempogan_eddy.io.cf import open_cf
 from tempogan_eddy.io.cf_dataset import to_dataset
 from tempogan_eddy.io.container import ZARR_MARKS, is_zipped_zarr, zarr_groups
 from tempogan_eddy.io.format import Format, Writing, in_parts
+from tempogan_eddy.io.objects import publish
 from tempogan_eddy.io.ownership import FINGERPRINT, Kind, attributes_are_ours
 from tempogan_eddy.io.precision import Precision
 from tempogan_eddy.io.sequence import NAME
-from tempogan_eddy.io.zarr_seal import begin_group, every_chunk, seal
+from tempogan_eddy.io.urls import shown
+from tempogan_eddy.io.zarr_seal import begin_group, filled, seal
 
 __all__ = ["ZARR", "holds_only_zarr", "zarr_attributes"]
 
@@ -53,7 +55,8 @@ def _recognise(path: Path) -> bool:
 class _Frames:
     """The frames of a sequence in a store, a part of which is one shard: written at once, and there or not."""
 
-    path: Path
+    path: Path  # of the metadata
+    place: str  # of the frames, perhaps a URL
     precision: Precision
     frames: int
 
@@ -67,7 +70,7 @@ class _Frames:
 
     def write(self, part: range, kelvins: np.ndarray) -> None:
         # Missing values too, so that a shard that is not there was not written.
-        array: Any = every_chunk(self.path)[NAME]
+        array: Any = filled(self.place, NAME)
         stored = np.empty((*array.shape[:-3], len(part), *array.shape[-2:]), array.dtype)
         for place, frame in enumerate(kelvins):
             stored[..., place, :, :] = self.precision.stored(frame)
@@ -75,6 +78,7 @@ class _Frames:
 
     def finish(self) -> None:
         seal(self.path)
+        publish(self.path)
 
     @property
     def _array(self) -> Any:
@@ -84,7 +88,7 @@ class _Frames:
 def _begin(da: xr.DataArray, path: Path, writing: Writing) -> _Frames:
     """Write coordinates and attributes by xarray, and the array without its frames."""
     frames = _frames_of_shard(da)
-    place = _Frames(path, writing.precision, frames)
+    place = _Frames(path, shown(path), writing.precision, frames)
     if _continues(path, writing.fingerprint):
         return place
     dataset, encoding = to_dataset(da, writing.precision)
@@ -98,6 +102,7 @@ def _begin(da: xr.DataArray, path: Path, writing: Writing) -> _Frames:
     begin_group(dataset, path, encoding)
     if writing.fingerprint:  # last, since what lacks it is not continued
         zarr.open_group(path, mode="r+").attrs[FINGERPRINT] = writing.fingerprint
+    publish(path)
     return place
 
 
@@ -118,7 +123,7 @@ ZARR = Format(
     recognise=_recognise,
     open=lambda stored, reading: open_cf(stored.path, reading, stored.group),
     write=in_parts(_begin),
-    owns=Kind("a Zarr sequence", _is_ours, holds_only_zarr),
+    owns=Kind("a Zarr sequence", _is_ours, holds_only_zarr, by_url=True),
     holds_ensembles=True,
     suffixes=(".zarr",),
     also_reads=(".zarr.zip",),
