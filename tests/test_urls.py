@@ -1,5 +1,6 @@
 """URLs as inputs, models and outputs: a server of files, and one that speaks S3, both on this machine."""
 
+import json
 import os
 import signal
 import subprocess
@@ -39,7 +40,22 @@ def clouds():
     return moving_clouds(frames=FRAMES, size=16)
 
 
-class Quiet(SimpleHTTPRequestHandler):
+class Ranges(SimpleHTTPRequestHandler):
+    """Files and parts of files, which chunks in a shard are."""
+
+    def do_GET(self):
+        asked, path = self.headers.get("Range"), Path(self.translate_path(self.path))
+        if asked is None or not path.is_file():
+            super().do_GET()
+            return
+        first, last = asked.removeprefix("bytes=").split("-")
+        content = path.read_bytes()
+        start, stop = (int(first), int(last) + 1 if last else len(content)) if first else (-int(last), len(content))
+        self.send_response(206)
+        self.send_header("Content-Length", str(len(content[start:stop])))
+        self.end_headers()
+        self.wfile.write(content[start:stop])
+
     def log_message(self, *arguments):
         pass
 
@@ -48,7 +64,7 @@ class Quiet(SimpleHTTPRequestHandler):
 def served(tmp_path):
     """The URL of a folder."""
     pytest.importorskip("aiohttp")
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path)) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Ranges, directory=tmp_path)) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
@@ -237,7 +253,7 @@ def test_the_workers_of_a_cluster_by_tcp_give_what_one_process_gives(tmp_path):
             assert running[0].poll() is None
             time.sleep(0.1)
         time.sleep(0.2)
-        address = __import__("json").loads(here.read_text())["address"]
+        address = json.loads(here.read_text())["address"]
         worker = [*dask, "worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny", "--host", "127.0.0.1"]
         running += [start(worker), start(worker)]
         words = ["reconstruct", tmp_path / "in.nc", "--engine", "torch", "-o"]

@@ -13,6 +13,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -145,7 +146,7 @@ def _listing_of_http(files: Any, place: str) -> dict[str, dict[str, Any]]:
 
 def _moment(about: Mapping[str, Any]) -> float:
     changed = about.get("LastModified") or about.get("updated")
-    return float(changed.timestamp()) if hasattr(changed, "timestamp") else 0.0
+    return changed.timestamp() if isinstance(changed, datetime) else 0.0
 
 
 def chunk_store(path: Path) -> FsspecStore | None:

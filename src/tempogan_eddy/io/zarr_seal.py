@@ -18,6 +18,7 @@ import xarray as xr
 import zarr
 from zarr.abc.store import Store
 from zarr.codecs import Crc32cCodec, ZstdCodec
+from zarr.core.buffer import default_buffer_prototype
 from zarr.storage import LocalStore, WrapperStore
 
 from tempogan_eddy.errors import InputError
@@ -101,7 +102,7 @@ class _Sealed(WrapperStore[Store]):
         self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
         """Return the value of a key; raise InputError for a missing chunk."""
-        found = await self._store.get(key, prototype, byte_range)
+        found = await self._store.get(key, prototype or default_buffer_prototype(), byte_range)
         if found is None and (chunk := CHUNK.fullmatch(key)) and chunk[1].rpartition("/")[0] in self.groups:
             raise InputError(f"{self.name}/{key} is missing, though the store was complete; fetch it anew.")
         return found
