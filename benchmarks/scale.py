@@ -134,7 +134,7 @@ def measure_frames(folder: Path, model: str) -> list[dict[str, Any]]:
         "32 frames": lambda: clouds(32, SIDE, SIDE),
         "global": global_frame,
         "full disk": full_disk,
-        "all but one tile empty": lambda: full_disk(radius=0.02),
+        "all but one tile empty": lambda: full_disk(radius=0.01),
     }
     rows = []
     for name, make in made.items():

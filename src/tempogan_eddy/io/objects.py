@@ -23,6 +23,7 @@ __all__ = ["check_prefix", "discard", "publish", "written_by_url"]
 log = logging.getLogger(__name__)
 
 ROOT, PARTIAL = "zarr.json", "zarr.json.partial"
+OF_LIBRARIES = ("botocore", "aiobotocore", "aiohttp", "gcsfs")  # modules whose errors are those of the network
 OF_ZARR = re.compile(r"(.*/)?(zarr\.json|zarr\.json\.partial|c|c(/\d+)+)")
 
 
@@ -76,7 +77,7 @@ def written_by_url(
                 keep_unfinished(url)
             elif found:
                 files.rm(place, recursive=True)
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) or type(error).__module__.startswith(OF_LIBRARIES):
             raise InputError(f"{url} cannot be written ({error}); start the command again.") from error
         raise
 
@@ -110,7 +111,8 @@ def publish(path: Path) -> None:
         return
     root = next(folder for folder in (path, *path.parents) if url_of(folder.parent) is None)
     with reaching(str(url_of(root))) as (files, place):
-        for file in {root / ROOT, *path.rglob("*")}:
+        # First what tells that the store is ours.
+        for file in dict.fromkeys((root / ROOT, *path.rglob("*"))):
             if file.is_file() and file.stat().st_size:
                 key = file.relative_to(root).as_posix()
                 files.put_file(str(file), f"{place}/{PARTIAL if key == ROOT else key}")
