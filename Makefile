@@ -54,7 +54,12 @@ chromium:
 test: $(VENV)/.installed chromium
 	$(BIN)/python -m pytest
 
-test-slow: $(VENV)/.installed
+# The server of S3 that the slow tests start takes 85 MB.
+$(VENV)/.s3: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test-s3]'
+	@touch $@
+
+test-slow: $(VENV)/.installed $(VENV)/.s3
 	$(BIN)/python -m pytest -n0 -m slow
 
 # Prints the counts. FAULTS takes parts and options: FAULTS="kills --kills 500".

@@ -9,7 +9,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from benchmarks import bench, loader, machine, operations, reconstruction, scaling, training, viewer
+from benchmarks import bench, loader, machine, operations, reconstruction, scale, scaling, training, viewer
 from benchmarks.browser import find_chromium
 from benchmarks.report import console, rounded
 from benchmarks.timing import Elsewhere, Stopwatch, count_flops, interleave, process_peak, ratio, spread
@@ -105,6 +105,14 @@ def test_a_step_dispatches_few_operations_whatever_its_batch_and_reads_no_scalar
         counted.append((load.counts.total(), train.counts.total()))
     assert counted[0][0] <= most_to_load and counted[0][1] <= most_to_train
     assert conditioned or counted[0] == counted[1], "a conditioned batch at the edge of a frame weighs its pixels"
+
+
+def test_the_cost_of_an_archive_is_that_of_its_pixels():
+    row = {"nanoseconds": 100.0, "stored_bytes": 160, "seen": 10}
+    told = scale.estimate([row | {"input": name} for name in ("32 frames", "global", "full disk")])
+    frames, side = 263_043, 512
+    assert told[0]["core_hours"] == pytest.approx(100e-9 * frames * side**2 / 3600)
+    assert told[0]["terabytes"] == pytest.approx(frames * side**2 / 1e12)
 
 
 def test_flops_of_the_generator():

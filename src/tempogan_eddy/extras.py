@@ -11,7 +11,9 @@ __all__ = ["not_installed", "require", "without_extra"]
 
 EXTRAS = {
     "distributed": "cluster",
+    "aiohttp": "s3",
     "fastapi": "view",
+    "gcsfs": "gs",
     "jinja2": "report",
     "lightning": "train",
     "markupsafe": "report",
@@ -19,6 +21,7 @@ EXTRAS = {
     "onnx": "export",
     "onnxruntime": "onnxruntime",
     "openvino": "openvino",
+    "s3fs": "s3",
     "tensorboard": "train",
     "uvicorn": "view",
 }

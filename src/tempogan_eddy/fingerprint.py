@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tempogan_eddy.io.urls import shown
 from tempogan_eddy.io.walk import refuse_special
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def sha256(path: Path) -> str:
 def fingerprint_of(files: Iterable[Path], settings: Mapping[str, object]) -> str:
     """Return a text that changes with the names, sizes and times of files and those in folders, and with settings."""
     found = {path for file in files for path in ([file] if file.is_file() else file.rglob("*")) if path.is_file()}
-    stats = sorted((str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in found)
+    stats = sorted((shown(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in found)
     text = json.dumps([stats, settings], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -45,7 +45,7 @@ class _Unfinished:
     left = "nothing unfinished was left behind"
 
 
-def keep_unfinished(path: Path) -> None:
+def keep_unfinished(path: Path | str) -> None:
     """Say at the end of the program that the same command continues an unfinished output."""
     _Unfinished.left = f"the same command continues {path}"
     log.info("What is finished of %s is kept; the same command continues it", path)

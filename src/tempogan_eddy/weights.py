@@ -19,6 +19,7 @@ from tempogan_eddy.dataset.separable_sensors import SeparableSensor
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.ownership import Kind, begins_with
+from tempogan_eddy.io.urls import fetch, local, url_of
 from tempogan_eddy.model.conditioned import ConditionedGenerator
 from tempogan_eddy.model.ensemble import Ensemble
 from tempogan_eddy.model.tempogan import Generator
@@ -233,6 +234,10 @@ def _load_released(name: str) -> Model:
 
 
 def _load_file(path: Path) -> Model:
+    url = url_of(path)
+    if url and path.suffix != ".safetensors":
+        raise InputError(f"{url} is no .safetensors model; fetch a checkpoint yourself if you trust it.")
+    (path,) = fetch(path) if url else (local(path),)
     if path.is_dir():
         raise InputError(
             f"The model {path} is a folder; give a .safetensors or .pth file, e.g. {path}/best_model.safetensors."

@@ -35,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = end(interrupter.error if interrupter.received else error)
         if interrupter.received and arguments is None:
             sys.stdout.flush()
+            if urls := sys.modules.get("tempogan_eddy.io.urls"):
+                urls.end_copies()
             os._exit(code)
         sys.exit(code)
     finally:

@@ -148,6 +148,7 @@ def write_archive(
     """Save the sequences of an archive in one Zarr store, with a progress bar for each; continue it as `write`."""
     from tempogan_eddy.io.archive import save_archive
     from tempogan_eddy.io.frames import source_paths
+    from tempogan_eddy.io.urls import shown
 
     frames: dict[str, int] = {}
     with storm_progress(verb) as advance:
@@ -161,7 +162,7 @@ def write_archive(
             output, fingerprint=fingerprint([], decided_by), history=history(), precision=precision,
             overwrite=overwrite, dask=dask, on_frame=count,
         )  # fmt: skip
-    print(f"{output}: {sum(frames.values())} frames of {len(frames)} storms")
+    print(f"{shown(output)}: {sum(frames.values())} frames of {len(frames)} storms")
 
 
 def given_options(context: typer.Context) -> dict[str, str]:
@@ -197,6 +198,7 @@ def write(
     from tempogan_eddy.io import save_sequence
     from tempogan_eddy.io.frames import source_paths
     from tempogan_eddy.io.summary import save_summary
+    from tempogan_eddy.io.urls import shown
 
     with frame_progress(verb, made.sizes["time"]) as advance:
         options: dict[str, Any] = {
@@ -208,4 +210,4 @@ def write(
         else:
             save_sequence(made, output, precision=precision, **options)
     members = f"{made.sizes['member']} members of " if "member" in made.sizes else ""
-    print(f"{output}: {members}{made.sizes['time']} frames of {made.sizes['y']}x{made.sizes['x']}")
+    print(f"{shown(output)}: {members}{made.sizes['time']} frames of {made.sizes['y']}x{made.sizes['x']}")

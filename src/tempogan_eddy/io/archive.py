@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -18,6 +17,7 @@ from tempogan_eddy.io.format import Writing
 from tempogan_eddy.io.formats.zarr import ZARR, zarr_attributes
 from tempogan_eddy.io.history import with_line
 from tempogan_eddy.io.names import safe_name
+from tempogan_eddy.io.objects import discard
 from tempogan_eddy.io.ownership import FINGERPRINT, mark_attributes
 from tempogan_eddy.io.parts import Job, write_jobs
 from tempogan_eddy.io.precision import precision_of
@@ -89,7 +89,7 @@ def _jobs(
         group = safe_name(name, taken)
         taken.add(group.lower())
         if (store / group).exists() and not ZARR.continues(store / group, fingerprint):
-            shutil.rmtree(store / group)
+            discard(store / group)
         da = as_sequence(sequence, valid_kelvin=EVERYTHING, keep_packed=writing.precision.name == "packed")
         da.attrs = covered(da) | {"history": with_line(da.attrs, history)}
         count = partial(_count, on_frame, name, da.sizes["time"])

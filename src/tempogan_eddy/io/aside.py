@@ -16,7 +16,9 @@ from pathlib import Path
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.interrupts import cleaned_up, keep_unfinished, signals_held
 from tempogan_eddy.io.claim import claimed
+from tempogan_eddy.io.objects import written_by_url
 from tempogan_eddy.io.ownership import Kind, check_place
+from tempogan_eddy.io.urls import local, url_of
 
 __all__ = ["require_space", "restored", "sync", "unwritable", "written_aside"]
 
@@ -61,7 +63,11 @@ def written_aside(
     """
     if kind is not None:
         check_place(path, kind, overwrite=overwrite)
-    asked, path = path, Path(os.path.realpath(path))  # "." has no name to put a temporary one beside
+    if url := url_of(path):
+        with cleaned_up(), written_by_url(url, overwrite=overwrite, continues=continues) as copy:
+            yield copy
+        return
+    asked, path = path, Path(os.path.realpath(local(path)))  # "." has no name to put a temporary one beside
     made: list[Path] = []
     with cleaned_up():
         try:

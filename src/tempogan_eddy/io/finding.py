@@ -24,6 +24,7 @@ from tempogan_eddy.io.join import adjoining, continuing, name_pattern
 from tempogan_eddy.io.names import listed
 from tempogan_eddy.io.reading import ReaderOptions, Reading
 from tempogan_eddy.io.stamps import time_in_name
+from tempogan_eddy.io.urls import fetch
 from tempogan_eddy.io.walk import Seen, entries, refuse_special
 from tempogan_eddy.registry import FORMATS
 
@@ -34,13 +35,14 @@ log = logging.getLogger(__name__)
 PACKED_SUFFIXES = {".gz", ".bz2", ".xz", ".zst", ".z"}
 
 Paths = str | Path | Sequence[str | Path]
-"""A file, a folder, a pattern such as ``merg_2019*.nc4``, or several of these."""
+"""A file, a folder, a pattern such as ``merg_2019*.nc4``, a URL of such, or several of these."""
 
 
 def expand(paths: Paths) -> list[Path]:
     """Return the files and folders that the user named, patterns resolved; raise InputError if one is missing."""
     found: list[Path] = []
-    for name in [paths] if isinstance(paths, str | Path) else list(paths):
+    named = [paths] if isinstance(paths, str | Path) else list(paths)
+    for name in (place for each in named for place in fetch(each)):
         path = Path(name)
         if restored(path) or path.is_symlink():
             refuse_special(path)

@@ -15,6 +15,8 @@ from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy import __version__
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.objects import check_prefix
+from tempogan_eddy.io.urls import local, url_of
 
 __all__ = [
     "FINGERPRINT",
@@ -55,6 +57,7 @@ class Kind:
         [Path], bool
     ]  # whether this package wrote a file or folder as such; may raise anything for "no"
     alike: Callable[[Path], bool] | None = None  # whether a folder is of the same format, whoever wrote it
+    by_url: bool = False  # whether it can be written to an object store
 
     @classmethod
     def of_frames(cls, name: str, suffix: str, recognise: Callable[[Path], bool]) -> Kind:
@@ -146,7 +149,13 @@ def check_place(path: Path, kind: Kind, *, overwrite: bool = False, sources: Ite
     InputError
         The place is refused; the message says why and what to do.
     """
+    if url := url_of(path):
+        if not kind.by_url:
+            raise InputError(f"{url} cannot be written as {kind.name}; only Zarr (.zarr) is written to a URL.")
+        check_prefix(url, [other for source in sources if (other := url_of(source))], overwrite=overwrite)
+        return
     try:
+        path = local(path)
         place = Path(os.path.realpath(path))
         _check_parent(path, place)
         refuse_to_replace_input(path, sources)

@@ -16,16 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 import zarr
+from zarr.abc.store import Store
 from zarr.codecs import Crc32cCodec, ZstdCodec
+from zarr.core.buffer import default_buffer_prototype
 from zarr.storage import LocalStore, WrapperStore
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.urls import chunk_store, shown
 
 if TYPE_CHECKING:
     from zarr.abc.store import ByteRequest
     from zarr.core.buffer import Buffer, BufferPrototype
 
-__all__ = ["begin_group", "checked_store", "every_chunk", "seal"]
+__all__ = ["begin_group", "checked_store", "every_chunk", "filled", "seal"]
 
 SEAL = "sha256"
 CHUNK = re.compile(r"(.+)/c(/\d+)*")  # the key of a chunk; what is before is its array
@@ -54,6 +57,12 @@ def every_chunk(path: Path, group: str | None = None) -> dict[str, zarr.Array]:
     return {name: array.with_config({"write_empty_chunks": True}) for name, array in arrays}
 
 
+def filled(group: str, name: str) -> zarr.Array:
+    """Return one array of a group, a path or URL, to be filled as those of `every_chunk`."""
+    array = zarr.open_array(f"{group}/{name}", mode="r+", zarr_format=3)
+    return array.with_config({"write_empty_chunks": True})
+
+
 def seal(path: Path, group: str | None = None) -> None:
     """Consolidate the metadata of a complete group and add the digest; `checked_store` then vouches for it."""
     with warnings.catch_warnings():
@@ -66,7 +75,7 @@ def seal(path: Path, group: str | None = None) -> None:
     (folder / "zarr.json").write_text(json.dumps(document, indent=2), encoding="utf-8")
 
 
-def checked_store(path: Path, groups: Iterable[str] = ("",)) -> LocalStore | _Sealed:
+def checked_store(path: Path, groups: Iterable[str] = ("",)) -> Store:
     """Return the store in a folder, to be read; in sealed groups a missing chunk is an error.
 
     Raises
@@ -75,27 +84,27 @@ def checked_store(path: Path, groups: Iterable[str] = ("",)) -> LocalStore | _Se
         The metadata of one of the groups are not what its seal says.
     """
     sealed = {group for group in groups if _is_sealed(path / group)}
-    store = LocalStore(path, read_only=True)
-    return _Sealed(store, frozenset(sealed)) if sealed else store
+    store = chunk_store(path) or LocalStore(path, read_only=True)
+    return _Sealed(store, frozenset(sealed), shown(path)) if sealed else store
 
 
-class _Sealed(WrapperStore[LocalStore]):
+class _Sealed(WrapperStore[Store]):
     """A store that raises an error for a chunk that is missing in a sealed group."""
 
-    def __init__(self, store: LocalStore, groups: frozenset[str] = frozenset()) -> None:
+    def __init__(self, store: Store, groups: frozenset[str] = frozenset(), name: str = "") -> None:
         super().__init__(store)
-        self.groups = groups
+        self.groups, self.name = groups, name
 
-    def _with_store(self, store: LocalStore) -> _Sealed:
-        return type(self)(store, self.groups)
+    def _with_store(self, store: Store) -> _Sealed:
+        return type(self)(store, self.groups, self.name)
 
     async def get(
         self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
         """Return the value of a key; raise InputError for a missing chunk."""
-        found = await self._store.get(key, prototype, byte_range)
+        found = await self._store.get(key, prototype or default_buffer_prototype(), byte_range)
         if found is None and (chunk := CHUNK.fullmatch(key)) and chunk[1].rpartition("/")[0] in self.groups:
-            raise InputError(f"{self._store.root / key} is missing, though the store was complete; fetch it anew.")
+            raise InputError(f"{self.name}/{key} is missing, though the store was complete; fetch it anew.")
         return found
 
 

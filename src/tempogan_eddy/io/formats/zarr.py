@@ -15,10 +15,12 @@ from tempogan_eddy.io.cf import open_cf
 from tempogan_eddy.io.cf_dataset import to_dataset
 from tempogan_eddy.io.container import ZARR_MARKS, is_zipped_zarr, zarr_groups
 from tempogan_eddy.io.format import Format, Writing, in_parts
+from tempogan_eddy.io.objects import publish
 from tempogan_eddy.io.ownership import FINGERPRINT, Kind, attributes_are_ours
 from tempogan_eddy.io.precision import Precision
 from tempogan_eddy.io.sequence import NAME
-from tempogan_eddy.io.zarr_seal import begin_group, every_chunk, seal
+from tempogan_eddy.io.urls import shown
+from tempogan_eddy.io.zarr_seal import begin_group, filled, seal
 
 __all__ = ["ZARR", "begin_zarr", "holds_only_zarr", "zarr_attributes"]
 
@@ -56,7 +58,8 @@ class _Frames:
     Of several variables, each is a layer of the sequence (layer, time, y, x).
     """
 
-    path: Path
+    path: Path  # of the metadata
+    place: str  # of the frames, perhaps a URL
     precision: Precision
     frames: int
     names: tuple[str, ...]
@@ -74,10 +77,9 @@ class _Frames:
 
     def write(self, part: range, kelvins: np.ndarray) -> None:
         # Missing values too, so that a shard that is not there was not written.
-        arrays: dict[str, Any] = every_chunk(self.path)
         layers = np.moveaxis(kelvins, 1, 0) if len(self.names) > 1 else [kelvins]
         for name, frames in zip(self.names, layers, strict=True):
-            array = arrays[name]
+            array: Any = filled(self.place, name)
             stored = np.empty((*array.shape[:-3], len(part), *array.shape[-2:]), array.dtype)
             for place, frame in enumerate(frames):
                 stored[..., place, :, :] = self.precision.stored(frame)
@@ -85,6 +87,7 @@ class _Frames:
 
     def finish(self) -> None:
         seal(self.path)
+        publish(self.path)
 
 
 def _begin(da: xr.DataArray, path: Path, writing: Writing) -> _Frames:
@@ -104,7 +107,7 @@ def begin_zarr(
     Of several variables, each is a layer of `da` (layer, time, y, x).
     """
     frames = _frames_of_shard(da)
-    place = _Frames(path, writing.precision, frames, tuple(names))
+    place = _Frames(path, shown(path), writing.precision, frames, tuple(names))
     if _continues(path, writing.fingerprint):
         return place
     for name in names:
@@ -118,6 +121,7 @@ def begin_zarr(
     begin_group(dataset, path, encoding)
     if writing.fingerprint:  # last, since what lacks it is not continued
         zarr.open_group(path, mode="r+").attrs[FINGERPRINT] = writing.fingerprint
+    publish(path)
     return place
 
 
@@ -138,7 +142,7 @@ ZARR = Format(
     recognise=_recognise,
     open=lambda stored, reading: open_cf(stored.path, reading, stored.group),
     write=in_parts(_begin),
-    owns=Kind("a Zarr sequence", _is_ours, holds_only_zarr),
+    owns=Kind("a Zarr sequence", _is_ours, holds_only_zarr, by_url=True),
     holds_ensembles=True,
     suffixes=(".zarr",),
     also_reads=(".zarr.zip",),
