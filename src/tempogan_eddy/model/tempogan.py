@@ -21,7 +21,6 @@ __all__ = [
     "Generator",
     "SpatialDiscriminator",
     "TemporalDiscriminator",
-    "project",
     "update_spectral_norm",
     "upsample",
 ]
@@ -30,16 +29,6 @@ __all__ = [
 def upsample(frames: Tensor, scale: int) -> Tensor:
     """Interpolate (B, C, h, w) bicubically onto the grid ``scale`` times finer, in float32."""
     return functional.interpolate(frames.float(), scale_factor=scale, mode="bicubic", align_corners=False)
-
-
-def project(fine: Tensor, coarse: Tensor, scale: int) -> Tensor:
-    """Return the nearest frame to ``fine`` whose block means are ``coarse``.
-
-    Spread the block's error evenly over its pixels: this is the orthogonal projection onto the frames that an area-mean
-    sensor sees as ``coarse``.
-    """
-    error = coarse.float() - functional.avg_pool2d(fine.float(), scale)
-    return fine.float() + functional.interpolate(error, scale_factor=scale, mode="nearest")
 
 
 class _ResidualBlock(nn.Module):
