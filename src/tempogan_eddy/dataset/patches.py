@@ -86,9 +86,9 @@ def _see(
     holed = bool((raw["holed"] | raw["beyond"]).numpy().any())
     if isinstance(sensor, SensorBank):
         return sensor.see(highres, inside, raw["sensor"], noise, holed=holed)
-    told = {"holed": holed} if isinstance(sensor, SeparableSensor) else {}
+    known = {"holed": holed} if isinstance(sensor, SeparableSensor) else {}
     low = slice(sensor.margin // sensor.scale, -(sensor.margin // sensor.scale) or None)
-    return sensor.measure(sensor.see(highres, inside=inside, **told)[..., low, low], noise)
+    return sensor.measure(sensor.see(highres, inside=inside, **known)[..., low, low], noise)
 
 
 def _noise(raw: Mapping[str, Tensor], sensor: SensorModel | SensorBank, shape: list[int]) -> Tensor | None:

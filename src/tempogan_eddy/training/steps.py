@@ -89,8 +89,8 @@ class Steps:
         Raises
         ------
         TrainingError
-            A loss or gradient is not finite, and the optimiser cannot skip such a step by itself. Fused ones can: their
-            weights stay, and the losses tell it to whoever reads them.
+            A loss or gradient is not finite, and the optimiser cannot skip such a step by itself. A fused one can: it
+            keeps the weights, and the losses that are returned are not finite.
         """
         record: dict[str, Tensor] = {}
         *earlier, group = [[self._prepare(batch) for batch in part] for part in batches]
