@@ -122,6 +122,7 @@ class EnsembleReconstructor(Tiled):
     def _highres(self, block: np.ndarray, times: np.ndarray, *, summary: bool) -> np.ndarray:
         frame, *_ = lowres = np.ascontiguousarray(block, np.float32)
         carried = carry_noise(lowres, times) if self.noise == "coherent" else []
+        fresh, transfer = [CarriedTile(int(times[0]))], Transfer(self.device)
 
         def compute(tile: Tile, filled: Tensor) -> Tensor:
             sources = [source.tile(tile, self.scale).to(self.device) for source in carried]
@@ -130,8 +131,7 @@ class EnsembleReconstructor(Tiled):
             members = torch.stack([self.draw.member(shared, each)[kept] for each in textures])
             return summarise(members) if summary else members
 
-        fresh, transfer = [CarriedTile(int(times[0]))], Transfer(self.device)
-        layers, dtype = (len(SUMMARY), np.float32) if summary else (self.members, self.dtype)
+        layers, dtype = (len(SUMMARY), np.dtype(np.float32)) if summary else (self.members, self.dtype)
         highres = np.empty((layers, *(side * self.scale for side in frame.shape)), dtype)
         self._fill(highres, frame[None], compute, transfer)
         transfer.finish()

@@ -50,8 +50,9 @@ def measure_calibration(validation: Validation, draw: Draw, device: torch.device
         truth = MaskedFrame(sample["highres"][1, 0].numpy(), mask, lowres[0, 0].numpy(), validation.scale)
         middle, ensemble = MaskedFrame(mean[0], mask), [MaskedFrame(member, mask) for member in members]
         sums["crps"] += Crps().compute_members(ensemble, truth)
-        sums["ranks"] += Ranks().compute_members(ensemble, truth)
-        sums["variance"] += Error(np.square).compute_members(ensemble, middle)
+        sums["ranks"] += Ranks().compare(ensemble, truth)
+        for member in ensemble:
+            sums["variance"] += Error(np.square).compute(member, middle)
         sums["absolute"] += Error(np.abs).compute(middle, truth)
         sums["square"] += Error(np.square).compute(middle, truth)
         sums["lsd"] += LogSpectralDistance().compute(ensemble[0], truth)

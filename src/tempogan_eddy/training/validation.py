@@ -96,7 +96,7 @@ class Validation:
             sums["still", len(theirs[1].spectrum)] += _spectra(ours[1], theirs[1])
             for before in (0, 1):
                 both = Mask(valid[before] & valid[before + 1])
-                pairs = [MaskedPair(frames[before], frames[before + 1], both) for frames in (ours, theirs)]
+                pairs = [MaskedPair(three[before], three[before + 1], both) for three in (ours, theirs)]
                 sums["motion", len(pairs[1].spectrum)] += _spectra(*pairs)
         found = self.total(sums)
         return {
