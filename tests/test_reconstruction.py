@@ -220,9 +220,9 @@ def test_no_more_than_tiles_are_on_the_device(model, monkeypatch):
     sizes, fetched = [], []
     compute, fetch = Reconstructor._compute, Transfer.fetch
 
-    def watched(self, engine, tile, frames):
+    def watched(self, engine, tile, kept, frames):
         sizes.append(frames.shape[-1])
-        return compute(self, engine, tile, frames)
+        return compute(self, engine, tile, kept, frames)
 
     def watch(self, result, target):
         fetched.append(result.shape[-1])

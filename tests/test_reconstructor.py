@@ -196,11 +196,11 @@ def test_when_memory_runs_out_smaller_tiles_give_the_same_frames(monkeypatch, ca
     limited, sizes = Reconstructor(model, engine="torch", tile=64), []
     compute = Reconstructor._compute
 
-    def exhausted(self, engine, tile, frames):
+    def exhausted(self, engine, tile, kept, frames):
         sizes.append(frames.shape[-1])
         if frames.shape[-1] > 40 or len(sizes) == 4:
             raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
-        return compute(self, engine, tile, frames)
+        return compute(self, engine, tile, kept, frames)
 
     monkeypatch.setattr(Reconstructor, "_compute", exhausted)
     monkeypatch.setattr(np, "empty", lambda shape, dtype: np.full(shape, -1, dtype))  # stale pixels would show

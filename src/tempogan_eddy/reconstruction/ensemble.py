@@ -124,9 +124,9 @@ class EnsembleReconstructor(Tiled):
         carried = carry_noise(lowres, times) if self.noise == "coherent" else []
         fresh, transfer = [CarriedTile(int(times[0]))], Transfer(self.device)
 
-        def compute(tile: Tile, filled: Tensor) -> Tensor:
+        def compute(tile: Tile, kept: tuple[slice, ...], filled: Tensor) -> Tensor:
             sources = [source.tile(tile, self.scale).to(self.device) for source in carried]
-            shared, (kept, _) = self.draw.share(filled[0]), tile.on_highres(self.scale)
+            shared = self.draw.share(filled[0])
             textures = (self._textures(tile, number, sources or fresh) for number in range(self.members))
             members = torch.stack([self.draw.member(shared, each)[kept] for each in textures])
             return summarise(members) if summary else members

@@ -148,7 +148,7 @@ class Reconstructor(Tiled):
         transfer.finish()
         return highres
 
-    def _compute(self, engine: Engine, tile: Tile, frames: Tensor) -> Tensor:
+    def _compute(self, engine: Engine, tile: Tile, kept: tuple[slice, ...], frames: Tensor) -> Tensor:
         """Return the highres frames (N, rows, columns) of a tile without its halo, in kelvin."""
         low, high = self.kelvin_range
         kelvin = frames[:, None]
@@ -156,7 +156,7 @@ class Reconstructor(Tiled):
         highres = engine.generator.combine(scaled, engine(scaled)).mul_(high - low).add_(low)
         if self.sensor:
             highres = self.sensor.project_complete(highres, kelvin)
-        return highres[:, 0, *tile.on_highres(self.scale)[0]]
+        return highres[:, 0, *kept]
 
     def frames_at_once(self, height: int, width: int) -> int:
         """Return how many frames of (height, width) lowres pixels a block should have to fill the device."""

@@ -57,7 +57,11 @@ class Tiled:
         return self._key
 
     def _fill(
-        self, highres: np.ndarray, lowres: np.ndarray, compute: Callable[[Tile, Tensor], Tensor], transfer: Transfer
+        self,
+        highres: np.ndarray,
+        lowres: np.ndarray,
+        compute: Callable[[Tile, tuple[slice, ...], Tensor], Tensor],
+        transfer: Transfer,
     ) -> None:
         """Compute highres frames, and start to copy them into their array.
 
@@ -68,8 +72,8 @@ class Tiled:
         lowres
             (N, h, w) in kelvin, NaN where missing.
         compute
-            Maps a tile, and its lowres frames with the halo (N, rows, columns) without missing pixels, to the highres
-            frames (L, rows, columns) of the tile without its halo. L is N, or N is 1.
+            Maps a tile, the highres pixels to keep of it, and its lowres frames with the halo (N, rows, columns),
+            without missing pixels, to the highres frames that are kept (L, rows, columns). L is N, or N is 1.
         transfer
             To the device.
         """
@@ -87,12 +91,13 @@ class Tiled:
         def start(side: int) -> None:
             if side != self._fitting:
                 transfer.finish()  # an earlier try may still be on its way to the same array
-            for tile in plan_tiles(*lowres.shape[1:], side, self.halo):
-                target = highres[:, *tile.on_highres(self.scale)[1]]
+            for tile in list(plan_tiles(*lowres.shape[1:], side, self.halo)):
+                kept, place = tile.on_highres(self.scale)
+                target = highres[:, *place]
                 if gaps.size and missing[:, *tile.kept].all():  # space beside a full disk
                     target[:] = PACKED_MISSING if highres.dtype == np.int16 else np.nan
                     continue
-                result = compute(tile, filled[:, tile.rows, tile.columns])
+                result = compute(tile, kept, filled[:, tile.rows, tile.columns])
                 if on_device is not None:
                     result = result.masked_fill_(repeat_pixels(on_device[:, *tile.kept], self.scale), math.nan)
                 transfer.fetch(pack_kelvin(result) if highres.dtype == np.int16 else result, target)
