@@ -17,7 +17,7 @@ from tempogan_eddy.evaluation.baselines import bicubic, nearest
 
 __all__ = ["Scored", "hour", "score"]
 
-BICUBIC, NEAREST = "bicubic", "nearest"
+BICUBIC = "bicubic"
 
 
 @dataclass(frozen=True)

@@ -224,7 +224,7 @@ def test_every_pass_visits_every_window(config, storms):
     dataset = TyphoonDataset(storms, "train", config)
     visited = [dataset._window(index) for index in range(2 * len(dataset))]
     for part in (visited[: len(dataset)], visited[len(dataset) :]):
-        assert {(w.storm.name, w.middle) for w in part} == {(w.storm.name, w.middle) for w in dataset.windows}
+        assert {(w.storm.name, w.frames[1]) for w in part} == {(w.storm.name, w.frames[1]) for w in dataset.windows}
 
 
 def test_a_pass_draws_the_windows_of_a_storm_as_often_as_asked(config, storms):
@@ -235,7 +235,7 @@ def test_a_pass_draws_the_windows_of_a_storm_as_often_as_asked(config, storms):
     dataset = TyphoonDataset(storms, "train", config)
     windows = [w for w in plain.windows for _ in range(3 if w.storm.name == often else 1)]
     drawn = [dataset._window(index) for index in range(len(windows))]
-    assert sorted((w.storm.name, w.middle) for w in drawn) == sorted((w.storm.name, w.middle) for w in windows)
+    assert sorted((w.storm.name, w.frames[1]) for w in drawn) == sorted((w.storm.name, w.frames[1]) for w in windows)
     config.data.draws = {"*": 0}
     with pytest.raises(InputError, match=r"data\.draws"):
         TyphoonDataset(storms, "train", config)

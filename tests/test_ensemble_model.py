@@ -15,7 +15,6 @@ from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
 from tempogan_eddy.model.scoring import energy_score, patch_distance, pixel_distance, spectral_distance
 from tempogan_eddy.reconstruction import Reconstructor
 from tempogan_eddy.reconstruction.members import MemberDraw
-from tempogan_eddy.training.calibration import ranks
 from tempogan_eddy.training.ensemble import EnsembleTrainer
 from tempogan_eddy.training.trainer import TempoGANTrainer
 from tempogan_eddy.weights import Model, load_model, save_model
@@ -72,13 +71,6 @@ def test_the_spectral_score_sees_a_false_texture_that_pixels_do_not_show():
     modes = [energy_score(members, truth, spectral).mean().item() for members in (right, wrong)]
     assert pixels[0] == pytest.approx(pixels[1], rel=0.01)
     assert modes[0] < 0.97 * modes[1]
-
-
-def test_ranks_of_a_calibrated_ensemble_are_even_and_ties_are_drawn():
-    counts = ranks(normal(4, 50_000), normal(50_000, seed=1), 0)
-    assert counts.sum() == 50_000 and np.abs(counts / 10_000 - 1).max() < 0.05
-    ties = ranks(torch.zeros(4, 50_000), torch.zeros(50_000), 0)
-    assert np.abs(ties / 10_000 - 1).max() < 0.05
 
 
 # Networks

@@ -218,18 +218,18 @@ def test_a_batch_fills_a_gpu_and_no_more(height, width, tile, frames, monkeypatc
 def test_no_more_than_tiles_are_on_the_device(model, monkeypatch):
     """Whatever the frame's size, the network is given tiles, and a tile is in kelvin when it leaves the device."""
     sizes, fetched = [], []
-    compute, fetch = Reconstructor._highres, Transfer.fetch
+    compute, fetch = Reconstructor._compute, Transfer.fetch
 
-    def watched(self, frames, engine):
+    def watched(self, engine, tile, kept, frames):
         sizes.append(frames.shape[-1])
-        return compute(self, frames, engine)
+        return compute(self, engine, tile, kept, frames)
 
     def watch(self, result, target):
         fetched.append(result.shape[-1])
         assert 150 < result.mean() < 330
         fetch(self, result, target)
 
-    monkeypatch.setattr(Reconstructor, "_highres", watched)
+    monkeypatch.setattr(Reconstructor, "_compute", watched)
     monkeypatch.setattr(Transfer, "fetch", watch)
     coarse = SensorModel("area", 4).coarsen(moving_clouds(frames=1, size=256))
     reconstruct(coarse, model, tile=16).compute()

@@ -119,7 +119,7 @@ def test_threads_share_an_engine_and_agree(model, block, openings):
 def test_the_threads_of_dask_compute_one_block_at_a_time(model, monkeypatch, caplog):
     """The network uses every core; two at once would take no less time, and on a GPU twice the memory."""
     busy, most = set(), []
-    compute = Reconstructor._highres
+    compute = Reconstructor._compute
 
     def watched(*arguments):
         busy.add(object())
@@ -128,7 +128,7 @@ def test_the_threads_of_dask_compute_one_block_at_a_time(model, monkeypatch, cap
         busy.pop()
         return result
 
-    monkeypatch.setattr(Reconstructor, "_highres", watched)
+    monkeypatch.setattr(Reconstructor, "_compute", watched)
     counts = moving_clouds(frames=12, size=48).round().clip(max=255)
     with dask.config.set(scheduler="threads", num_workers=4), caplog.at_level(logging.WARNING, "tempogan_eddy"):
         threaded = reconstruct(counts, model, precision="fp32").values
@@ -179,10 +179,8 @@ def test_a_tile_without_a_valid_pixel_never_meets_the_network(model, block, pack
     disk[:, :8] = np.nan
     whole = Reconstructor(model, packed=packed)(disk)
     tiled, tiles = Reconstructor(model, tile=8, packed=packed), []
-    compute = Reconstructor._highres
-    monkeypatch.setattr(
-        Reconstructor, "_highres", lambda self, frames, engine: tiles.append(1) or compute(self, frames, engine)
-    )
+    compute = Reconstructor._compute
+    monkeypatch.setattr(Reconstructor, "_compute", lambda *arguments: tiles.append(1) or compute(*arguments))
     rebuilt = tiled(disk)
     height, width = disk.shape[1:]
     assert len(tiles) == -(-(height - 8) // 8) * -(-width // 8)
@@ -196,22 +194,22 @@ def test_when_memory_runs_out_smaller_tiles_give_the_same_frames(monkeypatch, ca
     model = detailed_model()
     expected = Reconstructor(model, engine="torch")(block)
     limited, sizes = Reconstructor(model, engine="torch", tile=64), []
-    compute = Reconstructor._highres
+    compute = Reconstructor._compute
 
-    def exhausted(self, frames, engine):
+    def exhausted(self, engine, tile, kept, frames):
         sizes.append(frames.shape[-1])
         if frames.shape[-1] > 40 or len(sizes) == 4:
             raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
-        return compute(self, frames, engine)
+        return compute(self, engine, tile, kept, frames)
 
-    monkeypatch.setattr(Reconstructor, "_highres", exhausted)
+    monkeypatch.setattr(Reconstructor, "_compute", exhausted)
     monkeypatch.setattr(np, "empty", lambda shape, dtype: np.full(shape, -1, dtype))  # stale pixels would show
     np.testing.assert_allclose(limited(block), expected, atol=1e-3)
     assert "Memory ran out with tiles of 64 pixels; going on with tiles of 24" in caplog.text
     assert limited._fitting < 24 and max(sizes[4:]) <= 40
-    monkeypatch.setattr(Reconstructor, "_highres", lambda *_: (_ for _ in ()).throw(RuntimeError("out of memory")))
+    monkeypatch.setattr(Reconstructor, "_compute", lambda *_: (_ for _ in ()).throw(RuntimeError("out of memory")))
     with pytest.raises(RuntimeError, match="out of memory"):
         limited(block)
-    monkeypatch.setattr(Reconstructor, "_highres", lambda *_: (_ for _ in ()).throw(RuntimeError("another")))
+    monkeypatch.setattr(Reconstructor, "_compute", lambda *_: (_ for _ in ()).throw(RuntimeError("another")))
     with pytest.raises(RuntimeError, match="another"):
         limited(block)

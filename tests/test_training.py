@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.errors import InputError, TrainingError
 from tempogan_eddy.model.scaling import from_kelvin
-from tempogan_eddy.model.tempogan import project, upsample
+from tempogan_eddy.model.tempogan import upsample
 from tempogan_eddy.stored import read_checkpoint
 from tempogan_eddy.training.batches import step_batches
 from tempogan_eddy.training.checkpoint import find_checkpoint
@@ -157,7 +158,8 @@ def test_training_learns_what_no_interpolation_knows(tmp_path):
         ema_decay=0.9,
         batch_size=4,
     )
-    projected = trainer.validation.measure(lambda frames, _: project(upsample(frames, 4), frames, 4))
+    area = SensorModel("area", 4)
+    projected = trainer.validation.measure(lambda frames, _: area.project(upsample(frames, 4), frames))
     assert projected["rmse"] < trainer.validation.bicubic["rmse"]
     assert trainer.validation.measure(trainer.reconstruct)["rmse"] < 0.95 * projected["rmse"]
 

@@ -75,7 +75,7 @@ class ModelConfig(Section):
         16, ge=4, le=512, description="first width of the discriminators, doubled at each of three strides"
     )
     detail_gain: float = Field(
-        8.0, ge=0, description="discriminators also see (frame - bicubic of its LR) x this; 0 hides it"
+        8.0, ge=0, description="discriminators also see (frame - its upsampled lowres frame) x this; 0 hides it"
     )
     spectral_norm: bool = Field(True, description="spectral normalisation in both discriminators")
 
@@ -100,13 +100,13 @@ class ModelConfig(Section):
 
 
 class SensorConfig(Section):
-    """How a high-resolution frame becomes the low-resolution frame of a coarser instrument.
+    """How a highres frame becomes the lowres frame of a coarser instrument.
 
     A text may take the place of the section: ``"sensor": "gridsat"``.
     """
 
     kind: SensorKind = Field("area", description="shape of the footprint: docs/sensors.md", examples=list(SENSORS))
-    sigma: float = Field(2.0, gt=0, le=256, description="gaussian only: standard deviation in HR pixels")
+    sigma: float = Field(2.0, gt=0, le=256, description="gaussian only: standard deviation in highres pixels")
     noise_kelvin: float = Field(0.0, ge=0, le=20, description="standard deviation of added noise, K")
     parameters: dict[str, float | str] = Field(
         default_factory=dict, description="other parameters of the sensor, by name: fwhm, width, wavelength, quantum"
@@ -136,7 +136,7 @@ class TrainingConfig(Section):
         "./data/digital_typhoon", description="a folder, file or glob of raw data, a list of such, or a packed store"
     )
     batch_size: int = Field(16, ge=1, description="windows a step, of all processes together")
-    patch_size: int = Field(64, ge=8, description="patch side in HR pixels")
+    patch_size: int = Field(64, ge=8, description="patch side in highres pixels")
     context: int = Field(
         0, ge=0, le=64, description="lowres pixels around a patch that the generator sees and the losses do not"
     )
@@ -153,7 +153,7 @@ class TrainingConfig(Section):
     teacher: str | None = Field(
         None,
         description="a model trained on content alone, whose frames stand for the truth in the content loss: they are "
-        "the mean of what fits, and hold none of the detail that nobody can know",
+        "the mean of what fits, without the detail that the input does not show",
     )
     pretrain_epochs: int = Field(10, ge=0, description="content loss only, before the discriminators join")
     lr_g: float = Field(1e-4, gt=0, description="learning rate of the generator")
@@ -194,7 +194,8 @@ class TrainingConfig(Section):
     accumulate: int = Field(1, ge=1, description="batches whose gradients make one step")
     augment: bool = Field(True, description="flips and quarter turns, the same for a window and its flow")
     shift_blocks: bool = Field(
-        False, description="patches begin at any pixel, so that the blocks of the coarse pixels lie anew each time"
+        False,
+        description="patches begin at any highres pixel, so the blocks of the lowres pixels lie elsewhere each time",
     )
     ema_decay: float = Field(0.999, ge=0, lt=1, description="moving average of the generator; 0 turns it off")
     grad_clip: float = Field(

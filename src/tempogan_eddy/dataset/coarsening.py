@@ -63,7 +63,7 @@ def coarsen(
         How the instrument sees: a preset (``seviri``) or a form (``gaussian,fwhm=1.0,noise=0.3``); see
         `SensorModel.parse`.
     sigma, noise_kelvin : float, optional
-        In place of those of the sensor: standard deviation of a gaussian in fine pixels, and of added noise, K.
+        In place of those of the sensor: standard deviation of a gaussian in highres pixels, and of added noise, K.
     seed : int
         Decides the noise.
     kelvin, variable, valid_kelvin

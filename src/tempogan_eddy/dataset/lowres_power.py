@@ -19,7 +19,7 @@ MINIMUM_WINDOWS = 4
 GROUPED = 12  # from so many windows on there are three groups of them
 
 LOWEST = 0.1
-"""Cycles per lowres pixel. Larger scales tell little of the sensor, and the tapered window smears them."""
+"""Cycles per lowres pixel. Larger scales show little of the sensor, and the tapered window smears them."""
 
 # Windows are grouped by their power between these frequencies.
 BAND = (0.1, 0.3)

@@ -2,7 +2,7 @@
 
 Each storm is a group that xarray opens by itself: ``brightness_temperature`` as CF-packed int16 at
 0.01 K, its times and coordinates, the numbers of the frames one cadence before and after each, and the
-low-resolution flow to both as int16 at 0.01 px.
+lowres flow to both as int16 at 0.01 px.
 """
 
 from __future__ import annotations

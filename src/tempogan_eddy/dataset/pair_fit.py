@@ -12,6 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tempogan_eddy.config import PairsConfig
+from tempogan_eddy.dataset.blocks import split_blocks
 from tempogan_eddy.dataset.pair_footprint import fit_sensor, sensor_text
 from tempogan_eddy.dataset.registration import (
     MAD,
@@ -229,10 +230,7 @@ def fit_line(expected: Sequence[Frame], seen: Sequence[Frame], name: str = "the 
 
 def _block_means(frame: Frame) -> NDArray[np.float64]:
     """Return the means of blocks that were seen entirely."""
-    side = min(BLOCK, *frame.shape)
-    rows, columns = (length // side for length in frame.shape)
-    blocks = frame[: rows * side, : columns * side].reshape(rows, side, columns, side)
-    return blocks.astype(np.float64).mean(axis=(1, 3))
+    return split_blocks(frame, min(BLOCK, *frame.shape)).astype(np.float64).mean(axis=(1, 3))
 
 
 def _spread(residual: NDArray[Any]) -> float:

@@ -76,11 +76,11 @@ def _box(parameters: NDArray[np.float64], scale: int, wavelength: float) -> BoxS
 def _middle(high: Frame, low: Frame, scale: int) -> tuple[Frame, Frame]:
     sizes = [min(MIDDLE, side) for side in low.shape]
     starts = [(side - size) // 2 for side, size in zip(low.shape, sizes, strict=True)]
-    coarse, fine = (
+    lowres, highres = (
         tuple(slice(start * by, (start + size) * by) for start, size in zip(starts, sizes, strict=True))
         for by in (1, scale)
     )
-    return high[fine], low[coarse]
+    return high[highres], low[lowres]
 
 
 def sensor_text(sensor: BoxSensor) -> str:

@@ -1,8 +1,8 @@
-"""Pairs of sequences of one's own: lowres frames that another instrument saw, instead of simulated ones.
+"""The user's own pairs: lowres frames that another instrument saw, in place of simulated ones.
 
 Sequences are matched by name, else by time and place; then cut to the times and the area of both. The highres frames
 are moved onto the footprints of the lowres ones, by whole pixels, and put on their calibration. The lowres values stay
-as they were measured: so a model that learns from pairs needs no correction of its input, and its output keeps the
+as they were measured. So a model that learns from pairs needs no correction of its input, and its output keeps the
 calibration of the archive that it reconstructs.
 """
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tempogan_eddy.dataset.blocks import repeat_pixels
 from tempogan_eddy.dataset.missing import fill_missing
 from tempogan_eddy.dataset.noise import normal_noise
 from tempogan_eddy.dataset.pack import FLOW_QUANTUM, KELVIN_OFFSET, KELVIN_QUANTUM, OUTSIDE
@@ -61,9 +62,9 @@ def develop(
         valid = torch.ones_like(highres)
     else:
         # Exclude pixels without a lowres value: there is nothing to rebuild them from.
-        seen = ~(highres.isnan() | _repeat(lowres, scale).isnan())
+        seen = ~(highres.isnan() | repeat_pixels(lowres, scale).isnan())
         lowres = torch.from_numpy(fill_missing(lowres.cpu().numpy())).to(device)
-        highres, valid = torch.where(seen, highres, _repeat(lowres, scale)), seen.float()
+        highres, valid = torch.where(seen, highres, repeat_pixels(lowres, scale)), seen.float()
     return {
         "highres": highres.unsqueeze(2),
         "lowres": lowres.unsqueeze(2),
@@ -85,9 +86,9 @@ def _see(
     holed = bool((raw["holed"] | raw["beyond"]).numpy().any())
     if isinstance(sensor, SensorBank):
         return sensor.see(highres, inside, raw["sensor"], noise, holed=holed)
-    told = {"holed": holed} if isinstance(sensor, SeparableSensor) else {}
+    known = {"holed": holed} if isinstance(sensor, SeparableSensor) else {}
     low = slice(sensor.margin // sensor.scale, -(sensor.margin // sensor.scale) or None)
-    return sensor.measure(sensor.see(highres, inside=inside, **told)[..., low, low], noise)
+    return sensor.measure(sensor.see(highres, inside=inside, **known)[..., low, low], noise)
 
 
 def _noise(raw: Mapping[str, Tensor], sensor: SensorModel | SensorBank, shape: list[int]) -> Tensor | None:
@@ -102,7 +103,3 @@ def _noise(raw: Mapping[str, Tensor], sensor: SensorModel | SensorBank, shape: l
     noise = np.zeros((len(seeds), count), np.float32)
     noise[noisy] = normal_noise([seed for seed, wanted in zip(seeds, noisy, strict=True) if wanted], count)
     return torch.from_numpy(noise.reshape(-1, 3, *shape))
-
-
-def _repeat(lowres: Tensor, scale: int) -> Tensor:
-    return lowres.repeat_interleave(scale, -2).repeat_interleave(scale, -1)

@@ -78,7 +78,7 @@ class DataSource(Protocol):
         return []
 
     def notes(self) -> dict[str, Any]:
-        """Return what else a model file tells about its training data, as JSON values."""
+        """Return further facts about the training data for the model file, as JSON values."""
         return {}
 
     def intervals(self) -> list[str]:

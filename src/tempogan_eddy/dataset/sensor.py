@@ -308,12 +308,12 @@ class SensorModel:
         def see(block: np.ndarray, block_info: dict | None = None) -> np.ndarray:
             index = block_info[0]["chunk-location"][-3] if block_info else 0
             generator = torch.Generator().manual_seed((seed << 20) + index)
-            fine = torch.from_numpy(np.array(block[..., : rows * self.scale, : columns * self.scale], np.float32))
-            return self.apply(fine, generator).numpy()
+            highres = torch.from_numpy(np.array(block[..., : rows * self.scale, : columns * self.scale], np.float32))
+            return self.apply(highres, generator).numpy()
 
         # One member at a time, so that its noise does not depend on the other members.
         lazy = sequence.chunk(dict.fromkeys(sequence.dims[:-2], 1) | {"y": height, "x": width}).data
-        coarse = lazy.map_blocks(
+        lowres = lazy.map_blocks(
             see,
             dtype=np.float32,
             chunks=(*lazy.chunks[:-2], (rows,), (columns,)),
@@ -321,7 +321,7 @@ class SensorModel:
         )
         attributes = {**rescaled(sequence.attrs, 1 / self.scale), **self.attributes()}
         return xr.DataArray(
-            coarse,
+            lowres,
             dims=sequence.dims,
             coords=coarsen_grid(sequence, self.scale),
             name=sequence.name,

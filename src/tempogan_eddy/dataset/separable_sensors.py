@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tempogan_eddy.dataset.axis import FWHM, Axis, Kernel, axis_of, correction, footprint
+from tempogan_eddy.dataset.blocks import repeat_pixels
 from tempogan_eddy.dataset.missing import MINIMUM_SEEN
 from tempogan_eddy.dataset.radiance import to_brightness, to_radiance
 from tempogan_eddy.dataset.sensor import SensorModel, within
@@ -202,7 +203,7 @@ class AreaSensor(SeparableSensor):
         if not self.keeps_block_mean:
             return super().project(highres, lowres)
         error = (lowres - self.see(highres)).nan_to_num(0.0)
-        return highres + error.repeat_interleave(self.scale, -2).repeat_interleave(self.scale, -1)
+        return highres + repeat_pixels(error, self.scale)
 
     def _sample(self, frames: Tensor) -> Tensor:
         return functional.avg_pool2d(frames, self.scale)

@@ -48,11 +48,6 @@ class _Window:
     storm: PackedStorm
     frames: Window
 
-    @property
-    def middle(self) -> int:
-        """The frame that the other two are warped onto."""
-        return self.frames[1]
-
 
 class TyphoonDataset(DataSource, Dataset[Sample]):
     """Windows of three frames one cadence apart, within one storm and sensor.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from tempogan_eddy.dataset.blocks import split_blocks
 from tempogan_eddy.dataset.missing import MINIMUM_SEEN, fill_missing
 
 if TYPE_CHECKING:
@@ -31,8 +32,7 @@ def area_mean(frame: NDArray[np.floating], scale: int) -> NDArray[np.floating]:
     (H // scale, W // scale) array
         NaN where less than half of a block is valid.
     """
-    height, width = frame.shape[0] // scale, frame.shape[1] // scale
-    blocks = frame[: height * scale, : width * scale].reshape(height, scale, width, scale)
+    blocks = split_blocks(frame, scale)
     valid = np.isfinite(blocks)
     if valid.all():
         return blocks.mean(axis=(1, 3), dtype=np.float64).astype(frame.dtype)

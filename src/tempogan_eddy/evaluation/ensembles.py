@@ -18,7 +18,7 @@ from tempogan_eddy.dataset.missing import fill_missing
 from tempogan_eddy.evaluation.aggregation import Aggregate, Mean
 from tempogan_eddy.evaluation.baselines import nearest
 from tempogan_eddy.evaluation.masked import MaskedFrame, MaskedPair
-from tempogan_eddy.evaluation.statistics import KELVIN_BINS, Statistic
+from tempogan_eddy.evaluation.statistics import Statistic, mean_by_kelvin, valid_kelvin
 from tempogan_eddy.evaluation.texture import coldest_pixels
 
 __all__ = [
@@ -50,7 +50,7 @@ class RegressionError(Statistic[MaskedFrame]):
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean | None:
         if truth.regression is None:
             return None
-        error = np.abs(truth.regression.values[truth.mask.valid] - _expected(truth))
+        error = np.abs(truth.regression.values[truth.mask.valid] - valid_kelvin(truth))
         return Mean(float(error.sum(dtype=np.float64)), float(error.size))
 
 
@@ -83,9 +83,7 @@ class CrpsByKelvin(Statistic[MaskedFrame]):
         return self.compute_members([reconstructed], truth)
 
     def compute_members(self, members: Sequence[MaskedFrame], truth: MaskedFrame) -> Mean:
-        bins = len(KELVIN_BINS) - 1
-        place = np.clip(np.digitize(_expected(truth), KELVIN_BINS) - 1, 0, bins - 1)
-        return Mean(np.bincount(place, _crps(members, truth), bins), np.bincount(place, minlength=bins).astype(float))
+        return mean_by_kelvin(_crps(members, truth), truth)
 
 
 @dataclass(frozen=True)
@@ -128,7 +126,7 @@ class SpreadSkill(OfMembers):
     def compare(self, members: Sequence[MaskedFrame], truth: MaskedFrame) -> Mean:
         values = _sorted(members, truth)
         variance, count = values.var(axis=0, ddof=1), len(values)
-        error = (values.mean(axis=0) - _expected(truth)) ** 2
+        error = (values.mean(axis=0) - valid_kelvin(truth)) ** 2
         octave = np.log2(np.maximum(variance, SMALLEST_SPREAD**2)) / 2 - np.log2(SMALLEST_SPREAD)
         place = np.minimum((octave * BINS_OF_OCTAVE).astype(np.intp), SPREAD_BINS - 1)
         weights = (None, variance * ((count + 1) / count), error)
@@ -172,7 +170,7 @@ class Reliability(OfMembers):
 
     def compare(self, members: Sequence[MaskedFrame], truth: MaskedFrame) -> Mean:
         agreeing = (_sorted(members, truth) < self.colder_than).sum(axis=0)
-        seen = _expected(truth) < self.colder_than
+        seen = valid_kelvin(truth) < self.colder_than
         pixels, events = (np.bincount(places, minlength=len(members) + 1) for places in (agreeing, agreeing[seen]))
         return Mean(np.stack([pixels, events]).astype(np.float64), float(seen.size))
 
@@ -195,11 +193,6 @@ class ColdestInterval(OfMembers):
         return Mean(float(inside.sum()), float(inside.size))
 
 
-def _expected(truth: MaskedFrame) -> NDArray[np.float64]:
-    """Return the valid pixels of the truth, (N,)."""
-    return truth.once("valid", lambda: truth.values[truth.mask.valid].astype(np.float64))
-
-
 def _sorted(members: Sequence[MaskedFrame], truth: MaskedFrame) -> Values:
     """Return the valid pixels of the members, sorted by value, (M, N)."""
     valid = truth.mask.valid
@@ -210,7 +203,7 @@ def _crps(members: Sequence[MaskedFrame], truth: MaskedFrame, colder_than: float
     """Return the fair CRPS of each valid pixel, (N,)."""
 
     def compute() -> NDArray[np.float64]:
-        values, expected = _sorted(members, truth), _expected(truth)
+        values, expected = _sorted(members, truth), valid_kelvin(truth)
         if np.isfinite(colder_than):
             values, expected = np.minimum(values, np.float32(colder_than)), np.minimum(expected, colder_than)
         count = len(values)
@@ -227,7 +220,7 @@ def _crps(members: Sequence[MaskedFrame], truth: MaskedFrame, colder_than: float
 
 def _rank(members: Sequence[MaskedFrame], truth: MaskedFrame) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return how many members lie below the truth, and how many equal it, at each valid pixel."""
-    values, expected = _sorted(members, truth), _expected(truth)
+    values, expected = _sorted(members, truth), valid_kelvin(truth)
     return (values < expected).sum(axis=0), (values == expected).sum(axis=0)
 
 

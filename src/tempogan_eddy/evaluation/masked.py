@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from tempogan_eddy.dataset.blocks import split_blocks
 from tempogan_eddy.evaluation.baselines import area_mean, observe
 from tempogan_eddy.rapsd import radial_power, ring_energy, ring_modes, taper, windowed_modes
 
@@ -126,11 +127,10 @@ class MaskedFrame(_Derived):
     def lowres_deviation(self) -> NDArray[np.float64]:
         """What the sensor sees minus the input, where no pixel is missing, K."""
         assert self.lowres is not None
-        height, width = self.lowres.shape
         whole, values = np.isfinite(self.values), self.values.astype(np.float64)
         if self.sensor and self.sensor.margin:  # pixels beyond the block are seen too
             whole = ndimage.minimum_filter(whole, 2 * self.sensor.margin + 1, mode="nearest")
-        complete = whole.reshape(height, self.scale, width, self.scale).all(axis=(1, 3)) & np.isfinite(self.lowres)
+        complete = split_blocks(whole, self.scale).all(axis=(1, 3)) & np.isfinite(self.lowres)
         seen = observe(values, self.sensor) if self.sensor else area_mean(values, self.scale)
         return (seen - self.lowres)[complete]
 

@@ -32,6 +32,8 @@ __all__ = [
     "Spectrum",
     "Statistic",
     "StructuralSimilarity",
+    "mean_by_kelvin",
+    "valid_kelvin",
 ]
 
 # Edges of the bins of true brightness temperature, kelvin: all that can be valid.
@@ -102,8 +104,8 @@ class Error(Statistic[MaskedFrame]):
     colder_than: float = np.inf
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
-        expected, error = _expected_and_error(reconstructed, truth)
-        counted = error if np.isinf(self.colder_than) else error[expected < self.colder_than]
+        error = _error(reconstructed, truth)
+        counted = error if np.isinf(self.colder_than) else error[valid_kelvin(truth) < self.colder_than]
         return Mean(float(self.moment(counted).sum()), float(counted.size))
 
 
@@ -114,19 +116,25 @@ class ErrorByKelvin(Statistic[MaskedFrame]):
     moment: Moment
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
-        expected, error = _expected_and_error(reconstructed, truth)
-        bins = len(KELVIN_BINS) - 1
-        place = truth.once("bins", lambda: np.clip(np.digitize(expected, KELVIN_BINS) - 1, 0, bins - 1))
-        count = truth.once("pixels of bins", lambda: np.bincount(place, minlength=bins).astype(np.float64))
-        return Mean(np.bincount(place, self.moment(error), bins), count)
+        return mean_by_kelvin(self.moment(_error(reconstructed, truth)), truth)
 
 
-def _expected_and_error(
-    reconstructed: MaskedFrame, truth: MaskedFrame
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the truth and reconstruction minus truth at the valid pixels, each (N,), K."""
-    expected = truth.once("valid", lambda: truth.values[truth.mask.valid].astype(np.float64))
-    return expected, reconstructed.once("error", lambda: reconstructed.values[truth.mask.valid] - expected)
+def valid_kelvin(truth: MaskedFrame) -> NDArray[np.float64]:
+    """Return the valid pixels of the truth, (N,), K."""
+    return truth.once("valid", lambda: truth.values[truth.mask.valid].astype(np.float64))
+
+
+def mean_by_kelvin(values: NDArray[np.float64], truth: MaskedFrame) -> Mean:
+    """Return the mean of values at the valid pixels (N,) in each bin of `KELVIN_BINS` of the truth."""
+    bins = len(KELVIN_BINS) - 1
+    place = truth.once("bins", lambda: np.clip(np.digitize(valid_kelvin(truth), KELVIN_BINS) - 1, 0, bins - 1))
+    count = truth.once("pixels of bins", lambda: np.bincount(place, minlength=bins).astype(np.float64))
+    return Mean(np.bincount(place, values, bins), count)
+
+
+def _error(reconstructed: MaskedFrame, truth: MaskedFrame) -> NDArray[np.float64]:
+    """Return reconstruction minus truth at the valid pixels, (N,), K."""
+    return reconstructed.once("error", lambda: reconstructed.values[truth.mask.valid] - valid_kelvin(truth))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from tempogan_eddy.dataset.blocks import split_blocks
 from tempogan_eddy.evaluation.aggregation import Mean
 from tempogan_eddy.evaluation.masked import MaskedFrame
 from tempogan_eddy.evaluation.statistics import Statistic
@@ -50,11 +51,9 @@ def coldest_pixels(frame: MaskedFrame, truth: MaskedFrame, cold_kelvin: float) -
     """Return the coldest valid pixel of each cold box, (N,); outer rows and columns that fill no box are dropped."""
 
     def minimum(values: NDArray[np.floating], side: int, step: int) -> NDArray[np.floating]:
-        rows, columns = (length // side for length in values.shape)
         # In the middle, so that a flipped frame has the same boxes wherever the scale allows.
         top, left = (length % side // 2 // step * step for length in values.shape)
-        boxes = values[top : top + rows * side, left : left + columns * side].reshape(rows, side, columns, side)
-        return np.fmin.reduce(boxes, axis=(1, 3))
+        return np.fmin.reduce(split_blocks(values[top:, left:], side), axis=(1, 3))
 
     def find() -> Values:
         assert truth.lowres is not None
@@ -112,14 +111,9 @@ class DetailMoments(Statistic[MaskedFrame]):
 
 def _detail(frame: MaskedFrame, scale: int) -> tuple[Values, Values, Values]:
     """Return the mean square, the mean fourth power and the standard deviation of the detail in complete blocks."""
-    rows, columns = (length // scale for length in frame.shape)
-
-    def blocks(values: NDArray) -> NDArray:
-        return values[: rows * scale, : columns * scale].reshape(rows, scale, columns, scale)
-
-    values = blocks(frame.values)
+    values = split_blocks(frame.values, scale)
     square = np.square(values - values.mean(axis=(1, 3), keepdims=True))
-    whole = blocks(frame.mask.valid).all(axis=(1, 3))
+    whole = split_blocks(frame.mask.valid, scale).all(axis=(1, 3))
     second, fourth = (power.mean(axis=(1, 3), dtype=np.float64)[whole] for power in (square, square**2))
     return second, fourth, np.sqrt(second)
 

@@ -21,7 +21,6 @@ __all__ = [
     "Generator",
     "SpatialDiscriminator",
     "TemporalDiscriminator",
-    "project",
     "update_spectral_norm",
     "upsample",
 ]
@@ -30,16 +29,6 @@ __all__ = [
 def upsample(frames: Tensor, scale: int) -> Tensor:
     """Interpolate (B, C, h, w) bicubically onto the grid ``scale`` times finer, in float32."""
     return functional.interpolate(frames.float(), scale_factor=scale, mode="bicubic", align_corners=False)
-
-
-def project(fine: Tensor, coarse: Tensor, scale: int) -> Tensor:
-    """Return the nearest frame to ``fine`` whose block means are ``coarse``.
-
-    Spread the block's error evenly over its pixels: this is the orthogonal projection onto the frames that an area-mean
-    sensor sees as ``coarse``.
-    """
-    error = coarse.float() - functional.avg_pool2d(fine.float(), scale)
-    return fine.float() + functional.interpolate(error, scale_factor=scale, mode="nearest")
 
 
 class _ResidualBlock(nn.Module):
@@ -69,7 +58,7 @@ def interpolation_kernel(scale: int, lr_consistency: bool) -> Tensor:
     Returns
     -------
     Tensor
-        (scale ** 2, 1, 5, 5) float32: one 5x5 kernel at low resolution for each place within a block.
+        (scale ** 2, 1, 5, 5) float32: one 5x5 kernel on the lowres grid for each place within a block.
     """
     impulse = torch.zeros(1, 1, 9, 9, dtype=torch.float64, device="cpu")  # also where the default device is "meta"
     impulse[..., 4, 4] = 1
@@ -83,7 +72,7 @@ def interpolation_kernel(scale: int, lr_consistency: bool) -> Tensor:
 
 
 class Generator(nn.Module):
-    """G: one low-resolution frame to one high-resolution frame.
+    """G: one lowres frame to one highres frame.
 
     It adds a residual to bicubic interpolation. The residual starts at zero, so an untrained G interpolates. Both are
     computed on the lowres grid and added before one pixel shuffle (Shi et al. 2016).
@@ -160,8 +149,8 @@ class Generator(nn.Module):
             detail = (places - places.mean(2, keepdim=True)).flatten(1, 2)
         with torch.autocast(frames.device.type, enabled=False), exact_convolutions():
             padded = functional.pad(frames.float(), (2, 2, 2, 2), mode="replicate")
-            coarse = functional.conv2d(padded, self.interpolation, groups=frames.shape[1])
-        return functional.pixel_shuffle(coarse + detail, self.upsample_factor)
+            interpolated = functional.conv2d(padded, self.interpolation, groups=frames.shape[1])
+        return functional.pixel_shuffle(interpolated + detail, self.upsample_factor)
 
 
 class _Discriminator(nn.Module):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from tempogan_eddy.dataset.blocks import repeat_pixels
 from tempogan_eddy.dataset.flow import estimate_flow
 from tempogan_eddy.dataset.missing import fill_missing
 from tempogan_eddy.model.advection import advect, seen_by_flow, upsample_flow
@@ -96,7 +97,7 @@ class Carried:
 
     def tile(self, tile: Tile, scale: int) -> CarriedTile:
         """Return it for a tile; each highres pixel reads the nearest one, which keeps the variance."""
-        weight = self.weight[tile.rows, tile.columns].repeat_interleave(scale, 0).repeat_interleave(scale, 1)
+        weight = repeat_pixels(self.weight[tile.rows, tile.columns], scale)
         shift = upsample_flow(self.shift[None, :, tile.rows, tile.columns], scale)[0].round().long()
         reach = -(-int(shift.abs().max()) // scale)
         height, width = weight.shape

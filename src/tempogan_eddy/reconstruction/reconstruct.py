@@ -191,7 +191,7 @@ def _reconstructed(sequence: xr.DataArray, reconstructor: Reconstructor, *, stat
         chunks=(lowres.chunks[0], (height * scale,), (width * scale,)),
         meta=np.empty((0, 0, 0), reconstructor.dtype),
     )
-    return _on_fine_grid(highres, sequence, reconstructor.model, f"{engine.name} {engine.precision}")
+    return _on_highres_grid(highres, sequence, reconstructor.model, f"{engine.name} {engine.precision}")
 
 
 def _drawn(
@@ -215,7 +215,7 @@ def _drawn(
         chunks=((layers,), lowres.chunks[0], (height * ensemble.scale,), (width * ensemble.scale,)),
         meta=np.empty((0,) * 4, dtype),
     )
-    drawn = _on_fine_grid(highres, sequence, model, "torch fp32")
+    drawn = _on_highres_grid(highres, sequence, model, "torch fp32")
     drawn.attrs |= {"super_resolution_members": ensemble.members, "super_resolution_seed": ensemble.seed}
     drawn.attrs["super_resolution_noise"] = ensemble.noise
     if summary:
@@ -226,7 +226,7 @@ def _drawn(
     return drawn.assign_coords({MEMBER: (MEMBER, np.arange(ensemble.members), {"standard_name": "realization"})})
 
 
-def _on_fine_grid(highres: dask.array.Array, sequence: xr.DataArray, model: Model, engine: str) -> xr.DataArray:
+def _on_highres_grid(highres: dask.array.Array, sequence: xr.DataArray, model: Model, engine: str) -> xr.DataArray:
     """Name the highres frames ([member, ]time, y, x) of a sequence, with its refined grid and the provenance."""
     scale = model.specification.scale
     coords, attrs = refine_grid(sequence, scale), rescaled(sequence.attrs, scale)

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import copy
-import math
 import threading
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from tempogan_eddy.dataset.missing import fill_missing
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.device import choose_device
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.fingerprint import network_digest
-from tempogan_eddy.io.precision import PACKED_MISSING
 from tempogan_eddy.model.scaling import from_kelvin
 from tempogan_eddy.reconstruction.engines import Engine, open_engine
-from tempogan_eddy.reconstruction.fill import fill_nearest
-from tempogan_eddy.reconstruction.packing import pack_kelvin
-from tempogan_eddy.reconstruction.tiles import plan_tiles, within_memory
+from tempogan_eddy.reconstruction.tiled import Tiled
+from tempogan_eddy.reconstruction.tiles import Tile
 from tempogan_eddy.reconstruction.transfer import Transfer
 from tempogan_eddy.weights import Model, load_model
 
-__all__ = ["Keyed", "Reconstructor", "model_of"]
+__all__ = ["Reconstructor", "model_of"]
 
 # Side of a tile without its halo, in lowres pixels: a full frame of Digital Typhoon at 4x is one tile.
 TILE = 256
@@ -51,23 +48,7 @@ def model_of(model: Model | str | Path) -> Model:
     return model if isinstance(model, Model) else load_model(model)
 
 
-class Keyed:
-    """Equal where its content is, which a key describes."""
-
-    _key: tuple[object, ...]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, type(self)) and self._key == other._key
-
-    def __hash__(self) -> int:
-        return hash(self._key)
-
-    def __dask_tokenize__(self) -> tuple[object, ...]:
-        """Name dask's tasks by the content, so that equal reconstructions share their results."""
-        return self._key
-
-
-class Reconstructor(Keyed):
+class Reconstructor(Tiled):
     """Reconstruct blocks of frames with one model.
 
     The object is small and can be pickled: it holds the weights of the model and the options. Its engine is opened at
@@ -119,14 +100,11 @@ class Reconstructor(Keyed):
         precision: str = "auto",
         packed: bool = False,
     ) -> None:
-        if tile < 1:
-            raise InputError(f"The tile must be at least 1 pixel wide, not {tile}.")
+        super().__init__(tile, packed)
         model = model_of(model).for_sensor(sensor)
         self.model = replace(model, generator=copy.deepcopy(model.plain).to("cpu", torch.float32))
         self.sensor = model.projecting_sensor
-        self.tile, self.device, self.engine, self.precision = tile, device, engine, precision
-        self._fitting = tile  # the side that fits the memory
-        self.dtype = np.dtype(np.int16 if packed else np.float32)
+        self.device, self.engine, self.precision = device, engine, precision
         self.scale, self.kelvin_range = model.specification.scale, model.specification.kelvin_range
         self.halo = self.model.plain.halo + (self.sensor.halo if self.sensor else 0)
         options = (tile, str(device), engine, precision)
@@ -166,50 +144,19 @@ class Reconstructor(Keyed):
         with engine.lock, torch.inference_mode():
             for first in range(0, frames, size):
                 part = slice(first, first + size)
-
-                def start(tile: int, part: slice = part) -> None:
-                    if tile != self._fitting:
-                        transfer.finish()  # an earlier try may still be on its way to the same array
-                    self._start(lowres[part], tile, engine, transfer, highres[part])
-
-                self._fitting = within_memory(start, self._fitting, max(height, width))
+                self._fill(highres[part], lowres[part], partial(self._compute, engine), transfer)
         transfer.finish()
         return highres
 
-    def _start(
-        self, lowres: np.ndarray, tile_side: int, engine: Engine, transfer: Transfer, highres: np.ndarray
-    ) -> None:
-        """Compute one batch (N, h, w) tile by tile, and start to bring the highres frames into their array.
-
-        Which pixels are missing is found here, so nothing waits for the device.
-        """
-        gaps = np.flatnonzero(np.isnan(lowres))
-        if gaps.size and engine.device.type == "cpu":  # where scipy is faster
-            filled = transfer.send(fill_missing(lowres))
-        else:
-            filled = transfer.send(lowres)
-            filled = fill_nearest(filled, transfer.send(gaps)) if gaps.size else filled
-        unseen_here = np.isnan(lowres) if gaps.size else None
-        missing = transfer.send(unseen_here) if unseen_here is not None else None
-        for tile in list(plan_tiles(lowres.shape[1], lowres.shape[2], tile_side, self.halo)):
-            kept, place = tile.on_highres(self.scale)
-            if unseen_here is not None and unseen_here[:, *tile.kept].all():  # space beside a full disk
-                highres[:, place[0], place[1]] = PACKED_MISSING if self.dtype == np.int16 else np.nan
-                continue
-            result = self._highres(filled[:, None, tile.rows, tile.columns], engine)
-            if missing is not None:
-                unseen = missing[:, None, tile.rows, tile.columns]
-                unseen = unseen.repeat_interleave(self.scale, -2).repeat_interleave(self.scale, -1)
-                result = result.masked_fill_(unseen, math.nan)
-            result = result[:, 0, kept[0], kept[1]]
-            transfer.fetch(pack_kelvin(result) if self.dtype == np.int16 else result, highres[:, place[0], place[1]])
-
-    def _highres(self, frames: torch.Tensor, engine: Engine) -> torch.Tensor:
-        """Return the highres frames (N, 1, H, W) of lowres ones (N, 1, h, w), kelvin, none missing."""
+    def _compute(self, engine: Engine, tile: Tile, kept: tuple[slice, ...], frames: Tensor) -> Tensor:
+        """Return the highres frames (N, rows, columns) of a tile without its halo, in kelvin."""
         low, high = self.kelvin_range
-        scaled = from_kelvin(frames, self.kelvin_range)
+        kelvin = frames[:, None]
+        scaled = from_kelvin(kelvin, self.kelvin_range)
         highres = engine.generator.combine(scaled, engine(scaled)).mul_(high - low).add_(low)
-        return self.sensor.project_complete(highres, frames) if self.sensor else highres
+        if self.sensor:
+            highres = self.sensor.project_complete(highres, kelvin)
+        return highres[:, 0, *kept]
 
     def frames_at_once(self, height: int, width: int) -> int:
         """Return how many frames of (height, width) lowres pixels a block should have to fill the device."""

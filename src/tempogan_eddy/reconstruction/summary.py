@@ -40,13 +40,13 @@ SUMMARY: dict[str, dict[str, Any]] = {
 
 
 def summarise(members: Tensor) -> Tensor:
-    """Return the summary (S, ...) of members (M, ...) in kelvin, in the order of `SUMMARY`; NaN where missing.
+    """Return the summary (S, ...) of members (M, ...) in kelvin, in the order of `SUMMARY`.
 
     Quantiles are interpolated linearly between the members in order, as `numpy.quantile` does.
     """
-    mean, missing = members.mean(dim=0), members[0].isnan()
+    mean = members.mean(dim=0)
     spread = (members - mean).square().sum(dim=0).div(len(members) - 1).sqrt()
-    shares = [(members < kelvin).float().mean(dim=0).masked_fill(missing, torch.nan) for kelvin in THRESHOLDS]
+    shares = [(members < kelvin).float().mean(dim=0) for kelvin in THRESHOLDS]
     ordered, last = members.sort(dim=0).values, len(members) - 1
     quantiles = []
     for percent in QUANTILES:

@@ -78,7 +78,7 @@ def _spans(length: int, tile: int, halo: int) -> Iterator[tuple[slice, slice]]:
 
 
 def within_memory(work: Callable[[int], None], tile: int, side: int) -> int:
-    """Do work with tiles of this side; do it anew with half the side while memory runs out.
+    """Do work with tiles of this side; halve the side and begin again while memory runs out.
 
     Parameters
     ----------

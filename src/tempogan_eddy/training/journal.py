@@ -140,7 +140,7 @@ class Journal:
         self.task = self.progress.add_task("", total=total, completed=done, losses="")
         self.unread: list[tuple[int, dict[str, Tensor]]] = []
         self.losses: dict[str, list[float]] = {}
-        self.started = self.told = time.monotonic()
+        self.started = self.reported = time.monotonic()
 
     def __enter__(self) -> Self:
         self.progress.start()
@@ -167,8 +167,8 @@ class Journal:
             self.progress.update(self.task, completed=step, description=self._where(step), losses=_losses(latest))
         if not self.progress.disable:
             return
-        if time.monotonic() - self.told > SECONDS_A_LINE:
-            self.told = time.monotonic()
+        if time.monotonic() - self.reported > SECONDS_A_LINE:
+            self.reported = time.monotonic()
             within = (step - 1) % self.training.steps_per_epoch + 1
             log.info("%s: step %d of %d", self._where(step), within, self.training.steps_per_epoch)
 
@@ -191,10 +191,10 @@ class Journal:
         bound = ""
         if self.training.score == "lsd_within_rmse":
             bound = f", {'above' if candidate.missed else 'within'} {self.training.max_rmse:g}"
-        told = describe_metrics(metrics, bicubic, bound)
-        log.info("%s: %s | %s%s", self._where(step), losses, told, " (best)" if best else "")
+        scores = describe_metrics(metrics, bicubic, bound)
+        log.info("%s: %s | %s%s", self._where(step), losses, scores, " (best)" if best else "")
         self.losses = {}
-        self.told = time.monotonic()
+        self.reported = time.monotonic()
 
     def pictures(self, step: int, kelvin_range: tuple[float, float], **frames: np.ndarray) -> None:
         """Add frames (H, W) in kelvin as pictures on the fixed range, cold white."""

@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from tempogan_eddy.config import Config
 from tempogan_eddy.dataset.sensor_bank import SensorBank
-from tempogan_eddy.distributed import average
+from tempogan_eddy.distributed import average, world_size
 from tempogan_eddy.errors import TrainingError
 from tempogan_eddy.model.losses import Losses, content_loss
 from tempogan_eddy.model.tempogan import update_spectral_norm
@@ -89,8 +89,8 @@ class Steps:
         Raises
         ------
         TrainingError
-            A loss or gradient is not finite, and the optimiser cannot skip such a step by itself. Fused ones can: their
-            weights stay, and the losses tell it to whoever reads them.
+            A loss or gradient is not finite, and the optimiser cannot skip such a step by itself. A fused one can: it
+            keeps the weights, and the losses that are returned are not finite.
         """
         record: dict[str, Tensor] = {}
         *earlier, group = [[self._prepare(batch) for batch in part] for part in batches]
@@ -160,11 +160,9 @@ class Steps:
                 with torch.no_grad():
                     fake = self._generate(batch, adversarial=True)
             record.minimise(self._discriminator_losses(batch, fake))
-        if self.fabric.world_size > 1:
-            record.average()
         self.discriminator_steps += 1
         both = nn.ModuleList([self.networks.spatial, self.networks.temporal])
-        return record.means() | self._update(both, self.optimizers.discriminators, math.inf, record, "d")
+        return self._update(both, self.optimizers.discriminators, math.inf, record, "d")
 
     def _discriminator_losses(self, batch: Batch, fake: Generated) -> dict[str, Tensor]:
         losses, terms = self.losses, dict[str, Tensor]()
@@ -200,11 +198,8 @@ class Steps:
                 fake = shared[index] if shared else self._generate(batch, adversarial)
                 terms = self._content_losses(batch, fake)
                 record.minimise(terms | (self._adversarial_losses(batch, fake) if adversarial else {}))
-            if self.fabric.world_size > 1:
-                record.average()
             limit = self.config.training.grad_clip or math.inf
-            norm = self._update(self.networks.generator, self.optimizers.generator, limit, record, "g")
-        return record.means() | norm
+            return self._update(self.networks.generator, self.optimizers.generator, limit, record, "g")
 
     def _content_losses(self, batch: Batch, fake: Generated) -> dict[str, Tensor]:
         one = slice(batch.middle, batch.middle + 1)
@@ -256,7 +251,11 @@ class Steps:
     def _update(
         self, network: nn.Module, optimizer: Optimizer, limit: float, record: _Record, whose: str
     ) -> dict[str, Tensor]:
-        """Clip the gradient and step, unless the loss or the gradient is not finite; return the gradient's norm."""
+        """Clip the gradient and step, unless the loss or the gradient is not finite.
+
+        Return the means of the losses, and the gradient's norm.
+        """
+        record.average()
         norm = self.fabric.clip_gradients(network, optimizer, max_norm=limit, error_if_nonfinite=False)
         # With fp16 some gradients are not finite; the scaler skips their step.
         known = None if self.fabric.strategy.precision.state_dict() else norm
@@ -268,7 +267,7 @@ class Steps:
             raise TrainingError(f"A loss or gradient is {checked.item()}; no weight was changed by it. {REMEDY}")
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        return {} if known is None else {f"gradient_{whose}": known}
+        return record.means() | ({} if known is None else {f"gradient_{whose}": known})
 
 
 class _Record:
@@ -287,6 +286,8 @@ class _Record:
 
     def average(self) -> None:
         """Take the mean over the processes: all of them log the same, and skip the same steps."""
+        if world_size() == 1:
+            return
         self.sums = dict(zip(self.sums, average(torch.stack(list(self.sums.values()))), strict=True))
 
     @staticmethod

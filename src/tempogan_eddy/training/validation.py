@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -17,11 +17,14 @@ from tempogan_eddy.dataset.protocol import DataSource, Sample
 from tempogan_eddy.dataset.sensor_bank import SensorBatch
 from tempogan_eddy.distributed import add_up, share
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.evaluation.aggregation import Mean
+from tempogan_eddy.evaluation.masked import Mask, MaskedFrame, MaskedPair
+from tempogan_eddy.evaluation.statistics import DetailEnergy, Error
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
 from tempogan_eddy.model.tempogan import upsample
-from tempogan_eddy.rapsd import energy_above, log_spectral_distance, radial_power
+from tempogan_eddy.rapsd import log_spectral_distance
 
-__all__ = ["Validation"]
+__all__ = ["Validation", "decibel"]
 
 # Maps (N, 1, h, w), and the one sensor that saw them if the generator adapts to it, to (N, 1, H, W), both scaled.
 Reconstruct = Callable[[Tensor, SensorBatch | None], Tensor]
@@ -75,32 +78,33 @@ class Validation:
 
         Spectra are means over the frames; everything counts valid pixels only.
         """
-        sums: defaultdict[Any, Any] = defaultdict(float)
+        sums: defaultdict[Any, Mean] = defaultdict(partial(Mean, 0.0, 0.0))
         for sample in self.samples.values():
-            frames = self.frames(sample, reconstruct, device)
-            truth, valid = sample["highres"][:, 0].numpy(), sample["valid"][:, 0].numpy() > 0
-            error = (frames - truth)[valid]
-            sums["error"] += np.array(
-                [len(error), error.sum(dtype=np.float64), np.square(error, dtype=np.float64).sum()]
+            frames, truth, valid = (
+                self.frames(sample, reconstruct, device),
+                sample["highres"][:, 0].numpy(),
+                sample["valid"][:, 0].numpy() > 0,
             )
-            pairs = [("still", frames[1], truth[1], valid[1])]
-            pairs += [
-                ("motion", frames[i + 1] - frames[i], truth[i + 1] - truth[i], valid[i] & valid[i + 1]) for i in (0, 1)
-            ]
-            for kind, ours, theirs, seen in pairs:
-                powers = np.stack([radial_power(ours, seen), radial_power(theirs, seen)])
-                sums[kind, powers.shape[1]] += np.array([powers, np.ones_like(powers)])
-                if kind == "still":
-                    cutoff = min(ours.shape) / self.scale / 2
-                    sums["energy"] += np.array([energy_above(power, ours.shape, cutoff) for power in powers])
+            ours, theirs = (
+                [MaskedFrame(*pair, scale=self.scale) for pair in zip(values, map(Mask, valid), strict=True)]
+                for values in (frames, truth)
+            )
+            for generated, true in zip(ours, theirs, strict=True):
+                sums["square"] += Error(np.square).compute(generated, true)
+                sums["bias"] += Error(np.positive).compute(generated, true)
+            sums["energy"] += DetailEnergy().compute(ours[1], theirs[1])
+            sums["still", len(theirs[1].spectrum)] += _spectra(ours[1], theirs[1])
+            for before in (0, 1):
+                both = Mask(valid[before] & valid[before + 1])
+                pairs = [MaskedPair(three[before], three[before + 1], both) for three in (ours, theirs)]
+                sums["motion", len(pairs[1].spectrum)] += _spectra(*pairs)
         found = self.total(sums)
-        (count, total, square), energy = found["error"], found["energy"]
         return {
-            "rmse": math.sqrt(square / count),
-            "bias": float(total / count),
+            "rmse": math.sqrt(found["square"].total / found["square"].weight),
+            "bias": found["bias"].total / found["bias"].weight,
             "lsd": _distance(found, "still"),
             "lsd_hourly": _distance(found, "motion"),
-            "energy": 10 * math.log10(max(energy[0], 1e-12) / max(energy[1], 1e-12)),
+            "energy": decibel(found["energy"]),
         }
 
     def pictures(self, reconstruct: Reconstruct, device: torch.device | str) -> dict[str, np.ndarray]:
@@ -113,15 +117,28 @@ class Validation:
     def frames(self, sample: Mapping[str, Tensor], reconstruct: Reconstruct, device: torch.device | str) -> np.ndarray:
         """Reconstruct the three frames of one sample: (3, H, W) kelvin."""
         with torch.no_grad():
-            lowres, sensors = from_kelvin(sample["lowres"], self.kelvin_range).to(device), None
-            if self.data.sensors:
-                sensors = self.data.sensors.batch(sample["sensor"][None], *lowres.shape[-2:]).to(device)
-            scaled = reconstruct(lowres, sensors)
+            lowres = from_kelvin(sample["lowres"], self.kelvin_range).to(device)
+            scaled = reconstruct(lowres, self.sensors(sample, device))
         return to_kelvin(scaled.float().cpu(), self.kelvin_range)[:, 0].numpy()
 
+    def sensors(self, sample: Mapping[str, Tensor], device: torch.device | str) -> SensorBatch | None:
+        """Return the sensor that saw one sample, as a batch of one; None where the generator does not adapt to it."""
+        if self.data.sensors is None:
+            return None
+        return self.data.sensors.batch(sample["sensor"][None], *sample["lowres"].shape[-2:]).to(device)
 
-def _distance(sums: Mapping[Any, Any], kind: str) -> float:
+
+def decibel(energy: Mean) -> float:
+    """Return the ratio of the energy of generated frames to that of the truth, dB, as sums of `DetailEnergy`."""
+    return 10 * math.log10(max(energy.total, 1e-12) / max(energy.weight, 1e-12))
+
+
+def _spectra(generated: MaskedFrame | MaskedPair, truth: MaskedFrame | MaskedPair) -> Mean:
+    return Mean(np.stack([generated.spectrum, truth.spectrum]), 1.0)
+
+
+def _distance(sums: Mapping[Any, Mean], kind: str) -> float:
     """Return the LSD between mean spectra of frames of one size; of several sizes, the mean over frames."""
-    groups = [value for name, value in sums.items() if name[0] == kind]  # one for each number of wavenumbers
-    distances = [count[0, 0] * log_spectral_distance(*(powers / count)) for powers, count in groups]
-    return float(sum(distances) / sum(count[0, 0] for _, count in groups))
+    groups = [part for name, part in sums.items() if name[0] == kind]  # one for each number of wavenumbers
+    distances = [part.weight * log_spectral_distance(*(part.total / part.weight)) for part in groups]
+    return sum(distances) / sum(part.weight for part in groups)

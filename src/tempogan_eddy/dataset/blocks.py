@@ -1,0 +1,26 @@
+"""Blocks of highres pixels, one for each lowres pixel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["repeat_pixels", "split_blocks"]
+
+Kind = TypeVar("Kind", bound=np.generic)
+
+
+def repeat_pixels(lowres: Tensor, scale: int) -> Tensor:
+    """Give every highres pixel of a block the value of its lowres pixel: (..., h, w) to (..., H, W)."""
+    return lowres.repeat_interleave(scale, -2).repeat_interleave(scale, -1)
+
+
+def split_blocks(values: NDArray[Kind], side: int) -> NDArray[Kind]:
+    """Return values (H, W) as square blocks, (H // side, side, W // side, side); drop what does not fill a block."""
+    rows, columns = (length // side for length in values.shape)
+    return values[: rows * side, : columns * side].reshape(rows, side, columns, side)
