@@ -156,7 +156,8 @@ class Reconstructor(Tiled):
         highres = engine.generator.combine(scaled, engine(scaled)).mul_(high - low).add_(low)
         if self.sensor:
             highres = self.sensor.project_complete(highres, kelvin)
-        return highres[:, 0, *kept]
+        rows, columns = kept
+        return highres[:, 0, rows, columns]
 
     def frames_at_once(self, height: int, width: int) -> int:
         """Return how many frames of (height, width) lowres pixels a block should have to fill the device."""

@@ -91,7 +91,7 @@ class Tiled:
         def start(side: int) -> None:
             if side != self._fitting:
                 transfer.finish()  # an earlier try may still be on its way to the same array
-            for tile in list(plan_tiles(*lowres.shape[1:], side, self.halo)):
+            for tile in list(plan_tiles(lowres.shape[1], lowres.shape[2], side, self.halo)):
                 kept, place = tile.on_highres(self.scale)
                 target = highres[:, *place]
                 if gaps.size and missing[:, *tile.kept].all():  # space beside a full disk
