@@ -39,9 +39,9 @@ def openings(monkeypatch):
         return open_engine(*options)
 
     monkeypatch.setattr(reconstructor, "open_engine", count)
-    reconstructor._open.cache_clear()
+    reconstructor._OPENED.clear()
     yield opened
-    reconstructor._open.cache_clear()
+    reconstructor._OPENED.clear()
 
 
 def test_a_block_of_lowres_frames_becomes_one_of_highres_frames(model, block):
@@ -107,7 +107,7 @@ def test_later_changes_of_the_model_have_no_effect(block):
 def test_threads_share_an_engine_and_agree(model, block, openings):
     blocks = [block + shift for shift in range(8)]
     expected = [Reconstructor(model, engine="torch", precision="fp32", tile=12)(part) for part in blocks]
-    reconstructor._open.cache_clear()
+    reconstructor._OPENED.clear()
     openings.clear()
     with ThreadPoolExecutor(8) as pool:
         rebuild = Reconstructor(model, engine="torch", precision="fp32", tile=12)
@@ -165,7 +165,7 @@ def test_whoever_follows_one_frame_opens_few_files(model, monkeypatch):
         lazy = reconstruct(lowres, model, precision="fp32")
         with traced() as frame:
             lazy.compute()
-        reconstructor._open.cache_clear()
+        reconstructor._OPENED.clear()
         with traced() as whole:
             reconstruct(lowres, model, precision="fp32").compute()
     assert frame.switches <= 20, "\n".join(*frame.visits())

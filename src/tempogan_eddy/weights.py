@@ -35,6 +35,7 @@ __all__ = [
     "Specification",
     "build_generator",
     "load_model",
+    "model_of",
     "save_model",
 ]
 
@@ -197,6 +198,13 @@ def save_model(path: Path, model: Model) -> None:
     }
     with written_aside(path, MODEL) as partial:
         partial.write_bytes(safetensors_bytes(model.generator.state_dict(), header))
+
+
+def model_of(model: Model | str | Path) -> Model:
+    """Return a model, or load what `load_model` takes."""
+    if not isinstance(model, Model | str | Path):
+        raise InputError(f"{type(model).__name__} is no model; give a name such as eddy, a path, or from load_model.")
+    return model if isinstance(model, Model) else load_model(model)
 
 
 def load_model(source: str | Path = "eddy", detail: float | None = None) -> Model:

@@ -18,8 +18,7 @@ from torch import Tensor, nn
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.io.grid import refine_grid
 from tempogan_eddy.reconstruction import reconstruct
-from tempogan_eddy.reconstruction.reconstructor import model_of
-from tempogan_eddy.weights import Model
+from tempogan_eddy.weights import Model, model_of
 
 __all__ = ["Coordinates", "TyphoonDetail"]
 

@@ -15,12 +15,11 @@ from tempogan_eddy.fingerprint import network_digest
 from tempogan_eddy.model.noise import white_noise
 from tempogan_eddy.reconstruction.members import MemberDraw
 from tempogan_eddy.reconstruction.noise import NOISES, CarriedTile, carry_noise
-from tempogan_eddy.reconstruction.reconstructor import TILE, model_of
+from tempogan_eddy.reconstruction.reconstructor import TILE
 from tempogan_eddy.reconstruction.summary import SUMMARY, summarise
-from tempogan_eddy.reconstruction.tiled import Tiled
-from tempogan_eddy.reconstruction.tiles import Tile
+from tempogan_eddy.reconstruction.tiles import Tile, Tiled
 from tempogan_eddy.reconstruction.transfer import Transfer
-from tempogan_eddy.weights import Model
+from tempogan_eddy.weights import Model, model_of
 
 __all__ = ["EnsembleReconstructor"]
 

@@ -24,11 +24,11 @@ from tempogan_eddy.io.resolution import rescaled
 from tempogan_eddy.kelvin import VALID_KELVIN
 from tempogan_eddy.reconstruction.ensemble import EnsembleReconstructor
 from tempogan_eddy.reconstruction.noise import earlier_frames
-from tempogan_eddy.reconstruction.reconstructor import TILE, Reconstructor, model_of
+from tempogan_eddy.reconstruction.reconstructor import TILE, Reconstructor
 from tempogan_eddy.reconstruction.sensors import choose_sensor
 from tempogan_eddy.reconstruction.summary import SUMMARY
 from tempogan_eddy.released import model_file
-from tempogan_eddy.weights import Model
+from tempogan_eddy.weights import Model, model_of
 
 __all__ = ["reconstruct"]
 

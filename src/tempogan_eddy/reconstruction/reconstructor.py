@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +14,14 @@ from torch import Tensor
 
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.device import choose_device
-from tempogan_eddy.errors import InputError
 from tempogan_eddy.fingerprint import network_digest
 from tempogan_eddy.model.scaling import from_kelvin
 from tempogan_eddy.reconstruction.engines import Engine, open_engine
-from tempogan_eddy.reconstruction.tiled import Tiled
-from tempogan_eddy.reconstruction.tiles import Tile
+from tempogan_eddy.reconstruction.tiles import Tile, Tiled
 from tempogan_eddy.reconstruction.transfer import Transfer
-from tempogan_eddy.weights import Model, load_model
+from tempogan_eddy.weights import Model, model_of
 
-__all__ = ["Reconstructor", "model_of"]
+__all__ = ["Reconstructor"]
 
 # Side of a tile without its halo, in lowres pixels: a full frame of Digital Typhoon at 4x is one tile.
 TILE = 256
@@ -39,13 +37,6 @@ BATCHES_OF_BLOCK = 4
 
 # Engines that stay open in a process.
 OPEN_ENGINES = 8
-
-
-def model_of(model: Model | str | Path) -> Model:
-    """Return a model, or load what `load_model` takes."""
-    if not isinstance(model, Model | str | Path):
-        raise InputError(f"{type(model).__name__} is no model; give a name such as eddy, a path, or from load_model.")
-    return model if isinstance(model, Model) else load_model(model)
 
 
 class Reconstructor(Tiled):
@@ -120,7 +111,14 @@ class Reconstructor(Tiled):
             As `choose_device` and `open_engine`.
         """
         with _OPENING:
-            return _open(self)
+            engine = _OPENED.pop(self._key, None)
+            if engine is None:
+                device = choose_device(self.device) if isinstance(self.device, str) else self.device
+                engine = open_engine(self.model, self.engine, device, self.precision)
+            _OPENED[self._key] = engine  # the last used, last
+            if len(_OPENED) > OPEN_ENGINES:
+                del _OPENED[next(iter(_OPENED))]
+            return engine
 
     def __call__(self, block: np.ndarray) -> np.ndarray:
         """Reconstruct a block of frames.
@@ -168,10 +166,4 @@ class Reconstructor(Tiled):
 
 
 _OPENING = threading.Lock()
-
-
-@lru_cache(OPEN_ENGINES)
-def _open(reconstructor: Reconstructor) -> Engine:
-    device = reconstructor.device
-    device = choose_device(device) if isinstance(device, str) else device
-    return open_engine(reconstructor.model, reconstructor.engine, device, reconstructor.precision)
+_OPENED: dict[tuple[object, ...], Engine] = {}  # those of this process, by key

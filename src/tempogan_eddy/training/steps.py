@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from tempogan_eddy.config import Config
 from tempogan_eddy.dataset.sensor_bank import SensorBank
-from tempogan_eddy.distributed import average, world_size
+from tempogan_eddy.distributed import average
 from tempogan_eddy.errors import TrainingError
 from tempogan_eddy.model.losses import Losses, content_loss
 from tempogan_eddy.model.tempogan import update_spectral_norm
@@ -255,7 +255,8 @@ class Steps:
 
         Return the means of the losses, and the gradient's norm.
         """
-        record.average()
+        if self.fabric.world_size > 1:
+            record.average()
         norm = self.fabric.clip_gradients(network, optimizer, max_norm=limit, error_if_nonfinite=False)
         # With fp16 some gradients are not finite; the scaler skips their step.
         known = None if self.fabric.strategy.precision.state_dict() else norm
@@ -286,8 +287,6 @@ class _Record:
 
     def average(self) -> None:
         """Take the mean over the processes: all of them log the same, and skip the same steps."""
-        if world_size() == 1:
-            return
         self.sums = dict(zip(self.sums, average(torch.stack(list(self.sums.values()))), strict=True))
 
     @staticmethod
