@@ -54,7 +54,9 @@ class Precision:
             return frame
         limit = VALID_KELVIN[1]  # reads as missing, so never round a valid value up to it
         if self.name == "rounded":
-            rounded = np.rint(frame * np.float32(1 / QUANTUM)) * np.float32(QUANTUM)
+            rounded = frame * np.float32(1 / QUANTUM)
+            np.rint(rounded, out=rounded)
+            rounded *= np.float32(QUANTUM)
             return np.where((rounded == limit) & (frame < limit), frame, rounded)
         if frame.dtype == np.int16:
             if (np.abs(frame) == PACKED_LARGEST).any():

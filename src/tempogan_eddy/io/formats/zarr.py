@@ -1,6 +1,7 @@
 """Zarr stores, in a folder or a zip archive, with a sequence in each group."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -23,6 +24,9 @@ from tempogan_eddy.io.urls import shown
 from tempogan_eddy.io.zarr_seal import begin_group, filled, seal
 
 __all__ = ["ZARR", "begin_zarr", "holds_only_zarr", "zarr_attributes"]
+
+# A full disk is rounded in parts, or its copies take several GB.
+ROWS_AT_ONCE = 1024
 
 # A shard is one file of many small frames, or of the chunks of one large frame.
 PIXELS_OF_SHARD = 1 << 21
@@ -82,12 +86,17 @@ class _Frames:
             array: Any = filled(self.place, name)
             stored = np.empty((*array.shape[:-3], len(part), *array.shape[-2:]), array.dtype)
             for place, frame in enumerate(frames):
-                stored[..., place, :, :] = self.precision.stored(frame)
+                for rows in _strips(frame.shape[-2]):
+                    stored[..., place, rows, :] = self.precision.stored(frame[..., rows, :])
             array[..., part.start : part.stop, :, :] = stored
 
     def finish(self) -> None:
         seal(self.path)
         publish(self.path)
+
+
+def _strips(height: int) -> Iterator[slice]:
+    return (slice(first, first + ROWS_AT_ONCE) for first in range(0, height, ROWS_AT_ONCE))
 
 
 def _begin(da: xr.DataArray, path: Path, writing: Writing) -> _Frames:
