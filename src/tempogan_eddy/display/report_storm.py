@@ -32,7 +32,7 @@ from tempogan_eddy.evaluation.matching import RECONSTRUCTED, TRUTH, Match
 __all__ = ["Part", "animation_part", "crops", "ensemble_charts", "error_charts", "members_part", "spectrum_chart"]
 
 FILM_FRAMES, FILM_SIDE, FILM_WIDTH = 48, 224, 1000
-MEMBER_FRAMES, MEMBERS_SHOWN = 24, 3  # fewer frames, because members hardly compress
+MEMBER_FRAMES, MEMBER_SIDE, MEMBERS_SHOWN = 12, 152, 3  # less, because members hardly compress
 
 Frames = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
@@ -151,7 +151,8 @@ def members_part(
         FilmPanel(SPREAD_LABEL, lambda number: load(number)[1].std(axis=0, ddof=1), SPREAD),
         *map(member, range(min(len(names), MEMBERS_SHOWN))),
     ]
-    return _film_part(panels, matched.truth.isel(time=chosen), evaluation.storm, closeup, palette, credit, on_frame)
+    truth = matched.truth.isel(time=chosen)
+    return _film_part(panels, truth, evaluation.storm, closeup, palette, credit, on_frame, MEMBER_SIDE)
 
 
 def _around_example(matched: Match, evaluation: Evaluation, most: int) -> tuple[slice, Callable[[int], Frames]]:
@@ -169,15 +170,16 @@ def _film_part(
     palette: Palette,
     credit: str,
     on_frame: Callable[[int, int], None],
+    side: int = FILM_SIDE,
 ) -> Part:
-    """Return an animation of the panels at the times of the truth, around a close-up."""
+    """Return an animation of the panels at the times of the truth: a square of this side around a close-up."""
     chosen, (height, width) = truth["time"].values, truth.shape[-2:]
     middle = closeup.top + closeup.side // 2, closeup.left + closeup.side // 2
     animation = Animation(
         Film(panels, chosen, (height, width), title, best_track_notes([truth], chosen)),
         palette=palette,
         width=FILM_WIDTH,
-        crop=square_around(middle, (height, width), FILM_SIDE),
+        crop=square_around(middle, (height, width), side),
         credit="" if undrawable(credit) else credit,  # the page prints it too
     )
     with TemporaryDirectory() as folder:
