@@ -102,7 +102,7 @@ def main(data: Path, model: str) -> None:
     IMAGES.mkdir(exist_ok=True)
     with (
         rebuilt(data, model, "--storm", STORM, "--time", HOURS) as (folder, _),
-        viewed(folder, "fine.nc", "--low-res", "coarse.nc", "--truth", "WP") as address,
+        viewed(folder, "fine.nc", "--lowres", "coarse.nc", "--truth", "WP") as address,
         chromium() as browser,
     ):
         pictures(browser, address)

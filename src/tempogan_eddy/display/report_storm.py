@@ -32,7 +32,7 @@ from tempogan_eddy.evaluation.matching import RECONSTRUCTED, TRUTH, Match
 __all__ = ["Part", "animation_part", "crops", "ensemble_charts", "error_charts", "members_part", "spectrum_chart"]
 
 FILM_FRAMES, FILM_SIDE, FILM_WIDTH = 48, 224, 1000
-MEMBER_FRAMES, MEMBER_SIDE, MEMBERS_SHOWN = 12, 152, 3  # less, because members hardly compress
+MEMBER_FRAMES, MEMBER_SIDE, MEMBERS_SHOWN = 8, 152, 3  # less, because members hardly compress
 
 Frames = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
