@@ -15,16 +15,22 @@ from commands import ROOT, rebuilt, run, words_given
 
 DOCS = ROOT / "docs"
 STORM, HOURS = "200717", "2007-10-07T12/.."  # hours of the validation split: no model here was trained on them
+MEMBERS = 4
 CREDIT = "Digital Typhoon, Asanobu Kitamoto, National Institute of Informatics, CC BY 4.0, doi:10.20783/DIAS.664"
 
 
 def main(data: Path, model: str) -> None:
     """Coarsen, reconstruct, evaluate and animate; then put what came out into docs/."""
     chosen = ("--storm", STORM, "--time", HOURS)
-    with rebuilt(data, model, *chosen) as (folder, name):
+    with rebuilt(data, model, *chosen) as (folder, _):
+        run("reconstruct", "coarse.nc", "-o", "faithful.nc", "--model", "faithful", folder=folder)
         run(
-            "evaluate", "--truth", "WP", *chosen, "--reconstructed", "fine.nc", "--lowres", "coarse.nc",
-            "--model", name, "--credit", CREDIT, "--report", f"report-{STORM}.html", folder=folder,
+            "reconstruct", "coarse.nc", "-o", "members.nc", "--model", "ensemble", "--members", MEMBERS, folder=folder
+        )  # fmt: skip
+        run(
+            "evaluate", "--truth", "WP", *chosen, "--reconstructed", "members.nc", "--lowres", "coarse.nc",
+            "--compare", "faithful=faithful.nc", "--compare", "eddy=fine.nc", "--model", "ensemble",
+            "--credit", CREDIT, "--report", f"report-{STORM}.html", folder=folder,
         )  # fmt: skip
         run(
             "animate", "coarse.nc", "fine.nc", "WP", *chosen, "-o", f"typhoon-{STORM}.webp",

@@ -17,7 +17,7 @@ from typing import Any
 
 from PIL import Image
 
-from commands import ENVIRONMENT, ROOT, command, rebuilt, words_given
+from commands import ENVIRONMENT, ROOT, command, rebuilt, run, words_given
 
 sys.path.insert(0, str(ROOT))
 
@@ -29,7 +29,8 @@ STORM, HOURS = (
     "2007-10-07T12/2007-10-08T12",
 )  # hours of the validation split: no model here was trained on them
 FRAME = 14  # 2007-10-08 02 UTC, cold tops beside the centre
-LIMIT = 400_000  # bytes of a picture
+MEMBERS = 8
+LIMIT = 650_000  # bytes of a picture
 
 
 @contextmanager
@@ -97,15 +98,26 @@ def pictures(browser: Any, address: str) -> None:
     page.close()
 
 
+def picture_of_members(browser: Any, address: str) -> None:
+    """Show an ensemble with its spread, a probability, coasts and the menus of members and thresholds."""
+    page = browser.new_page(viewport={"width": 1440, "height": 810})
+    page.goto(address)
+    wait_until_shown(page, 0)
+    point(page, "reconstructed", 0.6, 0.4)
+    shoot(page, "viewer-members")
+    page.close()
+
+
 def main(data: Path, model: str) -> None:
     """Coarsen and reconstruct, then look."""
     IMAGES.mkdir(exist_ok=True)
-    with (
-        rebuilt(data, model, "--storm", STORM, "--time", HOURS) as (folder, _),
-        viewed(folder, "fine.nc", "--low-res", "coarse.nc", "--truth", "WP") as address,
-        chromium() as browser,
-    ):
-        pictures(browser, address)
+    with rebuilt(data, model, "--storm", STORM, "--time", HOURS) as (folder, _), chromium() as browser:
+        beside = "--lowres", "coarse.nc", "--truth", "WP"
+        with viewed(folder, "fine.nc", *beside) as address:
+            pictures(browser, address)
+        run("reconstruct", "coarse.nc", "-o", "members.nc", "--model", "ensemble", "--members", MEMBERS, folder=folder)
+        with viewed(folder, "members.nc", *beside) as address:
+            picture_of_members(browser, address)
 
 
 if __name__ == "__main__":

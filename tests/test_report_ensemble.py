@@ -97,6 +97,10 @@ def test_the_page_has_the_charts_of_an_ensemble_only(truths, results):
     assert html.count("Calibration of the ensemble") == 1 and html.count('-ensemble">Ensemble</a>') == 1
     for name in ("Rank histogram", "Spread and error", "Reliability", "CRPS"):
         assert f"<h4>{name}</h4>" in html
+    assert html.count('<figure class="film">') == 2
+    shown = ", ".join(f"member {number}" for number in range(3))
+    assert f'side by side: truth, mean of {len(members)} members, spread, 0 to 12 K, {shown}"' in html
     single = ReportPage("evaluate")
     single.add(evaluate(truth, members[0], **KNOWN), truth, members[0], None)
+    assert single.html().count('<figure class="film">') == 1
     assert "Calibration of the ensemble" not in single.html() and "-ensemble" not in single.html()

@@ -488,7 +488,7 @@ def test_the_command_tells_its_address_and_ends_cleanly(files):
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", address)
         assert ask(address, "/").status == 200
         process.send_signal(stop)
-        _, error = process.communicate(timeout=20)
+        _, error = process.communicate(timeout=60)
         assert (process.returncode, error) == (0, "")
 
 

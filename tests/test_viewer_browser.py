@@ -50,7 +50,7 @@ def address(storm):
 @contextmanager
 def opened(browser, address, **options):
     """A page whose console stays silent and whose requests stay on this machine; these are listed in it."""
-    context = browser.new_context(viewport=VIEWPORT, **options)
+    context = browser.new_context(**{"viewport": VIEWPORT} | options)
     page = context.new_page()
     page.set_default_timeout(15_000)
     complaints, requests = [], []
@@ -274,6 +274,26 @@ def test_a_tap_reads_and_a_finger_moves(browser, address, storm):
         expect_kelvin(page, "truth", storm[1]["truth"][0, 40, 250])
 
 
+def test_a_phone_shows_whole_names_and_large_panels_and_scrolls_to_the_analysis(browser):
+    from playwright.sync_api import expect
+
+    together, _, truth = ensemble()
+    site = Site(Scenes(build_scene("storm", {"storm": together}, truth=truth)))
+    size = {"width": 360, "height": 740}
+    with served(site) as address, opened(browser, address, viewport=size, has_touch=True, is_mobile=True) as page:
+        wide = "[...document.body.querySelectorAll('*')].filter((one) => one.getBoundingClientRect().right > 360)"
+        assert page.evaluate(f"{wide}.map((one) => one.outerHTML)") == []
+        cut = "[...document.querySelectorAll('.caption b')].filter((name) => name.scrollWidth > name.clientWidth)"
+        assert page.evaluate(f"{cut}.map((name) => name.textContent)") == []
+        before = box(page, "truth")
+        assert min(before["width"], before["height"]) > 110
+        assert not page.locator("#analysis").is_visible()
+        page.get_by_role("button", name="Analysis").tap()
+        page.wait_for_function("scrollY > 100")
+        expect(page.locator("#place")).to_be_in_viewport()
+        assert box(page, "truth")["width"] == before["width"]
+
+
 def test_the_spectrum_is_that_of_the_evaluation(page, storm):
     field = storm[1]["truth"][0, 64:320, 64:320].astype(np.float64)
     found = page.evaluate(
@@ -334,10 +354,14 @@ def test_a_member_is_chosen_by_menu_and_by_key(browser):
     together, plain, truth = ensemble()
     site = Site(Scenes(build_scene("storm", {"storm": together}, truth=truth)))
     with served(site) as address, opened(browser, address) as page:
-        assert page.get_by_label("Member").locator("option").all_inner_texts() == ["Member 3", "Member 7", "Mean"]
+        assert page.get_by_label("Member", exact=True).locator("option").all_inner_texts() == [
+            "Member 3",
+            "Member 7",
+            "Mean",
+        ]
         page.mouse.move(*place_of(page, "reconstructed", 170, 99))
         expect_kelvin(page, "reconstructed", float(plain[0][0, 170, 99]))
-        page.get_by_label("Member").select_option("Member 7")
+        page.get_by_label("Member", exact=True).select_option("Member 7")
         expect_kelvin(page, "reconstructed", float(plain[1][0, 170, 99]))
         page.keyboard.press("m")
         expect_kelvin(page, "reconstructed", float(plain[0][0, 170, 99]) + 0.5)
@@ -373,7 +397,7 @@ def test_spread_and_probability_below_a_threshold_and_below_the_cross(browser):
 
 
 def test_a_plain_sequence_has_no_menu_of_members(page):
-    assert page.get_by_label("Member").is_hidden()
+    assert page.get_by_label("Member", exact=True).is_hidden()
 
 
 def test_an_exported_page_works_from_any_web_server(browser, storm, tmp_path):

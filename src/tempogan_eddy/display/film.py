@@ -15,11 +15,12 @@ from tempogan_eddy.io.align import align_grids, match_times, pair_times, toleran
 from tempogan_eddy.io.frames import FrameReader
 from tempogan_eddy.io.member import MEMBER, member_names, select_member
 
-__all__ = ["Film", "FilmPanel", "best_track_notes", "busiest_window", "film_of", "resample"]
+__all__ = ["SPREAD_LABEL", "Film", "FilmPanel", "best_track_notes", "busiest_window", "film_of", "resample"]
 
 Kelvins = NDArray[np.floating]
 
 WARM = 273.0  # kelvin; colder is cloud
+SPREAD_LABEL = f"spread, 0 to {SPREAD.limits[1]:.0f} K"
 
 
 @dataclass(frozen=True)
@@ -117,9 +118,7 @@ def _panels(label: str, da: xr.DataArray, numbers: NDArray[np.intp], wanted: Seq
     together = Members([da.isel({MEMBER: number}) for number in range(da.sizes[MEMBER])])
     special = {
         "mean": FilmPanel("mean", lambda number: together.mean(int(numbers[number]))),
-        "spread": FilmPanel(
-            f"spread, 0 to {SPREAD.limits[1]:.0f} K", lambda number: together.spread(int(numbers[number])), SPREAD
-        ),
+        "spread": FilmPanel(SPREAD_LABEL, lambda number: together.spread(int(numbers[number])), SPREAD),
     }
     return [
         special.get(name) or FilmPanel(f"member {name}", _reader(select_member(da, name), numbers)) for name in wanted

@@ -24,6 +24,7 @@ from tempogan_eddy.display.report_storm import (
     crops,
     ensemble_charts,
     error_charts,
+    members_part,
     spectrum_chart,
 )
 from tempogan_eddy.display.words import minus, minute_text, summary, training_overlap
@@ -91,7 +92,7 @@ class ReportPage:
 
         Pictures show the first member of an ensemble. Call `on_frame` with (frames drawn, frames to draw).
         """
-        members = member_names(reconstructed)
+        members, together = member_names(reconstructed), reconstructed
         reconstructed, seen = select_member(reconstructed), None if lowres is None else select_member(lowres)
         settings = result.scale, result.time_tolerance, result.sensor
         matched = match(truth, {RECONSTRUCTED: reconstructed}, seen, *settings)
@@ -102,7 +103,11 @@ class ReportPage:
         if len(self.results) < PICTURED:
             palette = PALETTES[self.colours]
             part["crops"], closeups = crops(matched, result, palette)
-            part["film"] = animation_part(matched, result, closeups[0], palette, self.credit, on_frame)
+            film = result, closeups[0], palette, self.credit, on_frame
+            part["films"] = [animation_part(matched, *film)]
+            if len(members) > 1:
+                whole = match(truth, {RECONSTRUCTED: together}, seen, *settings)
+                part["films"].append(members_part(whole, *film, names=members))
         self.results.append(result)
         self.storms.append(part)
         self.inputs[f"storm {result.storm}"] = _inputs(result, matched.times, truth, reconstructed, lowres)

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import ceil
 from pathlib import Path
@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
@@ -19,18 +20,21 @@ from tempogan_eddy.display.chart import draw_errors, draw_spectra, page_axes, sv
 from tempogan_eddy.display.closeups import Closeup, choose_closeups, square_around
 from tempogan_eddy.display.ensemble_chart import draw_ranks, draw_reliability, draw_spread
 from tempogan_eddy.display.figures import rmse_label
-from tempogan_eddy.display.film import Film, FilmPanel, best_track_notes
+from tempogan_eddy.display.film import SPREAD_LABEL, Film, FilmPanel, best_track_notes
 from tempogan_eddy.display.movie import save_animation
-from tempogan_eddy.display.palettes import DIFFERENCE, Palette
+from tempogan_eddy.display.palettes import DIFFERENCE, SPREAD, Palette
 from tempogan_eddy.display.words import minus, minute_text
 from tempogan_eddy.evaluation import Evaluation, error_by_kelvin
 from tempogan_eddy.evaluation.baselines import bicubic, nearest
 from tempogan_eddy.evaluation.ensemble_curves import ensemble_curves
 from tempogan_eddy.evaluation.matching import RECONSTRUCTED, TRUTH, Match
 
-__all__ = ["Part", "animation_part", "crops", "ensemble_charts", "error_charts", "spectrum_chart"]
+__all__ = ["Part", "animation_part", "crops", "ensemble_charts", "error_charts", "members_part", "spectrum_chart"]
 
 FILM_FRAMES, FILM_SIDE, FILM_WIDTH = 48, 224, 1000
+MEMBER_FRAMES, MEMBER_SIDE, MEMBERS_SHOWN = 8, 152, 3  # less, because members hardly compress
+
+Frames = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
 Part = dict[str, Any]
 """Data of one part of the template, by the names in the template."""
@@ -114,23 +118,68 @@ def animation_part(
     on_frame: Callable[[int, int], None],
 ) -> Part:
     """Return the animation around the example, and a still picture for paper and readers who prefer no motion."""
-    times = matched.times
-    start = min(max(0, _example(matched, evaluation) - FILM_FRAMES // 2), max(0, len(times) - FILM_FRAMES))
-    chosen = times[start : start + FILM_FRAMES]
-    load = lru_cache(maxsize=1)(lambda number: _frames(matched, start + number))
+    chosen, load = _around_example(matched, evaluation, FILM_FRAMES)
     panels = [
         FilmPanel("input", lambda number: load(number)[2]),
         FilmPanel("bicubic", lambda number: bicubic(load(number)[2], matched.scale)),
         FilmPanel(RECONSTRUCTED, lambda number: load(number)[1]),
         FilmPanel(TRUTH, lambda number: load(number)[0]),
     ]
-    height, width = matched.truth.shape[-2:]
+    return _film_part(panels, matched.truth.isel(time=chosen), evaluation.storm, closeup, palette, credit, on_frame)
+
+
+def members_part(
+    matched: Match,
+    evaluation: Evaluation,
+    closeup: Closeup,
+    palette: Palette,
+    credit: str,
+    on_frame: Callable[[int, int], None],
+    *,
+    names: Sequence[str],
+) -> Part:
+    """Return the animation of an ensemble: truth, mean, spread and the first members; `names` are those of all."""
+    chosen, load = _around_example(matched, evaluation, MEMBER_FRAMES)
+
+    def member(place: int) -> FilmPanel:
+        name = str(place) if undrawable(names[place]) else names[place]
+        return FilmPanel(f"member {name}", lambda number: load(number)[1][place])
+
+    panels = [
+        FilmPanel(TRUTH, lambda number: load(number)[0]),
+        FilmPanel(f"mean of {len(names)} members", lambda number: load(number)[1].mean(axis=0)),
+        FilmPanel(SPREAD_LABEL, lambda number: load(number)[1].std(axis=0, ddof=1), SPREAD),
+        *map(member, range(min(len(names), MEMBERS_SHOWN))),
+    ]
+    truth = matched.truth.isel(time=chosen)
+    return _film_part(panels, truth, evaluation.storm, closeup, palette, credit, on_frame, MEMBER_SIDE)
+
+
+def _around_example(matched: Match, evaluation: Evaluation, most: int) -> tuple[slice, Callable[[int], Frames]]:
+    """Return at most so many times around the example, and how to load the frames at one of them."""
+    count = len(matched.times)
+    start = min(max(0, _example(matched, evaluation) - most // 2), max(0, count - most))
+    return slice(start, start + most), lru_cache(maxsize=1)(lambda number: _frames(matched, start + number))
+
+
+def _film_part(
+    panels: list[FilmPanel],
+    truth: xr.DataArray,
+    title: str,
+    closeup: Closeup,
+    palette: Palette,
+    credit: str,
+    on_frame: Callable[[int, int], None],
+    side: int = FILM_SIDE,
+) -> Part:
+    """Return an animation of the panels at the times of the truth: a square of this side around a close-up."""
+    chosen, (height, width) = truth["time"].values, truth.shape[-2:]
     middle = closeup.top + closeup.side // 2, closeup.left + closeup.side // 2
     animation = Animation(
-        Film(panels, chosen, (height, width), evaluation.storm, best_track_notes([matched.truth], chosen)),
+        Film(panels, chosen, (height, width), title, best_track_notes([truth], chosen)),
         palette=palette,
         width=FILM_WIDTH,
-        crop=square_around(middle, (height, width), FILM_SIDE),
+        crop=square_around(middle, (height, width), side),
         credit="" if undrawable(credit) else credit,  # the page prints it too
     )
     with TemporaryDirectory() as folder:
@@ -144,6 +193,7 @@ def animation_part(
         "still": _data_uri(still.getvalue(), "webp"),
         "width": animation.size[0],
         "height": animation.size[1],
+        "panels": ", ".join(panel.label for panel in panels),
         "frames": len(chosen),
         "first": minute_text(chosen[0]),
         "last": minute_text(chosen[-1]),
@@ -172,8 +222,8 @@ def _legend(palette: Palette, title: str, step: int, *, signed: bool = False) ->
     }
 
 
-def _frames(matched: Match, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Return the truth, the reconstruction and its input at one time."""
+def _frames(matched: Match, index: int) -> Frames:
+    """Return the truth, the reconstruction or its members, and its input at one time."""
     truth, reconstructed, lowres = matched.load(index)
     return truth, reconstructed[RECONSTRUCTED], lowres
 

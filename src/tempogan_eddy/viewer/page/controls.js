@@ -71,8 +71,15 @@ export function updateControls() {
   get("play").setAttribute("aria-label", state.playing ? "Pause" : "Play");
   document.body.dataset.playing = String(state.playing);
   document.body.dataset.drawing = String(state.drawing);
-  get("analysis").hidden = !state.analysis;
+  showAnalysis(get("analysis"));
   for (const button of get("layout").children) button.setAttribute("aria-pressed", String(button.dataset.value === state.layout));
+}
+
+// On a phone it lies below the panels.
+function showAnalysis(analysis) {
+  const opens = analysis.hidden && state.analysis;
+  analysis.hidden = !state.analysis;
+  if (opens) requestAnimationFrame(() => analysis.scrollIntoView({ block: "nearest" }));
 }
 
 const next = (list, item) => list[(list.indexOf(item) + 1) % list.length];

@@ -13,6 +13,7 @@ const HEAD = 34;
 const LEGEND = 100;
 const BESIDE = 340; // the analysis at least
 const BELOW = 260;
+const BELOW_NARROW = 420;
 const NARROW = 760;
 
 const holder = document.getElementById("panels");
@@ -112,7 +113,7 @@ const pixels = (length) => `${Math.ceil(length)}px`;
 // Possible places of the analysis, and the room that they leave to the panels.
 function analysisPlaces(width, height) {
   if (!state.analysis) return [{ analysis: "none", width, height }];
-  if (innerWidth <= NARROW) return [{ analysis: "below", width, height: height - 0.42 * innerHeight }];
+  if (innerWidth <= NARROW) return [{ analysis: "below", width, height: height - BELOW_NARROW }];
   return [
     { analysis: "beside", width: width - BESIDE, height },
     { analysis: "below", width, height: height - BELOW },
