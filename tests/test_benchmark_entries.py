@@ -56,7 +56,9 @@ def test_scores_of_scaled_frames_are_those_of_frames_scaled_by_hand():
     scores = evaluate(truth, made, sensor_scale=SCALE, baselines=False, metrics=benchmark.NORMALISED).scores
     low, high = (getattr(truth, name)(("y", "x")) for name in ("min", "max"))
     error = ((((made - low) / (high - low)) - (truth - low) / (high - low)).astype(np.float64) ** 2).mean(("y", "x"))
-    assert scores["reconstructed"]["psnr_normalised"].value == pytest.approx(float((-10 * np.log10(error)).mean()), rel=1e-5)
+    assert scores["reconstructed"]["psnr_normalised"].value == pytest.approx(
+        float((-10 * np.log10(error)).mean()), rel=1e-5
+    )
     skimage = pytest.importorskip("skimage.metrics")
     by_hand = [
         skimage.structural_similarity(
