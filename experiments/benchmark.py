@@ -28,7 +28,8 @@ from tempogan_eddy.evaluation.statistics import StructuralSimilarity
 
 __all__ = ["NORMALISED", "SENSORS", "STORMS", "main", "score", "write_inputs"]
 
-SCALE, FRAMES, MEMBERS = 4, 8, 8
+SCALE, FRAMES = 4, 8
+MODELS = {"faithful": None, "eddy": None, "ensemble": 8}  # and the number of members
 SENSORS = {"area": "area", "gaussian": "gaussian,fwhm=1.0", "box": "box,width=1.6"}
 
 # Frames that no released model was trained on; `configs/release-*.json` state the split.
@@ -92,13 +93,20 @@ def score(name: str, folder: Path, entries: Mapping[str, Path], data: Path) -> E
     """Score entries and the released models on one input."""
     storm, sensor = names()[name]
     lowres = open_sequence(folder / f"{name}.nc").load()
-    ours: dict[str, xr.DataArray] = {model: reconstruct(lowres, model) for model in ("faithful", "eddy")}
-    ours["ensemble"] = reconstruct(lowres, "ensemble", members=MEMBERS, seed=1)
     made = {entry: open_sequence(place / f"{name}.nc") for entry, place in entries.items()}
+    ours = {model: reconstruct(lowres, model, members=count, seed=1) for model, count in MODELS.items()}
     return evaluate(
-        truth_of(storm, data), {**made, **ours}, lowres, sensor=sensor, baselines=("bicubic", "wiener"),
+        truth_of(storm, data), {**made, **ours}, lowres, sensor=sensor, baselines=("bicubic", "Wiener filter"),
         metrics=[*choose_metrics((*METRICS, *OF_ENSEMBLES)), *NORMALISED],
     )  # fmt: skip
+
+
+def named_folder(text: str) -> tuple[str, Path]:
+    """Read ``NAME=FOLDER``."""
+    name, _, folder = text.partition("=")
+    if not name or not folder or name in MODELS:
+        raise InputError(f"--entry {text} is not NAME=FOLDER with a name of its own; write --entry mine=folder.")
+    return name, Path(folder)
 
 
 def print_table(name: str, result: Evaluation) -> None:
@@ -126,7 +134,7 @@ def main(arguments: list[str] | None = None) -> None:
         if options.action == "inputs":
             write_inputs(options.folder, options.data)
             return
-        entries = {text.partition("=")[0]: Path(text.partition("=")[2]) for text in options.entry}
+        entries = dict(map(named_folder, options.entry))
         results = {}
         for name in [options.only] if options.only else names():
             results[name] = score(name, options.folder, entries, options.data)

@@ -88,6 +88,7 @@ def spans(page: Path) -> list[str]:
 FRAMES = {
     "lowres.nc": ("lowres.nc", "coarse.nc", "COARSE.nc"),
     "truth.nc": ("truth.nc", "fine.nc", "highres.nc", "other.nc"),
+    "members.nc": ("members.nc",),
     "WP": ("WP", "DATA/digital-typhoon/WP", "path/to/digital_typhoon/WP"),
     "storms": ("storms", "path/to/your/storms"),
     "lowres": ("path/to/lowres", "OUT/lowres"),
@@ -96,16 +97,28 @@ FRAMES = {
 }
 
 
+def hours(*starts: str, frames: int) -> np.ndarray:
+    """Return the first hours of some days."""
+    return np.concatenate([np.datetime64(start, "ns") + np.arange(frames) * np.timedelta64(1, "h") for start in starts])
+
+
+# Hours of both typhoons that the split of the pages trains on, and hours that it holds out.
+STORMS = {
+    "198702": hours("1987-04-13T05", "1987-04-14T05", frames=6),
+    "200717": hours("2007-10-06T20", "2007-10-07T12", frames=4),
+}
+
+
 def make_stage(folder: Path) -> None:
     """Write small files under every name of `FRAMES`, and a small configs/config.json."""
     made = folder / "made"
-    truth = moving_clouds(frames=4, size=64, name="200717", start="2007-10-07T12")
-    lowres = coarsen(truth, 4)
-    save_sequence(truth, made / "truth.nc")
-    save_sequence(lowres, made / "lowres.nc")
-    later = moving_clouds(frames=4, size=64, seed=1, name="200718", start="2007-11-07T12")
-    for storm in (truth, later):
-        save_sequence(storm, made / "WP" / "image" / storm.attrs["sequence"], format="digital-typhoon")
+    for name, times in STORMS.items():
+        storm = moving_clouds(frames=len(times), size=64, seed=int(name), name=name).assign_coords(time=times)
+        save_sequence(storm, made / "WP" / "image" / name, format="digital-typhoon")
+    truth = storm[4:]
+    members = xr.concat([truth, truth + 1], "member").assign_attrs(truth.attrs)
+    for name, sequence in {"truth": truth, "lowres": coarsen(truth, 4), "members": members}.items():
+        save_sequence(sequence, made / f"{name}.nc")
     for number in range(2):
         storm = moving_clouds(frames=4, size=64, seed=number, name=f"storm{number}", start=f"200{number}-08-01")
         save_sequence(storm, made / "storms" / f"storm{number}.nc")
@@ -142,7 +155,8 @@ class Scene:
 
     def __init__(self, files, reader):
         self.frame = coarsen(moving_clouds(frames=1, size=64), 4)[0].drop_vars("time")
-        self.frame.attrs |= {"calibration": "brightness_temperature", "start_time": datetime(2020, 9, 1, int(files[0]))}
+        hour = int(files[0]) if files[0].isdigit() else 0
+        self.frame.attrs |= {"calibration": "brightness_temperature", "start_time": datetime(2020, 9, 1, hour)}
 
     def load(self, names):
         self.names = names
@@ -159,7 +173,8 @@ def readers_names() -> dict[str, Any]:
     grid = {"y": lowres["lat"].values, "x": lowres["lon"].values}
     return {
         "te": tempogan_eddy, "xr": xr, "np": np, "SensorModel": SensorModel,
-        "da": lowres, "values": lowres.values, "lowres": lowres, "truth": fine, "reconstructed": fine + 1.0,
+        "da": lowres, "values": lowres.values, "lowres": lowres, "truth": fine,
+        "reconstructed": (fine + 1.0).assign_attrs(fine.attrs | {"scale": 4}),
         "Format": Format, "Kind": Kind, "open_toy": None, "write_toy": None, "is_ours": None,
         "fields": torch.from_numpy(lowres.values[:, None]),
         "coords": OrderedDict(time=lowres["time"].values, variable=np.array(["abi13c"]), **grid),
