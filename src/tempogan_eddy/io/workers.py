@@ -24,6 +24,8 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, TypeVar
 
+import dask
+
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.extras import require
 
@@ -44,6 +46,13 @@ TASKS_A_WORKER = 4
 PAUSES = (0.2, 1.0)
 
 SECONDS_TO_START = 60
+
+# Dask's own watching takes a tenth of a core and more; nobody looks at the profile of a worker of one command.
+QUIET = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "5s",
+}
 
 
 class Workers:
@@ -106,6 +115,7 @@ class Workers:
         distributed = require("distributed")
         cluster: Any = self.address
         if cluster is None:
+            self._stack.enter_context(dask.config.set(QUIET))
             cluster = self._stack.enter_context(
                 distributed.LocalCluster(
                     n_workers=self.count, threads_per_worker=1, dashboard_address="127.0.0.1:0", memory_limit=None,
