@@ -47,8 +47,8 @@ PAUSES = (0.2, 1.0)
 
 SECONDS_TO_START = 60
 
-# Dask's own watching takes a tenth of a core; nobody looks at the profile of a worker of one command. Dask also has the C
-# library return freed memory at once, which costs a fifth of the time of frames of a few MB: keep up to 1 GiB.
+# Dask's own watching takes a tenth of a core; nobody looks at the profile of a worker of one command. Dask also has the
+# C library return freed memory at once, which costs a fifth of the time of frames of a few MB: keep up to 1 GiB.
 SETTINGS = {
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 1 << 30,
     "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 1 << 25,  # 32 MiB, the most that the library takes
