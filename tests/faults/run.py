@@ -91,6 +91,7 @@ class Trials:
         self.counts[fault, "lost" if wrong else "survived"] += 1
         if wrong:
             self.failures.append(f"{fault}, {wrong}")
+            print(self.failures[-1], file=sys.stderr)
         if self.counts[fault, "injected"] % 10 == 0:
             print(f"{fault}: {self.counts[fault, 'injected']}, lost {self.counts[fault, 'lost']}", file=sys.stderr)
 
