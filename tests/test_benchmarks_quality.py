@@ -36,6 +36,8 @@ from tempogan_eddy.evaluation.baselines import area_mean, bicubic
 from tempogan_eddy.synthesis import synthesize
 from tempogan_eddy.weights import Model, build_generator, save_model
 
+pytestmark = pytest.mark.slow
+
 FIGURES = ("crops", "detail", "errors", "profiles", "reliability", "spectra")
 
 

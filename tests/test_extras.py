@@ -57,7 +57,7 @@ def test_the_package_alone_reconstructs_and_scores(alone, tmp_path):
 @pytest.mark.parametrize(
     ("command", "extra"),
     [
-        ("train --data lowres.nc", "train"),
+        pytest.param("train --data lowres.nc", "train", marks=pytest.mark.slow),
         pytest.param("view lowres.nc", "view", marks=pytest.mark.slow),
         (f"{EVALUATE} --report page.html", "report"),
         pytest.param(f"{EVALUATE} --figures .", "report", marks=pytest.mark.slow),

@@ -18,6 +18,7 @@ def check(*options):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+@pytest.mark.slow
 def test_without_a_gpu_the_check_says_so():
     done = check()
     assert done.returncode == 2

@@ -75,6 +75,7 @@ pack(sys.argv[1], Path(sys.argv[2]), load_config({}), kill)
 """
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_gone_on_with(tmp_path, storms, monkeypatch):
     whole = pack(storms, tmp_path / "whole.zarr", load_config({}))
     store = tmp_path / "p.zarr"

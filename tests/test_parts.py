@@ -118,6 +118,7 @@ def command(*words, **options):
     )
 
 
+@pytest.mark.slow
 def test_a_killed_command_goes_on_where_it_was(tmp_path):
     save_sequence(moving_clouds(frames=100, size=16), tmp_path / "low.nc")
     words = ["reconstruct", tmp_path / "low.nc", "--engine", "torch", "-o"]

@@ -288,7 +288,7 @@ def test_of_an_ensemble_the_pictures_show_the_first_member(truth, tmp_path):
     pages = [ReportPage(COMMAND), ReportPage(COMMAND)]
     pages[0].add(result, truth, members, None)
     pages[1].add(result, truth, members[0], None)
-    assert "The pictures show member 3, the first of 2." in Elements(pages[0].html()).text
+    assert "The panel Reconstructed shows member 3, the first of 2." in Elements(pages[0].html()).text
     assert "member 3" not in pages[1].html()
     assert pages[0].storms[0]["crops"] == pages[1].storms[0]["crops"]
     assert save_crops(truth, members, tmp_path / "crops.png").exists()

@@ -24,6 +24,8 @@ from tempogan_eddy.training.trainer import TempoGANTrainer
 from tempogan_eddy.weights import NETWORKS, build_generator, load_model
 from training_cases import small_config, write_storms
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def storms(tmp_path_factory):

@@ -325,6 +325,7 @@ def test_a_transect_is_drawn_with_the_mouse(page):
     assert len(drawn) == pytest.approx(400, abs=3)
 
 
+@pytest.mark.slow
 def test_a_thousand_large_frames_load_only_what_is_shown(browser):
     site, read = long_site()
     with served(site) as address, opened(browser, address) as page:
