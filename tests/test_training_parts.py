@@ -208,7 +208,9 @@ def test_a_run_killed_before_its_first_periodic_checkpoint_goes_on(tmp_path, sto
     }
     with pytest.raises(InputError, match="--resume auto"):
         TempoGANTrainer(config).train()
+    (tmp_path / "checkpoints" / ".checkpoint_epoch_1.pth.lock").touch()  # as if it was killed while it wrote one
     resumed = TempoGANTrainer(config).train("auto")
+    assert not list((tmp_path / "checkpoints").glob(".*"))
     whole = TempoGANTrainer(small_config(tmp_path / "whole", storms, epochs=2)).train()
     states = [read_checkpoint(result.checkpoint)["generator"] for result in (resumed, whole)]
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())

@@ -17,6 +17,7 @@ from tempogan_eddy.dataset.pair_fit import PairFit
 from tempogan_eddy.dataset.split import Entry
 from tempogan_eddy.dataset.windows import Links, find_windows
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.aside import restored
 from tempogan_eddy.io.cadence import parse_duration
 from tempogan_eddy.io.cf import open_cf
 from tempogan_eddy.io.zarr_seal import checked_store
@@ -145,6 +146,7 @@ def open_storms(store: Path) -> dict[str, PackedStorm]:
     InputError
         The store holds no storm, or is damaged.
     """
+    restored(store)
     try:
         return _read_storms(store)
     except InputError:

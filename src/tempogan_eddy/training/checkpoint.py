@@ -45,7 +45,7 @@ BESIDE_SPECIFICATION = {"model": {"discriminator_channels", "detail_gain", "spec
 # Keys that decide which samples a step sees.
 SAMPLING = ("batch_size", "accumulate", "d_steps", "patch_size", "context", "shift_blocks", "seed", "augment")
 
-UNFINISHED = re.compile(r"\..+\.\d+\.partial")
+UNFINISHED = re.compile(r"\..+\.(\d+\.partial|lock)")
 PERIODIC = re.compile(r"checkpoint_epoch_(\d+)\.pth")
 
 # Its format stands at the beginning, so a checkpoint whose end is damaged is known too.
@@ -147,7 +147,7 @@ def prune_checkpoints(folder: Path, newest: Path, ranks: Mapping[int, Rank], kee
 
 @contextmanager
 def claimed_folder(folder: Path) -> Iterator[None]:
-    """Hold the lock of a training folder, and remove files that a killed run left unfinished.
+    """Hold the lock of a training folder; remove unfinished files and locks of files that a killed run left.
 
     Raises
     ------
