@@ -243,6 +243,10 @@ def test_a_stated_sensor_that_the_frames_contradict_is_refused_unless_trusted(da
     model = random_model()
     with pytest.raises(InputError, match=r"look sharper than the stated sensor gaussian,fwhm=1.5.*--trust-sensor"):
         reconstruct(sampled, model, sensor="gaussian,fwhm=1.5")
+    recorded = coarsen(storm, 4, sensor="box,width=0.5")  # says so in its attributes: no reason to believe another
+    with pytest.raises(InputError, match=r"look sharper than the stated sensor gaussian,fwhm=1.5.*--trust-sensor"):
+        reconstruct(recorded, model, sensor="gaussian,fwhm=1.5")
+    caplog.clear()
     reconstruct(sampled, model, sensor="gaussian,fwhm=1.5", trust_sensor=True)
     reconstruct(sampled, model, sensor="box,width=0.5")
     assert "sensor" not in caplog.text

@@ -26,8 +26,8 @@ def choose_sensor(
     """Return the sensor to reconstruct a sequence for.
 
     It is the stated one, else the one that `coarsen` recorded, else the preset that the file names if the frames agree
-    with it, else None, for the area mean. A stated sensor and a preset are compared with the one that `estimate_sensor`
-    finds in a few frames.
+    with it, else None, for the area mean. A stated sensor other than the recorded one, and a preset, are compared with
+    the one that `estimate_sensor` finds in a few frames.
 
     Parameters
     ----------
@@ -59,7 +59,8 @@ def choose_sensor(
         log.warning(
             "The input records the sensor %s; it is reconstructed for the stated %s", recorded.text, stated.text
         )
-    elif stated and not recorded and not trust:
+    # A recorded sensor is no reason to believe another one.
+    if stated and stated != recorded and not trust:
         found = compare_sensor(stated, estimate_sensor(sequence, model.scale))
         if found.verdict == "wrong":
             raise InputError(f"{found.message}, or add --trust-sensor to use the stated one.")
