@@ -270,6 +270,8 @@ def _load_file(path: Path) -> Model:
             f"The model {path} has a network of kind '{specification.network.kind}', which is not known here; import "
             "the module that adds it to tempogan_eddy.weights.NETWORKS, or update TempoGAN-Eddy."
         )
+    if specification.network.kind == Ensemble.kind:
+        weights = Ensemble.complete(weights)
     _check_fit(weights, specification, path)
     generator = build_generator(specification)
     generator.load_state_dict(weights)

@@ -1,13 +1,16 @@
 """An ensemble around a frozen mean: every member adds noise whose strength and texture depend on what was measured.
 
-The members of one frame are ``mean + P(sum_k a_k T_k(n))``. P removes what the sensor would see, so every member keeps
-the measured values. The textures T_k are linear in the white noise n, so their mean over members is zero and the mean
-of the ensemble is the frozen mean. The amplitudes a_k are computed once for all members.
+The members of one frame are ``mean + P(sum_k a_k T_k(n) + b_k (T_k(n)^2 - 1) / sqrt(2))``. P removes what the sensor
+would see, so every member keeps the measured values. The textures T_k are linear in the white noise n and have the
+variance 1, so the mean of what is added is zero and the mean of the ensemble is the frozen mean. The amplitudes a_k and
+b_k are computed once for all members. The b_k have a sign: they lean the detail, as where a few small clouds are much
+colder than what is around them.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -68,7 +71,7 @@ def assemble(
 
 
 class Textures(nn.Module):
-    """Learned textures, each linear in the noise, and their amplitudes at every highres pixel.
+    """Learned textures, each linear in the noise, and the amplitudes of them and of their squares at every highres pixel.
 
     Parameters
     ----------
@@ -90,25 +93,49 @@ class Textures(nn.Module):
         self.first = nn.Conv2d(features + 1, HIDDEN, 3, padding=1)
         self.modulation = nn.Linear(description, 2 * HIDDEN)
         self.last = nn.Conv2d(HIDDEN, count * scale**2, 3, padding=1)
+        self.lean = nn.Conv2d(HIDDEN, count * scale**2, 3, padding=1)
         self.mix = nn.Conv2d(NOISE_CHANNELS, count * scale**2, 5, bias=False)
         self.smooth = nn.Conv2d(count, count, 5, groups=count, bias=False)
         with torch.no_grad():
             nn.init.zeros_(self.modulation.weight)
             nn.init.zeros_(self.modulation.bias)
+            nn.init.zeros_(self.lean.weight)
+            nn.init.zeros_(self.lean.bias)  # type: ignore[arg-type]
             self.last.weight.mul_(0.1)
             self.last.bias.copy_(torch.tensor(math.log(math.expm1(AMPLITUDE))))  # type: ignore[union-attr]
             nn.init.normal_(self.mix.weight, std=(NOISE_CHANNELS * 25) ** -0.5)
             self.smooth.weight.mul_(0.1)[:, :, 2, 2] = 1
 
     def amplitudes(self, features: Tensor, frames: Tensor, description: Tensor) -> Tensor:
-        """Return the amplitude of each texture, (B, K, H, W), from lowres features and frames."""
+        """Return the amplitudes of the textures, then those of their squares, (B, 2 K, H, W), from lowres frames."""
         hidden = self.first(torch.cat([features, local_spread(frames) / CONTENT_UNIT], dim=1))
         scale, shift = self.modulation(description)[:, :, None, None].chunk(2, dim=1)
         hidden = functional.relu(torch.addcmul(shift, hidden, 1 + scale))
-        return CONTENT_UNIT * functional.softplus(functional.pixel_shuffle(self.last(hidden), self.scale))
+        strength = functional.softplus(functional.pixel_shuffle(self.last(hidden), self.scale))
+        height, width = frames.shape[-2:]
+        strength = strength * self.deviations().tile(height, width)
+        return CONTENT_UNIT * torch.cat([strength, functional.pixel_shuffle(self.lean(hidden), self.scale)], dim=1)
 
     def textures(self, noise: Tensor) -> Tensor:
-        """Return unscaled textures of noise (N, C, h + 2 `MARGIN`, w + 2 `MARGIN`): (N, K, H, W)."""
+        """Return textures of variance 1 of noise (N, C, h + 2 `MARGIN`, w + 2 `MARGIN`): (N, K, H, W)."""
+        height, width = (side - 2 * MARGIN for side in noise.shape[-2:])
+        return self._unscaled(noise) / self.deviations().tile(height, width)
+
+    def combine(self, amplitudes: Tensor, textures: Tensor) -> Tensor:
+        """Return what a member adds, (..., H, W), from amplitudes (..., 2 K, H, W) and textures (..., K, H, W)."""
+        strength, lean = amplitudes.chunk(2, dim=-3)
+        return (strength * textures + lean * (textures.square() - 1) * 0.5**0.5).sum(dim=-3)
+
+    def deviations(self) -> Tensor:
+        """Return the standard deviation of each unscaled texture within a lowres pixel, (K, s, s)."""
+        reach = 2 * MARGIN
+        impulses = torch.zeros(NOISE_CHANNELS, NOISE_CHANNELS, 2 * reach + 1, 2 * reach + 1).to(self.mix.weight)
+        impulses[:, :, reach, reach] = torch.eye(NOISE_CHANNELS)
+        responses = self._unscaled(impulses).square().sum(dim=0)
+        blocks = responses.unflatten(-1, (-1, self.scale)).unflatten(-3, (-1, self.scale))
+        return blocks.sum(dim=(-4, -2)).sqrt()
+
+    def _unscaled(self, noise: Tensor) -> Tensor:
         smooth = self.smooth(functional.pixel_shuffle(self.mix(noise), self.scale))
         beyond = self.scale - 2
         return smooth[..., beyond : smooth.shape[-2] - beyond, beyond : smooth.shape[-1] - beyond]
@@ -156,6 +183,10 @@ class Dressing(nn.Module):
     def textures(self, noise: Tensor) -> Tensor:
         """Return the noise on the highres grid, (N, 1, H, W)."""
         return functional.pixel_shuffle(noise[..., MARGIN:-MARGIN, MARGIN:-MARGIN], self.scale)
+
+    def combine(self, amplitudes: Tensor, textures: Tensor) -> Tensor:
+        """Return what a member adds, (..., H, W), from amplitudes and textures (..., 1, H, W)."""
+        return (amplitudes * textures).sum(dim=-3)
 
 
 class Ensemble(nn.Module):
@@ -211,7 +242,7 @@ class Ensemble(nn.Module):
             mean, features = self.base.parts(frames, description)
         amplitudes = source.amplitudes(features.float(), frames, description)
         textures = source.textures(noise.flatten(0, 1)).unflatten(0, noise.shape[:2])
-        return mean, (amplitudes[:, None] * textures).sum(dim=2)
+        return mean, source.combine(amplitudes[:, None], textures)
 
     def source(self, dressing: bool) -> Textures | Dressing:
         """Return the dressing, or the learned textures."""
@@ -221,6 +252,16 @@ class Ensemble(nn.Module):
     def halo(self) -> int:
         """Radius of the receptive field of mean and amplitudes, in lowres pixels."""
         return self.base.generator.halo
+
+    @staticmethod
+    def complete(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return weights with those that earlier releases lack: they have no squares of textures."""
+        lean = {
+            name.replace(".last.", ".lean."): torch.zeros_like(value)
+            for name, value in weights.items()
+            if name.startswith("textures.last.")
+        }
+        return lean | dict(weights)
 
     def adopt(self, weights: dict[str, Tensor]) -> None:
         """Load weights of an ensemble, or of a conditioned generator with one tail, which becomes the mean."""

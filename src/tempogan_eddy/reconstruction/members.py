@@ -116,5 +116,5 @@ class MemberDraw:
     @torch.inference_mode()
     def member(self, shared: Shared, textures: Tensor) -> Tensor:
         """Return the member (H, W) in kelvin that textures (K, H, W) make of a frame."""
-        added = torch.einsum("khw,khw->hw", shared.amplitudes, textures)
+        added = self.source.combine(shared.amplitudes, textures)
         return shared.sensors.keep(shared.mean + added, shared.mean)[0, 0]
