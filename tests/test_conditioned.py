@@ -247,9 +247,33 @@ def test_a_stated_sensor_that_the_frames_contradict_is_refused_unless_trusted(da
     with pytest.raises(InputError, match=r"look sharper than the stated sensor gaussian,fwhm=1.5.*--trust-sensor"):
         reconstruct(recorded, model, sensor="gaussian,fwhm=1.5")
     caplog.clear()
-    reconstruct(sampled, model, sensor="gaussian,fwhm=1.5", trust_sensor=True)
-    reconstruct(sampled, model, sensor="box,width=0.5")
+    with caplog.at_level("WARNING", logger="tempogan_eddy"):
+        reconstruct(sampled, model, sensor="gaussian,fwhm=1.5", trust_sensor=True)
+        reconstruct(sampled, model, sensor="box,width=0.5")
     assert "sensor" not in caplog.text
     blurred = coarsen(storm, 4, sensor="gaussian,fwhm=2").drop_attrs().assign_attrs(units="K")
     reconstruct(blurred, model).compute()
     assert "blurred" in caplog.text
+    caplog.clear()
+    reconstruct(sampled, model).compute()
+    assert "sharper than the assumed sensor area leaves them" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("attributes", "stated", "line"),
+    [
+        ({}, "box,width=0.5", "The sensor is box,width=0.5, as stated"),
+        ({"sensor_model": "gaussian"}, None, "The sensor is gaussian,fwhm=1, as the input records"),
+        ({"platform": "MTSAT-1R"}, None, "The file names the sensor jami"),
+        ({}, None, "The input does not say which sensor saw it; the mean over a block is assumed"),
+    ],
+)
+def test_one_line_says_which_sensor_was_used_and_why(caplog, attributes, stated, line):
+    seen = moving_clouds(frames=1, size=48)
+    if "sensor_model" in attributes:
+        seen = coarsen(moving_clouds(frames=1, size=192), sensor="gaussian,fwhm=1")
+    else:
+        seen.attrs |= attributes
+    with caplog.at_level("INFO", logger="tempogan_eddy"):
+        reconstruct(seen, random_model(), sensor=stated, trust_sensor=True)
+    assert [record.message.startswith(line) for record in caplog.records if "sensor" in record.message] == [True]

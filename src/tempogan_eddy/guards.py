@@ -139,7 +139,7 @@ class ValueGuard:
         from tempogan_eddy.dataset.sensor_comparison import compare_sensor  # imports torch, which is slow
         from tempogan_eddy.dataset.sensor_estimate import estimate_sensor
 
-        found = compare_sensor(assumed, estimate_sensor(frame, assumed.scale))
+        found = compare_sensor(assumed, estimate_sensor(frame, assumed.scale), "assumed")
         if found.verdict == "wrong":
             log.warning("%s", found.message)
 

@@ -40,7 +40,7 @@ class SensorComparison:
     message: str = ""
 
 
-def compare_sensor(stated: SensorModel, estimate: SensorEstimate) -> SensorComparison:
+def compare_sensor(stated: SensorModel, estimate: SensorEstimate, source: str = "stated") -> SensorComparison:
     """Compare a stated sensor with an estimate, by their transfer functions at the lowres Nyquist frequency.
 
     Parameters
@@ -49,6 +49,8 @@ def compare_sensor(stated: SensorModel, estimate: SensorEstimate) -> SensorCompa
         What the user, the file or the model says.
     estimate : SensorEstimate
         From `estimate_sensor`.
+    source : str
+        How the message calls the sensor: ``stated``, ``recorded``, ``named`` or ``assumed``.
     """
     if estimate.sensor is None or estimate.transfer_range is None or not isinstance(stated, SeparableSensor):
         return SensorComparison("unknown", estimate.reason)
@@ -61,7 +63,7 @@ def compare_sensor(stated: SensorModel, estimate: SensorEstimate) -> SensorCompa
     blur = "sharper" if (seen - estimate.transfer_range.mean(axis=1)).sum() < 0 else "more blurred"
     found = estimate.sensor.text
     message = (
-        f"The frames look {blur} than the stated sensor {stated.text} leaves them: their spectrum fits {found} "
+        f"The frames look {blur} than the {source} sensor {stated.text} leaves them: their spectrum fits {found} "
         f"({estimate.family})"
     )
     if distance <= tolerance * WRONG:

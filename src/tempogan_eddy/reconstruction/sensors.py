@@ -66,13 +66,17 @@ def choose_sensor(
             raise InputError(f"{found.message}, or add --trust-sensor to use the stated one.")
         if found.verdict == "doubtful":
             log.warning("%s", found.message)
-    return stated or recorded or _named(sequence, model.scale)
+    chosen = stated or recorded
+    if chosen:
+        log.info("The sensor is %s, as %s", chosen.text, "stated" if stated else "the input records")
+    return chosen or _named(sequence, model.scale)
 
 
 def _named(sequence: xr.DataArray, scale: int) -> SensorModel | None:
     """Return the preset that the file names, if the frames agree with it: they may be on another grid by now."""
     preset = named_preset(sequence)
     if preset is None:
+        log.info("The input does not say which sensor saw it; the mean over a block is assumed, --sensor states another")
         return None
     sensor = SensorModel.parse(preset, scale)
     found = compare_sensor(sensor, estimate_sensor(sequence, scale))
