@@ -14,6 +14,7 @@ from tempogan_eddy.model.ensemble import MARGIN, Dressing, Ensemble, Textures, a
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
 from tempogan_eddy.model.scoring import energy_score, patch_distance, pixel_distance, spectral_distance
 from tempogan_eddy.reconstruction import Reconstructor
+from tempogan_eddy.reconstruction.ensemble import EnsembleReconstructor
 from tempogan_eddy.reconstruction.members import MemberDraw
 from tempogan_eddy.training.ensemble import EnsembleTrainer
 from tempogan_eddy.training.trainer import TempoGANTrainer
@@ -81,6 +82,7 @@ def random_ensemble(textures=4):
     ensemble = Ensemble(DESCRIPTION, 2, 4, 8, textures)
     ensemble.adopt(random_generator().state_dict())
     torch.nn.init.normal_(ensemble.textures.modulation.weight, std=0.1)
+    torch.nn.init.normal_(ensemble.textures.lean.weight, std=0.005)
     ensemble.dressing.fit(torch.rand(1000), torch.full((1000,), 1e-4))
     return ensemble.eval().requires_grad_(False)
 
@@ -125,6 +127,7 @@ def test_the_mean_of_many_members_is_the_frame_of_the_mean():
 
 def test_without_noise_or_amplitude_every_member_is_the_mean_frame():
     ensemble = random_ensemble()
+    torch.nn.init.zeros_(ensemble.textures.lean.weight)
     silent = torch.zeros(2, ensemble.textures.noise_channels, 12 + 2 * MARGIN, 12 + 2 * MARGIN)
     mean, members, _ = draw(ensemble, SENSORS[0], 2, noise=silent)
     torch.testing.assert_close(members, mean.expand_as(members), atol=1e-4, rtol=0)
@@ -151,6 +154,45 @@ def test_textures_are_as_strong_at_the_edge_as_in_the_middle():
     assert made.shape == (200, 8, 32, 32)
     strength = made.square().mean(dim=(0, 1))
     assert strength[0].mean().item() == pytest.approx(strength[12:20].mean().item(), rel=0.05)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_textures_have_the_variance_1_at_every_place_in_a_block(scale):
+    textures = Textures(8, DESCRIPTION, scale)
+    torch.nn.init.normal_(textures.mix.weight, std=0.3)
+    torch.nn.init.normal_(textures.smooth.weight, std=0.5)
+    with torch.no_grad():
+        made = textures.textures(torch.stack([noise_of_frame(32, 12, 12, number) for number in range(300)]))
+    variance = made.square().mean(dim=0).unflatten(-1, (-1, scale)).unflatten(-3, (-1, scale)).mean(dim=(-4, -2))
+    torch.testing.assert_close(variance, torch.ones_like(variance), atol=0.06, rtol=0)
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_squares_of_textures_lean_the_members_and_leave_their_mean(sign):
+    ensemble = random_ensemble()
+    torch.nn.init.zeros_(ensemble.textures.lean.weight)
+    torch.nn.init.constant_(ensemble.textures.lean.bias, sign * 0.5)
+    mean, members, lowres = draw(ensemble, SENSORS[0], 400)
+    added = members - mean
+    assert added.pow(3).mean() * sign > 0.1 * added.square().mean().pow(1.5)
+    assert (added.mean(dim=1) / added.std(dim=1) * 20).std().item() == pytest.approx(1, abs=0.15)
+    assert (SENSORS[0].see(members) - lowres).abs().max() < 1e-3
+
+
+def test_an_ensemble_of_an_earlier_release_has_no_lean(tmp_path):
+    model = ensemble_model()
+    for parameter in (model.generator.textures.lean.weight, model.generator.textures.lean.bias):
+        torch.nn.init.zeros_(parameter)
+    save_model(tmp_path / "now.safetensors", model)
+    old = {name: value for name, value in model.generator.state_dict().items() if ".lean." not in name}
+    model.generator.state_dict = lambda: old
+    save_model(tmp_path / "old.safetensors", model)
+    frame = np.random.default_rng(0).normal(250, 20, (1, 12, 12)).astype(np.float32)
+    drawn = [
+        EnsembleReconstructor(tmp_path / f"{name}.safetensors", 2, device="cpu")(frame, np.zeros(1, np.int64))
+        for name in ("now", "old")
+    ]
+    np.testing.assert_array_equal(*drawn)
 
 
 def test_noise_is_white_and_decided_by_its_key():
