@@ -41,7 +41,8 @@ HALF_HOURLY = {
 PLACES = SEQUENCES | HALF_HOURLY
 METRICS = (
     "crps_ratio", "spread_skill", "rank_deviation", "rmse", "crps_hourly", "spread_skill_hourly", "lsd_hourly", "lsd",
-    "detail_energy", "detail_kurtosis", "gradient_distance", "coldest_bias", "consistency_max",
+    "detail_energy", "detail_kurtosis", "gradient_distance", "coldest_bias", "coldest_interval",
+    "consistency_max",
 )  # fmt: skip
 KINDS = {"coherent": {}, "white": {"noise": "white"}, "dressing": {"noise": "white", "dressing": True}}
 

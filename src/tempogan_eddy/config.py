@@ -186,6 +186,10 @@ class TrainingConfig(Section):
         "ensemble: weight of the energy score of the modes; try 0.3",
     )
     lambda_patches: float = Field(0.15, ge=0, description="ensembles: weight of the energy score of 8x8 patches")
+    lambda_steps: float = Field(0.3, ge=0, description="ensembles: weight of the CRPS of the steps to the next pixels")
+    lambda_coldest: float = Field(
+        0.15, ge=0, description="ensembles: weight of the CRPS of the coldest pixels of windows of 8 and 32 pixels"
+    )
     members: int = Field(2, ge=2, le=64, description="ensembles: members of each sample in a step")
     d_steps: int = Field(1, ge=1, description="discriminator steps for each generator step")
     gradient_frames: Literal[1, 3] = Field(

@@ -1,4 +1,4 @@
-"""Proper scores of an ensemble as losses: the CRPS of pixels, and energy scores of spectra and of small patches.
+"""Proper scores as losses of an ensemble: the CRPS of pixels, steps and coldest pixels; energy scores of modes, patches.
 
 A score is proper if its expectation is least where the members are drawn from the distribution of the truth. So it
 makes an ensemble sharp and calibrated at once, without a discriminator.
@@ -16,13 +16,24 @@ from torch.nn import functional
 from tempogan_eddy.distributed import average
 from tempogan_eddy.rapsd import radial_power
 
-__all__ = ["ALMOST_FAIR", "energy_score", "patch_distance", "pixel_distance", "spectral_distance"]
+__all__ = [
+    "ALMOST_FAIR",
+    "coldest_distance",
+    "energy_score",
+    "patch_distance",
+    "pixel_distance",
+    "spectral_distance",
+    "step_distance",
+]
 
 ALMOST_FAIR = 0.95
 """Alpha of the losses: at 1 one member may go anywhere if the others have hit the truth (Lang et al. 2024)."""
 
 PATCH = 8
 """Side, in highres pixels, of the patches whose pixels are scored as one vector."""
+
+WINDOWS = (8, 32)
+"""Sides, in highres pixels, of the windows whose coldest pixel is scored."""
 
 LOWEST = 5
 """The lowest ring of a spectrum that is scored, in cycles a patch: below it faithful and truth hardly differ."""
@@ -62,6 +73,21 @@ def energy_score(
 def pixel_distance(ours: Tensor, theirs: Tensor) -> Tensor:
     """Return the distance of each pixel."""
     return (ours - theirs).abs()
+
+
+def step_distance(ours: Tensor, theirs: Tensor) -> Tensor:
+    """Return the distance of the steps from each pixel to the next ones along y and x: (..., H, W) to (N,)."""
+    apart = ours - theirs
+    return torch.cat([apart.diff(dim=side).abs().flatten() for side in (-2, -1)])
+
+
+def coldest_distance(ours: Tensor, theirs: Tensor) -> Tensor:
+    """Return the mean distance of the coldest pixels of `WINDOWS`, for each size: (..., H, W) to (2,)."""
+
+    def warmth(frames: Tensor, side: int) -> Tensor:
+        return functional.max_pool2d(-frames.flatten(0, -3), min(side, *frames.shape[-2:]))
+
+    return torch.stack([(warmth(ours, side) - warmth(theirs, side)).abs().mean() for side in WINDOWS])
 
 
 def patch_distance(ours: Tensor, theirs: Tensor) -> Tensor:

@@ -18,10 +18,12 @@ from tempogan_eddy.model.ensemble import NOISE_CHANNELS, Ensemble, assemble, noi
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
 from tempogan_eddy.model.scoring import (
     ALMOST_FAIR,
+    coldest_distance,
     energy_score,
     patch_distance,
     pixel_distance,
     spectral_distance,
+    step_distance,
 )
 from tempogan_eddy.training.batch import Batch, Generated
 from tempogan_eddy.training.calibration import measure_calibration
@@ -54,6 +56,8 @@ class EnsembleSteps(Steps):
             "loss_crps": losses.lambda_content,
             "loss_modes": losses.lambda_spectral,
             "loss_patches": training.lambda_patches,
+            "loss_steps": training.lambda_steps,
+            "loss_coldest": training.lambda_coldest,
             "loss_g_spatial": losses.lambda_adv_s,
         }
         self.number = self.drawn = 0
@@ -86,13 +90,15 @@ class EnsembleSteps(Steps):
         return torch.stack(noise).unflatten(0, (count, -1))
 
     def _content_losses(self, batch: Batch, fake: Generated) -> dict[str, Tensor]:
-        """Return the scores: in kelvin of pixels and patches, in units of the mean's error of modes."""
+        """Return the scores: in kelvin of pixels, steps and patches, in units of the mean's error of modes."""
         assert fake.members is not None and fake.mean is not None
         members, truth = fake.members.transpose(0, 1), to_kelvin(batch.highres[:, batch.middle, 0], batch.kelvin_range)
         distances = {
             "loss_crps": pixel_distance,
             "loss_modes": spectral_distance(truth, fake.mean[:, 0]),
             "loss_patches": patch_distance,
+            "loss_steps": step_distance,
+            "loss_coldest": coldest_distance,
         }
         return {
             name: energy_score(members, truth, distance, ALMOST_FAIR).mean()

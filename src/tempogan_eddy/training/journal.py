@@ -46,6 +46,8 @@ SHORT = {
     "loss_crps": "CRPS",
     "loss_modes": "modes",
     "loss_patches": "patches",
+    "loss_steps": "steps",
+    "loss_coldest": "coldest",
 }
 
 FLUSH_SECONDS = 30.0
