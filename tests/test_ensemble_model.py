@@ -12,7 +12,14 @@ from tempogan_eddy.dataset.sensor_bank import DESCRIPTION, SensorBank
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.model.ensemble import MARGIN, Dressing, Ensemble, Textures, assemble, local_spread, noise_of_frame
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
-from tempogan_eddy.model.scoring import energy_score, patch_distance, pixel_distance, spectral_distance
+from tempogan_eddy.model.scoring import (
+    coldest_distance,
+    energy_score,
+    patch_distance,
+    pixel_distance,
+    spectral_distance,
+    step_distance,
+)
 from tempogan_eddy.reconstruction import Reconstructor
 from tempogan_eddy.reconstruction.ensemble import EnsembleReconstructor
 from tempogan_eddy.reconstruction.members import MemberDraw
@@ -56,11 +63,27 @@ def test_the_score_is_that_of_the_definition():
     assert score.item() == pytest.approx(error - between)
 
 
-@pytest.mark.parametrize("distance", [pixel_distance, patch_distance])
+@pytest.mark.parametrize("distance", [pixel_distance, patch_distance, step_distance, coldest_distance])
 def test_scores_are_least_for_the_true_spread(distance):
     truth = normal(64, 32, 32)
     scores = [energy_score(scale * normal(2, 64, 32, 32, seed=1), truth, distance).mean() for scale in (0.7, 1, 1.4)]
     assert scores[1] < min(scores[0], scores[2])
+
+
+def test_coldest_pixels_are_those_of_each_window():
+    truth = torch.zeros(1, 32, 32)
+    ours = truth.clone()
+    ours[0, 3, 30] = -6.0
+    ours[0, 5, 31] = -2.0  # in the same windows, so it does not count
+    torch.testing.assert_close(coldest_distance(ours, truth), torch.tensor([6.0 / 16, 6.0]))
+    corner = coldest_distance(ours[:, :12, -12:], truth[:, :12, -12:])  # one window, smaller than 32 pixels
+    torch.testing.assert_close(corner[1], torch.tensor(6.0))
+
+
+def test_steps_are_those_to_the_next_pixels():
+    ours = torch.tensor([[[0.0, 1.0], [4.0, 9.0]]])
+    assert step_distance(ours, torch.zeros(1, 2, 2)).tolist() == [4.0, 8.0, 1.0, 5.0]
+    assert step_distance(ours + 7, ours).tolist() == [0.0] * 4
 
 
 def test_the_spectral_score_sees_a_false_texture_that_pixels_do_not_show():

@@ -47,8 +47,8 @@ def sensor(
     elif preset := named_preset(sequence):
         stated = SensorModel.parse(preset, checked.scale)
         said["preset"] = preset
-    source = "recorded" if "sensor_model" in said else "named"
-    comparison = compare_sensor(stated, estimate, source) if stated else None
+    known = "recorded" if "sensor_model" in said else "named"
+    comparison = compare_sensor(stated, estimate, known) if stated else None
     if as_json:
         print(json.dumps(_facts(estimate, said, comparison), indent=2, default=str))
         return

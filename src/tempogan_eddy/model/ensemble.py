@@ -71,7 +71,7 @@ def assemble(
 
 
 class Textures(nn.Module):
-    """Learned textures, each linear in the noise, and the amplitudes of them and of their squares at every highres pixel.
+    """Learned textures, each linear in the noise, and at every highres pixel the amplitudes of them and their squares.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Proper scores as losses of an ensemble: the CRPS of pixels, steps and coldest pixels; energy scores of modes, patches.
+"""Proper scores as losses: the CRPS of pixels, steps and coldest pixels, and energy scores of spectra and patches.
 
 A score is proper if its expectation is least where the members are drawn from the distribution of the truth. So it
 makes an ensemble sharp and calibrated at once, without a discriminator.

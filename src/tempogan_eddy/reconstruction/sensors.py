@@ -76,7 +76,9 @@ def _named(sequence: xr.DataArray, scale: int) -> SensorModel | None:
     """Return the preset that the file names, if the frames agree with it: they may be on another grid by now."""
     preset = named_preset(sequence)
     if preset is None:
-        log.info("The input does not say which sensor saw it; the mean over a block is assumed, --sensor states another")
+        log.info(
+            "The input does not say which sensor saw it; the mean over a block is assumed, --sensor states another"
+        )
         return None
     sensor = SensorModel.parse(preset, scale)
     found = compare_sensor(sensor, estimate_sensor(sequence, scale))
