@@ -84,6 +84,20 @@ def sums_of(aggregates, statistic, method="ours", blocks=None):
     return sums
 
 
+def test_a_frame_compared_with_a_second_truth_scores_as_a_fresh_one():
+    mask = Mask(np.ones((128, 128), bool))
+    lowres = np.full((32, 32), 210.0)
+
+    def frame(seed):
+        return MaskedFrame(cloud((128, 128), seed), mask, lowres=lowres)
+
+    used, second = frame(0), frame(2)
+    for statistic in {s for metric in metrics(Settings()) for s in metric.statistics if not s.pairs}:
+        statistic.compute(used, frame(1))
+        again, fresh = (statistic.compute(ours, second) for ours in (used, frame(0)))
+        assert repr(again) == repr(fresh), statistic
+
+
 @pytest.mark.parametrize("missing", [0, 0.25])
 def test_a_perfect_reconstruction_has_perfect_scores(missing):
     truth = sequence()
