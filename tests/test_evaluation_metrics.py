@@ -191,7 +191,7 @@ def test_fss_of_events_far_apart_is_zero():
 def test_fractions_are_brute_force_means_over_valid_pixels():
     rng = np.random.default_rng(2)
     field, valid = cloud((20, 23)), rng.random((20, 23)) > 0.3
-    fractions = cloud_fraction(field, Mask(valid), 241, 5)
+    fractions = cloud_fraction(MaskedFrame(field, Mask(valid)), 241, 5)
     for y, x in [(0, 0), (10, 11), (19, 22), (3, 21)]:
         window = np.s_[max(y - 2, 0) : y + 3, max(x - 2, 0) : x + 3]
         expected = (field[window] < 241)[valid[window]].mean()
@@ -205,7 +205,7 @@ def test_fss_agrees_with_scores_inside_the_frame():
         ours, truth, event_threshold=241, window_size=(5, 5), threshold_operator=np.less
     )
     every = np.ones((96, 96), bool)
-    a, b = (cloud_fraction(field, Mask(every), 241, 5)[2:-2, 2:-2] for field in (ours, truth))
+    a, b = (cloud_fraction(MaskedFrame(field, Mask(every)), 241, 5)[2:-2, 2:-2] for field in (ours, truth))
     assert 1 - ((a - b) ** 2).sum() / (a**2 + b**2).sum() == pytest.approx(float(expected))
 
 

@@ -73,8 +73,7 @@ class Mask(_Derived):
 
     def whole(self, side: int, *, inside: bool) -> NDArray[np.bool_]:
         """Return the pixels whose square window has no missing pixel and, if `inside`, lies within the frame."""
-        border = {"mode": "constant", "cval": 0} if inside else {"mode": "nearest"}
-        return ndimage.minimum_filter(self.valid, side, **border)
+        return self.once(_whole, side, inside)
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +139,7 @@ class MaskedFrame(_Derived):
 
     def fractions(self, threshold: float, neighbourhood: int) -> NDArray[np.float64]:
         """Return the share of valid pixels colder than `threshold` in the square neighbourhood of each pixel."""
-        return self.once(_fractions, threshold, neighbourhood)
+        return self.once(cloud_fraction, threshold, neighbourhood)
 
     def eight_bit(self, flow_range: tuple[float, float]) -> NDArray[np.uint8]:
         """Return the frame as the optical flow gets it: `flow_range` as 0..255, missing pixels mid-grey."""
@@ -174,8 +173,9 @@ def _counted(mask: Mask, side: int) -> NDArray[np.float64]:
     return _count(mask.valid, side)
 
 
-def _fractions(frame: MaskedFrame, threshold: float, neighbourhood: int) -> NDArray[np.float64]:
-    return cloud_fraction(frame.values, frame.mask, threshold, neighbourhood)
+def _whole(mask: Mask, side: int, inside: bool) -> NDArray[np.bool_]:
+    border = {"mode": "constant", "cval": 0} if inside else {"mode": "nearest"}
+    return ndimage.minimum_filter(mask.valid, side, **border)
 
 
 def _eight_bit(frame: MaskedFrame, flow_range: tuple[float, float]) -> NDArray[np.uint8]:
@@ -192,18 +192,14 @@ def _flow(pair: MaskedPair, flow_range: tuple[float, float]) -> NDArray[np.float
     return np.asarray(flow, np.float32)
 
 
-def cloud_fraction(
-    values: NDArray[np.floating], mask: Mask, threshold: float, neighbourhood: int
-) -> NDArray[np.float64]:
+def cloud_fraction(frame: MaskedFrame, threshold: float, neighbourhood: int) -> NDArray[np.float64]:
     """Return the share of valid pixels colder than `threshold` in the square around each pixel.
 
     Missing pixels count neither as event nor as non-event; the square is cut at the frame's border.
 
     Parameters
     ----------
-    values : (H, W) array
-        Kelvin.
-    mask : Mask
+    frame : MaskedFrame
     threshold : float
         Kelvin.
     neighbourhood : int
@@ -214,8 +210,8 @@ def cloud_fraction(
     (H, W) array
         0..1; 0 where the square has no valid pixel.
     """
-    seen = mask.counted(neighbourhood)
-    cold = _count(mask.valid & (values < threshold), neighbourhood)
+    seen = frame.mask.counted(neighbourhood)
+    cold = _count(frame.mask.valid & (frame.values < threshold), neighbourhood)
     return np.divide(cold, seen, out=np.zeros_like(seen), where=seen > 0)
 
 

@@ -103,7 +103,7 @@ class Error(Statistic[MaskedFrame]):
     colder_than: float = np.inf
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
-        error = _error(reconstructed, truth)
+        error = reconstructed.once(_error, truth)
         counted = error if np.isinf(self.colder_than) else error[valid_kelvin(truth) < self.colder_than]
         return Mean(float(self.moment(counted).sum()), float(counted.size))
 
@@ -115,7 +115,7 @@ class ErrorByKelvin(Statistic[MaskedFrame]):
     moment: Moment
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
-        return mean_by_kelvin(self.moment(_error(reconstructed, truth)), truth)
+        return mean_by_kelvin(self.moment(reconstructed.once(_error, truth)), truth)
 
 
 def valid_kelvin(truth: MaskedFrame) -> NDArray[np.float64]:
@@ -142,10 +142,6 @@ def _bins(truth: MaskedFrame) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
 
 def _error(reconstructed: MaskedFrame, truth: MaskedFrame) -> NDArray[np.float64]:
     """Return reconstruction minus truth at the valid pixels, (N,), K."""
-    return reconstructed.once(_minus, truth)
-
-
-def _minus(reconstructed: MaskedFrame, truth: MaskedFrame) -> NDArray[np.float64]:
     return reconstructed.values[truth.mask.valid] - valid_kelvin(truth)
 
 
@@ -182,12 +178,8 @@ class StructuralSimilarity(Statistic[MaskedFrame]):
         squares = x_mean**2 + y_mean**2
         similarity = (2 * product + smaller) * (2 * (_blurred(x * y) - product) + small)
         similarity /= (squares + smaller) * (x_square + y_square - squares + small)
-        whole = truth.once(_whole_windows)
+        whole = truth.mask.whole(SSIM_WINDOW, inside=True)
         return Mean(float(similarity[whole].sum()), float(whole.sum()))
-
-
-def _whole_windows(frame: MaskedFrame) -> NDArray[np.bool_]:
-    return frame.mask.whole(SSIM_WINDOW, inside=True)
 
 
 def _windowed(frame: MaskedFrame, low: float) -> tuple[NDArray[np.float64], ...]:
