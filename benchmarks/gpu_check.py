@@ -81,7 +81,7 @@ def measure(device: torch.device, scratch: Path, seconds: float, quick: bool) ->
 def _reconstruction(bench: Workbench, seconds: float, quick: bool) -> list[dict[str, Any]]:
     """Frames a second of 8x64 in memory, and of the network alone, by engine."""
     count, side = (4, 16) if quick else (512, 128)
-    lowres, model = bench.coarse(count, side), untrained(generator_sizes()[SIZE])
+    lowres, model = bench.lowres(count, side), untrained(generator_sizes()[SIZE])
     rows = []
     for engine in ("torch", "compiled"):
         if quick and engine == "compiled":  # compiling for a CPU takes half a minute

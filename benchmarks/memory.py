@@ -24,12 +24,12 @@ SMALL = ("model.n_residual_blocks=2", "model.channels=16")
 
 def measure(bench: Workbench, lengths: tuple[int, ...] = LENGTHS, side: int = SIDE) -> list[dict[str, Any]]:
     """One row for each number of frames, each in a process of its own."""
-    model, source, target = (bench.scratch / name for name in ("small.safetensors", "long.nc", "fine.nc"))
+    model, source, target = (bench.scratch / name for name in ("small.safetensors", "long.nc", "highres.nc"))
     small = untrained(bench.training(*SMALL))
     save_model(model, small)
     peaks = []
     for frames in lengths:
-        save_sequence(bench.coarse(frames, side), source)
+        save_sequence(bench.lowres(frames, side), source)
         host = torch.device("cpu")  # whose memory the frames would fill, wherever the network runs
         peaks.append(peak_memory(_rebuild, source, target, model, bench.device, device=host, threads=bench.threads))
     return [

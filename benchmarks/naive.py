@@ -72,11 +72,11 @@ class NaiveTraining:
 
     def step(self, windows: Tensor) -> float:
         """Train once on (B, 3, H, W) scaled frames; the content loss."""
-        coarse = functional.avg_pool2d(windows, 4)
-        upsampled = functional.interpolate(coarse[:, 1:2], scale_factor=4, mode="bicubic")
+        lowres = functional.avg_pool2d(windows, 4)
+        upsampled = functional.interpolate(lowres[:, 1:2], scale_factor=4, mode="bicubic")
         truth = windows[:, 1:2]
 
-        fake, fakes = self.generator(coarse[:, 1:2]).detach(), self._frames(coarse).detach()
+        fake, fakes = self.generator(lowres[:, 1:2]).detach(), self._frames(lowres).detach()
         loss = self._bce(self.spatial(torch.cat([truth, upsampled], 1)), 1)
         loss = loss + self._bce(self.spatial(torch.cat([fake, upsampled], 1)), 0)
         loss = loss + self._bce(self.temporal(windows), 1) + self._bce(self.temporal(fakes), 0)
@@ -84,7 +84,7 @@ class NaiveTraining:
         loss.backward()
         self.optimizer_d.step()
 
-        fake, fakes = self.generator(coarse[:, 1:2]), self._frames(coarse)
+        fake, fakes = self.generator(lowres[:, 1:2]), self._frames(lowres)
         content = functional.l1_loss(fake, truth)
         loss = content + 0.001 * self._bce(self.spatial(torch.cat([fake, upsampled], 1)), 1)
         loss = loss + 0.001 * self._bce(self.temporal(fakes), 1)
@@ -93,8 +93,8 @@ class NaiveTraining:
         self.optimizer_g.step()
         return content.item()
 
-    def _frames(self, coarse: Tensor) -> Tensor:
-        return torch.cat([self.generator(coarse[:, i : i + 1]) for i in range(3)], dim=1)
+    def _frames(self, lowres: Tensor) -> Tensor:
+        return torch.cat([self.generator(lowres[:, i : i + 1]) for i in range(3)], dim=1)
 
     @staticmethod
     def _bce(probability: Tensor, target: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""Reconstruction of 128x128 coarse pixels to 512x512: the naive generator against ours on every engine."""
+"""Reconstruction of 128x128 lowres pixels to 512x512: the naive generator against ours on every engine."""
 
 from __future__ import annotations
 
@@ -71,16 +71,16 @@ def frames_at_once(device: torch.device) -> int:
 
 def _in_memory(bench: Workbench, size: str, model: Model, side: int) -> list[dict[str, Any]]:
     count = frames_at_once(bench.device)
-    coarse = bench.coarse(count, side)
+    lowres = bench.lowres(count, side)
     scaled = torch.rand(count if bench.device.type == "cuda" else 1, 1, side, side, device=bench.device)
     # The reference is of the seed's size, whatever ours is: what a smaller size saves is part of its gain.
-    naive = Elsewhere(_naive, coarse.values[0], bench.device, threads=bench.threads)
+    naive = Elsewhere(_naive, lowres.values[0], bench.device, threads=bench.threads)
     tasks: dict[tuple[str, ...], Task] = {("naive", "fp32"): naive}
     frames: dict[tuple[str, ...], int] = {("naive", "fp32"): 1}
     for engine, precision in engines(model, bench.device):
-        fine = reconstruct(coarse, model, device=bench.device, engine=engine, precision=precision)
+        highres = reconstruct(lowres, model, device=bench.device, engine=engine, precision=precision)
         # Lazy: every call computes anew, with the engine that was made ready once.
-        tasks[engine, precision] = fine.compute
+        tasks[engine, precision] = highres.compute
         tasks[engine, precision, "detail"] = partial(
             open_engine(model, engine, bench.device, precision).compute, scaled
         )
@@ -134,8 +134,8 @@ def _naive(kelvins: np.ndarray, device: torch.device) -> Task:
 
 
 def _from_file_to_file(bench: Workbench, models: dict[str, Model], side: int, frames: int) -> list[dict[str, Any]]:
-    source, target = bench.scratch / "coarse.nc", bench.scratch / "fine.nc"
-    save_sequence(bench.coarse(frames, side), source)
+    source, target = bench.scratch / "lowres.nc", bench.scratch / "highres.nc"
+    save_sequence(bench.lowres(frames, side), source)
     chosen: dict[str, str] = {}
 
     def run(size: str) -> None:
@@ -156,6 +156,6 @@ def _from_file_to_file(bench: Workbench, models: dict[str, Model], side: int, fr
 
 def rebuild_file(source: Path, target: Path, model: Model | Path, device: torch.device) -> str:
     """Reconstruct a file as the command does; the engine that was chosen."""
-    fine = reconstruct(open_sequence(source), model, device=device)
-    save_sequence(fine, target)
-    return str(fine.attrs["super_resolution_engine"])
+    highres = reconstruct(open_sequence(source), model, device=device)
+    save_sequence(highres, target)
+    return str(highres.attrs["super_resolution_engine"])

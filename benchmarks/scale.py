@@ -52,8 +52,6 @@ ARCHIVES = {
 }
 """Highres pixels; of full disks those on the Earth."""
 
-Size = tuple[int, int, int]
-
 
 def clouds(frames: int, height: int, width: int) -> xr.DataArray:
     """Return lowres frames of any size and number: one simulated storm, repeated, that moves a pixel a frame."""

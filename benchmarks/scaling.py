@@ -26,7 +26,7 @@ def measure(
     """One row for each size of a reconstruction and of a training step."""
     model, repeats = untrained(bench.training(*small)), max(1, bench.repeats // 2)
     tasks: dict[tuple[int, int], Task] = {
-        (frames, side): reconstruct(bench.coarse(frames, side), model, device=bench.device).compute
+        (frames, side): reconstruct(bench.lowres(frames, side), model, device=bench.device).compute
         for frames, side in frame_sizes
     }
     seconds = {size: median(times) for size, times in interleave(tasks, repeats, bench.device).items()}
@@ -45,7 +45,7 @@ def measure(
 
 def tables(result: dict[str, Any]) -> Iterator[Group]:
     """Both, with the cost of a pixel, which stays the same where cost is linear."""
-    cost = {"milliseconds": ("ms", ".1f"), "nanoseconds": ("ns / fine pixel", ".0f")}
+    cost = {"milliseconds": ("ms", ".1f"), "nanoseconds": ("ns / highres pixel", ".0f")}
     frames = {"frames": ("frames", "d"), "side": ("LR side", "d")}
     yield table("Reconstruction in memory, engine auto: growth", result["reconstruction"], frames | cost)
     steps = {"batch": ("batch", "d"), "patch": ("patch", "d")}

@@ -87,10 +87,10 @@ class Workbench:
             CONFIGS / "config.json", [*places, *(f"data.split.{text}" for text in split), *fixed, *overrides]
         )
 
-    def coarse(self, frames: int, side: int = SIZE // SCALE) -> xr.DataArray:
-        """A coarse sequence of any length and size: the frames over and over, side by side."""
-        copies = [-(-wanted // there) for wanted, there in zip((frames, side, side), self._coarse.shape, strict=True)]
-        kelvins = np.tile(self._coarse, copies)[:frames, :side, :side]
+    def lowres(self, frames: int, side: int = SIZE // SCALE) -> xr.DataArray:
+        """A lowres sequence of any length and size: the frames over and over, side by side."""
+        copies = [-(-wanted // there) for wanted, there in zip((frames, side, side), self._lowres.shape, strict=True)]
+        kelvins = np.tile(self._lowres, copies)[:frames, :side, :side]
         times = np.datetime64("2000-01-01", "ns") + np.arange(frames) * np.timedelta64(1, "h")
         attributes = {"units": "K", "standard_name": "brightness_temperature", "sequence": "benchmark"}
         return xr.DataArray(
@@ -98,7 +98,7 @@ class Workbench:
         )
 
     @cached_property
-    def _coarse(self) -> np.ndarray:
+    def _lowres(self) -> np.ndarray:
         return SensorModel("area", SCALE).coarsen(open_sequence(self.folder)).values
 
 

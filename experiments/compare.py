@@ -54,9 +54,9 @@ def score(storm: Storm, models: Mapping[str, Model], options: argparse.Namespace
     step = np.timedelta64(30 if options.half_hourly else 60, "m")
     truth = open_storm(storm, options.data, options.frames, step).assign_attrs(sequence=storm.title)
     first = next(iter(models.values()))
-    coarse = first.sensor.coarsen(truth).load()
-    rebuilt = {name: reconstruct(coarse, model, precision="fp32") for name, model in models.items()}
-    return evaluate(truth, rebuilt, coarse, baselines=[BASELINE])
+    lowres = first.sensor.coarsen(truth).load()
+    rebuilt = {name: reconstruct(lowres, model, precision="fp32") for name, model in models.items()}
+    return evaluate(truth, rebuilt, lowres, baselines=[BASELINE])
 
 
 def row(evaluation: Evaluation, metric: str, models: Sequence[str]) -> Row:

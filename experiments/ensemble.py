@@ -32,6 +32,7 @@ from tempogan_eddy.io import open_sequence
 from tempogan_eddy.reconstruction import Reconstructor
 from tempogan_eddy.reconstruction.ensemble import EnsembleReconstructor
 from tempogan_eddy.reconstruction.noise import earlier_frames
+from tempogan_eddy.spread import spread_evenly
 
 OTHERS = ("gaussian,fwhm=1.0", "box,width=1.6,fwhm=0.47,noise=0.2", "box,width=0.5")
 HALF_HOURLY = {
@@ -52,7 +53,7 @@ def pairs_of(path: str, start: str | None, stop: str | None, count: int) -> xr.D
     sequence = open_sequence(DATA / path).sel(time=slice(start, stop))
     sequence = sequence[:, : sequence.sizes["y"] // SCALE * SCALE, : sequence.sizes["x"] // SCALE * SCALE]
     chosen: list[int] = []
-    for first in np.linspace(0, len(sequence) - 2, count).round().astype(int):
+    for first in spread_evenly(len(sequence) - 1, count):
         for number in range(first, len(sequence) - 1):
             if number not in chosen and np.isfinite(sequence[number : number + 2].values).all():
                 chosen += [number, number + 1]

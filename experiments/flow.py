@@ -37,7 +37,7 @@ class Pair:
     neighbour: np.ndarray
     truth: np.ndarray | None = None
 
-    def coarse(self) -> tuple[np.ndarray, np.ndarray]:
+    def lowres(self) -> tuple[np.ndarray, np.ndarray]:
         """Return both frames as area means."""
         return area_mean(self.frame), area_mean(self.neighbour)
 
@@ -183,18 +183,18 @@ def real(path: Path, pairs: int, **selection: str) -> Iterator[Pair]:
 
 def measure(estimate: Estimator, pairs: list[Pair]) -> dict[str, float]:
     """Return the mean end-point error of an estimator over pairs, and its RMSE of advected neighbours."""
-    errors: dict[str, list[float]] = {"end_point": [], "coarse": [], "fine": []}
+    errors: dict[str, list[float]] = {"end_point": [], "lowres": [], "highres": []}
     for pair in pairs:
-        frame, neighbour = pair.coarse()
+        frame, neighbour = pair.lowres()
         flow = estimate(frame, neighbour)
-        fine = upsample(flow, SCALE)
-        errors["coarse"].append(_square(advect(neighbour, flow) - frame, MARGIN // SCALE))
-        errors["fine"].append(_square(advect(pair.neighbour, fine) - pair.frame, MARGIN))
+        highres = upsample(flow, SCALE)
+        errors["lowres"].append(_square(advect(neighbour, flow) - frame, MARGIN // SCALE))
+        errors["highres"].append(_square(advect(pair.neighbour, highres) - pair.frame, MARGIN))
         if pair.truth is not None:
             inside = slice(MARGIN, -MARGIN)
-            distance = np.hypot(*(fine - pair.truth))[inside, inside]
+            distance = np.hypot(*(highres - pair.truth))[inside, inside]
             errors["end_point"].append(float(distance.mean()))
-    result = {name: float(np.sqrt(np.mean(errors[name]))) for name in ("coarse", "fine")}
+    result = {name: float(np.sqrt(np.mean(errors[name]))) for name in ("lowres", "highres")}
     if errors["end_point"]:
         result["end_point"] = float(np.mean(errors["end_point"]))
     return result
@@ -202,7 +202,7 @@ def measure(estimate: Estimator, pairs: list[Pair]) -> dict[str, float]:
 
 def milliseconds(estimate: Estimator, pair: Pair, repeats: int = 8) -> float:
     """Return the shortest time that an estimator takes for a pair."""
-    frames, times = pair.coarse(), []
+    frames, times = pair.lowres(), []
     for _ in range(repeats):
         start = time.perf_counter()
         estimate(*frames)
@@ -224,7 +224,7 @@ def _table(results: dict[str, dict], sources: list[str]) -> Table:
         table.add_column("HR", justify="right")
     table.add_column("ms", justify="right")
     for name, row in results.items():
-        cells = [f"{row[source][key]:.2f}" for source in sources for key in ("coarse", "fine")]
+        cells = [f"{row[source][key]:.2f}" for source in sources for key in ("lowres", "highres")]
         table.add_row(name, f"{row['simulated']['end_point']:.2f}", *cells, f"{row['milliseconds']:.1f}")
     return table
 

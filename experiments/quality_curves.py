@@ -29,7 +29,7 @@ class Curves:
     Attributes
     ----------
     shares : dict of (len(THRESHOLDS), 3, scale**2 + 1) arrays
-        By method: coarse pixels, sum of the reconstructed and of the true share of cold cloud in them, by the
+        By method: lowres pixels, sum of the reconstructed and of the true share of cold cloud in them, by the
         reconstructed share.
     """
 
@@ -79,7 +79,7 @@ def measure(truth: xr.DataArray, methods: Mapping[str, xr.DataArray], scale: int
 
 
 def cold_shares(frame: NDArray[np.floating], valid: NDArray[np.bool_], kelvin: float, scale: int) -> Array:
-    """Share of the fine pixels colder than a threshold in each coarse pixel, as far as half of it is valid."""
+    """Share of the highres pixels colder than a threshold in each lowres pixel, as far as half of it is valid."""
     shares = area_mean(np.where(valid, (frame < kelvin).astype(float), np.nan), scale)
     return shares[np.isfinite(shares)]
 

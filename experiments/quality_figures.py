@@ -39,10 +39,10 @@ MARKERS = {"bicubic": "o", "back-projected bicubic": "D", REGRESSION: "P"}
 STORM_STYLES = ((":", "o"), ("--", "s"), ("-.", "^"), (":", "D"), ("--", "v"))
 
 PALETTE = PALETTES["viridis"]
-SIDE = 128  # of a crop, fine pixels
+SIDE = 128  # of a crop, highres pixels
 DPI = 200
 COLOURS = 200  # of the palette, so that a PNG of 256 holds all of them
-FEWEST = 100  # coarse pixels behind a point that is drawn
+FEWEST = 100  # lowres pixels behind a point that is drawn
 COMPARED = ("bicubic", FAITHFUL, EDDY)  # where more lines would hide each other
 LARGEST_SHOWN = 8  # wavenumber: all methods agree on what is larger
 

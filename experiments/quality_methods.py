@@ -81,9 +81,9 @@ class Networks:
         """The model without adversarial detail, whose scale and sensor all others share."""
         return self.models[FAITHFUL]
 
-    def rebuild(self, coarse: xr.DataArray, name: str) -> xr.DataArray:
+    def rebuild(self, lowres: xr.DataArray, name: str) -> xr.DataArray:
         """Reconstruct in full precision, lazily."""
-        return reconstruct(coarse, self.models[name], device=self.device, precision="fp32")
+        return reconstruct(lowres, self.models[name], device=self.device, precision="fp32")
 
 
 def load_detail(faithful: Path | None, eddy: Path | None, detail: float | None) -> Detail:
@@ -138,13 +138,13 @@ def lanczos(lowres: NDArray[np.floating], scale: int) -> NDArray[np.floating]:
     return restore_missing(smooth, lowres, scale)
 
 
-def interpolated(coarse: xr.DataArray, scale: int, method: Interpolation) -> xr.DataArray:
+def interpolated(lowres: xr.DataArray, scale: int, method: Interpolation) -> xr.DataArray:
     """Interpolate a sequence frame by frame."""
-    fine = np.stack([method(frame, scale) for frame in coarse.values])
-    return xr.DataArray(fine, refine_grid(coarse, scale), coarse.dims, attrs={**coarse.attrs, "scale": scale})
+    highres = np.stack([method(frame, scale) for frame in lowres.values])
+    return xr.DataArray(highres, refine_grid(lowres, scale), lowres.dims, attrs={**lowres.attrs, "scale": scale})
 
 
-def sharpened(regression: xr.DataArray, truth: xr.DataArray, coarse: xr.DataArray, sensor: SensorModel) -> xr.DataArray:
+def sharpened(regression: xr.DataArray, truth: xr.DataArray, lowres: xr.DataArray, sensor: SensorModel) -> xr.DataArray:
     """Return a regression with the mean spectrum of the truth: a gain by wavenumber, then the projection, three times.
 
     A baseline that knows the truth's spectrum and nothing else of its detail. The gain filters frames that reflection
@@ -152,10 +152,10 @@ def sharpened(regression: xr.DataArray, truth: xr.DataArray, coarse: xr.DataArra
     """
     import torch
 
-    shape, scale = regression.shape[1:], regression.shape[1] // coarse.shape[1]
+    shape, scale = regression.shape[1:], regression.shape[1] // lowres.shape[1]
     expected = fill_missing(truth.values[:, : shape[0], : shape[1]].astype(np.float32))
     frames, measured = (
-        torch.from_numpy(fill_missing(da.values.astype(np.float32)).astype(np.float64)) for da in (regression, coarse)
+        torch.from_numpy(fill_missing(da.values.astype(np.float32)).astype(np.float64)) for da in (regression, lowres)
     )
     margin = min(MARGIN, *(side // 2 for side in shape))
     extended = [side + 2 * margin for side in shape]
@@ -169,7 +169,7 @@ def sharpened(regression: xr.DataArray, truth: xr.DataArray, coarse: xr.DataArra
             whole = np.fft.irfft2(modes * response, s=extended)
             frames[number] = torch.from_numpy(whole[margin : margin + shape[0], margin : margin + shape[1]])
         frames = sensor.project(frames, measured)
-    pairs = zip(frames.numpy().astype(np.float32), coarse.values, strict=True)
+    pairs = zip(frames.numpy().astype(np.float32), lowres.values, strict=True)
     return regression.copy(data=np.stack([restore_missing(frame, seen, scale) for frame, seen in pairs]))
 
 

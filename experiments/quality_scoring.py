@@ -57,17 +57,17 @@ def score(storm: Storm, data: Path, frames: int | None, networks: Networks) -> S
         How many consecutive hours; all if None.
     """
     truth = open_storm(storm, data, frames).assign_attrs(sequence=storm.title)
-    coarse = _coarse(truth, networks)
-    methods = {LANCZOS: interpolated(coarse, networks.faithful.scale, lanczos)}
-    methods |= {name: networks.rebuild(coarse, name) for name in networks.models}
+    lowres = _lowres(truth, networks)
+    methods = {LANCZOS: interpolated(lowres, networks.faithful.scale, lanczos)}
+    methods |= {name: networks.rebuild(lowres, name) for name in networks.models}
     for name in (FAITHFUL, EDDY):
         methods[name] = methods[name].load()  # because the figures show them too
-    methods[SHARPENED] = sharpened(methods[FAITHFUL], truth, coarse, networks.faithful.sensor)
-    evaluation = evaluate(truth, methods, coarse)
-    shown = _bicubic(coarse, networks) | {name: methods[name] for name in (FAITHFUL, EDDY)}
+    methods[SHARPENED] = sharpened(methods[FAITHFUL], truth, lowres, networks.faithful.sensor)
+    evaluation = evaluate(truth, methods, lowres)
+    shown = _bicubic(lowres, networks) | {name: methods[name] for name in (FAITHFUL, EDDY)}
     curves = measure(truth, shown, networks.faithful.scale)
     hours = hour(truth["time"].values[0]), hour(truth["time"].values[-1])
-    panels = _panels(truth, coarse, shown, evaluation, networks)
+    panels = _panels(truth, lowres, shown, evaluation, networks)
     return Scored(storm, hours, evaluation, curves, _profile(storm, data, networks), panels)
 
 
@@ -76,24 +76,24 @@ def hour(time: np.datetime64) -> str:
     return str(np.datetime_as_string(time, unit="h")).replace("T", " ") + " UTC"
 
 
-def _coarse(truth: xr.DataArray, networks: Networks) -> xr.DataArray:
+def _lowres(truth: xr.DataArray, networks: Networks) -> xr.DataArray:
     return networks.faithful.sensor.coarsen(truth).load()
 
 
-def _bicubic(coarse: xr.DataArray, networks: Networks) -> dict[str, xr.DataArray]:
-    return {BICUBIC: interpolated(coarse, networks.faithful.scale, bicubic)}
+def _bicubic(lowres: xr.DataArray, networks: Networks) -> dict[str, xr.DataArray]:
+    return {BICUBIC: interpolated(lowres, networks.faithful.scale, bicubic)}
 
 
 def _panels(
     truth: xr.DataArray,
-    coarse: xr.DataArray,
+    lowres: xr.DataArray,
     shown: dict[str, xr.DataArray],
     evaluation: Evaluation,
     networks: Networks,
 ) -> dict[str, NDArray[np.floating]]:
     time = evaluation.example_time
     height, width = shown[BICUBIC].shape[1:]
-    panels = {f"input ({evaluation.scale}x coarser)": nearest(coarse.sel(time=time).values, evaluation.scale)}
+    panels = {f"input ({evaluation.scale}x coarser)": nearest(lowres.sel(time=time).values, evaluation.scale)}
     panels |= {name: sequence.sel(time=time).values for name, sequence in shown.items()}
     eddy = f"{EDDY} (detail {networks.details[EDDY]:g})"
     panels = {eddy if name == EDDY else name: panel for name, panel in panels.items()}
@@ -104,8 +104,8 @@ def _profile(storm: Storm, data: Path, networks: Networks) -> Profile | None:
     if storm.centre is None:
         return None
     truth = sequence_of(storm, data).sel(time=[np.datetime64(storm.centre.time)]).load()
-    coarse = _coarse(truth, networks)
-    methods = _bicubic(coarse, networks) | {name: networks.rebuild(coarse, name) for name in (FAITHFUL, EDDY)}
+    lowres = _lowres(truth, networks)
+    methods = _bicubic(lowres, networks) | {name: networks.rebuild(lowres, name) for name in (FAITHFUL, EDDY)}
     frames = {name: sequence[0].values for name, sequence in methods.items()}
     title = f"{storm.title}, {hour(truth['time'].values[0])}\n{storm.centre.what}"
     return profile(title, truth[0].values, frames, storm.pixel_km, storm.centre.eye)

@@ -29,6 +29,7 @@ from tempogan_eddy.evaluation.masked import Mask
 from tempogan_eddy.io import open_sequence
 from tempogan_eddy.rapsd import energy_above, log_spectral_distance
 from tempogan_eddy.reconstruction import Reconstructor
+from tempogan_eddy.spread import spread_evenly
 from tempogan_eddy.weights import Model, load_model
 
 SEQUENCES = {
@@ -105,7 +106,7 @@ def frames_of(path: str, start: str | None, stop: str | None, count: int) -> lis
     """Return complete frames, spread evenly over a sequence and trimmed to whole blocks."""
     sequence: xr.DataArray = open_sequence(DATA / path).sel(time=slice(start, stop))
     chosen: list[np.ndarray] = []
-    for number in np.linspace(0, len(sequence) - 1, count).round().astype(int):
+    for number in spread_evenly(len(sequence), count):
         frames = (sequence[index].values for index in range(number, len(sequence)))
         frame = next((frame for frame in frames if np.isfinite(frame).all()), None)
         if frame is not None:

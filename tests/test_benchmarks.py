@@ -202,7 +202,7 @@ def test_reconstruction_is_measured_in_memory_and_from_file_to_file(small_bench,
     assert cells(lines, "8x64", "naive", "fp32")[0] == f"{naive['whole']:.1f}"
     for row in result["files"]:
         assert f"{row['milliseconds']:.1f}" in " ".join(lines)
-    assert (small_bench.scratch / "fine.nc").exists()
+    assert (small_bench.scratch / "highres.nc").exists()
 
 
 def test_growth_is_measured_by_frames_and_by_batches(small_bench):
@@ -245,7 +245,7 @@ def test_the_machine_is_measured(monkeypatch):
 
 
 def test_coarse_frames_of_any_length_and_size(small_bench):
-    assert small_bench.coarse(20, 24).shape == (20, 24, 24)
+    assert small_bench.lowres(20, 24).shape == (20, 24, 24)
 
 
 def test_results_are_named_by_the_device_and_rounded():

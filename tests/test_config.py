@@ -27,6 +27,14 @@ def test_shipped_configuration_holds_the_seeds_keys_and_values():
     assert {key: getattr(config.training, key) for key in seed} == seed
 
 
+def test_a_patch_size_that_follows_the_scale_is_not_the_users():
+    config = load_config({"model": {"upsample_factor": 3}})
+    assert config.training.patch_size == 66
+    stated = config.model_dump(exclude_unset=True)
+    assert "patch_size" not in stated.get("training", {})
+    assert load_config(stated, ["model.upsample_factor=8"]).training.patch_size == 64
+
+
 @pytest.mark.parametrize(
     ("values", "words"),
     [

@@ -11,7 +11,8 @@ import zarr
 
 from tempogan_eddy.config import load_config
 from tempogan_eddy.dataset import store, typhoon
-from tempogan_eddy.dataset.pack import FLOW_QUANTUM, KELVIN_OFFSET, KELVIN_QUANTUM, pack, packed
+from tempogan_eddy.dataset.pack import pack, packed
+from tempogan_eddy.dataset.pack_layout import FLOW_QUANTUM, KELVIN_OFFSET, KELVIN_QUANTUM
 from tempogan_eddy.dataset.resident import ResidentStore
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.source import fingerprint

@@ -84,6 +84,20 @@ def sums_of(aggregates, statistic, method="ours", blocks=None):
     return sums
 
 
+def test_a_frame_compared_with_a_second_truth_scores_as_a_fresh_one():
+    mask = Mask(np.ones((128, 128), bool))
+    lowres = np.full((32, 32), 210.0)
+
+    def frame(seed):
+        return MaskedFrame(cloud((128, 128), seed), mask, lowres=lowres)
+
+    used, second = frame(0), frame(2)
+    for statistic in {s for metric in metrics(Settings()) for s in metric.statistics if not s.pairs}:
+        statistic.compute(used, frame(1))
+        again, fresh = (statistic.compute(ours, second) for ours in (used, frame(0)))
+        assert repr(again) == repr(fresh), statistic
+
+
 @pytest.mark.parametrize("missing", [0, 0.25])
 def test_a_perfect_reconstruction_has_perfect_scores(missing):
     truth = sequence()
@@ -177,7 +191,7 @@ def test_fss_of_events_far_apart_is_zero():
 def test_fractions_are_brute_force_means_over_valid_pixels():
     rng = np.random.default_rng(2)
     field, valid = cloud((20, 23)), rng.random((20, 23)) > 0.3
-    fractions = cloud_fraction(field, Mask(valid), 241, 5)
+    fractions = cloud_fraction(MaskedFrame(field, Mask(valid)), 241, 5)
     for y, x in [(0, 0), (10, 11), (19, 22), (3, 21)]:
         window = np.s_[max(y - 2, 0) : y + 3, max(x - 2, 0) : x + 3]
         expected = (field[window] < 241)[valid[window]].mean()
@@ -191,7 +205,7 @@ def test_fss_agrees_with_scores_inside_the_frame():
         ours, truth, event_threshold=241, window_size=(5, 5), threshold_operator=np.less
     )
     every = np.ones((96, 96), bool)
-    a, b = (cloud_fraction(field, Mask(every), 241, 5)[2:-2, 2:-2] for field in (ours, truth))
+    a, b = (cloud_fraction(MaskedFrame(field, Mask(every)), 241, 5)[2:-2, 2:-2] for field in (ours, truth))
     assert 1 - ((a - b) ** 2).sum() / (a**2 + b**2).sum() == pytest.approx(float(expected))
 
 

@@ -336,22 +336,29 @@ def test_frames_are_read_by_number_in_any_order(make_sequence, in_chunks, monkey
     assert computed == [*range(8), 0, 3]
 
 
+@pytest.mark.parametrize("members", [0, 3])
+def test_chunks_of_parts_of_frames_and_of_members_are_put_together(make_sequence, monkeypatch, members):
+    monkeypatch.setattr(io_frames, "CUT_AT_ONCE", 2)
+    sequence = make_sequence(frames=7, shape=(5, 6)).compute()
+    if members:
+        sequence = xr.concat([sequence + number for number in range(members)], "member").chunk(member=2)
+    reader = FrameReader(sequence.chunk(time=3, y=2, x=4) + 1)
+    for number in (0, 6, 2, 3):
+        np.testing.assert_array_equal(reader.frame(number), sequence.isel(time=number).values + 1)
+
+
 def test_a_frame_takes_no_longer_to_find_in_a_long_sequence(make_sequence, monkeypatch):
-    """dask is given the tasks of some chunks around a frame, never those of the whole sequence."""
-    compute = io_frames.dask.compute
+    """dask is given the tasks of one chunk, never those of the whole sequence, and optimises many chunks at once."""
+    get, optimize = io_frames.dask.get, io_frames.dask.optimize
     monkeypatch.setattr(io_frames, "CUT_AT_ONCE", 8)
 
     def tasks(frames):
-        sizes = []
-
-        def count(array, **options):
-            sizes.append(len(dict(array.__dask_graph__())))
-            return compute(array, **options)
-
-        monkeypatch.setattr(io_frames.dask, "compute", count)
+        sizes, optimised = [], []
+        monkeypatch.setattr(io_frames.dask, "get", lambda graph, keys: sizes.append(len(graph)) or get(graph, keys))
+        monkeypatch.setattr(io_frames.dask, "optimize", lambda part: optimised.append(part) or optimize(part))
         assert len(all_frames(as_sequence(make_sequence(frames=frames, shape=(2, 2))))) == frames
-        assert len(sizes) == frames
+        assert (len(sizes), len(optimised)) == (frames, frames // 8)
         return max(sizes)
 
-    # The same in a sequence of any length, and no more than a few for each of the eight chunks.
-    assert tasks(24) == tasks(48) <= 5 * 8
+    # The same in a sequence of any length.
+    assert tasks(24) == tasks(48) <= 5

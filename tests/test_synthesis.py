@@ -191,10 +191,10 @@ def test_one_storm_goes_to_one_file_with_progress(tmp_path):
         ("a", {"format": "gif"}, "gif"),
         ("a.nc", {"storms": 2}, "one file"),
         ("a.zarr", {"format": "png"}, "names the format zarr"),
-        ("a", {"storms": 0}, "storms is 0"),
-        ("a", {"size": 8}, "size is 8"),
-        ("a", {"frames": 0}, "frames is 0"),
-        ("a", {"seed": -1}, "seed is -1"),
+        ("a", {"storms": 0}, "storms must be at least 1, not 0"),
+        ("a", {"size": 8}, "size must be at least"),
+        ("a", {"frames": 0}, "frames must be at least 1, not 0"),
+        ("a", {"seed": -1}, "seed must be at least 0, not -1"),
     ],
 )
 def test_what_cannot_be_made_is_refused_and_leaves_nothing(tmp_path, place, options, message):

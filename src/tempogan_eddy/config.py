@@ -275,6 +275,7 @@ class Config(Section):
                     f"use {below} or {above}"
                 )
             self.training.patch_size = above
+            self.training.model_fields_set.discard("patch_size")  # the user did not set it
         if self.sensor.random and not self.model.conditioned:
             raise ValueError("sensor.random needs model.conditioned = true: only such a generator knows the sensor")
         if self.model.textures and not (self.model.conditioned and self.model.tails == 1):

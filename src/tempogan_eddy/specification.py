@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tempogan_eddy.config import Config, DataConfig, Scale, SensorConfig, load_config
+from tempogan_eddy.config import Config, DataConfig, ModelConfig, Scale, SensorConfig, load_config
 from tempogan_eddy.config_text import describe_problems
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.errors import InputError
@@ -87,13 +87,13 @@ class Specification(_Part):
     kelvin_range: tuple[float, float]
 
     @classmethod
-    def from_config(cls, config: Config, kind: str = "residual") -> Specification:
-        """Return the specification of a model that a configuration trains; ``kind`` names its generator."""
+    def from_config(cls, config: Config, kind: str | None = None) -> Specification:
+        """Return the specification of a model that a configuration trains; ``kind`` replaces its generator."""
         model = config.model
         # LR consistency holds for the area sensor only.
         consistent = model.lr_consistency and config.sensor_known and SensorModel.from_config(config).keeps_block_mean
         network = NetworkSpecification(
-            kind=kind,
+            kind=kind or _kind(model),
             blocks=model.n_residual_blocks,
             channels=model.channels,
             lr_consistency=consistent,
@@ -102,6 +102,12 @@ class Specification(_Part):
             textures=model.textures,
         )
         return cls(network=network, scale=config.scale, sensor=config.sensor, kelvin_range=config.data.kelvin_range)
+
+
+def _kind(model: ModelConfig) -> str:
+    if model.textures:
+        return "ensemble"
+    return "conditioned" if model.conditioned else "residual"
 
 
 def read_specification(stored: Any, config: Any, path: object) -> Specification:

@@ -23,6 +23,7 @@ from tempogan_eddy.io.cadence import (
 )
 from tempogan_eddy.io.frames import FrameReader
 from tempogan_eddy.io.texture import texture_of
+from tempogan_eddy.spread import spread_evenly
 
 __all__ = ["SAMPLED", "Survey", "Timing", "survey", "timing"]
 
@@ -50,14 +51,13 @@ def survey(
     The progress is called with (frames done, frames in all).
     """
     total = sequence.sizes["time"]
-    count = total if frames is None else min(frames, total)
-    chosen = np.unique(np.linspace(0, total - 1, count).round().astype(int))
+    chosen = spread_evenly(total, total if frames is None else frames)
     reader, times = FrameReader(sequence), sequence["time"].values
     broken: list[str] = []
     seen: list[tuple[float, float, float, bool, bool]] = []  # missing, coldest, warmest, repeats, is interpolated
     for done, number in enumerate(chosen, start=1):
         try:
-            frame = reader.frame(int(number))
+            frame = reader.frame(number)
         except InputError as error:
             broken.append(f"{minutes(times[number])}: {error}")
         else:

@@ -174,14 +174,8 @@ class Model:
 
 def build_generator(described: Config | Specification) -> Network:
     """Build the untrained generator of a configuration or of a model file's specification."""
-    specification = described if isinstance(described, Specification) else _specification(described)
+    specification = described if isinstance(described, Specification) else Specification.from_config(described)
     return NETWORKS[specification.network.kind](specification)
-
-
-def _specification(config: Config) -> Specification:
-    if config.model.textures:
-        return Specification.from_config(config, Ensemble.kind)
-    return Specification.from_config(config, ConditionedGenerator.kind if config.model.conditioned else Generator.kind)
 
 
 def save_model(path: Path, model: Model) -> None:

@@ -50,8 +50,8 @@ def estimate_flow(
     """
     if frame.ndim != 2 or frame.shape != neighbour.shape:
         raise InputError(
-            f"flow needs two frames (y, x) of one shape, not {frame.shape} and {neighbour.shape}: "
-            "give frames of one sequence"
+            f"The flow needs two frames (y, x) of one shape, not {frame.shape} and {neighbour.shape}; "
+            "give frames of one sequence."
         )
     missing = ~(np.isfinite(frame) & np.isfinite(neighbour))
     if missing.all():

@@ -1,9 +1,4 @@
-"""The packed store: any input as one Zarr v3 store that training reads.
-
-Each storm is a group that xarray opens by itself: ``brightness_temperature`` as CF-packed int16 at
-0.01 K, its times and coordinates, the numbers of the frames one cadence before and after each, and the
-lowres flow to both as int16 at 0.01 px.
-"""
+"""The packed store: any input as one Zarr v3 store that training reads; `pack_layout` describes it."""
 
 from __future__ import annotations
 
@@ -17,27 +12,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 import zarr
-from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from tempogan_eddy.config import Config
-from tempogan_eddy.dataset.pack_frames import (
-    FLOW_QUANTUM,
-    KELVIN_OFFSET,
-    KELVIN_QUANTUM,
+from tempogan_eddy.dataset.pack_frames import Packing, workers_for
+from tempogan_eddy.dataset.pack_layout import (
+    COMPLETE,
     LOWRES,
-    MISSING,
     NEIGHBOURS,
-    Packing,
-    workers_for,
+    PAIR,
+    create_flow,
+    create_kelvin,
+    write_links,
 )
 from tempogan_eddy.dataset.pairs import Pair, open_pairs
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.source import Paths, fingerprint, open_source, paths_of, source_name
 from tempogan_eddy.dataset.split import storm_of
-from tempogan_eddy.dataset.windows import Links, link_frames
+from tempogan_eddy.dataset.windows import link_frames
 from tempogan_eddy.distributed import rank
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import restored, written_aside
@@ -48,31 +41,12 @@ from tempogan_eddy.io.ownership import Kind, check_place
 from tempogan_eddy.io.workers import Failures, Workers
 from tempogan_eddy.io.zarr_seal import begin_group, seal
 
-__all__ = [
-    "FLOW_QUANTUM",
-    "FORMAT",
-    "KELVIN_OFFSET",
-    "KELVIN_QUANTUM",
-    "LOWRES",
-    "MISSING",
-    "NEIGHBOURS",
-    "OUTSIDE",
-    "PAIR",
-    "is_pack",
-    "pack",
-    "packed",
-]
+__all__ = ["FORMAT", "PACK", "is_pack", "pack", "packed"]
 
 log = logging.getLogger(__name__)
 
 FORMAT = "tempogan-eddy-pack"
-# Beyond the edge of a frame: only in patches with a margin, never in a store.
-OUTSIDE = -32767
 LARGEST_HEADER = 16 << 20  # bytes of the JSON that begins a store
-PAIR = "pair"
-"""Attribute of a storm: what was fitted to the pair, as JSON."""
-COMPLETE = "complete"
-"""Attribute of a storm whose frames are all written."""
 
 
 def is_pack(path: Path) -> bool:
@@ -280,62 +254,11 @@ def _begin_sequence(
     group = zarr.open_group(store, path=name, mode="r+")
     spatial = [str(key) for key in sequence.coords if key != "time" and {"y", "x"} & set(sequence[key].dims)]
     about = {"standard_name": "brightness_temperature"} | ({"coordinates": " ".join(spatial)} if spatial else {})
-    _kelvin_array(group, "brightness_temperature", sequence.shape, ["time", "y", "x"], about)
+    create_kelvin(group, "brightness_temperature", sequence.shape, ["time", "y", "x"], about)
     if lowres is not None:
         about = {"long_name": "the same frames as another instrument saw them"}
-        _kelvin_array(group, LOWRES, lowres.shape, ["time", "y_low", "x_low"], about)
-    _write_links(group, links)
+        create_kelvin(group, LOWRES, lowres.shape, ["time", "y_low", "x_low"], about)
+    write_links(group, links)
     for neighbour in NEIGHBOURS:
-        _flow_array(group, neighbour, (frames, 2, rows, columns))
+        create_flow(group, neighbour, (frames, 2, rows, columns))
     return Packing(store, name, sequence, lowres, links, sensor)
-
-
-def _kelvin_array(
-    group: zarr.Group, name: str, shape: tuple[int, ...], dimensions: list[str], attributes: dict[str, str]
-) -> zarr.Array:
-    packing = {"units": "K", "scale_factor": KELVIN_QUANTUM, "add_offset": KELVIN_OFFSET, "_FillValue": MISSING}
-    return _create_array(group, name, shape, dimensions, MISSING, packing | attributes)
-
-
-def _flow_array(group: zarr.Group, neighbour: str, shape: tuple[int, ...]) -> zarr.Array:
-    attributes = {
-        "long_name": f"displacement from a frame to the {neighbour} one a cadence away; components x right, y down",
-        "units": "pixel",
-        "scale_factor": FLOW_QUANTUM,
-        "add_offset": 0.0,
-    }
-    return _create_array(group, f"flow_{neighbour}", shape, ["time", "component", "y_low", "x_low"], 0, attributes)
-
-
-def _create_array(
-    group: zarr.Group, name: str, shape: tuple[int, ...], dimensions: list[str], fill: int, attributes: dict[str, Any]
-) -> zarr.Array:
-    """Create an int16 array with one frame a chunk."""
-    return group.create_array(
-        name,
-        shape=shape,
-        chunks=(1, *shape[1:]),
-        dtype="int16",
-        fill_value=fill,
-        dimension_names=dimensions,
-        attributes=attributes,
-        compressors=[ZstdCodec(), Crc32cCodec()],
-        overwrite=True,
-    )
-
-
-def _write_links(group: zarr.Group, links: Links) -> None:
-    """Write the numbers of the frames that flow was computed to."""
-    for neighbour, numbers in zip(NEIGHBOURS, (links.previous, links.following), strict=True):
-        array = group.create_array(
-            f"frame_{neighbour}",
-            shape=numbers.shape,
-            dtype="int32",
-            fill_value=-1,
-            dimension_names=["time"],
-            attributes={"long_name": f"number of the {neighbour} frame one cadence away; -1: none"},
-            compressors=[ZstdCodec(), Crc32cCodec()],
-            config={"write_empty_chunks": True},
-            overwrite=True,
-        )
-        array[:] = numbers.astype(np.int32)

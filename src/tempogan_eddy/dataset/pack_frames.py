@@ -15,27 +15,13 @@ import torch
 import xarray as xr
 
 from tempogan_eddy.dataset.flow import estimate_flow
+from tempogan_eddy.dataset.pack_layout import FLOW_QUANTUM, KELVIN_OFFSET, KELVIN_QUANTUM, LOWRES, MISSING
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.windows import Links
 from tempogan_eddy.io.workers import cores
 from tempogan_eddy.io.zarr_seal import every_chunk
 
-__all__ = [
-    "FLOW_QUANTUM",
-    "KELVIN_OFFSET",
-    "KELVIN_QUANTUM",
-    "LOWRES",
-    "MISSING",
-    "NEIGHBOURS",
-    "Packing",
-    "workers_for",
-]
-
-KELVIN_QUANTUM, KELVIN_OFFSET, MISSING = 0.01, 250.0, -32768
-FLOW_QUANTUM = 0.01
-LOWRES = "lowres_brightness_temperature"
-"""Holds the lowres frames of own pairs; a store without it has its lowres frames simulated."""
-NEIGHBOURS = ("previous", "next")
+__all__ = ["Packing", "workers_for"]
 
 # Frames of a part: enough that the one before, which is read twice, is a few percent of the work.
 AT_ONCE = 32

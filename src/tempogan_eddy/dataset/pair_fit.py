@@ -25,6 +25,7 @@ from tempogan_eddy.dataset.registration import (
 )
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.spread import spread_evenly
 
 __all__ = ["PairFit", "fit_line", "fit_pair"]
 
@@ -165,8 +166,7 @@ def fit_pair(
 
 def _sample(highres: xr.DataArray, lowres: xr.DataArray, name: str) -> tuple[list[Frame], list[Frame]]:
     """Return frames spread evenly over the times, of which at least half was seen by both."""
-    count = lowres.sizes["time"]
-    spread = np.unique(np.linspace(0, count - 1, min(count, FRAMES)).round().astype(int)).tolist()
+    spread = spread_evenly(lowres.sizes["time"], FRAMES)
     # In an order in which the first few are spread over the storm too.
     step = max(len(spread) // SENSOR_FRAMES, 1)
     pairs = [

@@ -67,14 +67,8 @@ def open_pairs(highres: Sequences, config: Config) -> dict[str, Pair]:
     for name, partner in partners.items():
         sequence, folder = highres[name]
         try:
-            fine, coarse = match_frames(sequence, lowres[partner][0], config, name)
-            sensor = SensorModel.from_config(config)
-            fit = fit_pair(fine, coarse, sensor, settings, name)
-            log.info("%s: %s", name, fit)
-            fine, coarse = cut_to_footprints(fine, coarse, fit.whole, config.scale)
-            with xr.set_options(keep_attrs=True):
-                fine = fine if (fit.intercept, fit.slope) == (0, 1) else fit.intercept + fit.slope * fine
-            pairs[name] = Pair(fine, coarse, folder, fit)
+            highs, lows, fit = _register(sequence, lowres[partner][0], config, name)
+            pairs[name] = Pair(highs, lows, folder, fit)
         except InputError as error:
             if len(partners) == 1:
                 raise
@@ -83,6 +77,20 @@ def open_pairs(highres: Sequences, config: Config) -> dict[str, Pair]:
     if refused and not pairs:
         raise InputError(f"No pair of {settings.lowres} and the highres sequences fits; the last one: {refused}")
     return pairs
+
+
+def _register(
+    highres: xr.DataArray, lowres: xr.DataArray, config: Config, name: str
+) -> tuple[xr.DataArray, xr.DataArray, PairFit]:
+    """Return both at common times, with the highres frames on the lowres footprints and calibration, and the fit."""
+    highres, lowres = match_frames(highres, lowres, config, name)
+    fit = fit_pair(highres, lowres, SensorModel.from_config(config), _settings(config), name)
+    log.info("%s: %s", name, fit)
+    highres, lowres = cut_to_footprints(highres, lowres, fit.whole, config.scale)
+    if (fit.intercept, fit.slope) != (0, 1):
+        with xr.set_options(keep_attrs=True):
+            highres = fit.intercept + fit.slope * highres
+    return highres, lowres, fit
 
 
 def _settings(config: Config) -> PairsConfig:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tempogan_eddy.dataset.augment import turn_flow, turn_frames
-from tempogan_eddy.dataset.pack import MISSING
+from tempogan_eddy.dataset.pack_layout import MISSING
 from tempogan_eddy.dataset.store import PackedStorm, Window
 
 __all__ = ["Patch", "number_patches", "stack_patches"]

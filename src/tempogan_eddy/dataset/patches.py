@@ -14,7 +14,7 @@ from torch import Tensor
 from tempogan_eddy.dataset.blocks import repeat_pixels
 from tempogan_eddy.dataset.missing import fill_missing
 from tempogan_eddy.dataset.noise import normal_noise
-from tempogan_eddy.dataset.pack import FLOW_QUANTUM, KELVIN_OFFSET, KELVIN_QUANTUM, OUTSIDE
+from tempogan_eddy.dataset.pack_layout import FLOW_QUANTUM, KELVIN_OFFSET, KELVIN_QUANTUM, OUTSIDE
 from tempogan_eddy.dataset.protocol import Sample
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.sensor_bank import SensorBank

@@ -7,6 +7,7 @@ temperature than the mean of its kelvins.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -55,53 +56,53 @@ def _slope(kelvin: float, wavelength: float) -> float:
     return c / kelvin**2 / (2 * math.sinh(c / (2 * kelvin))) ** 2
 
 
-def to_radiance(kelvin: Tensor, wavelength: float) -> Tensor:
-    """Return the radiance at a wavelength in micrometres; at 0, the kelvins themselves."""
-    if not wavelength:
-        return kelvin
-    c = _exponent(wavelength)
+Number = float | Tensor  # of one wavelength, or of each sample's
+
+
+def _radiance(kelvin: Tensor, c: Number, reference: Number, unit: Number, *_: Number) -> Tensor:
     # Relative to the reference, so that single precision keeps 1e-4 K.
-    relative = math.expm1(c / REFERENCE_KELVIN) / (torch.exp(c / kelvin) - 1)  # ONNX has no expm1
-    unit = 1 / (math.expm1(c / REFERENCE_KELVIN) * _slope(REFERENCE_KELVIN, wavelength))
-    return REFERENCE_KELVIN + (relative - 1) * unit
+    return REFERENCE_KELVIN + (reference / (torch.exp(c / kelvin) - 1) - 1) * unit  # ONNX has no expm1
 
 
-def to_brightness(radiance: Tensor, wavelength: float) -> Tensor:
-    """Undo `to_radiance`; no radiance gives less than 100 K."""
-    if not wavelength:
-        return radiance
-    c = _exponent(wavelength)
-    least = float(to_radiance(torch.tensor(COLDEST_KELVIN, dtype=torch.float64), wavelength))
-    unit = 1 / (math.expm1(c / REFERENCE_KELVIN) * _slope(REFERENCE_KELVIN, wavelength))
+def _brightness(radiance: Tensor, c: Number, reference: Number, unit: Number, least: Number) -> Tensor:
     relative = 1 + (radiance.clamp(min=least) - REFERENCE_KELVIN) / unit
-    return c / torch.log1p(math.expm1(c / REFERENCE_KELVIN) / relative)
+    return c / torch.log1p(reference / relative)
 
 
+@lru_cache
 def planck_constants(wavelength: float) -> tuple[float, float, float, float, float]:
     """Return the constants of Planck's law that `to_radiances` and `to_brightnesses` need; the first is 0 for none."""
     used = wavelength or 11.0  # any: it must not make a number that is not finite
     c = float(np.float32(_exponent(used)))  # rounded in all three places alike
     reference = math.expm1(c / REFERENCE_KELVIN)
     unit = 1 / (reference * _slope(REFERENCE_KELVIN, used))
-    least = float(to_radiance(torch.tensor(COLDEST_KELVIN, dtype=torch.float64), used))
-    return float(wavelength > 0), c, reference, unit, least
+    least = _radiance(torch.tensor(COLDEST_KELVIN, dtype=torch.float64), c, reference, unit)
+    return float(wavelength > 0), c, reference, unit, float(least)
+
+
+def to_radiance(kelvin: Tensor, wavelength: float) -> Tensor:
+    """Return the radiance at a wavelength in micrometres; at 0, the kelvins themselves."""
+    return _radiance(kelvin, *planck_constants(wavelength)[1:]) if wavelength else kelvin
+
+
+def to_brightness(radiance: Tensor, wavelength: float) -> Tensor:
+    """Undo `to_radiance`; no radiance gives less than 100 K."""
+    return _brightness(radiance, *planck_constants(wavelength)[1:]) if wavelength else radiance
 
 
 def to_radiances(kelvin: Tensor, constants: Tensor) -> Tensor:
     """Return the radiance (B, ...) of each sample at its own wavelength, given `planck_constants` (B, 5)."""
-    averages, c, reference, unit, _ = _columns(constants, kelvin)
+    averages, *law = _columns(constants, kelvin)
     # What is not chosen below must be finite too, or its gradient is not; colder values than any have no radiance.
     seen = torch.where(averages > 0, kelvin.clamp(min=COLDEST_KELVIN / 4), REFERENCE_KELVIN)
-    relative = reference / torch.expm1(c / seen)
-    return torch.where(averages > 0, REFERENCE_KELVIN + (relative - 1) * unit, kelvin)
+    return torch.where(averages > 0, _radiance(seen, *law), kelvin)
 
 
 def to_brightnesses(radiance: Tensor, constants: Tensor) -> Tensor:
     """Undo `to_radiances`."""
-    averages, c, reference, unit, least = _columns(constants, radiance)
+    averages, *law = _columns(constants, radiance)
     used = torch.where(averages > 0, radiance, REFERENCE_KELVIN)
-    relative = 1 + (torch.maximum(used, least) - REFERENCE_KELVIN) / unit
-    return torch.where(averages > 0, c / torch.log1p(reference / relative), radiance)
+    return torch.where(averages > 0, _brightness(used, *law), radiance)
 
 
 def _columns(constants: Tensor, frames: Tensor) -> tuple[Tensor, ...]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tempogan_eddy.dataset.augment import mirrors
-from tempogan_eddy.dataset.pack import OUTSIDE
+from tempogan_eddy.dataset.pack_layout import OUTSIDE
 from tempogan_eddy.dataset.patch import Patch, number_patches
 from tempogan_eddy.dataset.store import PackedStorm
 

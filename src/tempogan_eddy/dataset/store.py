@@ -12,7 +12,7 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
-from tempogan_eddy.dataset.pack import LOWRES, MISSING, NEIGHBOURS, OUTSIDE, PAIR
+from tempogan_eddy.dataset.pack_layout import LOWRES, MISSING, NEIGHBOURS, OUTSIDE, PAIR
 from tempogan_eddy.dataset.pair_fit import PairFit
 from tempogan_eddy.dataset.split import Entry
 from tempogan_eddy.dataset.windows import Links, find_windows

@@ -14,6 +14,7 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.align import align_grids, match_times, pair_times, tolerance_between
 from tempogan_eddy.io.frames import FrameReader
 from tempogan_eddy.io.member import MEMBER, member_names, select_member
+from tempogan_eddy.spread import spread_evenly
 
 __all__ = ["SPREAD_LABEL", "Film", "FilmPanel", "best_track_notes", "busiest_window", "film_of", "resample"]
 
@@ -79,8 +80,8 @@ def busiest_window(film: Film, side: int, samples: int = 6) -> tuple[int, int, i
     """
     finest = next(panel for panel in film.panels if panel.frame(0).shape[0] >= film.size[0] and panel.palette is None)
     height, width = film.size
-    times = np.unique(np.linspace(0, len(film.times) - 1, samples).round().astype(int))
-    frames = np.stack([finest.frame(int(time))[:height, :width] for time in times]).astype(np.float64)
+    times = spread_evenly(len(film.times), samples)
+    frames = np.stack([finest.frame(time)[:height, :width] for time in times]).astype(np.float64)
     frames = np.where(np.isfinite(frames), frames, WARM)
     cold, change = np.maximum(WARM - frames, 0).mean(axis=0), frames.std(axis=0)
     value = cold / max(cold.mean(), 1e-6) + change / max(change.mean(), 1e-6)

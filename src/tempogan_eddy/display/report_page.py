@@ -19,12 +19,11 @@ from tempogan_eddy import __version__
 from tempogan_eddy.display.palettes import PALETTES
 from tempogan_eddy.display.report_parts import SCORES_ID, same_file, scores_element, training_record, wrapped
 from tempogan_eddy.display.report_storm import (
+    Animator,
     Part,
-    animation_part,
     crops,
     ensemble_charts,
     error_charts,
-    members_part,
     spectrum_chart,
 )
 from tempogan_eddy.display.words import minus, minute_text, summary, training_overlap
@@ -103,11 +102,11 @@ class ReportPage:
         if len(self.results) < PICTURED:
             palette = PALETTES[self.colours]
             part["crops"], closeups = crops(matched, result, palette)
-            film = result, closeups[0], palette, self.credit, on_frame
-            part["films"] = [animation_part(matched, *film)]
+            animator = Animator(result, closeups[0], palette, self.credit, on_frame)
+            part["films"] = [animator.methods(matched)]
             if len(members) > 1:
                 whole = match(truth, {RECONSTRUCTED: together}, seen, *settings)
-                part["films"].append(members_part(whole, *film, names=members))
+                part["films"].append(animator.members(whole, members))
         self.results.append(result)
         self.storms.append(part)
         self.inputs[f"storm {result.storm}"] = _inputs(result, matched.times, truth, reconstructed, lowres)

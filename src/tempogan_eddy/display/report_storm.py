@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
 from pathlib import Path
@@ -29,7 +30,7 @@ from tempogan_eddy.evaluation.baselines import bicubic, nearest
 from tempogan_eddy.evaluation.ensemble_curves import ensemble_curves
 from tempogan_eddy.evaluation.matching import RECONSTRUCTED, TRUTH, Match
 
-__all__ = ["Part", "animation_part", "crops", "ensemble_charts", "error_charts", "members_part", "spectrum_chart"]
+__all__ = ["Animator", "Part", "crops", "ensemble_charts", "error_charts", "spectrum_chart"]
 
 FILM_FRAMES, FILM_SIDE, FILM_WIDTH = 48, 224, 1000
 MEMBER_FRAMES, MEMBER_SIDE, MEMBERS_SHOWN = 8, 152, 3  # less, because members hardly compress
@@ -109,95 +110,76 @@ def crops(matched: Match, evaluation: Evaluation, palette: Palette) -> tuple[Par
     return part, closeups
 
 
-def animation_part(
-    matched: Match,
-    evaluation: Evaluation,
-    closeup: Closeup,
-    palette: Palette,
-    credit: str,
-    on_frame: Callable[[int, int], None],
-) -> Part:
-    """Return the animation around the example, and a still picture for paper and readers who prefer no motion."""
-    chosen, load = _around_example(matched, evaluation, FILM_FRAMES)
-    panels = [
-        FilmPanel("input", lambda number: load(number)[2]),
-        FilmPanel("bicubic", lambda number: bicubic(load(number)[2], matched.scale)),
-        FilmPanel(RECONSTRUCTED, lambda number: load(number)[1]),
-        FilmPanel(TRUTH, lambda number: load(number)[0]),
-    ]
-    return _film_part(panels, matched.truth.isel(time=chosen), evaluation.storm, closeup, palette, credit, on_frame)
+@dataclass(frozen=True)
+class Animator:
+    """Makes the animations of one storm: squares around a close-up, at the times around the example."""
 
+    evaluation: Evaluation
+    closeup: Closeup
+    palette: Palette
+    credit: str
+    on_frame: Callable[[int, int], None]  # called with (frames drawn, frames to draw)
 
-def members_part(
-    matched: Match,
-    evaluation: Evaluation,
-    closeup: Closeup,
-    palette: Palette,
-    credit: str,
-    on_frame: Callable[[int, int], None],
-    *,
-    names: Sequence[str],
-) -> Part:
-    """Return the animation of an ensemble: truth, mean, spread and the first members; `names` are those of all."""
-    chosen, load = _around_example(matched, evaluation, MEMBER_FRAMES)
+    def methods(self, matched: Match) -> Part:
+        """Return the animation of the input, bicubic, the reconstruction and the truth."""
+        chosen, load = self._around_example(matched, FILM_FRAMES)
+        panels = [
+            FilmPanel("input", lambda number: load(number)[2]),
+            FilmPanel("bicubic", lambda number: bicubic(load(number)[2], matched.scale)),
+            FilmPanel(RECONSTRUCTED, lambda number: load(number)[1]),
+            FilmPanel(TRUTH, lambda number: load(number)[0]),
+        ]
+        return self._draw(panels, matched.truth.isel(time=chosen), FILM_SIDE)
 
-    def member(place: int) -> FilmPanel:
-        name = str(place) if undrawable(names[place]) else names[place]
-        return FilmPanel(f"member {name}", lambda number: load(number)[1][place])
+    def members(self, matched: Match, names: Sequence[str]) -> Part:
+        """Return the animation of an ensemble: truth, mean, spread and the first members; `names` are those of all."""
+        chosen, load = self._around_example(matched, MEMBER_FRAMES)
 
-    panels = [
-        FilmPanel(TRUTH, lambda number: load(number)[0]),
-        FilmPanel(f"mean of {len(names)} members", lambda number: load(number)[1].mean(axis=0)),
-        FilmPanel(SPREAD_LABEL, lambda number: load(number)[1].std(axis=0, ddof=1), SPREAD),
-        *map(member, range(min(len(names), MEMBERS_SHOWN))),
-    ]
-    truth = matched.truth.isel(time=chosen)
-    return _film_part(panels, truth, evaluation.storm, closeup, palette, credit, on_frame, MEMBER_SIDE)
+        def member(place: int) -> FilmPanel:
+            name = str(place) if undrawable(names[place]) else names[place]
+            return FilmPanel(f"member {name}", lambda number: load(number)[1][place])
 
+        panels = [
+            FilmPanel(TRUTH, lambda number: load(number)[0]),
+            FilmPanel(f"mean of {len(names)} members", lambda number: load(number)[1].mean(axis=0)),
+            FilmPanel(SPREAD_LABEL, lambda number: load(number)[1].std(axis=0, ddof=1), SPREAD),
+            *map(member, range(min(len(names), MEMBERS_SHOWN))),
+        ]
+        return self._draw(panels, matched.truth.isel(time=chosen), MEMBER_SIDE)
 
-def _around_example(matched: Match, evaluation: Evaluation, most: int) -> tuple[slice, Callable[[int], Frames]]:
-    """Return at most so many times around the example, and how to load the frames at one of them."""
-    count = len(matched.times)
-    start = min(max(0, _example(matched, evaluation) - most // 2), max(0, count - most))
-    return slice(start, start + most), lru_cache(maxsize=1)(lambda number: _frames(matched, start + number))
+    def _around_example(self, matched: Match, most: int) -> tuple[slice, Callable[[int], Frames]]:
+        """Return at most so many times around the example, and how to load the frames at one of them."""
+        count = len(matched.times)
+        start = min(max(0, _example(matched, self.evaluation) - most // 2), max(0, count - most))
+        return slice(start, start + most), lru_cache(maxsize=1)(lambda number: _frames(matched, start + number))
 
-
-def _film_part(
-    panels: list[FilmPanel],
-    truth: xr.DataArray,
-    title: str,
-    closeup: Closeup,
-    palette: Palette,
-    credit: str,
-    on_frame: Callable[[int, int], None],
-    side: int = FILM_SIDE,
-) -> Part:
-    """Return an animation of the panels at the times of the truth: a square of this side around a close-up."""
-    chosen, (height, width) = truth["time"].values, truth.shape[-2:]
-    middle = closeup.top + closeup.side // 2, closeup.left + closeup.side // 2
-    animation = Animation(
-        Film(panels, chosen, (height, width), title, best_track_notes([truth], chosen)),
-        palette=palette,
-        width=FILM_WIDTH,
-        crop=square_around(middle, (height, width), side),
-        credit="" if undrawable(credit) else credit,  # the page prints it too
-    )
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "film.webp"
-        save_animation(animation, path, quality=72, on_frame=lambda done: on_frame(done, len(chosen)))
-        moving = _data_uri(path.read_bytes(), "webp")
-    still = io.BytesIO()
-    animation.picture(len(animation) // 2).save(still, "WEBP", quality=80)
-    return {
-        "moving": moving,
-        "still": _data_uri(still.getvalue(), "webp"),
-        "width": animation.size[0],
-        "height": animation.size[1],
-        "panels": ", ".join(panel.label for panel in panels),
-        "frames": len(chosen),
-        "first": minute_text(chosen[0]),
-        "last": minute_text(chosen[-1]),
-    }
+    def _draw(self, panels: list[FilmPanel], truth: xr.DataArray, side: int) -> Part:
+        """Return an animation at the times of the truth, and a still picture for paper and readers without motion."""
+        chosen, (height, width) = truth["time"].values, truth.shape[-2:]
+        middle = self.closeup.top + self.closeup.side // 2, self.closeup.left + self.closeup.side // 2
+        animation = Animation(
+            Film(panels, chosen, (height, width), self.evaluation.storm, best_track_notes([truth], chosen)),
+            palette=self.palette,
+            width=FILM_WIDTH,
+            crop=square_around(middle, (height, width), side),
+            credit="" if undrawable(self.credit) else self.credit,  # the page prints it too
+        )
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "film.webp"
+            save_animation(animation, path, quality=72, on_frame=lambda done: self.on_frame(done, len(chosen)))
+            moving = _data_uri(path.read_bytes(), "webp")
+        still = io.BytesIO()
+        animation.picture(len(animation) // 2).save(still, "WEBP", quality=80)
+        return {
+            "moving": moving,
+            "still": _data_uri(still.getvalue(), "webp"),
+            "width": animation.size[0],
+            "height": animation.size[1],
+            "panels": ", ".join(panel.label for panel in panels),
+            "frames": len(chosen),
+            "first": minute_text(chosen[0]),
+            "last": minute_text(chosen[-1]),
+        }
 
 
 def _legend(palette: Palette, title: str, step: int, *, signed: bool = False) -> Part:

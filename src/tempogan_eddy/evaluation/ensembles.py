@@ -7,8 +7,9 @@ members. Of a single frame, only the CRPS is known: it is the absolute error.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 Values = NDArray[np.floating]
+Result = TypeVar("Result")
 
 REGIONS = ("all", "calm", "edge", "cold")
 CALM_KELVIN, EDGE_KELVIN = 1.0, 5.0  # standard deviation of 3x3 lowres pixels: below it, above it
@@ -150,7 +152,7 @@ class Ranks(OfMembers):
 
     def compare(self, members: Sequence[MaskedFrame], truth: MaskedFrame) -> Mean:
         where = _region(truth, self.region, self.cold_kelvin)
-        below, equal = (part[where] for part in members[0].once("ranks", lambda: _rank(members, truth)))
+        below, equal = (part[where] for part in _once(_rank, members, truth))
         share, ends = 1 / (equal + 1), len(members) + 2
         steps = np.bincount(below, share, ends) - np.bincount(below + equal + 1, share, ends)
         return Mean(np.cumsum(steps)[:-1], float(below.size))
@@ -195,50 +197,62 @@ class ColdestInterval(OfMembers):
 
 def _sorted(members: Sequence[MaskedFrame], truth: MaskedFrame) -> Values:
     """Return the valid pixels of the members, sorted by value, (M, N)."""
-    valid = truth.mask.valid
-    return members[0].once("sorted", lambda: np.sort([member.values[valid] for member in members], axis=0))
+    return _once(_sort, members, truth)
+
+
+def _once(compute: Callable[..., Result], members: Sequence[MaskedFrame], *given: Any) -> Result:
+    """Return ``compute(first member, others, *given)``, kept with the first member."""
+    return members[0].once(compute, tuple(members[1:]), *given)
+
+
+def _sort(first: MaskedFrame, others: tuple[MaskedFrame, ...], truth: MaskedFrame) -> Values:
+    return np.sort([member.values[truth.mask.valid] for member in (first, *others)], axis=0)
 
 
 def _crps(members: Sequence[MaskedFrame], truth: MaskedFrame, colder_than: float = np.inf) -> NDArray[np.float64]:
     """Return the fair CRPS of each valid pixel, (N,)."""
-
-    def compute() -> NDArray[np.float64]:
-        values, expected = _sorted(members, truth), valid_kelvin(truth)
-        if np.isfinite(colder_than):
-            values, expected = np.minimum(values, np.float32(colder_than)), np.minimum(expected, colder_than)
-        count = len(values)
-        error = sum(np.abs(value - expected) for value in values) / count
-        if count == 1:
-            return error
-        order = 2 * np.arange(count) - count + 1  # the sum over pairs i < j of x_j - x_i is that of order x_i
-        # Of anomalies, because the order of large sums would cost digits.
-        apart = sum(weight * (value - expected) for weight, value in zip(order, values, strict=True))
-        return error - apart / (count * (count - 1))
-
-    return members[0].once(("crps", colder_than), compute)
+    return _once(_fair_crps, members, truth, colder_than)
 
 
-def _rank(members: Sequence[MaskedFrame], truth: MaskedFrame) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _fair_crps(
+    first: MaskedFrame, others: tuple[MaskedFrame, ...], truth: MaskedFrame, colder_than: float
+) -> NDArray[np.float64]:
+    values, expected = _sorted((first, *others), truth), valid_kelvin(truth)
+    if np.isfinite(colder_than):
+        values, expected = np.minimum(values, np.float32(colder_than)), np.minimum(expected, colder_than)
+    count = len(values)
+    error: NDArray[np.float64] = sum(np.abs(value - expected) for value in values) / count
+    if count == 1:
+        return error
+    order = 2 * np.arange(count) - count + 1  # the sum over pairs i < j of x_j - x_i is that of order x_i
+    # Of anomalies, because the order of large sums would cost digits.
+    apart = sum(weight * (value - expected) for weight, value in zip(order, values, strict=True))
+    return error - apart / (count * (count - 1))
+
+
+def _rank(
+    first: MaskedFrame, others: tuple[MaskedFrame, ...], truth: MaskedFrame
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return how many members lie below the truth, and how many equal it, at each valid pixel."""
-    values, expected = _sorted(members, truth), valid_kelvin(truth)
+    values, expected = _sorted((first, *others), truth), valid_kelvin(truth)
     return (values < expected).sum(axis=0), (values == expected).sum(axis=0)
 
 
 def _region(truth: MaskedFrame, region: str, cold_kelvin: float) -> NDArray[np.bool_]:
     """Return which valid pixels lie in a region of the lowres frame, (N,)."""
+    return truth.once(_regions, cold_kelvin)[region]
 
-    def find() -> dict[str, NDArray[np.bool_]]:
-        assert truth.lowres is not None
-        lowres = fill_missing(truth.lowres).astype(np.float64)
-        anomaly = lowres - lowres.mean()
-        mean, square = (ndimage.uniform_filter(power, 3, mode="nearest") for power in (anomaly, anomaly**2))
-        variance = square - mean**2
-        found = {
-            "all": np.ones(lowres.shape, bool),
-            "calm": variance < CALM_KELVIN**2,
-            "edge": variance > EDGE_KELVIN**2,
-            "cold": lowres < cold_kelvin,
-        }
-        return {name: nearest(where, truth.scale)[truth.mask.valid].astype(bool) for name, where in found.items()}
 
-    return truth.once(("regions", cold_kelvin), find)[region]
+def _regions(truth: MaskedFrame, cold_kelvin: float) -> dict[str, NDArray[np.bool_]]:
+    assert truth.lowres is not None
+    lowres = fill_missing(truth.lowres).astype(np.float64)
+    anomaly = lowres - lowres.mean()
+    mean, square = (ndimage.uniform_filter(power, 3, mode="nearest") for power in (anomaly, anomaly**2))
+    variance = square - mean**2
+    found = {
+        "all": np.ones(lowres.shape, bool),
+        "calm": variance < CALM_KELVIN**2,
+        "edge": variance > EDGE_KELVIN**2,
+        "cold": lowres < cold_kelvin,
+    }
+    return {name: nearest(where, truth.scale)[truth.mask.valid].astype(bool) for name, where in found.items()}

@@ -31,12 +31,18 @@ class CommonEnergy(Statistic[MaskedFrame]):
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean | None:
         if truth.regression is None:
             return None
-        x, p, r = truth, reconstructed, truth.regression
-        known = x.once("energy of the regression", lambda: (r.energy, x.energy_with(r)))
+        x, p = truth, reconstructed
+        known = x.once(_regression_energy)
         energy = np.stack([x.energy, p.energy, x.energy_with(p), *known])
         wavenumber = np.arange(1, energy.shape[1] + 1)
         ring = -(-wavenumber * RINGS * 2 * truth.scale // min(truth.shape)) - 1  # rounded up, so none spans the Nyquist
         return Mean(np.stack([np.bincount(ring, row, RINGS * truth.scale) for row in energy]), 1.0)
+
+
+def _regression_energy(truth: MaskedFrame) -> tuple[Values, Values]:
+    """Return the energy of the regression, and that in common with the truth."""
+    assert truth.regression is not None
+    return truth.regression.energy, truth.energy_with(truth.regression)
 
 
 def excess(energy: Values) -> Values:

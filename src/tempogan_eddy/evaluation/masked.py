@@ -30,9 +30,9 @@ FARNEBACK = (0.5, 3, FLOW_WINDOW, 3, 5, 1.2)
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Derived:
-    """Keep the results derived from it."""
+    """Keep the results derived from it. Two objects are equal only if they are one."""
 
     _kept: dict[Any, Any] = field(default_factory=dict, repr=False, kw_only=True)
 
@@ -40,14 +40,18 @@ class _Derived:
         """Return a copy without what was derived from it, which takes ten times its memory."""
         return replace(self, _kept={})
 
-    def once(self, key: Any, compute: Callable[[], Result]) -> Result:
-        """Return the result of `compute`, called only for the first use of this key."""
+    def once(self, compute: Callable[..., Result], *given: Any) -> Result:
+        """Return ``compute(self, *given)``, computed only for the first use of these arguments.
+
+        `compute` is a function of a module: every lambda would compute anew.
+        """
+        key = compute, given
         if key not in self._kept:
-            self._kept[key] = compute()
+            self._kept[key] = compute(self, *given)
         return self._kept[key]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mask(_Derived):
     """The valid pixels (H, W) that all methods and the truth share, in a frame or in both frames of a pair."""
 
@@ -65,15 +69,14 @@ class Mask(_Derived):
 
     def counted(self, side: int) -> NDArray[np.float64]:
         """Return the number of valid pixels in the square around each pixel."""
-        return self.once(("counted", side), lambda: _count(self.valid, side))
+        return self.once(_counted, side)
 
     def whole(self, side: int, *, inside: bool) -> NDArray[np.bool_]:
         """Return the pixels whose square window has no missing pixel and, if `inside`, lies within the frame."""
-        border = {"mode": "constant", "cval": 0} if inside else {"mode": "nearest"}
-        return ndimage.minimum_filter(self.valid, side, **border)
+        return self.once(_whole, side, inside)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MaskedFrame(_Derived):
     """One frame of one method or of the truth.
 
@@ -136,23 +139,14 @@ class MaskedFrame(_Derived):
 
     def fractions(self, threshold: float, neighbourhood: int) -> NDArray[np.float64]:
         """Return the share of valid pixels colder than `threshold` in the square neighbourhood of each pixel."""
-        return self.once(
-            ("fractions", threshold, neighbourhood),
-            lambda: cloud_fraction(self.values, self.mask, threshold, neighbourhood),
-        )
+        return self.once(cloud_fraction, threshold, neighbourhood)
 
     def eight_bit(self, flow_range: tuple[float, float]) -> NDArray[np.uint8]:
         """Return the frame as the optical flow gets it: `flow_range` as 0..255, missing pixels mid-grey."""
-
-        def convert() -> NDArray[np.uint8]:
-            low, high = flow_range
-            grey = np.where(self.mask.valid, (self.values - low) / (high - low) * 255, 127.5)
-            return np.clip(np.rint(grey), 0, 255).astype(np.uint8)
-
-        return self.once(("eight_bit", flow_range), convert)
+        return self.once(_eight_bit, flow_range)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MaskedPair(_Derived):
     """Two frames of one method or of the truth, one cadence apart, and the mask valid in both."""
 
@@ -172,29 +166,40 @@ class MaskedPair(_Derived):
 
     def flow(self, flow_range: tuple[float, float]) -> NDArray[np.float32]:
         """Return the Farneback flow (H, W, 2) from the earlier to the later frame, pixels a step."""
-
-        def estimate() -> NDArray[np.float32]:
-            import cv2
-
-            earlier, later = self.earlier.eight_bit(flow_range), self.later.eight_bit(flow_range)
-            flow = cv2.calcOpticalFlowFarneback(earlier, later, np.empty(0, np.float32), *FARNEBACK, 0)
-            return np.asarray(flow, np.float32)
-
-        return self.once(("flow", flow_range), estimate)
+        return self.once(_flow, flow_range)
 
 
-def cloud_fraction(
-    values: NDArray[np.floating], mask: Mask, threshold: float, neighbourhood: int
-) -> NDArray[np.float64]:
+def _counted(mask: Mask, side: int) -> NDArray[np.float64]:
+    return _count(mask.valid, side)
+
+
+def _whole(mask: Mask, side: int, inside: bool) -> NDArray[np.bool_]:
+    border = {"mode": "constant", "cval": 0} if inside else {"mode": "nearest"}
+    return ndimage.minimum_filter(mask.valid, side, **border)
+
+
+def _eight_bit(frame: MaskedFrame, flow_range: tuple[float, float]) -> NDArray[np.uint8]:
+    low, high = flow_range
+    grey = np.where(frame.mask.valid, (frame.values - low) / (high - low) * 255, 127.5)
+    return np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+
+
+def _flow(pair: MaskedPair, flow_range: tuple[float, float]) -> NDArray[np.float32]:
+    import cv2
+
+    earlier, later = pair.earlier.eight_bit(flow_range), pair.later.eight_bit(flow_range)
+    flow = cv2.calcOpticalFlowFarneback(earlier, later, np.empty(0, np.float32), *FARNEBACK, 0)
+    return np.asarray(flow, np.float32)
+
+
+def cloud_fraction(frame: MaskedFrame, threshold: float, neighbourhood: int) -> NDArray[np.float64]:
     """Return the share of valid pixels colder than `threshold` in the square around each pixel.
 
     Missing pixels count neither as event nor as non-event; the square is cut at the frame's border.
 
     Parameters
     ----------
-    values : (H, W) array
-        Kelvin.
-    mask : Mask
+    frame : MaskedFrame
     threshold : float
         Kelvin.
     neighbourhood : int
@@ -205,8 +210,8 @@ def cloud_fraction(
     (H, W) array
         0..1; 0 where the square has no valid pixel.
     """
-    seen = mask.counted(neighbourhood)
-    cold = _count(mask.valid & (values < threshold), neighbourhood)
+    seen = frame.mask.counted(neighbourhood)
+    cold = _count(frame.mask.valid & (frame.values < threshold), neighbourhood)
     return np.divide(cold, seen, out=np.zeros_like(seen), where=seen > 0)
 
 

@@ -7,7 +7,6 @@ import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -104,7 +103,7 @@ class Error(Statistic[MaskedFrame]):
     colder_than: float = np.inf
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
-        error = _error(reconstructed, truth)
+        error = reconstructed.once(_error, truth)
         counted = error if np.isinf(self.colder_than) else error[valid_kelvin(truth) < self.colder_than]
         return Mean(float(self.moment(counted).sum()), float(counted.size))
 
@@ -116,25 +115,34 @@ class ErrorByKelvin(Statistic[MaskedFrame]):
     moment: Moment
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
-        return mean_by_kelvin(self.moment(_error(reconstructed, truth)), truth)
+        return mean_by_kelvin(self.moment(reconstructed.once(_error, truth)), truth)
 
 
 def valid_kelvin(truth: MaskedFrame) -> NDArray[np.float64]:
     """Return the valid pixels of the truth, (N,), K."""
-    return truth.once("valid", lambda: truth.values[truth.mask.valid].astype(np.float64))
+    return truth.once(_valid)
+
+
+def _valid(frame: MaskedFrame) -> NDArray[np.float64]:
+    return frame.values[frame.mask.valid].astype(np.float64)
 
 
 def mean_by_kelvin(values: NDArray[np.float64], truth: MaskedFrame) -> Mean:
     """Return the mean of values at the valid pixels (N,) in each bin of `KELVIN_BINS` of the truth."""
+    place, count = truth.once(_bins)
+    return Mean(np.bincount(place, values, len(count)), count)
+
+
+def _bins(truth: MaskedFrame) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return the bin of each valid pixel, and the pixels of each bin."""
     bins = len(KELVIN_BINS) - 1
-    place = truth.once("bins", lambda: np.clip(np.digitize(valid_kelvin(truth), KELVIN_BINS) - 1, 0, bins - 1))
-    count = truth.once("pixels of bins", lambda: np.bincount(place, minlength=bins).astype(np.float64))
-    return Mean(np.bincount(place, values, bins), count)
+    place = np.clip(np.digitize(valid_kelvin(truth), KELVIN_BINS) - 1, 0, bins - 1)
+    return place, np.bincount(place, minlength=bins).astype(np.float64)
 
 
 def _error(reconstructed: MaskedFrame, truth: MaskedFrame) -> NDArray[np.float64]:
     """Return reconstruction minus truth at the valid pixels, (N,), K."""
-    return reconstructed.once("error", lambda: reconstructed.values[truth.mask.valid] - valid_kelvin(truth))
+    return reconstructed.values[truth.mask.valid] - valid_kelvin(truth)
 
 
 @dataclass(frozen=True)
@@ -164,15 +172,13 @@ class StructuralSimilarity(Statistic[MaskedFrame]):
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
         low, high = self.kelvin_range
-        (x, x_mean, x_square), (y, y_mean, y_square) = (
-            frame.once(("windows", low), partial(_windowed, frame, low)) for frame in (truth, reconstructed)
-        )
+        (x, x_mean, x_square), (y, y_mean, y_square) = (frame.once(_windowed, low) for frame in (truth, reconstructed))
         small, smaller = (0.03 * (high - low)) ** 2, (0.01 * (high - low)) ** 2
         product = x_mean * y_mean
         squares = x_mean**2 + y_mean**2
         similarity = (2 * product + smaller) * (2 * (_blurred(x * y) - product) + small)
         similarity /= (squares + smaller) * (x_square + y_square - squares + small)
-        whole = truth.once("whole windows", lambda: truth.mask.whole(SSIM_WINDOW, inside=True))
+        whole = truth.mask.whole(SSIM_WINDOW, inside=True)
         return Mean(float(similarity[whole].sum()), float(whole.sum()))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,20 +48,23 @@ class ColdestPixel(Statistic[MaskedFrame]):
 
 def coldest_pixels(frame: MaskedFrame, truth: MaskedFrame, cold_kelvin: float) -> Values:
     """Return the coldest valid pixel of each cold box, (N,); outer rows and columns that fill no box are dropped."""
+    # A frame that kept itself would be freed only by the garbage collector.
+    return frame.once(_coldest, None if frame is truth else truth, cold_kelvin)
 
-    def minimum(values: NDArray[np.floating], side: int, step: int) -> NDArray[np.floating]:
-        # In the middle, so that a flipped frame has the same boxes wherever the scale allows.
-        top, left = (length % side // 2 // step * step for length in values.shape)
-        return np.fmin.reduce(split_blocks(values[top:, left:], side), axis=(1, 3))
 
-    def find() -> Values:
-        assert truth.lowres is not None
-        side = BOX // truth.scale
-        kept = np.where(truth.mask.valid, frame.values, np.inf)
-        coldest, seen = minimum(kept, side * truth.scale, truth.scale), minimum(truth.lowres, side, 1)
-        return coldest[(seen < cold_kelvin) & np.isfinite(coldest)].astype(np.float64)
+def _coldest(frame: MaskedFrame, truth: MaskedFrame | None, cold_kelvin: float) -> Values:
+    truth = truth or frame
+    assert truth.lowres is not None
+    side = BOX // truth.scale
+    kept = np.where(truth.mask.valid, frame.values, np.inf)
+    coldest, seen = _box_minimum(kept, side * truth.scale, truth.scale), _box_minimum(truth.lowres, side, 1)
+    return coldest[(seen < cold_kelvin) & np.isfinite(coldest)].astype(np.float64)
 
-    return frame.once(("coldest", cold_kelvin), find)
+
+def _box_minimum(values: NDArray[np.floating], side: int, step: int) -> NDArray[np.floating]:
+    # In the middle, so that a flipped frame has the same boxes wherever the scale allows.
+    top, left = (length % side // 2 // step * step for length in values.shape)
+    return np.fmin.reduce(split_blocks(values[top:, left:], side), axis=(1, 3))
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Gradients(Statistic[MaskedFrame]):
     """
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
-        ours, theirs = (frame.once("gradients", partial(_gradients, frame)) for frame in (reconstructed, truth))
+        ours, theirs = (frame.once(_gradients) for frame in (reconstructed, truth))
         return Mean(np.stack([ours, theirs]), float(theirs.sum()))
 
 
@@ -103,7 +105,7 @@ class DetailMoments(Statistic[MaskedFrame]):
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
         (square, fourth, a), (true_square, true_fourth, b) = (
-            frame.once("detail", partial(_detail, frame, truth.scale)) for frame in (reconstructed, truth)
+            frame.once(_detail, truth.scale) for frame in (reconstructed, truth)
         )
         parts = (square, fourth, true_square, true_fourth, a, b, a * a, b * b, a * b)
         return Mean(np.array([part.sum(dtype=np.float64) for part in parts]), float(a.size))

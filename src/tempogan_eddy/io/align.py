@@ -19,6 +19,7 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.axes import EARTH, spatial_coordinate, turn_difference
 from tempogan_eddy.io.cadence import DUPLICATE, duration_text, minutes, native_step, parse_duration, tolerance_of
 from tempogan_eddy.io.units import text_of
+from tempogan_eddy.spread import spread_evenly
 
 __all__ = ["align_grid", "align_grids", "match_times", "pair_times", "refinement", "tolerance_between"]
 
@@ -246,7 +247,7 @@ def _worst_offset(
     shared: Shared, shape: Sequence[int], factor: int, flips: tuple[bool, bool], corner: tuple[int, ...]
 ) -> tuple[float, float, str]:
     """Return the offset that is largest in pixels, half a coarse pixel, and the coordinate."""
-    places = [np.unique(np.linspace(0, side - 1, min(side, SAMPLES)).round().astype(int)) for side in shape]
+    places = [np.array(spread_evenly(side, SAMPLES)) for side in shape]
     within = np.arange(factor)
     blocks = [start + factor * place[:, None] + within for place, start in zip(places, corner, strict=True)]
     mirrored = [

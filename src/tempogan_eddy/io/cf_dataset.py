@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import dask.array
@@ -15,7 +16,7 @@ from tempogan_eddy.io.ownership import FINGERPRINT, MARK, mark_attributes
 from tempogan_eddy.io.precision import STATED, Precision
 from tempogan_eddy.io.sequence import NAME
 
-__all__ = ["NETCDF_FILTERS", "chunk_sides", "to_dataset"]
+__all__ = ["NETCDF_FILTERS", "Template", "chunk_sides", "template_of"]
 
 # Of the frames in a NetCDF file: compressed, with a checksum in each chunk.
 NETCDF_FILTERS = {"zlib": True, "complevel": 1, "shuffle": True, "fletcher32": True}
@@ -40,8 +41,18 @@ KNOWN_COORDINATES: dict[str, dict[str, str]] = {
 PLAIN_DEGREES = {"", "degree", "degrees", "deg"}
 
 
-def to_dataset(da: xr.DataArray, precision: Precision) -> tuple[xr.Dataset, dict[str, dict[str, Any]]]:
-    """Return a sequence as a dataset to write, with empty frames, and the encoding of its variables for xarray.
+@dataclass(frozen=True)
+class Template:
+    """A dataset of coordinates, attributes and empty variables, and the frames to write into these."""
+
+    dataset: xr.Dataset
+    encoding: dict[str, dict[str, Any]]  # of its variables, for xarray
+    frames: xr.DataArray  # ([member,] time, y, x); of several variables, each is a layer of (layer, time, y, x)
+    names: tuple[str, ...] = (NAME,)  # of the variables that hold the frames
+
+
+def template_of(da: xr.DataArray, precision: Precision) -> Template:
+    """Return a sequence as a template by the CF conventions.
 
     The dataset has the variable ``brightness_temperature``, its grid mapping, and the coordinates. 1-D coordinates that
     increase or decrease name the dimensions; others, such as longitudes that jump at the date line, lie on ``y`` or
@@ -82,7 +93,7 @@ def to_dataset(da: xr.DataArray, precision: Precision) -> tuple[xr.Dataset, dict
     encoding: dict[str, dict[str, Any]] = {str(name): {"_FillValue": None} for name in whole}
     encoding["time"] = {**SECONDS, "dtype": "float64", "_FillValue": None}
     encoding[NAME] = {**precision.encoding, "chunks": empty.chunksize[:-2] + chunk_sides(*da.shape[-2:])}
-    return dataset, encoding
+    return Template(dataset, encoding, da)
 
 
 def chunk_sides(height: int, width: int) -> tuple[int, int]:

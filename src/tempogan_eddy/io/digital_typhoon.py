@@ -31,6 +31,7 @@ from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.sequence import as_sequence
 from tempogan_eddy.io.units import kelvin_conversion
 from tempogan_eddy.io.walk import entries, refuse_special
+from tempogan_eddy.spread import spread_evenly
 
 __all__ = ["FILE_NAME", "open_digital_typhoon"]
 
@@ -141,7 +142,7 @@ def _sequence_name(path: Path, frames: list[Frame]) -> str:
 def _check_headers(frames: list[Frame]) -> tuple[int, ...]:
     """Return the shape of the first frame; refuse a file that is cut short, and another shape in those looked into."""
     shape = tuple(_read(frames[0].path, header_only=True))
-    looked_into = set(np.linspace(0, len(frames) - 1, min(len(frames), HEADERS_CHECKED)).astype(int).tolist())
+    looked_into = set(spread_evenly(len(frames), HEADERS_CHECKED))
     for number, frame in enumerate(frames):
         if number in looked_into or not _seems_whole(frame.path):
             _check_size(frame.path, _read(frame.path, header_only=True), shape)

@@ -9,6 +9,8 @@ import dask
 import dask.array
 import numpy as np
 import xarray as xr
+from dask.core import flatten
+from dask.optimization import cull
 
 from tempogan_eddy.io.quality import EVERYTHING, mask_impossible
 from tempogan_eddy.io.units import KELVIN, Conversion
@@ -168,7 +170,7 @@ class FrameReader:
         self.data = da.data
         self.ends = np.cumsum(da.chunks[-3] if da.chunks else np.ones(da.sizes["time"], int))
         self._members = (slice(None),) * (da.ndim - 3)
-        self._part: tuple[int, Any] = (-1, None)
+        self._part: tuple[int, Any, dict[Any, Any]] = (-1, None, {})
         self._chunk: tuple[int, np.ndarray] = (-1, np.empty((0, 0, 0), np.float32))
 
     def chunk(self, number: int) -> np.ndarray:
@@ -177,11 +179,16 @@ class FrameReader:
             return np.moveaxis(np.asarray(self.data[..., number : number + 1, :, :]), -3, 0)
         part, place = divmod(number, CUT_AT_ONCE)
         if self._part[0] != part:
-            blocks = self.data.blocks[*self._members, part * CUT_AT_ONCE : (part + 1) * CUT_AT_ONCE]
-            self._part = part, dask.optimize(blocks)[0]
-        # One chunk is one task, for which waking dask's threads costs time only.
-        computed = dask.compute(self._part[1].blocks[*self._members, place], scheduler="synchronous")[0]
-        return np.moveaxis(np.asarray(computed), -3, 0)
+            cut = self.data.blocks[*self._members, part * CUT_AT_ONCE : (part + 1) * CUT_AT_ONCE]
+            blocks = dask.optimize(cut)[0]
+            self._part = part, blocks, dict(blocks.__dask_graph__())
+        _, blocks, graph = self._part
+        keys = blocks.__dask_keys__()
+        keys = [member[place : place + 1] for member in keys] if self._members else keys[place : place + 1]
+        # dask.compute would optimise every chunk again, and wake threads for what is one task.
+        values = dask.get(cull(graph, list(flatten(keys)))[0], keys)
+        assemble, arguments = blocks.__dask_postcompute__()
+        return np.moveaxis(np.asarray(assemble(values, *arguments)), -3, 0)
 
     def frame(self, number: int) -> np.ndarray:
         """Compute one frame, (y, x) or (member, y, x); keep its chunk for the frames beside it."""

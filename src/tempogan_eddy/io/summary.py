@@ -10,7 +10,7 @@ import xarray as xr
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
-from tempogan_eddy.io.cf_dataset import to_dataset
+from tempogan_eddy.io.cf_dataset import Template, template_of
 from tempogan_eddy.io.coverage import covered
 from tempogan_eddy.io.format import Writing
 from tempogan_eddy.io.formats.netcdf import write_netcdf
@@ -74,15 +74,17 @@ def save_summary(
     }
     known = check_summary_output(mean, path, format, overwrite=overwrite)
     plain = {key: value for key, value in mean.attrs.items() if key != "cell_methods"}  # set for each variable below
-    template, encoding = to_dataset(mean.assign_attrs({**of_file, **plain}), precision_of("exact"))
-    variable, stored = template[NAME], encoding.pop(NAME)
-    names = [str(name) for name in summary.data_vars]
+    of_mean = template_of(mean.assign_attrs({**of_file, **plain}), precision_of("exact"))
+    dataset, encoding = of_mean.dataset, of_mean.encoding
+    variable, stored = dataset[NAME], encoding.pop(NAME)
+    names = tuple(map(str, summary.data_vars))
     shared = {key: variable.attrs[key] for key in ("grid_mapping",) if key in variable.attrs}
     for name in names:
-        template[name] = (variable.dims, variable.data, {**summary[name].attrs, **shared})
+        dataset[name] = (variable.dims, variable.data, {**summary[name].attrs, **shared})
         encoding[name] = dict(stored)
     together = summary.to_dataarray("layer").transpose("layer", "time", "y", "x")
     together.attrs = dict(summary.attrs)
+    template = Template(dataset, encoding, together, names)
     if dask is not None and known == "netcdf":
         raise InputError("NetCDF is written by one process; leave out --dask (dask), or write Zarr.")
     count = on_frame or (lambda done: None)
@@ -93,9 +95,9 @@ def save_summary(
     ):
         writing = Writing(precision_of("exact"), count, overwrite, fingerprint, workers)
         if known == "netcdf":
-            write_netcdf(template, encoding, names, together, place, writing)
+            write_netcdf(template, place, writing)
         else:
-            write_jobs([Job(together, begin_zarr(template, encoding, names, together, place, writing), count)], workers)
+            write_jobs([Job(together, begin_zarr(template, place, writing), count)], workers)
 
 
 def _continues(path: Path, fingerprint: str) -> bool:

@@ -66,11 +66,11 @@ def synthesize(
     path = Path(path)
     format = _format(path, format)
     if storms < 1:
-        raise InputError(f"storms is {storms}: give 1 or more")
+        raise InputError(f"storms must be at least 1, not {storms}.")
     if path.suffix == ".nc" and storms > 1:
-        raise InputError(f"{path} is one file and cannot hold {storms} storms: name a folder, or ask for one storm")
+        raise InputError(f"{path} is one file and cannot hold {storms} storms; name a folder, or ask for one storm.")
     if path.exists() and path.is_file() != (path.suffix == ".nc"):
-        raise InputError(f"{path} is in the way: remove it or write to another place")
+        raise InputError(f"{path} is in the way; remove it, or write to another place.")
     names = [_name(index, storms) for index in range(storms)]
     places = {
         name: path if path.suffix == ".nc" else path / PLACES.get(format, "{name}").format(name=name, number=index + 1)
@@ -88,7 +88,7 @@ def synthesize(
             name=name,
             on_frame=None if on_frame is None else partial(on_frame, name),
         )
-        log.info("writing the storm %s to %s", name, places[name])
+        log.info("Writing the storm %s to %s", name, places[name])
         sequence = storm["brightness_temperature"]
         if format in ("png", "digital-typhoon"):
             sequence = sequence.drop_vars(["x", "y"])  # these formats have no place for them
@@ -109,13 +109,15 @@ def _check_place(path: Path, names: set[str]) -> None:
     try:
         found = find_sequences(path)
     except InputError as error:
-        raise InputError(f"{path} is in the way ({error}): remove it or write to another place") from error
+        raise InputError(
+            f"{path} is in the way ({str(error).rstrip('.')}); remove it, or write to another place."
+        ) from error
     if others := sorted(found.keys() - names):
-        raise InputError(f"{path} holds other storms ({listed(others, 3)}): remove them or write to another place")
+        raise InputError(f"{path} holds other storms ({listed(others, 3)}); remove them, or write to another place.")
     for name, stored in found.items():
         sequence = stored.open()
         if "satellite" not in sequence.coords or (sequence["satellite"] != SATELLITE).any():
-            raise InputError(f"{path} holds real storms ({name}): write simulated ones to another place")
+            raise InputError(f"{path} holds real storms ({name}); write simulated ones to another place.")
 
 
 def _format(path: Path, format: str | None) -> str:
@@ -123,7 +125,7 @@ def _format(path: Path, format: str | None) -> str:
     if format is not None:
         FORMATS[format]  # raises for an unknown one
     if named and format and named != format:
-        raise InputError(f"{path} names the format {named}, not {format}: give a folder or leave the format out")
+        raise InputError(f"{path} names the format {named}, not {format}; give a folder, or leave the format out.")
     return format or named or "netcdf"
 
 

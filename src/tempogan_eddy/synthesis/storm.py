@@ -116,10 +116,10 @@ def simulate_storm(
     """
     for key, number, least in (("seed", seed, 0), ("frames", frames, 1), ("size", size, 16)):
         if number < least:
-            raise InputError(f"{key} is {number}: give {least} or more")
+            raise InputError(f"{key} must be at least {least}, not {number}.")
     for key, value, most in (("cadence_minutes", cadence_minutes, 360), ("pixel_km", pixel_km, 40)):
         if not 0 < value <= most:
-            raise InputError(f"{key} is {value}: give a number above 0 and up to {most}")
+            raise InputError(f"{key} must be above 0 and at most {most}, not {value}.")
     grid, storm, cadence = Grid(size, pixel_km), Storm.draw(seed), cadence_minutes / 60
     simulation = _Simulation(seed, grid, storm)
     for _ in range(SPIN_UP_HOURS):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch.nn import functional
 
@@ -11,6 +10,7 @@ from tempogan_eddy.dataset.sensor_bank import SensorBank
 from tempogan_eddy.dataset.separable_sensors import SeparableSensor
 from tempogan_eddy.model.ensemble import Ensemble, assemble, local_spread, noise_of_frame
 from tempogan_eddy.model.scaling import from_kelvin
+from tempogan_eddy.spread import spread_evenly
 
 __all__ = ["fit_dressing"]
 
@@ -35,7 +35,7 @@ def fit_dressing(
     """
     low, high = kelvin_range
     spreads, squares = [], []
-    for position in np.unique(np.linspace(0, len(data) - 1, FRAMES).round().astype(int)).tolist():
+    for position in spread_evenly(len(data), FRAMES):
         sample = data.full_frame(position)
         truth, valid = sample["highres"][1:2], sample["valid"][1:2]
         lowres = from_kelvin(sensor.apply(truth, torch.Generator().manual_seed(position)), kelvin_range)

@@ -23,6 +23,7 @@ from tempogan_eddy.evaluation.statistics import DetailEnergy, Error
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
 from tempogan_eddy.model.tempogan import upsample
 from tempogan_eddy.rapsd import log_spectral_distance
+from tempogan_eddy.spread import spread_evenly
 
 __all__ = ["Validation", "decibel"]
 
@@ -48,8 +49,7 @@ class Validation:
     @cached_property
     def samples(self) -> dict[int, Sample]:
         """Windows spread evenly over the data, by number, at least half of each observed: the share of this process."""
-        last = len(self.data) - 1
-        positions = np.unique(np.linspace(0, last, min(self.count, last + 1)).round().astype(int)).tolist()
+        positions = spread_evenly(len(self.data), self.count)
         samples = {number: self.data.full_frame(position) for number, position in share(list(enumerate(positions)))}
         return {number: sample for number, sample in samples.items() if sample["valid"].mean() >= 0.5}
 

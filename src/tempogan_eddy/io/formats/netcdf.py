@@ -1,7 +1,6 @@
 """NetCDF and HDF5 by the CF conventions."""
 
 from pathlib import Path
-from typing import Any
 
 import netCDF4
 import numpy as np
@@ -10,14 +9,13 @@ from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy.io.aside import require_space
 from tempogan_eddy.io.cf import open_cf
-from tempogan_eddy.io.cf_dataset import NETCDF_FILTERS, to_dataset
+from tempogan_eddy.io.cf_dataset import NETCDF_FILTERS, Template, template_of
 from tempogan_eddy.io.file_kind import file_kind
 from tempogan_eddy.io.format import Format, Writing
 from tempogan_eddy.io.headers import HeaderReader
 from tempogan_eddy.io.join import join_files
 from tempogan_eddy.io.ownership import Kind, hdf5_is_ours
 from tempogan_eddy.io.pipeline import write_frames
-from tempogan_eddy.io.sequence import NAME
 
 __all__ = ["NETCDF", "is_netcdf", "write_netcdf"]
 
@@ -30,26 +28,19 @@ def is_netcdf(path: Path) -> bool:
 
 
 def _write(da: xr.DataArray, path: Path, writing: Writing) -> None:
-    write_netcdf(*to_dataset(da, writing.precision), [NAME], da, path, writing)
+    write_netcdf(template_of(da, writing.precision), path, writing)
 
 
-def write_netcdf(
-    dataset: xr.Dataset,
-    encoding: dict[str, dict[str, Any]],
-    names: list[str],
-    da: xr.DataArray,
-    path: Path,
-    writing: Writing,
-) -> None:
-    """Write coordinates and attributes by xarray, then append the frames one at a time.
-
-    Of several variables, each is a layer of `da` (layer, time, y, x).
-    """
+def write_netcdf(template: Template, path: Path, writing: Writing) -> None:
+    """Write coordinates and attributes by xarray, then append the frames one at a time."""
+    dataset, encoding, names = template.dataset, template.encoding, template.names
     for name in names:
         encoding[name] |= {**NETCDF_FILTERS, "chunksizes": encoding[name].pop("chunks")}
     # HDF5 may crash the process if a write fails, so first check that there is space.
     require_space(path, sum(coord.nbytes for coord in dataset.coords.values()))
-    dataset.to_netcdf(path, compute=False, unlimited_dims=[dataset[NAME].dims[-3]], encoding=encoding, engine="netcdf4")
+    dataset.to_netcdf(
+        path, compute=False, unlimited_dims=[dataset[names[0]].dims[-3]], encoding=encoding, engine="netcdf4"
+    )
     with netCDF4.Dataset(path, "a") as file:
         file.set_auto_maskandscale(False)
         for name in names:
@@ -63,7 +54,7 @@ def write_netcdf(
                 for name, layer in zip(names, stored if len(names) > 1 else [stored], strict=True):
                     file[name][..., number, :, :] = layer
 
-        write_frames(da, append, writing.on_frame)
+        write_frames(template.frames, append, writing.on_frame)
 
 
 NETCDF = Format(

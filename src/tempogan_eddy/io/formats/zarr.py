@@ -13,7 +13,7 @@ import zarr
 from zarr.codecs import BloscCodec
 
 from tempogan_eddy.io.cf import open_cf
-from tempogan_eddy.io.cf_dataset import to_dataset
+from tempogan_eddy.io.cf_dataset import Template, template_of
 from tempogan_eddy.io.container import ZARR_MARKS, is_zipped_zarr, zarr_groups
 from tempogan_eddy.io.format import Format, Writing, in_parts
 from tempogan_eddy.io.objects import publish
@@ -100,26 +100,16 @@ def _strips(height: int) -> Iterator[slice]:
 
 
 def _begin(da: xr.DataArray, path: Path, writing: Writing) -> _Frames:
-    return begin_zarr(*to_dataset(da, writing.precision), [NAME], da, path, writing)
+    return begin_zarr(template_of(da, writing.precision), path, writing)
 
 
-def begin_zarr(
-    dataset: xr.Dataset,
-    encoding: dict[str, dict[str, Any]],
-    names: list[str],
-    da: xr.DataArray,
-    path: Path,
-    writing: Writing,
-) -> _Frames:
-    """Write coordinates and attributes by xarray, and the arrays without their frames.
-
-    Of several variables, each is a layer of `da` (layer, time, y, x).
-    """
-    frames = _frames_of_shard(da)
-    place = _Frames(path, shown(path), writing.precision, frames, tuple(names))
+def begin_zarr(template: Template, path: Path, writing: Writing) -> _Frames:
+    """Write coordinates and attributes by xarray, and the arrays without their frames."""
+    da, encoding, frames = template.frames, template.encoding, _frames_of_shard(template.frames)
+    place = _Frames(path, shown(path), writing.precision, frames, template.names)
     if _continues(path, writing.fingerprint):
         return place
-    for name in names:
+    for name in template.names:
         itemsize = np.dtype(encoding[name].get("dtype", np.float32)).itemsize
         # Bits that rounding made zero lie beside each other after shuffling.
         encoding[name]["compressors"] = [BloscCodec(typesize=itemsize, cname="zstd", clevel=3, shuffle="bitshuffle")]
@@ -127,7 +117,7 @@ def begin_zarr(
         whole = tuple(-(-size // side) * side for size, side in zip(da.shape[-2:], sides[-2:], strict=True))
         if (shard := (*sides[:-3], frames, *whole)) != tuple(sides):
             encoding[name]["shards"] = shard
-    begin_group(dataset, path, encoding)
+    begin_group(template.dataset, path, encoding)
     if writing.fingerprint:  # last, since what lacks it is not continued
         zarr.open_group(path, mode="r+").attrs[FINGERPRINT] = writing.fingerprint
     publish(path)
