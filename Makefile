@@ -8,7 +8,7 @@ QUALITY ?=
 MUTANTS ?=
 FAULTS ?=
 
-.PHONY: docs demo test test-slow test-faults mutants chromium lint bench gpu-check quality flow weights wheel clean help
+.PHONY: docs demo test test-slow test-faults mutants chromium lint lock bench gpu-check quality flow weights wheel clean help
 
 help:
 	@echo "make demo             the released models on a simulated storm, then a small training (about 6 minutes on two cores)"
@@ -18,6 +18,7 @@ help:
 	@echo "make test-faults      kill commands, fill disks, break inputs, and count what is lost (about 45 minutes on two cores)"
 	@echo "make mutants          change the code in many small ways and see whether the tests notice (about 20 minutes on two cores)"
 	@echo "make lint             ruff, mypy and the order of imports"
+	@echo "make lock             pin what CI installs, with hashes, in requirements.lock"
 	@echo "make docs             build the documentation into build/site; a warning is an error"
 	@echo "make bench            measure speed and memory (about 8 minutes on two cores)"
 	@echo "make gpu-check        test and time a GPU (under 4 minutes; needs no network once installed)"
@@ -75,6 +76,16 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# For every system and Python. Without CUDA, because the workflow takes torch for CPUs.
+lock: $(VENV)/.installed
+	mkdir -p build
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	printf 'hatchling\neditables\n' | UV_HTTP_TIMEOUT=300 $(BIN)/uv pip compile pyproject.toml - --extra dev --extra docs --extra test-s3 \
+		-c constraints.txt --universal --python-version 3.11 --generate-hashes --no-annotate --quiet -o build/lock.txt \
+		--custom-compile-command "make lock"
+	awk '/^[^ ]/ { cuda = /^(cuda|nvidia)-|^triton=/ } !cuda' build/lock.txt > build/requirements.lock
+	mv build/requirements.lock requirements.lock
 
 $(VENV)/.docs: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'

@@ -101,3 +101,20 @@ def in_chunks():
         return sequence.copy(data=data.map_blocks(block, dtype=sequence.dtype, meta=meta)), computed
 
     return chunk
+
+
+@pytest.fixture
+def small_shards(monkeypatch):
+    """Of two frames of 16x16 each, or one of 64x64."""
+    from tempogan_eddy.io.formats import zarr
+
+    monkeypatch.setattr(zarr, "PIXELS_OF_SHARD", 2 * 16 * 16)
+
+
+@pytest.fixture
+def clouds():
+    """The `FRAMES` frames of 16x16 of a moving cloud."""
+    from parts_cases import FRAMES
+    from training_cases import moving_clouds
+
+    return moving_clouds(frames=FRAMES, size=16)

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from scipy import ndimage
 from skimage.metrics import structural_similarity
 
 from evaluation_cases import cloud, noisy, sequence
+from tempogan_eddy.dataset.blocks import block_means
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import (
     Aggregation,
@@ -228,6 +230,23 @@ def test_flow_near_missing_pixels_is_not_counted():
     mask = Mask(valid)
     pair = MaskedPair(MaskedFrame(cloud(), mask), MaskedFrame(cloud(), mask), mask)
     assert FlowDifference().compute(pair, pair).weight == 96**2 - (4 + 14) ** 2
+
+
+@given(st.integers(0, 99), st.sampled_from([0.0, 0.02, 0.5]), st.sampled_from([2, 3, 4]))
+def test_a_mask_knows_its_windows_blocks_and_pixels(seed, missing, side):
+    rng = np.random.default_rng(seed)
+    valid, values = rng.random((23, 18)) >= missing, rng.normal(250, 20, (23, 18)).astype(np.float32)
+    mask = Mask(valid)
+    np.testing.assert_array_equal(mask.pick(values), values[valid])
+    for border, inside in (({"mode": "constant", "cval": 0}, True), ({"mode": "nearest"}, False)):
+        np.testing.assert_array_equal(mask.whole(5, inside=inside), ndimage.minimum_filter(valid, 5, **border))
+    rows, columns = 23 // side, 18 // side
+    blocks = [
+        [np.s_[y * side : (y + 1) * side, x * side : (x + 1) * side] for x in range(columns)] for y in range(rows)
+    ]
+    np.testing.assert_array_equal(mask.whole_blocks(side), [[valid[block].all() for block in row] for row in blocks])
+    expected = [[values[block].astype(float).mean() for block in row] for row in blocks]
+    np.testing.assert_allclose(block_means(values, side), expected, rtol=1e-14)
 
 
 def test_consistency_counts_whole_blocks_only():

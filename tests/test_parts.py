@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from parts_cases import FRAMES, Counting, command
 from tempogan_eddy import open_sequence, open_sequences, reconstruct, save_sequence, save_summary
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import parts
@@ -18,35 +17,7 @@ from tempogan_eddy.io.formats import zarr as zarr_format
 from tempogan_eddy.io.workers import Workers
 from training_cases import moving_clouds
 
-FRAMES = 24
-
-
-@pytest.fixture(autouse=True)
-def small_shards(monkeypatch):
-    """Of two frames of 16x16 each, or one of 64x64."""
-    monkeypatch.setattr(zarr_format, "PIXELS_OF_SHARD", 2 * 16 * 16)
-
-
-@pytest.fixture
-def clouds():
-    return moving_clouds(frames=FRAMES, size=16)
-
-
-class Counting:
-    """A lazy copy of a sequence that counts the frames that are computed, and can fail at one."""
-
-    def __init__(self, sequence, fail_at=None, error=None):
-        self.computed = []
-
-        def block(values, block_info=None):
-            number = block_info[0]["chunk-location"][0]
-            if number == fail_at:
-                raise error or RuntimeError("stopped")
-            self.computed.append(number)
-            return values
-
-        data = sequence.chunk({"time": 1}).data
-        self.sequence = sequence.copy(data=data.map_blocks(block, dtype="f4", meta=np.empty((0, 0, 0), "f4")))
+pytestmark = pytest.mark.usefixtures("small_shards")
 
 
 @pytest.mark.parametrize("place", ["out.zarr", "out"])
@@ -107,15 +78,6 @@ def test_a_part_without_a_valid_pixel_counts_as_written(tmp_path, clouds):
     again = Counting(clouds)
     save_sequence(again.sequence, tmp_path / "a.zarr", fingerprint="a")
     assert len(again.computed) == FRAMES - 8
-
-
-def command(*words, **options):
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    small = "from tempogan_eddy.io.formats import zarr; zarr.PIXELS_OF_SHARD = 8192"
-    program = f"{small}; from tempogan_eddy.cli import main; main()"
-    return subprocess.Popen(
-        [sys.executable, "-c", program, *map(str, words)], stderr=subprocess.PIPE, text=True, env=environment, **options
-    )
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -12,32 +13,21 @@ from pathlib import Path
 from threading import Thread
 
 import fsspec
+import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
 
+from parts_cases import FRAMES, Counting, command
 from tempogan_eddy import open_sequence, open_sequences, reconstruct, save_sequence
 from tempogan_eddy.cli import main
-from tempogan_eddy.errors import InputError
+from tempogan_eddy.errors import InputError, with_urls
 from tempogan_eddy.io import urls
-from tempogan_eddy.io.formats import zarr as zarr_format
 from tempogan_eddy.released import RELEASES
 from tempogan_eddy.weights import load_model
-from test_parts import Counting, command
 from training_cases import moving_clouds
 
-FRAMES = 12
-
-
-@pytest.fixture(autouse=True)
-def small_shards(monkeypatch):
-    """Of two frames of 16x16 each, or one of 64x64."""
-    monkeypatch.setattr(zarr_format, "PIXELS_OF_SHARD", 2 * 16 * 16)
-
-
-@pytest.fixture
-def clouds():
-    return moving_clouds(frames=FRAMES, size=16)
+pytestmark = pytest.mark.usefixtures("small_shards")
 
 
 class Ranges(SimpleHTTPRequestHandler):
@@ -106,6 +96,45 @@ def test_a_model_behind_a_url_is_the_same_and_a_checkpoint_is_refused(served, tm
     assert load_model(f"{served}/m.safetensors").metadata == load_model("faithful").metadata
     with pytest.raises(InputError, match=r"no \.safetensors model"):
         load_model(f"{served}/m.pth")
+
+
+@pytest.fixture
+def damaged(served, tmp_path, clouds):
+    """The URL of a folder of files that cannot be used."""
+    for name in ("cut.nc", "other.nc"):
+        save_sequence(clouds, tmp_path / name)
+    content = (tmp_path / "cut.nc").read_bytes()
+    (tmp_path / "cut.nc").write_bytes(content[: len(content) // 2])
+    with netCDF4.Dataset(tmp_path / "other.nc", "a") as file:
+        file["brightness_temperature"].setncatts({"units": "m", "standard_name": ""})
+    (tmp_path / "m.safetensors").write_bytes(b"no model")
+    return served
+
+
+@pytest.mark.parametrize("name", ["cut.nc", "other.nc", "m.safetensors", "absent.nc"])
+def test_messages_name_the_url_and_not_its_copy(damaged, capsys, name):
+    with pytest.raises(InputError) as failed:
+        load_model(f"{damaged}/{name}") if name.startswith("m.") else open_sequence(f"{damaged}/{name}").load()
+    with pytest.raises(SystemExit) as ended:
+        main(["info", f"{damaged}/{name}"])
+    assert ended.value.code == 2
+    for said in (str(failed.value), capsys.readouterr().err):
+        assert f"{damaged}/{name}" in said and tempfile.gettempdir() not in said
+
+
+def test_info_describes_what_lies_at_a_url(served, tmp_path, clouds, capsys):
+    save_sequence(clouds, tmp_path / "in.nc")
+    with pytest.raises(SystemExit) as ended:
+        main(["info", f"{served}/in.nc"])
+    assert not ended.value.code
+    assert f"{clouds.sizes['time']} of 16x16" in capsys.readouterr().out
+
+
+def test_a_path_that_was_a_url_has_both_slashes_again():
+    assert with_urls(f"{Path('s3://bucket/a.zarr')} and {Path('https://host/b.nc')}") == (
+        "s3://bucket/a.zarr and https://host/b.nc"
+    )
+    assert with_urls("/s3/a and C:/a") == "/s3/a and C:/a"
 
 
 def test_files_by_url_are_local_files(tmp_path, clouds):

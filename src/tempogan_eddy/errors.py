@@ -1,6 +1,15 @@
 """The errors that a user can cause and repair."""
 
-__all__ = ["InputError", "TrainingError", "is_out_of_memory"]
+import re
+from pathlib import Path
+
+__all__ = ["COPIES", "InputError", "TrainingError", "is_out_of_memory", "with_urls"]
+
+COPIES: dict[Path, str] = {}
+"""The URL of each local copy; `tempogan_eddy.io.urls` makes them."""
+
+# A Path keeps one of the slashes of a URL.
+ONE_SLASH = re.compile(r"\b(s3|gs|https?):/(?=[^/])")
 
 # How torch and its engines report exhausted memory in a RuntimeError, on the CPU and on devices.
 NO_MEMORY = ("out of memory", "not enough memory", "allocate memory")
@@ -11,11 +20,22 @@ class InputError(Exception):
 
     The message is one sentence that names the file, key or value and says what to do.
     The command line prints it without a traceback and exits with code 2.
+    Of a copy of what lies at a URL, it names the URL.
     """
+
+    def __str__(self) -> str:
+        return with_urls(super().__str__())
 
 
 class TrainingError(Exception):
     """Training cannot continue, such as after a loss that is not finite; the message says what to try."""
+
+
+def with_urls(text: str) -> str:
+    """Return a text that names URLs as the user did, and instead of their local copies."""
+    for copy, url in tuple(COPIES.items()):
+        text = text.replace(str(copy), url)
+    return ONE_SLASH.sub(r"\1://", text)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

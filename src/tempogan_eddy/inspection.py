@@ -17,6 +17,7 @@ from tempogan_eddy.io.foreign import foreign_format
 from tempogan_eddy.io.format import recognise
 from tempogan_eddy.io.json_text import parse_json, read_bounded
 from tempogan_eddy.io.member import MEMBER
+from tempogan_eddy.io.urls import fetch, shown
 from tempogan_eddy.io.walk import refuse_special, walk
 from tempogan_eddy.released import is_released, model_file
 
@@ -33,20 +34,20 @@ LARGEST_DECODED = 4096 * 4096  # pixels of a picture that may be decoded for its
 def inspect(name: Paths, options: Mapping[str, Any] | None = None) -> dict[str, Facts]:
     """Return facts about a file, or about each sequence of data, by title.
 
-    The name is a path or pattern, several of them for data, or that of a released model; the options are those of
+    The name is a path, URL or pattern, several of them for data, or that of a released model; the options are those of
     `open_sequence`. Raise `InputError` if it does not exist, or this package neither reads nor writes it.
     """
     if not isinstance(name, str | Path) or has_magic(str(name)):
         return _sequences(name, options or {})
-    path = Path(name)
+    (path,) = fetch(name)
     if is_model(path):
-        return {str(path): {"what": "model", **model_facts(path)}}
+        return {shown(path): {"what": "model", **model_facts(path)}}
     if not (path.exists() or path.is_symlink()):
         raise InputError(f"{path} does not exist; give data, a model, a checkpoint or anything a command wrote.")
     refuse_special(path)
     known = _READERS.get(path.suffix.lower())
     if path.is_file() and known is not None:
-        return {str(path): known(path)}
+        return {shown(path): known(path)}
     return _sequences(path, options or {})
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy import fft, ndimage
 
 if TYPE_CHECKING:
     import torch
@@ -110,7 +110,8 @@ def ring_modes(shape: tuple[int, int]) -> NDArray[np.float64]:
 def _modes(xp: Any, values: Any, weight: Any, rings: _Rings) -> Any:
     """Return the modes of windowed anomalies (..., H, W): (..., H, W // 2 + 1)."""
     height, width = values.shape[-2:]
-    return xp.fft.rfft2(_anomaly(xp, values, weight) * rings.window) / (height * width)
+    transform = fft.rfft2 if xp is np else xp.fft.rfft2  # that of scipy is twice as fast as that of numpy
+    return transform(_anomaly(xp, values, weight) * rings.window) / (height * width)
 
 
 def _anomaly(xp: Any, values: Any, weight: Any) -> Any:

@@ -272,7 +272,7 @@ def _write_points(trials: Trials, command: Command, some: int) -> None:
 
 def _broken_inputs(trials: Trials, count: int) -> None:
     (trials.folder / "inputs").mkdir()
-    cuts, flips = 2, max(1, -(-count // len(KINDS)) // 2 - 2)
+    cuts, flips = 2, max(1, -(-count // (2 * len(KINDS))) - 2)  # at least so many in all
     findings = fuzz(KINDS, trials.folder / "inputs", flips, cuts)
     injected = len(KINDS) * (2 * flips + cuts + 2)
     trials.counts["broken input", "injected"] = injected

@@ -23,6 +23,7 @@ from tempogan_eddy.cli import (
     sensors_command,
 )
 from tempogan_eddy.cli.files import WORDS
+from tempogan_eddy.errors import with_urls
 from tempogan_eddy.terminal import messages, printable
 
 __all__ = ["app", "run"]
@@ -92,7 +93,7 @@ def _options(
 
 
 def _make_printable(record: logging.LogRecord) -> bool:
-    record.msg, record.args = printable(record.getMessage()), None
+    record.msg, record.args = printable(with_urls(record.getMessage())), None
     return True
 
 

@@ -11,7 +11,7 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
-from tempogan_eddy.errors import InputError, TrainingError, is_out_of_memory
+from tempogan_eddy.errors import InputError, TrainingError, is_out_of_memory, with_urls
 from tempogan_eddy.extras import without_extra
 from tempogan_eddy.interrupts import farewell
 from tempogan_eddy.terminal import messages, printable
@@ -34,7 +34,9 @@ def end(error: BaseException) -> int:
     if logging.getLogger("tempogan_eddy").isEnabledFor(logging.DEBUG) and not isinstance(error, KeyboardInterrupt):
         traceback.print_exception(error)
     with suppress(BrokenPipeError):
-        messages().print(f"Error: {printable(sentence)}", markup=False, highlight=False, soft_wrap=True, style="red")
+        messages().print(
+            f"Error: {printable(with_urls(sentence))}", markup=False, highlight=False, soft_wrap=True, style="red"
+        )
     return code
 
 

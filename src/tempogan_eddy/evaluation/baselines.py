@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tempogan_eddy.dataset.blocks import split_blocks
+from tempogan_eddy.dataset.blocks import block_means, split_blocks
 from tempogan_eddy.dataset.missing import MINIMUM_SEEN, fill_missing
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def area_mean(frame: NDArray[np.floating], scale: int) -> NDArray[np.floating]:
     blocks = split_blocks(frame, scale)
     valid = np.isfinite(blocks)
     if valid.all():
-        return blocks.mean(axis=(1, 3), dtype=np.float64).astype(frame.dtype)
+        return block_means(frame, scale).astype(frame.dtype)
     count = valid.sum(axis=(1, 3))
     total = np.where(valid, blocks, 0).sum(axis=(1, 3), dtype=np.float64)
     mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=count >= MINIMUM_SEEN * scale**2)

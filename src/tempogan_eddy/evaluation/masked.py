@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from tempogan_eddy.dataset.blocks import split_blocks
+from tempogan_eddy.dataset.blocks import whole_blocks
 from tempogan_eddy.evaluation.baselines import area_mean, observe
-from tempogan_eddy.rapsd import radial_power, ring_energy, ring_modes, taper, windowed_modes
+from tempogan_eddy.rapsd import ring_energy, ring_modes, taper, windowed_modes
 
 if TYPE_CHECKING:
     from tempogan_eddy.dataset.sensor import SensorModel
@@ -28,6 +28,7 @@ FLOW_WINDOW = 15
 FARNEBACK = (0.5, 3, FLOW_WINDOW, 3, 5, 1.2)
 
 Result = TypeVar("Result")
+Kind = TypeVar("Kind", bound=np.generic)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +59,11 @@ class Mask(_Derived):
     valid: NDArray[np.bool_]
 
     @cached_property
+    def complete(self) -> bool:
+        """Whether no pixel is missing."""
+        return bool(self.valid.all())
+
+    @cached_property
     def share(self) -> float:
         """Share of valid pixels."""
         return float(self.valid.mean())
@@ -65,7 +71,11 @@ class Mask(_Derived):
     @cached_property
     def weight(self) -> NDArray[np.float64] | None:
         """Weight of each pixel in a spectrum; None where all weigh alike."""
-        return None if self.valid.all() else taper(self.valid)
+        return None if self.complete else taper(self.valid)
+
+    def pick(self, values: NDArray[Kind]) -> NDArray[Kind]:
+        """Return the values (H, W) at the valid pixels, (N,): a view where none is missing."""
+        return values.reshape(-1) if self.complete else values[self.valid]
 
     def counted(self, side: int) -> NDArray[np.float64]:
         """Return the number of valid pixels in the square around each pixel."""
@@ -74,6 +84,10 @@ class Mask(_Derived):
     def whole(self, side: int, *, inside: bool) -> NDArray[np.bool_]:
         """Return the pixels whose square window has no missing pixel and, if `inside`, lies within the frame."""
         return self.once(_whole, side, inside)
+
+    def whole_blocks(self, side: int) -> NDArray[np.bool_]:
+        """Return the square blocks without a missing pixel, (H // side, W // side)."""
+        return self.once(_whole_blocks, side)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +147,7 @@ class MaskedFrame(_Derived):
         whole, values = np.isfinite(self.values), self.values.astype(np.float64)
         if self.sensor and self.sensor.margin:  # pixels beyond the block are seen too
             whole = ndimage.minimum_filter(whole, 2 * self.sensor.margin + 1, mode="nearest")
-        complete = split_blocks(whole, self.scale).all(axis=(1, 3)) & np.isfinite(self.lowres)
+        complete = whole_blocks(whole, self.scale) & np.isfinite(self.lowres)
         seen = observe(values, self.sensor) if self.sensor else area_mean(values, self.scale)
         return (seen - self.lowres)[complete]
 
@@ -162,11 +176,23 @@ class MaskedPair(_Derived):
     @cached_property
     def spectrum(self) -> NDArray[np.float64]:
         """RAPSD of the change, K^2."""
-        return radial_power(self.change.values, self.mask.weight)
+        return self.change.spectrum
 
     def flow(self, flow_range: tuple[float, float]) -> NDArray[np.float32]:
         """Return the Farneback flow (H, W, 2) from the earlier to the later frame, pixels a step."""
         return self.once(_flow, flow_range)
+
+
+def _whole(mask: Mask, side: int, inside: bool) -> NDArray[np.bool_]:
+    import cv2
+
+    # OpenCV takes what lies outside of the frame for valid, unless told otherwise.
+    outside = {"borderType": cv2.BORDER_CONSTANT, "borderValue": 0} if inside else {}
+    return cv2.erode(mask.valid.view(np.uint8), np.ones((side, side), np.uint8), **outside).view(np.bool_)
+
+
+def _whole_blocks(mask: Mask, side: int) -> NDArray[np.bool_]:
+    return whole_blocks(mask.valid, side)
 
 
 def _counted(mask: Mask, side: int) -> NDArray[np.float64]:
@@ -180,8 +206,10 @@ def _whole(mask: Mask, side: int, inside: bool) -> NDArray[np.bool_]:
 
 def _eight_bit(frame: MaskedFrame, flow_range: tuple[float, float]) -> NDArray[np.uint8]:
     low, high = flow_range
-    grey = np.where(frame.mask.valid, (frame.values - low) / (high - low) * 255, 127.5)
-    return np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+    grey = (frame.values - low) / (high - low) * 255
+    if not frame.mask.complete:
+        grey[~frame.mask.valid] = 127.5
+    return np.clip(np.rint(grey, out=grey), 0, 255, out=grey).astype(np.uint8)
 
 
 def _flow(pair: MaskedPair, flow_range: tuple[float, float]) -> NDArray[np.float32]:
@@ -212,7 +240,7 @@ def cloud_fraction(frame: MaskedFrame, threshold: float, neighbourhood: int) -> 
     """
     seen = frame.mask.counted(neighbourhood)
     cold = _count(frame.mask.valid & (frame.values < threshold), neighbourhood)
-    return np.divide(cold, seen, out=np.zeros_like(seen), where=seen > 0)
+    return cold / np.maximum(seen, 1)
 
 
 def _count(where: NDArray[np.bool_], side: int) -> NDArray[np.float64]:

@@ -114,7 +114,7 @@ class Scoring:
         )
         if earlier and earlier[TRUTH][0].mask.valid.any():
             aggregates += self._aggregates(_pairs(earlier, frames))
-        return Scored(aggregates, int((shown.values[shown.mask.valid] < self.cold_kelvin).sum()))
+        return Scored(aggregates, int((shown.mask.pick(shown.values) < self.cold_kelvin).sum()))
 
     def _aggregates(self, methods: Frames | Pairs) -> Iterator[tuple[str, Statistic, Aggregate | None]]:
         """Yield what the statistics of frames, or those of pairs, compute for every method."""

@@ -103,9 +103,10 @@ class Error(Statistic[MaskedFrame]):
     colder_than: float = np.inf
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
-        error = reconstructed.once(_error, truth)
-        counted = error if np.isinf(self.colder_than) else error[valid_kelvin(truth) < self.colder_than]
-        return Mean(float(self.moment(counted).sum()), float(counted.size))
+        counted = reconstructed.once(_moment, truth, self.moment)
+        if not np.isinf(self.colder_than):
+            counted = counted[valid_kelvin(truth) < self.colder_than]
+        return Mean(float(counted.sum()), float(counted.size))
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class ErrorByKelvin(Statistic[MaskedFrame]):
     moment: Moment
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
-        return mean_by_kelvin(self.moment(reconstructed.once(_error, truth)), truth)
+        return mean_by_kelvin(reconstructed.once(_moment, truth, self.moment), truth)
 
 
 def valid_kelvin(truth: MaskedFrame) -> NDArray[np.float64]:
@@ -124,7 +125,7 @@ def valid_kelvin(truth: MaskedFrame) -> NDArray[np.float64]:
 
 
 def _valid(frame: MaskedFrame) -> NDArray[np.float64]:
-    return frame.values[frame.mask.valid].astype(np.float64)
+    return frame.mask.pick(frame.values).astype(np.float64)
 
 
 def mean_by_kelvin(values: NDArray[np.float64], truth: MaskedFrame) -> Mean:
@@ -140,9 +141,13 @@ def _bins(truth: MaskedFrame) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     return place, np.bincount(place, minlength=bins).astype(np.float64)
 
 
+def _moment(reconstructed: MaskedFrame, truth: MaskedFrame, moment: Moment) -> NDArray[np.float64]:
+    """Return a function of reconstruction minus truth at the valid pixels, (N,)."""
+    return moment(reconstructed.once(_error, truth))
+
+
 def _error(reconstructed: MaskedFrame, truth: MaskedFrame) -> NDArray[np.float64]:
-    """Return reconstruction minus truth at the valid pixels, (N,), K."""
-    return reconstructed.values[truth.mask.valid] - valid_kelvin(truth)
+    return truth.mask.pick(reconstructed.values) - valid_kelvin(truth)
 
 
 @dataclass(frozen=True)
@@ -153,9 +158,10 @@ class FractionsDifference(Statistic[MaskedFrame]):
     neighbourhood: int
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
-        valid = truth.mask.valid
-        ours, theirs = (f.fractions(self.threshold, self.neighbourhood)[valid] for f in (reconstructed, truth))
-        return Mean(float(((ours - theirs) ** 2).sum()), float((ours**2).sum() + (theirs**2).sum()))
+        fractions = (frame.fractions(self.threshold, self.neighbourhood) for frame in (reconstructed, truth))
+        ours, theirs = map(truth.mask.pick, fractions)
+        difference = ours - theirs
+        return Mean(float(difference @ difference), float(ours @ ours + theirs @ theirs))
 
 
 @dataclass(frozen=True)
@@ -172,20 +178,26 @@ class StructuralSimilarity(Statistic[MaskedFrame]):
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
         low, high = self.kelvin_range
-        (x, x_mean, x_square), (y, y_mean, y_square) = (frame.once(_windowed, low) for frame in (truth, reconstructed))
+        (x, x_mean, x_square, x_variance), (y, y_mean, y_square, y_variance) = (
+            frame.once(_windowed, low) for frame in (truth, reconstructed)
+        )
         small, smaller = (0.03 * (high - low)) ** 2, (0.01 * (high - low)) ** 2
         product = x_mean * y_mean
-        squares = x_mean**2 + y_mean**2
-        similarity = (2 * product + smaller) * (2 * (_blurred(x * y) - product) + small)
-        similarity /= (squares + smaller) * (x_square + y_square - squares + small)
+        similarity = 2 * (_blurred(x * y) - product) + small
+        similarity *= 2 * product + smaller
+        similarity /= (x_square + y_square + smaller) * (x_variance + y_variance + small)
         whole = truth.mask.whole(SSIM_WINDOW, inside=True)
         return Mean(float(similarity[whole].sum()), float(whole.sum()))
 
 
 def _windowed(frame: MaskedFrame, low: float) -> tuple[NDArray[np.float64], ...]:
-    """Return a frame, 0 at the kelvin `low` and where missing, and the means of it and of its square in windows."""
-    values = np.where(frame.mask.valid, frame.values - np.float64(low), 0.0)
-    return values, _blurred(values), _blurred(values**2)
+    """Return a frame, 0 at the kelvin `low` and where missing; its mean in windows, the square of it, the variance."""
+    values = frame.values - np.float64(low)
+    if not frame.mask.complete:
+        values[~frame.mask.valid] = 0
+    mean = _blurred(values)
+    square = mean**2
+    return values, mean, square, _blurred(values**2) - square
 
 
 def _blurred(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tempogan_eddy.dataset.blocks import split_blocks
+from tempogan_eddy.dataset.blocks import block_means, split_blocks
 from tempogan_eddy.evaluation.aggregation import Mean
+from tempogan_eddy.evaluation.baselines import nearest
 from tempogan_eddy.evaluation.masked import MaskedFrame
 from tempogan_eddy.evaluation.statistics import Statistic
 
@@ -82,8 +83,9 @@ class Gradients(Statistic[MaskedFrame]):
 def _gradients(frame: MaskedFrame) -> Values:
     histogram = np.zeros(GRADIENT_BINS)
     for values, valid in ((frame.values, frame.mask.valid), (frame.values.T, frame.mask.valid.T)):
-        steps = np.abs(np.diff(values, axis=0))[valid[1:] & valid[:-1]]
-        place = np.minimum((np.sqrt(steps / STEEPEST) * GRADIENT_BINS).astype(np.intp), GRADIENT_BINS - 1)
+        steps = np.abs(np.diff(values, axis=0))
+        steps = steps.ravel(order="K") if frame.mask.complete else steps[valid[1:] & valid[:-1]]
+        place = np.minimum(np.sqrt(steps / STEEPEST) * GRADIENT_BINS, GRADIENT_BINS - 1).astype(np.intp)
         histogram += np.bincount(place, minlength=GRADIENT_BINS)
     return histogram
 
@@ -113,10 +115,10 @@ class DetailMoments(Statistic[MaskedFrame]):
 
 def _detail(frame: MaskedFrame, scale: int) -> tuple[Values, Values, Values]:
     """Return the mean square, the mean fourth power and the standard deviation of the detail in complete blocks."""
-    values = split_blocks(frame.values, scale)
-    square = np.square(values - values.mean(axis=(1, 3), keepdims=True))
-    whole = split_blocks(frame.mask.valid, scale).all(axis=(1, 3))
-    second, fourth = (power.mean(axis=(1, 3), dtype=np.float64)[whole] for power in (square, square**2))
+    means = nearest(block_means(frame.values, scale).astype(frame.values.dtype), scale)
+    square = np.square(frame.values[: means.shape[0], : means.shape[1]] - means)
+    whole = frame.mask.whole_blocks(scale)
+    second, fourth = (block_means(power, scale)[whole] for power in (square, square**2))
     return second, fourth, np.sqrt(second)
 
 

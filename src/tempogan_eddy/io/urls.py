@@ -21,7 +21,7 @@ from typing import Any
 import fsspec
 from zarr.storage import FsspecStore
 
-from tempogan_eddy.errors import InputError
+from tempogan_eddy.errors import COPIES, InputError
 from tempogan_eddy.extras import not_installed
 
 __all__ = ["chunk_store", "end_copies", "fetch", "listing", "local", "new_copy", "reaching", "shown", "url_of"]
@@ -33,7 +33,6 @@ LIBRARIES = {"s3": "s3fs", "gs": "gcsfs", "http": "aiohttp", "https": "aiohttp"}
 
 METADATA = ("zarr.json", ".zgroup", ".zarray", ".zattrs", ".zmetadata")  # of Zarr stores
 
-_COPIES: dict[Path, str] = {}  # the URL of each local copy
 _FETCHED: dict[str, tuple[str, Path]] = {}  # what was listed at a URL when it was copied, and the copy
 
 
@@ -47,7 +46,7 @@ def url_of(path: str | Path) -> str | None:
         if "::" in text:
             raise InputError(f"{text} chains several URLs, which are not followed; give the last one alone.")
         return f"{form['scheme']}://{form['rest'].lstrip('/')}"
-    for copy, url in _COPIES.items():
+    for copy, url in COPIES.items():
         if copy == path or copy in Path(path).parents:
             return f"{url}/{Path(path).relative_to(copy).as_posix()}".removesuffix("/.")
     return None
@@ -115,7 +114,7 @@ def _copied(files: Any, found: Mapping[str, Mapping[str, Any]], url: str) -> Pat
 def new_copy(url: str) -> Path:
     """Return a new local path, of the same name, for what lies or will lie at a URL."""
     copy = Path(tempfile.mkdtemp(dir=_folder().name)).resolve() / PurePosixPath(url.partition("?")[0]).name
-    _COPIES[copy] = url.rstrip("/")
+    COPIES[copy] = url.rstrip("/")
     return copy
 
 
