@@ -164,7 +164,7 @@ def test_compared_methods_have_colours_of_their_own_and_stand_in_the_crops(truth
     keys = dict(re.findall(r'<li style="--key: var\((--[\w-]+)\)">([^<]+)</li>', html))
     assert keys == {**keys, "--other-1": "rival 2", "--other-2": "rival 3", "--reconstructed": "reconstructed"}
     styles = html[html.index("<style>") : html.index("</style>")]
-    assert all(styles.count(f"{variable}:") == 2 for variable in keys)  # light and dark
+    assert all(styles.count(f"{variable}:") == 3 for variable in keys)  # light, dark and paper
     assert all(f"stroke: var({variable})" in html for variable in keys)
     captions = re.findall(r"<figcaption><b>([^<]+)</b><br>RMSE", html)
     assert captions == 3 * ["input", "bicubic", "reconstructed", "rival 2", "rival 3"]
