@@ -39,7 +39,7 @@ def nearest(path: Path) -> Path | None:
     return None
 
 
-def refuse_missing(paths: Iterable[str | Path]) -> None:
+def refuse_missing(paths: Iterable[str | Path], advice: str = "") -> None:
     """Raise InputError for the first path that cannot be an input; leave URLs, patterns and models to their readers."""
     for path in map(Path, paths):
         if has_magic(str(path)) or URL.match(str(path)) or is_released(path):
@@ -48,7 +48,7 @@ def refuse_missing(paths: Iterable[str | Path]) -> None:
             path.lstat()
         except (FileNotFoundError, NotADirectoryError):
             if not _is_being_replaced(path):
-                raise missing(path) from None
+                raise missing(path, advice) from None
         except (OSError, ValueError):  # the reader says what is wrong with the name
             continue
 

@@ -11,17 +11,23 @@ from tempogan_eddy.cli import options
 from tempogan_eddy.cli.files import given_options, opened, read, storms_of, write, write_archive
 from tempogan_eddy.cli.progress import storm_progress
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.missing import refuse_missing
 from tempogan_eddy.registry import FORMATS
 from tempogan_eddy.wording import count
 
 __all__ = ["export", "reconstruct", "train"]
 
 
+def _existing_storms(paths: list[Path] | None) -> list[Path] | None:
+    refuse_missing(paths or [], "make storms to try with `tempogan-eddy synthesize -o storms`")
+    return paths
+
+
 def train(
     data: Annotated[
         list[Path] | None,
         typer.Option(
-            callback=options.existing,
+            callback=_existing_storms,
             help="Data instead of training.data_root (may be repeated).",
         ),
     ] = None,
