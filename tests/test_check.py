@@ -1,5 +1,6 @@
 import json
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -221,3 +222,25 @@ def test_real_half_hourly_files_give_every_window(data_dir):
     assert found.times.windows == {"30min": 10, "1h": 8}
     assert found.times.deviation == "27us"
     assert found.grid_km == pytest.approx(4.04, abs=0.01)
+
+
+def test_a_check_and_info_say_where_the_times_come_from(archive, make_sequence, capsys, tmp_path):
+    sources = {name: found.time_source for name, found in by_name(check([archive])).items()}
+    assert sources == {"one": "variable time", "two": "variable time", "200104": "file name"}
+    save_sequence(make_sequence(frames=2), tmp_path / "frames", format="png")
+    assert "time source   recorded" in run(capsys, "check", tmp_path / "frames")[1]
+    assert re.search(r"time source +recorded", run(capsys, "info", tmp_path / "frames")[1])
+
+
+def test_a_name_that_states_another_time_than_its_file_is_told(make_sequence, capsys, tmp_path):
+    sequence = make_sequence(frames=3)  # hourly from 2020-08-01T00
+    first = sequence["time"].values[0].astype("datetime64[s]").astype(object)
+    for number in range(3):
+        save_sequence(sequence[[number]], tmp_path / f"good/ir_{first:%Y%m%d}{number:02d}20.nc")
+        save_sequence(sequence[[number]], tmp_path / f"late/ir_{first:%Y%m%d}{number + 9:02d}00.nc")
+    assert "differ" not in run(capsys, "check", tmp_path / "good")[1]
+    told = run(capsys, "check", tmp_path / "late")[1]
+    assert "variable time and name differ in 3 files" in told and "--time-from name" in told
+    assert "differ in 3 files" in run(capsys, "info", tmp_path / "late")[1].replace("\n", " ")
+    corrected = run(capsys, "check", "--time-from", "name", tmp_path / "late")[1]
+    assert "time source   file name" in corrected and "differ" not in corrected

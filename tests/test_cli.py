@@ -455,7 +455,8 @@ def test_an_export_is_no_model(capsys, tmp_path, storms):
 def test_an_earlier_run_is_told_of_before_data_are_read(capsys, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "best_model.safetensors").touch()
-    words = ("train", "--data", tmp_path / "nowhere", "--set", f"training.checkpoint_dir={tmp_path}/run")
+    (tmp_path / "void").mkdir()
+    words = ("train", "--data", tmp_path / "void", "--set", f"training.checkpoint_dir={tmp_path}/run")
     assert "holds an earlier run" in refused(capsys, *words)
 
 

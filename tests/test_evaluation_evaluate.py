@@ -9,6 +9,7 @@ import xarray as xr
 
 from evaluation_cases import SCALE, noisy, sequence
 from tempogan_eddy.dataset.sensor import SensorModel
+from tempogan_eddy.display.words import summary
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import (
     BASELINES,
@@ -22,6 +23,7 @@ from tempogan_eddy.evaluation import (
     scoring,
 )
 from tempogan_eddy.evaluation.baselines import area_mean, bicubic
+from tempogan_eddy.evaluation.lacking import lacking
 from tempogan_eddy.evaluation.matching import match
 from tempogan_eddy.io.workers import TASKS_A_WORKER
 
@@ -257,6 +259,18 @@ def test_all_methods_share_one_mask(truth):
     assert pixels(evaluation) == {5 * 96**2 - 16}
     assert evaluation.missing == pytest.approx(16 / (5 * 96**2))
     assert evaluation.pairs == 3
+
+
+def test_a_reconstruction_that_lacks_pixels_of_the_truth_is_told(truth, caplog):
+    truth = truth.copy(data=truth.values.copy())
+    truth[:, :8] = np.nan  # lacks them too
+    lacks = noisy(truth).where(np.arange(truth.sizes["x"]) >= 24)  # a quarter of 96 columns
+    evaluation = evaluate(truth, {"reconstructed": noisy(truth), "narrow": lacks})
+    assert "The reconstruction 'narrow' lacks 25.0% of the pixels that the truth has" in caplog.text
+    assert "The reconstruction lacks" not in caplog.text
+    assert lacking(combine([evaluation, evaluate(truth, {"narrow": noisy(truth)})]).sums, "narrow").count("12.5%") == 1
+    assert "lacks 25.0%" in " ".join(summary(evaluate(truth, lacks)))
+    assert "lacks" not in " ".join(summary(evaluate(truth, noisy(truth))))
 
 
 def test_a_reconstruction_of_nothing_is_refused(truth):

@@ -65,7 +65,7 @@ def test_what_was_tolerated_and_what_is_double_is_said(caplog):
         assert not caplog.text
         numbers = match_times([HOURS, np.sort([*HOURS, HOURS[3]]) + np.timedelta64(21, "s")], ["truth", "ours"])
     assert "Times of ours up to 21s from those of truth count as the same" in caplog.text
-    assert "ours has 1 frame(s) with a time that it has already; the first of a time counts" in caplog.text
+    assert "ours has 1 frame with a time that it has already; the first of a time counts" in caplog.text
     assert numbers[1].tolist() == [0, 1, 2, 3, 5, 6, 7, 8]
 
 

@@ -154,6 +154,26 @@ def test_several_storms_begin_with_all_of_them_and_only_the_first_have_pictures(
     assert "does not record what it was trained on" in elements.text
 
 
+def test_compared_methods_have_colours_of_their_own_and_stand_in_the_crops(truth, tmp_path):
+    truth = truth.isel(time=slice(0, 2))
+    beside = {f"rival {number}": noisy(truth, seed=number) for number in (2, 3)}
+    result = evaluate(truth, {"reconstructed": noisy(truth), **beside})
+    report = ReportPage(COMMAND)
+    report.add(result, truth, noisy(truth), None, beside=beside)
+    html = report.save(tmp_path / "page.html").read_text()
+    keys = dict(re.findall(r'<li style="--key: var\((--[\w-]+)\)">([^<]+)</li>', html))
+    assert keys == {**keys, "--other-1": "rival 2", "--other-2": "rival 3", "--reconstructed": "reconstructed"}
+    styles = html[html.index("<style>") : html.index("</style>")]
+    assert all(styles.count(f"{variable}:") == 3 for variable in keys)  # light, dark and paper
+    assert all(f"stroke: var({variable})" in html for variable in keys)
+    captions = re.findall(r"<figcaption><b>([^<]+)</b><br>RMSE", html)
+    assert captions == 3 * ["input", "bicubic", "reconstructed", "rival 2", "rival 3"]
+    save_crops(truth, noisy(truth), tmp_path / "one.png")
+    save_crops(truth, noisy(truth), tmp_path / "three.png", beside=beside)
+    one, three = (Image.open(tmp_path / f"{name}.png").size[0] for name in ("one", "three"))
+    assert three > 1.3 * one
+
+
 def test_missing_pixels_and_one_frame_are_no_obstacle(tmp_path):
     truth = sequence(frames=1)
     truth = truth.copy(data=truth.values.copy())

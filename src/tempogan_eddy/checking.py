@@ -22,10 +22,12 @@ from tempogan_eddy.io.frames import report_masked
 from tempogan_eddy.io.messages import collected_warnings
 from tempogan_eddy.io.names import listed
 from tempogan_eddy.io.spacing import grid_spacing
+from tempogan_eddy.io.time_source import TimeSource, time_source
 from tempogan_eddy.io.walk import Seen, entries, walk
 from tempogan_eddy.io.workers import Failures, Workers
 from tempogan_eddy.registry import FORMATS
 from tempogan_eddy.survey import SAMPLED, Survey, Timing, survey, timing
+from tempogan_eddy.wording import count
 
 __all__ = ["Refused", "Report", "SequenceCheck", "check"]
 
@@ -52,6 +54,7 @@ class SequenceCheck:
     size: tuple[int, int]
     first: str
     last: str
+    time_source: str
     times: Timing
     seen: Survey
     grid_km: float | None
@@ -132,7 +135,8 @@ class _Look:
             seen = survey(sequence, frames=self.frames, progress=progress)
             report_masked(sequence)
         times = timing(sequence, self.cadence, self.tolerance)
-        return _checked(name, stored, sequence, times, seen, broken, notes)
+        source = time_source(stored, sequence)
+        return _checked(name, stored, sequence, source, times, seen, broken, notes)
 
 
 def _one_by_one(
@@ -212,15 +216,16 @@ def _checked(
     name: str,
     stored: StoredSequence,
     sequence: xr.DataArray,
+    source: TimeSource,
     times: Timing,
     seen: Survey,
     broken: list[str],
     said: list[str],
 ) -> SequenceCheck:
     unreadable = [*broken, *seen.broken]
-    problems = [f"{_count(unreadable, 'frame')} cannot be read: {_some(unreadable)}"] if unreadable else []
+    problems = [f"{count(len(unreadable), 'frame')} cannot be read: {_some(unreadable)}"] if unreadable else []
     if seen.looked and seen.kelvins is None:
-        problems.append(f"none of {seen.looked} frames has a valid pixel: are the units right?")
+        problems.append(f"no valid pixel in {count(seen.looked, 'frame')}: are the units right?")
     return SequenceCheck(
         name=name,
         format=stored.format.name,
@@ -229,18 +234,19 @@ def _checked(
         size=(sequence.sizes["y"], sequence.sizes["x"]),
         first=str(minutes(sequence["time"].values[0])),
         last=str(minutes(sequence["time"].values[-1])),
+        time_source=source.source,
         times=times,
         seen=seen,
         grid_km=grid_spacing(sequence),
         channel=str(channel_of(sequence.name, sequence.attrs, sequence.coords)),
-        notes=[*_notes(times, seen), *said],
+        notes=[*filter(None, [source.disagreement]), *_notes(times, seen), *said],
         problems=problems,
     )
 
 
 def _notes(times: Timing, seen: Survey) -> list[str]:
     notes = [
-        f"{_count(lines, what)}{where}: {_some(lines)}"
+        f"{count(len(lines), what)}{where}: {_some(lines)}"
         for lines, what, where in (
             (times.gaps, "gap", ""),
             (times.duplicates, "frame", " at the time of the one before"),
@@ -249,7 +255,7 @@ def _notes(times: Timing, seen: Survey) -> list[str]:
         if lines
     ]
     if seen.blank and seen.kelvins is not None:
-        notes.append(f"{seen.blank} of {seen.looked} frames have no valid pixel")
+        notes.append(f"no valid pixel in {seen.blank} of {count(seen.looked, 'frame')}")
     if 2 * seen.repeated > seen.looked:
         notes.append("rows and columns repeat: the frames were enlarged")
     if 2 * seen.interpolated > seen.looked:
@@ -271,7 +277,7 @@ def _foreign_files(roots: list[Path], known: set[str]) -> Iterator[Refused]:
             if foreign and foreign.is_data and not _inside_store(path, root) and not _is_empty_table(path):
                 alike.setdefault((path.parent, foreign.format), []).append(path)
     for paths in alike.values():
-        more = f" (and {len(paths) - 1} more files like it)" if len(paths) > 1 else ""
+        more = f" (and {len(paths) - 1} more like it)" if len(paths) > 1 else ""
         yield Refused(str(paths[0]), f"{_reason(paths[0])}{more}")
 
 
@@ -302,10 +308,6 @@ def _inside_store(path: Path, root: Path) -> bool:
     """Return whether a file is a chunk of a Zarr store, whose first bytes may be those of any format."""
     parents = [parent for parent in path.parents if parent.is_relative_to(root)]
     return any((parent / mark).exists() for parent in parents for mark in ZARR_MARKS)
-
-
-def _count(lines: Sequence[str], what: str) -> str:
-    return f"{len(lines)} {what}{'' if len(lines) == 1 else 's'}"
 
 
 def _some(lines: Sequence[str]) -> str:

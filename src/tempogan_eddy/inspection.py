@@ -19,10 +19,14 @@ from tempogan_eddy.io.json_text import parse_json, read_bounded
 from tempogan_eddy.io.member import MEMBER
 from tempogan_eddy.io.urls import fetch, shown
 from tempogan_eddy.io.walk import refuse_special, walk
+from tempogan_eddy.missing import missing
 from tempogan_eddy.released import is_released, model_file
+from tempogan_eddy.wording import count
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from tempogan_eddy.io.time_source import TimeSource
 
 __all__ = ["data_facts", "inspect", "is_model", "model_facts"]
 
@@ -43,7 +47,7 @@ def inspect(name: Paths, options: Mapping[str, Any] | None = None) -> dict[str, 
     if is_model(path):
         return {shown(path): {"what": "model", **model_facts(path)}}
     if not (path.exists() or path.is_symlink()):
-        raise InputError(f"{path} does not exist; give data, a model, a checkpoint or anything a command wrote.")
+        raise missing(path, "give data, a model, a checkpoint or anything a command wrote")
     refuse_special(path)
     known = _READERS.get(path.suffix.lower())
     if path.is_file() and known is not None:
@@ -103,6 +107,7 @@ def data_facts(sequence: xr.DataArray) -> Facts:
 def _sequences(name: Paths, options: Mapping[str, Any]) -> dict[str, Facts]:
     from tempogan_eddy.dataset.pack import is_pack
     from tempogan_eddy.io.open import find_sequences, open_found
+    from tempogan_eddy.io.time_source import time_source
 
     path = Path(name) if isinstance(name, str | Path) else None
     try:
@@ -121,10 +126,15 @@ def _sequences(name: Paths, options: Mapping[str, Any]) -> dict[str, Facts]:
         name: {
             "what": "packed store" if packed else f"sequence, {stored[name].format.name}",
             **packed,
+            **_source_facts(time_source(stored[name], sequence)),
             **data_facts(sequence),
         }
         for name, sequence in sequences.items()
     }
+
+
+def _source_facts(times: TimeSource) -> Facts:
+    return {"time source": times.source, **({"names": times.disagreement} if times.disagreement else {})}
 
 
 def _kelvin_facts(sequence: xr.DataArray) -> Facts:
@@ -140,7 +150,7 @@ def _kelvin_facts(sequence: xr.DataArray) -> Facts:
     rounded = (np.diff(sequence["time"].values) + np.timedelta64(30, "s")).astype("timedelta64[m]")
     steps, counts = np.unique(rounded.astype(int), return_counts=True)
     return {
-        f"kelvins (of {seen.looked} frames)": f"{kelvins}, {seen.missing:.2%} missing",
+        f"kelvins (of {count(seen.looked, 'frame')})": f"{kelvins}, {seen.missing:.2%} missing",
         "time steps": ", ".join(f"{count} of {step} min" for step, count in zip(steps, counts, strict=True)) or "none",
     }
 
@@ -179,7 +189,7 @@ def _json_facts(path: Path) -> Facts:
         "sensor model": "random" if checked.sensor.random else SensorModel.from_config(checked).text,
         "kelvin range": f"{data.kelvin_range[0]:g} to {data.kelvin_range[1]:g} K",
         "cadence": data.cadence,
-        "training": f"{training.epochs} epochs, batches of {training.batch_size}",
+        "training": f"{count(training.epochs, 'epoch')}, batches of {training.batch_size}",
         "data": training.data_root,
     }
 
@@ -190,7 +200,7 @@ def _score_facts(storms: list[Any]) -> Facts:
         for storm in storms:
             rmse = {method: scores["rmse"]["value"] for method, scores in storm["scores"].items()}
             listed = ", ".join(f"{method} {value:.3f} K" for method, value in rmse.items() if value is not None)
-            facts[str(storm["storm"])] = f"{storm['frames']} frames, x{storm['scale']}; RMSE: {listed}"
+            facts[str(storm["storm"])] = f"{count(storm['frames'], 'frame')}, x{storm['scale']}; RMSE: {listed}"
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
         raise InputError("These scores lack what evaluate --json writes; write them anew.") from None
     return facts

@@ -14,6 +14,7 @@ import typer
 from tempogan_eddy.cli import options
 from tempogan_eddy.cli.progress import frame_progress
 from tempogan_eddy.terminal import fact_table, results_console
+from tempogan_eddy.wording import count
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,7 +27,14 @@ WIDEST = 100  # columns
 
 
 def check(
-    paths: Annotated[list[Path], typer.Argument(metavar="IN...", help="Files, folders or patterns of names.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="IN...",
+            callback=options.existing,
+            help="Files, folders or patterns of names.",
+        ),
+    ],
     all_frames: Annotated[bool, typer.Option("--all", help="Read every frame, not 50 of each sequence.")] = False,
     variable: options.Variable = None,
     time_from: options.TimeFrom = None,
@@ -92,8 +100,9 @@ def _print_facts(console: Console, sequence: SequenceCheck) -> None:
     facts = {
         "sequence": f"{sequence.name}, {sequence.format}",
         "frames": f"{sequence.frames} of {sequence.size[0]}x{sequence.size[1]}, {interval}",
+        "time source": sequence.time_source,
         "windows": f"{windows or 'none'}{tolerated}{off}",
-        "kelvins": f"{_kelvins(sequence)}, {seen.missing:.2%} missing (of {seen.looked} frames)",
+        "kelvins": f"{_kelvins(sequence)}, {seen.missing:.2%} missing (of {count(seen.looked, 'frame')})",
         "grid spacing": f"{sequence.grid_km:.3g} km" if sequence.grid_km else "unknown",
         "channel": sequence.channel,
         "satellites": ", ".join(f"{name} ({count})" for name, count in times.satellites.items()) or "unknown",
@@ -132,8 +141,7 @@ def _summary(report: Report) -> str:
     satellites = sorted({name for sequence in report.sequences for name in sequence.times.satellites})
     seen_by = f", seen by {', '.join(satellites)}" if satellites else ""
     return (
-        f"usable: {usable} sequence{'' if usable == 1 else 's'} of {frames} frames{seen_by}; "
-        f"not usable: {unusable or 'nothing'}"
+        f"usable: {count(usable, 'sequence')} of {count(frames, 'frame')}{seen_by}; not usable: {unusable or 'nothing'}"
     )
 
 

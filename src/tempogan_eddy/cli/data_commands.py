@@ -14,8 +14,11 @@ from tempogan_eddy.cli.files import given_options, one_or_all, read, write
 from tempogan_eddy.cli.progress import storm_progress
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.terminal import fact_table, printable, results_console
+from tempogan_eddy.wording import count
 
 __all__ = ["coarsen", "config", "info", "pack", "split", "synthesize"]
+
+LONGEST = 240  # characters of a text among the facts about several sequences
 
 
 def coarsen(
@@ -172,7 +175,7 @@ def synthesize(
             overwrite=overwrite,
             on_frame=advance,
         )
-    print(f"{output}: {storms} storms of {frames} frames, {size}x{size}")
+    print(f"{output}: {count(storms, 'storm')} of {count(frames, 'frame')}, {size}x{size}")
 
 
 def info(
@@ -180,6 +183,7 @@ def info(
         list[Path],
         typer.Argument(
             metavar="IN...",
+            callback=options.existing,
             help="Data, a model, a checkpoint, or anything a command wrote.",
             autocompletion=options.model_names,
         ),
@@ -210,7 +214,14 @@ def info(
     console = results_console()
     for title, rows in facts.items():
         console.print(printable(title), style="bold", markup=False)
-        console.print(fact_table(rows))
+        console.print(fact_table(rows if len(facts) == 1 else {name: _shortened(fact) for name, fact in rows.items()}))
+
+
+def _shortened(fact: Any) -> Any:
+    """Return a fact without the rest of a long text, such as a history, which would fill the screen."""
+    if not isinstance(fact, str) or len(fact) <= LONGEST:
+        return fact
+    return f"{fact[:LONGEST].rstrip()} … ({len(fact):,} characters; --json prints all)"
 
 
 def config(

@@ -11,13 +11,17 @@ from tempogan_eddy.cli import options
 from tempogan_eddy.cli.files import history, read_one_of
 from tempogan_eddy.cli.progress import frame_progress
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.wording import count
 
 __all__ = ["animate", "view"]
 
 
 def animate(
     sources: Annotated[
-        list[Path], typer.Argument(metavar="IN...", help="One a panel: NetCDF, Zarr, PNG or Digital Typhoon.")
+        list[Path],
+        typer.Argument(
+            metavar="IN...", callback=options.existing, help="One a panel: NetCDF, Zarr, PNG or Digital Typhoon."
+        ),
     ],
     output: Annotated[
         Path,
@@ -82,7 +86,7 @@ def animate(
     with frame_progress("animating", len(animation)) as advance:
         save_animation(animation, output, fps=fps, quality=quality, overwrite=overwrite, on_frame=advance)
     size = output.stat().st_size / 1e6
-    print(f"{output}: {len(animation)} frames of {animation.size[0]}x{animation.size[1]}, {size:.1f} MB")
+    print(f"{output}: {count(len(animation), 'frame')} of {animation.size[0]}x{animation.size[1]}, {size:.1f} MB")
 
 
 def _labels(text: str | None, sources: list[Path]) -> list[str]:
@@ -109,11 +113,21 @@ def _window(text: str | None) -> tuple[int, int, int, int] | None:
 
 
 def view(
-    files: Annotated[list[Path], typer.Argument(help="Reconstructions, or any sequences; of one storm, side by side.")],
-    truth: Annotated[Path | None, typer.Option(help="The true highres sequence.")] = None,
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            callback=options.existing, help="Reconstructions, or any sequences; of one storm, side by side."
+        ),
+    ],
+    truth: Annotated[Path | None, typer.Option(callback=options.existing, help="The true highres sequence.")] = None,
     lowres: Annotated[
         Path | None,
-        typer.Option("--lowres", "--low-res", help="The lowres input; made by the sensor model where left out."),
+        typer.Option(
+            "--lowres",
+            "--low-res",
+            callback=options.existing,
+            help="The lowres input; made by the sensor model where left out.",
+        ),
     ] = None,
     scale: options.Scale = None,
     storm: options.Storm = None,
@@ -147,6 +161,6 @@ def view(
     if export is not None:
         with frame_progress("exporting") as advance:
             export_site(site, export, advance, overwrite=overwrite)
-        print(f"{export}: {sum(1 for _ in site.frames())} frames; open it through any web server")
+        print(f"{export}: {count(sum(1 for _ in site.frames()), 'frame')}; open it through any web server")
         return
     serve(site, listen(port), open_browser=browser, tell=lambda address: print(f"{address}  (Ctrl-C ends)", flush=True))

@@ -12,24 +12,47 @@ from tempogan_eddy.cli import options
 from tempogan_eddy.cli.files import history, read_one_of, read_pairs
 from tempogan_eddy.cli.progress import frame_progress
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.missing import refuse_missing
 
 __all__ = ["evaluate"]
 
 STANDARD_OUTPUT = Path("-")
 
 
+def _existing_named(texts: list[str] | None) -> list[str] | None:
+    refuse_missing(_named_paths(texts).values())
+    return texts
+
+
 def evaluate(
-    truth: Annotated[list[Path], typer.Option(help="The true highres sequence, or a pattern (may be repeated).")],
-    reconstructed: Annotated[list[Path], typer.Option(help="The reconstruction, or a pattern (may be repeated).")],
+    truth: Annotated[
+        list[Path],
+        typer.Option(
+            callback=options.existing,
+            help="The true highres sequence, or a pattern (may be repeated).",
+        ),
+    ],
+    reconstructed: Annotated[
+        list[Path],
+        typer.Option(
+            callback=options.existing,
+            help="The reconstruction, or a pattern (may be repeated).",
+        ),
+    ],
     lowres: Annotated[
         list[Path] | None,
-        typer.Option("--lowres", help="The lowres input (may be repeated); made from the truth where left out."),
+        typer.Option(
+            "--lowres",
+            callback=options.existing,
+            help="The lowres input (may be repeated); made from the truth where left out.",
+        ),
     ] = None,
     compared: Annotated[
         list[str] | None,
         typer.Option(
             "--compare",
             metavar="NAME=PATH",
+            callback=_existing_named,
             help="Score another reconstruction beside it, under a name (may be repeated).",
         ),
     ] = None,
@@ -122,10 +145,10 @@ def evaluate(
             results.append(result)
             console.print(table(result))
             if drawings and places:
-                print(*drawings.draw(places, result, truth_part, ours, lowres_part), sep="\n", file=people)
+                print(*drawings.draw(places, result, truth_part, ours, lowres_part, beside), sep="\n", file=people)
             if page:
                 with frame_progress(f"drawing {name}") as advance:
-                    page.add(result, truth_part, ours, lowres_part, advance)
+                    page.add(result, truth_part, ours, lowres_part, advance, beside)
     if len(results) > 1:
         results.append(combine(results))
         console.print(table(results[-1]))
@@ -216,11 +239,13 @@ class _Drawings:
             check_place(place, self.figures.FIGURE, overwrite=self.overwrite, sources=self.sources)
         return crops, spectra
 
-    def draw(self, places: tuple[Path, Path], result: Any, truth: Any, ours: Any, lowres: Any) -> list[Path]:
+    def draw(
+        self, places: tuple[Path, Path], result: Any, truth: Any, ours: Any, lowres: Any, beside: Any
+    ) -> list[Path]:
         """Draw the crops and, if they are known, the spectra of a storm."""
         shown: Any = {"time": result.example_time, "time_tolerance": result.time_tolerance, "sensor": result.sensor}
         shown |= {"overwrite": self.overwrite}
-        drawn = [self.figures.save_crops(truth, ours, places[0], lowres=lowres, **shown)]
+        drawn = [self.figures.save_crops(truth, ours, places[0], lowres=lowres, beside=beside, **shown)]
         if result.spectra is None:
             return drawn
         return [*drawn, self.figures.save_spectra(result, places[1], overwrite=self.overwrite)]

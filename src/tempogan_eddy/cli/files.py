@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from tempogan_eddy.cli.progress import frame_progress, storm_progress
+from tempogan_eddy.wording import count
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -153,16 +154,16 @@ def write_archive(
     frames: dict[str, int] = {}
     with storm_progress(verb) as advance:
 
-        def count(name: str, done: int, total: int) -> None:
+        def advanced(name: str, done: int, total: int) -> None:
             frames[name] = total
             advance(name, done, total)
 
         save_archive(
             ((name, da, fingerprint(source_paths(da), decided_by)) for name, da in made),
             output, fingerprint=fingerprint([], decided_by), history=history(), precision=precision,
-            overwrite=overwrite, dask=dask, on_frame=count,
+            overwrite=overwrite, dask=dask, on_frame=advanced,
         )  # fmt: skip
-    print(f"{shown(output)}: {sum(frames.values())} frames of {len(frames)} storms")
+    print(f"{shown(output)}: {count(sum(frames.values()), 'frame')} of {count(len(frames), 'storm')}")
 
 
 def given_options(context: typer.Context) -> dict[str, str]:
@@ -209,5 +210,5 @@ def write(
             save_summary(made, output, **options)
         else:
             save_sequence(made, output, precision=precision, **options)
-    members = f"{made.sizes['member']} members of " if "member" in made.sizes else ""
-    print(f"{shown(output)}: {members}{made.sizes['time']} frames of {made.sizes['y']}x{made.sizes['x']}")
+    members = f"{count(made.sizes['member'], 'member')} of " if "member" in made.sizes else ""
+    print(f"{shown(output)}: {members}{count(made.sizes['time'], 'frame')} of {made.sizes['y']}x{made.sizes['x']}")

@@ -11,19 +11,34 @@ from tempogan_eddy.cli import options
 from tempogan_eddy.cli.files import given_options, opened, read, storms_of, write, write_archive
 from tempogan_eddy.cli.progress import storm_progress
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.missing import refuse_missing
 from tempogan_eddy.registry import FORMATS
+from tempogan_eddy.wording import count
 
 __all__ = ["export", "reconstruct", "train"]
 
 
+def _existing_storms(paths: list[Path] | None) -> list[Path] | None:
+    refuse_missing(paths or [], "make storms to try with `tempogan-eddy synthesize -o storms`")
+    return paths
+
+
 def train(
     data: Annotated[
-        list[Path] | None, typer.Option(help="Data instead of training.data_root (may be repeated).")
+        list[Path] | None,
+        typer.Option(
+            callback=_existing_storms,
+            help="Data instead of training.data_root (may be repeated).",
+        ),
     ] = None,
     sensor: options.Sensor = None,
     lowres: options.Lowres = None,
     highres: Annotated[
-        list[Path] | None, typer.Option(help="Highres frames of own pairs: with --lowres the same as --data.")
+        list[Path] | None,
+        typer.Option(
+            callback=options.existing,
+            help="Highres frames of own pairs: with --lowres the same as --data.",
+        ),
     ] = None,
     variable: options.Variable = None,
     time_from: options.TimeFrom = None,
@@ -72,7 +87,7 @@ def train(
     result = trainer.train(resume_from=resume)
     if rank():
         return
-    print(f"{'Stopped' if result.interrupted else 'Finished'} after {result.epochs} epochs.")
+    print(f"{'Stopped' if result.interrupted else 'Finished'} after {count(result.epochs, 'epoch')}.")
     if result.best_model:
         print(f"Best model:      {result.best_model} (score {result.best_score:.4f})")
     if result.checkpoint:

@@ -5,16 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
+from tempogan_eddy.missing import refuse_missing
 from tempogan_eddy.registry import FORMATS
 
 if TYPE_CHECKING:
     from tempogan_eddy.config import Config
 
 DEFAULT_CONFIG = Path("configs/config.json")
+
+
+def existing(named: Any) -> Any:
+    """Refuse a path, or one of several, that does not exist, before the seconds that heavy imports take."""
+    refuse_missing([named] if isinstance(named, Path) else named or [])
+    return named
+
 
 if TYPE_CHECKING:
     FormatName: TypeAlias = str
@@ -25,6 +33,7 @@ Input = Annotated[
     list[Path],
     typer.Argument(
         metavar="IN...",
+        callback=existing,
         help="NetCDF, HDF5, Zarr, PNG or Digital Typhoon frames, a folder of these, or a pattern in quotes; "
         "files that continue each other are one sequence.",
     ),
@@ -47,7 +56,13 @@ Sensor = Annotated[
     ),
 ]
 Storm = Annotated[str | None, typer.Option("--storm", help="Which storm, where the input holds several.")]
-Time = Annotated[str | None, typer.Option("--time", help="Only these times: START/END in ISO 8601, .. is open.")]
+Time = Annotated[
+    str | None,
+    typer.Option(
+        "--time",
+        help="Only these times: START/END in ISO 8601, both included; T01 is the whole hour, .. an open end.",
+    ),
+]
 Variable = Annotated[
     str | None, typer.Option("--variable", help="Variable of a NetCDF or Zarr input, where several fit.")
 ]
@@ -64,7 +79,11 @@ Colours = Annotated[
 Credit = Annotated[str, typer.Option("--credit", help="Source of the data, printed at the foot.")]
 Lowres = Annotated[
     list[Path] | None,
-    typer.Option("--lowres", help="Lowres frames of another instrument, instead of simulated ones (may be repeated)."),
+    typer.Option(
+        "--lowres",
+        callback=existing,
+        help="Lowres frames of another instrument, instead of simulated ones (may be repeated).",
+    ),
 ]
 ConfigPath = Annotated[
     Path | None, typer.Option("--config", "-c", help="Configuration file; configs/config.json where that exists.")

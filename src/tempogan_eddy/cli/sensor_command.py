@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tempogan_eddy.cli import options
 from tempogan_eddy.cli.files import read
+from tempogan_eddy.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,7 +85,7 @@ def _lines(estimate: SensorEstimate, said: Mapping[str, Any], comparison: Sensor
     lines = [
         f"sensor     {estimate.sensor.text}",
         f"family     {estimate.family}",
-        f"certainty  {estimate.certainty} ({estimate.windows} windows of the frames)",
+        f"certainty  {estimate.certainty} ({count(estimate.windows, 'window')} of the frames)",
         f"width      {_pair(estimate.width_range)} lowres pixels",
         f"transfer   {_pair(estimate.transfer_range)} at the lowres Nyquist frequency",
         f"noise      {estimate.noise:.2f} K ({estimate.noise_range[0]:.2f} to {estimate.noise_range[1]:.2f})",

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tempogan_eddy.dataset.radiance import COLD_KELVIN
+from tempogan_eddy.wording import count
 
 __all__ = ["SIZE", "WindowPower", "steps_of", "window_power"]
 
@@ -63,8 +64,8 @@ def window_power(frames: Iterable[NDArray[np.floating]]) -> WindowPower | str:
     windows = [part for frame in frames for part in _complete(frame)]
     if len(windows) < MINIMUM_WINDOWS:
         return (
-            f"The frames hold {len(windows)} windows of {SIZE}x{SIZE} pixels without missing ones; an estimate needs "
-            f"{MINIMUM_WINDOWS}: give larger or more complete frames."
+            f"The frames hold {count(len(windows), 'window')} of {SIZE}x{SIZE} pixels without missing ones; an "
+            f"estimate needs {MINIMUM_WINDOWS}: give larger or more complete frames."
         )
     values = np.stack(windows).astype(np.float64)
     values -= values.mean(axis=(1, 2), keepdims=True)

@@ -26,6 +26,7 @@ from tempogan_eddy.dataset.registration import (
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.spread import spread_evenly
+from tempogan_eddy.wording import count
 
 __all__ = ["PairFit", "fit_line", "fit_pair"]
 
@@ -186,8 +187,8 @@ def _check_offset(offset: Offset, name: str) -> None:
     if max(offset.spread) > INCONSISTENT:
         raise InputError(
             f"The frames of {name} have no common offset (it varies by {max(offset.spread):.2f} lowres pixels over "
-            f"{offset.frames} frames); check that both archives show the same scenes at the same times, or give "
-            "data.pairs.offset."
+            f"{count(offset.frames, 'frame')}); check that both archives show the same scenes at the same times, "
+            "or give data.pairs.offset."
         )
     if max(map(abs, offset.value)) > LARGE:
         log.warning(

@@ -16,6 +16,7 @@ from tempogan_eddy.dataset.windows import Links, find_windows
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.cadence import minutes, nominal_times
 from tempogan_eddy.io.sequence import times_within
+from tempogan_eddy.wording import count
 
 __all__ = ["SPLITS", "Entry", "Part", "describe_split", "split_frames", "storm_of"]
 
@@ -81,8 +82,8 @@ class Part:
     def __str__(self) -> str:
         """Return one line for people."""
         first, last = minutes(self.times[[0, -1]])
-        frames, windows = _count(len(self.times), "frame"), _count(self.windows, "window")
-        idle = f" ({_count(self.idle, 'frame')} in none)" if self.idle else ""
+        frames, windows = count(len(self.times), "frame"), count(self.windows, "window")
+        idle = f" ({count(self.idle, 'frame')} in none)" if self.idle else ""
         return f"{self.split:<5} {self.storm}: {frames}, {windows}{idle}, {first} to {last}"
 
 
@@ -121,8 +122,8 @@ def split_frames(storms: Mapping[str, Entry], config: SplitConfig) -> Assignment
     for split in ("train", "val"):
         if not any(mask.any() for mask in result[split].values()):
             raise InputError(
-                f"The split leaves no frame for '{split}' ({len(storms)} storm(s), data.split.by = {config.by}); "
-                f"{_remedy(split, storms)}."
+                f"The split leaves no frame for '{split}' ({count(len(storms), 'storm')}, data.split.by = {config.by}"
+                f"); {_remedy(split, storms)}."
             )
     return result
 
@@ -137,10 +138,6 @@ def describe_split(assignment: Assignment, storms: Mapping[str, Entry], links: M
                 idle = int(mask.sum()) - np.unique(windows).size
                 parts.append(Part(split, name, storms[name].times[mask], len(windows), idle))
     return parts
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _remedy(split: str, storms: Mapping[str, Entry]) -> str:

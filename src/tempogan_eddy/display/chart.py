@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -14,11 +14,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 
-from tempogan_eddy.display.palettes import METHOD_COLOURS
+from tempogan_eddy.display.palettes import METHOD_COLOURS, OTHER_COLOURS, method_colours
 from tempogan_eddy.evaluation import KelvinBin, Score, Spectra
 from tempogan_eddy.evaluation.matching import RECONSTRUCTED, TRUTH
 
-__all__ = ["FAINT", "QUIET", "draw_errors", "draw_spectra", "page_axes", "svg_of"]
+__all__ = ["FAINT", "QUIET", "draw_errors", "draw_spectra", "page_axes", "page_colours", "svg_of"]
 
 SMALLEST_POWER = 1e-3  # of the smallest of the truth; interpolation leaves almost nothing there
 QUANTITIES = {"rmse": "RMSE", "bias": "bias", "crps": "CRPS"}
@@ -29,6 +29,7 @@ WIDE = {TRUTH: 2.3, RECONSTRUCTED: 2.3, "nearest": 1.3}
 QUIET, FAINT = "#5d6773", "#dfe4ea"
 VARIABLES = {
     **{colour: f"--{method.replace(' ', '-')}" for method, colour in METHOD_COLOURS.items()},
+    **{colour: f"--{name}" for name, colour in OTHER_COLOURS.items()},
     QUIET: "--quiet",
     FAINT: "--line",
 }
@@ -54,6 +55,11 @@ STYLE: Any = {
     "ytick.major.pad": 6,
 }
 LEFT, RIGHT, TOP, BOTTOM = 58, 14, 12, 46  # around the axes, px
+
+
+def page_colours(methods: Iterable[str]) -> dict[str, str]:
+    """Return the colour of each method as the page's style sheet names it."""
+    return {name: f"var({VARIABLES[colour]})" for name, colour in method_colours(methods).items()}
 
 
 def page_axes(width: int, height: int) -> Axes:
@@ -82,11 +88,10 @@ def svg_of(axes: Axes, title: str) -> Markup:
 
 def draw_spectra(axes: Axes, spectra: Spectra) -> None:
     """Draw the mean radial spectra of the truth and of every method, with the lowres Nyquist marked."""
-    truth = spectra.power[TRUTH]
+    truth, colours = spectra.power[TRUTH], method_colours(spectra.power)
     others = [name for name in spectra.power if name not in (TRUTH, RECONSTRUCTED)]
     for name in [*others, TRUTH, *({RECONSTRUCTED} & spectra.power.keys())]:
-        # Reconstructions with names of their own take matplotlib's next colour.
-        look: Any = {"color": METHOD_COLOURS.get(name), "linewidth": WIDE.get(name, 1.7)}
+        look: Any = {"color": colours[name], "linewidth": WIDE.get(name, 1.7)}
         axes.loglog(spectra.wavenumber, spectra.power[name], label=name, **look)
     axes.axvline(spectra.lowres_nyquist, color=QUIET, linestyle=(0, (3, 4)), linewidth=1)
     place: Any = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "ha": "right", "va": "top"}
@@ -118,9 +123,10 @@ def draw_errors(axes: Axes, bins: Sequence[KelvinBin], quantity: str) -> None:
     for method in getattr(bins[0], quantity):
         scores: list[Score] = [getattr(part, quantity)[method] for part in bins]
         rows[method] = np.transpose([(score.value, score.low, score.high) for score in scores])
+    colours = method_colours(rows)
     for order, (method, (value, low, high)) in enumerate(reversed(rows.items())):  # the reconstruction on top
         width = WIDE.get(method, 1.7)
-        (line,) = axes.plot(middle, value, color=METHOD_COLOURS.get(method), linewidth=width, zorder=3 + order)
+        (line,) = axes.plot(middle, value, color=colours[method], linewidth=width, zorder=3 + order)
         axes.fill_between(middle, low, high, color=line.get_color(), alpha=0.15, linewidth=0, zorder=2)
     top = 1.04 * float(np.nanmax(np.abs(list(rows.values()))))
     axes.set_xlim(bins[0].low, bins[-1].high)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.member import member_names, select_member
 from tempogan_eddy.io.ownership import Kind, is_mark, mark
 from tempogan_eddy.kelvin import INFRARED_KELVIN
+from tempogan_eddy.wording import count
 
 if TYPE_CHECKING:
     from tempogan_eddy.dataset.sensor import SensorModel
@@ -40,6 +42,7 @@ def save_crops(
     path: str | Path,
     *,
     lowres: xr.DataArray | None = None,
+    beside: Mapping[str, xr.DataArray] | None = None,
     sensor_scale: int | None = None,
     sensor: SensorModel | str | None = None,
     time: np.datetime64 | None = None,
@@ -47,15 +50,16 @@ def save_crops(
     side: int = 160,
     overwrite: bool = False,
 ) -> Path:
-    """Draw the input, bicubic, the Wiener filter, the reconstruction and the truth around the coldest cloud, as PNG.
+    """Draw the input, bicubic, the Wiener filter, reconstructions and the truth around the coldest cloud, as PNG.
 
-    Sequences, scale, sensor and tolerance are as for `evaluate`; of an ensemble it draws the first member. The time is
-    that of the frame, by default the middle one; the side is that of the crop in highres pixels. With `overwrite` it
-    replaces even a file that this package did not write.
+    Sequences, scale, sensor and tolerance are as for `evaluate`; `beside` holds further reconstructions by name. Of an
+    ensemble it draws the first member. The time is that of the frame, by default the middle one; the side is that of
+    the crop in highres pixels. With `overwrite` it replaces even a file that this package did not write.
     """
     members = member_names(reconstructed)
     reconstructed, lowres = select_member(reconstructed), None if lowres is None else select_member(lowres)
-    matched = match(truth, {RECONSTRUCTED: reconstructed}, lowres, sensor_scale, time_tolerance, sensor)
+    drawn = {RECONSTRUCTED: reconstructed} | {name: select_member(da) for name, da in (beside or {}).items()}
+    matched = match(truth, drawn, lowres, sensor_scale, time_tolerance, sensor)
     times = matched.times
     index = len(times) // 2
     if time is not None:
@@ -91,7 +95,7 @@ def save_spectra(evaluation: Evaluation, path: str | Path, *, overwrite: bool = 
     figure = Figure(figsize=(7.5, 5.2), layout="constrained")
     axes = figure.add_subplot()
     draw_spectra(axes, spectra)
-    axes.set_title(f"{evaluation.storm}: radially averaged spectra, {evaluation.frames} frames")
+    axes.set_title(f"{evaluation.storm}: radially averaged spectra, {count(evaluation.frames, 'frame')}")
     axes.legend(frameon=False, loc="lower left")
     axes.grid(alpha=0.25, which="both", linewidth=0.4)
     return _save(figure, Path(path), overwrite)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,11 +19,13 @@ __all__ = [
     "DIFFERENCE",
     "DIFFERENCE_ON_DARK",
     "METHOD_COLOURS",
+    "OTHER_COLOURS",
     "PALETTES",
     "PROBABILITY",
     "SPREAD",
     "Colour",
     "Palette",
+    "method_colours",
 ]
 
 Colour = tuple[int, int, int]
@@ -195,3 +199,12 @@ METHOD_COLOURS = {
     "Wiener filter": "#7048e8",
 }
 """Colour of each method's line on white."""
+
+OTHER_COLOURS = {"other-1": "#0b7285", "other-2": "#e8a200", "other-3": "#862e9c", "other-4": "#74b816"}
+"""Colours of methods with names of their own, in their order, by the variable of the page's style sheet."""
+
+
+def method_colours(methods: Iterable[str]) -> dict[str, str]:
+    """Return the colour of each method; those with names of their own take `OTHER_COLOURS` in turn."""
+    others = itertools.cycle(OTHER_COLOURS.values())
+    return {name: METHOD_COLOURS.get(name) or next(others) for name in methods}

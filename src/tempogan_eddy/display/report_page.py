@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ import xarray as xr
 from markupsafe import Markup
 
 from tempogan_eddy import __version__
+from tempogan_eddy.display.chart import page_colours
 from tempogan_eddy.display.palettes import PALETTES
 from tempogan_eddy.display.report_parts import SCORES_ID, same_file, scores_element, training_record, wrapped
 from tempogan_eddy.display.report_storm import (
@@ -35,6 +36,7 @@ from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.history import MADE, commands_of
 from tempogan_eddy.io.member import member_names, select_member
 from tempogan_eddy.io.ownership import Kind, check_place
+from tempogan_eddy.wording import count
 
 __all__ = ["REPORT", "ReportPage", "check_name"]
 
@@ -59,7 +61,7 @@ TEMPLATES = jinja2.Environment(
 )
 
 TEMPLATES.filters["minus"] = minus
-TEMPLATES.globals |= {"best": best, "caption": caption, "number": number}
+TEMPLATES.globals |= {"best": best, "caption": caption, "number": number, "page_colours": page_colours}
 
 # Pages of the viewer carry another mark.
 REPORT = Kind("a report", lambda path: MAKER.encode() in path.read_bytes()[:2000])
@@ -86,10 +88,12 @@ class ReportPage:
         reconstructed: xr.DataArray,
         lowres: xr.DataArray | None,
         on_frame: Callable[[int, int], None] = lambda done, total: None,
+        beside: Mapping[str, xr.DataArray] | None = None,
     ) -> None:
         """Add a storm with the sequences that it was scored from, and draw pictures of it.
 
-        Pictures show the first member of an ensemble. Call `on_frame` with (frames drawn, frames to draw).
+        Pictures show the first member of an ensemble; the crops show the reconstructions `beside` it, by name, too.
+        Call `on_frame` with (frames drawn, frames to draw).
         """
         members, together = member_names(reconstructed), reconstructed
         reconstructed, seen = select_member(reconstructed), None if lowres is None else select_member(lowres)
@@ -101,7 +105,9 @@ class ReportPage:
         part["members"] = members
         if len(self.results) < PICTURED:
             palette = PALETTES[self.colours]
-            part["crops"], closeups = crops(matched, result, palette)
+            others = {name: select_member(da) for name, da in (beside or {}).items()}
+            every = match(truth, {RECONSTRUCTED: reconstructed, **others}, seen, *settings) if others else matched
+            part["crops"], closeups = crops(every, result, palette)
             animator = Animator(result, closeups[0], palette, self.credit, on_frame)
             part["films"] = [animator.methods(matched)]
             if len(members) > 1:
@@ -175,7 +181,7 @@ def _inputs(
     satellites = sorted(set(map(str, np.atleast_1d(truth.coords.get("satellite", [])))))
     seen = f"{lowres.sizes['y']}×{lowres.sizes['x']}" if lowres is not None else "the area mean of the truth"
     return [
-        f"{minute_text(times[0])} to {minute_text(times[-1])} UTC, {result.frames} frames of "
+        f"{minute_text(times[0])} to {minute_text(times[-1])} UTC, {count(result.frames, 'frame')} of "
         f"{ours.sizes['y']}×{ours.sizes['x']}",
         f"input: {seen}",
         *([f"seen by {', '.join(satellites)}"] if satellites else []),

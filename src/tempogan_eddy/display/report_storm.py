@@ -78,9 +78,10 @@ def ensemble_charts(evaluation: Evaluation) -> list[Part]:
 def crops(matched: Match, evaluation: Evaluation, palette: Palette) -> tuple[Part, list[Closeup]]:
     """Return three squares of the frame with the most cold cloud in every method, and where they lie."""
     index = _example(matched, evaluation)
-    truth, ours, lowres = _frames(matched, index)
-    closeups = choose_closeups(truth, ours, matched.scale)
-    frames = {"input": nearest(lowres, matched.scale), "bicubic": bicubic(lowres, matched.scale), RECONSTRUCTED: ours}
+    truth, reconstructed, lowres = matched.load(index)
+    closeups = choose_closeups(truth, reconstructed[RECONSTRUCTED], matched.scale)
+    simple = {"input": nearest(lowres, matched.scale), "bicubic": bicubic(lowres, matched.scale)}
+    frames = {**simple, **reconstructed}
 
     def picture(name: str, kelvin: NDArray[np.floating], colours: Palette = palette, score: str = "") -> Part:
         return {"name": name, "uri": _png_uri(kelvin, colours), "score": score}

@@ -8,8 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tempogan_eddy.evaluation import Evaluation, Score
+from tempogan_eddy.evaluation.lacking import lacking
 from tempogan_eddy.evaluation.matching import RECONSTRUCTED
 from tempogan_eddy.io.cadence import minutes
+from tempogan_eddy.wording import count
 
 __all__ = ["minus", "minute_text", "summary", "training_overlap"]
 
@@ -19,13 +21,12 @@ COMPARED = ("bicubic", "Wiener filter")
 
 
 def summary(evaluation: Evaluation) -> list[str]:
-    """Return the scores as sentences: error, detail, motion, agreement with the input."""
+    """Return the scores as sentences: error, detail, motion, agreement with the input, pixels that it lacks."""
     scores = evaluation.scores[RECONSTRUCTED]
-    frames = f"{evaluation.frames} frame{'' if evaluation.frames == 1 else 's'}"
     rmse = scores["rmse"]
     sentences = [
-        f"Over {frames} of {evaluation.storm} the {evaluation.scale}× reconstruction is {rmse.value:.2f} K "
-        f"off the truth (RMSE{_interval(rmse)})" + _comparisons(evaluation) + "."
+        f"Over {count(evaluation.frames, 'frame')} of {evaluation.storm} the {evaluation.scale}× reconstruction "
+        f"is {rmse.value:.2f} K off the truth (RMSE{_interval(rmse)})" + _comparisons(evaluation) + "."
     ]
     energy = {method: by_metric["detail_energy"].value for method, by_metric in evaluation.scores.items()}
     if np.isfinite(energy[RECONSTRUCTED]):
@@ -42,6 +43,8 @@ def summary(evaluation: Evaluation) -> list[str]:
         )
     if np.isfinite(worst := scores["consistency_max"].value):
         sentences.append(f"Seen by the sensor it differs from the input by at most {_small(worst)} K.")
+    if sentence := lacking(evaluation.sums, RECONSTRUCTED):
+        sentences.append(sentence)
     return sentences
 
 
@@ -66,16 +69,16 @@ def training_overlap(record: Sequence[str], storm: str, times: Times) -> tuple[i
             seen |= same_time
         elif same_time.any():
             others.append(name)
-    count = int(seen.sum())
-    if not count and others:
+    seen_frames = int(seen.sum())
+    if not seen_frames and others:
         return None, (
             f"The model was trained on hours of {', '.join(others)} at these times: whether they are the same frames "
             "under another name is not known."
         )
-    if not count:
+    if not seen_frames:
         return 0, "Held out: the model was trained on none of these frames."
-    return count, (
-        f"Not held out: the model was trained on {count} of these {len(times)} frames, so these scores "
+    return seen_frames, (
+        f"Not held out: the model was trained on {seen_frames} of these {count(len(times), 'frame')}, so these scores "
         "do not tell how it does on new storms."
     )
 

@@ -17,6 +17,7 @@ from tempogan_eddy.evaluation.aggregation import Aggregation, Block
 from tempogan_eddy.evaluation.baselines import BASELINES
 from tempogan_eddy.evaluation.by_kelvin import BIAS, CRPS, RMSE
 from tempogan_eddy.evaluation.inputs import comparable
+from tempogan_eddy.evaluation.lacking import Lacking, lacking
 from tempogan_eddy.evaluation.matching import LOWRES, RECONSTRUCTED, TRUTH, Match, called, match
 from tempogan_eddy.evaluation.metrics import Metric, choose_metrics
 from tempogan_eddy.evaluation.regression import choose_regression
@@ -129,6 +130,7 @@ def evaluate(
     storm = str(matched.truth.attrs.get("sequence", "storm"))
     slots = nominal_times(matched.times)
     statistics, of_truth = _statistics(chosen, settings, everything=metrics is None)
+    statistics.append(Lacking())
     if ensembles and metrics is None:
         statistics += CRPS.statistics
     known, regress = "", None
@@ -148,6 +150,8 @@ def evaluate(
             progress(index + 1, len(matched.times))
     if example_time is None:
         raise InputError(_nothing_valid(matched, valid_kelvin))
+    for sentence in filter(None, (lacking(sums, name) for name in named)):
+        log.warning(sentence)
     return Evaluation(
         storm=storm,
         sums=sums,

@@ -20,6 +20,7 @@ from tempogan_eddy.evaluation.result import Evaluation
 from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.json_text import parse_json, read_bounded
 from tempogan_eddy.io.ownership import Kind, is_mark, mark
+from tempogan_eddy.wording import count
 
 __all__ = [
     "LARGEST_SCORES",
@@ -135,7 +136,7 @@ def caption(evaluation: Evaluation) -> str:
         "tof": "tOF: {:g}-{:g} K in 8 bits.".format(*settings.flow_range),
     }
     lines = [
-        f"{_count(evaluation.frames, 'frame')}, {_count(evaluation.pairs, 'pair')} {evaluation.cadence} apart; "
+        f"{count(evaluation.frames, 'frame')}, {count(evaluation.pairs, 'pair')} {evaluation.cadence} apart; "
         f"{evaluation.missing:.1%} of the pixels missing; frames left out: {left_out or 'none'}.",
         " ".join(text for name, text in ranges.items() if name in metrics),
         f"Sensor: {evaluation.sensor.text}." if evaluation.sensor else "",
@@ -165,10 +166,6 @@ def _about_intervals(evaluation: Evaluation) -> str:
 def _lacks_interval(score: Score) -> bool:
     """Return whether a value has too few blocks for an interval."""
     return math.isfinite(score.value) and score.blocks < MINIMUM_BLOCKS
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def best(metric: Metric, scores: Sequence[Score]) -> set[int]:
@@ -248,7 +245,7 @@ def _score_as_dict(score: Score) -> dict[str, Any]:
     numbers = {"value": score.value, "low": score.low, "high": score.high}
     entry: dict[str, Any] = {key: number if math.isfinite(number) else None for key, number in numbers.items()}
     if _lacks_interval(score):
-        entry["reason"] = f"no interval: {_count(score.blocks, 'block')} of time, and {MINIMUM_BLOCKS} are needed"
+        entry["reason"] = f"no interval: {count(score.blocks, 'block')} of time, and {MINIMUM_BLOCKS} are needed"
     return entry
 
 

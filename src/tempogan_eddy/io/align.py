@@ -20,6 +20,7 @@ from tempogan_eddy.io.axes import EARTH, spatial_coordinate, turn_difference
 from tempogan_eddy.io.cadence import DUPLICATE, duration_text, minutes, native_step, parse_duration, tolerance_of
 from tempogan_eddy.io.units import text_of
 from tempogan_eddy.spread import spread_evenly
+from tempogan_eddy.wording import count
 
 __all__ = ["align_grid", "align_grids", "match_times", "pair_times", "refinement", "tolerance_between"]
 
@@ -91,7 +92,7 @@ def match_times(times: Sequence[np.ndarray], labels: Sequence[str], tolerance: s
     for own, label in zip(times, labels, strict=True):
         if repeated := len(own) - len(np.unique(own)):
             log.warning(
-                "%s has %d frame(s) with a time that it has already; the first of a time counts", label, repeated
+                "%s has %s with a time that it has already; the first of a time counts", label, count(repeated, "frame")
             )
     pairs = [pair_times(times[0], own, allowed) for own in times]
     common = pairs[0][0]

@@ -14,6 +14,7 @@ from tempogan_eddy.io.image import Image, find_image
 from tempogan_eddy.io.quality import EVERYTHING
 from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.sequence import as_sequence
+from tempogan_eddy.io.time_source import with_source
 
 __all__ = ["attributes_of", "coordinates_of", "open_cf"]
 
@@ -39,7 +40,7 @@ def open_cf(path: Path, reading: Reading | None = None, group: str | None = None
     named = image.group.rsplit("/", 1)[-1] if image.group and path.is_dir() else stem_of(path)
     attrs["sequence"] = str(attrs.get("sequence", named))
     lazy = lazy_sequence(stacks if image.members else stacks[0], coordinates_of(image), attrs)
-    return as_sequence(lazy, valid_kelvin=EVERYTHING)
+    return with_source(as_sequence(lazy, valid_kelvin=EVERYTHING), image.time_source)
 
 
 def attributes_of(image: Image) -> dict[str, Any]:

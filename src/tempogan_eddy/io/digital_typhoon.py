@@ -29,6 +29,7 @@ from tempogan_eddy.io.hdf5_guard import find_dataset
 from tempogan_eddy.io.quality import mask_blank, mask_calibration_bars
 from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.sequence import as_sequence
+from tempogan_eddy.io.time_source import with_source
 from tempogan_eddy.io.units import kelvin_conversion
 from tempogan_eddy.io.walk import entries, refuse_special
 from tempogan_eddy.spread import spread_evenly
@@ -92,7 +93,7 @@ def open_digital_typhoon(path: Path, reading: Reading | None = None, files: Sequ
         attrs |= dict(file.attrs)  # the dataset's own files have none, ours do
     read = functools.partial(_read_frame, frames, shape, valid_kelvin, set())
     stack = FrameStack(path, read, (len(frames), *shape))
-    return as_sequence(lazy_sequence(stack, coords, attrs), valid_kelvin=valid_kelvin)
+    return with_source(as_sequence(lazy_sequence(stack, coords, attrs), valid_kelvin=valid_kelvin), "file name")
 
 
 def _is_frame(path: Path) -> bool:

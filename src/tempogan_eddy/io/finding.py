@@ -26,6 +26,7 @@ from tempogan_eddy.io.reading import ReaderOptions, Reading
 from tempogan_eddy.io.stamps import time_in_name
 from tempogan_eddy.io.urls import fetch
 from tempogan_eddy.io.walk import Seen, entries, refuse_special
+from tempogan_eddy.missing import missing
 from tempogan_eddy.registry import FORMATS
 
 __all__ = ["Paths", "expand", "search"]
@@ -53,7 +54,7 @@ def expand(paths: Paths) -> list[Path]:
                 raise InputError(f"{name} matches no file; check the pattern.")
             found += map(Path, matching)
         else:
-            raise InputError(f"{path} does not exist.")
+            raise missing(path)
     if not found:
         raise InputError("No input is named; give a file, a folder or a pattern such as 'merg_2019*.nc4'.")
     return list(dict.fromkeys(found))

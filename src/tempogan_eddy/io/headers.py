@@ -50,6 +50,7 @@ class Header:
     # All coordinates but the times, decoded.
     coords: Mapping[str, xr.Variable] = field(compare=False, repr=False)
     attrs: Mapping[str, Any] = field(compare=False, repr=False)
+    time_source: str = field(default="unknown", compare=False)
 
     @property
     def has_place(self) -> bool:
@@ -109,7 +110,7 @@ class HeaderReader:
         sensor = tuple(sorted(f"{key.lower()}={text_of(attrs[key])}" for key in attrs if key.lower() in SENSORS))
         storm = tuple(sorted(text_of(attrs[key]) for key in attrs if key.lower().removeprefix("file:") in STORMS))
         kind = (image.name, rows, columns, digest, sensor, (channel.kind, channel.wavelength), storm, image.members)
-        return Header(image.path, times, kind, coords, attrs)
+        return Header(image.path, times, kind, coords, attrs, image.time_source)
 
 
 def _is_grid(name: str, variable: xr.Variable) -> bool:

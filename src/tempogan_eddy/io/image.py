@@ -88,7 +88,7 @@ class Image:
     """The brightness temperature of an open file: the variable `name` of a `group`, whose root is "".
 
     `time` is the variable of the frames' times, None if attributes or the file's name state them; `times` are in the
-    order of the file.
+    order of the file, and `time_source` names where they are from.
     """
 
     path: Path
@@ -98,6 +98,7 @@ class Image:
     time: str | None
     layout: StoredLayout
     times: np.ndarray
+    time_source: str
 
     @property
     def stored(self) -> xr.DataArray:
@@ -154,8 +155,8 @@ def find_image(path: Path, reading: Reading, group: str | None = None) -> Image:
     group, name, dataset = _choose(path, group, reading.variable)
     try:
         time, layout = _lay_out(dataset, dataset[name], path, reading.time_from)
-        times = _times(dataset[name], dataset, time, path, reading.time_from)
-        image = Image(path, group, name, dataset, time, layout, times)
+        times, source = _times(dataset[name], dataset, time, path, reading.time_from)
+        image = Image(path, group, name, dataset, time, layout, times, source)
         if (np.diff(image.order) < 0).any():
             log_once(log.warning, path, "frames are not in the order of their times; they are sorted")
     except BaseException:
@@ -212,13 +213,15 @@ def _lay_out(dataset: xr.Dataset, da: xr.DataArray, path: Path, time_from: str) 
     return time, StoredLayout(frames, rows, columns, members)
 
 
-def _times(da: xr.DataArray, dataset: xr.Dataset, time: str | None, path: Path, time_from: str) -> np.ndarray:
-    """Return one time for each frame."""
+def _times(
+    da: xr.DataArray, dataset: xr.Dataset, time: str | None, path: Path, time_from: str
+) -> tuple[np.ndarray, str]:
+    """Return one time for each frame, and the source of the times."""
     if time is not None:
         times = decoded_times(dataset[time].variable, f"{path}: {time}")
         if np.isnat(times).any():
             raise InputError(f"{path}: frame {int(np.isnat(times).argmax())} has no time ({time} is missing there).")
-        return times
+        return times, f"variable {time}"
     found = frame_time(path, (da.attrs, dataset.attrs), time_from)
     if found is None:
         raise NoSequenceError(
@@ -226,7 +229,7 @@ def _times(da: xr.DataArray, dataset: xr.Dataset, time: str | None, path: Path, 
             "give it a coordinate with units such as 'hours since 1970-01-01', or name the file by YYYYMMDDHHMM."
         )
     log_once(log.info, path, f"a frame without a time variable has its time from its {found[1]}")
-    return np.array([found[0]])
+    return np.array([found[0]]), found[1]
 
 
 class _Frames:

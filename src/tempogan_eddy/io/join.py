@@ -23,6 +23,8 @@ from tempogan_eddy.io.quality import EVERYTHING
 from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.sequence import as_sequence
 from tempogan_eddy.io.stamps import name_without_time
+from tempogan_eddy.io.time_source import with_source
+from tempogan_eddy.wording import count
 
 __all__ = ["adjoining", "continuing", "join_files", "name_pattern"]
 
@@ -142,7 +144,7 @@ def join_files(headers: list[Header], name: str, reading: Reading) -> xr.DataArr
     da = lazy_sequence(
         stacks if members else stacks[0], {"time": ("time", times), **coords}, {**headers[0].attrs, "sequence": name}
     )
-    return as_sequence(da, valid_kelvin=EVERYTHING)
+    return with_source(as_sequence(da, valid_kelvin=EVERYTHING), headers[0].time_source)
 
 
 def _coordinate(headers: list[Header], order: list[tuple[int, int]], name: str) -> xr.Variable:
@@ -179,9 +181,10 @@ def _frames_in_order(headers: list[Header]) -> list[tuple[int, int]]:
             repeated[kept[-1][1], file] += 1
         else:
             kept.append((time, file, frame))
-    for (earlier, later), count in repeated.items():
-        frames = "1 frame" if count == 1 else f"{count} frames"
-        log.warning("%s overlaps %s: left out %s of it", headers[later].path, headers[earlier].path.name, frames)
+    for (earlier, later), number in repeated.items():
+        log.warning(
+            "%s overlaps %s: left out %s of it", headers[later].path, headers[earlier].path.name, count(number, "frame")
+        )
     return [(file, frame) for _, file, frame in kept]
 
 
@@ -194,9 +197,9 @@ def _log_gaps(times: np.ndarray, name: str) -> None:
     gaps = np.flatnonzero(missing > 0)
     for gap in gaps[:GAPS_LOGGED]:
         after, before = (np.datetime_as_string(slots[gap + i], unit="m") for i in (0, 1))
-        log.info("%s: a gap of %d frames between %s and %s", name, missing[gap], after, before)
+        log.info("%s: a gap of %s between %s and %s", name, count(missing[gap], "frame"), after, before)
     if len(gaps) > GAPS_LOGGED:
-        log.info("%s: %d more gaps", name, len(gaps) - GAPS_LOGGED)
+        log.info("%s: %s more", name, count(len(gaps) - GAPS_LOGGED, "gap"))
 
 
 class _JoinedFrames:

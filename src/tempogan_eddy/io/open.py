@@ -15,6 +15,7 @@ from tempogan_eddy.io.finding import Paths, search
 from tempogan_eddy.io.format import StoredSequence
 from tempogan_eddy.io.names import listed
 from tempogan_eddy.io.reading import ReaderOptions
+from tempogan_eddy.wording import count
 
 __all__ = ["choose", "find_sequences", "open_found", "open_sequence", "open_sequences"]
 
@@ -154,7 +155,8 @@ def choose(found: Mapping[str, Found], name: str | None, path: Paths) -> Found:
     """Return the sequence of this name, or the only one, among those found at a path; raise InputError otherwise."""
     if name is None and len(found) > 1:
         raise InputError(
-            f"{_shown(path)} holds {len(found)} sequences ({listed(found)}); name one (storm, or --storm)."
+            f"{_shown(path)} holds {count(len(found), 'sequence')}: {listed(found)}; choose one with --storm "
+            "(in Python: storm=)."
         )
     if name is not None and name not in found:
         raise InputError(f"{_shown(path)} holds no sequence {name!r}; it holds {listed(found)}.")

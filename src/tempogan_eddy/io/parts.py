@@ -14,6 +14,7 @@ import xarray as xr
 from tempogan_eddy.io.frames import CUT_AT_ONCE, Tally, stacks_of
 from tempogan_eddy.io.pipeline import is_seen, report_read, write_frames
 from tempogan_eddy.io.workers import Failures, Workers
+from tempogan_eddy.wording import count
 
 __all__ = ["Job", "Parts", "write_jobs"]
 
@@ -64,7 +65,7 @@ class Job:
         missing = [part for part in parts if not self.parts.holds(part)]
         self.done = frames - sum(map(len, missing))
         if self.done:
-            log.info("%d of %d frames of %s are there already", self.done, frames, self.sequence.attrs.get("sequence"))
+            log.info("%s: %d of %s done before", self.sequence.attrs.get("sequence"), self.done, count(frames, "frame"))
             self.on_frame(self.done)
         return missing
 

@@ -46,6 +46,7 @@ from tempogan_eddy.training.selection import rank as rank_candidate
 from tempogan_eddy.training.steps import Steps
 from tempogan_eddy.training.validation import Validation
 from tempogan_eddy.weights import Model, save_model
+from tempogan_eddy.wording import count
 
 __all__ = ["Trainer", "TrainingData", "TrainingResult"]
 
@@ -216,10 +217,10 @@ class Trainer:
         training, bicubic = self.config.training, self.validation.bicubic
         for line in self.dataset.describe():
             log.info("%s", line)
-        count = sum(parameter.numel() for parameter in self.networks.generator.parameters())
+        weights = sum(parameter.numel() for parameter in self.networks.generator.parameters())
         log.info(
             "%d training windows; generator of %.2f million weights; on %s, %s; bicubic RMSE %.3f K, LSD %.1f dB",
-            len(self.dataset), count / 1e6, self.fabric.device, self.fabric.strategy.precision.precision,
+            len(self.dataset), weights / 1e6, self.fabric.device, self.fabric.strategy.precision.precision,
             bicubic["rmse"], bicubic["lsd"],
         )  # fmt: skip
         if self.steps.adversarial_on and training.epochs <= training.pretrain_epochs:
@@ -228,7 +229,7 @@ class Trainer:
                 "content loss alone", training.epochs, training.pretrain_epochs,
             )  # fmt: skip
         if self.step >= self._last:
-            log.info("All %d epochs are done already; raise training.epochs to go on", training.epochs)
+            log.info("Done already (%s); raise training.epochs to go on", count(training.epochs, "epoch"))
         elif self.step:
             log.info("Resuming after step %d, in epoch %d of %d", self.step, self.epoch + 1, training.epochs)
 
@@ -293,7 +294,7 @@ class Trainer:
         """Return whether patience or time is over."""
         training = self.config.training
         if 0 < training.early_stopping_patience <= self.selection.stale:
-            log.info("No better score for %d epochs; stopping early", self.selection.stale)
+            log.info("No better score for %s; stopping early", count(self.selection.stale, "epoch"))
             return True
         if agree(0 < training.max_minutes <= (time.monotonic() - started) / 60):
             log.info("The %g minutes of training.max_minutes are over", training.max_minutes)

@@ -27,6 +27,7 @@ from tempogan_eddy.io.png_times import frame_times, natural_key
 from tempogan_eddy.io.quality import looks_white_cold, mask_blank, mask_impossible
 from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.sequence import as_sequence
+from tempogan_eddy.io.time_source import with_source
 from tempogan_eddy.io.walk import names_in
 
 __all__ = ["PNG", "open_png"]
@@ -68,7 +69,8 @@ def open_png(path: Path, reading: Reading | None = None, files: Sequence[Path] =
         attrs["time_source"] = time_source
     coords = {"time": times[order], **_satellites(frames.files), **_recorded_coordinates(frames.records)}
     stack = FrameStack(path, frames, (len(files), *shape))
-    return as_sequence(lazy_sequence(stack, coords, attrs), valid_kelvin=reading.valid_kelvin)
+    sequence = as_sequence(lazy_sequence(stack, coords, attrs), valid_kelvin=reading.valid_kelvin)
+    return with_source(sequence, time_source)
 
 
 def _is_frame(path: Path) -> bool:
