@@ -199,11 +199,6 @@ def _counted(mask: Mask, side: int) -> NDArray[np.float64]:
     return _count(mask.valid, side)
 
 
-def _whole(mask: Mask, side: int, inside: bool) -> NDArray[np.bool_]:
-    border = {"mode": "constant", "cval": 0} if inside else {"mode": "nearest"}
-    return ndimage.minimum_filter(mask.valid, side, **border)
-
-
 def _eight_bit(frame: MaskedFrame, flow_range: tuple[float, float]) -> NDArray[np.uint8]:
     low, high = flow_range
     grey = (frame.values - low) / (high - low) * 255
