@@ -273,6 +273,7 @@ def test_several_storms_are_scored_each_against_its_own_truth(capsys, tmp_path, 
         run(capsys, "coarsen", storms / f"{name}.nc", "-o", coarse / f"{name}.nc", "--scale", 2)
         save_sequence(open_sequence(storms / f"{name}.nc") + 1, fine / f"{name}.nc")
     words = ("evaluate", "--truth", storms, "--reconstructed", fine, "--lowres", coarse, "--json", tmp_path / "s.json")
+    words = (*words, "--metrics", "bias")
     code, _, error = run(capsys, *words)
     assert code == 0, error
     scores = json.loads((tmp_path / "s.json").read_text())["storms"]
@@ -289,6 +290,7 @@ def test_scale_format_and_ranges_of_an_evaluation_can_be_told(capsys, tmp_path, 
     save_sequence(open_sequence(storms / "storm1.nc"), truth / "two.zarr")
     words = ("evaluate", "--truth", truth, "--reconstructed", storms / "storm1.nc", "--input-format", "netcdf")
     assert "--scale" in refused(capsys, *words)
+    words = (*words, "--metrics", "psnr,rmse")
     code, out, _ = run(capsys, *words, "--scale", 4, "--set", "data.kelvin_range=[180, 310]")
     assert code == 0
     assert "4x reconstruction" in out

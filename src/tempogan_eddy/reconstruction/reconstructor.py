@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import threading
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -93,8 +92,9 @@ class Reconstructor(Tiled):
     ) -> None:
         super().__init__(tile, packed)
         model = model_of(model).for_sensor(sensor)
-        self.model = replace(model, generator=copy.deepcopy(model.plain).to("cpu", torch.float32))
         self.sensor = model.projecting_sensor
+        self.model = copy.copy(model)  # with the sensor model that it has built
+        self.model.generator = copy.deepcopy(model.plain).to("cpu", torch.float32)
         self.device, self.engine, self.precision = device, engine, precision
         self.scale, self.kelvin_range = model.specification.scale, model.specification.kelvin_range
         self.halo = self.model.plain.halo + (self.sensor.halo if self.sensor else 0)
