@@ -94,6 +94,7 @@ FRAMES = {
     "lowres": ("path/to/lowres", "OUT/lowres"),
     "highres": ("path/to/highres", "OUT/highres"),
     "archive": ("archive",),
+    "africa.nc": ("africa.nc",),
 }
 
 
@@ -129,6 +130,10 @@ def make_stage(folder: Path) -> None:
     for hour in range(6):
         part = halves[2 * hour : 2 * hour + 2]
         save_sequence(part, made / "archive" / f"merg_20191225{hour:02}_4km-pixel.nc4", format="netcdf")
+    # Half hours of two days, of which the page on pairs takes every fourth.
+    days = [np.datetime64(day, "ns") + np.arange(12) * np.timedelta64(30, "m") for day in ("2016-08-03", "2016-08-04")]
+    africa = moving_clouds(frames=24, size=64, name="africa").assign_coords(time=np.concatenate(days))
+    save_sequence(africa, made / "africa.nc")
     for source, names in FRAMES.items():
         for name in names:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -89,7 +89,9 @@ def understand_other(words):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_command_is_understood(page):
+def test_every_command_is_understood(page, monkeypatch):
+    for module in ("options", "evaluate_command", "model_commands"):  # the files of the pages are not here
+        monkeypatch.setattr(f"tempogan_eddy.cli.{module}.refuse_missing", lambda *_: None)
     for block in blocks(page, *SHELL):
         for words in block.commands:
             try:

@@ -200,7 +200,7 @@ METHOD_COLOURS = {
 }
 """Colour of each method's line on white."""
 
-OTHER_COLOURS = {"other-1": "#0b7285", "other-2": "#e8a200", "other-3": "#862e9c", "other-4": "#74b816"}
+OTHER_COLOURS = {"other-1": "#e8a200", "other-2": "#15aabf", "other-3": "#8a5a2b", "other-4": "#74b816"}
 """Colours of methods with names of their own, in their order, by the variable of the page's style sheet."""
 
 
