@@ -1,6 +1,6 @@
-"""What long runs cost: the overhead of workers, the memory of 10,000 frames, large frames, and whole archives.
+"""What long runs cost: workers, the memory of 10,000 frames, large frames, whole archives, and scores.
 
-    python -m benchmarks.scale [--only engine,memory,frames] [--model faithful] [--output FILE.json]
+    python -m benchmarks.scale [--only engine,memory,frames,scores] [--model faithful] [--output FILE.json]
 
 Each measurement runs in a process of its own, with one thread of torch, on simulated clouds. Seconds are CPU seconds of
 the process and its children, which a busy machine changes less than seconds of the clock.
@@ -31,7 +31,8 @@ from rich.console import Group
 from benchmarks.paths import ROOT
 from benchmarks.report import console, rounded, table
 from benchmarks.timing import process_peak, ratio
-from tempogan_eddy import open_sequence, reconstruct, save_sequence
+from tempogan_eddy import coarsen, open_sequence, reconstruct, save_sequence
+from tempogan_eddy.evaluation import evaluate, metrics
 from tempogan_eddy.io.formats import zarr as zarr_format
 from tempogan_eddy.io.workers import Workers
 from tempogan_eddy.synthesis import simulate_storm
@@ -51,6 +52,15 @@ ARCHIVES = {
     "full disks, a year of ten-minute 22000x22000": 365 * 144 * 22_000**2 * np.pi / 4,
 }
 """Highres pixels; of full disks those on the Earth."""
+
+CHOICES: dict[str, dict[str, Any]] = {
+    "all metrics": {},
+    "all metrics, no baselines": {"baselines": False},
+    "all but tOF": {"metrics": [metric.name for metric in metrics() if metric.name != "tof"]},
+    "lsd, detail_energy": {"metrics": ["lsd", "detail_energy"]},
+    "rmse, mae, bias, psnr": {"metrics": ["rmse", "mae", "bias", "psnr"]},
+}
+"""Options of `evaluate`."""
 
 
 def clouds(frames: int, height: int, width: int) -> xr.DataArray:
@@ -155,6 +165,37 @@ def _run_frames(source: Path, target: Path, model: str) -> dict[str, Any]:
     return {**began.seconds(), "peak_bytes": process_peak(), "stored_bytes": size, "engine": engine}
 
 
+def measure_scores(folder: Path, model: str, frames: int = 12, rounds: int = 3) -> list[dict[str, Any]]:
+    """Return a row for reconstruction into Zarr, and for each choice of scores of it, measured in turns."""
+    turns = elsewhere(_run_scores, folder, model, frames, rounds)
+    plain = turns["reconstruct"]
+    return [
+        {"command": name, "frames": frames, "cpu": median(told) / frames, "times": ratio(told, plain)}
+        for name, told in turns.items()
+    ]
+
+
+def _run_scores(folder: Path, model: str, frames: int, rounds: int) -> dict[str, list[float]]:
+    """Return the CPU seconds of each turn, after one over two frames."""
+    truth, made = clouds(frames, 4 * SIDE, 4 * SIDE), folder / "made.zarr"
+    low = coarsen(truth).load()
+    save_sequence(reconstruct(low, model), made)
+    highres = open_sequence(made).load()
+    turns: dict[str, list[float]] = {name: [] for name in ("reconstruct", *CHOICES)}
+    for turn in range(-1, rounds):
+        some = {"time": slice(None if turn >= 0 else 2)}
+        parts = [sequence.isel(some) for sequence in (truth, highres, low)]
+        for name, told in turns.items():
+            began = _Clock()
+            if name == "reconstruct":
+                save_sequence(reconstruct(parts[2], model), folder / "out.zarr", overwrite=True)
+            else:
+                evaluate(*parts, **CHOICES[name])
+            if turn >= 0:
+                told.append(began.seconds()["cpu"])
+    return turns
+
+
 def estimate(frames: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return core-hours and bytes of archives from those of a highres pixel that is not missing."""
     measured = {row["input"]: row for row in frames}
@@ -243,15 +284,23 @@ def tables(result: dict[str, Any]) -> Iterator[Group]:
         }  # fmt: skip
         yield table("Estimates: CPU seconds and bytes of a highres pixel, times pixels", result["estimates"], columns)
 
+    if rows := result.get("scores"):
+        columns = {
+            "command": ("reconstruct, and evaluate with", ""),
+            "cpu": ("CPU s/frame", ".3f"),
+            "times": ("of reconstruct", ".2f"),
+        }
+        yield table(f"Scores of {rows[0]['frames']} frames of {4 * SIDE}x{4 * SIDE}", rows, columns)
+
 
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="engine,memory,frames", help="some of engine,memory,frames")
+    parser.add_argument("--only", default="engine,memory,frames,scores", help="some of engine,memory,frames,scores")
     parser.add_argument("--model", default="faithful")
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "results" / "scale.json")
     options = parser.parse_args()
-    sections = {"engine": measure_engine, "memory": measure_memory, "frames": measure_frames}
+    sections = {"engine": measure_engine, "memory": measure_memory, "frames": measure_frames, "scores": measure_scores}
     result: dict[str, Any] = json.loads(options.output.read_text()) if options.output.exists() else {}
     result["model"] = options.model
     for name in options.only.split(","):

@@ -186,9 +186,13 @@ class MaskedPair(_Derived):
 def _whole(mask: Mask, side: int, inside: bool) -> NDArray[np.bool_]:
     import cv2
 
-    # OpenCV takes what lies outside of the frame for valid, unless told otherwise.
-    outside = {"borderType": cv2.BORDER_CONSTANT, "borderValue": 0} if inside else {}
-    return cv2.erode(mask.valid.view(np.uint8), np.ones((side, side), np.uint8), **outside).view(np.bool_)
+    outside = (0.0 if inside else 1.0,)
+    return cv2.erode(
+        mask.valid.view(np.uint8),
+        np.ones((side, side), np.uint8),
+        borderType=cv2.BORDER_CONSTANT,
+        borderValue=outside,
+    ).view(np.bool_)
 
 
 def _whole_blocks(mask: Mask, side: int) -> NDArray[np.bool_]:
