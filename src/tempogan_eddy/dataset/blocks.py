@@ -35,4 +35,5 @@ def block_means(values: NDArray[np.floating], side: int) -> NDArray[np.float64]:
 
 def whole_blocks(valid: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
     """Return the square blocks without a missing pixel, (H // side, W // side)."""
-    return split_blocks(valid, side).all(axis=1).all(axis=2)
+    rows: NDArray[np.bool_] = np.logical_and.reduce(split_blocks(valid, side), axis=1)
+    return np.logical_and.reduce(rows, axis=2)
