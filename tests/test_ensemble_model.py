@@ -105,7 +105,7 @@ def random_ensemble(textures=4):
     ensemble = Ensemble(DESCRIPTION, 2, 4, 8, textures)
     ensemble.adopt(random_generator().state_dict())
     torch.nn.init.normal_(ensemble.textures.modulation.weight, std=0.1)
-    torch.nn.init.normal_(ensemble.textures.lean.weight, std=0.005)
+    torch.nn.init.normal_(ensemble.textures.lean.weight, std=0.002)
     ensemble.dressing.fit(torch.rand(1000), torch.full((1000,), 1e-4))
     return ensemble.eval().requires_grad_(False)
 
