@@ -114,29 +114,30 @@ class Textures(nn.Module):
         strength = functional.softplus(functional.pixel_shuffle(self.last(hidden), self.scale))
         height, width = frames.shape[-2:]
         strength = strength * self.deviations().tile(height, width)
-        return CONTENT_UNIT * torch.cat([strength, functional.pixel_shuffle(self.lean(hidden), self.scale)], dim=1)
+        lean = 0.5**0.5 * functional.pixel_shuffle(self.lean(hidden), self.scale)
+        return CONTENT_UNIT * torch.cat([strength, lean], dim=1)
 
     def textures(self, noise: Tensor) -> Tensor:
         """Return textures of variance 1 of noise (N, C, h + 2 `MARGIN`, w + 2 `MARGIN`): (N, K, H, W)."""
         height, width = (side - 2 * MARGIN for side in noise.shape[-2:])
-        return self._unscaled(noise) / self.deviations().tile(height, width)
+        return self._smoothed(self.mix(noise)) / self.deviations().tile(height, width)
 
     def combine(self, amplitudes: Tensor, textures: Tensor) -> Tensor:
         """Return what a member adds, (..., H, W), from amplitudes (..., 2 K, H, W) and textures (..., K, H, W)."""
         strength, lean = amplitudes.chunk(2, dim=-3)
-        return (strength * textures + lean * (textures.square() - 1) * 0.5**0.5).sum(dim=-3)
+        slope = torch.addcmul(strength, lean, textures)
+        return torch.einsum("...khw,...khw->...hw", slope, textures) - lean.sum(dim=-3)
 
     def deviations(self) -> Tensor:
         """Return the standard deviation of each unscaled texture within a lowres pixel, (K, s, s)."""
-        reach = 2 * MARGIN
-        impulses = torch.zeros(NOISE_CHANNELS, NOISE_CHANNELS, 2 * reach + 1, 2 * reach + 1).to(self.mix.weight)
-        impulses[:, :, reach, reach] = torch.eye(NOISE_CHANNELS)
-        responses = self._unscaled(impulses).square().sum(dim=0)
+        # What a pixel of noise adds is the kernel itself, turned around.
+        impulses = functional.pad(self.mix.weight.transpose(0, 1).flip(-2, -1), (2, 2, 2, 2))
+        responses = self._smoothed(impulses).square().sum(dim=0)
         blocks = responses.unflatten(-1, (-1, self.scale)).unflatten(-3, (-1, self.scale))
         return blocks.sum(dim=(-4, -2)).sqrt()
 
-    def _unscaled(self, noise: Tensor) -> Tensor:
-        smooth = self.smooth(functional.pixel_shuffle(self.mix(noise), self.scale))
+    def _smoothed(self, mixed: Tensor) -> Tensor:
+        smooth = self.smooth(functional.pixel_shuffle(mixed, self.scale))
         beyond = self.scale - 2
         return smooth[..., beyond : smooth.shape[-2] - beyond, beyond : smooth.shape[-1] - beyond]
 
