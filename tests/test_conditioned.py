@@ -255,7 +255,7 @@ def test_a_stated_sensor_that_the_frames_contradict_is_refused_unless_trusted(da
     reconstruct(blurred, model).compute()
     assert "blurred" in caplog.text
     caplog.clear()
-    reconstruct(sampled, model).compute()
+    reconstruct(sampled[:1], model).compute()  # of several frames, a thread checks whichever comes first
     assert "sharper than the assumed sensor area leaves them" in caplog.text
 
 

@@ -202,6 +202,15 @@ def test_squares_of_textures_lean_the_members_and_leave_their_mean(sign):
     assert (SENSORS[0].see(members) - lowres).abs().max() < 1e-3
 
 
+def test_squares_are_bounded_and_have_no_mean():
+    textures = Textures(8, DESCRIPTION, 4, 1)
+    drawn = normal(1, 1000, 1000)
+    lean = torch.stack([torch.zeros(1000, 1000), torch.ones(1000, 1000)])
+    added = textures.combine(lean, drawn)
+    assert added.mean().item() == pytest.approx(0, abs=0.005)
+    assert added.max().item() == pytest.approx(9 - 0.995, abs=1e-3)
+
+
 def test_an_ensemble_of_an_earlier_release_has_no_lean(tmp_path):
     model = ensemble_model()
     for parameter in (model.generator.textures.lean.weight, model.generator.textures.lean.bias):

@@ -2,9 +2,9 @@
 
 The members of one frame are ``mean + P(sum_k a_k T_k(n) + b_k (T_k(n)^2 - 1) / sqrt(2))``. P removes what the sensor
 would see, so every member keeps the measured values. The textures T_k are linear in the white noise n and have the
-variance 1, so the mean of what is added is zero and the mean of the ensemble is the frozen mean. The amplitudes a_k and
-b_k are computed once for all members. The b_k have a sign: they lean the detail, as where a few small clouds are much
-colder than what is around them.
+variance 1, so the mean of what is added is zero and the mean of the ensemble is the frozen mean. Squares count up to
+`BOUND`^2, and their mean replaces the 1. The amplitudes a_k and b_k are computed once for all members. The b_k have a
+sign: they lean the detail, as where a few small clouds are much colder than what is around them.
 """
 
 from __future__ import annotations
@@ -32,6 +32,14 @@ HIDDEN = 48
 
 # The amplitude of a texture before training; the sum of eight is about 1.7 K then.
 AMPLITUDE = 0.2
+
+BOUND = 3.0
+"""Squares of textures count up to the square of it: else one pixel in millions leaves the kelvins of the Earth."""
+
+MEAN_SQUARE = (
+    math.erf(BOUND / 2**0.5) * (1 - BOUND**2) + BOUND**2 - BOUND * math.exp(-(BOUND**2) / 2) * (2 / math.pi) ** 0.5
+)
+"""The mean of such squares, for a normal distribution of variance 1."""
 
 BINS = 24
 """Bins of local spread in which the dressing has its own strength."""
@@ -125,8 +133,9 @@ class Textures(nn.Module):
     def combine(self, amplitudes: Tensor, textures: Tensor) -> Tensor:
         """Return what a member adds, (..., H, W), from amplitudes (..., 2 K, H, W) and textures (..., K, H, W)."""
         strength, lean = amplitudes.chunk(2, dim=-3)
-        slope = torch.addcmul(strength, lean, textures)
-        return torch.einsum("...khw,...khw->...hw", slope, textures) - lean.sum(dim=-3)
+        bounded = textures.square().clamp(max=BOUND**2)
+        added = torch.einsum("...khw,...khw->...hw", strength, textures)
+        return added + torch.einsum("...khw,...khw->...hw", lean, bounded) - MEAN_SQUARE * lean.sum(dim=-3)
 
     def deviations(self) -> Tensor:
         """Return the standard deviation of each unscaled texture within a lowres pixel, (K, s, s)."""
