@@ -130,7 +130,7 @@ def make_stage(folder: Path) -> None:
     for hour in range(6):
         part = halves[2 * hour : 2 * hour + 2]
         save_sequence(part, made / "archive" / f"merg_20191225{hour:02}_4km-pixel.nc4", format="netcdf")
-    # Half hours of two days, of which the page on pairs takes every fourth.
+    # Half-hourly frames of two days; the page on pairs uses every fourth.
     days = [np.datetime64(day, "ns") + np.arange(12) * np.timedelta64(30, "m") for day in ("2016-08-03", "2016-08-04")]
     africa = moving_clouds(frames=24, size=64, name="africa").assign_coords(time=np.concatenate(days))
     save_sequence(africa, made / "africa.nc")

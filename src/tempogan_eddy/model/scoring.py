@@ -84,10 +84,10 @@ def step_distance(ours: Tensor, theirs: Tensor) -> Tensor:
 def coldest_distance(ours: Tensor, theirs: Tensor) -> Tensor:
     """Return the mean distance of the coldest pixels of `WINDOWS`, for each size: (..., H, W) to (2,)."""
 
-    def warmth(frames: Tensor, side: int) -> Tensor:
+    def coldness(frames: Tensor, side: int) -> Tensor:
         return functional.max_pool2d(-frames.flatten(0, -3), min(side, *frames.shape[-2:]))
 
-    return torch.stack([(warmth(ours, side) - warmth(theirs, side)).abs().mean() for side in WINDOWS])
+    return torch.stack([(coldness(ours, side) - coldness(theirs, side)).abs().mean() for side in WINDOWS])
 
 
 def patch_distance(ours: Tensor, theirs: Tensor) -> Tensor:
