@@ -34,7 +34,7 @@ HIDDEN = 48
 AMPLITUDE = 0.2
 
 BOUND = 3.0
-"""Squares of textures count up to the square of it: else one pixel in millions leaves the kelvins of the Earth."""
+"""Squares of textures count up to the square of it: so their rare extremes do not grow without bound."""
 
 MEAN_SQUARE = (
     math.erf(BOUND / 2**0.5) * (1 - BOUND**2) + BOUND**2 - BOUND * math.exp(-(BOUND**2) / 2) * (2 / math.pi) ** 0.5
