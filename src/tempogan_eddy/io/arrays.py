@@ -212,6 +212,11 @@ def _adapt_array(da: xr.DataArray, kelvin: bool, valid_kelvin: tuple[float, floa
 
 def _refuse_other_quantities(da: xr.DataArray, label: str) -> None:
     """Refuse an array whose attributes or channel show that it is no brightness temperature, or not decoded."""
+    if packed := [key for key in ("scale_factor", "add_offset") if key in da.attrs]:
+        raise InputError(f"{label} holds packed numbers ({packed[0]}); use xarray.decode_cf or mask_and_scale=True.")
+    channel = _channel(da)
+    if OTHER_CHANNEL.fullmatch(channel):
+        raise InputError(f"{label} is the channel {channel!r}, which is no brightness temperature; use infrared.")
     stated = da.attrs.get("calibration", "")
     calibration = text_of(getattr(stated, "name", stated))
     if calibration in ("radiance", "reflectance", "counts"):
@@ -219,11 +224,6 @@ def _refuse_other_quantities(da: xr.DataArray, label: str) -> None:
             f"{label} holds {calibration}; load it as brightness temperature "
             "(satpy: scn.load([name], calibration='brightness_temperature'))."
         )
-    if packed := [key for key in ("scale_factor", "add_offset") if key in da.attrs]:
-        raise InputError(f"{label} holds packed numbers ({packed[0]}); use xarray.decode_cf or mask_and_scale=True.")
-    channel = _channel(da)
-    if OTHER_CHANNEL.fullmatch(channel):
-        raise InputError(f"{label} is the channel {channel!r}, which is no brightness temperature; use infrared.")
 
 
 def _channel(da: xr.DataArray) -> str:

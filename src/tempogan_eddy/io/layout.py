@@ -119,13 +119,13 @@ def times_of(da: xr.DataArray, layout: Layout, label: str) -> tuple[np.ndarray |
     """
     if layout.time is not None:
         found = _coordinate_of_frames(da, layout.time)
-        return (None, None) if found is None else (_valid(da, as_dates(found, label)), found.name)
+        return (None, None) if found is None else (_lead(da) + as_dates(found, label), found.name)
     scalars = [coord for coord in da.coords.values() if coord.size == 1 and _is_date(coord)]
     scalars.sort(key=lambda coord: (coord.name != "valid_time", coord.name != "time", role_of(coord.name) != "time"))
     for coord in scalars:
         if role_of(coord.name, coord.attrs, coord.dtype) == "time":
             dates = as_dates(coord, label).reshape(1)
-            return (dates if coord.name == "valid_time" else _valid(da, dates)), coord.name
+            return (dates if coord.name == "valid_time" else _lead(da) + dates), coord.name
     for key in START_ATTRIBUTES:
         start = pd.to_datetime(str(da.attrs.get(key, "")), errors="coerce", utc=True)
         if start is not pd.NaT:
@@ -143,12 +143,12 @@ def _coordinate_of_frames(da: xr.DataArray, dim: Hashable) -> xr.DataArray | Non
     return next((coord for coord in along if role_of(coord.name, coord.attrs) == "time"), None)
 
 
-def _valid(da: xr.DataArray, dates: np.ndarray) -> np.ndarray:
-    """Return the valid times of a forecast: its dates plus its lead."""
+def _lead(da: xr.DataArray) -> np.timedelta64:
+    """Return the lead of a forecast, from its dates to its valid times; else zero."""
     for name, coord in da.coords.items():
         if str(name).lower() in LEADS and coord.size == 1 and coord.dtype.kind == "m":
-            return dates + coord.values.reshape(1).astype("timedelta64[ns]")
-    return dates
+            return coord.values.ravel()[0].astype("timedelta64[ns]")
+    return np.timedelta64(0, "ns")
 
 
 def _along(da: xr.DataArray, dim: Hashable) -> list[xr.DataArray]:
