@@ -1,6 +1,7 @@
 """The packed store and TyphoonDataset."""
 
 import json
+import shutil
 import weakref
 
 import numpy as np
@@ -34,8 +35,20 @@ def config(tmp_path_factory, storms):
     return small_config(tmp_path_factory.mktemp("run"), storms)
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, storms):
+    """The packed store of the storms; do not change it."""
+    return pack(storms, tmp_path_factory.mktemp("whole") / "p.zarr", load_config({}))
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory):
+    """Two storms of one window each."""
+    return write_storms(tmp_path_factory.mktemp("few"), frames=3)
+
+
 def test_pack_keeps_kelvin_times_coordinates_and_missing(tmp_path):
-    truth = moving_clouds()
+    truth = moving_clouds(frames=4)
     truth[3, :5] = np.nan
     save_sequence(truth, tmp_path / "a.nc")
     truth = open_sequence(tmp_path / "a.nc")  # written in thousandths of a kelvin
@@ -47,19 +60,17 @@ def test_pack_keeps_kelvin_times_coordinates_and_missing(tmp_path):
     np.testing.assert_allclose(back["lat"], truth["lat"])
 
 
-def test_pack_is_cf_that_xarray_reads_by_itself(tmp_path, storms):
-    store = pack(storms, tmp_path / "p.zarr", load_config({}))
-    dataset = xr.open_zarr(store, group="storm1", consolidated=False)
+def test_pack_is_cf_that_xarray_reads_by_itself(whole):
+    dataset = xr.open_zarr(whole, group="storm1", consolidated=False)
     assert dataset["brightness_temperature"].attrs["units"] == "K"
     assert float(dataset["brightness_temperature"].mean()) == pytest.approx(270, abs=5)
-    group = zarr.open_group(store, path="storm1", mode="r")
+    group = zarr.open_group(whole, path="storm1", mode="r")
     assert group["brightness_temperature"].dtype == np.int16
-    assert set(open_sequences(store)) == {"storm0", "storm1"}
+    assert set(open_sequences(whole)) == {"storm0", "storm1"}
 
 
-def test_flow_in_the_pack_follows_the_clouds(tmp_path, storms):
-    store = pack(storms, tmp_path / "p.zarr", load_config({}))
-    storm = open_storms(store)["storm0"]
+def test_flow_in_the_pack_follows_the_clouds(whole):
+    storm = open_storms(whole)["storm0"]
     flow = storm.cut_flow(5, slice(None), slice(None))[:, 0, 3:-3, 3:-3] * FLOW_QUANTUM
     assert np.median(flow[0]) == pytest.approx(-0.5, abs=0.2)  # two pixels from the left, in LR pixels
     assert np.median(flow[1]) == pytest.approx(0.5, abs=0.2)
@@ -86,29 +97,28 @@ def test_raw_data_are_packed_once(tmp_path, storms):
 
 
 def test_changed_data_are_packed_again(tmp_path):
-    data = write_storms(tmp_path / "data")
+    data = write_storms(tmp_path / "data", frames=3)
     config = small_config(tmp_path, data)
     first = packed(data, config)
-    save_sequence(moving_clouds(seed=9), data / "storm1.nc")
+    save_sequence(moving_clouds(frames=3, seed=9), data / "storm1.nc")
     assert packed(data, config) != first
 
 
-def test_a_store_of_another_scale_is_refused(tmp_path, storms):
-    store = pack(storms, tmp_path / "p.zarr", load_config({}))
+def test_a_store_of_another_scale_is_refused(whole):
     with pytest.raises(InputError, match="scale = 4"):
-        packed(store, load_config({"model": {"upsample_factor": 2}}))
+        packed(whole, load_config({"model": {"upsample_factor": 2}}))
 
 
-def test_pack_replaces_only_a_pack(tmp_path, storms):
+def test_pack_replaces_only_a_pack(tmp_path, few):
     (tmp_path / "mine.zarr").mkdir()
     (tmp_path / "mine.zarr" / "notes.txt").write_text("keep me")
     with pytest.raises(InputError, match=r"mine\.zarr"):
-        pack(storms, tmp_path / "mine.zarr", load_config({}))
+        pack(few, tmp_path / "mine.zarr", load_config({}))
     assert (tmp_path / "mine.zarr" / "notes.txt").exists()
 
 
 def test_a_broken_pack_leaves_nothing_behind(tmp_path):
-    data = write_storms(tmp_path / "data")
+    data = write_storms(tmp_path / "data", frames=3)
     broken = data / "storm2.nc"
     broken.write_bytes((data / "storm1.nc").read_bytes()[:5000])
     with pytest.raises(InputError, match=r"storm2\.nc"):
@@ -267,21 +277,21 @@ def test_patches_with_too_much_missing_are_refused(tmp_path):
         dataset[0]
 
 
-def test_no_window_at_all_is_refused(tmp_path, storms):
-    config = small_config(tmp_path, storms)
+def test_no_window_at_all_is_refused(tmp_path, few):
+    config = small_config(tmp_path, few)
     config.data.cadence = "30min"
     with pytest.raises(
         InputError, match=r"no three frames 30min apart .* its frames are 1h apart; set data.cadence to 1h or native"
     ):
-        TyphoonDataset(storms, "train", config)
+        TyphoonDataset(few, "train", config)
 
 
-def write_cadences(folder, **steps):
+def write_cadences(folder, frames=14, **steps):
     """Storms whose clouds drift two pixels a frame, at several steps in minutes; times are a little off."""
     for number, (name, minutes) in enumerate(steps.items()):
-        da = moving_clouds(frames=14, seed=number, name=name, start=f"200{number}-08-01")
-        jitter = np.random.default_rng(number).integers(-20_000, 20_000, 14).astype("timedelta64[us]")
-        times = da["time"].values[0] + np.arange(14) * np.timedelta64(minutes, "m") + jitter
+        da = moving_clouds(frames=frames, seed=number, name=name, start=f"200{number}-08-01")
+        jitter = np.random.default_rng(number).integers(-20_000, 20_000, frames).astype("timedelta64[us]")
+        times = da["time"].values[0] + np.arange(frames) * np.timedelta64(minutes, "m") + jitter
         save_sequence(
             da.assign_coords(time=("time", times.astype("datetime64[ns]"), da["time"].attrs)), folder / f"{name}.nc"
         )
@@ -299,19 +309,29 @@ def cadence_config(folder, data, cadence):
     [("1h", {"ten": 6, "half": 2, "hourly": 1}), ("native", {"ten": 1, "half": 1, "hourly": 1, "slow": 1})],
 )
 def test_archives_of_several_cadences_train_together(tmp_path, cadence, between):
-    data = write_cadences(tmp_path / "data", ten=10, half=30, hourly=60, slow=180)
+    data = write_cadences(tmp_path / "data", ten=10)
+    write_cadences(data, frames=6, half=30, hourly=60, slow=180)
     config = cadence_config(tmp_path, data, cadence)
     dataset = TyphoonDataset(data, "train", config)
     windows = dataset.windows + dataset.other("val").windows
-    found = {name: [w.frames for w in windows if w.storm.name == name] for name in ("ten", "half", "hourly", "slow")}
-    expected = {name: [(m - n, m, m + n) for m in range(n, 14 - n)] for name, n in between.items()}
+    lengths = {"ten": 14, "half": 6, "hourly": 6, "slow": 6}
+    found = {name: [w.frames for w in windows if w.storm.name == name] for name in lengths}
+    expected = {name: [(m - n, m, m + n) for m in range(n, lengths[name] - n)] for name, n in between.items()}
     assert {name: frames for name, frames in found.items() if frames} == expected
     assert torch.isfinite(dataset[0]["lowres"]).all()
 
 
-def test_flow_in_the_pack_leads_to_the_frame_one_cadence_away(tmp_path):
-    data = write_cadences(tmp_path / "data", half=30)
-    hourly = open_storms(pack(data, tmp_path / "h.zarr", cadence_config(tmp_path, data, "1h")))["half"]
+@pytest.fixture(scope="module")
+def half_hourly(tmp_path_factory):
+    """A half-hourly storm, and its store at a cadence of an hour."""
+    folder = tmp_path_factory.mktemp("half")
+    data = write_cadences(folder / "data", half=30)
+    return data, pack(data, folder / "p.zarr", cadence_config(folder, data, "1h"))
+
+
+def test_flow_in_the_pack_leads_to_the_frame_one_cadence_away(tmp_path, half_hourly):
+    data, store = half_hourly
+    hourly = open_storms(store)["half"]
     native = open_storms(pack(data, tmp_path / "n.zarr", cadence_config(tmp_path, data, "native")))["half"]
     shifts = [
         np.median(storm.cut_flow(6, slice(None), slice(3, -3))[1][0]) * FLOW_QUANTUM for storm in (native, hourly)
@@ -324,19 +344,18 @@ def test_flow_in_the_pack_leads_to_the_frame_one_cadence_away(tmp_path):
 
 
 @pytest.mark.parametrize("in_memory", [1 << 32, 0])
-def test_frames_far_apart_in_the_store_are_cut_as_neighbours_are(tmp_path, monkeypatch, in_memory):
+def test_frames_far_apart_in_the_store_are_cut_as_neighbours_are(monkeypatch, half_hourly, in_memory):
     monkeypatch.setattr(store, "IN_MEMORY_BYTES", in_memory)
-    data = write_cadences(tmp_path / "data", half=30)
-    storm = open_storms(pack(data, tmp_path / "p.zarr", cadence_config(tmp_path, data, "1h")))["half"]
+    storm = open_storms(half_hourly[1])["half"]
     cut = storm.cut((3, 5, 7), -2, 30, 16, 24)
     single = [storm.cut((n - 1, n, n + 1), -2, 30, 16, 24)[1] for n in (3, 5, 7)]
     assert np.array_equal(cut, np.stack(single))
     assert storm.may_miss((3, 5, 7)) is (not in_memory)
 
 
-def test_only_frames_that_are_still_needed_are_held_while_packing(tmp_path, monkeypatch):
+def test_only_frames_that_are_still_needed_are_held_while_packing(tmp_path, monkeypatch, half_hourly):
     """A half-hourly archive at a cadence of an hour needs two frames at a time, however long it is."""
-    data = write_cadences(tmp_path / "data", half=30)
+    data, _ = half_hourly
     seen, alive = [], []
     apply = SensorModel.apply
 
@@ -366,12 +385,11 @@ def as_first_version(store):
     return store
 
 
-def test_a_store_of_the_first_version_still_opens(tmp_path, storms):
+def test_a_store_of_the_first_version_still_opens(tmp_path, storms, whole):
     config = small_config(tmp_path, storms)
-    new = pack(storms, tmp_path / "new.zarr", config)
-    old = as_first_version(pack(storms, tmp_path / "old.zarr", config))
+    old = as_first_version(shutil.copytree(whole, tmp_path / "old.zarr"))
     for split in ("train", "val"):
-        first, second = TyphoonDataset(old, split, config), TyphoonDataset(new, split, config)
+        first, second = TyphoonDataset(old, split, config), TyphoonDataset(whole, split, config)
         assert [w.frames for w in first.windows] == [w.frames for w in second.windows]
         assert all(torch.equal(first[3][key], second[3][key]) for key in second[3])
     config.data.cadence = "native"
@@ -380,17 +398,17 @@ def test_a_store_of_the_first_version_still_opens(tmp_path, storms):
 
 
 def test_a_store_of_the_first_version_links_only_exact_neighbours(tmp_path):
-    data = write_cadences(tmp_path / "data", half=30, hourly=60)
+    data = write_cadences(tmp_path / "data", frames=4, half=30, hourly=60)
     old = as_first_version(pack(data, tmp_path / "old.zarr", cadence_config(tmp_path, data, "1h")))
     assert all((storm.links.following < 0).all() for storm in open_storms(old).values())
 
 
-def test_a_change_of_how_files_are_read_packs_again(tmp_path, storms):
-    config = small_config(tmp_path, storms)
-    names = {packed(storms, config)}
+def test_a_change_of_how_files_are_read_packs_again(tmp_path, few):
+    config = small_config(tmp_path, few)
+    names = {packed(few, config)}
     for key, value in {"valid_kelvin": (170.0, 330.0), "time_tolerance": "30s", "unreadable": "gap"}.items():
         setattr(config.data, key, value)
-        names.add(packed(storms, config))
+        names.add(packed(few, config))
     assert len(names) == 4
 
 
@@ -406,14 +424,14 @@ def test_a_storm_without_a_window_is_named(tmp_path, caplog):
     ]  # fmt: skip
 
 
-def test_data_may_be_a_list_of_files_folders_and_globs(tmp_path, storms):
-    save_sequence(moving_clouds(seed=7, name="other"), tmp_path / "more" / "other.nc")
-    config = small_config(tmp_path, storms)
-    config.training.data_root = [f"{storms}/storm*.nc", str(tmp_path / "more")]
+def test_data_may_be_a_list_of_files_folders_and_globs(tmp_path, few):
+    save_sequence(moving_clouds(frames=3, seed=7, name="other"), tmp_path / "more" / "other.nc")
+    config = small_config(tmp_path, few)
+    config.training.data_root = [f"{few}/storm*.nc", str(tmp_path / "more")]
     dataset = TyphoonDataset(config.training.data_root, "train", config)
     assert set(dataset.storms) == {"storm0", "storm1", "other"}
     first, again = (packed(config.training.data_root, config) for _ in range(2))
-    assert first == again != packed(storms, config)
+    assert first == again != packed(few, config)
 
 
 def test_divided_folders_of_a_list_keep_their_splits(tmp_path):
@@ -470,7 +488,7 @@ def test_a_batch_is_its_samples(tmp_path, kind):
 @pytest.mark.parametrize("kind", ["area", "bicubic", "gaussian"])
 def test_coarse_patches_are_cut_from_coarse_frames(tmp_path, kind, size):
     """The sensor's kernel sees beyond the patch exactly what it sees in the full frame, and nothing else."""
-    storms = write_storms(tmp_path / "storms", size=size)
+    storms = write_storms(tmp_path / "storms", frames=4, size=size)
     config = small_config(tmp_path, storms, augment=False)
     config.sensor.kind = kind
     dataset = TyphoonDataset(storms, "train", config)

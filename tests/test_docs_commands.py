@@ -21,6 +21,7 @@ from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.evaluation.metrics import choose_metrics
 from tempogan_eddy.registry import FORMATS, SENSORS
 
+COMMANDS = get_command(app).commands
 SHELL = ("bash", "sh", "console")
 PROGRAMS = ("python", "json")
 
@@ -59,7 +60,7 @@ def everything(*languages):
 def understand(words):
     """Parse a command of ours with the real parser and check the values that the parser leaves to the command."""
     name, *rest = words
-    context = get_command(app).commands[name].make_context(name, list(rest))
+    context = COMMANDS[name].make_context(name, list(rest))
     values = context.params
     given = {key: values[key] for key in ("lowres", "sensor") if name in {"train", "pack"} and values.get(key)}
     settings(None, values.get("overrides") or [], **given)
@@ -106,13 +107,12 @@ def test_every_command_is_understood(page, monkeypatch):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_in_the_text_exist(page):
-    group = get_command(app)
     for text in spans(page):
         program, *words = shlex.split(text)
         if program != "tempogan-eddy":
             understand_other([program, *words])
             continue
-        command = group.commands.get(words[0])
+        command = COMMANDS.get(words[0])
         assert command or words[0].startswith("-") or "..." in text, text
         if command:
             known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}

@@ -1,5 +1,6 @@
 """The package without its extras: what works, and how a command names the extra that it needs."""
 
+import json
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ import pytest
 
 from tempogan_eddy import save_sequence
 from tempogan_eddy.extras import EXTRAS, without_extra
+from training_cases import moving_clouds
 
 EVALUATE = "evaluate --truth lowres.nc --reconstructed lowres.nc"
 # Python runs this module at its start: none of the libraries can be imported.
@@ -30,50 +32,67 @@ sys.meta_path[:] = map(Present, sys.meta_path)
 """
 
 
-@pytest.fixture
-def alone(tmp_path, make_sequence):
-    """A function that runs Python in a folder with ``lowres.nc``, without the libraries of any extra."""
-    (tmp_path / "hook").mkdir()
-    (tmp_path / "hook" / "sitecustomize.py").write_text(BLOCK)
-    save_sequence(make_sequence(frames=1, shape=(8, 8)), tmp_path / "lowres.nc")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path / "hook"), *sys.path])}
+# One process for all commands, because its imports take longer than they do.
+RUN = """
+import contextlib, io, json, sys
+from tempogan_eddy.cli import main
+ended, said = {}, io.StringIO()
+with contextlib.redirect_stderr(said):
+    for command in sys.argv[1:]:
+        before = said.tell()
+        try:
+            exec(command) if command.startswith("from") else main(command.split())
+            code = 0
+        except SystemExit as end:
+            code = end.code or 0
+        except Exception as error:
+            print(error, file=said)
+            code = 1
+        ended[command] = code, said.getvalue()[before:].strip()
+print(json.dumps(ended))
+"""
+WORKING = ("reconstruct lowres.nc -o highres.nc", "evaluate --truth highres.nc --reconstructed highres.nc")
+REFUSED = {
+    "train --data lowres.nc": "train",
+    "view lowres.nc": "view",
+    f"{EVALUATE} --report page.html": "report",
+    f"{EVALUATE} --figures .": "report",
+    "export eddy -o eddy.onnx": "export",
+}
+IMPORT = "from tempogan_eddy import TempoGANTrainer"
 
-    def python(*words):
-        return subprocess.run(
-            [sys.executable, *words], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
 
-    return python
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory):
+    """The exit code and the errors of each command in a folder with ``lowres.nc``, without the libraries of extras."""
+    folder = tmp_path_factory.mktemp("alone")
+    (folder / "hook").mkdir()
+    (folder / "hook" / "sitecustomize.py").write_text(BLOCK)
+    save_sequence(moving_clouds(frames=1, size=8), folder / "lowres.nc")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder / "hook"), *sys.path])}
+    words = [sys.executable, "-c", RUN, *WORKING, *REFUSED, IMPORT]
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_the_package_alone_reconstructs_and_scores(alone, tmp_path):
-    made = alone("-m", "tempogan_eddy", "reconstruct", "lowres.nc", "-o", "highres.nc")
-    assert made.returncode == 0, made.stderr
-    assert (tmp_path / "highres.nc").exists()
-    scored = alone("-m", "tempogan_eddy", "evaluate", "--truth", "highres.nc", "--reconstructed", "highres.nc")
-    assert scored.returncode == 0, scored.stderr
+@pytest.mark.parametrize("command", WORKING)
+def test_the_package_alone_reconstructs_and_scores(ended, command):
+    code, said = ended[command]
+    assert code == 0, said
 
 
-@pytest.mark.parametrize(
-    ("command", "extra"),
-    [
-        pytest.param("train --data lowres.nc", "train", marks=pytest.mark.slow),
-        pytest.param("view lowres.nc", "view", marks=pytest.mark.slow),
-        (f"{EVALUATE} --report page.html", "report"),
-        pytest.param(f"{EVALUATE} --figures .", "report", marks=pytest.mark.slow),
-        pytest.param("export eddy -o eddy.onnx", "export", marks=pytest.mark.slow),
-    ],
-)
-def test_a_command_names_the_extra_that_it_needs(alone, command, extra):
-    ended = alone("-m", "tempogan_eddy", *command.split())
-    assert ended.returncode == 2
+@pytest.mark.parametrize(("command", "extra"), REFUSED.items())
+def test_a_command_names_the_extra_that_it_needs(ended, command, extra):
+    code, said = ended[command]
+    assert code == 2
     expected = rf"Error: The library \w+ is not installed; run: pip install 'tempogan-eddy\[{extra}\]'\."
-    assert re.fullmatch(expected, ended.stderr.strip())
+    assert re.fullmatch(expected, said)
 
 
-def test_python_names_the_extra_too(alone):
-    ended = alone("-c", "from tempogan_eddy import TempoGANTrainer")
-    assert "pip install 'tempogan-eddy[train]'" in ended.stderr.splitlines()[-1]
+def test_python_names_the_extra_too(ended):
+    code, said = ended[IMPORT]
+    assert code == 1 and "pip install 'tempogan-eddy[train]'" in said
 
 
 def test_a_module_of_no_extra_is_another_error():

@@ -1,6 +1,7 @@
 """Pairs of one's own: lowres frames that are given and not simulated."""
 
 import logging
+import shutil
 
 import numpy as np
 import pytest
@@ -40,9 +41,13 @@ def lowres_of(highres, offset=3.0):
     return SensorModel("gaussian", 4).coarsen(highres).compute() + offset
 
 
-@pytest.fixture
-def folders(tmp_path):
-    """Two storms, seen by both instruments; the second one's lowres frames run from south to north and begin later."""
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Two storms, seen by both instruments; the second one's lowres frames run from south to north and begin later.
+
+    Tests that read them as they are share one packed store.
+    """
+    tmp_path = tmp_path_factory.mktemp("folders")
     for number in range(2):
         highres = moving_clouds(seed=number, name=f"storm{number}", start=f"200{number}-08-01")
         lowres = lowres_of(highres).assign_attrs(highres.attrs)
@@ -106,7 +111,7 @@ def test_a_trainer_learns_from_pairs(tmp_path, folders, caplog):
 
 def test_pairs_without_a_common_name_are_refused(tmp_path, folders):
     for number in range(2):
-        save_sequence(moving_clouds(), tmp_path / "others" / f"other{number}.nc")
+        save_sequence(moving_clouds(frames=1), tmp_path / "others" / f"other{number}.nc")
     config = pairs_config(tmp_path, folders[0], tmp_path / "others")
     with pytest.raises(InputError, match=r"No sequence of data\.pairs\.lowres \(other0, other1\)"):
         TyphoonDataset(folders[0], "train", config)
@@ -115,16 +120,16 @@ def test_pairs_without_a_common_name_are_refused(tmp_path, folders):
 @pytest.mark.parametrize(
     ("lowres", "message"),
     [
-        (lowres_of(moving_clouds(start="2009-08-01")), "no time in common"),
-        (moving_clouds(), r"48x48 and 48x48 \(lowres\).*regrid the highres frames to 4 x 4 pixels"),
+        (lowres_of(moving_clouds(frames=3, start="2009-08-01")), "no time in common"),
+        (moving_clouds(frames=3), r"48x48 and 48x48 \(lowres\).*regrid the highres frames to 4 x 4 pixels"),
         (
-            lowres_of(moving_clouds()).assign_coords(lat=("y", np.linspace(5, -5, 12))),
+            lowres_of(moving_clouds(frames=3)).assign_coords(lat=("y", np.linspace(5, -5, 12))),
             r"latitude.*regrid the highres .*: latitude 5\.34091 to -5\.34091 in 48 steps, longitude",
         ),
     ],
 )
 def test_pairs_that_do_not_fit_are_refused(tmp_path, lowres, message):
-    for name, sequence in {"fine": moving_clouds(), "coarse": lowres}.items():
+    for name, sequence in {"fine": moving_clouds(frames=3), "coarse": lowres}.items():
         save_sequence(sequence.assign_attrs(moving_clouds().attrs), tmp_path / f"{name}.nc")
     config = pairs_config(tmp_path, tmp_path / "fine.nc", tmp_path / "coarse.nc")
     with pytest.raises(InputError, match=message):
@@ -281,18 +286,19 @@ def test_a_pair_of_different_scenes_is_refused(tmp_path):
 
 def test_a_pair_that_does_not_fit_is_skipped_beside_others(tmp_path, folders, caplog):
     """The second storm lies elsewhere."""
+    highres, lowres = (shutil.copytree(folder, tmp_path / folder.name) for folder in folders)
     wrong = lowres_of(moving_clouds(seed=1, start="2001-08-01")).assign_coords(lat=("y", np.linspace(5, -5, 12)))
-    save_sequence(wrong.assign_attrs(moving_clouds().attrs), folders[1] / "storm1.nc")
-    config = pairs_config(tmp_path, *folders)
+    save_sequence(wrong.assign_attrs(moving_clouds().attrs), lowres / "storm1.nc")
+    config = pairs_config(tmp_path, highres, lowres)
     config.data.split.by = "time"
     config.data.split.guard_hours = 0
-    assert set(TyphoonDataset(folders[0], "train", config).storms) == {"storm0"}
+    assert set(TyphoonDataset(highres, "train", config).storms) == {"storm0"}
     assert "Skipped: The highres grid of storm1" in caplog.text
 
 
 def test_the_command_line_packs_a_pair_and_tells_what_it_found(tmp_path, seviri_pair, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    highres, lowres = seviri_pair / "highres", seviri_pair / "lowres"
+    highres, lowres = seviri_pair / "highres" / "storm0.nc", seviri_pair / "lowres"
     command = ["pack", highres, "-o", "pair.zarr", "--lowres", lowres, "--set", "data.pairs.tolerance=10min"]
     assert run(command) == 0
     capsys.readouterr()

@@ -1,6 +1,7 @@
 """The models that come with the package: what their files say, the detail of eddy, and what they are good for."""
 
 import json
+from functools import cache
 
 import numpy as np
 import pytest
@@ -29,14 +30,21 @@ def test_a_released_model_says_what_it_is(name):
     assert model.config["training"]["data_root"] == "./data/digital_typhoon"
 
 
+@pytest.fixture(scope="module")
+def loaded():
+    """A function that loads a released model once."""
+    return cache(load_model)
+
+
 @pytest.mark.parametrize("name", RELEASED)
 @pytest.mark.parametrize(
     "text", ["area", "gaussian,fwhm=1.0", "box,width=1.6", "box,width=0.5", "seviri,noise=0,bits=0"]
 )
-def test_a_released_model_keeps_what_every_sensor_measured(name, text):
-    sensor = SensorModel.parse(text, load_model(name).scale)
+def test_a_released_model_keeps_what_every_sensor_measured(loaded, name, text):
+    model = loaded(name)
+    sensor = SensorModel.parse(text, model.scale)
     lowres = sensor.see(torch.from_numpy(moving_clouds(frames=1, size=96).values))
-    highres = reconstruct(lowres.numpy(), name, sensor=sensor, kelvin=True, trust_sensor=True, precision="fp32")
+    highres = reconstruct(lowres.numpy(), model, sensor=sensor, kelvin=True, trust_sensor=True, precision="fp32")
     assert (sensor.see(torch.from_numpy(highres)) - lowres).abs().max() < 0.001
 
 

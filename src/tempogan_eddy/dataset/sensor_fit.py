@@ -13,7 +13,6 @@ from functools import lru_cache
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import least_squares
 
 from tempogan_eddy.dataset.axis import FWHM, Kernel, footprint, modulation
 from tempogan_eddy.dataset.lowres_power import SIZE, WindowPower
@@ -97,6 +96,8 @@ def fit_footprint(data: WindowPower, family: str, start: tuple[float, ...], fixe
     fixed : bool
         Whether the widths stay as they are.
     """
+    from scipy.optimize import least_squares  # imported late: few commands estimate a sensor, many import this
+
     problem = _Problem(data, family, start, fixed)
     found = least_squares(
         problem.residuals, problem.start, problem.jacobian, bounds=problem.bounds, x_scale=problem.steps,

@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, stats
+from scipy import ndimage
+from scipy.special import stdtrit
 
 from tempogan_eddy.dataset.missing import fill_missing
 from tempogan_eddy.evaluation.aggregation import Aggregate, Mean
@@ -190,7 +191,7 @@ class ColdestInterval(OfMembers):
     def compare(self, members: Sequence[MaskedFrame], truth: MaskedFrame) -> Mean:
         coldest = np.stack([coldest_pixels(member, truth, self.cold_kelvin) for member in members])
         count = len(members)
-        reach = stats.t.ppf(0.95, count - 1) * np.sqrt(1 + 1 / count) * coldest.std(axis=0, ddof=1)
+        reach = stdtrit(count - 1, 0.95) * np.sqrt(1 + 1 / count) * coldest.std(axis=0, ddof=1)
         inside = np.abs(coldest_pixels(truth, truth, self.cold_kelvin) - coldest.mean(axis=0)) <= reach
         return Mean(float(inside.sum()), float(inside.size))
 
