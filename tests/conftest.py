@@ -43,6 +43,14 @@ def cache_of_the_tests(tmp_path_factory):
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_wait_for_the_disk():
+    """What tests write need not survive a power cut, and a store has hundreds of files."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
 @pytest.fixture
 def make_sequence():
     """A function that builds a small sequence of smooth moving kelvins with times and coordinates."""
@@ -109,6 +117,15 @@ def small_shards(monkeypatch):
     from tempogan_eddy.io.formats import zarr
 
     monkeypatch.setattr(zarr, "PIXELS_OF_SHARD", 2 * 16 * 16)
+
+
+@pytest.fixture
+def small_films(monkeypatch):
+    """The animations of a report have two frames, 400 pixels wide; encoding them takes most of the time of a page."""
+    from tempogan_eddy.display import report_storm
+
+    for name, value in {"FILM_FRAMES": 2, "MEMBER_FRAMES": 2, "FILM_WIDTH": 400}.items():
+        monkeypatch.setattr(report_storm, name, value)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from tempogan_eddy.config import SplitConfig
 from tempogan_eddy.dataset.augment import turn_flow, turn_frames
 from tempogan_eddy.dataset.missing import fill_missing
 from tempogan_eddy.dataset.sensor import SensorModel
-from tempogan_eddy.dataset.split import Entry, describe_split, split_frames
+from tempogan_eddy.dataset.split import Entry, describe_split, split_frames, storm_of
 from tempogan_eddy.dataset.windows import Links, find_windows, link_frames, why_no_window
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.model.advection import advect
@@ -86,6 +86,11 @@ def test_noise_is_in_kelvin_and_repeats_with_its_seed():
     first, again = (sensor.apply(x, torch.Generator().manual_seed(3)) for _ in range(2))
     assert torch.equal(first, again)
     assert float((first - 280).std()) == pytest.approx(0.5, rel=0.05)
+
+
+def test_coarsening_rescales_the_spacing_that_attributes_state():
+    frames = sequence(hours(0)).assign_attrs(grid_spacing="5 km")
+    assert SensorModel("area", 2).coarsen(frames).attrs["grid_spacing"] == "10 km"
 
 
 def test_coarsening_a_sequence_drops_incomplete_blocks_and_says_what_it_did():
@@ -199,6 +204,14 @@ def test_the_reason_for_no_window_names_the_setting_that_works(storms, cadence, 
 
 def storms(count, frames=48):
     return {f"storm{i}": Entry(hours(*range(frames), start=f"{2000 + i}-08-01")) for i in range(count)}
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("200717", "200717"), ("198702", "198702"), ("210001", ""), ("clouds", ""), (None, "")]
+)
+def test_a_storm_has_an_official_number_or_none(name, number):
+    frames = sequence(hours(0))
+    assert storm_of(frames if name is None else frames.assign_attrs(sequence=name)) == number
 
 
 @given(

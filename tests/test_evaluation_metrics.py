@@ -112,6 +112,17 @@ def test_a_perfect_reconstruction_has_perfect_scores(missing):
         assert scores[name] == pytest.approx(expected, abs=1e-4), name
 
 
+def test_a_perfect_score_costs_less_than_a_worse_one_on_either_side():
+    truth = sequence(frames=3)
+    for shift in (-1, 1):
+        made = noisy(truth)
+        scores = values(evaluate(truth, made.copy(data=made.values + shift)))
+        worse = [metric for metric in metrics() if metric.name in PERFECT and np.isfinite(scores[metric.name])]
+        assert len(worse) > 15
+        for metric in worse:
+            assert metric.cost(PERFECT[metric.name]) < metric.cost(scores[metric.name]), metric.name
+
+
 def test_a_constant_moves_the_bias_and_nothing_of_the_detail():
     truth = sequence()
     scores = values(evaluate(truth, (truth + 1.5).assign_attrs(scale=4)))

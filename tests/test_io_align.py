@@ -181,6 +181,16 @@ def test_a_grid_elsewhere_or_transposed_is_refused(kind):
         align_grid(square, swapped, 1, LABELS)
 
 
+@pytest.mark.parametrize("flip", [slice(None), slice(None, None, -1)])
+@pytest.mark.parametrize("row", [0, -1])
+def test_a_single_row_at_the_edge_that_lies_elsewhere_is_found(flip, row):
+    lat = 20 - 0.04 * np.arange(12)
+    other = lat.copy()
+    other[row] += 0.03 if row == 0 else -0.03
+    with pytest.raises(InputError, match="beside the truth in latitude, more than half a pixel"):
+        align_grid(grid(field((12, 12)), lat), grid(field((12, 12)), other).isel(y=flip), 1, LABELS)
+
+
 def test_x_and_y_count_in_one_unit_where_there_is_no_place_on_earth():
     def placed(x, unit, values=None):
         values = field((8, 8)) if values is None else values

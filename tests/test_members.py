@@ -284,6 +284,7 @@ def test_a_summary_is_written_and_read(model, lowres, tmp_path, name):
     done: list[int] = []
     save_summary(summary, tmp_path / name, on_frame=done.append)
     assert done == [1, 2, 3]
+    summary = summary.compute()
     with xr.open_dataset(tmp_path / name) as opened:
         for variable in SUMMARY:
             np.testing.assert_allclose(opened[variable], summary[variable], atol=1e-6)

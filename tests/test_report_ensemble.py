@@ -13,6 +13,8 @@ from tempogan_eddy.evaluation import Settings, error_by_kelvin, evaluate
 from tempogan_eddy.evaluation.ensemble_curves import FEWEST_PIXELS, ensemble_curves
 from tempogan_eddy.evaluation.ensembles import Reliability
 
+pytestmark = pytest.mark.usefixtures("small_films")
+
 MEMBERS, FRAMES = 4, 9
 KELVIN = 241.0
 KNOWN = {"baselines": ["nearest"], "regression": "nearest"}

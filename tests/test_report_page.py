@@ -22,6 +22,8 @@ from tempogan_eddy.display.words import summary, training_overlap
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import Settings, Spectra, combine, error_by_kelvin, evaluate
 
+pytestmark = pytest.mark.usefixtures("small_films")  # not for the page that all tests share: it is made before
+
 COMMAND = "tempogan-eddy evaluate --truth <truth> --report page.html"
 ATTRIBUTES = {
     "super_resolution_model": "best.safetensors",
