@@ -121,7 +121,7 @@ def small_shards(monkeypatch):
 
 @pytest.fixture
 def small_films(monkeypatch):
-    """The animations of a report have two frames, 400 pixels wide; encoding them takes most of the time of a page."""
+    """The animations of a report have two frames, 400 pixels wide."""
     from tempogan_eddy.display import report_storm
 
     for name, value in {"FILM_FRAMES": 2, "MEMBER_FRAMES": 2, "FILM_WIDTH": 400}.items():
