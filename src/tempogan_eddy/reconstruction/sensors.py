@@ -77,7 +77,8 @@ def _named(sequence: xr.DataArray, scale: int) -> SensorModel | None:
     preset = named_preset(sequence)
     if preset is None:
         log.info(
-            "The input does not say which sensor saw it; the mean over a block is assumed, --sensor states another"
+            "The input does not say which sensor saw it; the mean over a block is assumed "
+            "(`tempogan-eddy sensor` estimates it, --sensor states it)"
         )
         return None
     sensor = SensorModel.parse(preset, scale)
