@@ -260,8 +260,8 @@ def _notes(times: Timing, seen: Survey) -> list[str]:
         notes.append("rows and columns repeat: the frames were enlarged")
     if 2 * seen.interpolated > seen.looked:
         notes.append(
-            "almost no fine detail: the frames were resampled to a finer grid, or the sensor's footprints are wider than "
-            "pixels (tempogan-eddy sensor estimates them)"
+            "almost no fine detail: the frames were resampled to a finer grid, or footprints are wider than pixels "
+            "(tempogan-eddy sensor estimates them)"
         )
     return notes
 

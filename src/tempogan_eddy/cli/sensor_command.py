@@ -96,7 +96,7 @@ def _lines(estimate: SensorEstimate, said: Mapping[str, Any], comparison: Sensor
         *lines,
     ]
     if estimate.transfer[:, 1].max() < INTERPOLATED:
-        lines.append("note       interpolated frames look like this; if these were resampled, give them as they were before")
+        lines.append("note       interpolated frames look like this: if these were resampled, give the original ones")
     if comparison is not None:
         lines.append(f"agreement  {comparison.message or 'the file and the estimate agree'}")
     return lines
