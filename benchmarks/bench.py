@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import re
+import sys
 import tempfile
 import time
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ from benchmarks.paths import DATA, ROOT
 from benchmarks.report import console, rounded
 from benchmarks.workbench import Workbench, find_frames
 from tempogan_eddy.device import choose_device
+from tempogan_eddy.errors import InputError
 
 RESULTS = ROOT / "benchmarks" / "results"
 GPU_SECONDS = 120
@@ -40,7 +42,11 @@ def main() -> None:
     # Processes that are started from here take their number of threads from the environment.
     os.environ["OMP_NUM_THREADS"] = str(options.threads)
     torch.set_num_threads(options.threads)
-    device = choose_device(options.device)
+    try:
+        device = choose_device(options.device)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
     result = run(device, options.repeats, options.only, options.data)
     output = options.output
     if output is None and options.only == list(SECTIONS):

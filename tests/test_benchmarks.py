@@ -28,6 +28,15 @@ def small_bench(tmp_path_factory):
     return Workbench(CPU, 2, folder, scratch, machine.Probe(lambda: None, 1))
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_without_a_gpu_the_benchmark_says_so(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["bench", "--device", "cuda", "--threads", str(torch.get_num_threads())])
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # put back afterwards: the benchmark sets it
+    with pytest.raises(SystemExit, match="2"):
+        bench.main()
+    assert capsys.readouterr().err == "The device 'cuda' is not available on this machine; use auto or cpu.\n"
+
+
 def test_timing_goes_in_turns_and_leaves_out_the_first():
     order = []
     seconds = interleave({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 3, CPU)

@@ -36,11 +36,12 @@ def random_generator(tails=1, seed=0):
     return generator.eval().requires_grad_(False)
 
 
-def random_model(tails=1):
+def random_model(tails=1, sensor=None):
+    """A model that adapts to every sensor, or one that was trained for one."""
     config = load_config(
         {
             "model": {"n_residual_blocks": 2, "channels": 8, "conditioned": True, "tails": tails},
-            "sensor": {"random": True},
+            "sensor": sensor or {"random": True},
         }
     )
     return Model.from_config(random_generator(tails), config, "test", {"training_data": ["clouds"]})
@@ -161,6 +162,7 @@ def test_the_tempogan_goes_on_from_it_and_fine_tuning_from_the_tempogan(tmp_path
     result = trainer.train()
     eddy = load_model(result.best_model)
     assert trainer.warm_up == 2 and "start: RMSE" in caplog.text
+    assert "another sensor model" not in caplog.text  # the start adapts to every sensor
     assert eddy.specification.network.tails == 2
     assert not torch.equal(*eddy.generator.generator.tail.weight.chunk(2))
     assert discriminators_path(result.best_model).is_file()
@@ -253,7 +255,7 @@ def test_a_stated_sensor_that_the_frames_contradict_is_refused_unless_trusted(da
     assert "sensor" not in caplog.text
     blurred = coarsen(storm, 4, sensor="gaussian,fwhm=2").drop_attrs().assign_attrs(units="K")
     reconstruct(blurred, model).compute()
-    assert "blurred" in caplog.text
+    assert "state the sensor if footprints are wider than pixels" in caplog.text
     caplog.clear()
     reconstruct(sampled[:1], model).compute()  # of several frames, a thread checks whichever comes first
     assert "sharper than the assumed sensor area leaves them" in caplog.text
@@ -277,3 +279,13 @@ def test_one_line_says_which_sensor_was_used_and_why(caplog, attributes, stated,
     with caplog.at_level("INFO", logger="tempogan_eddy"):
         reconstruct(seen, random_model(), sensor=stated, trust_sensor=True)
     assert [record.message.startswith(line) for record in caplog.records if "sensor" in record.message] == [True]
+
+
+def test_a_model_for_one_sensor_is_used_for_that_one_whatever_the_file_names(caplog):
+    seen = moving_clouds(frames=1, size=48).assign_attrs(platform="MTSAT-1R")
+    own, how = random_model(sensor="box,width=1.6"), {"engine": "torch", "precision": "fp32"}
+    with caplog.at_level("INFO", logger="tempogan_eddy"):
+        made = reconstruct(seen, own, **how)
+    assert "The sensor is box,width=1.6, for which the model was trained" in caplog.text
+    expected = Reconstructor(own, sensor=SensorModel("box", 4, width=1.6), **how)(seen.values)
+    np.testing.assert_allclose(made.values, expected, rtol=0, atol=1e-3)

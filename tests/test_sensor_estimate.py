@@ -3,8 +3,10 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+import xarray as xr
 
 from tempogan_eddy.cli import main
 from tempogan_eddy.dataset.lowres_power import steps_of, window_power
@@ -12,6 +14,7 @@ from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.sensor_comparison import compare_sensor
 from tempogan_eddy.dataset.sensor_estimate import SensorEstimate, estimate_sensor
 from tempogan_eddy.dataset.sensor_fit import _Problem
+from tempogan_eddy.io import save_sequence
 
 
 def power_law(frames=3, size=384, slope=2.75, curve=0.35, seed=0):
@@ -33,6 +36,11 @@ def truth():
 
 def seen(truth, text):
     return SensorModel.parse(text).apply(truth, torch.Generator().manual_seed(1)).numpy()
+
+
+def save(frames, path, **attrs):
+    times = pd.date_range("2020-01-01", periods=len(frames), freq="h")
+    save_sequence(xr.DataArray(frames, {"time": times}, ("time", "y", "x"), attrs={"units": "K"} | attrs), path)
 
 
 @pytest.mark.parametrize(
@@ -110,6 +118,17 @@ def test_noise_without_a_scene_and_enlarged_frames_are_not_called_sure(truth):
     assert "resampled" in estimate_sensor(enlarged).reason
 
 
+@pytest.mark.parametrize(("scale", "noted"), [(1.5, True), (1, False)])
+def test_the_command_says_that_wide_footprints_may_be_interpolation(truth, tmp_path, capsys, scale, noted):
+    wide = torch.from_numpy(seen(truth, "box,width=1.6"))[None]
+    frames = torch.nn.functional.interpolate(wide, scale_factor=scale, mode="bicubic")[0, :, :128, :128].numpy()
+    path = tmp_path / "lowres.nc"
+    save(frames, path)
+    with pytest.raises(SystemExit):
+        main(["sensor", str(path)])
+    assert ("interpolated frames look like this" in capsys.readouterr().out) == noted
+
+
 def test_the_derivatives_of_the_fit_are_those_of_its_residuals(truth):
     problem = _Problem(window_power(seen(truth, "box,width=1.5,noise=0.3")), "box", (1.2, 1.5), False)
     at = problem.start + 0.03
@@ -122,16 +141,8 @@ def test_the_derivatives_of_the_fit_are_those_of_its_residuals(truth):
 
 
 def test_the_command_prints_the_estimate_and_what_the_file_says(truth, tmp_path, capsys):
-    import pandas as pd
-    import xarray as xr
-
-    from tempogan_eddy.io import save_sequence
-
-    times = pd.date_range("2020-01-01", periods=len(truth), freq="h")
-    sequence = xr.DataArray(seen(truth, "gaussian,fwhm=1.3"), dims=("time", "y", "x"), coords={"time": times})
-    sequence.attrs |= {"units": "K"} | SensorModel.parse("area").attributes()
     path = tmp_path / "lowres.nc"
-    save_sequence(sequence, path)
+    save(seen(truth, "gaussian,fwhm=1.3"), path, **SensorModel.parse("area").attributes())
     with pytest.raises(SystemExit) as ended:
         main(["sensor", str(path)])
     told = capsys.readouterr().out

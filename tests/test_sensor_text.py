@@ -72,9 +72,9 @@ def test_a_preset_is_a_form_that_parts_change():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("sevri", "'sevri' begins with no known name, did you mean 'seviri'"),
+        ("sevri", r"'sevri' begins with no known name \(did you mean 'seviri'\?\); presets"),
         ("", "presets are area, seviri, .* forms begin with area, bicubic, box"),
-        ("gaussian,fwmh=1", "unknown key 'fwmh', did you mean 'fwhm'"),
+        ("gaussian,fwmh=1", r"unknown key 'fwmh' \(did you mean 'fwhm'\?\); gaussian has"),
         ("area,width=1", "unknown key 'width'; area has noise"),
         ("area,scale=3", "unknown key 'scale'"),
         ("area,noise", "part 'noise'; write key=value"),

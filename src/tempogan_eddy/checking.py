@@ -259,7 +259,10 @@ def _notes(times: Timing, seen: Survey) -> list[str]:
     if 2 * seen.repeated > seen.looked:
         notes.append("rows and columns repeat: the frames were enlarged")
     if 2 * seen.interpolated > seen.looked:
-        notes.append("almost no fine detail: the frames look resampled to a finer grid or blurred")
+        notes.append(
+            "almost no fine detail: the frames were resampled to a finer grid, or footprints are wider than pixels "
+            "(tempogan-eddy sensor estimates them)"
+        )
     return notes
 
 

@@ -124,9 +124,8 @@ class ValueGuard:
             log.warning("The input was enlarged: rows and columns repeat; give the original frames")
         elif self.is_sharp and texture.is_interpolated:
             log.warning(
-                "The input has almost no detail in its finest octave: it looks resampled to a finer grid or blurred; "
-                "give the original frames, or %s",
-                WORSE,
+                "The input has almost no detail in its finest octave; give the original frames if it was resampled, or "
+                "state the sensor if footprints are wider than pixels (`tempogan-eddy sensor` estimates it)"
             )
         elif self.is_sharp and self.may_be_fine and texture.is_fine:
             log.warning("The input looks already fine, like frames of about 5 km, but %s; %s", TRAINED, COARSEN)

@@ -97,10 +97,10 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
             return random_sensors(RANDOM_SENSORS, self.config.scale, self.config.training.seed)
         if not self.sensor_known:
             suggested = ", ".join(sorted({storm.fit.suggested for storm in self.storms.values()} - {""}))
+            hint = f" (the pairs suggest {suggested})" if suggested else ""
             raise InputError(
-                "A conditioned generator needs the sensor of the lowres frames; describe it in section sensor and set "
-                f"data.pairs.sensor_known=true{f' (the pairs suggest {suggested})' if suggested else ''}, or set "
-                "model.conditioned=false."
+                "A conditioned generator needs the sensor of the lowres frames; state it with --sensor, or describe it "
+                f"in section sensor and set data.pairs.sensor_known=true{hint}; else set model.conditioned=false."
             )
         if not isinstance(self.sensor, SeparableSensor):
             raise InputError(f"The sensor {self.sensor.kind} is not separable; set model.conditioned = false.")

@@ -25,9 +25,9 @@ def choose_sensor(
 ) -> SensorModel | None:
     """Return the sensor to reconstruct a sequence for.
 
-    It is the stated one, else the one that `coarsen` recorded, else the preset that the file names if the frames agree
-    with it, else None, for the area mean. A stated sensor other than the recorded one, and a preset, are compared with
-    the one that `estimate_sensor` finds in a few frames.
+    It is the stated one, else the one that `coarsen` recorded, else None for a model that was trained for one sensor,
+    else the preset that the file names if the frames agree with it, else None, for the area mean. A stated sensor other
+    than the recorded one, and a preset, are compared with the one that `estimate_sensor` finds in a few frames.
 
     Parameters
     ----------
@@ -69,7 +69,11 @@ def choose_sensor(
     chosen = stated or recorded
     if chosen:
         log.info("The sensor is %s, as %s", chosen.text, "stated" if stated else "the input records")
-    return chosen or _named(sequence, model.scale)
+        return chosen
+    if not model.specification.sensor.random:
+        log.info("The sensor is %s, for which the model was trained", model.sensor.text)
+        return None
+    return _named(sequence, model.scale)
 
 
 def _named(sequence: xr.DataArray, scale: int) -> SensorModel | None:
@@ -77,7 +81,8 @@ def _named(sequence: xr.DataArray, scale: int) -> SensorModel | None:
     preset = named_preset(sequence)
     if preset is None:
         log.info(
-            "The input does not say which sensor saw it; the mean over a block is assumed, --sensor states another"
+            "The input does not say which sensor saw it; the mean over a block is assumed "
+            "(`tempogan-eddy sensor` estimates it, --sensor states it)"
         )
         return None
     sensor = SensorModel.parse(preset, scale)

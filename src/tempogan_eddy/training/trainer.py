@@ -113,7 +113,8 @@ def _earlier(path: str, config: Config) -> Model:
     if model.specification.network.tails > config.model.tails:  # one tail grows to two, not the other way round
         sizes |= {"model.tails"}
     _require_same("start_from", path, model, config, sizes)
-    if model.specification.sensor != Specification.from_config(config).sensor:
+    trained = model.specification.sensor
+    if not trained.random and trained != Specification.from_config(config).sensor:
         log.warning("training.start_from: %s was trained for another sensor model", path)
     return model
 
