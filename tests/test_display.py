@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tempogan_eddy.display.animation import Animation, undrawable
+from tempogan_eddy.display.animation import Animation
 from tempogan_eddy.display.film import busiest_window, film_of, resample
+from tempogan_eddy.display.lettering import undrawable
 from tempogan_eddy.display.movie import save_animation
 from tempogan_eddy.display.palettes import PALETTES, SPREAD, Palette
 from tempogan_eddy.errors import InputError
