@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from tempogan_eddy.display.film import Film, resample
 from tempogan_eddy.display.lettering import font_of, shortened, undrawable
-from tempogan_eddy.display.map_overlay import map_overlay
+from tempogan_eddy.display.map_overlay import COAST, map_overlay
 from tempogan_eddy.display.palettes import PALETTES, Palette
 from tempogan_eddy.display.words import minute_text
 from tempogan_eddy.errors import InputError
@@ -166,5 +166,6 @@ class Animation:
 
 
 def colours_of_text() -> NDArray[np.uint8]:
-    """Return the shades (n, 3) of text and lines, which a palette does not have."""
-    return np.linspace(GROUND, TEXT, 16).round().astype(np.uint8)
+    """Return the shades (n, 3) of text, lines and coasts, which a palette does not have."""
+    shades = [np.linspace(GROUND, colour, count) for colour, count in ((TEXT, 16), (COAST[:3], 8))]
+    return np.concatenate(shades).round().astype(np.uint8)

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from tempogan_eddy.display.coast import MapLine, Numbers
 from tempogan_eddy.display.lettering import font_of
 
-__all__ = ["map_overlay"]
+__all__ = ["COAST", "map_overlay"]
 
 FINER = 3  # times, to draw smooth lines
 CASING, COAST, GRATICULE = (0, 0, 0, 140), (255, 233, 176, 255), (255, 255, 255, 72)
