@@ -10,7 +10,7 @@ from tempogan_eddy.display.lettering import font_of
 
 __all__ = ["COAST", "map_overlay"]
 
-FINER = 3  # times, to draw smooth lines
+FINER, LARGEST = 3, 4000  # times, to draw smooth lines; px of a side drawn so, 64 MB
 CASING, COAST, GRATICULE = (0, 0, 0, 140), (255, 233, 176, 255), (255, 255, 255, 72)
 TEXT, OUTLINE = (223, 230, 238, 255), (0, 0, 0, 140)
 
@@ -33,12 +33,13 @@ def map_overlay(
     """
     scale = np.array([shown[1] / window[3], shown[0] / window[2]])
     placed = [(line, (line.points - (window[1], window[0])) * scale) for line in lines]
-    picture = Image.new("RGBA", (shown[1] * FINER, shown[0] * FINER))
+    finer = max(1, min(FINER, LARGEST // max(shown)))
+    picture = Image.new("RGBA", (shown[1] * finer, shown[0] * finer))
     draw = ImageDraw.Draw(picture)
     for kind, colour, width in (("coast", CASING, 2.4), ("graticule", GRATICULE, 1.0), ("coast", COAST, 1.0)):
         for line, points in placed:
             if (line.kind == "coast") == (kind == "coast"):
-                draw.line((points * FINER).ravel().tolist(), colour, max(1, round(width * unit * FINER)), joint="curve")
+                draw.line((points * finer).ravel().tolist(), colour, max(1, round(width * unit * finer)), joint="curve")
     picture = picture.resize((shown[1], shown[0]), Image.Resampling.BOX)
     draw = ImageDraw.Draw(picture)
     for line, points in placed:
