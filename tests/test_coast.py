@@ -1,13 +1,17 @@
 """Coasts and graticule in the pixels of a frame."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from tempogan_eddy.display.coast import coastlines
-from tempogan_eddy.viewer.places import places_of
+from tempogan_eddy.display.animation import Animation
+from tempogan_eddy.display.coast import MapLine, coastlines
+from tempogan_eddy.display.film import film_of
+from tempogan_eddy.display.map_overlay import map_overlay
+from tempogan_eddy.display.places import places_of
 from tempogan_eddy.viewer.scene import build_scene
 from tempogan_eddy.viewer.site import Site
 from viewer_cases import Scenes, as_frames, kelvins
@@ -92,3 +96,49 @@ def test_the_page_gets_maps_only_of_what_has_a_place():
     for site, path in ((moving, "map-1.json"), (plain, "map-0.json"), (moving, "map--1.json")):
         assert site.answer(f"data/0/{path}") is None
     assert moving.answer("data/1/map-0.json") is None
+
+
+# --- pictures
+
+
+def lines_at(*, column=10.0, row=30.0):
+    along = np.linspace(2, 98, 97)
+    return [
+        MapLine("coast", np.stack([np.full(97, column), along], axis=1)),
+        MapLine("parallel", np.stack([along, np.full(97, row)], axis=1), "20°N"),
+    ]
+
+
+@pytest.mark.parametrize(("window", "x", "y"), [((0, 0, 100, 100), 20, 60), ((20, 5, 50, 50), 20, 40)])
+def test_lines_are_drawn_where_they_lie_in_the_window(window, x, y):
+    alpha = np.asarray(map_overlay(lines_at(), window, (200, 200)))[..., 3].astype(int)
+    far_below, far_right = alpha[150], alpha[:, 150]
+    assert np.flatnonzero(far_below).tolist() == pytest.approx([x - 1.5, x - 0.5, x + 0.5], abs=1.6)
+    assert abs(np.flatnonzero(far_right).mean() - y) < 1 and far_right.max() < far_below.max()
+
+
+def test_a_label_stands_at_the_left_end_of_its_parallel_in_the_window():
+    shown = np.asarray(map_overlay(lines_at(column=98), (0, 50, 50, 50), (200, 200)))[..., 3]
+    plain = [replace(line, label="") for line in lines_at(column=98)]
+    rows, columns = np.nonzero(shown != np.asarray(map_overlay(plain, (0, 50, 50, 50), (200, 200)))[..., 3])
+    assert columns.min() < 8 and columns.max() < 50 and rows.max() < 122
+
+
+def test_every_panel_of_an_animation_has_the_map_of_its_time():
+    storm = around(20.0, 121.0, side=128)
+    later = around(21.5, 124.0, side=128).assign_coords(time=storm["time"].values + np.timedelta64(1, "h"))
+    both = xr.concat([storm, storm.assign_coords(time=storm["time"].values + np.timedelta64(30, "m")), later], "time")
+    film = film_of([both, both], ["a", "b"], every=2)
+    assert nearest(film.places.lines(1), 0, 0) == nearest(places_of(later, (128, 128)).lines(0), 0, 0)
+    drawn = Animation(film, width=600)
+    plain = Animation(replace(film, places=None), width=600)
+    left, top = drawn._corner(0)
+    right = drawn._corner(1)[0]
+    maps = []
+    for number in range(2):
+        picture = np.asarray(drawn.picture(number)).astype(int)
+        changed = (picture != np.asarray(plain.picture(number))).any(axis=-1)
+        panels = [changed[top : top + drawn.shown[0], start : start + drawn.shown[1]] for start in (left, right)]
+        assert panels[0].any() and (panels[0] == panels[1]).all() and changed.sum() == 2 * panels[0].sum()
+        maps.append(panels[0])
+    assert (maps[0] != maps[1]).any()

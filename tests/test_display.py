@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tempogan_eddy.display.animation import Animation, undrawable
+from tempogan_eddy.display.animation import Animation
 from tempogan_eddy.display.film import busiest_window, film_of, resample
+from tempogan_eddy.display.lettering import undrawable
 from tempogan_eddy.display.movie import save_animation
 from tempogan_eddy.display.palettes import PALETTES, SPREAD, Palette
 from tempogan_eddy.errors import InputError
@@ -201,7 +202,8 @@ def test_sequences_that_do_not_belong_together_are_refused(make_sequence):
 
 
 def test_a_picture_shows_every_kelvin_in_the_colour_of_the_table(make_sequence):
-    animation = Animation(panels(make_sequence, missing=40), width=400, palette=PALETTES["bd"])
+    film = replace(panels(make_sequence, missing=40), places=None)  # no map over it
+    animation = Animation(film, width=400, palette=PALETTES["bd"])
     picture = np.asarray(animation.picture(2))
     assert picture.shape[:2] == animation.size[::-1] and max(animation.size) <= 400
     kelvin = animation.film.panels[1].frame(2)
@@ -218,7 +220,10 @@ def test_a_picture_shows_every_kelvin_in_the_colour_of_the_table(make_sequence):
 
 @pytest.mark.parametrize("suffix", [".webp", ".gif", ".png", ".mp4"])
 def test_every_format_plays_every_frame_at_its_speed(make_sequence, tmp_path, suffix):
-    animation, drawn = Animation(panels(make_sequence), width=300), []
+    film = panels(make_sequence)
+    if suffix == ".gif":  # lines of a map blend with any colour, more than its palette holds
+        film = replace(film, places=None)
+    animation, drawn = Animation(film, width=300), []
     path = save_animation(animation, tmp_path / f"a{suffix}", fps=5, quality=100, on_frame=drawn.append)
     assert drawn == [1, 2, 3, 4] and [entry.name for entry in tmp_path.iterdir()] == [path.name]
     wanted = np.asarray(animation.picture(3)).astype(int)

@@ -139,6 +139,23 @@ def test_pictures_are_of_the_truth_and_the_animation_moves(html, truth, result):
     assert len(html) < 8e6
 
 
+def test_the_whole_frame_and_the_animation_have_a_map_where_places_are_known(truth, result):
+    pictures = []
+    side = truth.shape[-1]
+    places = {
+        "lat": ("y", np.linspace(30, 20, truth.shape[-2]), {"standard_name": "latitude"}),
+        "lon": ("x", np.linspace(115, 125, side), {"standard_name": "longitude"}),
+    }
+    for known in ({}, places):
+        located = truth.drop_vars(["lat", "lon"], errors="ignore").assign_coords(known)
+        report = ReportPage(COMMAND)
+        report.add(result, located, noisy(located), None)
+        part = report.storms[0]
+        pictures.append((part["crops"]["overview"], part["films"][0]["still"], part["crops"]["rows"][0]["crops"]))
+    (plain, still, crops), (mapped, mapped_still, same_crops) = pictures
+    assert plain != mapped and still != mapped_still and crops == same_crops
+
+
 def test_several_storms_begin_with_all_of_them_and_only_the_first_have_pictures(truth, tmp_path, monkeypatch):
     monkeypatch.setattr(report_page, "PICTURED", 2)
     report = ReportPage(COMMAND)
@@ -279,6 +296,16 @@ def test_a_chart_has_its_values_its_ticks_and_the_colours_of_the_page():
     bicubic = next(path for style, path in paths.items() if "stroke: var(--bicubic)" in style)
     assert bicubic.count("M") == 2 and "nan" not in bicubic  # broken where a value is missing
     assert not re.findall("#[0-9a-f]{6}", drawing)  # every colour is the page's
+
+
+@pytest.mark.parametrize("top", [0.5, 13.0, 130.0])
+def test_the_label_of_an_axis_has_room_beside_its_numbers(top):
+    axes = page_axes(500, 320)
+    axes.set_ylim(-top, top)
+    axes.locator_params(nbins=6)
+    axes.set_ylabel("bias, K")
+    axes.figure.draw_without_rendering()
+    assert axes.yaxis.label.get_window_extent().x0 >= 0
 
 
 def test_errors_are_drawn_with_their_intervals_over_the_share_of_pixels(result):

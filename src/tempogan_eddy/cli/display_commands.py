@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -58,6 +59,9 @@ def animate(
             help="Of an ensemble: names of members, mean, spread, a panel each, with commas between; else the first.",
         ),
     ] = None,
+    lines: Annotated[
+        bool, typer.Option("--map/--no-map", help="Draw coastlines and a graticule where places are known.")
+    ] = True,
     quality: Annotated[int, typer.Option(min=1, max=100, help="Of WebP; 100 keeps every colour exactly.")] = 80,
     credit: options.Credit = "",
     input_format: options.InputFormat = None,
@@ -77,6 +81,7 @@ def animate(
     data = options.settings(config, overrides, variable=variable, time_from=time_from).data
     sequences = [read_one_of(source, storm, time, input_format, data) for source in sources]
     film = film_of(sequences, names, every, [name.strip() for name in members.split(",")] if members else ())
+    film = film if lines else replace(film, places=None)
     look: Any = {"palette": PALETTES[colours], "width": width, "credit": credit}
     animation = Animation(film, crop=window, **look)
     if crop is None and animation.shown[1] < film.size[1]:

@@ -1,6 +1,6 @@
 """Pictures of a film: panels with labels, the time, a legend in kelvin."""
 
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from math import ceil
 
 import numpy as np
@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from tempogan_eddy.display.film import Film, resample
+from tempogan_eddy.display.lettering import font_of, shortened, undrawable
+from tempogan_eddy.display.map_overlay import COAST, map_overlay
 from tempogan_eddy.display.palettes import PALETTES, Palette
 from tempogan_eddy.display.words import minute_text
 from tempogan_eddy.errors import InputError
 
-__all__ = ["Animation", "undrawable"]
+__all__ = ["Animation"]
 
 GROUND, LINE, FAINT, TEXT = (13, 16, 21), (42, 48, 58), (140, 149, 163), (232, 236, 242)
 MOST_COLUMNS = 4
@@ -54,6 +56,7 @@ class Animation:
                 raise InputError(
                     f"The built-in font has no {lacking!r}, so {text!r} cannot be drawn; write plain Latin letters."
                 )
+        self._map = lru_cache(maxsize=1)(self._draw_map)
         self.unit = min(1.6, max(0.7, width / 1200))
         count = len(film.panels)
         # If one row would be too long, a square of panels.
@@ -73,21 +76,30 @@ class Animation:
         """Draw one time, as RGB."""
         picture = self._background.copy()
         draw = ImageDraw.Draw(picture)
+        places = self.film.places
+        overlay = self._map(0 if places.fixed else number) if places else None
         for index, panel in enumerate(self.film.panels):
             kelvin = resample(panel.frame(number), self.film.size, self.window, self.shown)
             picture.paste(Image.fromarray((panel.palette or self.palette).rgb(kelvin)), self._corner(index))
+            if overlay:
+                picture.paste(overlay, self._corner(index), overlay)
         self._draw_time(draw, number)
         return picture
+
+    def _draw_map(self, number: int) -> Image.Image:
+        """Draw the map lines at a time, to paste over every panel."""
+        assert self.film.places is not None
+        return map_overlay(self.film.places.lines(number), self.window, self.shown, self.unit)
 
     @cached_property
     def _background(self) -> Image.Image:
         """Labels and legend, which are the same at all times."""
         picture = Image.new("RGB", self.size, GROUND)
         draw = ImageDraw.Draw(picture)
-        font = _font(self._px(16))
+        font = font_of(self._px(16))
         for index, panel in enumerate(self.film.panels):
             left, top = self._corner(index)
-            text = _shortened(panel.label, font, self.shown[1])
+            text = shortened(panel.label, font, self.shown[1])
             draw.text((left, top - self._px(8)), text, TEXT, font, anchor="ls")
         self._draw_legend(picture, draw)
         return picture
@@ -96,7 +108,7 @@ class Animation:
         """Draw the time at the left, the storm at the right, and a progress bar below them."""
         margin, line = self._px(MARGIN), self._px(HEADER) - self._px(16)
         time = minute_text(self.film.times[number]).replace(" ", "  ")
-        large, small = _font(self._px(23)), _font(self._px(15))
+        large, small = font_of(self._px(23)), font_of(self._px(15))
         draw.text((margin, line), time, TEXT, large, anchor="ls")
         after = margin + draw.textlength(time, large)
         draw.text((after + self._px(7), line), "UTC", FAINT, small, anchor="ls")
@@ -109,7 +121,7 @@ class Animation:
 
     def _draw_legend(self, picture: Image.Image, draw: ImageDraw.ImageDraw) -> None:
         low, high = self.palette.limits
-        margin, small = self._px(MARGIN), _font(self._px(13))
+        margin, small = self._px(MARGIN), font_of(self._px(13))
         width = min(self.size[0] - 2 * margin - self._px(100), self._px(520))
         left, top = self.size[0] - margin - width, self.size[1] - self._foot + self._px(16)
         bar = width - round(draw.textlength("K", small)) - self._px(20)
@@ -129,7 +141,7 @@ class Animation:
         draw.rectangle((margin, top, margin + side - 1, top + side - 1), self.palette.missing)
         draw.text((margin + side + self._px(7), top + side - 1), "missing", FAINT, font, anchor="ls")
         if self.credit:
-            text = _shortened(self.credit, font, self.size[0] - 2 * margin)
+            text = shortened(self.credit, font, self.size[0] - 2 * margin)
             draw.text((margin, self.size[1] - self._px(16)), text, FAINT, font, anchor="ls")
 
     def _corner(self, index: int) -> tuple[int, int]:
@@ -153,35 +165,7 @@ class Animation:
         return round(length * self.unit)
 
 
-@cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(size)
-    if not isinstance(font, ImageFont.FreeTypeFont):
-        raise InputError("This pillow was built without FreeType and cannot draw text; install pillow from a wheel.")
-    return font
-
-
-def undrawable(text: str) -> str:
-    """Return the characters of a text that the built-in font, of mostly Latin letters, cannot draw."""
-    nothing = _drawn("\uffff")
-    return "".join(sorted({letter for letter in text if not letter.isspace() and _drawn(letter) == nothing}))
-
-
-def _drawn(letter: str) -> bytes:
-    picture = Image.new("L", (32, 32))
-    ImageDraw.Draw(picture).text((4, 24), letter, 255, _font(16), anchor="ls")
-    return picture.tobytes()
-
-
-def _shortened(text: str, font: ImageFont.FreeTypeFont, room: float) -> str:
-    """Cut a text to the room for it."""
-    if font.getlength(text) <= room:
-        return text
-    while text and font.getlength(text + "…") > room:
-        text = text[:-1]
-    return text.rstrip() + "…" if text else ""
-
-
 def colours_of_text() -> NDArray[np.uint8]:
-    """Return the shades (n, 3) of text and lines, which a palette does not have."""
-    return np.linspace(GROUND, TEXT, 16).round().astype(np.uint8)
+    """Return the shades (n, 3) of text, lines and coasts, which a palette does not have."""
+    shades = [np.linspace(GROUND, colour, count) for colour, count in ((TEXT, 16), (COAST[:3], 8))]
+    return np.concatenate(shades).round().astype(np.uint8)

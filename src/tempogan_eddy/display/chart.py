@@ -54,7 +54,7 @@ STYLE: Any = {
     "xtick.major.pad": 8,
     "ytick.major.pad": 6,
 }
-LEFT, RIGHT, TOP, BOTTOM = 58, 14, 12, 46  # around the axes, px
+LEFT, RIGHT, TOP, BOTTOM = 66, 14, 12, 46  # around the axes, px
 
 
 def page_colours(methods: Iterable[str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tempogan_eddy.display.closeups import best_square
 from tempogan_eddy.display.members import Members
 from tempogan_eddy.display.palettes import SPREAD, Palette
+from tempogan_eddy.display.places import Places, places_of
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.align import align_grids, match_times, pair_times, tolerance_between
 from tempogan_eddy.io.frames import FrameReader
@@ -42,6 +43,7 @@ class Film:
     size: tuple[int, int]  # (height, width) of the finest panel; coarser ones are a whole number of times smaller
     title: str = ""  # such as the name of the storm
     notes: Sequence[str] = ()  # a short text for every time; may be empty
+    places: Places | None = None  # of its times; the map is drawn where they are known
 
 
 def film_of(
@@ -70,7 +72,13 @@ def film_of(
         for panel in _panels(label, da, chosen, members)
     ]
     title = next((str(da.attrs["sequence"]) for da in sequences if "sequence" in da.attrs), "")
-    return Film(panels, times, (height, width), title, best_track_notes(sequences, times))
+    finest = (
+        places_of(da.isel(time=chosen), (da.sizes["y"], da.sizes["x"]))
+        for da, factor, chosen in zip(aligned, factors, numbers, strict=True)
+        if factor == 1
+    )
+    places = next(filter(None, finest), None)
+    return Film(panels, times, (height, width), title, best_track_notes(sequences, times), places)
 
 
 def busiest_window(film: Film, side: int, samples: int = 6) -> tuple[int, int, int, int]:

@@ -16,14 +16,17 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
-from tempogan_eddy.display.animation import Animation, undrawable
+from tempogan_eddy.display.animation import Animation
 from tempogan_eddy.display.chart import draw_errors, draw_spectra, page_axes, svg_of
 from tempogan_eddy.display.closeups import Closeup, choose_closeups, square_around
 from tempogan_eddy.display.ensemble_chart import draw_ranks, draw_reliability, draw_spread
 from tempogan_eddy.display.figures import rmse_label
 from tempogan_eddy.display.film import SPREAD_LABEL, Film, FilmPanel, best_track_notes
+from tempogan_eddy.display.lettering import undrawable
+from tempogan_eddy.display.map_overlay import map_overlay
 from tempogan_eddy.display.movie import save_animation
 from tempogan_eddy.display.palettes import DIFFERENCE, SPREAD, Palette
+from tempogan_eddy.display.places import Places, places_of
 from tempogan_eddy.display.words import minus, minute_text
 from tempogan_eddy.evaluation import Evaluation, error_by_kelvin
 from tempogan_eddy.evaluation.baselines import bicubic, nearest
@@ -32,6 +35,7 @@ from tempogan_eddy.evaluation.matching import RECONSTRUCTED, TRUTH, Match
 
 __all__ = ["Animator", "Part", "crops", "ensemble_charts", "error_charts", "spectrum_chart"]
 
+OVERVIEW, OVERVIEW_LINE = 600, 2.0  # px: its side, twice that on the page, and a line of its map
 FILM_FRAMES, FILM_SIDE, FILM_WIDTH = 48, 224, 1000
 MEMBER_FRAMES, MEMBER_SIDE, MEMBERS_SHOWN = 8, 152, 3  # less, because members hardly compress
 
@@ -101,7 +105,7 @@ def crops(matched: Match, evaluation: Evaluation, palette: Palette) -> tuple[Par
         "side": closeups[0].side,
         "height": truth.shape[0],
         "width": truth.shape[1],
-        "overview": _png_uri(truth, palette, 360),
+        "overview": _overview_uri(truth, palette, places_of(matched.truth, truth.shape), index),
         "rows": rows,
         "legends": [
             _legend(palette, palette.title, 20),
@@ -158,8 +162,9 @@ class Animator:
         """Return an animation at the times of the truth, and a still picture for paper and readers without motion."""
         chosen, (height, width) = truth["time"].values, truth.shape[-2:]
         middle = self.closeup.top + self.closeup.side // 2, self.closeup.left + self.closeup.side // 2
+        notes = best_track_notes([truth], chosen)
         animation = Animation(
-            Film(panels, chosen, (height, width), self.evaluation.storm, best_track_notes([truth], chosen)),
+            Film(panels, chosen, (height, width), self.evaluation.storm, notes, places_of(truth, (height, width))),
             palette=self.palette,
             width=FILM_WIDTH,
             crop=square_around(middle, (height, width), side),
@@ -169,11 +174,9 @@ class Animator:
             path = Path(folder) / "film.webp"
             save_animation(animation, path, quality=72, on_frame=lambda done: self.on_frame(done, len(chosen)))
             moving = _data_uri(path.read_bytes(), "webp")
-        still = io.BytesIO()
-        animation.picture(len(animation) // 2).save(still, "WEBP", quality=80)
         return {
             "moving": moving,
-            "still": _data_uri(still.getvalue(), "webp"),
+            "still": _webp_uri(animation.picture(len(animation) // 2)),
             "width": animation.size[0],
             "height": animation.size[1],
             "panels": ", ".join(panel.label for panel in panels),
@@ -221,10 +224,25 @@ def _data_uri(content: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _png_uri(kelvin: NDArray[np.floating], palette: Palette, largest: int | None = None) -> str:
-    """Return a coloured frame as an address, at most so many pixels wide and high."""
-    buffer, picture = io.BytesIO(), Image.fromarray(palette.rgb(kelvin))
-    if largest:
-        picture.thumbnail((largest, largest), Image.Resampling.BOX)
-    picture.save(buffer, "PNG", optimize=True)
+def _webp_uri(picture: Image.Image) -> str:
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", quality=80)
+    return _data_uri(buffer.getvalue(), "webp")
+
+
+def _png_uri(kelvin: NDArray[np.floating], palette: Palette) -> str:
+    """Return a coloured frame as an address."""
+    buffer = io.BytesIO()
+    Image.fromarray(palette.rgb(kelvin)).save(buffer, "PNG", optimize=True)
     return _data_uri(buffer.getvalue(), "png")
+
+
+def _overview_uri(kelvin: NDArray[np.floating], palette: Palette, places: Places | None, time: int) -> str:
+    """Return a whole frame with its map, if its places are known, as an address."""
+    picture = Image.fromarray(palette.rgb(kelvin))
+    picture.thumbnail((OVERVIEW, OVERVIEW), Image.Resampling.BOX)
+    if places:
+        shown = picture.height, picture.width
+        overlay = map_overlay(places.lines(time), (0, 0, *kelvin.shape), shown, OVERVIEW_LINE)
+        picture.paste(overlay, mask=overlay)
+    return _webp_uri(picture)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from tempogan_eddy.errors import with_urls
+
 __all__ = ["log_once"]
 
 _LOGGED: set[tuple[str, str, str]] = set()
@@ -19,4 +21,4 @@ def log_once(log: Callable[..., None], where: str | Path, message: str) -> None:
     key = message, str(Path(path).parent), rest
     if key not in _LOGGED:
         _LOGGED.add(key)
-        log("%s: %s", where, message)
+        log("%s", with_urls(f"{where}: {message}"))

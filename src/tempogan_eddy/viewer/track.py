@@ -9,9 +9,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from tempogan_eddy.io.axes import spatial_coordinate
+from tempogan_eddy.display.places import axis_of, spacing_of
 
-__all__ = ["axis_of", "describe_grid", "describe_track", "spacing_of"]
+__all__ = ["describe_grid", "describe_track"]
 
 Numbers = NDArray[np.float64]
 
@@ -65,23 +65,6 @@ def describe_grid(sequence: xr.DataArray, shape: tuple[int, int]) -> dict[str, A
 
 def _listed(values: Numbers, digits: int) -> list[float | None]:
     return [round(float(value), digits) if np.isfinite(value) else None for value in values]
-
-
-def axis_of(sequence: xr.DataArray, dim: str, name: str, size: int) -> Numbers | None:
-    """Return the 1-D latitude or longitude of the fine grid along a dimension."""
-    coordinate = spatial_coordinate(sequence, name)
-    if coordinate is None or coordinate.dims != (dim,) or len(coordinate) != size:
-        return None
-    return coordinate.values.astype(np.float64)
-
-
-def spacing_of(sequence: xr.DataArray, dim: str) -> float | None:
-    """Return the distance in km between pixels along a dimension; None if its coordinate is no distance."""
-    if dim not in sequence.coords or sequence.sizes[dim] < 2 or sequence[dim].dtype.kind not in "iuf":
-        return None
-    kilometres = {"km": 1.0, "m": 1e-3}.get(str(sequence[dim].attrs.get("units")))
-    values = sequence[dim].values
-    return kilometres and abs(float(values[-1] - values[0])) / (len(values) - 1) * kilometres
 
 
 def _centres(sequence: xr.DataArray, lat: Numbers, lon: Numbers, shape: tuple[int, int]) -> list[list[float | None]]:

@@ -1,4 +1,4 @@
-"""Where the pixels of a scene lie on the Earth, and the map lines over them."""
+"""Where the pixels of a sequence lie on the Earth, and the map lines over them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tempogan_eddy.display.coast import MapLine, Projection, map_lines
-from tempogan_eddy.viewer.track import axis_of, spacing_of
+from tempogan_eddy.io.axes import spatial_coordinate
 
-__all__ = ["Places", "places_of"]
+__all__ = ["Places", "axis_of", "places_of", "spacing_of"]
 
 Numbers = NDArray[np.float64]
 
@@ -24,7 +24,7 @@ DIGITAL_TYPHOON_KM = 5.07 * 512
 
 @dataclass(frozen=True)
 class Places:
-    """Map lines of a scene; `fixed` if they are the same at every time."""
+    """Map lines of a sequence; `fixed` if they are the same at every time."""
 
     fixed: bool
     lines: Callable[[int], list[MapLine]]  # by number of the time
@@ -45,6 +45,23 @@ def places_of(sequence: xr.DataArray, shape: tuple[int, int]) -> Places | None:
         return None
     lats, lons = (coord.values.astype(np.float64) for coord in known)
     return Places(False, lambda time: _around(float(lats[time]), float(lons[time]), kilometres, shape))
+
+
+def axis_of(sequence: xr.DataArray, dim: str, name: str, size: int) -> Numbers | None:
+    """Return the 1-D latitude or longitude of the fine grid along a dimension."""
+    coordinate = spatial_coordinate(sequence, name)
+    if coordinate is None or coordinate.dims != (dim,) or len(coordinate) != size or size < 2:
+        return None
+    return coordinate.values.astype(np.float64)
+
+
+def spacing_of(sequence: xr.DataArray, dim: str) -> float | None:
+    """Return the distance in km between pixels along a dimension; None if its coordinate is no distance."""
+    if dim not in sequence.coords or sequence.sizes[dim] < 2 or sequence[dim].dtype.kind not in "iuf":
+        return None
+    kilometres = {"km": 1.0, "m": 1e-3}.get(str(sequence[dim].attrs.get("units")))
+    values = sequence[dim].values
+    return kilometres and abs(float(values[-1] - values[0])) / (len(values) - 1) * kilometres
 
 
 def _on_axes(latitude: Numbers, longitude: Numbers, shape: tuple[int, int]) -> list[MapLine]:
