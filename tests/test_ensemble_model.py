@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from scripts.average_models import average
 from tempogan_eddy.config import load_config
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.sensor_bank import DESCRIPTION, SensorBank
@@ -75,9 +76,18 @@ def test_coldest_pixels_are_those_of_each_window():
     ours = truth.clone()
     ours[0, 3, 30] = -6.0
     ours[0, 5, 31] = -2.0  # in the same windows, so it does not count
-    torch.testing.assert_close(coldest_distance(ours, truth), torch.tensor([6.0 / 16, 6.0]))
-    corner = coldest_distance(ours[:, :12, -12:], truth[:, :12, -12:])  # one window, smaller than 32 pixels
-    torch.testing.assert_close(corner[1], torch.tensor(6.0))
+    torch.testing.assert_close(coldest_distance(ours, truth), torch.tensor([6.0 / 4, 6.0]))
+    corner = coldest_distance(ours[:, :12, -12:], truth[:, :12, -12:])  # one window, smaller than both
+    torch.testing.assert_close(corner, torch.tensor([6.0, 6.0]))
+
+
+def test_coldest_pixels_count_below_235_kelvin():
+    truth = torch.full((1, 16, 16), 280.0)
+    ours = truth.clone()
+    ours[0, 3, 8] = 240
+    torch.testing.assert_close(coldest_distance(ours, truth), torch.tensor([0.0, 0.0]))
+    ours[0, 3, 8] = 230
+    torch.testing.assert_close(coldest_distance(ours, truth), torch.tensor([5.0, 5.0]))
 
 
 def test_steps_are_those_to_the_next_pixels():
@@ -211,12 +221,26 @@ def test_squares_are_bounded_and_have_no_mean():
     assert added.max().item() == pytest.approx(9 - 0.995, abs=1e-3)
 
 
-def test_an_ensemble_of_an_earlier_release_has_no_lean(tmp_path):
+def test_the_inflation_scales_what_members_add():
+    ensemble = random_ensemble()
+    mean, members, _ = draw(ensemble, SENSORS[0], 2)
+    ensemble.textures.inflation.fill_(1.5)
+    _, inflated, _ = draw(ensemble, SENSORS[0], 2)
+    torch.testing.assert_close(inflated - mean, 1.5 * (members - mean), atol=1e-3, rtol=0)
+
+
+def test_an_ensemble_of_an_earlier_release_draws_the_same_members(tmp_path):
     model = ensemble_model()
-    for parameter in (model.generator.textures.lean.weight, model.generator.textures.lean.bias):
+    textures = model.generator.textures
+    for parameter in (textures.lean.weight, textures.lean.bias, textures.first.weight[:, -1]):
         torch.nn.init.zeros_(parameter)
     save_model(tmp_path / "now.safetensors", model)
-    old = {name: value for name, value in model.generator.state_dict().items() if ".lean." not in name}
+    old = {
+        name: value
+        for name, value in model.generator.state_dict().items()
+        if ".lean." not in name and "inflation" not in name
+    }
+    old["textures.first.weight"] = old["textures.first.weight"][:, :-1].contiguous()
     model.generator.state_dict = lambda: old
     save_model(tmp_path / "old.safetensors", model)
     frame = np.random.default_rng(0).normal(250, 20, (1, 12, 12)).astype(np.float32)
@@ -225,6 +249,23 @@ def test_an_ensemble_of_an_earlier_release_has_no_lean(tmp_path):
         for name in ("now", "old")
     ]
     np.testing.assert_array_equal(*drawn)
+
+
+def test_averaged_weights_lie_between_those_of_two_models(tmp_path):
+    first, second = ensemble_model(), ensemble_model()
+    torch.nn.init.constant_(first.generator.textures.last.bias, 1.0)
+    torch.nn.init.constant_(second.generator.textures.last.bias, 2.0)
+    paths = [tmp_path / f"{name}.safetensors" for name in ("first", "second", "out")]
+    for path, model in zip(paths, (first, second), strict=False):
+        save_model(path, model)
+    average(*paths, share=0.25)
+    made = load_model(paths[-1]).generator
+    assert torch.all(made.textures.last.bias == 1.25) and torch.equal(
+        made.base.generator.tail.weight, first.generator.base.generator.tail.weight
+    )
+    save_model(paths[1], random_model())
+    with pytest.raises(InputError, match="different sizes"):
+        average(*paths, share=0.25)
 
 
 def test_noise_is_white_and_decided_by_its_key():
@@ -314,6 +355,7 @@ def ensemble_config(folder, storms, mean, **training):
 def test_training_lowers_the_score_and_keeps_the_mean(tmp_path, storms, mean, caplog):
     caplog.set_level("INFO")
     trainer = EnsembleTrainer(ensemble_config(tmp_path, storms, mean, steps_per_epoch=15))
+    trainer.calibrate = lambda: None  # else the start has the spread already that steps have to find
     result = trainer.train()
     model = load_model(result.best_model)
     assert "dressing: CRPS" in caplog.text and "start: CRPS" in caplog.text
@@ -321,6 +363,13 @@ def test_training_lowers_the_score_and_keeps_the_mean(tmp_path, storms, mean, ca
     for name, value in load_model(mean).generator.state_dict().items():
         assert torch.equal(value, model.generator.base.state_dict()[name]), name
     assert model.generator.dressing.deviations.min() > 0
+
+
+def test_members_vary_as_much_as_the_mean_errs_on_validation_frames(tmp_path, storms, mean):
+    trainer = EnsembleTrainer(ensemble_config(tmp_path, storms, mean, steps_per_epoch=1, epochs=1))
+    model = load_model(trainer.train().best_model)
+    assert model.generator.textures.inflation.item() > 1.1
+    assert model.metadata["spread_skill"] == pytest.approx(1, abs=1e-3)
 
 
 def test_a_resumed_run_draws_the_same_noise(tmp_path, storms, mean):

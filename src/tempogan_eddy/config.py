@@ -186,9 +186,12 @@ class TrainingConfig(Section):
         "ensemble: weight of the energy score of the modes; try 0.3",
     )
     lambda_patches: float = Field(0.15, ge=0, description="ensembles: weight of the energy score of 8x8 patches")
-    lambda_steps: float = Field(0.3, ge=0, description="ensembles: weight of the CRPS of the steps to the next pixels")
+    lambda_steps: float = Field(0.4, ge=0, description="ensembles: weight of the CRPS of the steps to the next pixels")
     lambda_coldest: float = Field(
-        0.15, ge=0, description="ensembles: weight of the CRPS of the coldest pixels of windows of 8 and 32 pixels"
+        0.5, ge=0, description="ensembles: weight of the CRPS below 235 K of the coldest pixels of windows of 16 and 48"
+    )
+    lambda_relative: float = Field(
+        0.2, ge=0, description="ensembles: weight of the CRPS of pixels over the spread of the 3x3 lowres pixels there"
     )
     members: int = Field(2, ge=2, le=64, description="ensembles: members of each sample in a step")
     d_steps: int = Field(1, ge=1, description="discriminator steps for each generator step")

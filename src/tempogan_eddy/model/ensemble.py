@@ -91,6 +91,11 @@ class Textures(nn.Module):
         Highres pixels along a lowres pixel.
     count
         Textures.
+
+    Attributes
+    ----------
+    inflation
+        Factor of all amplitudes, fitted after training: see `EnsembleTrainer.calibrate`.
     """
 
     noise_channels = NOISE_CHANNELS
@@ -98,12 +103,14 @@ class Textures(nn.Module):
     def __init__(self, features: int, description: int, scale: int, count: int = 8) -> None:
         super().__init__()
         self.scale = scale
-        self.first = nn.Conv2d(features + 1, HIDDEN, 3, padding=1)
+        self.first = nn.Conv2d(features + 2, HIDDEN, 3, padding=1)
         self.modulation = nn.Linear(description, 2 * HIDDEN)
         self.last = nn.Conv2d(HIDDEN, count * scale**2, 3, padding=1)
         self.lean = nn.Conv2d(HIDDEN, count * scale**2, 3, padding=1)
         self.mix = nn.Conv2d(NOISE_CHANNELS, count * scale**2, 5, bias=False)
         self.smooth = nn.Conv2d(count, count, 5, groups=count, bias=False)
+        self.register_buffer("inflation", torch.ones(()))
+        self.inflation: Tensor
         with torch.no_grad():
             nn.init.zeros_(self.modulation.weight)
             nn.init.zeros_(self.modulation.bias)
@@ -116,14 +123,15 @@ class Textures(nn.Module):
 
     def amplitudes(self, features: Tensor, frames: Tensor, description: Tensor) -> Tensor:
         """Return the amplitudes of the textures, then those of their squares, (B, 2 K, H, W), from lowres frames."""
-        hidden = self.first(torch.cat([features, local_spread(frames) / CONTENT_UNIT], dim=1))
+        # The features of the mean hardly tell how cold a cloud is; tops at the tropopause have other detail.
+        hidden = self.first(torch.cat([features, local_spread(frames) / CONTENT_UNIT, frames - 0.5], dim=1))
         scale, shift = self.modulation(description)[:, :, None, None].chunk(2, dim=1)
         hidden = functional.relu(torch.addcmul(shift, hidden, 1 + scale))
         strength = functional.softplus(functional.pixel_shuffle(self.last(hidden), self.scale))
         height, width = frames.shape[-2:]
         strength = strength * self.deviations().tile(height, width)
         lean = 0.5**0.5 * functional.pixel_shuffle(self.lean(hidden), self.scale)
-        return CONTENT_UNIT * torch.cat([strength, lean], dim=1)
+        return self.inflation * CONTENT_UNIT * torch.cat([strength, lean], dim=1)
 
     def textures(self, noise: Tensor) -> Tensor:
         """Return textures of variance 1 of noise (N, C, h + 2 `MARGIN`, w + 2 `MARGIN`): (N, K, H, W)."""
@@ -265,13 +273,16 @@ class Ensemble(nn.Module):
 
     @staticmethod
     def complete(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return weights with those that earlier releases lack: they have no squares of textures."""
-        lean = {
-            name.replace(".last.", ".lean."): torch.zeros_like(value)
-            for name, value in weights.items()
-            if name.startswith("textures.last.")
-        }
-        return lean | dict(weights)
+        """Return weights with what earlier releases lack: weights of squares and of the temperature, the inflation."""
+        added = {} if "textures.inflation" in weights else {"textures.inflation": torch.ones(())}
+        for name, value in weights.items():
+            lean = name.replace(".last.", ".lean.")
+            if name.startswith("textures.last.") and lean not in weights:
+                added[lean] = torch.zeros_like(value)
+        first, tail = (weights.get(name) for name in ("textures.first.weight", "base.generator.tail.weight"))
+        if first is not None and tail is not None and first.shape[1:2] == (tail.shape[1] + 1,):
+            added["textures.first.weight"] = functional.pad(first, (0, 0, 0, 0, 0, 1))
+        return dict(weights) | added
 
     def adopt(self, weights: dict[str, Tensor]) -> None:
         """Load weights of an ensemble, or of a conditioned generator with one tail, which becomes the mean."""

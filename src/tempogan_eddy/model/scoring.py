@@ -32,8 +32,11 @@ ALMOST_FAIR = 0.95
 PATCH = 8
 """Side, in highres pixels, of the patches whose pixels are scored as one vector."""
 
-WINDOWS = (8, 32)
+WINDOWS = (16, 48)
 """Sides, in highres pixels, of the windows whose coldest pixel is scored."""
+
+CLOUD_TOP = 235.0
+"""Kelvins from which on a coldest pixel counts as this warm: the score is of cloud tops alone."""
 
 LOWEST = 5
 """The lowest ring of a spectrum that is scored, in cycles a patch: below it faithful and truth hardly differ."""
@@ -82,10 +85,14 @@ def step_distance(ours: Tensor, theirs: Tensor) -> Tensor:
 
 
 def coldest_distance(ours: Tensor, theirs: Tensor) -> Tensor:
-    """Return the mean distance of the coldest pixels of `WINDOWS`, for each size: (..., H, W) to (2,)."""
+    """Return the mean distance of the coldest pixels of `WINDOWS` in kelvin, for each size: (..., H, W) to (2,).
+
+    It counts below `CLOUD_TOP` alone, so its score is the threshold-weighted CRPS with the chaining function
+    min(x, threshold) (Allen et al. 2023, "Evaluating forecasts for high-impact events"), which is proper.
+    """
 
     def coldness(frames: Tensor, side: int) -> Tensor:
-        return functional.max_pool2d(-frames.flatten(0, -3), min(side, *frames.shape[-2:]))
+        return functional.max_pool2d(-frames.flatten(0, -3), min(side, *frames.shape[-2:])).clamp(min=-CLOUD_TOP)
 
     return torch.stack([(coldness(ours, side) - coldness(theirs, side)).abs().mean() for side in WINDOWS])
 

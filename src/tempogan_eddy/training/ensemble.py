@@ -9,12 +9,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from tempogan_eddy.dataset.protocol import Sample
 from tempogan_eddy.dataset.sensor_bank import SensorBatch
 from tempogan_eddy.distributed import share, world_size
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.model.ensemble import NOISE_CHANNELS, Ensemble, assemble, noise_of_frame
+from tempogan_eddy.model.ensemble import NOISE_CHANNELS, Ensemble, assemble, local_spread, noise_of_frame
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
 from tempogan_eddy.model.scoring import (
     ALMOST_FAIR,
@@ -39,6 +40,9 @@ log = logging.getLogger(__name__)
 
 VALIDATION_MEMBERS = 4
 
+LEAST_CONTRAST = 1.0
+"""Kelvins that are added to the local spread before a score is divided by it."""
+
 
 class EnsembleSteps(Steps):
     """Steps that learn from several members of the middle frame; Ds, if it is on, judges the first one.
@@ -54,6 +58,7 @@ class EnsembleSteps(Steps):
         training, losses = self.config.training, self.losses
         self.weights = {
             "loss_crps": losses.lambda_content,
+            "loss_relative": training.lambda_relative,
             "loss_modes": losses.lambda_spectral,
             "loss_patches": training.lambda_patches,
             "loss_steps": training.lambda_steps,
@@ -90,11 +95,19 @@ class EnsembleSteps(Steps):
         return torch.stack(noise).unflatten(0, (count, -1))
 
     def _content_losses(self, batch: Batch, fake: Generated) -> dict[str, Tensor]:
-        """Return the scores: in kelvin of pixels, steps and patches, in units of the mean's error of modes."""
+        """Return the scores: in kelvin, of pixels over the local spread too, and in units of the mean's error of modes.
+
+        Where there is little contrast, members err by little, and scores in kelvin hardly tell whether their spread is
+        right. A weight that depends on the measured frame alone leaves a score proper.
+        """
         assert fake.members is not None and fake.mean is not None
         members, truth = fake.members.transpose(0, 1), to_kelvin(batch.highres[:, batch.middle, 0], batch.kelvin_range)
+        low, high = batch.kelvin_range
+        spread = functional.interpolate(local_spread(batch.lowres[:, batch.middle]), scale_factor=float(batch.scale))
+        contrast = batch.inner(spread)[:, 0] * (high - low) + LEAST_CONTRAST
         distances = {
             "loss_crps": pixel_distance,
+            "loss_relative": lambda ours, theirs: pixel_distance(ours, theirs) / contrast,
             "loss_modes": spectral_distance(truth, fake.mean[:, 0]),
             "loss_patches": patch_distance,
             "loss_steps": step_distance,
@@ -139,7 +152,20 @@ class EnsembleTrainer(TempoGANTrainer):
         members = [self._draw(frame[None], sensors, number, count=1)[1] for number, frame in enumerate(frames)]
         return from_kelvin(torch.cat(members), self.config.data.kelvin_range)
 
+    def calibrate(self) -> None:
+        """Scale all amplitudes so that members vary as much as the mean errs, on the validation frames.
+
+        A CRPS is least where ranks are flat. Errors have heavier tails than members, so these vary a little too little.
+        One factor is fitted to frames that no weight has seen, as the temperature of a classifier is (Guo et al., "On
+        Calibration of Modern Neural Networks", ICML 2017).
+        """
+        textures: Any = self.average.module.textures
+        textures.inflation.fill_(1)
+        spread_skill = measure_calibration(self.validation, self._draw, self.fabric.device)["spread_skill"]
+        textures.inflation.div_(max(spread_skill, 1e-3))
+
     def _measure(self) -> dict[str, float]:
+        self.calibrate()
         return measure_calibration(self.validation, self._draw, self.fabric.device)
 
     def _draw(
