@@ -73,7 +73,9 @@ def test_graphs_leave_out_the_convolution_that_needs_float32(monkeypatch):
 
 @pytest.mark.slow  # compiles for a minute
 def test_compiled_training_has_the_losses_and_checkpoints_of_uncompiled(tmp_path, storms):
-    plain, compiled = (trained(tmp_path / str(on), storms, compile=on, lambda_feature=0.1) for on in (False, True))
+    plain, compiled = (
+        trained(tmp_path / str(on), storms, compile=on, lambda_feature=0.1, steps_per_epoch=1) for on in (False, True)
+    )
     assert compiled.keys() == plain.keys()
     for tag, values in plain.items():
         assert compiled[tag] == pytest.approx(values, rel=1e-3, abs=1e-6), tag
@@ -82,6 +84,6 @@ def test_compiled_training_has_the_losses_and_checkpoints_of_uncompiled(tmp_path
     for part in ("generator", "spatial_discriminator", "temporal_discriminator", "ema"):
         assert states[0][part].keys() == states[1][part].keys()
     for on, other in zip((True, False), files, strict=True):
-        resumed = trained(tmp_path / f"resumed-{on}", storms, other, compile=on, lambda_feature=0.1)
+        resumed = trained(tmp_path / f"resumed-{on}", storms, other, compile=on, lambda_feature=0.1, steps_per_epoch=1)
         for tag, values in resumed.items():
             assert values == pytest.approx(plain[tag][-len(values) :], rel=1e-3, abs=1e-6), tag
