@@ -104,6 +104,18 @@ def test_the_losses_are_those_of_the_cpu(tmp_path, storms):
         assert losses[0][tag] == pytest.approx(losses[1][tag], rel=0.02), tag
 
 
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_cuda_graphs_change_no_loss(tmp_path, storms, accumulate):
+    losses = []
+    for on in (True, False):
+        options = {"compile": on, "accumulate": accumulate, "steps_per_epoch": 5, "lambda_feature": 0.1}
+        config = small_config(tmp_path / str(on), storms, device="cuda", **options)
+        TempoGANTrainer(config).train()
+        losses.append(recorded(config))
+    for tag in losses_of(losses[1]):
+        assert losses[0][tag] == pytest.approx(losses[1][tag], rel=0.02), tag
+
+
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="this machine has fewer than two GPUs")
 def test_two_gpus_train_as_one_does(tmp_path, storms):
     configs = {name: small_config(tmp_path / name, storms, device="cuda") for name in ("one", "two")}

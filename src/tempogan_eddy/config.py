@@ -214,6 +214,9 @@ class TrainingConfig(Section):
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = Field(
         "auto", description="auto, cpu, cuda, cuda:1, mps"
     )
+    compile: bool = Field(
+        False, description="compute the networks through torch.compile, on a GPU with CUDA graphs; first steps are slow"
+    )
     num_workers: int = Field(0, ge=0, description="processes that load data beside the training")
     seed: int = Field(0, ge=0)
     validation_frames: int = Field(4, ge=1, description="fixed full frames scored after every epoch")

@@ -71,7 +71,8 @@ _ONE_THREAD = threading.RLock()
 def exact_convolutions() -> Iterator[None]:
     """Keep float32 in the convolutions of a GPU, which rounds their input to 11 bits (TF32) by default: up to 0.05 K.
 
-    Blocks may be nested. Threads wait for each other, so that none changes the setting of another.
+    Blocks may be nested. Threads wait for each other, so that none changes the setting of another. `torch.compile`
+    keeps a block that takes a lock out of its graphs, which would forget the setting.
     """
     with _ONE_THREAD:
         before = getattr(_CUDNN, _TF32)

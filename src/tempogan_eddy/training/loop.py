@@ -173,6 +173,8 @@ class Trainer:
     def _set_up(self, networks: Networks) -> tuple[Networks, Optimizers]:
         """Move the networks to the device and wrap them for its precision."""
         networks.channels_last()
+        if self.config.training.compile:
+            networks.compile(self.fabric.device)
         optimizers = build_optimizers(networks, self.config.training, self.fabric)
         generator, optimizer_g = self.fabric.setup(networks.generator, optimizers.generator)
         spatial, temporal = (self.fabric.setup_module(part) for part in (networks.spatial, networks.temporal))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import reduce
 from typing import Any
 
@@ -92,6 +92,7 @@ class Steps:
             A loss or gradient is not finite, and the optimiser cannot skip such a step by itself. A fused one can: it
             keeps the weights, and the losses that are returned are not finite.
         """
+        self._begin()
         record: dict[str, Tensor] = {}
         *earlier, group = [[self._prepare(batch) for batch in part] for part in batches]
         adversarial = adversarial and self.adversarial_on
@@ -106,10 +107,21 @@ class Steps:
 
     def warm_up(self, batches: Sequence[Sequence[Mapping[str, Tensor]]]) -> dict[str, Tensor]:
         """Update the discriminators alone; parameters and result as in `run`."""
+        self._begin()
         record: dict[str, Tensor] = {}
         for part in batches:
             record |= self._discriminator_step([self._prepare(batch) for batch in part], [])
         return record
+
+    def _begin(self) -> None:
+        """Allow CUDA graphs to overwrite what they returned in earlier steps, and nothing of this one.
+
+        By default they overwrite earlier results at the first call after a backward pass. The step of the
+        discriminators lies between the forward and the backward pass of the generator, whose features would be lost.
+        What outlives a step, its losses and norms, is computed outside of the networks.
+        """
+        if self.config.training.compile:
+            torch.compiler.cudagraph_mark_step_begin()
 
     def _prepare(self, sample: Mapping[str, Tensor]) -> Batch:
         numbers = {"sensor", "times"}  # they stay on the CPU
@@ -181,11 +193,13 @@ class Steps:
         """Penalise the discriminators at real frames, below Fabric's wrapper and so in float32."""
         assert self.losses.penalty
         total = torch.zeros((), device=batch.highres.device)
-        if self.spatial_on:
-            judge = bare(self.networks.spatial)
-            total = total + self.losses.penalty(judge, batch.highres[:, batch.middle], batch.upsampled[:, batch.middle])
-        if self.temporal_on:
-            total = total + self.losses.penalty(bare(self.networks.temporal), *batch.warped[:2])
+        # Compiled networks have no second derivatives.
+        with torch.compiler.set_stance("force_eager") if self.config.training.compile else nullcontext():
+            if self.spatial_on:
+                real, beside = batch.highres[:, batch.middle], batch.upsampled[:, batch.middle]
+                total = total + self.losses.penalty(bare(self.networks.spatial), real, beside)
+            if self.temporal_on:
+                total = total + self.losses.penalty(bare(self.networks.temporal), *batch.warped[:2])
         return total
 
     def _generator_step(
