@@ -21,7 +21,7 @@ help:
 	@echo "make lock             pin what CI installs, with hashes, in requirements.lock"
 	@echo "make docs             build the documentation into build/site; a warning is an error"
 	@echo "make bench            measure speed and memory (about 8 minutes on two cores)"
-	@echo "make gpu-check        test and time a GPU (about 6 minutes; needs no network once installed)"
+	@echo "make gpu-check        test and time a GPU (under 4 minutes; needs no network once installed)"
 	@echo "make quality          score the released models on real storms (about 9 minutes on two cores)"
 	@echo "make flow             compare flow estimators"
 	@echo "make weights          train the released models anew (about four hours of one core; goes on where it was stopped)"

@@ -104,6 +104,7 @@ def test_the_losses_are_those_of_the_cpu(tmp_path, storms):
         assert losses[0][tag] == pytest.approx(losses[1][tag], rel=0.02), tag
 
 
+@pytest.mark.slow  # compiling takes a minute; `make gpu-check BENCH=--compiled`
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_cuda_graphs_change_no_loss(tmp_path, storms, accumulate):
     losses = []
