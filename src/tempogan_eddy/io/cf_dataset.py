@@ -167,7 +167,8 @@ def _dimension(name: str, da: xr.DataArray) -> str | None:
     if role in ("time", None):
         return role
     same = (str(c.name) for c in da.coords.values() if role_of(c.name, c.attrs) == role and c.ndim < 2)
-    return next(same, role if role in da.dims else None)
+    # CF also takes a standard name without a dimension: a mean of members has none left.
+    return next(same, role if role in da.dims else name if name == "realization" else None)
 
 
 def _coordinate(coord: xr.DataArray, geographic: bool) -> xr.Variable:

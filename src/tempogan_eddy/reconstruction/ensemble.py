@@ -47,9 +47,8 @@ class EnsembleReconstructor(Tiled):
     packed
         Return members as int16 in steps of 0.01 K from 250 K.
     noise
-        ``coherent``: carried from frame to frame with the clouds; ``white``: independent at each time.
-    dressing
-        Draw white noise whose strength follows the local spread, in place of the learned textures.
+        ``coherent``: carried from frame to frame with the clouds; ``white``: independent at each time;
+        ``dressing``: white noise whose strength follows the local spread, in place of the learned textures.
 
     Attributes
     ----------
@@ -75,21 +74,20 @@ class EnsembleReconstructor(Tiled):
         device: str | torch.device = "auto",
         packed: bool = False,
         noise: str = "coherent",
-        dressing: bool = False,
     ) -> None:
         super().__init__(tile, packed)
         if members < 1:
             raise InputError(f"An ensemble has at least 1 member, not {members}.")
         if noise not in NOISES:
-            raise InputError(f"The noise {noise!r} is unknown; use {' or '.join(NOISES)}.")
+            raise InputError(f"The noise {noise!r} is unknown; use {', '.join(NOISES)}.")
         model = model_of(model)
         self.device = choose_device(device) if isinstance(device, str) else device
-        self.draw = MemberDraw(model, sensor, dressing=dressing).to(self.device)
+        self.draw = MemberDraw(model, sensor, dressing=noise == "dressing").to(self.device)
         self.members, self.seed, self.noise = members, seed, noise
         self.scale, self.halo = model.scale, self.draw.halo
         self._key = (
             network_digest(model.generator), model.for_sensor(sensor).sensor, model.kelvin_range, members, seed, tile,
-            str(self.device), packed, noise, dressing,
+            str(self.device), packed, noise,
         )  # fmt: skip
 
     def __call__(self, block: np.ndarray, times: np.ndarray) -> np.ndarray:
