@@ -66,6 +66,9 @@ def rows(options: argparse.Namespace, sensor: SensorModel, name: str, truth: xr.
     seen = sensor.apply(torch.from_numpy(truth.values.astype(np.float32)), torch.Generator().manual_seed(0)).numpy()
     times = truth["time"].values.astype("datetime64[ns]").astype(np.int64)
     numbers = np.column_stack([np.arange(len(times)), earlier_frames(times, np.zeros(len(times)))])
+    if options.perfect:
+        draw = EnsembleReconstructor(options.model, options.members + 1, options.seed, sensor=sensor, noise="white")
+        truth = truth.copy(data=np.stack([draw(seen[[row]], times[[row]])[-1] for row in range(len(times))]))
     made = {"mean": truth.copy(data=Reconstructor(options.model, sensor=sensor)(seen))}
     for entry, choice in KINDS.items():
         draw = EnsembleReconstructor(options.model, options.members, options.seed, sensor=sensor, **choice)
@@ -97,6 +100,7 @@ def main() -> None:
     parser.add_argument("--members", type=int, default=8)
     parser.add_argument("--pairs", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--perfect", action="store_true", help="a further member is the truth: what chance alone does")
     options = parser.parse_args()
     print(f"| sequence | sensor | method | {' | '.join(METRICS)} |\n|{' --- |' * (3 + len(METRICS))}")
     data = {name: pairs_of(*PLACES[name], options.pairs) for name in options.sequences}

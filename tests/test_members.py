@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tempogan_eddy import InputError, coarsen, open_sequence, reconstruct, save_sequence, save_summary
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.model.noise import white_noise
+from tempogan_eddy.reconstruction import ensemble
 from tempogan_eddy.reconstruction.noise import MOST, RATE, Carried, carry_noise, earlier_frames
 from tempogan_eddy.reconstruction.sensors import choose_sensor
 from tempogan_eddy.reconstruction.summary import SUMMARY, summarise
@@ -282,6 +283,17 @@ def test_a_summary_is_that_of_the_members(model, lowres, drawn):
         np.testing.assert_allclose(summary[name], right, atol=1e-3, err_msg=name)
     assert 0 < np.nanmean(expected["probability_below_241K"]) < 1
     assert summary["spread"].attrs["cell_methods"] == "realization: standard_deviation"
+
+
+def test_the_memory_of_a_summary_does_not_grow_with_the_members(model, monkeypatch):
+    held: list[int] = []
+    monkeypatch.setattr(ensemble, "summarise", lambda members: held.append(members.numel()) or summarise(members))
+    lowres = coarsen(moving_clouds(frames=1, size=160))
+    few, many = (
+        reconstruct(lowres, model, members=count, summary=True, tile=40, device="cpu").compute() for count in (8, 32)
+    )
+    assert held[0] == 8 * 160**2 and len(held) == 5 and max(held) == held[0]
+    assert 0.9 < many["spread"].mean() / few["spread"].mean() < 1.1
 
 
 @given(st.integers(2, 9))

@@ -161,14 +161,13 @@ def _cell_methods(text: str, da: xr.DataArray) -> str:
 
 
 def _dimension(name: str, da: xr.DataArray) -> str | None:
-    if name in da.coords or name == "area":
+    if name in da.coords or name in ("area", "realization"):  # what is no dimension, or was averaged away
         return name
     role = role_of(name)
     if role in ("time", None):
         return role
     same = (str(c.name) for c in da.coords.values() if role_of(c.name, c.attrs) == role and c.ndim < 2)
-    # CF also takes a standard name without a dimension: a mean of members has none left.
-    return next(same, role if role in da.dims else name if name == "realization" else None)
+    return next(same, role if role in da.dims else None)
 
 
 def _coordinate(coord: xr.DataArray, geographic: bool) -> xr.Variable:

@@ -17,11 +17,14 @@ from tempogan_eddy.reconstruction.members import MemberDraw
 from tempogan_eddy.reconstruction.noise import NOISES, CarriedTile, carry_noise
 from tempogan_eddy.reconstruction.reconstructor import TILE
 from tempogan_eddy.reconstruction.summary import SUMMARY, summarise
-from tempogan_eddy.reconstruction.tiles import Tile, Tiled
+from tempogan_eddy.reconstruction.tiles import SMALLEST, Tile, Tiled
 from tempogan_eddy.reconstruction.transfer import Transfer
 from tempogan_eddy.weights import Model, model_of
 
 __all__ = ["EnsembleReconstructor"]
+
+WHOLE_TILE = 8
+"""The summary of more members takes smaller tiles, so that its memory stays that of so many."""
 
 
 class EnsembleReconstructor(Tiled):
@@ -111,12 +114,15 @@ class EnsembleReconstructor(Tiled):
     def summary(self, block: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Return the summary of the members of a frame: (S, H, W) float32, by `SUMMARY`; parameters as for a call.
 
-        It holds the members of one tile at a time.
+        It holds the members of one tile at a time; the more there are, the smaller is the tile.
         """
         return self._highres(block, times, summary=True)
 
     @torch.inference_mode()
     def _highres(self, block: np.ndarray, times: np.ndarray, *, summary: bool) -> np.ndarray:
+        if summary:
+            side = int(self.tile * (WHOLE_TILE / self.members) ** 0.5)
+            self._fitting = min(self._fitting, max(side, SMALLEST))
         frame, *_ = lowres = np.ascontiguousarray(block, np.float32)
         carried = carry_noise(lowres, times) if self.noise == "coherent" else []
         fresh, transfer = [CarriedTile(int(times[0]))], Transfer(self.device)
