@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tempogan_eddy import InputError, coarsen, open_sequence, reconstruct, save_sequence, save_summary
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.model.noise import white_noise
+from tempogan_eddy.reconstruction import ensemble
 from tempogan_eddy.reconstruction.noise import MOST, RATE, Carried, carry_noise, earlier_frames
 from tempogan_eddy.reconstruction.sensors import choose_sensor
 from tempogan_eddy.reconstruction.summary import SUMMARY, summarise
@@ -137,6 +138,20 @@ def test_tiles_and_the_frames_computed_together_change_nothing_of_coherent_membe
 # Members
 
 
+def test_the_dressing_draws_noise_of_its_own_strength(lowres, drawn):
+    model = ensemble_model()
+    spreads = []
+    for deviation in (0.02, 0.04):
+        model.generator.dressing.deviations.fill_(deviation)
+        members = reconstruct(lowres, model, members=4, seed=1, noise="dressing", device="cpu").compute()
+        assert members.attrs["super_resolution_noise"] == "dressing"
+        again = members.values.reshape(4, 3, 24, 4, 24, 4).mean(axis=(3, 5))
+        np.testing.assert_allclose(again, np.broadcast_to(lowres.values, again.shape), atol=1e-3)
+        spreads.append(members.std("member"))
+    np.testing.assert_allclose(spreads[1], 2 * spreads[0], atol=0.01)
+    np.testing.assert_array_equal(reconstruct(lowres, model, members=4, seed=1, device="cpu"), drawn)
+
+
 def test_members_come_first_keep_the_input_and_differ(drawn, lowres):
     assert drawn.dims == ("member", "time", "y", "x") and drawn.shape == (4, 3, 96, 96) and drawn.dtype == np.float32
     assert drawn["member"].values.tolist() == [0, 1, 2, 3]
@@ -197,7 +212,7 @@ def test_members_are_lazy_and_one_frame_is_computed_for_one_frame(model, lowres)
         ({"members": 2, "precision": "bf16"}, "compute with torch in fp32"),
         ({"members": 1, "summary": True}, "at least 2 members"),
         ({"summary": True}, "say how many"),
-        ({"members": 2, "noise": "pink"}, "use coherent or white"),
+        ({"members": 2, "noise": "pink"}, "use coherent, white, dressing"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(model, lowres, options, message):
@@ -270,6 +285,17 @@ def test_a_summary_is_that_of_the_members(model, lowres, drawn):
     assert summary["spread"].attrs["cell_methods"] == "realization: standard_deviation"
 
 
+def test_the_memory_of_a_summary_does_not_grow_with_the_members(model, monkeypatch):
+    held: list[int] = []
+    monkeypatch.setattr(ensemble, "summarise", lambda members: held.append(members.numel()) or summarise(members))
+    lowres = coarsen(moving_clouds(frames=1, size=160))
+    few, many = (
+        reconstruct(lowres, model, members=count, summary=True, tile=40, device="cpu").compute() for count in (8, 32)
+    )
+    assert held[0] == 8 * 160**2 and len(held) == 5 and max(held) == held[0]
+    assert 0.9 < many["spread"].mean() / few["spread"].mean() < 1.1
+
+
 @given(st.integers(2, 9))
 @settings(max_examples=8, deadline=None)
 def test_quantiles_are_those_of_numpy(count):
@@ -279,11 +305,12 @@ def test_quantiles_are_those_of_numpy(count):
 
 
 @pytest.mark.parametrize("name", ["s.nc", "s.zarr"])
-def test_a_summary_is_written_and_read(model, lowres, tmp_path, name):
+def test_a_summary_is_written_and_read(model, lowres, tmp_path, name, caplog):
     summary = reconstruct(lowres, model, members=3, summary=True, device="cpu")
     done: list[int] = []
-    save_summary(summary, tmp_path / name, on_frame=done.append)
-    assert done == [1, 2, 3]
+    with caplog.at_level("INFO"):
+        save_summary(summary, tmp_path / name, on_frame=done.append)
+    assert done == [1, 2, 3] and not caplog.records
     summary = summary.compute()
     with xr.open_dataset(tmp_path / name) as opened:
         for variable in SUMMARY:

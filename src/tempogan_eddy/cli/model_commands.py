@@ -120,8 +120,9 @@ def reconstruct(
     noise: Annotated[
         str,
         typer.Option(
-            help="With --members: coherent, which moves with the clouds, or white, independent at each time.",
-            autocompletion=options.one_of("coherent", "white"),
+            help="With --members: coherent, which moves with the clouds; white, independent at each time; or dressing, "
+            "white noise without a network, as strong as the local spread tells.",
+            autocompletion=options.one_of("coherent", "white", "dressing"),
         ),
     ] = "coherent",
     summary: Annotated[

@@ -161,7 +161,7 @@ def _cell_methods(text: str, da: xr.DataArray) -> str:
 
 
 def _dimension(name: str, da: xr.DataArray) -> str | None:
-    if name in da.coords or name == "area":
+    if name in da.coords or name in ("area", "realization"):  # what is no dimension, or was averaged away
         return name
     role = role_of(name)
     if role in ("time", None):

@@ -17,11 +17,14 @@ from tempogan_eddy.reconstruction.members import MemberDraw
 from tempogan_eddy.reconstruction.noise import NOISES, CarriedTile, carry_noise
 from tempogan_eddy.reconstruction.reconstructor import TILE
 from tempogan_eddy.reconstruction.summary import SUMMARY, summarise
-from tempogan_eddy.reconstruction.tiles import Tile, Tiled
+from tempogan_eddy.reconstruction.tiles import SMALLEST, Tile, Tiled
 from tempogan_eddy.reconstruction.transfer import Transfer
 from tempogan_eddy.weights import Model, model_of
 
 __all__ = ["EnsembleReconstructor"]
+
+WHOLE_TILE = 8
+"""The summary of more members takes smaller tiles, so that its memory stays that of so many."""
 
 
 class EnsembleReconstructor(Tiled):
@@ -47,9 +50,8 @@ class EnsembleReconstructor(Tiled):
     packed
         Return members as int16 in steps of 0.01 K from 250 K.
     noise
-        ``coherent``: carried from frame to frame with the clouds; ``white``: independent at each time.
-    dressing
-        Draw white noise whose strength follows the local spread, in place of the learned textures.
+        ``coherent``: carried from frame to frame with the clouds; ``white``: independent at each time;
+        ``dressing``: white noise whose strength follows the local spread, in place of the learned textures.
 
     Attributes
     ----------
@@ -75,21 +77,20 @@ class EnsembleReconstructor(Tiled):
         device: str | torch.device = "auto",
         packed: bool = False,
         noise: str = "coherent",
-        dressing: bool = False,
     ) -> None:
         super().__init__(tile, packed)
         if members < 1:
             raise InputError(f"An ensemble has at least 1 member, not {members}.")
         if noise not in NOISES:
-            raise InputError(f"The noise {noise!r} is unknown; use {' or '.join(NOISES)}.")
+            raise InputError(f"The noise {noise!r} is unknown; use {', '.join(NOISES)}.")
         model = model_of(model)
         self.device = choose_device(device) if isinstance(device, str) else device
-        self.draw = MemberDraw(model, sensor, dressing=dressing).to(self.device)
+        self.draw = MemberDraw(model, sensor, dressing=noise == "dressing").to(self.device)
         self.members, self.seed, self.noise = members, seed, noise
         self.scale, self.halo = model.scale, self.draw.halo
         self._key = (
             network_digest(model.generator), model.for_sensor(sensor).sensor, model.kelvin_range, members, seed, tile,
-            str(self.device), packed, noise, dressing,
+            str(self.device), packed, noise,
         )  # fmt: skip
 
     def __call__(self, block: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -113,12 +114,15 @@ class EnsembleReconstructor(Tiled):
     def summary(self, block: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Return the summary of the members of a frame: (S, H, W) float32, by `SUMMARY`; parameters as for a call.
 
-        It holds the members of one tile at a time.
+        It holds the members of one tile at a time; the more there are, the smaller is the tile.
         """
         return self._highres(block, times, summary=True)
 
     @torch.inference_mode()
     def _highres(self, block: np.ndarray, times: np.ndarray, *, summary: bool) -> np.ndarray:
+        if summary:
+            side = int(self.tile * (WHOLE_TILE / self.members) ** 0.5)
+            self._fitting = min(self._fitting, max(side, SMALLEST))
         frame, *_ = lowres = np.ascontiguousarray(block, np.float32)
         carried = carry_noise(lowres, times) if self.noise == "coherent" else []
         fresh, transfer = [CarriedTile(int(times[0]))], Transfer(self.device)

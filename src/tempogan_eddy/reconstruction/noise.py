@@ -25,8 +25,8 @@ from tempogan_eddy.reconstruction.tiles import Tile
 
 __all__ = ["NOISES", "Carried", "CarriedTile", "carry_noise", "earlier_frames", "mismatch"]
 
-NOISES = ("coherent", "white")
-"""Noise carried from frame to frame, or independent noise at each time."""
+NOISES = ("coherent", "white", "dressing")
+"""Carried from frame to frame; independent at each time; the same without a network, from the local spread alone."""
 
 RATE, RATE_OF_MISMATCH = 3.2, 1.1
 """Per hour, and per hour and unit of mismatch: the decay of the correlation along the motion of what the mean misses.

@@ -130,7 +130,7 @@ def reconstruct(
     noise : str
         ``coherent``: the noise of a member moves with the clouds from frame to frame, where frames are less than an
         hour apart. ``white``: the noise of each time is independent, so a part of a sequence gets the same members as
-        the whole.
+        the whole. ``dressing``: white noise without a network, the baseline of ensembles.
     summary : bool
         Return the summary of the members in place of them.
 

@@ -22,11 +22,12 @@ from tempogan_eddy.reconstruction.fill import fill_nearest
 from tempogan_eddy.reconstruction.packing import pack_kelvin
 from tempogan_eddy.reconstruction.transfer import Transfer
 
-__all__ = ["Tile", "Tiled", "plan_tiles", "within_memory"]
+__all__ = ["SMALLEST", "Tile", "Tiled", "plan_tiles", "within_memory"]
 
 log = logging.getLogger(__name__)
 
-SMALLEST = 8  # lowres pixels of a tile; its halo takes most of the memory then
+SMALLEST = 8
+"""Lowres pixels of a tile, at least; its halo takes most of the memory then."""
 
 
 @dataclass(frozen=True)
