@@ -166,9 +166,8 @@ def reaching(url: str) -> Iterator[tuple[Any, str]]:
     except ImportError:
         raise not_installed(LIBRARIES[scheme]) from None
     except Exception as error:  # each library has its own
-        cause: BaseException = error
-        if scheme.startswith("http") and isinstance(error, FileNotFoundError):
-            cause = error.__cause__ or error  # fsspec says that of a server that does not answer too
+        # Of a server that does not answer, fsspec says that the file is missing; the cause says more.
+        cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
         reason = (str(cause).strip() or type(cause).__name__).partition("\n")[0]
         if isinstance(cause, FileNotFoundError):
             detail = f" ({reason})" if " " in reason else ""
