@@ -167,7 +167,8 @@ def reaching(url: str) -> Iterator[tuple[Any, str]]:
         raise not_installed(LIBRARIES[scheme]) from None
     except Exception as error:  # each library has its own
         # Of a server that does not answer, fsspec says that the file is missing; the cause says more.
-        cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+        unanswered = isinstance(error, FileNotFoundError) and isinstance(error.__cause__, OSError)
+        cause = error.__cause__ if unanswered else error
         reason = (str(cause).strip() or type(cause).__name__).partition("\n")[0]
         if isinstance(cause, FileNotFoundError):
             detail = f" ({reason})" if " " in reason else ""
