@@ -11,6 +11,7 @@ import pytest
 
 from tempogan_eddy import open_sequence, save_sequence
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.inspection import inspect
 from tempogan_eddy.io import aside
 from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.claim import claimed
@@ -115,6 +116,8 @@ def test_an_output_between_two_renames_is_restored_by_a_reader_and_by_a_writer(t
     store.rename(old)
     assert open_sequence(store).sizes["time"] == 2
     assert "the earlier output is restored" in caplog.text
+    store.rename(old)
+    assert inspect(store)["a"]["what"] == "sequence, zarr"
     store.rename(old)
     with pytest.raises(RuntimeError), written_aside(store, None) as partial:
         partial.mkdir()

@@ -446,7 +446,9 @@ def test_an_earlier_run_is_told_of_before_data_are_read(capsys, tmp_path):
     (tmp_path / "run" / "best_model.safetensors").touch()
     (tmp_path / "void").mkdir()
     words = ("train", "--data", tmp_path / "void", "--set", f"training.checkpoint_dir={tmp_path}/run")
-    assert "holds an earlier run" in refused(capsys, *words)
+    assert "holds a model but no checkpoint to resume from" in refused(capsys, *words)
+    (tmp_path / "run" / "checkpoint_epoch_0001.pth").touch()
+    assert "go on with --resume auto" in refused(capsys, *words)
 
 
 def test_missing_folder(capsys, tmp_path):

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -120,6 +121,16 @@ def test_messages_name_the_url_and_not_its_copy(damaged, capsys, name):
     assert ended.value.code == 2
     for said in (str(failed.value), capsys.readouterr().err):
         assert f"{damaged}/{name}" in said and tempfile.gettempdir() not in said
+
+
+def test_a_server_that_does_not_answer_is_told_from_a_file_that_does_not_exist(served):
+    with pytest.raises(InputError, match=r"absent\.nc does not exist\.$"):
+        open_sequence(f"{served}/absent.nc")
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    for name in ("a.nc", "a.zarr"):
+        with pytest.raises(InputError, match=rf"{port}/{name} cannot be reached \(Cannot connect.*\); check"):
+            open_sequence(f"http://127.0.0.1:{port}/{name}")
 
 
 def test_info_describes_what_lies_at_a_url(served, tmp_path, clouds, capsys):

@@ -12,6 +12,7 @@ import numpy as np
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.fingerprint import sha256
+from tempogan_eddy.io.aside import restored
 from tempogan_eddy.io.finding import Paths
 from tempogan_eddy.io.foreign import foreign_format
 from tempogan_eddy.io.format import recognise
@@ -46,7 +47,7 @@ def inspect(name: Paths, options: Mapping[str, Any] | None = None) -> dict[str, 
     (path,) = fetch(name)
     if is_model(path):
         return {shown(path): {"what": "model", **model_facts(path)}}
-    if not (path.exists() or path.is_symlink()):
+    if not (restored(path) or path.is_symlink()):
         raise missing(path, "give data, a model, a checkpoint or anything a command wrote")
     refuse_special(path)
     known = _READERS.get(path.suffix.lower())

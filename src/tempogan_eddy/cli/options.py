@@ -108,7 +108,7 @@ Dask = Annotated[
     typer.Option(
         "--dask",
         metavar="WHERE",
-        help="Who computes: threads:N, local:N processes, or a Dask scheduler's tcp://HOST:PORT; writes Zarr or PNG.",
+        help="Workers: threads:N, local:N processes, or a Dask scheduler's tcp://HOST:PORT; frames go to Zarr or PNG.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]

@@ -165,12 +165,14 @@ def reaching(url: str) -> Iterator[tuple[Any, str]]:
         raise
     except ImportError:
         raise not_installed(LIBRARIES[scheme]) from None
-    except FileNotFoundError as error:
-        reason = str(error).strip()
-        detail = f" ({reason})" if " " in reason else ""
-        raise InputError(f"{url} does not exist{detail}.") from error
     except Exception as error:  # each library has its own
-        reason = (str(error).strip() or type(error).__name__).partition("\n")[0]
+        # Of a server that does not answer, fsspec says that the file is missing; the cause says more.
+        unanswered = isinstance(error, FileNotFoundError) and isinstance(error.__cause__, OSError)
+        cause = error.__cause__ if unanswered else error
+        reason = (str(cause).strip() or type(cause).__name__).partition("\n")[0]
+        if isinstance(cause, FileNotFoundError):
+            detail = f" ({reason})" if " " in reason else ""
+            raise InputError(f"{url} does not exist{detail}.") from error
         raise InputError(f"{url} cannot be reached ({reason}); check the address and your credentials.") from error
 
 

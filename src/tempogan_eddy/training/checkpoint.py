@@ -109,11 +109,7 @@ def find_checkpoint(resume: str | Path, folder: Path) -> Path | None:
     others = [path for path in (interrupted_path(folder), best_checkpoint_path(folder)) if path.exists()]
     steps |= {path: _step(path) for path in others}
     if not steps:
-        if best_path(folder).exists():
-            raise InputError(
-                f"{folder} holds a model but no checkpoint to resume from; name another checkpoint_dir, and begin with "
-                "the model by training.start_from."
-            )
+        _refuse_lone_model(folder)
         return None
     last = max(steps, key=lambda path: steps[path])
     if steps[last] < 0:
@@ -177,9 +173,19 @@ def refuse_earlier_run(folder: Path) -> None:
     InputError
         The folder holds a checkpoint or a model, or cannot be written to.
     """
-    if any(folder.glob("checkpoint_*.pth")) or best_path(folder).exists():
+    if any(folder.glob("checkpoint_*.pth")):
         raise InputError(f"{folder} holds an earlier run; go on with --resume auto, or name another checkpoint_dir.")
+    _refuse_lone_model(folder)
     _check_places(folder)
+
+
+def _refuse_lone_model(folder: Path) -> None:
+    """Refuse a folder with a model and no checkpoint: no run can go on there, and a new one would replace it."""
+    if best_path(folder).exists():
+        raise InputError(
+            f"{folder} holds a model but no checkpoint to resume from; name another checkpoint_dir, and begin with "
+            "the model by training.start_from."
+        )
 
 
 def _check_places(folder: Path) -> None:
