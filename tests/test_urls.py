@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -275,16 +276,13 @@ def test_a_missing_bucket_or_key_is_one_sentence(bucket, tmp_path, capsys, place
     assert line.startswith(f"Error: {place} ")
 
 
-@pytest.mark.slow
-def test_the_workers_of_a_cluster_by_tcp_give_what_one_process_gives(tmp_path):
-    pytest.importorskip("distributed")
-    save_sequence(moving_clouds(frames=FRAMES, size=16), tmp_path / "in.nc")
+@contextmanager
+def cluster(folder):
+    """A Dask cluster of two workers on this machine: yields its address and the process of the scheduler."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    start = partial(
-        subprocess.Popen, env=environment, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    start = partial(subprocess.Popen, env=environment, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     dask = [sys.executable, "-m", "dask"]
-    here = tmp_path / "scheduler.json"
+    here = folder / "scheduler.json"
     running = [
         start([*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", here])
     ]
@@ -296,16 +294,45 @@ def test_the_workers_of_a_cluster_by_tcp_give_what_one_process_gives(tmp_path):
         address = json.loads(here.read_text())["address"]
         worker = [*dask, "worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny", "--host", "127.0.0.1"]
         running += [start(worker), start(worker)]
+        yield address, running[0]
+    finally:
+        for process in running:
+            process.kill()
+        for process in running:
+            process.wait(60)
+
+
+@pytest.mark.slow
+def test_the_workers_of_a_cluster_by_tcp_give_what_one_process_gives(tmp_path):
+    pytest.importorskip("distributed")
+    save_sequence(moving_clouds(frames=FRAMES, size=16), tmp_path / "in.nc")
+    with cluster(tmp_path) as (address, _):
         words = ["reconstruct", tmp_path / "in.nc", "--engine", "torch", "-o"]
         run = command(*words, tmp_path / "cluster.zarr", "--dask", address)
         _, said = run.communicate(timeout=400)
         assert run.returncode == 0, said
         assert "workers, dashboard" in said
-    finally:
-        for process in running:
-            process.terminate()
-        for process in running:
-            process.wait(60)
     save_sequence(reconstruct(tmp_path / "in.nc", engine="torch"), tmp_path / "plain.zarr")
-    cluster, plain = open_sequence(tmp_path / "cluster.zarr"), open_sequence(tmp_path / "plain.zarr")
-    np.testing.assert_array_equal(cluster.values, plain.values)
+    made, plain = open_sequence(tmp_path / "cluster.zarr"), open_sequence(tmp_path / "plain.zarr")
+    np.testing.assert_array_equal(made.values, plain.values)
+
+
+@pytest.mark.slow
+def test_a_killed_scheduler_loses_nothing(tmp_path):
+    pytest.importorskip("distributed")
+    save_sequence(moving_clouds(frames=64, size=128), tmp_path / "in.nc")  # eight shards
+    words = ["reconstruct", tmp_path / "in.nc", "--engine", "torch", "-o", tmp_path / "out.zarr"]
+    with cluster(tmp_path) as (address, scheduler):
+        run = command(*words, "--dask", address)
+        while not any("c/" in place and files for place, _, files in os.walk(tmp_path)):
+            assert run.poll() is None, run.communicate()[1]
+            time.sleep(0.02)
+        scheduler.kill()
+        _, said = run.communicate(timeout=200)
+    assert run.returncode == 2 and "is lost; start it and the command again" in said
+    assert not (tmp_path / "out.zarr").exists()
+    again = command(*words)
+    _, said = again.communicate(timeout=200)
+    assert again.returncode == 0 and "done before" in said, said
+    expected = reconstruct(tmp_path / "in.nc", engine="torch")
+    np.testing.assert_allclose(open_sequence(tmp_path / "out.zarr").values, expected.values, atol=2**-11)
