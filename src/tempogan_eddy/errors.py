@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-__all__ = ["COPIES", "InputError", "TrainingError", "is_out_of_memory", "with_urls"]
+__all__ = ["COPIES", "InputError", "TrainingError", "is_out_of_memory", "reason_of", "with_urls"]
 
 COPIES: dict[Path, str] = {}
 """The URL of each local copy; `tempogan_eddy.io.urls` makes them."""
@@ -29,6 +29,11 @@ class InputError(Exception):
 
 class TrainingError(Exception):
     """Training cannot continue, such as after a loss that is not finite; the message says what to try."""
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the first line of what an error says, or its kind if it says nothing."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def with_urls(text: str) -> str:

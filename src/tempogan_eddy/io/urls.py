@@ -21,7 +21,7 @@ from typing import Any
 import fsspec
 from zarr.storage import FsspecStore
 
-from tempogan_eddy.errors import COPIES, InputError
+from tempogan_eddy.errors import COPIES, InputError, reason_of
 from tempogan_eddy.extras import not_installed
 
 __all__ = ["chunk_store", "end_copies", "fetch", "listing", "local", "new_copy", "reaching", "shown", "url_of"]
@@ -167,9 +167,9 @@ def reaching(url: str) -> Iterator[tuple[Any, str]]:
         raise not_installed(LIBRARIES[scheme]) from None
     except Exception as error:  # each library has its own
         # Of a server that does not answer, fsspec says that the file is missing; the cause says more.
-        unanswered = isinstance(error, FileNotFoundError) and isinstance(error.__cause__, OSError)
-        cause = error.__cause__ if unanswered else error
-        reason = (str(cause).strip() or type(cause).__name__).partition("\n")[0]
+        missing, cause = isinstance(error, FileNotFoundError), error.__cause__
+        cause = cause if missing and isinstance(cause, OSError) else error
+        reason = reason_of(cause)
         if isinstance(cause, FileNotFoundError):
             detail = f" ({reason})" if " " in reason else ""
             raise InputError(f"{url} does not exist{detail}.") from error

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from tempogan_eddy.device import computes_bf16, exact_convolutions
-from tempogan_eddy.errors import InputError
+from tempogan_eddy.errors import InputError, reason_of
 from tempogan_eddy.export import residual_to_onnx
 from tempogan_eddy.extras import not_installed
 from tempogan_eddy.model.scaling import from_kelvin
@@ -164,15 +164,13 @@ def _first_that_works(
         try:
             return engine, _BUILDERS[engine](generator, precision)
         except Exception as error:
-            log.warning("The engine %s is installed but does not work (%s); the next is tried", engine, _reason(error))
+            log.warning(
+                "The engine %s is installed but does not work (%s); the next is tried", engine, reason_of(error)
+            )
     try:
         return last, _BUILDERS[last](generator, precision)
     except Exception as error:
-        raise InputError(f"The engine {last} does not work here ({_reason(error)}); use another.") from error
-
-
-def _reason(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+        raise InputError(f"The engine {last} does not work here ({reason_of(error)}); use another.") from error
 
 
 def _scene() -> Tensor:
@@ -248,7 +246,7 @@ def _compiled_engine(generator: Generator, precision: str) -> Callable[[Tensor],
             try:
                 return compiled(frames)
             except Exception as error:  # a missing compiler shows at the first call
-                log.warning("torch.compile does not work here (%s); torch computes uncompiled", _reason(error))
+                log.warning("torch.compile does not work here (%s); torch computes uncompiled", reason_of(error))
                 works = False
         return plain(frames)
 

@@ -13,6 +13,7 @@ from torch import nn
 from torch.optim import Adam, Optimizer
 
 from tempogan_eddy.config import Config, TrainingConfig
+from tempogan_eddy.errors import reason_of
 from tempogan_eddy.model.tempogan import SpatialDiscriminator, TemporalDiscriminator
 from tempogan_eddy.weights import build_generator
 
@@ -69,8 +70,7 @@ class Networks:
             try:
                 return compiled(*arguments, **options)
             except Exception as error:  # a missing compiler shows at the first call
-                reason = str(error).strip().partition("\n")[0] or type(error).__name__
-                log.warning("torch.compile does not work here (%s); the networks compute uncompiled", reason)
+                log.warning("torch.compile does not work here (%s); the networks compute uncompiled", reason_of(error))
                 for each in self._present:
                     each._compiled_call_impl = None
                 return network(*arguments, **options)
