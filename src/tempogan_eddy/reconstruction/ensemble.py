@@ -120,9 +120,6 @@ class EnsembleReconstructor(Tiled):
 
     @torch.inference_mode()
     def _highres(self, block: np.ndarray, times: np.ndarray, *, summary: bool) -> np.ndarray:
-        if summary:
-            side = int(self.tile * (WHOLE_TILE / self.members) ** 0.5)
-            self._fitting = min(self._fitting, max(side, SMALLEST))
         frame, *_ = lowres = np.ascontiguousarray(block, np.float32)
         carried = carry_noise(lowres, times) if self.noise == "coherent" else []
         fresh, transfer = [CarriedTile(int(times[0]))], Transfer(self.device)
@@ -136,7 +133,8 @@ class EnsembleReconstructor(Tiled):
 
         layers, dtype = (len(SUMMARY), np.dtype(np.float32)) if summary else (self.members, self.dtype)
         highres = np.empty((layers, *(side * self.scale for side in frame.shape)), dtype)
-        self._fill(highres, frame[None], compute, transfer)
+        largest = max(SMALLEST, int(self.tile * (WHOLE_TILE / self.members) ** 0.5)) if summary else None
+        self._fill(highres, frame[None], compute, transfer, largest)
         transfer.finish()
         return highres
 

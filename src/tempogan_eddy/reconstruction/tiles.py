@@ -163,6 +163,7 @@ class Tiled:
         lowres: np.ndarray,
         compute: Callable[[Tile, tuple[slice, ...], Tensor], Tensor],
         transfer: Transfer,
+        largest: int | None = None,
     ) -> None:
         """Compute highres frames, and start to copy them into their array.
 
@@ -177,7 +178,10 @@ class Tiled:
             without missing pixels, to the highres frames that are kept (L, rows, columns). L is N, or N is 1.
         transfer
             To the device.
+        largest
+            The side of a tile, at most.
         """
+        first = min(self._fitting, largest or self._fitting)
         # Look for missing pixels here: on the device this would need a device sync.
         missing = np.isnan(lowres)
         gaps = np.flatnonzero(missing)
@@ -190,7 +194,7 @@ class Tiled:
             filled, on_device = fill_nearest(transfer.send(lowres), transfer.send(gaps)), transfer.send(missing)
 
         def start(side: int) -> None:
-            if side != self._fitting:
+            if side != first:
                 transfer.finish()  # an earlier try may still be on its way to the same array
             for tile in list(plan_tiles(lowres.shape[1], lowres.shape[2], side, self.halo)):
                 kept, place = tile.on_highres(self.scale)
@@ -203,4 +207,6 @@ class Tiled:
                     result = result.masked_fill_(repeat_pixels(on_device[:, *tile.kept], self.scale), math.nan)
                 transfer.fetch(pack_kelvin(result) if highres.dtype == np.int16 else result, target)
 
-        self._fitting = within_memory(start, self._fitting, max(lowres.shape[1:]))
+        fitting = within_memory(start, first, max(lowres.shape[1:]))
+        if fitting < first:
+            self._fitting = fitting
