@@ -3,11 +3,11 @@ import json
 import h5py
 import numpy as np
 import pytest
-from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import open_sequence, open_sequences, save_sequence
 from tempogan_eddy.io.digital_typhoon import _seems_whole
+from tempogan_eddy.io.netcdf_lock import NETCDF_LOCK
 
 HEADER = (
     "year,month,day,hour,grade,lat,lng,pressure,wind,dir50,long50,short50,dir30,long30,short30,"
@@ -227,7 +227,7 @@ def test_hdf5_is_used_under_the_lock_of_the_netcdf_library(basin, tmp_path, monk
     unlocked, open_file = [], h5py.File
 
     def watched(path, *mode):
-        if not NETCDF4_PYTHON_LOCK.locked():
+        if not NETCDF_LOCK.locked():
             unlocked.append(path)
         return open_file(path, *mode)
 

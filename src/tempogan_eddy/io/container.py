@@ -11,13 +11,13 @@ from typing import Any
 import netCDF4
 import xarray as xr
 import zarr
-from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.axes import role_of
 from tempogan_eddy.io.file_kind import file_kind
 from tempogan_eddy.io.foreign import foreign_format
 from tempogan_eddy.io.hdf5_guard import check_axis, refuse_outside_data
+from tempogan_eddy.io.netcdf_lock import NETCDF_LOCK
 from tempogan_eddy.io.zarr_seal import checked_store
 
 __all__ = ["ZARR_MARKS", "groups_of", "is_zipped_zarr", "open_stored", "stem_of", "zarr_groups"]
@@ -48,7 +48,7 @@ def open_stored(path: Path, group: str | None = None) -> xr.Dataset:
     if path.is_file() and file_kind(path) == "hdf5":
         refuse_outside_data(path)
     try:
-        with warnings.catch_warnings():
+        with NETCDF_LOCK, warnings.catch_warnings():  # neither is safe in several threads
             # Ignore names that no variable has, and text types without a Zarr specification.
             warnings.simplefilter("ignore")
             dataset = _open(path, group)
@@ -73,7 +73,7 @@ def groups_of(path: Path) -> list[str]:
     if path.is_dir() or is_zipped_zarr(path) or file_kind(path) == "classic":
         return [""]
     try:
-        with NETCDF4_PYTHON_LOCK, netCDF4.Dataset(path) as file:
+        with NETCDF_LOCK, netCDF4.Dataset(path) as file:
             return list(_walk(file, ""))[:MOST_GROUPS]
     except Exception as error:  # the library raises OSError, RuntimeError or what its bindings meet
         raise _unreadable(path, error) from error
@@ -122,8 +122,9 @@ def _open(path: Path, group: str | None) -> xr.Dataset:
             check_axis(path, name, array.shape)
         return xr.open_dataset(source, group=inner or None, engine="zarr", consolidated=False, **options)
     # The NetCDF library reads the missing end of a classic file as zeros; scipy raises an error.
-    engine = "scipy" if file_kind(path) == "classic" else "netcdf4"
-    return xr.open_dataset(path, group=group or None, engine=engine, **options)
+    if file_kind(path) == "classic":
+        return xr.open_dataset(path, group=group or None, engine="scipy", **options)
+    return xr.open_dataset(path, group=group or None, engine="netcdf4", lock=NETCDF_LOCK, **options)
 
 
 def _name_phony_dimensions(dataset: xr.Dataset) -> xr.Dataset:

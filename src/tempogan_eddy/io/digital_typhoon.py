@@ -20,12 +20,12 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 import xarray as xr
-from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.digital_typhoon_track import basin_of, read_storm, read_track
 from tempogan_eddy.io.frames import FrameStack, lazy_sequence
 from tempogan_eddy.io.hdf5_guard import find_dataset
+from tempogan_eddy.io.netcdf_lock import NETCDF_LOCK
 from tempogan_eddy.io.quality import mask_blank, mask_calibration_bars
 from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.sequence import as_sequence
@@ -168,7 +168,7 @@ def _opened(path: Path) -> Iterator[h5py.File]:
     """Open a file under the lock of the NetCDF library; the two may share an HDF5 library for one thread only."""
     refuse_special(path)
     try:
-        with NETCDF4_PYTHON_LOCK, h5py.File(path, "r") as file:
+        with NETCDF_LOCK, h5py.File(path, "r") as file:
             yield file
     except InputError:
         raise

@@ -13,13 +13,13 @@ import h5py
 import numpy as np
 import pandas as pd
 import xarray as xr
-from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.digital_typhoon import UNKNOWN_SATELLITE
 from tempogan_eddy.io.digital_typhoon_track import TRACK, read_metadata
 from tempogan_eddy.io.names import safe_name
+from tempogan_eddy.io.netcdf_lock import NETCDF_LOCK
 from tempogan_eddy.io.ownership import MARK, Kind, check_place, hdf5_is_ours, mark_attributes, refuse_to_replace_input
 from tempogan_eddy.io.pipeline import write_frames
 from tempogan_eddy.io.precision import STATED
@@ -115,7 +115,7 @@ def _write_frame(path: Path, frame: np.ndarray, attrs: dict[Any, Any]) -> None:
     """Write one frame, made in memory: HDF5 may crash the process where a disk is full."""
     content = io.BytesIO()
     # The NetCDF library may share an HDF5 library that is not for several threads.
-    with NETCDF4_PYTHON_LOCK, h5py.File(content, "w") as file:
+    with NETCDF_LOCK, h5py.File(content, "w") as file:
         image = file.create_dataset("Infrared", data=frame, compression="gzip", compression_opts=1, shuffle=True)
         image.attrs["long_name"] = "temperature"
         image.attrs["units"] = "kelvin"

@@ -14,9 +14,9 @@ from functools import cache
 from pathlib import Path
 
 import h5py
-from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.netcdf_lock import NETCDF_LOCK
 
 __all__ = [
     "check_axis",
@@ -71,7 +71,7 @@ def check_axis(path: Path, name: str, shape: tuple[int, ...]) -> None:
 def find_dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
     """Return a dataset of numbers by name, of an open file all of whose parts lie in it.
 
-    Hold xarray's ``NETCDF4_PYTHON_LOCK`` where several threads read. Raise InputError if there is none, or it is too
+    Hold ``NETCDF_LOCK`` where several threads read. Raise InputError if there is none, or it is too
     large.
     """
     _refuse_outside_data(file, path)
@@ -88,7 +88,7 @@ def find_dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
 @contextmanager
 def opened(path: Path) -> Iterator[h5py.h5f.FileID]:
     """Open an HDF5 file for the low-level interface of h5py, under the lock of the NetCDF library, or raise OSError."""
-    with NETCDF4_PYTHON_LOCK:
+    with NETCDF_LOCK:
         file = h5py.h5f.open(os.fsencode(path), h5py.h5f.ACC_RDONLY, fapl=_access())
         try:
             yield file
@@ -112,7 +112,7 @@ def refuse_outside_data(path: Path) -> None:
     Takes about 0.5 ms for ten variables.
     """
     try:
-        with NETCDF4_PYTHON_LOCK, h5py.File(path, "r", locking=False) as file:
+        with NETCDF_LOCK, h5py.File(path, "r", locking=False) as file:
             _refuse_outside_data(file, path)
     except InputError:
         raise

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy import __version__
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.netcdf_lock import NETCDF_LOCK
 from tempogan_eddy.io.objects import check_prefix
 from tempogan_eddy.io.urls import local, url_of
 
@@ -104,7 +104,7 @@ def begins_with(path: Path, text: str) -> bool:
 
 def hdf5_is_ours(path: Path, kind: str) -> bool:
     """Return whether a NetCDF-4 or HDF5 file holds the mark of a kind."""
-    with NETCDF4_PYTHON_LOCK, h5py.File(path, "r") as file:
+    with NETCDF_LOCK, h5py.File(path, "r") as file:
         return attributes_are_ours(dict(file.attrs), kind)
 
 

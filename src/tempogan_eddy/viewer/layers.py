@@ -7,6 +7,7 @@ import re
 import xarray as xr
 
 from tempogan_eddy.io.format import StoredSequence
+from tempogan_eddy.io.netcdf_lock import NETCDF_LOCK
 
 __all__ = ["SPREAD", "hidden_at_first", "layer_title", "quantity_of", "summary_layers"]
 
@@ -23,7 +24,10 @@ def summary_layers(stored: StoredSequence, mean: xr.DataArray) -> dict[str, xr.D
     if stored.format.name == "zarr":
         dataset = xr.open_zarr(stored.path, group=stored.group, decode_times=False)
     else:
-        dataset = xr.open_dataset(stored.path, group=stored.group, chunks={}, decode_times=False)
+        with NETCDF_LOCK:
+            dataset = xr.open_dataset(
+                stored.path, group=stored.group, chunks={}, decode_times=False, engine="netcdf4", lock=NETCDF_LOCK
+            )
     layers = {}
     for name, variable in dataset.data_vars.items():
         if variable.shape == mean.shape and variable.attrs.get("cell_methods") != MEAN:

@@ -5,7 +5,6 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 import xarray as xr
-from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy.io.aside import require_space
 from tempogan_eddy.io.cf import open_cf
@@ -14,6 +13,7 @@ from tempogan_eddy.io.file_kind import file_kind
 from tempogan_eddy.io.format import Format, Writing
 from tempogan_eddy.io.headers import HeaderReader
 from tempogan_eddy.io.join import join_files
+from tempogan_eddy.io.netcdf_lock import NETCDF_LOCK, OUR_PART
 from tempogan_eddy.io.ownership import Kind, hdf5_is_ours
 from tempogan_eddy.io.pipeline import write_frames
 
@@ -38,23 +38,27 @@ def write_netcdf(template: Template, path: Path, writing: Writing) -> None:
         encoding[name] |= {**NETCDF_FILTERS, "chunksizes": encoding[name].pop("chunks")}
     # HDF5 may crash the process if a write fails, so first check that there is space.
     require_space(path, sum(coord.nbytes for coord in dataset.coords.values()))
-    dataset.to_netcdf(
-        path, compute=False, unlimited_dims=[dataset[names[0]].dims[-3]], encoding=encoding, engine="netcdf4"
-    )
-    with netCDF4.Dataset(path, "a") as file:
+    frames_along = dataset[names[0]].dims[-3]
+    with OUR_PART:
+        dataset.to_netcdf(path, compute=False, unlimited_dims=[frames_along], encoding=encoding, engine="netcdf4")
+    with NETCDF_LOCK:
+        file = netCDF4.Dataset(path, "a")
         file.set_auto_maskandscale(False)
         for name in names:
             file[name].set_var_chunk_cache(0)  # frames are written once and never read again
 
-        def append(number: int, frame: np.ndarray) -> None:
-            stored = writing.precision.stored(frame)
-            require_space(path, stored.nbytes)
-            # The library is not thread-safe, and another thread is reading the next frame.
-            with NETCDF4_PYTHON_LOCK:
-                for name, layer in zip(names, stored if len(names) > 1 else [stored], strict=True):
-                    file[name][..., number, :, :] = layer
+    def append(number: int, frame: np.ndarray) -> None:
+        stored = writing.precision.stored(frame)
+        require_space(path, stored.nbytes)
+        with NETCDF_LOCK:  # another thread is reading the next frame
+            for name, layer in zip(names, stored if len(names) > 1 else [stored], strict=True):
+                file[name][..., number, :, :] = layer
 
+    try:
         write_frames(template.frames, append, writing.on_frame)
+    finally:
+        with NETCDF_LOCK:
+            file.close()
 
 
 NETCDF = Format(
