@@ -7,7 +7,7 @@ from typing import Any
 
 import xarray as xr
 
-__all__ = ["named_preset", "said_of_sensor"]
+__all__ = ["named_preset", "preset_of", "said_of_sensor"]
 
 TELLING = ("instrument", "platform", "satellite", "mission")
 """Attributes with these words in their names say which instrument it was."""
@@ -52,6 +52,12 @@ def named_preset(sequence: xr.DataArray) -> str | None:
     """
     archive = _presets(sequence.attrs.get(key) for key in ARCHIVES) & {"gridsat", "hursat", "isccp-dx", "merged-ir"}
     found = archive or _presets(said_of_sensor(sequence).values())
+    return found.pop() if len(found) == 1 else None
+
+
+def preset_of(text: str) -> str | None:
+    """Return the one preset that a text names by its archive, instrument or satellite; None for none or several."""
+    found = _presets([text])
     return found.pop() if len(found) == 1 else None
 
 
