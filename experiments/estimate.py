@@ -23,6 +23,7 @@ SCALE, FRAMES, SIDE = 4, 4, 512
 SENSORS, SEED = 100, 2026
 AREA_MEANS = {512: 100, 256: 50}  # how many, by the side of the highres frames
 FAR = 0.2  # of transfer functions
+FAR_SENSORS, ASSUMED_MEANS = 30, 60  # of the comparison of an assumed area mean with one or more frames
 
 SCENES = {
     "200717": ("digital-typhoon/WP", "200717", "2007-10-07T12"),
@@ -39,6 +40,7 @@ def main() -> None:
     scenes = [_scene(*scene) for scene in SCENES.values()]
     score_random_sensors(scenes)
     score_area_means(scenes)
+    score_numbers_of_frames(scenes)
 
 
 def score_random_sensors(scenes: list[xr.DataArray]) -> None:
@@ -66,6 +68,19 @@ def score_area_means(scenes: list[xr.DataArray]) -> None:
         print(f"area means of {side}x{side}: {_verdicts((area, estimate) for estimate in estimates)}")
 
 
+def score_numbers_of_frames(scenes: list[xr.DataArray]) -> None:
+    """Print what one frame, and what more together, say of an area mean that is assumed rightly and wrongly."""
+    area, *drawn = random_sensors(2 * FAR_SENSORS, SCALE, SEED + 1)
+    far = [sensor for sensor in drawn[len(KNOWN) - 1 :] if np.abs(_at_nyquist(sensor) - _at_nyquist(area)).max() > FAR]
+    for side in AREA_MEANS:
+        for frames in (1, 4, 8):
+            for name, sensors in (("area means", [area] * ASSUMED_MEANS), ("other sensors", far[:FAR_SENSORS])):
+                rng = np.random.default_rng(SEED + 2)
+                seen = (_seen(scenes[n % len(scenes)], sensor, rng, side, frames) for n, sensor in enumerate(sensors))
+                found = _verdicts((area, estimate_sensor(part, SCALE)) for part in seen)
+                print(f"{name}, frames of {side}x{side}, {frames} together: {found}")
+
+
 def _verdicts(pairs: Iterable[tuple[SeparableSensor, SensorEstimate]]) -> dict[str, int]:
     return dict(Counter(compare_sensor(stated, estimate).verdict for stated, estimate in pairs))
 
@@ -75,9 +90,11 @@ def _scene(path: str, storm: str | None, since: str) -> xr.DataArray:
     return sequence[:: max(len(sequence) // 12, 1)].load()
 
 
-def _seen(scene: xr.DataArray, sensor: SeparableSensor, rng: np.random.Generator, side: int = SIDE) -> np.ndarray:
-    """Return four random frames of a scene, cut out at a random place, as a sensor sees them."""
-    chosen = np.sort(rng.choice(len(scene), FRAMES, replace=False))
+def _seen(
+    scene: xr.DataArray, sensor: SeparableSensor, rng: np.random.Generator, side: int = SIDE, count: int = FRAMES
+) -> np.ndarray:
+    """Return random frames of a scene, cut out at a random place, as a sensor sees them."""
+    chosen = np.sort(rng.choice(len(scene), count, replace=False))
     rows, columns = (slice(start := int(rng.integers(max(n - side, 0) + 1)), start + side) for n in scene.shape[1:])
     frames = torch.from_numpy(scene.values[chosen, rows, columns].astype(np.float32))
     height, width = (n // SCALE * SCALE for n in frames.shape[1:])

@@ -49,6 +49,7 @@ SENSORS: dict[str, SensorModel] = {
     "gaussian, FWHM 1.5": SensorModel("gaussian", SCALE, fwhm=1.5),
     "box 0.5": SensorModel("box", SCALE, width=0.5),
     "area mean + 0.5 K noise": SensorModel("area", SCALE, noise_kelvin=0.5),
+    "one highres pixel, 0.2 K noise": SensorModel("nearest", SCALE, noise_kelvin=0.2),
 }
 OTHER_SEED = 1000
 

@@ -35,6 +35,7 @@ SENSORS = (
     "gaussian,fwhm=1.5",
     "box,width=0.5",
     "area,noise=0.5",
+    "nearest,noise=0.2",
 )
 
 # Which frames train and which test: path, and the times of both.

@@ -9,7 +9,7 @@ import torch
 import xarray as xr
 
 from tempogan_eddy.cli import main
-from tempogan_eddy.dataset.lowres_power import steps_of, window_power
+from tempogan_eddy.dataset.lowres_power import WINDOWS_OF_FRAME, steps_of, window_power, windows_of
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.sensor_comparison import compare_sensor
 from tempogan_eddy.dataset.sensor_estimate import SensorEstimate, estimate_sensor
@@ -87,6 +87,21 @@ def test_widths_along_y_and_along_x_are_found_even_beside_missing_pixels(truth):
     np.testing.assert_allclose(estimate.transfer[:, 1], [0.41, 0.10], atol=0.04)
 
 
+def test_large_frames_give_no_more_windows_than_fit_in_memory_from_all_over_the_frame():
+    frame = np.add.outer(np.arange(600.0), 1000 * np.arange(700.0))
+    frame[100:140, 50] = np.nan
+    windows = windows_of([frame, frame[:64]])
+    assert len(windows) == WINDOWS_OF_FRAME + 3 * 42 and np.isfinite(windows).all()
+    # The first pixels say where the windows lie.
+    columns, rows = np.divmod(windows[:WINDOWS_OF_FRAME, 0, 0], 1000)
+    assert rows.min() == columns.min() == 0 and rows.max() == 560 and columns.max() == 656
+
+
+def test_one_frame_may_come_as_an_array_or_with_names(truth):
+    frame = seen(truth, "box,width=1.6")[0]
+    assert estimate_sensor(xr.DataArray(frame, dims=("y", "x"))).sensor == estimate_sensor(frame).sensor
+
+
 def test_rounding_is_found_from_the_values_and_is_no_other_noise(truth):
     estimate = estimate_sensor(seen(truth, "area,quantum=1"))
     assert estimate.sensor.quantum == 1.0
@@ -130,7 +145,7 @@ def test_the_command_says_that_wide_footprints_may_be_interpolation(truth, tmp_p
 
 
 def test_the_derivatives_of_the_fit_are_those_of_its_residuals(truth):
-    problem = _Problem(window_power(seen(truth, "box,width=1.5,noise=0.3")), "box", (1.2, 1.5), False)
+    problem = _Problem(window_power(windows_of(seen(truth, "box,width=1.5,noise=0.3"))), "box", (1.2, 1.5), False)
     at = problem.start + 0.03
     exact = problem.jacobian(at)
     for number in range(len(at)):

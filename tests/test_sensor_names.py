@@ -7,6 +7,7 @@ import xarray as xr
 from tempogan_eddy import reconstruct
 from tempogan_eddy.dataset.sensor_names import named_preset
 from tempogan_eddy.dataset.sensor_presets import PRESETS
+from tempogan_eddy.errors import InputError
 from test_sensor_estimate import power_law, seen
 
 
@@ -21,6 +22,9 @@ def named(satellites=(), **attrs):
         ({"platform": "Meteosat-10", "instrument": "SEVIRI"}, "seviri"),
         ({"platform_name": "MSG3"}, "seviri"),
         ({"platform": "Meteosat-7"}, None),
+        ({"sensor": "seviri"}, "seviri"),
+        ({"Sensor_Name": "AHI"}, "ahi"),
+        ({"sensor_zenith_note": "abi"}, None),
         ({"platform_ID": "G16", "instrument_type": "GOES-R Series Advanced Baseline Imager"}, "abi"),
         ({"platform": "GOES-13"}, "goes-imager"),
         ({"satellite": "GOES-08"}, "goes-imager"),
@@ -62,3 +66,18 @@ def test_a_named_preset_is_used_only_where_the_frames_agree(caplog):
         nameless = lowres.drop_attrs().assign_attrs(units="K")
         expected = reconstruct(nameless, "faithful", sensor=sensor, trust_sensor=True)
         np.testing.assert_array_equal(result.values, expected.values)
+
+
+def test_a_file_that_names_several_sensors_is_not_called_silent(caplog):
+    frames = xr.DataArray(np.full((1, 40, 40), 250.0), dims=("time", "y", "x"), attrs={"units": "K"})
+    reconstruct(frames.assign_attrs(platform="GMS-5; GOES-9"), "faithful")
+    assert "names several sensors, goes-imager, vissr; the mean over a block is assumed" in caplog.text
+
+
+@pytest.mark.parametrize("attrs", [{"sensor_model": "mine"}, {"sensor_model": "box", "sensor_model_width": "wide"}])
+def test_a_recorded_sensor_that_cannot_be_read_is_refused_unless_another_is_stated(attrs, caplog):
+    frames = xr.DataArray(np.full((1, 40, 40), 250.0), dims=("time", "y", "x"), attrs={"units": "K"} | attrs)
+    with pytest.raises(InputError, match=r"records a sensor that cannot be used: .*; (use|give) .* with --sensor"):
+        reconstruct(frames, "faithful")
+    assert reconstruct(frames, "faithful", sensor="box,width=1.6").shape == (1, 160, 160)
+    assert "records a sensor that cannot be used" in caplog.text

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -73,6 +74,16 @@ def test_a_preset_is_a_form_that_parts_change():
     ("text", "said"),
     [
         ("sevri", r"'sevri' begins with no known name \(did you mean 'seviri'\?\); presets"),
+        ("SEVIRI", "did you mean 'seviri'"),
+        ("isccp_DX,noise=1", "did you mean 'isccp-dx'"),
+        ("GOES-16", "did you mean 'abi'"),
+        ("goes 12", "did you mean 'goes-imager'"),
+        ("Himawari-8", "did you mean 'ahi'"),
+        ("box width=1.6", "did you mean 'box'"),
+        ("Box;Width=1.6", "did you mean 'box'"),
+        ("area,noise_kelvin=1", "did you mean 'noise'"),
+        ("vissr,ColdQuantum=1", "did you mean 'cold_quantum'"),
+        ("box,widthx=1", "did you mean 'width_x'"),
         ("", "presets are area, seviri, .* forms begin with area, bicubic, box"),
         ("gaussian,fwmh=1", r"unknown key 'fwmh' \(did you mean 'fwhm'\?\); gaussian has"),
         ("area,width=1", "unknown key 'width'; area has noise"),
@@ -115,3 +126,24 @@ def test_a_configuration_holds_any_sensor(sensor):
     shape = {"model": {"upsample_factor": sensor.scale}, "training": {"patch_size": 48}}
     config = load_config({"sensor": sensor.section(), **shape})
     assert SensorModel.from_config(config) == sensor
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("gaussian,fwhm=0", "cannot have fwhm = 0.0; give a number from 0.01"),
+        ("gaussian,fwhm_x=1.5", "give fwhm beside fwhm_x"),
+        ("gaussian,fwhm=1,sigma=1", "two widths, fwhm and sigma; give one"),
+    ],
+)
+def test_no_width_of_a_gaussian_is_ignored_or_left_to_a_default(text, words):
+    with pytest.raises(InputError, match=words):
+        SensorModel.parse(text)
+
+
+@given(st.sampled_from([2, 3, 4, 8]), st.floats(0.01, 0.2), st.floats(-1, 1))
+def test_the_narrowest_gaussian_sees_the_pixels_nearest_to_its_centre(scale, sigma, phase):
+    kernel = np.array(SensorModel("gaussian", scale, sigma=sigma, phase=phase).kernels[0])
+    offsets = np.arange(len(kernel)) - (len(kernel) - 1) / 2 - phase * scale
+    assert kernel.sum() == pytest.approx(1)
+    assert kernel[np.abs(offsets) > np.abs(offsets).min() + 1].sum() == pytest.approx(0, abs=1e-6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from tempogan_eddy.io.cadence import DUPLICATE
 from tempogan_eddy.io.channel import OTHER, channel_of
 from tempogan_eddy.io.history import MADE
 from tempogan_eddy.io.spacing import grid_spacing
-from tempogan_eddy.io.texture import texture_of
+from tempogan_eddy.io.texture import Texture, texture_of
 from tempogan_eddy.released import is_released
 
 if TYPE_CHECKING:
@@ -30,8 +31,17 @@ FAR = 2.0  # times finer or coarser than that
 OUTSIDE_SHARE = 0.05  # share of pixels beyond a model's kelvin range that deserves a warning
 COUNTS_MISSING = 0.2  # counts from 0 to 255 that are called kelvin lose those below 160
 
+# An assumed sensor is compared with the first frame, and again with so many frames or lowres pixels: one small frame
+# shows less than half of the wrong ones (docs/estimating-sensors.md).
+FRAMES = 8
+PIXELS = FRAMES * 128**2
+
+# Threads that compute frames of one sequence share its guard, which other processes get a copy of.
+_COMPARING = threading.Lock()
+
 WORSE = "expect a worse result"
 COARSEN = f"coarsen it first (tempogan-eddy coarsen) or {WORSE}"
+STATE = "state the sensor if footprints are wider than pixels (`tempogan-eddy sensor` estimates it)"
 TRAINED = "the model was trained on {:g} to {:g} km".format(*RELEASED_KM)
 
 
@@ -61,7 +71,8 @@ def warn_of_input(sequence: xr.DataArray, model: Model, *, stated: bool = False)
         may_be_fine = spacing is None and "sensor_model" not in sequence.attrs
     # A sensor with a wider footprint leaves little detail, rightly.
     guard = ValueGuard(model.specification.kelvin_range, not sensor.margin, may_be_fine)
-    guard.assumed = sensor if adapted and not stated and "sensor_model" not in sequence.attrs else None
+    if adapted and not stated and "sensor_model" not in sequence.attrs and not is_made:
+        guard.assume(sensor, len(sequence))
     guard.done = is_made  # its texture is the model's
     return guard
 
@@ -87,6 +98,8 @@ def warn_of_truth(frame: NDArray[np.floating]) -> None:
 class ValueGuard:
     """Warns once, of the first computed frame that has enough valid pixels, so that nothing is computed for it alone.
 
+    It compares an assumed sensor with the first frame and, if that does not contradict it, with the first few together.
+
     `kelvin_range` is that of the model's training. `is_sharp` tells whether its sensor keeps detail in the finest
     octave. `may_be_fine` tells whether only the values can show that the input is already fine: for a released model,
     whose grid is known, if neither the grid spacing of the input nor its sensor model is.
@@ -94,15 +107,23 @@ class ValueGuard:
 
     def __init__(self, kelvin_range: tuple[float, float], is_sharp: bool, may_be_fine: bool) -> None:
         self.kelvin_range, self.is_sharp, self.may_be_fine = kelvin_range, is_sharp, may_be_fine
-        self.assumed: SensorModel | None = None  # compared with the frame, for a model that adapts to the sensor
+        self.assumed: SensorModel | None = None
+        self.coming = 0  # frames that were not compared with it yet
+        self.compared: list[NDArray[np.float32]] = []
         self.done = False
 
+    def assume(self, sensor: SensorModel, frames: int) -> None:
+        """Compare a sensor that nobody stated with the first of so many frames."""
+        self.assumed, self.coming = sensor, frames
+
     def __call__(self, frames: NDArray[np.float32]) -> None:
-        """Check the first of some frames (T, y, x), if none was checked before."""
-        if self.done or not len(frames):
-            return
-        self.done = True  # for other threads, meanwhile
-        self.done = self._check(frames[0])
+        """Check the first of some frames (T, y, x), if none was checked before, and compare them with the sensor."""
+        if not self.done and len(frames):
+            self.done = True  # for other threads, meanwhile
+            self.done = self._check(frames[0])
+        if self.assumed and len(frames):
+            with _COMPARING:
+                self._compare(frames)
 
     def _check(self, frame: NDArray[np.float32]) -> bool:
         valid = frame[np.isfinite(frame)]
@@ -110,6 +131,7 @@ class ValueGuard:
             return False
         if valid.max() <= 255 and valid.size < (1 - COUNTS_MISSING) * frame.size and not (valid % 1).any():
             log.warning("The input holds whole numbers up to 255: are these counts of an image and not kelvin?")
+            self.assumed = None
             return True
         low, high = self.kelvin_range
         outside = float(((valid < low) | (valid > high)).mean())
@@ -120,27 +142,41 @@ class ValueGuard:
         if texture is None:
             # A later frame may have more valid pixels.
             return outside > OUTSIDE_SHARE or 2 * valid.size >= frame.size
-        if texture.repeats:
-            log.warning("The input was enlarged: rows and columns repeat; give the original frames")
-        elif self.is_sharp and texture.is_interpolated:
-            log.warning(
-                "The input has almost no detail in its finest octave; give the original frames if it was resampled, or "
-                "state the sensor if footprints are wider than pixels (`tempogan-eddy sensor` estimates it)"
-            )
-        elif self.is_sharp and self.may_be_fine and texture.is_fine:
-            log.warning("The input looks already fine, like frames of about 5 km, but %s; %s", TRAINED, COARSEN)
-        elif self.assumed:
-            self._compare(frame, self.assumed)
+        told = self._tell(texture)
+        if told:
+            log.warning("%s", told)
+            self.assumed = None  # the spectrum of such frames shows no sensor
         return True
 
-    @staticmethod
-    def _compare(frame: NDArray[np.float32], assumed: SensorModel) -> None:
+    def _tell(self, texture: Texture) -> str:
+        """Return what is to be said of a texture, or nothing."""
+        if texture.repeats:
+            return "The input was enlarged: rows and columns repeat; give the original frames"
+        if self.is_sharp and texture.is_interpolated:
+            told = "The input has almost no detail in its finest octave; give the original frames if it was resampled"
+            return f"{told}, or {STATE}"
+        if self.is_sharp and self.may_be_fine and texture.is_fine:
+            return f"The input looks already fine, like frames of about 5 km, but {TRAINED}; {COARSEN}, or {STATE}"
+        return ""
+
+    def _compare(self, frames: NDArray[np.float32]) -> None:
+        """Compare the assumed sensor with frames (T, y, x) and those before them: the first time, and the last."""
         from tempogan_eddy.dataset.sensor_comparison import compare_sensor  # imports torch, which is slow
         from tempogan_eddy.dataset.sensor_estimate import estimate_sensor
 
-        found = compare_sensor(assumed, estimate_sensor(frame, assumed.scale), "assumed")
+        if self.assumed is None:  # another thread was faster
+            return
+        first, frames = not self.compared, frames[: FRAMES - len(self.compared)].copy()
+        self.compared += list(frames)
+        self.coming -= len(frames)
+        last = self.coming <= 0 or len(self.compared) == FRAMES or len(self.compared) * frames[0].size >= PIXELS
+        if not (first or last):
+            return
+        found = compare_sensor(self.assumed, estimate_sensor(np.stack(self.compared), self.assumed.scale), "assumed")
         if found.verdict == "wrong":
             log.warning("%s", found.message)
+        if last or found.verdict == "wrong":
+            self.assumed, self.compared = None, []
 
 
 def _warn_of_channel(sequence: xr.DataArray) -> None:

@@ -24,6 +24,9 @@ FWHM = 2 * math.sqrt(2 * math.log(2))
 # A gaussian is cut off at so many standard deviations.
 CUT = 4.0
 
+# Standard deviation, in highres pixels, below which a gaussian is a point: no pixel beside the nearest has weight.
+POINT = 0.05
+
 
 def footprint(scale: int, width: float, sigma: float = 0.0, phase: float = 0.0) -> Kernel:
     """Return the convolution of a box and a gaussian around the centre of a lowres pixel.
@@ -38,7 +41,7 @@ def footprint(scale: int, width: float, sigma: float = 0.0, phase: float = 0.0) 
         How far the centre of the footprint lies after that of the lowres pixel, in highres pixels.
     """
     taps = math.ceil(CUT * sigma - 1e-9)
-    if not width and sigma:
+    if not width and sigma >= POINT:
         offsets = _offsets(scale, CUT * sigma + abs(phase))
         return _normalised(torch.exp(-0.5 * ((offsets - phase) / sigma) ** 2))
     # A box as narrow as a point weighs the pixels that it touches.

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tempogan_eddy.dataset.radiance import COLD_KELVIN
+from tempogan_eddy.spread import spread_evenly
 from tempogan_eddy.wording import count
 
-__all__ = ["SIZE", "WindowPower", "steps_of", "window_power"]
+__all__ = ["SIZE", "WindowPower", "steps_of", "window_power", "windows_of"]
 
 SIZE = 32
 """Pixels along a window."""
+
+WINDOWS_OF_FRAME = 512
+"""More of a large frame would take gigabytes and tell little more."""
 
 MINIMUM_WINDOWS = 4
 GROUPED = 12  # from so many windows on there are three groups of them
@@ -59,15 +63,23 @@ class WindowPower:
     windows: int
 
 
-def window_power(frames: Iterable[NDArray[np.floating]]) -> WindowPower | str:
-    """Return the power of the complete windows of some frames (y, x), or one sentence on why there is none."""
-    windows = [part for frame in frames for part in _complete(frame)]
+def windows_of(frames: Iterable[NDArray[np.floating]]) -> NDArray[np.float32]:
+    """Return windows (N, SIZE, SIZE) without missing pixels of some frames (y, x), up to `WINDOWS_OF_FRAME` of each.
+
+    They overlap by half. One frame is held at a time.
+    """
+    windows = [np.array(window, np.float32) for frame in frames for window in _some_complete(frame)]
+    return np.stack(windows) if windows else np.empty((0, SIZE, SIZE), np.float32)
+
+
+def window_power(windows: NDArray[np.floating]) -> WindowPower | str:
+    """Return the power of complete windows (N, SIZE, SIZE), or one sentence on why there is none."""
     if len(windows) < MINIMUM_WINDOWS:
         return (
             f"The frames hold {count(len(windows), 'window')} of {SIZE}x{SIZE} pixels without missing ones; an "
             f"estimate needs {MINIMUM_WINDOWS}: give larger or more complete frames."
         )
-    values = np.stack(windows).astype(np.float64)
+    values = windows.astype(np.float64)
     values -= values.mean(axis=(1, 2), keepdims=True)
     line = np.sin(np.pi * np.arange(SIZE) / SIZE) ** 2
     taper = np.outer(line, line) / (line**2).mean()
@@ -96,14 +108,13 @@ def window_power(frames: Iterable[NDArray[np.floating]]) -> WindowPower | str:
     )
 
 
-def _complete(frame: NDArray[np.floating]) -> Iterable[NDArray[np.floating]]:
-    """Yield the windows, which overlap by half, that lack no pixel."""
+def _some_complete(frame: NDArray[np.floating]) -> Iterator[NDArray[np.floating]]:
+    """Yield windows, which overlap by half, that lack no pixel: up to `WINDOWS_OF_FRAME`, spread over the frame."""
     rows, columns = (range(0, size - SIZE + 1, SIZE // 2) for size in frame.shape)
-    for row in rows:
-        for column in columns:
-            window = frame[row : row + SIZE, column : column + SIZE]
-            if np.isfinite(window).all():
-                yield window
+    windows = (frame[row : row + SIZE, column : column + SIZE] for row in rows for column in columns)
+    complete = [window for window in windows if np.isfinite(window).all()]  # views: no copies
+    for number in spread_evenly(len(complete), WINDOWS_OF_FRAME):
+        yield complete[number]
 
 
 def steps_of(values: NDArray[np.floating]) -> tuple[float, float]:

@@ -85,7 +85,7 @@ def _middle(high: Frame, low: Frame, scale: int) -> tuple[Frame, Frame]:
 
 def sensor_text(sensor: BoxSensor) -> str:
     """Return a footprint as a command line states it: ``box,width=1.60,fwhm=0.47``."""
-    kind = "gaussian" if sensor.width < NARROW else "box"
+    kind = "gaussian" if sensor.width < NARROW <= sensor.fwhm else "box"
     shown = [f"width={sensor.width:.2f}"] * (kind == "box")
     shown += [f"fwhm={sensor.fwhm:.2f}"] * (kind == "gaussian" or sensor.fwhm >= NARROW)
     shown += [f"wavelength={sensor.wavelength:g}"] * bool(sensor.wavelength)

@@ -157,13 +157,22 @@ class SensorModel:
 
     @classmethod
     def from_attributes(cls, attrs: Mapping[Any, Any], scale: int) -> SensorModel:
-        """Return the sensor that `attributes` describe; the area mean where they name none."""
+        """Return the sensor that `attributes` describe; the area mean where they name none.
+
+        Raises
+        ------
+        InputError
+            The sensor or a parameter of it is not known here.
+        """
         kind = str(attrs.get("sensor_model", "area"))
-        names = {entry.name for entry in fields(SENSORS[kind])} - {"kind", "scale"}
-        stated = {name: attrs[key] for name in names if (key := f"sensor_model_{name}") in attrs}
-        if not stated.get("sigma"):  # of another kind, or of an early release
-            stated.pop("sigma", None)
-        return SensorModel(kind, scale, **stated)
+        try:
+            names = {entry.name for entry in fields(SENSORS[kind])} - {"kind", "scale"}
+            stated = {name: attrs[key] for name in names if (key := f"sensor_model_{name}") in attrs}
+            if not stated.get("sigma"):  # of another kind, or of an early release
+                stated.pop("sigma", None)
+            return SensorModel(kind, scale, **stated)
+        except InputError as error:
+            raise InputError(f"The input records a sensor that cannot be used: {error}") from None
 
     @property
     def text(self) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from tempogan_eddy.dataset.lowres_power import WindowPower, steps_of, window_power
+from tempogan_eddy.dataset.lowres_power import WindowPower, steps_of, window_power, windows_of
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.sensor_fit import WIDTHS, Fit, fit_footprint
 
@@ -103,11 +103,11 @@ def estimate_sensor(sequence: xr.DataArray | NDArray[np.floating], scale: int = 
     SensorEstimate
         Without a sensor where the frames are too small, too incomplete or constant.
     """
-    frames = list(_some_frames(sequence))
-    data = window_power(frames)
+    windows = windows_of(_some_frames(sequence))
+    data = window_power(windows)
     if isinstance(data, str):
         return SensorEstimate(reason=data)
-    warm, cold = steps_of(np.concatenate([frame.ravel() for frame in frames]))
+    warm, cold = steps_of(windows)
     rounding = max(warm, cold) / math.sqrt(12)
     best, families = _choose(data)
     if min(best.widths) >= 0.98 * WIDTHS[best.family][1]:
@@ -135,7 +135,7 @@ def estimate_sensor(sequence: xr.DataArray | NDArray[np.floating], scale: int = 
 
 def _some_frames(sequence: xr.DataArray | NDArray[np.floating]) -> Iterator[NDArray[np.floating]]:
     if sequence.ndim == 2:
-        sequence = sequence[None]
+        sequence = np.asarray(sequence)[None]
     for number in np.unique(np.linspace(0, len(sequence), FRAMES, endpoint=False).astype(int)) if len(sequence) else ():
         yield np.asarray(sequence[number])
 

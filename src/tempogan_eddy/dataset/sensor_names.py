@@ -7,10 +7,10 @@ from typing import Any
 
 import xarray as xr
 
-__all__ = ["named_preset", "said_of_sensor"]
+__all__ = ["named_preset", "named_presets", "preset_of", "said_of_sensor"]
 
-TELLING = ("instrument", "platform", "satellite", "mission")
-"""Attributes with these words in their names say which instrument it was."""
+TELLING = re.compile("instrument|platform|satellite|mission|^sensor([_ ]?(name|id))?$", re.IGNORECASE)
+"""Attributes whose names fit say which instrument it was; satpy calls it ``sensor``."""
 
 ARCHIVES = ("title", "id", "product", "summary")
 """Attributes that may name an archive, which comes before the satellites that it was made from."""
@@ -33,14 +33,20 @@ NAMES = (
 
 def said_of_sensor(sequence: xr.DataArray) -> dict[str, Any]:
     """Return the attributes that name an instrument or satellite, and the satellites of the frames."""
-    said = {key: value for key, value in sequence.attrs.items() if any(word in str(key).lower() for word in TELLING)}
+    said = {key: value for key, value in sequence.attrs.items() if TELLING.search(str(key))}
     if "satellite" in sequence.coords:
         said["satellite"] = ", ".join(sorted({str(name) for name in sequence["satellite"].values.ravel()}))
     return said
 
 
 def named_preset(sequence: xr.DataArray) -> str | None:
-    """Return the one preset that a file names; None where it names none, or several.
+    """Return the one preset that a file names; None where it names none, or several."""
+    found = named_presets(sequence)
+    return found[0] if len(found) == 1 else None
+
+
+def named_presets(sequence: xr.DataArray) -> list[str]:
+    """Return the presets that a file names, in alphabetical order.
 
     The preset describes how the named instrument sees, on its own grid. Frames that were put on another grid may say
     the same: compare it with the frames before it is used.
@@ -51,7 +57,12 @@ def named_preset(sequence: xr.DataArray) -> str | None:
         Brightness temperature with the attributes of its file.
     """
     archive = _presets(sequence.attrs.get(key) for key in ARCHIVES) & {"gridsat", "hursat", "isccp-dx", "merged-ir"}
-    found = archive or _presets(said_of_sensor(sequence).values())
+    return sorted(archive or _presets(said_of_sensor(sequence).values()))
+
+
+def preset_of(text: str) -> str | None:
+    """Return the one preset that a text names by its archive, instrument or satellite; None for none or several."""
+    found = _presets([text])
     return found.pop() if len(found) == 1 else None
 
 

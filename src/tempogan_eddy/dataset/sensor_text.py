@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
+from tempogan_eddy.dataset.sensor_names import preset_of
 from tempogan_eddy.dataset.sensor_presets import PRESETS
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.registry import SENSORS
@@ -70,5 +71,10 @@ def _value(text: str) -> float | str:
 
 
 def _suggestion(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    """Return the known name that was probably meant: of any spelling, with more text behind it, or of a satellite."""
+    plain = word.lower().replace("_", "-").replace(" ", "-")
+    names = {name.lower().replace("_", "-"): name for name in known}
+    preset = preset_of(word)
+    close = [preset] if preset in names else difflib.get_close_matches(plain, list(names), n=1)
+    close = close or [name for name in names if plain.startswith(name)]
+    return f" (did you mean {names[close[0]]!r}?)" if close else ""

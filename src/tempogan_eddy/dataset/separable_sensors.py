@@ -17,6 +17,7 @@ from tempogan_eddy.dataset.missing import MINIMUM_SEEN
 from tempogan_eddy.dataset.radiance import to_brightness, to_radiance
 from tempogan_eddy.dataset.sensor import SensorModel, within
 from tempogan_eddy.device import exact_convolutions
+from tempogan_eddy.errors import InputError
 
 __all__ = ["AreaSensor", "BicubicSensor", "BoxSensor", "GaussianSensor", "NearestSensor", "SeparableSensor"]
 
@@ -170,19 +171,28 @@ class BoxSensor(SeparableSensor):
 
 @dataclass(frozen=True)
 class GaussianSensor(BoxSensor):
-    """A gaussian footprint, cut off at four standard deviations; ``sigma`` gives its width where ``fwhm`` is 0."""
+    """A gaussian footprint, cut off at four standard deviations; ``sigma`` gives its width if ``fwhm`` does not."""
 
     uses_sigma = True
     width: float = within(0.0, 0, 8)
+    fwhm: float | None = within(None, 0.01, 8)  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        """Check the parameters, and that no width would be ignored or be that of the default."""
+        super().__post_init__()
+        if self.fwhm is None and self.fwhm_x is not None:
+            raise InputError("The sensor gaussian has a width along x but none along y; give fwhm beside fwhm_x.")
+        if self.fwhm is not None and self.sigma != GaussianSensor.sigma:
+            raise InputError("The sensor gaussian has two widths, fwhm and sigma; give one.")
 
     @property
     def parameters(self) -> dict[str, Any]:
         """The parameters of the kind; ``sigma`` only where it decides."""
-        return {name: value for name, value in super().parameters.items() if name != "sigma" or not self.fwhm}
+        return {name: value for name, value in super().parameters.items() if name != "sigma" or self.fwhm is None}
 
     @property
     def _fwhm(self) -> float:
-        return self.fwhm or self.sigma * FWHM / self.scale
+        return self.sigma * FWHM / self.scale if self.fwhm is None else self.fwhm
 
 
 @dataclass(frozen=True)

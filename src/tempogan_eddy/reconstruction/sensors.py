@@ -9,7 +9,7 @@ import xarray as xr
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.sensor_comparison import compare_sensor
 from tempogan_eddy.dataset.sensor_estimate import estimate_sensor
-from tempogan_eddy.dataset.sensor_names import named_preset
+from tempogan_eddy.dataset.sensor_names import named_presets
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.weights import Model
 
@@ -18,6 +18,7 @@ __all__ = ["choose_sensor"]
 log = logging.getLogger(__name__)
 
 RECORDED = "sensor_model"
+ASSUMED = "the mean over a block is assumed (`tempogan-eddy sensor` estimates it, --sensor states it)"
 
 
 def choose_sensor(
@@ -54,7 +55,7 @@ def choose_sensor(
                 "model that adapts, such as faithful, or leave the sensor out."
             )
         return None
-    recorded = SensorModel.from_attributes(sequence.attrs, model.scale) if RECORDED in sequence.attrs else None
+    recorded = _recorded(sequence, model.scale, needed=stated is None)
     if stated and recorded and stated != recorded:
         log.warning(
             "The input records the sensor %s; it is reconstructed for the stated %s", recorded.text, stated.text
@@ -76,15 +77,29 @@ def choose_sensor(
     return _named(sequence, model.scale)
 
 
+def _recorded(sequence: xr.DataArray, scale: int, *, needed: bool) -> SensorModel | None:
+    """Return the sensor that `coarsen` recorded; one that cannot be read is an error only where it is needed."""
+    if RECORDED not in sequence.attrs:
+        return None
+    try:
+        return SensorModel.from_attributes(sequence.attrs, scale)
+    except InputError as error:
+        if needed:
+            raise InputError(f"{error} Or state the sensor, with --sensor.") from None
+        log.warning("%s", error)
+        return None
+
+
 def _named(sequence: xr.DataArray, scale: int) -> SensorModel | None:
     """Return the preset that the file names, if the frames agree with it: they may be on another grid by now."""
-    preset = named_preset(sequence)
-    if preset is None:
-        log.info(
-            "The input does not say which sensor saw it; the mean over a block is assumed "
-            "(`tempogan-eddy sensor` estimates it, --sensor states it)"
-        )
+    presets = named_presets(sequence)
+    if not presets:
+        log.info("The input does not say which sensor saw it; %s", ASSUMED)
         return None
+    if len(presets) > 1:
+        log.warning("The file names several sensors, %s; %s", ", ".join(presets), ASSUMED)
+        return None
+    (preset,) = presets
     sensor = SensorModel.parse(preset, scale)
     found = compare_sensor(sensor, estimate_sensor(sequence, scale))
     if found.verdict == "agreed":
@@ -93,8 +108,5 @@ def _named(sequence: xr.DataArray, scale: int) -> SensorModel | None:
     reason = (
         "its frames do not show" if found.verdict != "unknown" else "its frames are too few or too small to confirm"
     )
-    log.warning(
-        "The file names the sensor %s, which %s; the mean over a block is assumed, --sensor states another",
-        preset, reason,
-    )  # fmt: skip
+    log.warning("The file names the sensor %s, which %s; %s", preset, reason, ASSUMED)
     return None
