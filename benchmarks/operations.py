@@ -1,4 +1,4 @@
-"""Count the operations that a training step dispatches, on any machine the same number.
+"""Count the operations that a training step dispatches in fp32, on any machine the same number.
 
 Those that only give a new view of values, such as ``detach`` and ``slice``, start no kernel; the others start about one
 each on a GPU.
@@ -62,6 +62,8 @@ def configuration(data: str, folder: Path, windows: int, conditioned: bool, *ove
     places += [f"training.{name}_dir={folder}/{name}" for name in ("checkpoint", "log")]
     fixed = ["rules={}", "by=time", "guard_hours=0", "validation_fraction=0.3", "test_fraction=0"]
     fixed = [*(f"data.split.{text}" for text in fixed), "training.validation_frames=1", "training.device=cpu"]
+    # Casts to bf16 would come on top, where a device has it.
+    fixed += ["training.precision=fp32"]
     # The width of a layer changes its cost and not the number of operations.
     fixed += ["model.channels=8", "model.discriminator_channels=8", f"training.batch_size={windows}"]
     fixed += ["model.conditioned=true", "sensor.random=true"] if conditioned else []

@@ -211,7 +211,18 @@ def facts(capsys, path):
 
 def test_info_tells_anything_that_a_command_reads_or_writes(capsys, tmp_path, storms, triplet, report, model):
     fine = triplet[2]
-    run(capsys, "evaluate", "--truth", triplet[0], "--reconstructed", fine, "--json", tmp_path / "s.json")
+    run(
+        capsys,
+        "evaluate",
+        "--truth",
+        triplet[0],
+        "--reconstructed",
+        fine,
+        "--json",
+        tmp_path / "s.json",
+        "--metrics",
+        "rmse",
+    )
     run(capsys, "export", model, "-o", tmp_path / "m.onnx")
     for suffix in ("webp", "gif", "png", "mp4"):
         run(capsys, "animate", fine, "-o", tmp_path / f"a.{suffix}", "--width", 300, "--every", 4)

@@ -232,9 +232,8 @@ def test_detail_belongs_to_two_tails(tmp_path):
                 load_model(path, 0.5)
         else:
             frames = moving_clouds(frames=1, size=48)
-            made = [
-                reconstruct(frames, load_model(path, detail), precision="fp32").values for detail in (0.0, 0.5, 1.0)
-            ]
+            models = [load_model(path, detail) for detail in (0.0, 0.5, 1.0)]
+            made = [reconstruct(frames, model, precision="fp32").values for model in models]
             np.testing.assert_allclose(made[1], (made[0] + made[2]) / 2, atol=2e-3)
             assert json.loads(json.dumps(load_model(path, 0.5).metadata))["detail"] == 0.5
             with pytest.raises(InputError, match="must lie between 0"):

@@ -29,9 +29,10 @@ TOLERANCES = {
     ("openvino", "fp32"): (0.001, 0.0001),
     ("openvino", "bf16"): (0.5, 0.07),
 }
-# Instruction sets from SSE 4.1 to AVX2 and one or two threads differ by 2e-4 in the spectral loss, by 5e-5 in LSD and
-# by 1.2e-5 in all else. With Dt's loss weighted as Ds's they move by 0.17, 0.03 and 0.0017 to 0.017.
-LOSS_TOLERANCES = {"loss/spectral": 2e-3, "validation/lsd": 5e-4}
+# Instruction sets from SSE 4.1 to AVX-512 and one or two threads differ by 2e-4 in the spectral loss, by 5e-5 in LSD,
+# by 7e-4 in norms of gradients (an L1 loss has a kink) and by 1.2e-5 in all else. With Dt's loss weighted as Ds's the
+# spectral loss moves by 0.17, LSD by 0.03 and all else by 0.0017 to 0.017.
+LOSS_TOLERANCES = {"loss/spectral": 2e-3, "loss/gradient_g": 2e-3, "loss/gradient_d": 2e-3, "validation/lsd": 5e-4}
 
 
 @pytest.fixture(scope="module")

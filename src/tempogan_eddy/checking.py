@@ -11,7 +11,7 @@ from typing import Any
 
 import xarray as xr
 
-from tempogan_eddy.errors import InputError
+from tempogan_eddy.errors import InputError, reason_of
 from tempogan_eddy.io.cadence import NATIVE, minutes, parse_duration, tolerance_of
 from tempogan_eddy.io.channel import channel_of
 from tempogan_eddy.io.container import ZARR_MARKS
@@ -298,7 +298,10 @@ def _is_empty_table(path: Path) -> bool:
 def _reason(path: Path, error: InputError | None = None) -> str:
     """Return in one line why a file cannot be used, without the lines of Python for another tool."""
     foreign = foreign_format(path)
-    return foreign.line if foreign else str(error).splitlines()[0].rstrip(":")
+    if foreign:
+        return foreign.line
+    assert error is not None
+    return reason_of(error).rstrip(":")
 
 
 def _dead_links(folder: Path) -> Iterator[Refused]:

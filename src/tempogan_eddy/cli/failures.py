@@ -11,7 +11,7 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
-from tempogan_eddy.errors import InputError, TrainingError, is_out_of_memory, with_urls
+from tempogan_eddy.errors import InputError, TrainingError, is_out_of_memory, reason_of, with_urls
 from tempogan_eddy.extras import without_extra
 from tempogan_eddy.interrupts import farewell
 from tempogan_eddy.terminal import messages, printable
@@ -66,7 +66,7 @@ def _of_the_system(error: OSError) -> str:
     if error.errno == errno.ENOSPC:
         return "The disk is full; free some space or choose another place."
     names = " and ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
-    reason = error.strerror or str(error).partition("\n")[0] or type(error).__name__
+    reason = error.strerror or reason_of(error)
     return f"{names or 'A file'} cannot be read or written ({reason})."
 
 

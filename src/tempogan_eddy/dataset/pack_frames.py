@@ -26,7 +26,7 @@ __all__ = ["Packing", "workers_for"]
 # Frames of a part: enough that the one before, which is read twice, is a few percent of the work.
 AT_ONCE = 32
 
-# Frames for which a further process is started. Its imports take about 5 s of a core, as 35 frames of 512x512 do.
+# Frames for which a further process is started. The imports take about 5 s of a core, as 35 frames of 512x512 do.
 FRAMES_A_WORKER = 64
 
 

@@ -16,7 +16,7 @@ from tempogan_eddy.dataset.pack_layout import LOWRES, MISSING, NEIGHBOURS, OUTSI
 from tempogan_eddy.dataset.pair_fit import PairFit
 from tempogan_eddy.dataset.split import Entry
 from tempogan_eddy.dataset.windows import Links, find_windows
-from tempogan_eddy.errors import InputError
+from tempogan_eddy.errors import InputError, reason_of
 from tempogan_eddy.io.aside import restored
 from tempogan_eddy.io.cadence import parse_duration
 from tempogan_eddy.io.cf import open_cf
@@ -126,7 +126,7 @@ class _Lazy:
 
 
 def _damaged(store: Path, error: Exception, where: str = "") -> InputError:
-    reason = str(error).partition("\n")[0] or type(error).__name__
+    reason = reason_of(error)
     return InputError(f"The packed store {store} is damaged{where} ({reason}); pack the data again.")
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tempogan_eddy.errors import InputError
+from tempogan_eddy.errors import InputError, reason_of
 from tempogan_eddy.interrupts import cleaned_up, keep_unfinished, signals_held
 from tempogan_eddy.io.claim import claimed
 from tempogan_eddy.io.objects import written_by_url
@@ -187,7 +187,7 @@ def unwritable(path: Path, error: BaseException) -> InputError | None:
         return InputError(f"{path} cannot be written ({error.strerror or error}); free space or choose another place.")
     text = str(error)
     if isinstance(error, RuntimeError) and any(sign in text for sign in FAILED_WRITES):
-        reason = next((sign for sign in ("No space left", "File too large") if sign in text), text.splitlines()[0])
+        reason = next((sign for sign in ("No space left", "File too large") if sign in text), reason_of(error))
         return InputError(f"{path} cannot be written ({reason}); free space or choose another place.")
     return None
 

@@ -12,7 +12,7 @@ import netCDF4
 import xarray as xr
 import zarr
 
-from tempogan_eddy.errors import InputError
+from tempogan_eddy.errors import InputError, reason_of
 from tempogan_eddy.io.axes import role_of
 from tempogan_eddy.io.file_kind import file_kind
 from tempogan_eddy.io.foreign import foreign_format
@@ -149,6 +149,5 @@ def _unreadable(path: Path, error: Exception) -> InputError:
     foreign = foreign_format(path)
     if foreign:
         return InputError(str(foreign))
-    reason = str(error).splitlines()[0].strip() if str(error).strip() else type(error).__name__
     kind = "Zarr" if path.is_dir() or is_zipped_zarr(path) else "NetCDF"
-    return InputError(f"{path} cannot be read as {kind} ({reason}); is it whole?")
+    return InputError(f"{path} cannot be read as {kind} ({reason_of(error)}); is it whole?")

@@ -47,6 +47,9 @@ PAUSES = (0.2, 1.0)
 
 SECONDS_TO_START = 60
 
+# Windows cannot fork.
+START = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+
 # Dask's own watching takes a tenth of a core; nobody looks at the profile of a worker of one command. Dask also has the
 # C library return freed memory at once, which costs a fifth of the time of frames of a few MB: keep up to 1 GiB.
 SETTINGS = {
@@ -153,6 +156,8 @@ class Workers:
         InputError
             The scheduler of the cluster is lost.
         """
+        if self._kind == "processes":
+            _import_once(function)
         waiting: dict[Future[Result], tuple[Shared, Item]] = {}
         tasks = iter(tasks)
         while True:
@@ -186,8 +191,14 @@ class Workers:
 
 
 def _processes(count: int) -> ProcessPoolExecutor:
-    # A forked process would inherit the locks of torch's and HDF5's threads.
-    return ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), initializer=_begin)
+    # A process forked from this one would inherit the locks of torch's and HDF5's threads.
+    return ProcessPoolExecutor(count, multiprocessing.get_context(START), initializer=_begin)
+
+
+def _import_once(function: Callable[..., Any]) -> None:
+    """Have the server from which processes fork import the module of a function for all, if it does not run yet."""
+    if START == "forkserver":
+        multiprocessing.get_context(START).set_forkserver_preload(["__main__", function.__module__])
 
 
 def _begin() -> None:
