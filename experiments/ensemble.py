@@ -5,9 +5,9 @@
 For each sensor and sequence it scores pairs of neighbouring frames, spread evenly over the sequence, as
 `tempogan_eddy.evaluation` does:
 
-- of ensembles: CRPS over the MAE of the mean frame, spread over error, its largest deviation from 1 in a decile of
-  spread, the largest deviation from a flat rank histogram, the RMSE of the mean of the members over that of the mean
-  frame, and CRPS and spread over error of the time differences;
+- of ensembles: CRPS over the MAE of the mean frame, spread over error, its least and largest in a decile of spread, the
+  largest deviation from a flat rank histogram, the RMSE of the mean of the members over that of the mean frame, and
+  CRPS and spread over error of the time differences;
 - of members and single pictures: LSD of frames and of time differences and energy above the lowres Nyquist (dB), the
   kurtosis of detail over the truth's, the distance of gradients (K a pixel), the bias (K) of the coldest pixel, and the
   largest difference (K) from the input as the sensor sees it.
@@ -16,7 +16,8 @@ For each sensor and sequence it scores pairs of neighbouring frames, spread even
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,9 @@ from benchmarks.paths import DATA
 from experiments.sensors import SCALE, SEQUENCES
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.evaluation import evaluate
+from tempogan_eddy.evaluation.calibration import by_decile
+from tempogan_eddy.evaluation.ensembles import SpreadSkill
+from tempogan_eddy.evaluation.metrics import Metric
 from tempogan_eddy.evaluation.scoring import mean_of
 from tempogan_eddy.io import open_sequence
 from tempogan_eddy.reconstruction import Reconstructor
@@ -40,11 +44,26 @@ HALF_HOURLY = {
     "Africa 2016": ("merged-ir/merg_20160801-04_central-africa_30min.nc", "2016-08-04T06", None),
 }
 PLACES = SEQUENCES | HALF_HOURLY
+
+
+def decile_ratio(extreme: Callable[..., np.ndarray], sums: np.ndarray) -> np.ndarray:
+    """Return the least or largest spread over error in a decile of spread."""
+    spread, error = np.moveaxis(by_decile(sums), 1, 0)
+    return extreme(spread / error, axis=1)
+
+
+DECILES = tuple(
+    Metric(
+        f"{name}_decile", f"Spread / error, {name} decile", "1", "one", (SpreadSkill(),), partial(decile_ratio, extreme)
+    )
+    for name, extreme in (("least", np.min), ("largest", np.max))
+)
 METRICS = (
-    "crps_ratio", "spread_skill", "spread_skill_deciles", "rank_deviation", "rmse", "crps_hourly",
-    "spread_skill_hourly", "lsd_hourly", "lsd", "detail_energy", "detail_kurtosis", "gradient_distance",
-    "coldest_bias", "coldest_interval", "consistency_max",
+    "crps_ratio", "spread_skill", *DECILES, "rank_deviation", "rmse", "crps_hourly", "spread_skill_hourly",
+    "lsd_hourly", "lsd", "detail_energy", "detail_kurtosis", "gradient_distance", "coldest_bias", "coldest_interval",
+    "consistency_max",
 )  # fmt: skip
+NAMES = [metric if isinstance(metric, str) else metric.name for metric in METRICS]
 KINDS = {"coherent": {}, "white": {"noise": "white"}, "dressing": {"noise": "dressing"}}
 
 
@@ -70,8 +89,8 @@ def rows(options: argparse.Namespace, sensor: SensorModel, name: str, truth: xr.
         draw = EnsembleReconstructor(options.model, options.members + 1, options.seed, sensor=sensor, noise="white")
         truth = truth.copy(data=np.stack([draw(seen[[row]], times[[row]])[-1] for row in range(len(times))]))
     made = {"mean": truth.copy(data=Reconstructor(options.model, sensor=sensor)(seen))}
-    for entry, choice in KINDS.items():
-        draw = EnsembleReconstructor(options.model, options.members, options.seed, sensor=sensor, **choice)
+    for entry in options.kinds:
+        draw = EnsembleReconstructor(options.model, options.members, options.seed, sensor=sensor, **KINDS[entry])
         members = np.stack([draw(seen[row], times[row]) for row in numbers], axis=1)
         made[entry] = xr.DataArray(members, {"time": truth["time"]}, ("member", *truth.dims), attrs=truth.attrs)
     for entry in options.pictures:
@@ -86,7 +105,7 @@ def rows(options: argparse.Namespace, sensor: SensorModel, name: str, truth: xr.
         scores = {metric: score.value for metric, score in found[entry].items()}
         if entry in KINDS:
             scores["rmse"] = found[mean_of(entry)]["rmse"].value / found["mean"]["rmse"].value
-        cells = " | ".join(f"{scores[metric]:.3f}" if np.isfinite(scores[metric]) else "-" for metric in METRICS)
+        cells = " | ".join(f"{scores[name]:.3f}" if np.isfinite(scores[name]) else "-" for name in NAMES)
         yield f"| {name} | {sensor.text} | {entry} | {cells} |"
 
 
@@ -96,13 +115,14 @@ def main() -> None:
     parser.add_argument("model", type=Path, help="an ensemble")
     parser.add_argument("--sensors", nargs="+", default=["area", *OTHERS])
     parser.add_argument("--sequences", nargs="+", choices=PLACES, default=list(PLACES))
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="noise of the members")
     parser.add_argument("--pictures", nargs="*", default=["faithful", "eddy"], help="models of single pictures")
     parser.add_argument("--members", type=int, default=8)
     parser.add_argument("--pairs", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--perfect", action="store_true", help="a further member is the truth: what chance alone does")
     options = parser.parse_args()
-    print(f"| sequence | sensor | method | {' | '.join(METRICS)} |\n|{' --- |' * (3 + len(METRICS))}")
+    print(f"| sequence | sensor | method | {' | '.join(NAMES)} |\n|{' --- |' * (3 + len(METRICS))}")
     data = {name: pairs_of(*PLACES[name], options.pairs) for name in options.sequences}
     for text in options.sensors:
         for name, truth in data.items():

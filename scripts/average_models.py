@@ -25,7 +25,10 @@ def average(first: Path, second: Path, out: Path, share: float) -> None:
         raise InputError(f"{first} and {second} have networks of different sizes.")
     for name, value in ours.items():
         value.lerp_(theirs[name], share)  # in place: these are the generator's own
-    save_model(out, replace(models[0], metadata={}))
+    shares = zip(models, (1 - share, share), strict=True)
+    mean = " and ".join(f"{part:g} of those of {model.history[-1]}" for model, part in shares)
+    history = [*models[0].metadata.get("history", []), f"weights: {mean}"]
+    save_model(out, replace(models[0], metadata={"history": history}))
 
 
 def main() -> None:

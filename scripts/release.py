@@ -65,7 +65,7 @@ def main() -> None:
 
 def release(name: str, model: Model, detail: float) -> None:
     """Write one model file of the package."""
-    kept = ("step", "epoch", "score", "score_kind", "training_data")
+    kept = ("step", "epoch", "score", "score_kind", "history", "training_data")
     metadata = {key: model.metadata[key] for key in kept if key in model.metadata}
     metadata |= {"trained_on": TRAINED_ON, "use": USE} | ({"detail": detail} if name == "eddy" else {})
     path = FILES / f"{name}.safetensors"

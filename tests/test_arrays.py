@@ -357,6 +357,7 @@ REFUSED = {
         "kelvin=True",
     ),
     "percent": (plain(units="%"), {}, "'%', which are no temperature"),
+    "a variable of an array": (plain(), {"variable": "Tb"}, "no variables to choose from; leave out variable='Tb'"),
     "units that the flag contradicts": (plain(units="degC"), {"kelvin": True}, "leave out kelvin=True"),
     "radiance of satpy": (of_satpy(calibration="radiance"), {}, "calibration='brightness_temperature'"),
     "celsius called kelvin": ((plain() - 273.15).assign_attrs(units="K"), {}, "degrees_Celsius"),

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tempogan_eddy import coarsen, load_model, open_sequence, save_sequence
+from tempogan_eddy import InputError, coarsen, load_model, open_sequence, save_sequence
 from tempogan_eddy.cli import main, progress
 from tempogan_eddy.config import load_config
 from tempogan_eddy.dataset.sensor import SensorModel
@@ -57,6 +57,24 @@ def refused(capsys, *words):
     sentence = error.strip().splitlines()[-1]
     assert sentence.startswith("Error: ")
     return sentence
+
+
+def test_an_option_that_changes_nothing_is_refused_or_told(capsys, tmp_path, storms, model):
+    words = ("reconstruct", storms, "-o", tmp_path / "fine.zarr", "--model", model)
+    assert "--set sensor.kind changes nothing in this command" in refused(
+        capsys, *words, "--set", "data.unreadable=gap", "--set", "sensor.kind=gaussian"
+    )
+    assert "--set data.kelvin_range changes nothing" in refused(
+        capsys, "check", storms, "--set", "data.kelvin_range=[180, 310]"
+    )
+    assert "Several storms go into one Zarr store; leave out --format png" in refused(capsys, *words, "--format", "png")
+    pictures = tmp_path / "pictures"
+    save_sequence(coarsen(open_sequence(storms / "storm1.nc"))[:1], pictures, format="png")
+    code, _, error = run(capsys, "info", pictures, "--variable", "Tb")
+    assert code == 0 and "PNG has neither variables" in error
+    assert "variables" not in run(capsys, "info", storms / "storm1.nc", "--time-from", "name")[2]
+    with pytest.raises(InputError, match="says its units itself; leave out kelvin=True"):
+        coarsen(storms / "storm1.nc", kelvin=True)
 
 
 def test_help_tells_every_command(capsys):

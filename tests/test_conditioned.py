@@ -278,7 +278,7 @@ def test_one_line_says_which_sensor_was_used_and_why(caplog, attributes, stated,
     else:
         seen.attrs |= attributes
     with caplog.at_level("INFO", logger="tempogan_eddy"):
-        reconstruct(seen, random_model(), sensor=stated, trust_sensor=True)
+        reconstruct(seen, random_model(), sensor=stated, trust_sensor=stated is not None)
     assert [record.message.startswith(line) for record in caplog.records if "sensor" in record.message] == [True]
 
 

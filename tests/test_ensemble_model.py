@@ -256,10 +256,16 @@ def test_averaged_weights_lie_between_those_of_two_models(tmp_path):
     torch.nn.init.constant_(first.generator.textures.last.bias, 1.0)
     torch.nn.init.constant_(second.generator.textures.last.bias, 2.0)
     paths = [tmp_path / f"{name}.safetensors" for name in ("first", "second", "out")]
+    first.metadata, second.metadata = {"history": ["mean: 9 steps of training"], "step": 5}, {"step": 7}
     for path, model in zip(paths, (first, second), strict=False):
         save_model(path, model)
     average(*paths, share=0.25)
-    made = load_model(paths[-1]).generator
+    averaged = load_model(paths[-1])
+    assert averaged.metadata["history"] == [
+        "mean: 9 steps of training",
+        "weights: 0.75 of those of first: 5 steps of training and 0.25 of those of second: 7 steps of training",
+    ]
+    made = averaged.generator
     assert torch.all(made.textures.last.bias == 1.25) and torch.equal(
         made.base.generator.tail.weight, first.generator.base.generator.tail.weight
     )

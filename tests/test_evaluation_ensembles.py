@@ -11,6 +11,7 @@ from tempogan_eddy.evaluation import Aggregation, Block, MaskedFrame, combine, e
 from tempogan_eddy.evaluation.bootstrap import score
 from tempogan_eddy.evaluation.calibration import by_decile, relative_ranks, spread_skill
 from tempogan_eddy.evaluation.ensembles import (
+    ColdestInterval,
     Crps,
     CrpsByKelvin,
     OfChange,
@@ -128,6 +129,33 @@ def test_a_calibrated_ensemble_is_found_calibrated_and_a_narrow_one_is_not(drawn
     spread, error = by_decile(value(SpreadSkill(), many, own)[None])[0]
     assert (np.diff(spread) > 0).all() and spread[0] < 1 < 3 < spread[-1]
     assert spread / error == pytest.approx(np.ones(10), abs=0.15)
+
+
+@pytest.mark.parametrize("members", [8, 24])
+@pytest.mark.parametrize("kind", ["normal", "exponential"])
+def test_the_coldest_pixel_of_a_calibrated_ensemble_lies_in_its_90_percent_interval_9_times_of_10(members, kind):
+    """The coldest pixel has a skewed distribution, and strength and mean differ from box to box."""
+    random, boxes, frames = np.random.default_rng(0), 8, 20
+    inside = total = 0.0
+    for _ in range(frames):
+        fields = np.full((members + 1, boxes * 64, boxes * 64), 260, np.float32)
+        strength, mean = random.uniform(0.5, 3, (boxes, boxes)), random.uniform(190, 230, (boxes, boxes))
+        fields[:, 20::64, 30::64] = mean - strength * getattr(random, kind)(size=(members + 1, boxes, boxes))
+        lowres = np.full((boxes * 16, boxes * 16), 200.0)
+        found = ColdestInterval(220.0).compute_members(*masked(fields[1:], fields[0], lowres=lowres))
+        inside, total = inside + found.total, total + found.weight
+    assert total == boxes**2 * frames
+    assert inside / total == pytest.approx(0.9, abs=0.03)  # three standard errors, and what skewness does to the few
+
+
+@pytest.mark.parametrize(("shift", "factor", "expected"), [(0, 0.5, 0.62), (3, 1, 0.2)])
+def test_the_90_percent_interval_of_too_narrow_or_biased_members_holds_less(shift, factor, expected):
+    random = np.random.default_rng(1)
+    fields = np.full((9, 1024, 1024), 260, np.float32)
+    fields[:, ::64, ::64] = 210 + random.normal(size=(9, 16, 16))
+    fields[1:, ::64, ::64] = 210 + factor * (fields[1:, ::64, ::64] - 210) - shift
+    found = value(ColdestInterval(220.0), fields[1:], fields[0], lowres=np.full((256, 256), 200.0))
+    assert found == pytest.approx(expected, abs=0.1)
 
 
 def test_ranks_are_counted_by_region_of_the_lowres(drawn):

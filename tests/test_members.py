@@ -213,6 +213,10 @@ def test_members_are_lazy_and_one_frame_is_computed_for_one_frame(model, lowres)
         ({"members": 1, "summary": True}, "at least 2 members"),
         ({"summary": True}, "say how many"),
         ({"members": 2, "noise": "pink"}, "use coherent, white, dressing"),
+        ({"members": 2, "summary": True, "packed": True}, "not packed; leave the packing out"),
+        ({"seed": 0}, r"The seed is that of members; say how many \(members=8, --members 8\), or leave the seed out"),
+        ({"noise": "white"}, "The noise is that of members"),
+        ({"trust_sensor": True}, "Only a stated sensor can be trusted"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(model, lowres, options, message):
@@ -344,3 +348,5 @@ def test_members_and_summary_on_the_command_line(capsys, tmp_path, model, lowres
     save_model(tmp_path / "plain.safetensors", random_model())
     plain = ("reconstruct", coarse, "-m", tmp_path / "plain.safetensors", "-o", tmp_path / "x.nc")
     assert "is no ensemble" in refused(capsys, *plain, "--members", 2)
+    for idle in (("--seed", 0), ("--noise", "white")):
+        assert f"leave the {idle[0][2:]} out" in refused(capsys, *plain, *idle)

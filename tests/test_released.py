@@ -28,6 +28,8 @@ def test_a_released_model_says_what_it_is(name):
     assert (RELEASES / f"{name}.safetensors").stat().st_size < 8e6
     assert model.config["training"]["start_from"] is None and model.config["training"]["teacher"] is None
     assert model.config["training"]["data_root"] == "./data/digital_typhoon"
+    # Where no step of its own made the weights, the file tells what did.
+    assert model.metadata["step"] > 0 or "mean of the weights" in " ".join(model.metadata["history"])
 
 
 @pytest.fixture(scope="module")

@@ -87,6 +87,10 @@ class PairsConfig(Section):
         return value if value is None else _time_span(value)
 
 
+READER_KEYS = ("variable", "grey_kelvin", "cadence", "unreadable", "time_from", "valid_kelvin")
+"""Keys of `DataConfig` that `tempogan_eddy.io.open_sequence` takes."""
+
+
 class DataConfig(Section):
     """How files become kelvin and windows."""
 
@@ -124,8 +128,7 @@ class DataConfig(Section):
 
     def reader_options(self) -> dict[str, Any]:
         """Return the options of `tempogan_eddy.io.open_sequence`, except storm and format."""
-        keys = ("variable", "grey_kelvin", "cadence", "unreadable", "time_from", "valid_kelvin")
-        return {key: getattr(self, key) for key in keys}
+        return {key: getattr(self, key) for key in READER_KEYS}
 
     @field_validator("kelvin_range", "valid_kelvin")
     @classmethod

@@ -89,10 +89,11 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 def _check_metadata(metadata: dict[str, Any], path: Path) -> None:
     """Refuse metadata that would fail only later, when an output records them."""
-    sources = metadata.get("training_data", [])
     wrong = [key for key in ("step", "epoch", "detail") if not isinstance(metadata.get(key, 0), int | float)]
-    if not (isinstance(sources, list) and all(isinstance(source, str) for source in sources)):
-        wrong.append("training_data")
+    for key in ("training_data", "history"):
+        texts = metadata.get(key, [])
+        if not (isinstance(texts, list) and all(isinstance(text, str) for text in texts)):
+            wrong.append(key)
     if wrong:
         raise InputError(f"The model {path} holds {', '.join(wrong)} in a wrong form; it is damaged.")
 

@@ -27,6 +27,7 @@ from tempogan_eddy.released import RELEASED, RELEASES, is_released
 from tempogan_eddy.safetensors_file import safetensors_bytes
 from tempogan_eddy.specification import Specification, read_specification
 from tempogan_eddy.stored import MODEL_FORMAT, read_checkpoint, read_model_file
+from tempogan_eddy.wording import count
 
 __all__ = [
     "MODEL",
@@ -86,7 +87,8 @@ class Model:
     name
         The file it came from.
     metadata
-        ``version``, ``step``, ``epoch``, ``score`` and any other metadata of the file.
+        ``version``, ``step``, ``epoch``, ``score`` and any other metadata of the file. ``step`` and ``epoch`` are those
+        of its own run; ``history`` tells in sentences how the weights came about with which that run began.
     config
         The training configuration in the file. It is provenance and never checked: other releases have other keys.
     """
@@ -127,6 +129,12 @@ class Model:
         network, sensor = self.specification.network, self.sensor
         projects = network.projection and not network.lr_consistency
         return sensor if projects and isinstance(sensor, SeparableSensor) else None
+
+    @property
+    def history(self) -> list[str]:
+        """How the weights came about, with its own run last."""
+        steps = count(self.metadata.get("step", 0), "step")
+        return [*self.metadata.get("history", []), f"{Path(self.name).stem}: {steps} of training"]
 
     @property
     def adapts(self) -> bool:

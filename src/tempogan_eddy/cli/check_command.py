@@ -50,7 +50,7 @@ def check(
     """
     from tempogan_eddy.checking import check as look
 
-    data = options.settings(config, overrides, variable=variable, time_from=time_from).data
+    data = options.reading(config, overrides, variable=variable, time_from=time_from)
     with frame_progress("checking") as advance:
         done = itertools.count(1)
         report = look(

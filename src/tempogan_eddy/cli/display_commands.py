@@ -78,7 +78,7 @@ def animate(
     check_name(output, overwrite=overwrite, sources=sources)
     window = None if crop == "whole" else _window(crop)
     names = _labels(labels, sources)
-    data = options.settings(config, overrides, variable=variable, time_from=time_from).data
+    data = options.reading(config, overrides, variable=variable, time_from=time_from)
     sequences = [read_one_of(source, storm, time, input_format, data) for source in sources]
     film = film_of(sequences, names, every, [name.strip() for name in members.split(",")] if members else ())
     film = film if lines else replace(film, places=None)
@@ -159,7 +159,7 @@ def view(
     else:
         sources = [path for path in (*files, truth, lowres) if path is not None]
         check_place(export, SITE, overwrite=overwrite, sources=sources)
-    data = options.settings(config, overrides, variable=variable, time_from=time_from).data
+    data = options.reading(config, overrides, variable=variable, time_from=time_from)
     reading: Any = data.reader_options()
     request = Request(files, truth, lowres, scale, storm, time, data.time_tolerance, reading)
     site = Site(Catalog(request), history(), live=export is None)

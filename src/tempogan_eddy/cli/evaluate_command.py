@@ -117,7 +117,7 @@ def evaluate(
     # JSON for a program stands alone on standard output.
     people = sys.stderr if json_file == STANDARD_OUTPUT else sys.stdout
     console = results_console(people)
-    data = options.settings(config, overrides, variable=variable, time_from=time_from).data
+    data = options.reading(config, overrides, "kelvin_range", variable=variable, time_from=time_from)
     cadence = _stated_cadence(data, config, overrides)
     results = []
     pairs = read_pairs(truth, reconstructed, lowres, storm, time, input_format, data)

@@ -116,15 +116,15 @@ def reconstruct(
     members: Annotated[
         int | None, typer.Option(min=1, help="With an ensemble: how many members to draw; by default its mean.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="With --members: decides their noise.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="With --members: decides their noise; 0 by default.")] = None,
     noise: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="With --members: coherent, which moves with the clouds; white, independent at each time; or dressing, "
-            "white noise without a network, as strong as the local spread tells.",
+            help="With --members: coherent (by default), which moves with the clouds; white, independent at each time; "
+            "or dressing, white noise without a network, as strong as the local spread tells.",
             autocompletion=options.one_of("coherent", "white", "dressing"),
         ),
-    ] = "coherent",
+    ] = None,
     summary: Annotated[
         bool,
         typer.Option(
@@ -175,7 +175,7 @@ def reconstruct(
     from tempogan_eddy.reconstruction import reconstruct as rebuild
     from tempogan_eddy.weights import load_model
 
-    data = options.settings(config, overrides, variable=variable, time_from=time_from).data
+    data = options.reading(config, overrides, variable=variable, time_from=time_from)
     stored = options.precision_name(packed, exact)
     how: dict[str, Any] = {
         "sensor": sensor, "trust_sensor": trust_sensor, "valid_kelvin": data.valid_kelvin, "tile": tile,
@@ -184,6 +184,10 @@ def reconstruct(
     }  # fmt: skip
     several = storms_of(source, output, input_format, data) if not storm and not summary else {}
     if several:
+        if format not in (None, "zarr"):
+            raise InputError(
+                f"Several storms go into one Zarr store; leave out --format {format}, or name one --storm."
+            )
         check_place(output, FORMATS["zarr"].owns, overwrite=overwrite, sources=source)
         loaded = load_model(model, detail)
         made = ((name, rebuild(each, loaded, **how)) for name, each in opened(several, time, data))
@@ -195,8 +199,6 @@ def reconstruct(
         return
     sequence = read(source, storm, time, input_format, data)
     if summary:
-        if packed:
-            raise InputError("A summary is not packed; leave out --packed.")
         check_summary_output(sequence, output, format, overwrite=overwrite)
     else:
         check_output(sequence, output, format, precision=stored, overwrite=overwrite)

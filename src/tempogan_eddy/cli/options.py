@@ -14,6 +14,7 @@ from tempogan_eddy.registry import FORMATS
 
 if TYPE_CHECKING:
     from tempogan_eddy.config import Config
+    from tempogan_eddy.config_data import DataConfig
 
 DEFAULT_CONFIG = Path("configs/config.json")
 
@@ -140,6 +141,26 @@ def precision_name(packed: bool, exact: bool) -> str:
     if packed and exact:
         raise InputError("Values are either packed or exact; give --packed or --exact.")
     return "packed" if packed else "exact" if exact else "rounded"
+
+
+def reading(
+    config: Path | None,
+    overrides: list[str] | None,
+    *others: str,
+    variable: str | None = None,
+    time_from: TimeName | None = None,
+) -> DataConfig:
+    """Return how a command reads data; refuse to override a key that it does not use, which are `others` too."""
+    from tempogan_eddy.config_data import READER_KEYS
+    from tempogan_eddy.errors import InputError
+
+    used = [f"data.{key}" for key in (*READER_KEYS, "time_tolerance", *others)]
+    checked = settings(config, overrides, variable=variable, time_from=time_from)
+    for text in overrides or []:
+        key = text.partition("=")[0].strip()
+        if key not in used:
+            raise InputError(f"--set {key} changes nothing in this command; leave it out, or set {', '.join(used)}.")
+    return checked.data
 
 
 def settings(

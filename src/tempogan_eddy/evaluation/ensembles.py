@@ -42,6 +42,7 @@ Result = TypeVar("Result")
 REGIONS = ("all", "calm", "edge", "cold")
 CALM_KELVIN, EDGE_KELVIN = 1.0, 5.0  # standard deviation of 3x3 lowres pixels: below it, above it
 SMALLEST_SPREAD, BINS_OF_OCTAVE, SPREAD_BINS = 0.01, 8, 100  # 0.01 K to 58 K
+TAIL = 0.05  # beyond each end of a 90 % interval
 
 
 @dataclass(frozen=True)
@@ -182,18 +183,30 @@ class Reliability(OfMembers):
 class ColdestInterval(OfMembers):
     """Share of the cold boxes whose coldest pixel lies inside the 90 % interval of the members'.
 
-    The interval is that of one more draw from a normal distribution, mean ± t s √(1 + 1/M): the range of a few members
-    is narrower than 90 %.
+    In a calibrated ensemble it is 0.9: the interval is one of a further draw, not the narrower one of the few members.
     """
 
     cold_kelvin: float
 
     def compare(self, members: Sequence[MaskedFrame], truth: MaskedFrame) -> Mean:
         coldest = np.stack([coldest_pixels(member, truth, self.cold_kelvin) for member in members])
-        count = len(members)
-        reach = stdtrit(count - 1, 0.95) * np.sqrt(1 + 1 / count) * coldest.std(axis=0, ddof=1)
-        inside = np.abs(coldest_pixels(truth, truth, self.cold_kelvin) - coldest.mean(axis=0)) <= reach
-        return Mean(float(inside.sum()), float(inside.size))
+        lower, upper = _interval_of_next(coldest)
+        seen = coldest_pixels(truth, truth, self.cold_kelvin)
+        return Mean(float(((lower <= seen) & (seen <= upper)).sum()), float(seen.size))
+
+
+def _interval_of_next(draws: Values) -> tuple[Values, Values]:
+    """Return the interval that holds a further draw with a probability of 90 %, from draws (M, N): two of (N,).
+
+    Between the draws in order lie 1 / (M + 1) each, whatever their distribution. Where M is too small for 5 % to lie
+    beyond the outer ones, take the distribution as normal: mean ± t s √(1 + 1/M).
+    """
+    count = len(draws)
+    if count + 1 >= 1 / TAIL:
+        lower, upper = np.quantile(draws, (TAIL, 1 - TAIL), axis=0, method="weibull")
+        return lower, upper
+    mean, reach = draws.mean(axis=0), stdtrit(count - 1, 1 - TAIL) * np.sqrt(1 + 1 / count) * draws.std(axis=0, ddof=1)
+    return mean - reach, mean + reach
 
 
 def _sorted(members: Sequence[MaskedFrame], truth: MaskedFrame) -> Values:

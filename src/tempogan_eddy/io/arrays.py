@@ -75,7 +75,7 @@ def adapt(
     kelvin : bool
         Take values without units as kelvin.
     variable : str, optional
-        The variable of a Dataset or file.
+        The variable of a Dataset or file; of an array there is no choice.
     valid_kelvin : tuple of float
         Values outside these kelvins become NaN.
     ensembles : bool
@@ -86,7 +86,13 @@ def adapt(
     InputError
         It is no brightness temperature, or its dimensions or times are ambiguous.
     """
+    if variable is not None and not isinstance(held, str | Path | xr.Dataset):
+        raise InputError(f"An array has no variables to choose from; leave out variable={variable!r}.")
     if isinstance(held, str | Path):
+        if kelvin:
+            raise InputError(
+                f"The file {held} says its units itself; leave out kelvin=True, or give what you read of it."
+            )
         sequence = open_sequence(held, variable=variable, valid_kelvin=valid_kelvin)
         if not ensembles:
             refuse_ensemble(sequence)

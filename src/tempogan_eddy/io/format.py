@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from tempogan_eddy.io.headers import Header
 
 __all__ = ["Format", "StoredSequence", "Writing", "in_parts", "named_like_data", "recognise"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,11 @@ class StoredSequence:
         reading = Reading(**options)
         if self.fault:
             raise InputError(self.fault)
+        if not self.format.has_variables and (reading.variable is not None or reading.time_from != "auto"):
+            log.warning(
+                "%s: %s has neither variables nor times of them, so the variable and the source of times (variable, "
+                "time_from) change nothing", self.path, self.format.title,
+            )  # fmt: skip
         return self.format.open(self, reading)
 
 
@@ -74,6 +82,7 @@ class Format:
     frame_suffix: str = ""  # of the frames, if a sequence is a folder of files with one frame each
     precisions: tuple[str, ...] = tuple(PRECISIONS)  # of kelvins that it can store
     holds_ensembles: bool = False
+    has_variables: bool = False  # of which one is chosen by `Reading.variable`
     groups: Callable[[Path], Iterable[str]] | None = None  # given a store, its groups that each hold a sequence
     # Return a function from the path of a file to its `Header`. Files of a format with headers are one sequence if they
     # continue each other.

@@ -49,8 +49,8 @@ class Options(TypedDict, total=False):
     precision: str
     packed: bool
     members: int | None
-    seed: int
-    noise: str
+    seed: int | None
+    noise: str | None
 
 
 @overload
@@ -80,8 +80,8 @@ def reconstruct(
     precision: str = "auto",
     packed: bool = False,
     members: int | None = None,
-    seed: int = 0,
-    noise: str = "coherent",
+    seed: int | None = None,
+    noise: str | None = None,
     summary: bool = False,
 ) -> Any:
     """Reconstruct a lowres sequence or frame at high resolution.
@@ -124,10 +124,10 @@ def reconstruct(
     members : int, optional
         Draw so many members of an ensemble, each of which keeps the input; by default the model makes one frame, which
         of an ensemble is the mean. Members compute with torch in fp32.
-    seed : int
+    seed : int, default 0
         Decides the noise of the members, together with the number of the member and the time of the frame. Frames
         without times count as hours from 2000-01-01.
-    noise : str
+    noise : str, default "coherent"
         ``coherent``: the noise of a member moves with the clouds from frame to frame, where frames are less than an
         hour apart. ``white``: the noise of each time is independent, so a part of a sequence gets the same members as
         the whole. ``dressing``: white noise without a network, the baseline of ensembles.
@@ -147,26 +147,50 @@ def reconstruct(
     Raises
     ------
     InputError
-        The input is no brightness temperature, or the device, model or engine is not available.
+        The input is no brightness temperature, the device, model or engine is not available, or an option would have
+        no effect.
     """
+    _refuse_idle(sensor, trust_sensor, members, seed, noise, summary, packed)
     held = adapt(sequence, kelvin=kelvin, variable=variable, valid_kelvin=valid_kelvin)
     model = model_of(model)
     chosen = choose_sensor(held.sequence, model, sensor, trust=trust_sensor) if model.adapts or sensor else None
     if members is not None:
         _check_members(members, summary, engine, precision)
         ensemble = EnsembleReconstructor(
-            model, members, seed, sensor=chosen, tile=tile, device=device, packed=packed and not summary, noise=noise
+            model, members, seed or 0, sensor=chosen, tile=tile, device=device, packed=packed, noise=noise or "coherent"
         )
         drawn = _drawn(held.sequence, ensemble, model.for_sensor(chosen), summary, stated=chosen is not None)
         return drawn if isinstance(drawn, xr.Dataset) else held.restore(drawn, 1 / ensemble.scale)
-    if summary:
-        raise InputError("A summary is one of members; say how many (members=8, --members 8).")
     reconstructor = Reconstructor(
         model, sensor=chosen, tile=tile, device=device, engine=engine, precision=precision, packed=packed
     )
     return held.restore(
         _reconstructed(held.sequence, reconstructor, stated=chosen is not None), 1 / reconstructor.scale
     )
+
+
+def _refuse_idle(
+    sensor: SensorModel | str | None,
+    trust_sensor: bool,
+    members: int | None,
+    seed: int | None,
+    noise: str | None,
+    summary: bool,
+    packed: bool,
+) -> None:
+    """Refuse options that would change nothing, because what they are about is not asked for."""
+    if trust_sensor and sensor is None:
+        raise InputError("Only a stated sensor can be trusted; state it (sensor=, --sensor), or leave the trust out.")
+    if members is None:
+        if summary:
+            raise InputError("A summary is one of members; say how many (members=8, --members 8).")
+        for name, value in (("seed", seed), ("noise", noise)):
+            if value is not None:
+                raise InputError(
+                    f"The {name} is that of members; say how many (members=8, --members 8), or leave the {name} out."
+                )
+    if summary and packed:
+        raise InputError("A summary is not packed; leave the packing out (packed, --packed).")
 
 
 def _check_members(members: int, summary: bool, engine: str, precision: str) -> None:
@@ -257,6 +281,9 @@ def _provenance(model: Model) -> dict[str, object]:
         "super_resolution_comment": "Detail finer than the input's pixels is plausible, not observed.",
         "super_resolution_model_version": str(model.metadata.get("version", "")),
         "super_resolution_model_step": int(model.metadata.get("step", 0)),
+        **(
+            {"super_resolution_model_history": "; ".join(history)} if (history := model.metadata.get("history")) else {}
+        ),
         "super_resolution_kelvin_range": [low, high],
         **model.sensor.attributes(),
         **({"super_resolution_detail": model.metadata["detail"]} if "detail" in model.metadata else {}),

@@ -86,7 +86,8 @@ class TempoGANTrainer(Trainer):
 
     def _adopt(self, path: str) -> None:
         """Load the weights of an earlier model."""
-        weights = _earlier(path, self.config).generator.state_dict()
+        earlier = _earlier(path, self.config)
+        self.history, weights = earlier.history, earlier.generator.state_dict()
         for network in (bare(self.networks.generator), self.average.module):
             getattr(network, "adopt", network.load_state_dict)(weights)
 

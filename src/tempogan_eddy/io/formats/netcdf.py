@@ -71,6 +71,7 @@ NETCDF = Format(
     write=_write,
     owns=Kind("a NetCDF sequence", lambda path: hdf5_is_ours(path, "sequence")),
     holds_ensembles=True,
+    has_variables=True,
     suffixes=(".nc", ".nc4", ".nc3", ".cdf", ".netcdf"),
     also_reads=(".h5", ".he5", ".hdf5"),
     header_reader=HeaderReader,

@@ -143,6 +143,7 @@ ZARR = Format(
     write=in_parts(_begin),
     owns=Kind("a Zarr sequence", _is_ours, holds_only_zarr, by_url=True),
     holds_ensembles=True,
+    has_variables=True,
     suffixes=(".zarr",),
     also_reads=(".zarr.zip",),
     groups=zarr_groups,
