@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -29,6 +30,7 @@ from tempogan_eddy.specification import Specification, read_specification
 from tempogan_eddy.stored import MODEL_FORMAT, read_checkpoint, read_model_file
 
 __all__ = [
+    "DRAWING_WEIGHTS",
     "MODEL",
     "NETWORKS",
     "Model",
@@ -172,10 +174,15 @@ class Model:
         return replace(self, generator=generator, specification=specification)
 
 
+DRAWING_WEIGHTS = threading.RLock()
+"""Held while untrained weights are drawn: threads share the random numbers of torch."""
+
+
 def build_generator(described: Config | Specification) -> Network:
     """Build the untrained generator of a configuration or of a model file's specification."""
     specification = described if isinstance(described, Specification) else Specification.from_config(described)
-    return NETWORKS[specification.network.kind](specification)
+    with DRAWING_WEIGHTS:
+        return NETWORKS[specification.network.kind](specification)
 
 
 def save_model(path: Path, model: Model) -> None:
