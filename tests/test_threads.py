@@ -66,7 +66,7 @@ def elsewhere(context):
         thread.join()
 
 
-def test_drawing_exporting_and_flow_are_in_threads_what_they_are_alone(tmp_path):
+def test_functions_give_in_threads_what_they_give_alone(tmp_path):
     script = Path(__file__).with_name("working_in_threads.py")
     ran = subprocess.run([sys.executable, str(script), str(tmp_path)], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout) == (0, "all as alone\n"), ran.stderr[-2000:]
