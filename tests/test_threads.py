@@ -15,13 +15,18 @@ import numpy as np
 import pytest
 import torch
 
+from tempogan_eddy import TyphoonDataset
+from tempogan_eddy.dataset.sensor_bank import DESCRIPTION
 from tempogan_eddy.io import urls
 from tempogan_eddy.io.frames import FrameStack
 from tempogan_eddy.io.messages import collected_warnings
+from tempogan_eddy.model.conditioned import ConditionedGenerator
+from tempogan_eddy.model.tempogan import DRAWING_WEIGHTS
 from tempogan_eddy.quiet import ignored_warnings
 from tempogan_eddy.shared_setting import SharedSetting
+from tempogan_eddy.training.batches import step_batches
 from tempogan_eddy.training.networks import build_networks
-from training_cases import small_config
+from training_cases import small_config, write_storms
 
 THREADS = 4
 
@@ -166,3 +171,19 @@ def test_trainings_that_begin_at_once_draw_the_same_weights(tmp_path):
 
     first, *others = in_threads(weights)
     assert all(torch.equal(first, other) for other in others)
+
+
+def test_weights_are_drawn_by_one_thread_at_a_time_and_batches_draw_no_shared_numbers(tmp_path):
+    conditioned = ConditionedGenerator(DESCRIPTION, 1, 4, 8)
+    folding = threading.Thread(target=conditioned.folded, args=(torch.zeros(DESCRIPTION),))
+    (tmp_path / "data").mkdir()
+    storms = write_storms(tmp_path / "data", frames=4)
+    config = small_config(tmp_path, storms)
+    dataset = TyphoonDataset(storms, "train", config)
+    with DRAWING_WEIGHTS:
+        before = torch.get_rng_state()
+        folding.start()
+        next(step_batches(dataset, config.training, 0, 1))
+        assert torch.equal(torch.get_rng_state(), before)
+    folding.join()
+    assert not torch.equal(torch.get_rng_state(), before)

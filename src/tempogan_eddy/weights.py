@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -23,14 +22,13 @@ from tempogan_eddy.io.ownership import Kind, begins_with
 from tempogan_eddy.io.urls import fetch, local, url_of
 from tempogan_eddy.model.conditioned import ConditionedGenerator
 from tempogan_eddy.model.ensemble import Ensemble
-from tempogan_eddy.model.tempogan import Generator
+from tempogan_eddy.model.tempogan import DRAWING_WEIGHTS, Generator
 from tempogan_eddy.released import RELEASED, RELEASES, is_released
 from tempogan_eddy.safetensors_file import safetensors_bytes
 from tempogan_eddy.specification import Specification, read_specification
 from tempogan_eddy.stored import MODEL_FORMAT, read_checkpoint, read_model_file
 
 __all__ = [
-    "DRAWING_WEIGHTS",
     "MODEL",
     "NETWORKS",
     "Model",
@@ -172,10 +170,6 @@ class Model:
         stated = SensorConfig.model_validate(sensor.section())
         specification = self.specification.model_copy(update={"network": network, "sensor": stated})
         return replace(self, generator=generator, specification=specification)
-
-
-DRAWING_WEIGHTS = threading.RLock()
-"""Held while untrained weights are drawn: threads share the random numbers of torch."""
 
 
 def build_generator(described: Config | Specification) -> Network:

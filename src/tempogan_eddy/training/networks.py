@@ -14,8 +14,8 @@ from torch.optim import Adam, Optimizer
 
 from tempogan_eddy.config import Config, TrainingConfig
 from tempogan_eddy.errors import reason_of
-from tempogan_eddy.model.tempogan import SpatialDiscriminator, TemporalDiscriminator
-from tempogan_eddy.weights import DRAWING_WEIGHTS, build_generator
+from tempogan_eddy.model.tempogan import DRAWING_WEIGHTS, SpatialDiscriminator, TemporalDiscriminator
+from tempogan_eddy.weights import build_generator
 
 __all__ = ["Networks", "Optimizers", "bare", "build_networks", "build_optimizers"]
 
