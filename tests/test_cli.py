@@ -18,6 +18,7 @@ from tempogan_eddy import InputError, coarsen, load_model, open_sequence, save_s
 from tempogan_eddy.cli import main, progress
 from tempogan_eddy.config import load_config
 from tempogan_eddy.dataset.sensor import SensorModel
+from tempogan_eddy.training.checkpoint import claimed_folder
 from tempogan_eddy.training.trainer import TempoGANTrainer
 from training_cases import moving_clouds, small_config, write_storms
 
@@ -478,6 +479,19 @@ def test_an_earlier_run_is_told_of_before_data_are_read(capsys, tmp_path):
     assert "holds a model but no checkpoint to resume from" in refused(capsys, *words)
     (tmp_path / "run" / "checkpoint_epoch_0001.pth").touch()
     assert "go on with --resume auto" in refused(capsys, *words)
+
+
+def test_a_run_in_progress_is_told_of_before_its_checkpoints_are_looked_at(capsys, tmp_path):
+    words = ("train", "--data", tmp_path, "--set", f"training.checkpoint_dir={tmp_path}/run", "--resume", "auto")
+    with claimed_folder(tmp_path / "run"):
+        (tmp_path / "run" / "checkpoint_epoch_0001.pth").write_bytes(b"removed while it is read")
+        assert "is being written by process" in refused(capsys, *words)
+
+
+def test_a_folder_made_for_a_run_that_cannot_begin_does_not_stay(capsys, tmp_path):
+    words = ("train", "--data", tmp_path, "--set", f"training.checkpoint_dir={tmp_path}/run", "--resume", "no.pth")
+    assert "no.pth" in refused(capsys, *words)
+    assert not (tmp_path / "run").exists()
 
 
 def test_missing_folder(capsys, tmp_path):

@@ -6,9 +6,12 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
+from tempogan_eddy import open_sequence
 from tempogan_eddy.io.netcdf_lock import NETCDF_LOCK, OUR_PART
+from training_cases import moving_clouds
 
 
 def test_files_are_opened_read_and_written_in_several_threads(tmp_path):
@@ -44,3 +47,17 @@ def test_where_xarray_holds_its_lock_ours_is_not_half_taken():
 
 def test_a_pickled_lock_is_the_one_of_its_process():
     assert pickle.loads(pickle.dumps(NETCDF_LOCK)) is NETCDF_LOCK
+
+
+def test_a_classic_file_is_read_under_the_lock_too(tmp_path):
+    # xarray keeps 128 files open: the thread that opens one more closes another, of whichever library.
+    clouds = moving_clouds(frames=2, size=16)
+    clouds.to_dataset().to_netcdf(tmp_path / "classic.nc", format="NETCDF3_64BIT")
+    sequence, read = open_sequence(tmp_path / "classic.nc"), []
+    reader = threading.Thread(target=lambda: read.append(sequence.values))
+    with NETCDF_LOCK:
+        reader.start()
+        reader.join(0.2)
+        assert not read
+    reader.join()
+    np.testing.assert_array_equal(read[0], clouds.values)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +34,11 @@ def test_the_nearest_name_is_suggested(folder, typed, meant):
 def test_the_message_names_the_neighbour_or_gives_the_advice(folder):
     assert str(missing(folder / "archve", "give data")).endswith(f"does not exist; did you mean {folder}/archive?")
     assert str(missing(folder / "zebra", "give data")) == f"{folder}/zebra does not exist; give data."
+
+
+@pytest.mark.parametrize("name", ["ftp://host/x.nc", Path("ftp://host/x.nc")])
+def test_a_url_of_another_kind_is_named_whole(name):
+    assert str(missing(name)).startswith("ftp://host/x.nc is not read by URL; give s3://")
 
 
 def test_what_a_reader_can_resolve_is_left_to_it(folder):

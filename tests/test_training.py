@@ -445,6 +445,8 @@ def test_auto_takes_the_last_step_whatever_was_written_last_and_no_damaged_file(
         (folder / f"checkpoint_epoch_{epoch}.pth").write_bytes(content)
     assert find_checkpoint("auto", folder).name == "checkpoint_epoch_1.pth"
     assert "Skipped" in caplog.text and "checkpoint_epoch_3.pth cannot be read" in caplog.text
+    find_checkpoint("auto", folder)
+    assert caplog.text.count("checkpoint_epoch_3.pth cannot be read") == 1
     trained(tmp_path, storms, "auto", epochs=3, steps_per_epoch=1)
     assert find_checkpoint("auto", folder).name == "checkpoint_epoch_3.pth"
     for path in folder.glob("*.pth"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
-import warnings
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.ownership import Kind, check_place
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
 from tempogan_eddy.model.tempogan import Generator
+from tempogan_eddy.quiet import ignored_warnings
 from tempogan_eddy.weights import Model
 
 __all__ = ["ONNX", "ONNX_FORMAT", "export_model", "residual_to_onnx"]
@@ -41,6 +42,7 @@ def _is_export(path: Path) -> bool:
 
 
 ONNX = Kind("an ONNX export", _is_export)
+_EXPORTING = threading.Lock()  # the exporter of torch keeps its state for the whole process
 
 
 class _Residual(nn.Module):
@@ -94,10 +96,9 @@ def _export(network: _Residual, example: Tensor, names: list[str], sizes: list[s
     free = [{0: "batch", 2: "height", 3: "width"}, {0: "batch"} | dict(zip((2, 3), sizes, strict=False))]
     content = io.BytesIO()  # a full disk cannot refuse it
     network.eval()(example)  # what a sensor computes once becomes constant
-    with warnings.catch_warnings():
+    with _EXPORTING, ignored_warnings():
         # The newer exporter (dynamo=True) takes 7 s for the same graph where this one takes 0.5 s (CPU time of one
         # core, torch 2.13), needs onnxscript, and stores the paths of source files of this machine.
-        warnings.simplefilter("ignore")
         torch.onnx.export(
             network,
             (example,),

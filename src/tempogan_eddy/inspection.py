@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from glob import has_magic
 from pathlib import Path
@@ -21,6 +20,7 @@ from tempogan_eddy.io.member import MEMBER
 from tempogan_eddy.io.urls import fetch, shown
 from tempogan_eddy.io.walk import refuse_special, walk
 from tempogan_eddy.missing import missing
+from tempogan_eddy.quiet import ignored_warnings
 from tempogan_eddy.released import is_released, model_file
 from tempogan_eddy.wording import count
 
@@ -100,7 +100,7 @@ def data_facts(sequence: xr.DataArray) -> Facts:
         **({"times off their cadence": f"up to {timed.deviation}"} if timed.deviation else {}),
         "grid spacing": f"{spacing:.3g} km" if spacing else "unknown",
         "channel": str(channel_of(sequence.name, sequence.attrs, sequence.coords)),
-        "coordinates": ", ".join(map(str, sequence.coords)),
+        "coordinates": ", ".join(sorted(map(str, sequence.coords))),
         **{key: value for key, value in sequence.attrs.items() if key not in ("sequence", "variable_attributes")},
     }
 
@@ -226,15 +226,13 @@ def _picture_facts(path: Path) -> Facts:
     from PIL import Image
 
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of pictures that take much memory when decoded.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as picture:
-                count, kind = getattr(picture, "n_frames", 1), picture.format
-                size = f"{picture.height}x{picture.width}"
-                if kind == "WEBP" and picture.height * picture.width < LARGEST_DECODED:
-                    picture.load()  # sets the time of a frame
-                milliseconds = float(picture.info.get("duration", 0))
+        # Pillow warns of pictures that take much memory when decoded.
+        with ignored_warnings(".*decompression bomb"), Image.open(path) as picture:
+            count, kind = getattr(picture, "n_frames", 1), picture.format
+            size = f"{picture.height}x{picture.width}"
+            if kind == "WEBP" and picture.height * picture.width < LARGEST_DECODED:
+                picture.load()  # sets the time of a frame
+            milliseconds = float(picture.info.get("duration", 0))
     except Image.DecompressionBombError:
         raise InputError(f"{path} has more pixels than any picture that TempoGAN-Eddy writes.") from None
     except Exception:  # pillow's plugins raise any of a dozen for a damaged file

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, ClassVar
 
 __all__ = ["HeldSignals", "Interrupter", "Terminated", "cleaned_up", "farewell", "keep_unfinished", "signals_held"]
 
@@ -39,9 +39,9 @@ def farewell(error: KeyboardInterrupt) -> tuple[str, int]:
 
 
 class _Unfinished:
-    """Number of running `cleaned_up` blocks of this process, and what it leaves behind."""
+    """The running `cleaned_up` blocks of this process, and what it leaves behind."""
 
-    blocks = 0
+    blocks: ClassVar[list[None]] = []  # one entry each: no thread can come between, as it can where one is added to
     left = "nothing unfinished was left behind"
 
 
@@ -54,11 +54,11 @@ def keep_unfinished(path: Path | str) -> None:
 @contextmanager
 def cleaned_up() -> Iterator[None]:
     """Mark a block that must be unwound before the program may end."""
-    _Unfinished.blocks += 1
+    _Unfinished.blocks.append(None)
     try:
         yield
     finally:
-        _Unfinished.blocks -= 1
+        _Unfinished.blocks.pop()
 
 
 class Interrupter:

@@ -17,11 +17,15 @@ from tempogan_eddy.released import is_released
 __all__ = ["missing", "nearest", "refuse_missing"]
 
 URL = re.compile(r"[A-Za-z]\w*:/")  # a Path keeps one of the slashes
+OTHER_URL = re.compile(r"(?!(s3|gs|https?|file):)(?P<scheme>[A-Za-z][\w+.-]+):/+(?P<rest>.+)", re.DOTALL)
 MOST_NAMES = 10_000  # compared in a folder
 
 
 def missing(path: str | Path, advice: str = "") -> InputError:
     """Return the error for a path that does not exist: with the nearest name beside it, else with an advice."""
+    if url := OTHER_URL.fullmatch(str(path)):
+        shown = f"{url['scheme']}://{url['rest']}"
+        return InputError(f"{shown} is not read by URL; give s3://, gs://, https:// or file://, or a local copy.")
     near = nearest(Path(path))
     hint = f"did you mean {near}?" if near else f"{advice}." if advice else ""
     return InputError(f"{path} does not exist{'; ' if hint else '.'}{hint}")

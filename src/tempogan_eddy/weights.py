@@ -22,7 +22,7 @@ from tempogan_eddy.io.ownership import Kind, begins_with
 from tempogan_eddy.io.urls import fetch, local, url_of
 from tempogan_eddy.model.conditioned import ConditionedGenerator
 from tempogan_eddy.model.ensemble import Ensemble
-from tempogan_eddy.model.tempogan import Generator
+from tempogan_eddy.model.tempogan import DRAWING_WEIGHTS, Generator
 from tempogan_eddy.released import RELEASED, RELEASES, is_released
 from tempogan_eddy.safetensors_file import safetensors_bytes
 from tempogan_eddy.specification import Specification, read_specification
@@ -183,7 +183,8 @@ class Model:
 def build_generator(described: Config | Specification) -> Network:
     """Build the untrained generator of a configuration or of a model file's specification."""
     specification = described if isinstance(described, Specification) else Specification.from_config(described)
-    return NETWORKS[specification.network.kind](specification)
+    with DRAWING_WEIGHTS:
+        return NETWORKS[specification.network.kind](specification)
 
 
 def save_model(path: Path, model: Model) -> None:

@@ -72,15 +72,13 @@ def train(
     if highres and not checked.data.pairs:
         raise InputError("--highres needs --lowres, the frames of the other instrument; else give --data.")
     quiet()
-    # Before data are read, which can take minutes.
     folder = Path(checked.training.checkpoint_dir)
-    checkpoint = find_checkpoint(resume, folder) if resume else None
-    if checkpoint:
-        load_checkpoint(checkpoint, checked)
-    else:
-        refuse_earlier_run(folder)
-    with claimed_folder(folder):
-        pass
+    if not rank():  # before data are read, which can take minutes
+        with claimed_folder(folder):  # another run removes checkpoints
+            if checkpoint := find_checkpoint(resume, folder) if resume else None:
+                load_checkpoint(checkpoint, checked)
+            else:
+                refuse_earlier_run(folder)
     keep_freed_memory()
     with storm_progress("packing") as advance:
         trainer = (EnsembleTrainer if checked.model.textures else TempoGANTrainer)(checked, advance)

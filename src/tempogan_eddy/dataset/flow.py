@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.kelvin import FLOW_KELVIN
+from tempogan_eddy.shared_setting import SharedSetting
 
 __all__ = ["estimate_flow", "kelvin_to_bytes"]
 
@@ -63,7 +64,7 @@ def estimate_flow(
         padded = cv2.copyMakeBorder(image.astype(np.float32), *padding, cv2.BORDER_REPLICATE)
         enlarged = cv2.resize(padded, None, fx=ZOOM, fy=ZOOM, interpolation=cv2.INTER_CUBIC)
         images.append(kelvin_to_bytes(enlarged.astype(np.float32), kelvin_range))
-    with _one_thread():
+    with _ONE_THREAD:
         flow = _estimator().calc(images[0], images[1], None)  # type: ignore[call-overload]
     flow = cv2.resize(flow, None, fx=1 / ZOOM, fy=1 / ZOOM, interpolation=cv2.INTER_AREA) / ZOOM
     flow = flow[:height, :width]
@@ -104,3 +105,6 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         cv2.setNumThreads(threads)
+
+
+_ONE_THREAD = SharedSetting(_one_thread)

@@ -88,8 +88,7 @@ def _register(
     log.info("%s: %s", name, fit)
     highres, lowres = cut_to_footprints(highres, lowres, fit.whole, config.scale)
     if (fit.intercept, fit.slope) != (0, 1):
-        with xr.set_options(keep_attrs=True):
-            highres = fit.intercept + fit.slope * highres
+        highres = highres.copy(data=fit.intercept + fit.slope * highres.data)
     return highres, lowres, fit
 
 

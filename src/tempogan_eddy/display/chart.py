@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
@@ -18,7 +20,7 @@ from tempogan_eddy.display.palettes import METHOD_COLOURS, OTHER_COLOURS, method
 from tempogan_eddy.evaluation import KelvinBin, Score, Spectra
 from tempogan_eddy.evaluation.matching import RECONSTRUCTED, TRUTH
 
-__all__ = ["FAINT", "QUIET", "draw_errors", "draw_spectra", "page_axes", "page_colours", "svg_of"]
+__all__ = ["FAINT", "QUIET", "draw_errors", "draw_spectra", "drawing", "page_axes", "page_colours", "svg_of"]
 
 SMALLEST_POWER = 1e-3  # of the smallest of the truth; interpolation leaves almost nothing there
 QUANTITIES = {"rmse": "RMSE", "bias": "bias", "crps": "CRPS"}
@@ -55,6 +57,16 @@ STYLE: Any = {
     "ytick.major.pad": 6,
 }
 LEFT, RIGHT, TOP, BOTTOM = 66, 14, 12, 46  # around the axes, px
+
+
+_ONE_DRAWS = threading.RLock()
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Let one thread draw at a time, as matplotlib has one style for all; hold it from the first axes to the file."""
+    with _ONE_DRAWS:
+        yield
 
 
 def page_colours(methods: Iterable[str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from tempogan_eddy.display.chart import draw_spectra
+from tempogan_eddy.display.chart import draw_spectra, drawing
 from tempogan_eddy.display.closeups import square_around
 from tempogan_eddy.display.palettes import PALETTES
 from tempogan_eddy.display.words import minute_text
@@ -84,6 +84,7 @@ def save_crops(
     return _draw_crops(crops, title, Path(path), overwrite)
 
 
+@drawing()
 def save_spectra(evaluation: Evaluation, path: str | Path, *, overwrite: bool = False) -> Path:
     """Draw the mean radial spectra of the truth and of every method, with the lowres Nyquist marked.
 
@@ -115,6 +116,7 @@ def rmse_label(crop: NDArray[np.floating], truth: NDArray[np.floating]) -> str:
     return f"RMSE {np.sqrt(np.mean(error.astype(np.float64) ** 2)):.2f} K" if error.size else ""
 
 
+@drawing()
 def _draw_crops(crops: dict[str, NDArray[np.floating]], title: str, path: Path, overwrite: bool) -> Path:
     figure = Figure(figsize=(3.1 * len(crops) + 0.9, 3.7), layout="constrained")
     all_axes = figure.subplots(1, len(crops))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tempogan_eddy.display.animation import Animation
-from tempogan_eddy.display.chart import draw_errors, draw_spectra, page_axes, svg_of
+from tempogan_eddy.display.chart import draw_errors, draw_spectra, drawing, page_axes, svg_of
 from tempogan_eddy.display.closeups import Closeup, choose_closeups, square_around
 from tempogan_eddy.display.ensemble_chart import draw_ranks, draw_reliability, draw_spread
 from tempogan_eddy.display.figures import rmse_label
@@ -45,6 +45,7 @@ Part = dict[str, Any]
 """Data of one part of the template, by the names in the template."""
 
 
+@drawing()
 def spectrum_chart(evaluation: Evaluation) -> Markup | None:
     """Return the mean radial spectra of the truth and of every method; None where too much is missing."""
     if evaluation.spectra is None:
@@ -54,6 +55,7 @@ def spectrum_chart(evaluation: Evaluation) -> Markup | None:
     return svg_of(axes, f"Radially averaged power spectra of {evaluation.storm}")
 
 
+@drawing()
 def error_charts(evaluation: Evaluation) -> list[Markup]:
     """Return RMSE and bias by the true brightness temperature, with their intervals."""
     charts = []
@@ -65,6 +67,7 @@ def error_charts(evaluation: Evaluation) -> list[Markup]:
     return charts
 
 
+@drawing()
 def ensemble_charts(evaluation: Evaluation) -> list[Part]:
     """Return the charts of an ensemble's calibration, each with its caption; none for a single frame."""
     curves = ensemble_curves(evaluation, RECONSTRUCTED)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,7 @@ from tempogan_eddy.io.precision import precision_of
 from tempogan_eddy.io.quality import EVERYTHING
 from tempogan_eddy.io.sequence import as_sequence
 from tempogan_eddy.io.workers import Workers
+from tempogan_eddy.io.zarr_seal import consolidate
 
 __all__ = ["save_archive"]
 
@@ -71,9 +71,7 @@ def save_archive(
             zarr.open_group(store, mode="w", zarr_format=3, attributes=about)
         writing = Writing(precision_of(precision), lambda done: None, workers=workers)
         write_jobs(_jobs(sequences, store, writing, history, on_frame), workers)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*([Cc]onsolidated metadata|Zarr V3 specification).*")
-            zarr.consolidate_metadata(store)
+        consolidate(store)
 
 
 def _jobs(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -19,6 +18,7 @@ from tempogan_eddy.io.foreign import foreign_format
 from tempogan_eddy.io.hdf5_guard import check_axis, refuse_outside_data
 from tempogan_eddy.io.netcdf_lock import NETCDF_LOCK
 from tempogan_eddy.io.zarr_seal import checked_store
+from tempogan_eddy.quiet import ignored_warnings
 
 __all__ = ["ZARR_MARKS", "groups_of", "is_zipped_zarr", "open_stored", "stem_of", "zarr_groups"]
 
@@ -48,9 +48,8 @@ def open_stored(path: Path, group: str | None = None) -> xr.Dataset:
     if path.is_file() and file_kind(path) == "hdf5":
         refuse_outside_data(path)
     try:
-        with NETCDF_LOCK, warnings.catch_warnings():  # neither is safe in several threads
-            # Ignore names that no variable has, and text types without a Zarr specification.
-            warnings.simplefilter("ignore")
+        # Ignore names that no variable has, and text types without a Zarr specification.
+        with NETCDF_LOCK, ignored_warnings():
             dataset = _open(path, group)
             for parent in PurePosixPath((group or "").strip("/")).parents:
                 above = _open(path, str(parent) if parent.name else None)
@@ -121,10 +120,10 @@ def _open(path: Path, group: str | None) -> xr.Dataset:
         for name, array in zarr.open_group(source, mode="r", path=inner).arrays():
             check_axis(path, name, array.shape)
         return xr.open_dataset(source, group=inner or None, engine="zarr", consolidated=False, **options)
-    # The NetCDF library reads the missing end of a classic file as zeros; scipy raises an error.
-    if file_kind(path) == "classic":
-        return xr.open_dataset(path, group=group or None, engine="scipy", **options)
-    return xr.open_dataset(path, group=group or None, engine="netcdf4", lock=NETCDF_LOCK, **options)
+    # The NetCDF library reads the missing end of a classic file as zeros; scipy raises an error. It needs the lock too:
+    # xarray keeps few files open, so where it opens one, it closes another, of whichever library.
+    engine = "scipy" if file_kind(path) == "classic" else "netcdf4"
+    return xr.open_dataset(path, group=group or None, engine=engine, lock=NETCDF_LOCK, **options)
 
 
 def _name_phony_dimensions(dataset: xr.Dataset) -> xr.Dataset:

@@ -12,6 +12,7 @@ import xarray as xr
 from dask.core import flatten
 from dask.optimization import cull
 
+from tempogan_eddy.io.lock import Lock
 from tempogan_eddy.io.quality import EVERYTHING, mask_impossible
 from tempogan_eddy.io.units import KELVIN, Conversion
 
@@ -72,6 +73,7 @@ class FrameStack:
         self.shape = shape
         self.conversion = conversion
         self.valid_kelvin = valid_kelvin
+        self._counting = Lock()
         self._counted: set[int] = set()
         self._seen = self._outside = 0
         self._lowest, self._highest = np.inf, -np.inf
@@ -92,36 +94,40 @@ class FrameStack:
         if self.valid_kelvin == EVERYTHING:
             return frame
         kept = mask_impossible(frame, self.valid_kelvin)
-        if number not in self._counted:
-            self._counted.add(number)
-            self._seen += frame.size
-            outside = frame[np.isnan(kept) & np.isfinite(frame)]
-            self._outside += outside.size
-            self._lowest, self._highest = outside.min(initial=self._lowest), outside.max(initial=self._highest)
+        with self._counting:
+            if number not in self._counted:
+                self._counted.add(number)
+                outside = frame[np.isnan(kept) & np.isfinite(frame)]
+                self._add((frame.size, outside.size, outside.min(initial=np.inf), outside.max(initial=-np.inf)))
         return kept
 
     def take_tally(self) -> Tally:
         """Return what was counted since the last report, and forget it."""
-        tally = self._seen, self._outside, float(self._lowest), float(self._highest)
-        self._seen = self._outside = 0
+        with self._counting:
+            tally = self._seen, self._outside, float(self._lowest), float(self._highest)
+            self._seen = self._outside = 0
         return tally
 
     def add_tally(self, tally: Tally) -> None:
         """Count what a copy of this stack in another process has counted."""
+        with self._counting:
+            self._add(tally)
+
+    def _add(self, tally: Tally) -> None:
         seen, outside, lowest, highest = tally
         self._seen, self._outside = self._seen + seen, self._outside + outside
         self._lowest, self._highest = min(self._lowest, lowest), max(self._highest, highest)
 
     def report(self) -> None:
         """Log the number of pixels masked since the last report."""
-        if self._outside:
+        seen, outside, lowest, highest = self.take_tally()
+        if outside:
             log.warning(
                 "%s: %d pixels (%.2g %%, %.1f to %.1f K) lie outside %g-%g K and are missing; data.valid_kelvin widens "
                 "the range",
-                *(self.path, self._outside, 100 * self._outside / self._seen, self._lowest, self._highest),
+                *(self.path, outside, 100 * outside / seen, lowest, highest),
                 *self.valid_kelvin,
             )
-        self._seen = self._outside = 0
 
 
 def lazy_sequence(

@@ -54,7 +54,8 @@ class _Sorter(logging.Handler):
                 said.append(record.getMessage())
             return
         handlers, propagates = self._former
-        for handler in (*handlers, *(logging.getLogger().handlers if propagates else ())):
+        handlers = [*handlers, *(logging.getLogger().handlers if propagates else ())]
+        for handler in handlers or filter(None, [logging.lastResort]):
             if record.levelno >= handler.level:
                 handler.handle(record)
 

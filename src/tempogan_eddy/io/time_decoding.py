@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import warnings
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -18,6 +17,7 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.axes import is_since
 from tempogan_eddy.io.once import log_once
 from tempogan_eddy.io.units import text_of
+from tempogan_eddy.quiet import ignored_warnings
 
 __all__ = ["decode_times", "parse_moment"]
 
@@ -146,8 +146,7 @@ def _epoch(text: str, calendar: str) -> Any:
 
 
 def _dates(values: Any, units: str, calendar: str) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", cftime.CFWarning)  # epochs such as -4713-01-01
+    with ignored_warnings(".*not supported by CF"):  # epochs such as -4713-01-01
         return cftime.num2date(values, units, calendar, only_use_cftime_datetimes=True)
 
 

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -34,6 +35,7 @@ LIBRARIES = {"s3": "s3fs", "gs": "gcsfs", "http": "aiohttp", "https": "aiohttp"}
 METADATA = ("zarr.json", ".zgroup", ".zarray", ".zattrs", ".zmetadata")  # of Zarr stores
 
 _FETCHED: dict[str, tuple[str, Path]] = {}  # what was listed at a URL when it was copied, and the copy
+_ONE_FOLDER = threading.Lock()  # a cache lets two threads make one each, and the first would end with its object
 
 
 def url_of(path: str | Path) -> str | None:
@@ -46,7 +48,7 @@ def url_of(path: str | Path) -> str | None:
         if "::" in text:
             raise InputError(f"{text} chains several URLs, which are not followed; give the last one alone.")
         return f"{form['scheme']}://{form['rest'].lstrip('/')}"
-    for copy, url in COPIES.items():
+    for copy, url in tuple(COPIES.items()):
         if copy == path or copy in Path(path).parents:
             return f"{url}/{Path(path).relative_to(copy).as_posix()}".removesuffix("/.")
     return None
@@ -113,7 +115,9 @@ def _copied(files: Any, found: Mapping[str, Mapping[str, Any]], url: str) -> Pat
 
 def new_copy(url: str) -> Path:
     """Return a new local path, of the same name, for what lies or will lie at a URL."""
-    copy = Path(tempfile.mkdtemp(dir=_folder().name)).resolve() / PurePosixPath(url.partition("?")[0]).name
+    with _ONE_FOLDER:
+        folder = _folder().name
+    copy = Path(tempfile.mkdtemp(dir=folder)).resolve() / PurePosixPath(url.partition("?")[0]).name
     COPIES[copy] = url.rstrip("/")
     return copy
 

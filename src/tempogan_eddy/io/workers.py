@@ -28,6 +28,7 @@ import dask
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.extras import require
+from tempogan_eddy.shared_setting import SharedSetting
 
 __all__ = ["Failures", "Workers", "cores"]
 
@@ -59,6 +60,7 @@ SETTINGS = {
     "distributed.admin.tick.interval": "1s",
     "distributed.admin.system-monitor.interval": "5s",
 }
+_SETTINGS = SharedSetting(lambda: dask.config.set(SETTINGS))
 
 
 class Workers:
@@ -121,7 +123,7 @@ class Workers:
         distributed = require("distributed")
         cluster: Any = self.address
         if cluster is None:
-            self._stack.enter_context(dask.config.set(SETTINGS))
+            self._stack.enter_context(_SETTINGS)
             cluster = self._stack.enter_context(
                 distributed.LocalCluster(
                     n_workers=self.count, threads_per_worker=1, dashboard_address="127.0.0.1:0", memory_limit=None,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,12 +22,13 @@ from zarr.storage import LocalStore, WrapperStore
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.urls import chunk_store, shown
+from tempogan_eddy.quiet import ignored_warnings
 
 if TYPE_CHECKING:
     from zarr.abc.store import ByteRequest
     from zarr.core.buffer import Buffer, BufferPrototype
 
-__all__ = ["begin_group", "checked_store", "every_chunk", "filled", "seal"]
+__all__ = ["begin_group", "checked_store", "consolidate", "every_chunk", "filled", "seal"]
 
 SEAL = "sha256"
 CHUNK = re.compile(r"(.+)/c(/\d+)*")  # the key of a chunk; what is before is its array
@@ -42,9 +42,8 @@ def begin_group(dataset: xr.Dataset, path: Path, encoding: dict[str, dict[str, A
     for name in map(str, dataset.variables):
         given = encoding.setdefault(name, {})
         given["compressors"] = [*given.get("compressors", [ZstdCodec()]), Crc32cCodec()]
-    with warnings.catch_warnings():
-        # Strings have no Zarr v3 specification yet, though zarr-python and xarray agree on them.
-        warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
+    # Strings have no Zarr v3 specification yet, though zarr-python and xarray agree on them.
+    with ignored_warnings(".*does not have a Zarr V3 specification"):
         dataset.to_zarr(
             path, group=group, mode="w", compute=False, zarr_format=3, consolidated=False, encoding=encoding,
             write_empty_chunks=True, safe_chunks=False,
@@ -63,12 +62,16 @@ def filled(group: str, name: str) -> zarr.Array:
     return array.with_config({"write_empty_chunks": True})
 
 
+def consolidate(path: Path, group: str = "") -> None:
+    """Copy the metadata of the arrays and groups of a group into its own."""
+    # Not in the Zarr v3 specification either, but xarray looks for it first.
+    with ignored_warnings(".*(consolidated metadata|Zarr V3 specification)"):
+        zarr.consolidate_metadata(path, path=group, zarr_format=3)
+
+
 def seal(path: Path, group: str | None = None) -> None:
     """Consolidate the metadata of a complete group and add the digest; `checked_store` then vouches for it."""
-    with warnings.catch_warnings():
-        # Not in the Zarr v3 specification either, but xarray looks for it first.
-        warnings.filterwarnings("ignore", message=".*([Cc]onsolidated metadata|Zarr V3 specification).*")
-        zarr.consolidate_metadata(path, path=group or "", zarr_format=3)
+    consolidate(path, group or "")
     folder = path / (group or "")
     document = _document(folder)
     document["consolidated_metadata"][SEAL] = _digest(folder, document)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tempogan_eddy.model.tempogan import Generator
+from tempogan_eddy.model.tempogan import DRAWING_WEIGHTS, Generator
 
 __all__ = ["ConditionedGenerator"]
 
@@ -110,7 +110,8 @@ class ConditionedGenerator(nn.Module):
         """
         ours = self.generator
         channels, scale = ours.head.out_channels, ours.upsample_factor
-        folded = Generator(1, 1, len(ours.blocks), scale, channels, lr_consistency)
+        with DRAWING_WEIGHTS:
+            folded = Generator(1, 1, len(ours.blocks), scale, channels, lr_consistency)
         film = self._scales_and_shifts(description[None].to(self.modulations.weight))
         for target, source, (scales, shifts) in zip(_layers(folded), self._layers, film, strict=True):
             weight = source.weight * scales[0, :, :, :, None]

@@ -7,6 +7,7 @@ All frames are scaled brightness temperatures: 0 and 1 are the ends of the confi
 
 from __future__ import annotations
 
+import threading
 from itertools import pairwise
 from typing import Any
 
@@ -18,12 +19,16 @@ from torch.nn.utils import parametrizations, parametrize
 from tempogan_eddy.device import exact_convolutions
 
 __all__ = [
+    "DRAWING_WEIGHTS",
     "Generator",
     "SpatialDiscriminator",
     "TemporalDiscriminator",
     "update_spectral_norm",
     "upsample",
 ]
+
+DRAWING_WEIGHTS = threading.RLock()
+"""Held while untrained weights are drawn: all threads share the random numbers of torch."""
 
 
 def upsample(frames: Tensor, scale: int) -> Tensor:

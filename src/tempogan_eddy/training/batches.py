@@ -76,6 +76,7 @@ def step_batches(
         batch_sampler=_sample_numbers(config, first, last),
         collate_fn=lambda batch: batch,
         num_workers=config.num_workers,
+        generator=torch.Generator(),  # or it draws from the numbers that all threads share
         worker_init_fn=_leave_signals_to_the_trainer,
         pin_memory=device.type == "cuda" and not source.resident,
     )

@@ -17,6 +17,7 @@ from tempogan_eddy.config import Config
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import unwritable, written_aside
 from tempogan_eddy.io.claim import claimed
+from tempogan_eddy.io.once import log_once
 from tempogan_eddy.io.ownership import Kind, begins_with, check_place
 from tempogan_eddy.specification import Specification, differences, read_specification
 from tempogan_eddy.stored import CHECKPOINT_FORMAT, read_checkpoint
@@ -129,7 +130,7 @@ def _step(path: Path) -> int:
     try:
         return int(read_checkpoint(path)["step"])
     except InputError as error:
-        log.warning("Skipped: %s", error)
+        log_once(log.warning, "Skipped", str(error))  # a command looks before it reads data, and again after
         return -1
 
 
@@ -150,6 +151,7 @@ def claimed_folder(folder: Path) -> Iterator[None]:
     InputError
         Another run trains into the folder, or it cannot be written to.
     """
+    made = False
     try:
         made = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
@@ -158,11 +160,12 @@ def claimed_folder(folder: Path) -> Iterator[None]:
                 if UNFINISHED.fullmatch(left.name):
                     left.unlink(missing_ok=True)
             yield
+    except OSError as error:
+        raise unwritable(folder, error) or error from error
+    finally:
         if made:
             with suppress(OSError):  # it holds a checkpoint
                 folder.rmdir()
-    except OSError as error:
-        raise unwritable(folder, error) or error from error
 
 
 def refuse_earlier_run(folder: Path) -> None:

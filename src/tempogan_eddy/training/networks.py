@@ -14,7 +14,7 @@ from torch.optim import Adam, Optimizer
 
 from tempogan_eddy.config import Config, TrainingConfig
 from tempogan_eddy.errors import reason_of
-from tempogan_eddy.model.tempogan import SpatialDiscriminator, TemporalDiscriminator
+from tempogan_eddy.model.tempogan import DRAWING_WEIGHTS, SpatialDiscriminator, TemporalDiscriminator
 from tempogan_eddy.weights import build_generator
 
 __all__ = ["Networks", "Optimizers", "bare", "build_networks", "build_optimizers"]
@@ -103,13 +103,14 @@ class Optimizers:
 
 def build_networks(config: Config) -> Networks:
     """Build the untrained networks that a configuration describes, the same for the same seed."""
-    torch.manual_seed(config.training.seed)
     model = config.model
-    generator = build_generator(config)
-    spatial, temporal = (
-        kind(model.discriminator_channels, model.detail_gain, model.spectral_norm)
-        for kind in (SpatialDiscriminator, TemporalDiscriminator)
-    )
+    with DRAWING_WEIGHTS:
+        torch.manual_seed(config.training.seed)
+        generator = build_generator(config)
+        spatial, temporal = (
+            kind(model.discriminator_channels, model.detail_gain, model.spectral_norm)
+            for kind in (SpatialDiscriminator, TemporalDiscriminator)
+        )
     return Networks(generator, spatial, temporal)
 
 
