@@ -131,7 +131,6 @@ def test_a_configuration_holds_any_sensor(sensor):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("gaussian,fwhm=0", "cannot have fwhm = 0.0; give a number from 0.01"),
         ("gaussian,fwhm_x=1.5", "give fwhm beside fwhm_x"),
         ("gaussian,fwhm=1,sigma=1", "two widths, fwhm and sigma; give one"),
     ],
@@ -139,6 +138,12 @@ def test_a_configuration_holds_any_sensor(sensor):
 def test_no_width_of_a_gaussian_is_ignored_or_left_to_a_default(text, words):
     with pytest.raises(InputError, match=words):
         SensorModel.parse(text)
+
+
+def test_no_gaussian_at_all_is_a_box_or_a_point():
+    assert SensorModel.parse("gaussian,width=1.6,fwhm=0").kernels == SensorModel.parse("box,width=1.6").kernels
+    assert SensorModel.parse("gaussian,fwhm=0").kernels == SensorModel.parse("box,width=0").kernels
+    assert SensorModel.parse("gaussian,fwhm=0").text == "gaussian,fwhm=0"
 
 
 @given(st.sampled_from([2, 3, 4, 8]), st.floats(0.01, 0.2), st.floats(-1, 1))

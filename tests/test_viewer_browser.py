@@ -289,7 +289,8 @@ def test_a_phone_shows_whole_names_and_large_panels_and_scrolls_to_the_analysis(
         assert min(before["width"], before["height"]) > 110
         assert not page.locator("#analysis").is_visible()
         page.get_by_role("button", name="Analysis").tap()
-        page.wait_for_function("scrollY > 100")
+        expect(page.locator("#analysis")).to_be_in_viewport()
+        assert page.evaluate("scrollY") > 100
         expect(page.locator("#place")).to_be_in_viewport()
         assert box(page, "truth")["width"] == before["width"]
 

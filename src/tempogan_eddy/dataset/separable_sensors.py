@@ -175,7 +175,7 @@ class GaussianSensor(BoxSensor):
 
     uses_sigma = True
     width: float = within(0.0, 0, 8)
-    fwhm: float | None = within(None, 0.01, 8)  # type: ignore[assignment]
+    fwhm: float | None = within(None, 0, 8)  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         """Check the parameters, and that no width would be ignored or be that of the default."""
