@@ -363,3 +363,15 @@ def test_what_is_masked_in_many_files_is_counted_once(tmp_path, caplog):
             file["Tb"][0, 0, :4] = 338.0
     values(open_sequence(tmp_path))
     assert "12 pixels (6.2 %, 338.0 to 338.0 K) lie outside 160-330 K" in caplog.text
+
+
+def test_attributes_that_are_true_of_one_file_alone_are_left_out_with_a_word(tmp_path, caplog):
+    for hour in range(4):
+        about = {"EndTime": f"{hour:02d}:59", "source": "GOES", "history": f"made {hour}", "sensor_model": "area"}
+        write(tmp_path / f"merg_20191225{hour:02d}_4km-pixel.nc4", [hour, hour + 0.5], **about)
+    with caplog.at_level(logging.INFO, logger="tempogan_eddy"):
+        sequence = open_sequence(tmp_path)
+    assert "Attributes that differ from file to file, left out: EndTime" in caplog.text
+    assert "EndTime" not in sequence.attrs
+    kept = {"source": "GOES", "history": "made 0", "sensor_model": "area"}
+    assert kept.items() <= sequence.attrs.items()

@@ -8,13 +8,16 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import xarray as xr
 
+from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.cadence import native_step, nominal_times, tolerance_of
+from tempogan_eddy.io.cf import attributes_of
 from tempogan_eddy.io.frames import FrameStack, lazy_sequence
 from tempogan_eddy.io.headers import GRID, Header
 from tempogan_eddy.io.image import Image, find_image
@@ -31,6 +34,9 @@ __all__ = ["adjoining", "continuing", "join_files", "name_pattern"]
 log = logging.getLogger(__name__)
 
 Kinds: TypeAlias = dict[tuple[Any, ...], list[Header]]
+
+OURS = ("sensor_model", "super_resolution")
+"""Attributes of this package that describe one thing together."""
 
 FILES_OPEN = 2  # at once, of a joined sequence
 GAPS_LOGGED = 5
@@ -141,10 +147,34 @@ def join_files(headers: list[Header], name: str, reading: Reading) -> xr.DataArr
     ]
     names = dict.fromkeys(key for header in headers for key in header.coords)
     coords = {key: _coordinate(headers, order, key) for key in names}
-    da = lazy_sequence(
-        stacks if members else stacks[0], {"time": ("time", times), **coords}, {**headers[0].attrs, "sequence": name}
-    )
+    attrs = {**_shared_attributes(headers, reading), "sequence": name}
+    da = lazy_sequence(stacks if members else stacks[0], {"time": ("time", times), **coords}, attrs)
     return with_source(as_sequence(da, valid_kelvin=EVERYTHING), headers[0].time_source)
+
+
+def _shared_attributes(headers: list[Header], reading: Reading) -> dict[str, Any]:
+    """Return the attributes of the first file without those that others have with another value, as its end time.
+
+    Of files that are mostly alike, only the times are read, so the last one stands for them.
+    """
+    first = headers[0].attrs
+    others = [header.attrs for header in headers if header.attrs is not first]
+    if len(headers) > 1:
+        with suppress(InputError):  # told when its frames are read
+            others.append(_attributes(headers[-1].path, reading))
+    free = [name for name in first if name != "history" and not name.startswith(OURS)]
+    differing = sorted(name for name in free if any(one.get(name, first[name]) != first[name] for one in others))
+    if differing:
+        log.info("Attributes that differ from file to file, left out: %s", ", ".join(differing))
+    return {name: value for name, value in first.items() if name not in differing}
+
+
+def _attributes(path: Path, reading: Reading) -> dict[str, Any]:
+    image = find_image(path, reading)
+    try:
+        return attributes_of(image)
+    finally:
+        image.close()
 
 
 def _coordinate(headers: list[Header], order: list[tuple[int, int]], name: str) -> xr.Variable:
