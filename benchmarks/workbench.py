@@ -113,8 +113,8 @@ def generator_sizes() -> dict[str, Config]:
 
 
 def untrained(config: Config) -> Model:
-    """A model whose learned branch is small and random, because one of zeros could be cheaper."""
+    """A model of one sensor whose learned branch is small and random, because one of zeros could be cheaper."""
     torch.manual_seed(0)
-    generator = build_generator(config)
-    nn.init.normal_(generator.tail.weight, std=1e-3)
-    return Model.from_config(generator.eval().requires_grad_(False), config, "untrained")
+    model = Model.from_config(build_generator(config).eval().requires_grad_(False), config, "untrained").for_sensor()
+    nn.init.normal_(model.plain.tail.weight, std=1e-3)
+    return model

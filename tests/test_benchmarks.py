@@ -13,8 +13,9 @@ from benchmarks import bench, loader, machine, operations, reconstruction, scale
 from benchmarks.browser import find_chromium
 from benchmarks.report import console, rounded
 from benchmarks.timing import Elsewhere, Stopwatch, count_flops, interleave, process_peak, ratio, spread
-from benchmarks.workbench import Workbench, find_frames, untrained
+from benchmarks.workbench import Workbench, find_frames, generator_sizes, untrained
 from tempogan_eddy.config import load_config
+from tempogan_eddy.model.tempogan import Generator
 
 CPU = torch.device("cpu")
 SMALL = ("model.n_residual_blocks=1", "model.channels=8", "model.discriminator_channels=8", "training.precision=fp32")
@@ -130,6 +131,15 @@ def test_flops_of_the_generator():
     weights = 9 * channels + (2 * blocks + 1) * 9 * channels**2 + 9 * channels * 16 + 25 * 16
     frames = torch.rand(1, 1, 16, 16)
     assert count_flops(lambda: model.generator(frames)) == 2 * weights * pixels
+
+
+def test_every_shipped_size_is_measured_as_the_generator_of_one_sensor():
+    sizes = generator_sizes()
+    assert {"8x32", "8x64"} <= sizes.keys()
+    for config in sizes.values():
+        generator = untrained(config).generator
+        assert isinstance(generator, Generator)
+        assert generator(torch.rand(1, 1, 8, 8)).shape == (1, 1, 32, 32)
 
 
 def test_the_peak_of_a_process_covers_what_it_holds():
