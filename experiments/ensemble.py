@@ -29,7 +29,7 @@ from experiments.sensors import SCALE, SEQUENCES
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.evaluation import evaluate
 from tempogan_eddy.evaluation.calibration import by_decile
-from tempogan_eddy.evaluation.ensembles import SpreadSkill
+from tempogan_eddy.evaluation.ensembles import SkillBySpread
 from tempogan_eddy.evaluation.metrics import Metric
 from tempogan_eddy.evaluation.scoring import mean_of
 from tempogan_eddy.io import open_sequence
@@ -54,7 +54,12 @@ def decile_ratio(extreme: Callable[..., np.ndarray], sums: np.ndarray) -> np.nda
 
 DECILES = tuple(
     Metric(
-        f"{name}_decile", f"Spread / error, {name} decile", "1", "one", (SpreadSkill(),), partial(decile_ratio, extreme)
+        f"{name}_decile",
+        f"Spread / error, {name} decile",
+        "1",
+        "one",
+        (SkillBySpread(),),
+        partial(decile_ratio, extreme),
     )
     for name, extreme in (("least", np.min), ("largest", np.max))
 )

@@ -17,6 +17,7 @@ from tempogan_eddy.evaluation.ensembles import (
     OfChange,
     Ranks,
     Reliability,
+    SkillBySpread,
     SpreadSkill,
 )
 from tempogan_eddy.evaluation.masked import Mask, MaskedPair
@@ -122,13 +123,63 @@ def test_a_calibrated_ensemble_is_found_calibrated_and_a_narrow_one_is_not(drawn
     assert found("spread_skill", narrow) == pytest.approx(0.5, abs=0.02)
     assert found("rank_deviation", narrow) > 0.5
     assert found("crps", narrow) > found("crps", members)
-    # The mean of few members is wrong where the spread is large by chance: deciles need more of them.
-    random = np.random.default_rng(1)
-    scale = 0.5 + 3 * random.random((SIDE, SIDE))
-    many, own = 250 + scale * random.normal(size=(100, SIDE, SIDE)), 250 + scale * random.normal(size=(SIDE, SIDE))
-    spread, error = by_decile(value(SpreadSkill(), many, own)[None])[0]
-    assert (np.diff(spread) > 0).all() and spread[0] < 1 < 3 < spread[-1]
-    assert spread / error == pytest.approx(np.ones(10), abs=0.15)
+
+
+FIELD = 192
+STRENGTH = 0.3 * 20 ** np.random.default_rng(3).random((FIELD, FIELD))  # K: 0.3 to 6, each pixel its own
+
+
+def deciles(members, width=1.0, spread=STRENGTH):
+    """Spread and RMSE by decile, K, and their overall ratio, of members beside a truth with the spread STRENGTH."""
+    random = np.random.default_rng(4)
+    truth = 250 + STRENGTH * random.normal(size=STRENGTH.shape)
+    drawn = 250 + width * spread * random.normal(size=(members, FIELD, FIELD))
+    overall = spread_skill(value(SpreadSkill(), drawn, truth)[None]).item()
+    return *by_decile(value(SkillBySpread(), drawn, truth)[None])[0], overall, drawn, truth
+
+
+@pytest.mark.parametrize("members", [4, 5, 8, 16])
+def test_a_perfect_ensemble_of_few_members_has_as_much_spread_as_error_in_every_decile(members):
+    spread, error, overall, *_ = deciles(members)
+    assert spread / error == pytest.approx(np.ones(10), abs=0.06)
+    assert overall == pytest.approx(1, abs=0.02)
+
+
+def test_pixels_sorted_by_the_spread_that_is_compared_have_too_little_of_it_where_chance_made_it_small():
+    """Why one half of the members sorts the pixels for the other half."""
+    *_, drawn, truth = deciles(8)
+    variance, error = drawn.var(axis=0, ddof=1).ravel() * 9 / 8, ((drawn.mean(axis=0) - truth) ** 2).ravel()
+    tenths = np.array_split(np.argsort(variance), 10)
+    ratio = np.array([np.sqrt(variance[tenth].sum() / error[tenth].sum()) for tenth in tenths])
+    assert ratio[0] < 0.85 and ratio[-1] > 1.1
+
+
+def test_half_the_spread_is_seen_in_every_decile():
+    spread, error, overall, *_ = deciles(8, 0.5)
+    # The mean of half of the members errs by the truth's spread and, a quarter as much in square, by its own.
+    expected = 0.5 * np.sqrt((1 + 1 / 4) / (1 + 0.25 / 4))
+    assert spread / error == pytest.approx(np.full(10, expected), abs=0.04)
+    assert overall == pytest.approx(0.5 * np.sqrt((1 + 1 / 8) / (1 + 0.25 / 8)), abs=0.02)
+
+
+def test_a_spread_that_does_not_follow_the_error_is_seen_by_decile_though_not_overall():
+    perfect, *_ = deciles(8)
+    assert perfect[-1] > 5 * perfect[0]
+    mean_square = np.sqrt(np.mean(STRENGTH**2))
+    spread, _, overall, *_ = deciles(8, spread=np.full_like(STRENGTH, mean_square))
+    assert overall == pytest.approx(1, abs=0.03)
+    assert spread == pytest.approx(np.full(10, np.sqrt(5 / 4) * mean_square), rel=0.03)  # it tells nothing
+    timid = np.sqrt(STRENGTH)
+    spread, error, overall, *_ = deciles(8, spread=timid * mean_square / np.sqrt(np.mean(timid**2)))
+    assert overall == pytest.approx(1, abs=0.03)
+    assert spread[0] > 1.25 * error[0] and spread[-1] < 0.9 * error[-1]
+
+
+def test_fewer_than_four_members_have_no_deciles_as_half_of_them_has_no_spread(drawn):
+    members, truth = drawn
+    for count in (1, 2, 3):
+        assert SkillBySpread().compute_members(*masked(members[:count], truth)) is None
+    assert SkillBySpread().compute_members(*masked(members[:4], truth)).weight == 2 * SIDE**2
 
 
 @pytest.mark.parametrize("members", [8, 24])

@@ -91,6 +91,17 @@ def test_charts_show_the_curves(results):
     assert "CRPS" in crps.get_ylabel() and crps.get_ylim()[0] == 0
 
 
+def test_the_chart_says_why_three_members_have_no_deciles(truths):
+    mean, spread, truth = truths
+    result = evaluate(truth, ensemble(mean, spread)[:3], **KNOWN)
+    scores, curves = result.scores["reconstructed"], ensemble_curves(result, "reconstructed")
+    assert np.isnan(scores["spread_skill_deciles"].value) and scores["spread_skill"].value > 0
+    assert curves.spread == curves.error == []
+    draw_spread(axes := page_axes(500, 320), curves.spread, curves.error)
+    assert [text.get_text() for text in axes.texts] == ["Deciles need four members or more."]
+    assert not axes.axison and not axes.lines
+
+
 def test_the_page_has_the_charts_of_an_ensemble_only(truths, results):
     mean, spread, truth = truths
     members, page = ensemble(mean, spread), ReportPage("evaluate")

@@ -50,7 +50,11 @@ def draw_ranks(axes: Axes, ranks: dict[str, list[Score]]) -> None:
 
 
 def draw_spread(axes: Axes, spread: Sequence[Score], error: Sequence[Score]) -> None:
-    """Draw the RMSE of the mean against the spread, by decile of spread; the diagonal is calibrated."""
+    """Draw the RMSE of the mean of half of the members against their spread, by decile; the diagonal is calibrated."""
+    if not spread:
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, "Deciles need four members or more.", ha="center", color=QUIET, transform=axes.transAxes)
+        return
     across, up = _rows(spread), _rows(error)
     shown = np.stack([across[0], up[0]])
     shown = shown[:, (shown > 0).all(axis=0)]
@@ -63,7 +67,7 @@ def draw_spread(axes: Axes, spread: Sequence[Score], error: Sequence[Score]) -> 
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel("spread of the members, K")
+    axes.set_xlabel("spread of half of the members, K")
     axes.set_ylabel("RMSE of their mean, K")
 
 

@@ -55,12 +55,19 @@ def rank_deviation(shares: Values) -> Values:
 def spread_skill(sums: Values) -> Values:
     """Return the spread, with the factor (M + 1) / M, over the RMSE of the mean: (N,) from `SpreadSkill`."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.sqrt(sums[:, 1].sum(axis=1) / sums[:, 2].sum(axis=1))
+        return np.sqrt(sums[:, 0] / sums[:, 1])
 
 
 def by_decile(sums: Values) -> Values:
     """Return the spread and the RMSE of the mean, K, in each tenth of the pixels by spread: (N, 2, 10).
 
+    Parameters
+    ----------
+    sums : (N, 3, SPREAD_BINS) array
+        From `SkillBySpread`: spread and error of one half of the members, sorted by the spread of the other half.
+
+    Notes
+    -----
     Bins across the edge of a decile are split in proportion.
     """
     result = np.full((len(sums), 2, DECILES), np.nan)
@@ -73,7 +80,7 @@ def by_decile(sums: Values) -> Values:
 
 
 def worst_decile(sums: Values) -> Values:
-    """Return by how much spread over error deviates from 1 at most in a decile of spread: (N,)."""
+    """Return by how much spread over error deviates from 1 at most in a decile of spread: (N,) from `SkillBySpread`."""
     spread, error = np.moveaxis(by_decile(sums), 1, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.abs(spread / error - 1).max(axis=1)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tempogan_eddy.evaluation.bootstrap import Score, scores
 from tempogan_eddy.evaluation.calibration import DECILES, by_decile, observed_share, relative_ranks
-from tempogan_eddy.evaluation.ensembles import REGIONS, Ranks, Reliability, SpreadSkill
+from tempogan_eddy.evaluation.ensembles import REGIONS, Ranks, Reliability, SkillBySpread
 from tempogan_eddy.evaluation.metrics import Metric
 from tempogan_eddy.evaluation.result import Evaluation
 from tempogan_eddy.evaluation.statistics import Statistic
@@ -31,7 +31,8 @@ class EnsembleCurves:
     ranks : dict of M + 1 scores
         By region, the share of the truths at each rank among M members over that of a flat histogram.
     spread, error : 10 scores each
-        The spread, with the factor (M + 1) / M, and the RMSE of the mean, K, by decile of spread.
+        Of one half of the members, the spread, with the factor (M + 1) / M, and the RMSE of the mean, K, by decile of
+        the other half's spread. Empty for fewer than four members.
     reliability : dict of M + 1 scores
         By threshold, K, how often the truth is colder where 0, 1, ... M members are.
     """
@@ -48,7 +49,7 @@ def ensemble_curves(evaluation: Evaluation, method: str) -> EnsembleCurves | Non
     Regions with fewer than 100 pixels are skipped, and shares of members at fewer pixels are NaN.
     """
     sums, settings = evaluation.sums, evaluation.settings
-    if sums.total(method, SpreadSkill()) is None:
+    if sums.total(method, Ranks(cold_kelvin=settings.cold_kelvin)) is None:
         return None
 
     def curve(statistic: Statistic, compute: Callable[[Values], Values]) -> list[Score]:
@@ -66,5 +67,5 @@ def ensemble_curves(evaluation: Evaluation, method: str) -> EnsembleCurves | Non
             unknown, found = Score(np.nan, np.nan, np.nan), curve(statistic, observed_share)
             enough = counted.total[0] >= FEWEST_PIXELS
             reliability[kelvin] = [score if shown else unknown for score, shown in zip(found, enough, strict=True)]
-    deciles = curve(SpreadSkill(), by_decile)
+    deciles = curve(SkillBySpread(), by_decile) if sums.total(method, SkillBySpread()) else []
     return EnsembleCurves(ranks, deciles[:DECILES], deciles[DECILES:], reliability)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ __all__ = [
     "Ranks",
     "RegressionError",
     "Reliability",
+    "SkillBySpread",
     "SpreadSkill",
 ]
 
@@ -92,17 +93,19 @@ class CrpsByKelvin(Statistic[MaskedFrame]):
 
 @dataclass(frozen=True)
 class OfMembers(Statistic[MaskedFrame]):
-    """A statistic that compares two members or more; of a single frame it is unknown."""
+    """A statistic that compares `fewest` members or more; of fewer it is unknown."""
+
+    fewest: ClassVar[int] = 2
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean | None:
         return None
 
     def compute_members(self, members: Sequence[MaskedFrame], truth: MaskedFrame) -> Mean | None:
-        return self.compare(members, truth) if len(members) > 1 else None
+        return self.compare(members, truth) if len(members) >= self.fewest else None
 
     @abstractmethod
     def compare(self, members: Sequence[MaskedFrame], truth: MaskedFrame) -> Mean:
-        """Return the aggregate of two members or more."""
+        """Return the aggregate of `fewest` members or more."""
 
 
 @dataclass(frozen=True)
@@ -121,20 +124,36 @@ class OfChange(Statistic[MaskedPair]):
 
 @dataclass(frozen=True)
 class SpreadSkill(OfMembers):
-    """Pixels, variance times (M + 1) / M, and squared error of the mean, in bins of the spread: (3, SPREAD_BINS).
+    """Variance times (M + 1) / M, and squared error of the mean: (2,).
 
-    In a calibrated ensemble both sums are equal (Fortin et al. 2014, "Why should ensemble spread match the RMSE of the
-    ensemble mean?"), within every bin too.
+    In a calibrated ensemble both are equal (Fortin et al. 2014, "Why should ensemble spread match the RMSE of the
+    ensemble mean?").
     """
 
     def compare(self, members: Sequence[MaskedFrame], truth: MaskedFrame) -> Mean:
-        values = _sorted(members, truth)
-        variance, count = values.var(axis=0, ddof=1), len(values)
-        error = (values.mean(axis=0) - valid_kelvin(truth)) ** 2
-        octave = np.log2(np.maximum(variance, SMALLEST_SPREAD**2)) / 2 - np.log2(SMALLEST_SPREAD)
-        place = np.minimum((octave * BINS_OF_OCTAVE).astype(np.intp), SPREAD_BINS - 1)
-        weights = (None, variance * ((count + 1) / count), error)
-        return Mean(np.stack([np.bincount(place, weight, SPREAD_BINS) for weight in weights]), float(error.size))
+        squares = _spread_and_error(_sorted(members, truth), truth)
+        return Mean(np.array([square.sum(dtype=np.float64) for square in squares]), float(squares[0].size))
+
+
+@dataclass(frozen=True)
+class SkillBySpread(OfMembers):
+    """Pixels, and the sums of `SpreadSkill` of half of the members, by the other half's spread: (3, SPREAD_BINS).
+
+    Each half is scored once, so every pixel counts twice. Whatever one half of a calibrated ensemble is, the other half
+    and the truth are drawn alike, so both sums are equal within every bin. If pixels were sorted by the spread that is
+    compared, it would be too small where chance made it small. Of fewer than four members, a half has no spread.
+    """
+
+    fewest = 4
+
+    def compare(self, members: Sequence[MaskedFrame], truth: MaskedFrame) -> Mean:
+        middle = len(members) // 2
+        halves = [_spread_and_error(_valid(half, truth), truth) for half in (members[:middle], members[middle:])]
+        sums = np.zeros((3, SPREAD_BINS))
+        for (sorting, _), scored in zip(halves, reversed(halves), strict=True):
+            place = _spread_bin(sorting)
+            sums += [np.bincount(place, weight, SPREAD_BINS) for weight in (None, *scored)]
+        return Mean(sums, float(sums[0].sum()))
 
 
 @dataclass(frozen=True)
@@ -195,6 +214,17 @@ class ColdestInterval(OfMembers):
         return Mean(float(((lower <= seen) & (seen <= upper)).sum()), float(seen.size))
 
 
+def _spread_and_error(values: Values, truth: MaskedFrame) -> tuple[Values, Values]:
+    """Return the variance of members (M, N) times (M + 1) / M, and the squared error of their mean: two of (N,)."""
+    variance, count = values.var(axis=0, ddof=1), len(values)
+    return variance * ((count + 1) / count), (values.mean(axis=0) - valid_kelvin(truth)) ** 2
+
+
+def _spread_bin(variance: Values) -> NDArray[np.intp]:
+    octave = np.log2(np.maximum(variance, SMALLEST_SPREAD**2)) / 2 - np.log2(SMALLEST_SPREAD)
+    return np.minimum((octave * BINS_OF_OCTAVE).astype(np.intp), SPREAD_BINS - 1)
+
+
 def _interval_of_next(draws: Values) -> tuple[Values, Values]:
     """Return the interval that holds a further draw with a probability of 90 %, from draws (M, N): two of (N,).
 
@@ -209,6 +239,11 @@ def _interval_of_next(draws: Values) -> tuple[Values, Values]:
     return mean - reach, mean + reach
 
 
+def _valid(members: Sequence[MaskedFrame], truth: MaskedFrame) -> Values:
+    """Return the valid pixels of the members, (M, N)."""
+    return np.array([member.values[truth.mask.valid] for member in members])
+
+
 def _sorted(members: Sequence[MaskedFrame], truth: MaskedFrame) -> Values:
     """Return the valid pixels of the members, sorted by value, (M, N)."""
     return _once(_sort, members, truth)
@@ -220,7 +255,7 @@ def _once(compute: Callable[..., Result], members: Sequence[MaskedFrame], *given
 
 
 def _sort(first: MaskedFrame, others: tuple[MaskedFrame, ...], truth: MaskedFrame) -> Values:
-    return np.sort([member.values[truth.mask.valid] for member in (first, *others)], axis=0)
+    return np.sort(_valid((first, *others), truth), axis=0)
 
 
 def _crps(members: Sequence[MaskedFrame], truth: MaskedFrame, colder_than: float = np.inf) -> NDArray[np.float64]:

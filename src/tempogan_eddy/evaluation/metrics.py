@@ -20,6 +20,7 @@ from tempogan_eddy.evaluation.ensembles import (
     Ranks,
     RegressionError,
     Reliability,
+    SkillBySpread,
     SpreadSkill,
 )
 from tempogan_eddy.evaluation.limit import CommonEnergy, efficiency, excess, least_error
@@ -139,7 +140,9 @@ def ensemble_metrics(settings: Settings = DEFAULTS) -> tuple[Metric, ...]:
         *(Metric(f"energy_score_{n}", f"Energy score, {n}x{n}", "K", "lower", (EnergyScore(n),)) for n in POOLS),
         Metric("variogram_score", "Variogram score", "K", "lower", (VariogramScore(),)),
         Metric("spread_skill", "Spread / error", "1", "one", (spread,), spread_skill),
-        Metric("spread_skill_deciles", "Spread / error - 1, worst decile", "1", "lower", (spread,), worst_decile),
+        Metric(
+            "spread_skill_deciles", "Spread / error - 1, worst decile", "1", "lower", (SkillBySpread(),), worst_decile
+        ),
         *(
             Metric(
                 "rank_deviation" if region == "all" else f"rank_deviation_{region}",
