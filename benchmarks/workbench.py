@@ -31,10 +31,9 @@ def find_frames(data: Path, scratch: Path, frames: int = FRAMES, size: int = SIZ
     """A folder of hourly HDF5 frames in the layout of Digital Typhoon, and what they are."""
     real = data / SEQUENCE
     if not real.is_dir():
-        names = synthesize(scratch / "simulated", storms=1, frames=frames, size=size, format="digital-typhoon")
-        return scratch / "simulated" / "image" / names[
-            0
-        ], "a simulated storm (TEMPOGAN_EDDY_DATA names no folder of real frames)"
+        simulated = scratch / "simulated"
+        (name,) = synthesize(simulated, storms=1, frames=frames, size=size, format="digital-typhoon")
+        return simulated / "image" / name, "a simulated storm (TEMPOGAN_EDDY_DATA names no folder of real frames)"
     folder = scratch / real.name
     folder.mkdir()
     for file in sorted(real.glob("*.h5"))[:frames]:
@@ -93,6 +92,7 @@ class Workbench:
         kelvins = np.tile(self._lowres, copies)[:frames, :side, :side]
         times = np.datetime64("2000-01-01", "ns") + np.arange(frames) * np.timedelta64(1, "h")
         attributes = {"units": "K", "standard_name": "brightness_temperature", "sequence": "benchmark"}
+        attributes |= SensorModel("area", SCALE).attributes()  # else it would be estimated, once
         return xr.DataArray(
             kelvins, {"time": times}, ("time", "y", "x"), name="brightness_temperature", attrs=attributes
         )
