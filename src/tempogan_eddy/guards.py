@@ -118,12 +118,13 @@ class ValueGuard:
 
     def __call__(self, frames: NDArray[np.float32]) -> None:
         """Check the first of some frames (T, y, x), if none was checked before, and compare them with the sensor."""
-        if not self.done and len(frames):
-            self.done = True  # for other threads, meanwhile
-            self.done = self._check(frames[0])
-        if self.assumed and len(frames):
-            with _COMPARING:
-                self._compare(frames)
+        if not len(frames) or (self.done and self.assumed is None):
+            return
+        with _COMPARING:  # what the first frame shows decides whether others are compared
+            if not self.done:
+                self.done = self._check(frames[0])
+            if self.assumed is not None:
+                self._compare(self.assumed, frames)
 
     def _check(self, frame: NDArray[np.float32]) -> bool:
         valid = frame[np.isfinite(frame)]
@@ -159,20 +160,18 @@ class ValueGuard:
             return f"The input looks already fine, like frames of about 5 km, but {TRAINED}; {COARSEN}, or {STATE}"
         return ""
 
-    def _compare(self, frames: NDArray[np.float32]) -> None:
+    def _compare(self, assumed: SensorModel, frames: NDArray[np.float32]) -> None:
         """Compare the assumed sensor with frames (T, y, x) and those before them: the first time, and the last."""
         from tempogan_eddy.dataset.sensor_comparison import compare_sensor  # imports torch, which is slow
         from tempogan_eddy.dataset.sensor_estimate import estimate_sensor
 
-        if self.assumed is None:  # another thread was faster
-            return
         first, frames = not self.compared, frames[: FRAMES - len(self.compared)].copy()
         self.compared += list(frames)
         self.coming -= len(frames)
         last = self.coming <= 0 or len(self.compared) == FRAMES or len(self.compared) * frames[0].size >= PIXELS
         if not (first or last):
             return
-        found = compare_sensor(self.assumed, estimate_sensor(np.stack(self.compared), self.assumed.scale), "assumed")
+        found = compare_sensor(assumed, estimate_sensor(np.stack(self.compared), assumed.scale), "assumed")
         if found.verdict == "wrong":
             log.warning("%s", found.message)
         if last or found.verdict == "wrong":
