@@ -135,7 +135,7 @@ def opened(
     storms = _usable(found, time, data)
     first = next(storms, None)
     if first is None:
-        raise InputError(f"None of the {len(found)} sequences can be used; the warnings say why of each.")
+        raise InputError(f"None of the {count(len(found), 'sequence')} can be used; the warnings say why of each.")
     return chain([first], storms)
 
 
