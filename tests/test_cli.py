@@ -12,6 +12,7 @@ import sys
 
 import numpy as np
 import pytest
+import xarray as xr
 from PIL import Image
 
 from tempogan_eddy import InputError, coarsen, load_model, open_sequence, save_sequence
@@ -282,6 +283,19 @@ def test_the_shell_completes_names(capsys, monkeypatch, words, offered):
     monkeypatch.setenv("COMP_WORDS", f"tempogan-eddy {words}")
     monkeypatch.setenv("COMP_CWORD", str(len(words.split(" "))))
     assert set(run(capsys)[1].split()) == offered
+
+
+def test_an_archive_of_which_nothing_can_be_used_writes_nothing(capsys, tmp_path, storms):
+    for number in range(2):
+        undated = xr.open_dataset(storms / "storm0.nc").isel(time=number).drop_vars("time").drop_encoding()
+        undated.attrs = {}
+        (tmp_path / "frames").mkdir(exist_ok=True)
+        undated.to_netcdf(tmp_path / "frames" / f"frame_{number}.nc")
+    output = tmp_path / "out" / "fine.zarr"
+    code, _, error = run(capsys, "reconstruct", tmp_path / "frames", "-o", output, "--model", "faithful")
+    assert (code, error.count("left out: ")) == (2, 2)
+    assert "None of the 2 sequences can be used" in error
+    assert not list(tmp_path.glob("out/*")) and not list(tmp_path.glob("out/.*"))
 
 
 def test_several_storms_are_scored_each_against_its_own_truth(capsys, tmp_path, storms):

@@ -123,6 +123,13 @@ def test_panels_share_times_and_cover_the_same_area(make_sequence):
     assert (resample(coarse, matched.size, window, (16, 20)) == np.kron(coarse, np.ones((4, 4)))[8:24, 12:32]).all()
 
 
+def test_a_picture_longer_than_its_format_allows_is_refused_with_the_remedy(make_sequence):
+    film = film_of([make_sequence(3, (64, 1))], ["a"])
+    with pytest.raises(InputError, match=r"1200x\d{5} pixels, but a side has 16383 at most; give a smaller --width"):
+        Animation(film)
+    assert max(Animation(film, width=200).size) <= 16383
+
+
 def test_reducing_passes_over_what_is_missing():
     frame = np.array([[200.0, np.nan], [np.nan, np.nan]])
     assert resample(frame, (2, 2), (0, 0, 2, 2), (1, 1)) == pytest.approx(200)

@@ -112,7 +112,9 @@ def test_formats_of_one_member_refuse_an_ensemble(ensemble, tmp_path, format):
 def test_what_needs_one_member_says_so(ensemble, tmp_path):
     save_sequence(ensemble, tmp_path / "e.nc")
     for held in (ensemble, tmp_path / "e.nc"):
-        with pytest.raises(InputError, match=r"is an ensemble of 3 .*da\.isel\(member=0\)"):
+        with pytest.raises(
+            InputError, match=r"is an ensemble of 3 .*da\.isel\(member=0\); of a file ncks -d DIMENSION,0"
+        ):
             adapt(held)
     with pytest.raises(InputError, match="ensemble of 3 members"):
         open_source(tmp_path / "e.nc", load_config())

@@ -1,4 +1,6 @@
 import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import dask.array
@@ -6,6 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from tempogan_eddy import guards
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.evaluation import evaluate
 from tempogan_eddy.guards import warn_of_channels, warn_of_input, warn_of_truth
@@ -203,6 +206,20 @@ def test_frames_that_are_not_what_the_model_undoes_are_warned_of_once(warnings, 
     told = warnings(lambda: reconstruct(frames, model).compute())
     assert len(told) == 1
     assert words in told[0]
+
+
+def test_a_thread_waits_for_what_the_first_frame_shows(warnings, coarse, model, monkeypatch):
+    frames = np.repeat(np.repeat(coarse.values, 2, 1), 2, 2).astype(np.float32)
+    guard = warn_of_input(plain(frames), model)
+    monkeypatch.setattr(guards, "texture_of", lambda frame: time.sleep(0.2) or texture_of(frame))
+
+    def in_two_threads():
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(guard, [frames[:1], frames[1:2]]))
+
+    told = warnings(in_two_threads)
+    assert len(told) == 1
+    assert "enlarged" in told[0]
 
 
 def test_nothing_is_computed_for_the_guards_alone(coarse, model):

@@ -400,6 +400,27 @@ def test_a_file_with_data_elsewhere_is_refused_as_a_whole(tmp_path, write, below
         open_sequence(path)
 
 
+@pytest.mark.parametrize("kind", ["f2", np.longdouble])
+@pytest.mark.parametrize("key", [None, "_FillValue", "scale_factor"])
+def test_floats_that_crash_the_netcdf_library_are_refused_with_the_remedy(tmp_path, kind, key):
+    def write(file):
+        file["tb"] = np.full((5, 4), 250, "f4" if key else kind)
+        file["tb"].attrs["units"] = "K"
+        if key:
+            file["tb"].attrs[key] = np.dtype(kind).type(1)
+
+    path = file_of(tmp_path / "tb_2001070100.h5", write)
+    bits = 8 * np.dtype(kind).itemsize
+    with pytest.raises(InputError, match=f"{key or '/tb'}.* is a float of {bits} bits.*write it as float32"):
+        open_sequence(path)
+
+
+def test_a_digital_typhoon_frame_may_be_of_float16(tmp_path):
+    path = tmp_path / "2001070100-200101-GMS5-1.h5"
+    file_of(path, lambda file: file.__setitem__("Infrared", np.full((5, 4), 250, "f2")))
+    assert (open_sequence(path).values == 250).all()
+
+
 def test_groups_that_hold_themselves_are_refused(tmp_path):
     path = file_of(tmp_path / "a.nc", lambda file: file.create_group("b").__setitem__("up", file["/"]))
     with pytest.raises(InputError, match="holds itself"):

@@ -110,6 +110,17 @@ def test_a_fourth_dimension_is_refused(tmp_path):
         open_sequence(tmp_path / "a.nc")
 
 
+@pytest.mark.parametrize(
+    "dims", [("time", "lat", "lon", "band"), ("band", "time", "lat", "lon"), ("lat", "lon", "band")]
+)
+def test_the_dimension_to_take_one_of_is_the_one_beside_the_grid(tmp_path, dims):
+    path = tmp_path / "tb_2019122500.nc"
+    values = np.full([{"time": 3, "lat": 4, "lon": 5, "band": 2}[dim] for dim in dims], 250.0)
+    dataset(Tb=variable(dims, values)).drop_vars("time" if "time" not in dims else []).to_netcdf(path)
+    with pytest.raises(InputError, match=r"ncks -d band,0 IN OUT, or in Python da\.isel\(band=0\)"):
+        open_sequence(path)
+
+
 def test_transposed_axes_are_put_right(write):
     sequence = open_sequence(write(dataset(Tb=variable(("lon", "lat", "time"), KELVIN.T))))
     np.testing.assert_array_equal(sequence.values, KELVIN)
@@ -323,6 +334,11 @@ def test_flags_that_nothing_links_are_told_and_left_alone(write, caplog):
     with caplog.at_level("INFO", logger="tempogan_eddy"):
         np.testing.assert_array_equal(open_sequence(write(dataset(Tb=variable(), mask=flags))).values, KELVIN)
     assert "not linked to Tb" in caplog.text
+
+
+def test_all_pixels_beyond_the_valid_range_are_100_percent(write, caplog):
+    all_frames(open_sequence(write(dataset(Tb=variable(values=KELVIN + 200)))))
+    assert "(100 %, " in caplog.text
 
 
 def test_what_the_valid_range_masks_is_counted_aloud(write, caplog):

@@ -207,6 +207,14 @@ def test_the_time_of_each_scan_line_is_refined_as_dates():
     assert coarsen_grid(grid(acq_time=("y", lines)), 2)["acq_time"].values[0] == lines[0] + np.timedelta64(5, "s")
 
 
+@pytest.mark.parametrize("wrong", [[10, 11, 11, 12], [10, 12, 11, 13], [10, np.nan, 12, 13], [13, 12, 12.5, 10]])
+def test_an_axis_out_of_order_is_told(caplog, wrong):
+    coords = {"lat": ("y", np.array(wrong, float)), "lon": ("x", [178.0, 179, -180, -179])}
+    refine_grid(xr.DataArray(np.zeros((1, 4, 4)), dims=("time", "y", "x"), coords=coords), 4)
+    assert caplog.text.count("does not run in one direction") == 1
+    assert "lat does not" in caplog.text
+
+
 def test_labels_of_cells_are_left_out_with_a_word(caplog):
     flags = ("y", np.arange(4), {"flag_values": [0, 1], "flag_meanings": "sea land"})
     with caplog.at_level("INFO"):

@@ -19,6 +19,7 @@ from benchmarks.browser import served
 from tempogan_eddy import InputError, open_sequence, save_sequence
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.display.members import Members
+from tempogan_eddy.display.places import places_of
 from tempogan_eddy.evaluation.baselines import bicubic
 from tempogan_eddy.io.summary import save_summary
 from tempogan_eddy.viewer.catalog import Catalog, Request
@@ -169,6 +170,13 @@ def test_the_page_is_whole_and_names_nothing_elsewhere(address):
     assert ask(address, "/").content == names["index.html"][1]
     modules = {name for name in names if name.endswith(".js")}
     assert set(re.findall(r'(?:href|src)="([^"]+\.js)"', names["index.html"][1].decode())) == modules
+
+
+@pytest.mark.parametrize("wrong", [[120.0] * 4, [120, np.nan, 122, 123], [120, 122, 121, 123]])
+def test_an_axis_without_one_direction_has_no_map(wrong):
+    frames = xr.DataArray(np.full((1, 4, 4), 250.0), dims=("time", "y", "x"), coords={"lat": ("y", np.arange(4.0))})
+    assert places_of(frames.assign_coords(lon=("x", np.array(wrong))), (4, 4)) is None
+    assert places_of(frames.assign_coords(lon=("x", [178.5, 179.5, -179.5, -178.5])), (4, 4)) is not None
 
 
 def test_a_scene_is_described(address):

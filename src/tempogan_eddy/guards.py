@@ -37,7 +37,7 @@ FRAMES = 8
 PIXELS = FRAMES * 128**2
 
 # Threads that compute frames of one sequence share its guard, which other processes get a copy of.
-_ONE_LOOKS = threading.Lock()
+_COMPARING = threading.Lock()
 
 WORSE = "expect a worse result"
 COARSEN = f"coarsen it first (tempogan-eddy coarsen) or {WORSE}"
@@ -118,13 +118,13 @@ class ValueGuard:
 
     def __call__(self, frames: NDArray[np.float32]) -> None:
         """Check the first of some frames (T, y, x), if none was checked before, and compare them with the sensor."""
-        if (self.done and not self.assumed) or not len(frames):
+        if not len(frames) or (self.done and self.assumed is None):
             return
-        with _ONE_LOOKS:
+        with _COMPARING:  # what the first frame shows decides whether others are compared
             if not self.done:
                 self.done = self._check(frames[0])
-            if self.assumed:
-                self._compare(frames, self.assumed)
+            if self.assumed is not None:
+                self._compare(self.assumed, frames)
 
     def _check(self, frame: NDArray[np.float32]) -> bool:
         valid = frame[np.isfinite(frame)]
@@ -160,7 +160,7 @@ class ValueGuard:
             return f"The input looks already fine, like frames of about 5 km, but {TRAINED}; {COARSEN}, or {STATE}"
         return ""
 
-    def _compare(self, frames: NDArray[np.float32], assumed: SensorModel) -> None:
+    def _compare(self, assumed: SensorModel, frames: NDArray[np.float32]) -> None:
         """Compare the assumed sensor with frames (T, y, x) and those before them: the first time, and the last."""
         from tempogan_eddy.dataset.sensor_comparison import compare_sensor  # imports torch, which is slow
         from tempogan_eddy.dataset.sensor_estimate import estimate_sensor

@@ -6,6 +6,7 @@ import logging
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,7 +126,22 @@ def storms_of(paths: list[Path], output: Path, input_format: str | None, data: D
 def opened(
     found: Mapping[str, StoredSequence], time: str | None, data: DataConfig
 ) -> Iterator[tuple[str, xr.DataArray]]:
-    """Yield the storms of an archive by name, those without brightness temperature left out with a warning."""
+    """Return the storms of an archive by name, those without brightness temperature left out with a warning.
+
+    Raise InputError if none is left, before anything is written.
+    """
+    from tempogan_eddy.errors import InputError
+
+    storms = _usable(found, time, data)
+    first = next(storms, None)
+    if first is None:
+        raise InputError(f"None of the {count(len(found), 'sequence')} can be used; the warnings say why of each.")
+    return chain([first], storms)
+
+
+def _usable(
+    found: Mapping[str, StoredSequence], time: str | None, data: DataConfig
+) -> Iterator[tuple[str, xr.DataArray]]:
     from tempogan_eddy.io import select_time
     from tempogan_eddy.io.choice import NoSequenceError
 

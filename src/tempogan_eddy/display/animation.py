@@ -21,6 +21,8 @@ MOST_COLUMNS = 4
 SMALLEST_PANEL = 48
 LEGEND_STEP = 20  # kelvin between two ticks
 
+LONGEST_SIDE = 16383  # px, of WebP
+
 # Pixels at a width of 1200; all of them grow with the picture.
 MARGIN, GAP, HEADER, LABEL, FOOTER, CREDIT = 22, 12, 54, 28, 62, 24
 
@@ -68,6 +70,11 @@ class Animation:
         self._foot = self._px(FOOTER) + (self._px(CREDIT) if credit else 0)  # legend and credit
         down += self._foot
         self.size = (across + across % 2, down + down % 2)  # video formats need even sides
+        if max(self.size) > LONGEST_SIDE:
+            raise InputError(
+                f"The pictures would have {self.size[0]}x{self.size[1]} pixels, but a side has {LONGEST_SIDE} at most; "
+                "give a smaller --width or another --crop."
+            )
 
     def __len__(self) -> int:
         return len(self.film.times)

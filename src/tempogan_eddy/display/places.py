@@ -48,11 +48,13 @@ def places_of(sequence: xr.DataArray, shape: tuple[int, int]) -> Places | None:
 
 
 def axis_of(sequence: xr.DataArray, dim: str, name: str, size: int) -> Numbers | None:
-    """Return the 1-D latitude or longitude of the fine grid along a dimension."""
+    """Return the 1-D latitude or longitude of the fine grid along a dimension; None where it has no one direction."""
     coordinate = spatial_coordinate(sequence, name)
     if coordinate is None or coordinate.dims != (dim,) or len(coordinate) != size or size < 2:
         return None
-    return coordinate.values.astype(np.float64)
+    values = coordinate.values.astype(np.float64)
+    steps = np.diff(np.unwrap(values, period=360) if name == "longitude" else values)
+    return values if (steps > 0).all() or (steps < 0).all() else None
 
 
 def spacing_of(sequence: xr.DataArray, dim: str) -> float | None:

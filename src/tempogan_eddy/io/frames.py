@@ -123,9 +123,9 @@ class FrameStack:
         seen, outside, lowest, highest = self.take_tally()
         if outside:
             log.warning(
-                "%s: %d pixels (%.2g %%, %.1f to %.1f K) lie outside %g-%g K and are missing; data.valid_kelvin widens "
+                "%s: %d pixels (%g %%, %.1f to %.1f K) lie outside %g-%g K and are missing; data.valid_kelvin widens "
                 "the range",
-                *(self.path, outside, 100 * outside / seen, lowest, highest),
+                *(self.path, outside, float(f"{100 * outside / seen:.2g}"), lowest, highest),
                 *self.valid_kelvin,
             )
 

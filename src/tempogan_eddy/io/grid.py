@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 REGULAR_SHARE = 1e-3
 """An axis that leaves the straight line between its ends by less than this share of its step is regular."""
 
+AXES = {"latitude", "longitude", "y", "x"}
+
 FLAGS = {"flag_values", "flag_masks", "flag_meanings"}
 
 
@@ -68,6 +70,7 @@ def _map_grid(sequence: xr.DataArray, change: Callable[[np.ndarray], np.ndarray]
             left_out.append(str(name))
             continue
         if spatial:
+            _warn_if_unordered(coordinate, sequence.attrs)
             values = _map_values(coordinate, functools.partial(_along, change=change, axes=spatial))
         if spatial or not coordinate.dims:  # of the cells, or a grid mapping
             attrs = rescaled(attrs, factor)
@@ -93,6 +96,20 @@ def _map_values(coordinate: xr.DataArray, change: Callable[[np.ndarray], np.ndar
     if role_of(coordinate.name, coordinate.attrs) == "latitude" and np.nanmax(np.abs(values), initial=0) <= 90:
         return _before_the_pole(changed)
     return changed
+
+
+def _warn_if_unordered(coordinate: xr.DataArray, attrs: dict) -> None:
+    """Warn where an axis stands still, turns back or has no value: cells made from it lie at wrong places."""
+    if coordinate.ndim != 1 or role_of(coordinate.name, coordinate.attrs) not in AXES:
+        return
+    values = coordinate.values.astype(np.float64)
+    steps = np.diff(_unwrap(values) if _is_turn(coordinate) else values)
+    wrong = np.flatnonzero(~(steps * np.nansum(np.sign(steps)) > 0))
+    if wrong.size:
+        log.warning(
+            "%s: %s does not run in one direction (%g, then %g), so the cells there lie at wrong places; correct it",
+            *(attrs.get("sequence", "The input"), coordinate.name, values[wrong[0]], values[wrong[0] + 1]),
+        )
 
 
 def _map_dates(values: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

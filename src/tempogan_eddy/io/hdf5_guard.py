@@ -40,6 +40,10 @@ LONGEST_AXIS = 10_000_000
 
 MOST_OBJECTS = 10_000
 
+# The NetCDF library takes floats of other sizes for text: it crashes where it reads values, and drops attributes.
+FLOAT_SIZES = (4, 8)
+DECIDING = (b"_FillValue", b"missing_value", b"valid_min", b"valid_max", b"valid_range", b"scale_factor", b"add_offset")
+
 
 def check_claim(path: Path, shape: tuple[int, ...], itemsize: int = 4) -> None:
     """Refuse a frame that no instrument sees or that the file cannot hold, before it takes memory.
@@ -106,25 +110,41 @@ def _access() -> h5py.h5p.PropFAID:
 
 
 def refuse_outside_data(path: Path) -> None:
-    """Refuse an HDF5 or NetCDF-4 file of which any part lies in another file, or that is damaged.
+    """Refuse an HDF5 or NetCDF-4 file of which a part lies elsewhere, or that is damaged or crashes the library.
 
     Call it before the NetCDF library opens a file: the library follows all links, whichever variable is wanted.
     Takes about 0.5 ms for ten variables.
     """
     try:
         with NETCDF_LOCK, h5py.File(path, "r", locking=False) as file:
-            _refuse_outside_data(file, path)
+            _refuse_outside_data(file, path, by_library=True)
     except InputError:
         raise
     except Exception as error:  # h5py raises any of a dozen for a damaged file
         raise InputError(f"{path} cannot be read as HDF5 ({error}); is it whole?") from None
 
 
-def _refuse_outside_data(file: h5py.File, path: Path) -> None:
+def _refuse_outside_data(file: h5py.File, path: Path, *, by_library: bool = False) -> None:
     for name, identifier in _objects(file, path):
         if isinstance(identifier, h5py.h5d.DatasetID):
             _refuse_storage_outside(identifier, name, path)
             check_axis(path, name, identifier.shape or ())
+            if by_library:
+                _refuse_odd_floats(identifier, name, path)
+
+
+def _refuse_odd_floats(dataset: h5py.h5d.DatasetID, name: str, path: Path) -> None:
+    """Refuse float16 and long doubles, as values and in attributes that decide what values mean."""
+    types = {name: dataset.get_type()}
+    for key in DECIDING:
+        if h5py.h5a.exists(dataset, key):
+            types[f"the attribute {key.decode()} of {name}"] = h5py.h5a.open(dataset, key).get_type()
+    for where, stored in types.items():
+        if stored.get_class() == h5py.h5t.FLOAT and stored.get_size() not in FLOAT_SIZES:
+            raise InputError(
+                f"{path}: {where} is a float of {8 * stored.get_size()} bits, which the NetCDF library cannot read; "
+                "write it as float32."
+            )
 
 
 def _objects(file: h5py.File, path: Path) -> Iterator[tuple[str, h5py.h5g.GroupID | h5py.h5d.DatasetID]]:

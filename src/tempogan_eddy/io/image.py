@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.axes import horizontal_axes
+from tempogan_eddy.io.axes import direction_of, horizontal_axes
 from tempogan_eddy.io.choice import NoSequenceError, choose_variable
 from tempogan_eddy.io.companions import Flags, decoded_times, flags_of
 from tempogan_eddy.io.container import groups_of, open_stored
@@ -195,20 +195,21 @@ def _lay_out(dataset: xr.Dataset, da: xr.DataArray, path: Path, time_from: str) 
     needed = 2 + (frames is not None) + (members is not None)
     extra = [dim for dim in da.dims if da.sizes[dim] == 1 and dim != frames][: max(da.ndim - needed, 0)]
     left = [dim for dim in da.dims if dim not in extra]
-    if frames is None and len(left) == needed + 1:
-        raise NoSequenceError(
-            f"{where} has {da.sizes[left[0]]} frames along {left[0]!r} and no times along it; give it a coordinate "
-            "along this dimension with units such as 'hours since 1970-01-01'."
-        )
-    if len(left) != needed:
-        longer = next(dim for dim in left if dim not in (frames, members))
-        raise InputError(
-            f"{where} has the dimensions {da.dims}; a sequence has time and two more. Take one part first: "
-            f"ncks -d {longer},0 IN OUT, or in Python da.isel({longer}=0)."
-        )
-    horizontal = [dim for dim in left if dim not in (frames, members)]
     # Variables that are no coordinates may still state the direction of a dimension.
     beside = dataset.set_coords([name for name in dataset.data_vars if name != da.name])[da.name]
+    if len(left) != needed:
+        others = [dim for dim in left if dim not in (frames, members)]
+        longer = next((dim for dim in others if not direction_of(beside, dim)), others[0])
+        part = f"ncks -d {longer},0 IN OUT, or in Python da.isel({longer}=0)."
+        if frames is None and len(left) == needed + 1:
+            raise NoSequenceError(
+                f"{where} has {da.sizes[longer]} frames along {longer!r} and no times along it; give it a coordinate "
+                f"along this dimension with units such as 'hours since 1970-01-01', or take one part first: {part}"
+            )
+        raise InputError(
+            f"{where} has the dimensions {da.dims}; a sequence has time and two more. Take one part first: {part}"
+        )
+    horizontal = [dim for dim in left if dim not in (frames, members)]
     rows, columns = horizontal_axes(beside, (horizontal[0], horizontal[1]))
     return time, StoredLayout(frames, rows, columns, members)
 
