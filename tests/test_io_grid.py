@@ -215,6 +215,12 @@ def test_an_axis_out_of_order_is_told(caplog, wrong):
     assert "lat does not" in caplog.text
 
 
+def test_an_axis_of_one_value_is_told(caplog):
+    grid = xr.DataArray(np.zeros((1, 1, 4)), dims=("time", "y", "x"), coords={"lat": ("y", [10.0])})
+    assert set(refine_grid(grid, 4)["lat"].values) == {10.0}
+    assert "lat has one value" in caplog.text
+
+
 def test_labels_of_cells_are_left_out_with_a_word(caplog):
     flags = ("y", np.arange(4), {"flag_values": [0, 1], "flag_meanings": "sea land"})
     with caplog.at_level("INFO"):

@@ -99,16 +99,18 @@ def _map_values(coordinate: xr.DataArray, change: Callable[[np.ndarray], np.ndar
 
 
 def _warn_if_unordered(coordinate: xr.DataArray, attrs: dict) -> None:
-    """Warn where an axis stands still, turns back or has no value: cells made from it lie at wrong places."""
+    """Warn where an axis stands still, turns back, has no value or a single one: its cells lie at wrong places."""
     if coordinate.ndim != 1 or role_of(coordinate.name, coordinate.attrs) not in AXES:
         return
-    values = coordinate.values.astype(np.float64)
+    name, values = f"{attrs.get('sequence', 'The input')}: {coordinate.name}", coordinate.values.astype(np.float64)
+    if values.size == 1:
+        log.warning("%s has one value, which shows no spacing, so all cells of its pixel lie there", name)
     steps = np.diff(_unwrap(values) if _is_turn(coordinate) else values)
     wrong = np.flatnonzero(~(steps * np.nansum(np.sign(steps)) > 0))
     if wrong.size:
         log.warning(
-            "%s: %s does not run in one direction (%g, then %g), so the cells there lie at wrong places; correct it",
-            *(attrs.get("sequence", "The input"), coordinate.name, values[wrong[0]], values[wrong[0] + 1]),
+            "%s does not run in one direction (%g, then %g), so the cells there lie at wrong places; correct it",
+            *(name, values[wrong[0]], values[wrong[0] + 1]),
         )
 
 
