@@ -173,6 +173,15 @@ def test_grid_spacing_from_every_kind_of_coordinate():
         assert grid_spacing(da) == pytest.approx(km, rel=1e-3)
 
 
+def test_a_box_that_follows_its_storm_has_the_grid_spacing_of_its_first_frame():
+    fixed = {"lat": ("y", 10 + 0.07 * np.arange(20)), "lon": ("x", 130 + 0.07 * np.arange(30))}
+    box = xr.DataArray(np.zeros((3, 20, 30)), dims=("time", "y", "x"), coords=fixed)
+    moving = {name: (box[name] + xr.DataArray([0.0, 5.0, 10.0], dims="time")).transpose("time", ...) for name in fixed}
+    spacing = grid_spacing(box)
+    assert spacing == pytest.approx(7.75, abs=0.05)
+    assert grid_spacing(box.drop_vars(list(fixed)).assign_coords(moving)) == pytest.approx(spacing)
+
+
 def test_grid_spacing_from_an_attribute_or_not_at_all():
     assert grid_spacing(on_grid(4, 4).assign_attrs(spatial_resolution="2km at nadir")) == pytest.approx(2)
     assert grid_spacing(on_grid(4, 4)) is None

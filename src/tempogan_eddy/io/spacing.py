@@ -30,8 +30,11 @@ def grid_spacing(sequence: xr.DataArray) -> float | None:
     """Return the distance of neighbouring pixels in km, of y and x the geometric mean; None if nothing states it.
 
     From latitude and longitude, else from x and y in metres, kilometres, degrees or radians of a geostationary
-    scan (then below the satellite), else from the attribute ``spatial_resolution``.
+    scan (then below the satellite), else from the attribute ``spatial_resolution``. Of a box that follows its storm,
+    take the first frame.
     """
+    if sequence.size and any("time" in coord.dims and coord.ndim > 1 for coord in sequence.coords.values()):
+        sequence = sequence.isel(time=0)
     return _from_earth(sequence) or _from_projection(sequence) or _from_attributes(sequence)
 
 
