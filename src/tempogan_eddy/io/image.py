@@ -132,8 +132,9 @@ class Image:
         if conversion is None:
             units = f"the units {text_of(stored.attrs['units'])!r}" if "units" in stored.attrs else "no units"
             raise InputError(
-                f"{self.path}: {self.name} has {units}; a brightness temperature is in K or degrees_Celsius. If it is "
-                f"one, say so: ncatted -a units,{self.name},o,c,K {self.path.name}"
+                f"{self.path}: {self.name} has {units}; a brightness temperature is in K or degrees_Celsius. Calibrate "
+                f"counts or radiance first; if these are kelvin, say so: ncatted -a units,{self.name},o,c,K "
+                f"{self.path.name}"
             )
         return conversion
 
