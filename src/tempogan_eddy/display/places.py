@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tempogan_eddy.display.coast import MapLine, Projection, map_lines
 from tempogan_eddy.io.axes import spatial_coordinate
+from tempogan_eddy.io.grid import disordered
 
 __all__ = ["Places", "axis_of", "places_of", "spacing_of"]
 
@@ -52,9 +53,7 @@ def axis_of(sequence: xr.DataArray, dim: str, name: str, size: int) -> Numbers |
     coordinate = spatial_coordinate(sequence, name)
     if coordinate is None or coordinate.dims != (dim,) or len(coordinate) != size or size < 2:
         return None
-    values = coordinate.values.astype(np.float64)
-    steps = np.diff(np.unwrap(values, period=360) if name == "longitude" else values)
-    return values if (steps > 0).all() or (steps < 0).all() else None
+    return None if disordered(coordinate).size else coordinate.values.astype(np.float64)
 
 
 def spacing_of(sequence: xr.DataArray, dim: str) -> float | None:

@@ -13,7 +13,7 @@ from tempogan_eddy.io.attributes import STALE
 from tempogan_eddy.io.axes import role_of
 from tempogan_eddy.io.resolution import rescaled
 
-__all__ = ["coarsen_grid", "refine_grid"]
+__all__ = ["coarsen_grid", "disordered", "refine_grid"]
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +98,13 @@ def _map_values(coordinate: xr.DataArray, change: Callable[[np.ndarray], np.ndar
     return changed
 
 
+def disordered(coordinate: xr.DataArray) -> np.ndarray:
+    """Return the numbers of the values (N,) after which an axis stands still, turns back or has no value."""
+    values = coordinate.values.astype(np.float64)
+    steps = np.diff(_unwrap(values) if _is_turn(coordinate) else values)
+    return np.flatnonzero(~(steps * np.nansum(np.sign(steps)) > 0))
+
+
 def _warn_if_unordered(coordinate: xr.DataArray, attrs: dict) -> None:
     """Warn where an axis stands still, turns back, has no value or a single one: its cells lie at wrong places."""
     if coordinate.ndim != 1 or role_of(coordinate.name, coordinate.attrs) not in AXES:
@@ -105,8 +112,7 @@ def _warn_if_unordered(coordinate: xr.DataArray, attrs: dict) -> None:
     name, values = f"{attrs.get('sequence', 'The input')}: {coordinate.name}", coordinate.values.astype(np.float64)
     if values.size == 1:
         log.warning("%s has one value, which shows no spacing, so all cells of its pixel lie there", name)
-    steps = np.diff(_unwrap(values) if _is_turn(coordinate) else values)
-    wrong = np.flatnonzero(~(steps * np.nansum(np.sign(steps)) > 0))
+    wrong = disordered(coordinate)
     if wrong.size:
         log.warning(
             "%s does not run in one direction (%g, then %g), so the cells there lie at wrong places; correct it",
