@@ -113,7 +113,7 @@ def test_what_needs_one_member_says_so(ensemble, tmp_path):
     save_sequence(ensemble, tmp_path / "e.nc")
     for held in (ensemble, tmp_path / "e.nc"):
         with pytest.raises(
-            InputError, match=r"is an ensemble of 3 .*da\.isel\(member=0\); of a file ncks -d DIMENSION,0"
+            InputError, match=r"is an ensemble of 3 .*da\.isel\(member=0\); of a file --select member=0"
         ):
             adapt(held)
     with pytest.raises(InputError, match="ensemble of 3 members"):

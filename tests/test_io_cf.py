@@ -117,7 +117,7 @@ def test_the_dimension_to_take_one_of_is_the_one_beside_the_grid(tmp_path, dims)
     path = tmp_path / "tb_2019122500.nc"
     values = np.full([{"time": 3, "lat": 4, "lon": 5, "band": 2}[dim] for dim in dims], 250.0)
     dataset(Tb=variable(dims, values)).drop_vars("time" if "time" not in dims else []).to_netcdf(path)
-    with pytest.raises(InputError, match=r"ncks -d band,0 IN OUT, or in Python da\.isel\(band=0\)"):
+    with pytest.raises(InputError, match=r"choose one with --select band=0 \(in Python select=\{'band': 0\}"):
         open_sequence(path)
 
 

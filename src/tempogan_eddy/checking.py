@@ -21,6 +21,7 @@ from tempogan_eddy.io.format import StoredSequence, named_like_data, recognise
 from tempogan_eddy.io.frames import report_masked
 from tempogan_eddy.io.messages import collected_warnings
 from tempogan_eddy.io.names import listed
+from tempogan_eddy.io.selection import require_selection
 from tempogan_eddy.io.spacing import grid_spacing
 from tempogan_eddy.io.time_source import TimeSource, time_source
 from tempogan_eddy.io.walk import Seen, entries, walk
@@ -130,6 +131,7 @@ class _Look:
         with collected_warnings() as notes:
             try:
                 sequence, broken = _open(stored, self.options)
+                require_selection([sequence], self.options.get("select", {}))
             except InputError as error:
                 return Refused(str(stored.path), _reason(stored.path, error))
             seen = survey(sequence, frames=self.frames, progress=progress)

@@ -87,7 +87,7 @@ class PairsConfig(Section):
         return value if value is None else _time_span(value)
 
 
-READER_KEYS = ("variable", "grey_kelvin", "cadence", "unreadable", "time_from", "valid_kelvin")
+READER_KEYS = ("variable", "select", "grey_kelvin", "cadence", "unreadable", "time_from", "valid_kelvin")
 """Keys of `DataConfig` that `tempogan_eddy.io.open_sequence` takes."""
 
 
@@ -105,6 +105,10 @@ class DataConfig(Section):
         GREY_KELVIN, description="PNG only: kelvin at black and at white (swap them where cold is white)"
     )
     variable: str | None = Field(None, description="NetCDF and Zarr: the variable, where CF attributes do not tell")
+    select: dict[str, int | float | str] = Field(
+        default_factory=dict,
+        description="NetCDF and Zarr: one of several along a dimension beside time and the grid, e.g. {'band': 13}",
+    )
     time_from: Literal["auto", "attributes", "name"] = Field(
         "auto", description="NetCDF and Zarr: where a frame without a time coordinate has its time from"
     )

@@ -108,12 +108,14 @@ def data_facts(sequence: xr.DataArray) -> Facts:
 def _sequences(name: Paths, options: Mapping[str, Any]) -> dict[str, Facts]:
     from tempogan_eddy.dataset.pack import is_pack
     from tempogan_eddy.io.open import find_sequences, open_found
+    from tempogan_eddy.io.selection import require_selection
     from tempogan_eddy.io.time_source import time_source
 
     path = Path(name) if isinstance(name, str | Path) else None
     try:
         stored = find_sequences(name, **options)
         sequences = open_found(stored, name, **options)
+        require_selection(sequences.values(), options.get("select", {}))
     except InputError as error:
         foreign = foreign_format(path) if path is not None else None
         if path is None or not path.is_file() or recognise(path) or (foreign and foreign.format != "text"):

@@ -37,6 +37,7 @@ def check(
     ],
     all_frames: Annotated[bool, typer.Option("--all", help="Read every frame, not 50 of each sequence.")] = False,
     variable: options.Variable = None,
+    select: options.Select = None,
     time_from: options.TimeFrom = None,
     input_format: options.InputFormat = None,
     config: options.ConfigPath = None,
@@ -50,7 +51,7 @@ def check(
     """
     from tempogan_eddy.checking import check as look
 
-    data = options.reading(config, overrides, variable=variable, time_from=time_from)
+    data = options.reading(config, overrides, variable=variable, select=select, time_from=time_from)
     with frame_progress("checking") as advance:
         done = itertools.count(1)
         report = look(

@@ -39,6 +39,7 @@ def coarsen(
     storm: options.Storm = None,
     time: options.Time = None,
     variable: options.Variable = None,
+    select: options.Select = None,
     time_from: options.TimeFrom = None,
     format: options.Format = None,
     input_format: options.InputFormat = None,
@@ -53,7 +54,7 @@ def coarsen(
     from tempogan_eddy.dataset.sensor import SensorModel
 
     precision = options.precision_name(packed, exact)
-    checked = options.settings(config, overrides, sensor=sensor, variable=variable, time_from=time_from)
+    checked = options.settings(config, overrides, sensor=sensor, variable=variable, select=select, time_from=time_from)
     given: dict[str, Any] = {"scale": scale, "sigma": sigma, "noise_kelvin": noise}
     given = {name: value for name, value in given.items() if value is not None}
     model = replace(SensorModel.from_config(checked), **given)
@@ -71,6 +72,7 @@ def pack(
     lowres: options.Lowres = None,
     sensor: options.Sensor = None,
     variable: options.Variable = None,
+    select: options.Select = None,
     time_from: options.TimeFrom = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes; else one a core, fewer where the data are few.")
@@ -88,7 +90,9 @@ def pack(
 
     if workers and dask:
         raise InputError("--workers and --dask both say who packs; give one of them.")
-    checked = options.settings(config, overrides, lowres=lowres, sensor=sensor, variable=variable, time_from=time_from)
+    checked = options.settings(
+        config, overrides, lowres=lowres, sensor=sensor, variable=variable, select=select, time_from=time_from
+    )
     with storm_progress("packing") as advance:
         write_pack(one_or_all(source), output, checked, advance, overwrite=overwrite, workers=workers, dask=dask)
     size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
@@ -98,6 +102,7 @@ def pack(
 def split(
     source: options.Input,
     variable: options.Variable = None,
+    select: options.Select = None,
     time_from: options.TimeFrom = None,
     config: options.ConfigPath = None,
     overrides: options.Overrides = None,
@@ -109,7 +114,7 @@ def split(
     from tempogan_eddy.dataset.windows import find_windows, link_frames, why_no_window
     from tempogan_eddy.io.cadence import duration_text, minutes
 
-    checked = options.settings(config, overrides, variable=variable, time_from=time_from)
+    checked = options.settings(config, overrides, variable=variable, select=select, time_from=time_from)
     cadence, tolerance = checked.data.cadence, checked.data.time_tolerance
     opened = open_source(one_or_all(source), checked)
     links = {name: link_frames(sequence, cadence, tolerance) for name, (sequence, _) in opened.items()}
@@ -189,6 +194,7 @@ def info(
         ),
     ],
     variable: options.Variable = None,
+    select: options.Select = None,
     time_from: options.TimeFrom = None,
     as_json: options.Json = False,
     config: Annotated[
@@ -206,7 +212,7 @@ def info(
 
         print(json.dumps(load_model(path).config, indent=4))
         return
-    data = options.settings(None, None, variable=variable, time_from=time_from).data
+    data = options.settings(None, None, variable=variable, select=select, time_from=time_from).data
     facts = inspect(one_or_all(paths), data.reader_options())
     if as_json:
         print(json.dumps(facts, indent=2, default=str))

@@ -37,6 +37,7 @@ def animate(
     storm: options.Storm = None,
     time: options.Time = None,
     variable: options.Variable = None,
+    select: options.Select = None,
     time_from: options.TimeFrom = None,
     colours: options.Colours = "infrared",
     width: Annotated[
@@ -74,12 +75,14 @@ def animate(
     from tempogan_eddy.display.film import busiest_window, film_of
     from tempogan_eddy.display.movie import check_name, save_animation
     from tempogan_eddy.display.palettes import PALETTES
+    from tempogan_eddy.io.selection import require_selection
 
     check_name(output, overwrite=overwrite, sources=sources)
     window = None if crop == "whole" else _window(crop)
     names = _labels(labels, sources)
-    data = options.reading(config, overrides, variable=variable, time_from=time_from)
+    data = options.reading(config, overrides, variable=variable, select=select, time_from=time_from)
     sequences = [read_one_of(source, storm, time, input_format, data) for source in sources]
+    require_selection(sequences, data.select)
     film = film_of(sequences, names, every, [name.strip() for name in members.split(",")] if members else ())
     film = film if lines else replace(film, places=None)
     look: Any = {"palette": PALETTES[colours], "width": width, "credit": credit}
@@ -138,6 +141,7 @@ def view(
     storm: options.Storm = None,
     time: options.Time = None,
     variable: options.Variable = None,
+    select: options.Select = None,
     time_from: options.TimeFrom = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes any free one.")] = 0,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
@@ -159,7 +163,7 @@ def view(
     else:
         sources = [path for path in (*files, truth, lowres) if path is not None]
         check_place(export, SITE, overwrite=overwrite, sources=sources)
-    data = options.reading(config, overrides, variable=variable, time_from=time_from)
+    data = options.reading(config, overrides, variable=variable, select=select, time_from=time_from)
     reading: Any = data.reader_options()
     request = Request(files, truth, lowres, scale, storm, time, data.time_tolerance, reading)
     site = Site(Catalog(request), history(), live=export is None)

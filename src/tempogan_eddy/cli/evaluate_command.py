@@ -59,6 +59,7 @@ def evaluate(
     storm: options.Storm = None,
     time: options.Time = None,
     variable: options.Variable = None,
+    select: options.Select = None,
     time_from: options.TimeFrom = None,
     scale: options.Scale = None,
     sensor: Annotated[
@@ -117,7 +118,7 @@ def evaluate(
     # JSON for a program stands alone on standard output.
     people = sys.stderr if json_file == STANDARD_OUTPUT else sys.stdout
     console = results_console(people)
-    data = options.reading(config, overrides, "kelvin_range", variable=variable, time_from=time_from)
+    data = options.reading(config, overrides, "kelvin_range", variable=variable, select=select, time_from=time_from)
     cadence = _stated_cadence(data, config, overrides)
     results = []
     pairs = read_pairs(truth, reconstructed, lowres, storm, time, input_format, data)

@@ -73,7 +73,10 @@ def read(
 def read_one_of(
     source: Path, storm: str | None, time: str | None, input_format: str | None, data: DataConfig
 ) -> xr.DataArray:
-    """Open one of the inputs of a command; only an input of several storms needs the name of the storm."""
+    """Open one of the inputs of a command; only an input of several storms needs the name of the storm.
+
+    Choices (``select``) count where the input has them.
+    """
     from tempogan_eddy.io import select_time
     from tempogan_eddy.io.open import choose, find_sequences
 
@@ -92,13 +95,16 @@ def read_pairs(
     data: DataConfig,
 ) -> Iterator[tuple[str, xr.DataArray, xr.DataArray, xr.DataArray | None]]:
     """Yield name, truth, reconstruction and lowres input of every storm that was reconstructed."""
-    from tempogan_eddy.io import open_sequences, select_time
-    from tempogan_eddy.io.open import choose, find_sequences
+    from tempogan_eddy.io import select_time
+    from tempogan_eddy.io.open import choose, find_sequences, open_found
+    from tempogan_eddy.io.selection import require_selection
 
     # The variable names one of the truth; files of this package need no name.
     ours = data.model_copy(update={"variable": None})
-    highres = open_sequences(one_or_all(reconstructed), **ours.reader_options())
-    inputs = open_sequences(one_or_all(lowres), **ours.reader_options()) if lowres else None
+    highres, inputs = (
+        open_found(find_sequences(paths, **ours.reader_options()), paths, **ours.reader_options()) if paths else {}
+        for paths in (one_or_all(reconstructed), one_or_all(lowres or []))
+    )
     # Open only those storms of the truth that were reconstructed; it may hold a thousand more.
     truths = find_sequences(one_or_all(truth), truth_format, **data.reader_options())
     alone = len(highres) == 1
@@ -109,6 +115,7 @@ def read_pairs(
         wanted = storm or (None if len(truths) == 1 else label)
         whole = choose(truths, wanted, one_or_all(truth)).open(**data.reader_options())
         seen = choose(inputs, None if alone else name, lowres or "") if inputs else None
+        require_selection([da for da in (whole, rebuilt, seen) if da is not None], data.select)
         whole, rebuilt = (select_time(part, time, data.time_tolerance) for part in (whole, rebuilt))
         yield label, whole, rebuilt, None if seen is None else select_time(seen, time, data.time_tolerance)
 
@@ -144,12 +151,16 @@ def _usable(
 ) -> Iterator[tuple[str, xr.DataArray]]:
     from tempogan_eddy.io import select_time
     from tempogan_eddy.io.choice import NoSequenceError
+    from tempogan_eddy.io.selection import require_selection
 
     for name, stored in found.items():
         try:
-            yield name, select_time(stored.open(**data.reader_options()), time, data.time_tolerance)
+            sequence = stored.open(**data.reader_options())
         except NoSequenceError as error:
             log.warning("left out: %s", error)
+            continue
+        require_selection([sequence], data.select)
+        yield name, select_time(sequence, time, data.time_tolerance)
 
 
 def write_archive(

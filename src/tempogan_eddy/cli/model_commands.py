@@ -41,6 +41,7 @@ def train(
         ),
     ] = None,
     variable: options.Variable = None,
+    select: options.Select = None,
     time_from: options.TimeFrom = None,
     config: options.ConfigPath = None,
     resume: Annotated[
@@ -67,7 +68,7 @@ def train(
         raise InputError("--data and --highres name the same data; give one of them.")
     data = data or highres
     checked = options.settings(
-        config, overrides, data, lowres=lowres, sensor=sensor, variable=variable, time_from=time_from
+        config, overrides, data, lowres=lowres, sensor=sensor, variable=variable, select=select, time_from=time_from
     )
     if highres and not checked.data.pairs:
         raise InputError("--highres needs --lowres, the frames of the other instrument; else give --data.")
@@ -137,6 +138,7 @@ def reconstruct(
     storm: options.Storm = None,
     time: options.Time = None,
     variable: options.Variable = None,
+    select: options.Select = None,
     time_from: options.TimeFrom = None,
     format: options.Format = None,
     input_format: options.InputFormat = None,
@@ -173,7 +175,7 @@ def reconstruct(
     from tempogan_eddy.reconstruction import reconstruct as rebuild
     from tempogan_eddy.weights import load_model
 
-    data = options.reading(config, overrides, variable=variable, time_from=time_from)
+    data = options.reading(config, overrides, variable=variable, select=select, time_from=time_from)
     stored = options.precision_name(packed, exact)
     how: dict[str, Any] = {
         "sensor": sensor, "trust_sensor": trust_sensor, "valid_kelvin": data.valid_kelvin, "tile": tile,

@@ -67,6 +67,14 @@ Time = Annotated[
 Variable = Annotated[
     str | None, typer.Option("--variable", help="Variable of a NetCDF or Zarr input, where several fit.")
 ]
+Select = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--select",
+        metavar="NAME=VALUE",
+        help="One of several along a dimension of a NetCDF or Zarr input: band=13, or member=2 (may be repeated).",
+    ),
+]
 TimeName = Literal["auto", "attributes", "name"]
 TimeFrom = Annotated[
     TimeName | None,
@@ -148,6 +156,7 @@ def reading(
     overrides: list[str] | None,
     *others: str,
     variable: str | None = None,
+    select: list[str] | None = None,
     time_from: TimeName | None = None,
 ) -> DataConfig:
     """Return how a command reads data; refuse to override a key that it does not use, which are `others` too."""
@@ -155,7 +164,7 @@ def reading(
     from tempogan_eddy.errors import InputError
 
     used = [f"data.{key}" for key in (*READER_KEYS, "time_tolerance", *others)]
-    checked = settings(config, overrides, variable=variable, time_from=time_from)
+    checked = settings(config, overrides, variable=variable, select=select, time_from=time_from)
     for text in overrides or []:
         key = text.partition("=")[0].strip()
         if key not in used:
@@ -171,6 +180,7 @@ def settings(
     sensor: str | None = None,
     lowres: list[Path] | None = None,
     variable: str | None = None,
+    select: list[str] | None = None,
     time_from: TimeName | None = None,
 ) -> Config:
     """Return the configuration of a command: the file named, else configs/config.json, else the defaults.
@@ -196,6 +206,10 @@ def settings(
             checked.data.pairs.sensor_known = True
     if variable is not None:
         checked.data.variable = variable
+    if select:
+        from tempogan_eddy.io.selection import parse_selection
+
+        checked.data.select = {**checked.data.select, **parse_selection(select)}
     if time_from is not None:
         checked.data.time_from = time_from
     return checked

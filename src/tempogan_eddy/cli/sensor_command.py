@@ -27,6 +27,7 @@ def sensor(
     storm: options.Storm = None,
     time: options.Time = None,
     variable: options.Variable = None,
+    select: options.Select = None,
     time_from: options.TimeFrom = None,
     input_format: options.InputFormat = None,
     config: options.ConfigPath = None,
@@ -41,9 +42,11 @@ def sensor(
     from tempogan_eddy.dataset.sensor_comparison import compare_sensor
     from tempogan_eddy.dataset.sensor_estimate import estimate_sensor
     from tempogan_eddy.dataset.sensor_names import named_preset, said_of_sensor
+    from tempogan_eddy.io.member import refuse_ensemble
 
-    checked = options.settings(config, overrides, variable=variable, time_from=time_from)
+    checked = options.settings(config, overrides, variable=variable, select=select, time_from=time_from)
     sequence = read(source, storm, time, input_format, checked.data)
+    refuse_ensemble(sequence)
     estimate = estimate_sensor(sequence, checked.scale)
     said, stated = said_of_sensor(sequence), None
     if "sensor_model" in sequence.attrs:

@@ -21,6 +21,7 @@ from tempogan_eddy.dataset.source import open_source
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.align import align_grid, match_times, pair_times, refinement, tolerance_between
 from tempogan_eddy.io.axes import spatial_coordinate
+from tempogan_eddy.io.selection import require_selection
 
 __all__ = ["Pair", "Sequences", "cut_to_footprints", "match_frames", "match_names", "open_pairs"]
 
@@ -62,6 +63,7 @@ def open_pairs(highres: Sequences, config: Config) -> dict[str, Pair]:
     """
     settings = _settings(config)
     lowres = open_source(settings.lowres, config)
+    require_selection([sequence for sequence, _ in [*highres.values(), *lowres.values()]], config.data.select)
     partners = match_names(highres, lowres, config)
     pairs, refused = {}, None
     for name, partner in partners.items():

@@ -14,10 +14,11 @@ import xarray as xr
 from tempogan_eddy.config import Config
 from tempogan_eddy.dataset.split import SPLITS
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io import open_sequences
 from tempogan_eddy.io.channel import channel_of
 from tempogan_eddy.io.finding import Paths, expand
 from tempogan_eddy.io.member import refuse_ensemble
+from tempogan_eddy.io.open import find_sequences, open_found
+from tempogan_eddy.io.selection import require_selection
 from tempogan_eddy.io.walk import walk
 
 __all__ = ["Paths", "fingerprint", "open_source", "paths_of", "source_name"]
@@ -55,14 +56,17 @@ def open_source(source: Paths, config: Config) -> dict[str, tuple[xr.DataArray, 
     found: dict[str, tuple[xr.DataArray, str]] = {}
     if whole:
         one_or_all: Any = whole[0] if len(whole) == 1 else whole
-        opened = open_sequences(one_or_all, **options)
+        opened = open_found(find_sequences(one_or_all, **options), one_or_all, **options)
         found |= {name: (sequence, "") for name, sequence in opened.items()}
     for path in divided:
         for folder in (name for name in SPLITS if (path / name).is_dir() and any((path / name).iterdir())):
-            for name, sequence in open_sequences(path / folder, **options).items():
+            part = path / folder
+            for name, sequence in open_found(find_sequences(part, **options), part, **options).items():
                 found[_free_name(name, folder, path, found)] = (sequence, folder)
     for sequence, _ in found.values():
         refuse_ensemble(sequence)
+    if not config.data.pairs:  # else the other instrument may have the bands
+        require_selection([sequence for sequence, _ in found.values()], config.data.select)
     _warn_of_mixed_channels({name: sequence for name, (sequence, _) in found.items()})
     return found
 

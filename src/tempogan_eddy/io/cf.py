@@ -13,6 +13,7 @@ from tempogan_eddy.io.frames import lazy_sequence
 from tempogan_eddy.io.image import Image, find_image
 from tempogan_eddy.io.quality import EVERYTHING
 from tempogan_eddy.io.reading import Reading
+from tempogan_eddy.io.selection import SELECTION
 from tempogan_eddy.io.sequence import as_sequence
 from tempogan_eddy.io.time_source import with_source
 
@@ -47,6 +48,8 @@ def attributes_of(image: Image) -> dict[str, Any]:
     """Return the attributes of the file and of its image, without those of storage."""
     stored = image.stored
     attrs = merge(image.dataset.attrs, stored.attrs)
+    if image.selection:
+        attrs[SELECTION] = ", ".join(filter(None, [str(attrs.get(SELECTION, "")), image.selection]))
     if grid_mapping := stored.encoding.get("grid_mapping"):
         attrs["grid_mapping"] = grid_mapping
     attrs = {key: value for key, value in attrs.items() if key not in STORED} | {"units": "K"}

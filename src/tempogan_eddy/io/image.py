@@ -20,6 +20,7 @@ from tempogan_eddy.io.layout import is_member
 from tempogan_eddy.io.lock import Lock
 from tempogan_eddy.io.once import log_once
 from tempogan_eddy.io.reading import Reading
+from tempogan_eddy.io.selection import how_to_select, select_one
 from tempogan_eddy.io.time_axis import find_time, frame_time
 from tempogan_eddy.io.units import Conversion, kelvin_conversion, text_of
 from tempogan_eddy.io.validity import Decoding, flagged
@@ -88,7 +89,8 @@ class Image:
     """The brightness temperature of an open file: the variable `name` of a `group`, whose root is "".
 
     `time` is the variable of the frames' times, None if attributes or the file's name state them; `times` are in the
-    order of the file, and `time_source` names where they are from.
+    order of the file, and `time_source` names where they are from. `selection` states
+    what was chosen, such as ``band=13``.
     """
 
     path: Path
@@ -99,6 +101,7 @@ class Image:
     layout: StoredLayout
     times: np.ndarray
     time_source: str
+    selection: str = ""
 
     @property
     def stored(self) -> xr.DataArray:
@@ -155,9 +158,10 @@ def find_image(path: Path, reading: Reading, group: str | None = None) -> Image:
     """Open a file, or one group of it, and find its brightness temperature; raises as `open_cf`."""
     group, name, dataset = _choose(path, group, reading.variable)
     try:
+        dataset, selection = select_one(dataset, name, path, reading.select)
         time, layout = _lay_out(dataset, dataset[name], path, reading.time_from)
         times, source = _times(dataset[name], dataset, time, path, reading.time_from)
-        image = Image(path, group, name, dataset, time, layout, times, source)
+        image = Image(path, group, name, dataset, time, layout, times, source, selection)
         if (np.diff(image.order) < 0).any():
             log_once(log.warning, path, "frames are not in the order of their times; they are sorted")
     except BaseException:
@@ -201,15 +205,13 @@ def _lay_out(dataset: xr.Dataset, da: xr.DataArray, path: Path, time_from: str) 
     if len(left) != needed:
         others = [dim for dim in left if dim not in (frames, members)]
         longer = next((dim for dim in others if not direction_of(beside, dim)), others[0])
-        part = f"ncks -d {longer},0 IN OUT, or in Python da.isel({longer}=0)."
+        choice = how_to_select(dataset, str(da.name), longer)
         if frames is None and len(left) == needed + 1:
             raise NoSequenceError(
                 f"{where} has {da.sizes[longer]} frames along {longer!r} and no times along it; give it a coordinate "
-                f"along this dimension with units such as 'hours since 1970-01-01', or take one part first: {part}"
+                f"along this dimension with units such as 'hours since 1970-01-01', or {choice}."
             )
-        raise InputError(
-            f"{where} has the dimensions {da.dims}; a sequence has time and two more. Take one part first: {part}"
-        )
+        raise InputError(f"{where} has the dimensions {da.dims}, and a sequence time and two more; {choice}.")
     horizontal = [dim for dim in left if dim not in (frames, members)]
     rows, columns = horizontal_axes(beside, (horizontal[0], horizontal[1]))
     return time, StoredLayout(frames, rows, columns, members)

@@ -105,7 +105,7 @@ def _too_many(da: xr.DataArray, dim: Hashable, label: str) -> InputError:
     size, name = da.sizes[dim], repr(str(dim))
     first: Any = next(iter(da.coords[dim].values.ravel()), None) if dim in da.coords else None
     if is_member(dim):
-        one = f"{_call('isel', dim, 0)}; of a file ncks -d DIMENSION,0 IN OUT"
+        one = f"{_call('isel', dim, 0)}; of a file --select {dim}=0"
         return InputError(f"{label} is an ensemble of {size} along {name}; take one ({one}).")
     choice = _call("sel", dim, str(first)) if isinstance(first, str) else _call("isel", dim, 0)
     rename = "" if str(dim).lower() in LEADS or isinstance(first, str) else "; if these are times, rename it to time"

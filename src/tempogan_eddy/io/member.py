@@ -35,5 +35,5 @@ def refuse_ensemble(da: xr.DataArray) -> None:
     if MEMBER in da.dims:
         label = da.attrs.get("sequence") or da.name or "the sequence"
         count = da.sizes[MEMBER]
-        one = "da.isel(member=0); of a file ncks -d DIMENSION,0 IN OUT"
+        one = "da.isel(member=0); of a file --select member=0"
         raise InputError(f"{label} is an ensemble of {count} members; take one at a time ({one}).")

@@ -15,6 +15,7 @@ from tempogan_eddy.io.finding import Paths, search
 from tempogan_eddy.io.format import StoredSequence
 from tempogan_eddy.io.names import listed
 from tempogan_eddy.io.reading import ReaderOptions
+from tempogan_eddy.io.selection import require_selection
 from tempogan_eddy.wording import count
 
 __all__ = ["choose", "find_sequences", "open_found", "open_sequence", "open_sequences"]
@@ -43,6 +44,9 @@ def open_sequence(
         One of ``FORMATS``: open nothing else.
     variable : str, optional
         The variable of a NetCDF file or Zarr store; by default found by the CF conventions.
+    select : mapping, optional
+        Choices along dimensions beside time and the grid, such as ``{"band": 13, "member": 2}``: values of the
+        coordinate of this name, else numbers from 0.
     grey_kelvin : tuple of float, default (170, 320)
         Kelvin of black and of white in PNGs that do not record them.
     cadence : str, default "1h"
@@ -65,7 +69,14 @@ def open_sequence(
     InputError
         The path is missing or unreadable, or holds nothing known, or several sequences and `storm` is not given.
     """
-    found = find_sequences(path, format, **options)
+    sequence = _open_one(path, storm, find_sequences(path, format, **options), options)
+    require_selection([sequence], options.get("select", {}))
+    return sequence
+
+
+def _open_one(
+    path: Paths, storm: str | None, found: Mapping[str, StoredSequence], options: ReaderOptions
+) -> xr.DataArray:
     if storm is None and 1 < len(found) <= FEW:
         opened = dict(_opened(found, options))
         if len(opened) == 1:
@@ -124,13 +135,15 @@ def open_sequences(
     InputError
         The path is missing, holds no sequence, or one cannot be opened.
     """
-    return open_found(find_sequences(path, format, **options), path, **options)
+    sequences = open_found(find_sequences(path, format, **options), path, **options)
+    require_selection(sequences.values(), options.get("select", {}))
+    return sequences
 
 
 def open_found(
     found: Mapping[str, StoredSequence], path: Paths, **options: Unpack[ReaderOptions]
 ) -> dict[str, xr.DataArray]:
-    """Open the sequences found at a path; as `open_sequences`."""
+    """Open the sequences found at a path, as `open_sequences`; ignore choices that none of them has."""
     opened = {name: _result(result) for name, result in _opened(found, options)}
     if not opened:
         raise InputError(f"{_shown(path)} holds no sequence of brightness temperature in {listed(found)}.")

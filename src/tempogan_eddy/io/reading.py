@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypedDict
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.time_axis import TIME_FROM
@@ -16,6 +17,7 @@ class ReaderOptions(TypedDict, total=False):
     """Options of reading, any of them; `open_sequence` describes each."""
 
     variable: str | None
+    select: Mapping[str, Any]
     grey_kelvin: tuple[float, float]
     cadence: str
     valid_kelvin: tuple[float, float]
@@ -28,6 +30,7 @@ class Reading:
     """Options of reading, all of them; `open_sequence` describes each."""
 
     variable: str | None = None
+    select: Mapping[str, Any] = field(default_factory=dict)
     grey_kelvin: tuple[float, float] = GREY_KELVIN
     cadence: str = "1h"
     valid_kelvin: tuple[float, float] = VALID_KELVIN

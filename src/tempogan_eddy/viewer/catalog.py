@@ -15,6 +15,7 @@ from tempogan_eddy.io import select_time
 from tempogan_eddy.io.format import StoredSequence
 from tempogan_eddy.io.open import choose, find_sequences
 from tempogan_eddy.io.reading import ReaderOptions
+from tempogan_eddy.io.selection import require_selection
 from tempogan_eddy.viewer.layers import summary_layers
 from tempogan_eddy.viewer.scene import Scene, build_scene
 
@@ -89,11 +90,16 @@ class Catalog:
         request = self.request
         opened = {title: opener() for title, opener in self._groups[name].items()}
         layers = [layers for _, layers in opened.values() if layers]
+        sequences = {title: sequence for title, (sequence, _) in opened.items()}
+        truth = self._companion(request.truth, name, named=True)
+        lowres = self._companion(request.lowres, name, named=False)
+        beside = [da for da in (truth, lowres) if da is not None]
+        require_selection([*sequences.values(), *beside], request.options.get("select", {}))
         return build_scene(
             name,
-            {title: sequence for title, (sequence, _) in opened.items()},
-            truth=self._companion(request.truth, name, named=True),
-            lowres=self._companion(request.lowres, name, named=False),
+            sequences,
+            truth=truth,
+            lowres=lowres,
             scale=request.scale,
             layers=layers[0] if layers else None,
         )
