@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import xarray as xr
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tempogan_eddy.io.cadence import DUPLICATE
 from tempogan_eddy.io.channel import OTHER, channel_of
 from tempogan_eddy.io.history import MADE
+from tempogan_eddy.io.messages import about
 from tempogan_eddy.io.spacing import grid_spacing
 from tempogan_eddy.io.texture import Texture, texture_of
 from tempogan_eddy.released import is_released
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["ValueGuard", "warn_of_channels", "warn_of_input", "warn_of_truth"]
 
 log = logging.getLogger(__name__)
+
+Teller: TypeAlias = "logging.Logger | logging.LoggerAdapter[logging.Logger]"
 
 RELEASED_KM = (16.0, 22.0)  # grid spacing of the released models' training: 4x4 area means of 4 to 5 km
 FAR = 2.0  # times finer or coarser than that
@@ -50,27 +53,28 @@ def warn_of_input(sequence: xr.DataArray, model: Model, *, stated: bool = False)
 
     Return the guard of its values: call it with frames (T, y, x) once they are computed.
     """
+    tell = about(log, sequence.attrs.get("sequence", ""))
     is_made = any(str(key).startswith(MADE) for key in sequence.attrs)
     if is_made:
-        log.warning("The input is itself a reconstruction, whose detail was not measured; %s", WORSE)
+        tell.warning("The input is itself a reconstruction, whose detail was not measured; %s", WORSE)
     sensor = model.sensor
     adapted = model.specification.network.projection
     is_other = "sensor_model" in sequence.attrs and not adapted
     for key, trained in (sensor.attributes() if is_other else {}).items():
         seen = sequence.attrs.get(key)
         if key != "sensor_model_text" and seen is not None and seen != trained:  # other keys say the same
-            log.warning("The input says %s = %s, but the model was trained with %s; %s", key, seen, trained, WORSE)
+            tell.warning("The input says %s = %s, but the model was trained with %s; %s", key, seen, trained, WORSE)
     repeated = int((np.diff(sequence["time"].values.astype("datetime64[ns]")) <= DUPLICATE).sum())
     if repeated:
-        log.warning("Frames of the input at the time of the one before: %d; keep one of each time", repeated)
+        tell.warning("Frames of the input at the time of the one before: %d; keep one of each time", repeated)
     may_be_fine = False
     if is_released(model.name):
         spacing = grid_spacing(sequence)
-        _warn_of_channel(sequence)
-        _warn_of_spacing(spacing)
+        _warn_of_channel(sequence, tell)
+        _warn_of_spacing(spacing, tell)
         may_be_fine = spacing is None and "sensor_model" not in sequence.attrs
     # A sensor with a wider footprint leaves little detail, rightly.
-    guard = ValueGuard(model.specification.kelvin_range, not sensor.margin, may_be_fine)
+    guard = ValueGuard(model.specification.kelvin_range, not sensor.margin, may_be_fine, tell)
     if adapted and not stated and "sensor_model" not in sequence.attrs and not is_made:
         guard.assume(sensor, len(sequence))
     guard.done = is_made  # its texture is the model's
@@ -102,11 +106,14 @@ class ValueGuard:
 
     `kelvin_range` is that of the model's training. `is_sharp` tells whether its sensor keeps detail in the finest
     octave. `may_be_fine` tells whether only the values can show that the input is already fine: for a released model,
-    whose grid is known, if neither the grid spacing of the input nor its sensor model is.
+    whose grid is known, if neither the grid spacing of the input nor its sensor model is. `tell` logs.
     """
 
-    def __init__(self, kelvin_range: tuple[float, float], is_sharp: bool, may_be_fine: bool) -> None:
+    def __init__(
+        self, kelvin_range: tuple[float, float], is_sharp: bool, may_be_fine: bool, tell: Teller = log
+    ) -> None:
         self.kelvin_range, self.is_sharp, self.may_be_fine = kelvin_range, is_sharp, may_be_fine
+        self.tell = tell
         self.assumed: SensorModel | None = None
         self.coming = 0  # frames that were not compared with it yet
         self.compared: list[NDArray[np.float32]] = []
@@ -131,21 +138,21 @@ class ValueGuard:
         if not valid.size:
             return False
         if valid.max() <= 255 and valid.size < (1 - COUNTS_MISSING) * frame.size and not (valid % 1).any():
-            log.warning("The input holds whole numbers up to 255: are these counts of an image and not kelvin?")
+            self.tell.warning("The input holds whole numbers up to 255: are these counts of an image and not kelvin?")
             self.assumed = None
             return True
         low, high = self.kelvin_range
         outside = float(((valid < low) | (valid > high)).mean())
         if outside > OUTSIDE_SHARE:
             share, trained = f"{100 * outside:.0f} % of the first frame", f"{low:g} to {high:g} K"
-            log.warning("%s lie outside the %s that the model was trained on; %s", share, trained, WORSE)
+            self.tell.warning("%s lie outside the %s that the model was trained on; %s", share, trained, WORSE)
         texture = texture_of(frame)
         if texture is None:
             # A later frame may have more valid pixels.
             return outside > OUTSIDE_SHARE or 2 * valid.size >= frame.size
         told = self._tell(texture)
         if told:
-            log.warning("%s", told)
+            self.tell.warning("%s", told)
             self.assumed = None  # the spectrum of such frames shows no sensor
         return True
 
@@ -173,21 +180,21 @@ class ValueGuard:
             return
         found = compare_sensor(assumed, estimate_sensor(np.stack(self.compared), assumed.scale), "assumed")
         if found.verdict == "wrong":
-            log.warning("%s", found.message)
+            self.tell.warning("%s", found.message)
         if last or found.verdict == "wrong":
             self.assumed, self.compared = None, []
 
 
-def _warn_of_channel(sequence: xr.DataArray) -> None:
+def _warn_of_channel(sequence: xr.DataArray, tell: Teller) -> None:
     channel = channel_of(sequence.name, sequence.attrs, sequence.coords)
     if channel.kind not in (None, OTHER) and not channel.is_window:
         trained = "the model was trained on the infrared window (about 11 um)"
-        log.warning("The input is of the channel %s, but %s; %s", channel, trained, WORSE)
+        tell.warning("The input is of the channel %s, but %s; %s", channel, trained, WORSE)
 
 
-def _warn_of_spacing(spacing: float | None) -> None:
+def _warn_of_spacing(spacing: float | None, tell: Teller) -> None:
     low, high = RELEASED_KM
     if spacing is not None and spacing * FAR < low:
-        log.warning("The input is already fine: its grid spacing is %.3g km, but %s; %s", spacing, TRAINED, COARSEN)
+        tell.warning("The input is already fine: its grid spacing is %.3g km, but %s; %s", spacing, TRAINED, COARSEN)
     elif spacing is not None and spacing > FAR * high:
-        log.warning("The grid spacing is %.3g km, but %s; %s", spacing, TRAINED, WORSE)
+        tell.warning("The grid spacing is %.3g km, but %s; %s", spacing, TRAINED, WORSE)

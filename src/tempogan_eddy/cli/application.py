@@ -23,6 +23,7 @@ from tempogan_eddy.cli import (
     sensors_command,
 )
 from tempogan_eddy.cli.files import WORDS
+from tempogan_eddy.cli.repeats import Repeats
 from tempogan_eddy.errors import with_urls
 from tempogan_eddy.terminal import messages, printable
 
@@ -78,6 +79,7 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print more.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
@@ -85,7 +87,10 @@ def _options(
 ) -> None:
     logger = logging.getLogger("tempogan_eddy")
     logger.handlers = [_handler()]
+    repeats = Repeats()
+    logger.handlers[0].addFilter(repeats)
     logger.handlers[0].addFilter(_make_printable)
+    context.call_on_close(lambda: repeats.tell(logger))
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     logger.propagate = False
     if not verbose:  # the handler of loggers of libraries

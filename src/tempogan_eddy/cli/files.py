@@ -151,13 +151,14 @@ def _usable(
 ) -> Iterator[tuple[str, xr.DataArray]]:
     from tempogan_eddy.io import select_time
     from tempogan_eddy.io.choice import NoSequenceError
+    from tempogan_eddy.io.messages import about
     from tempogan_eddy.io.selection import require_selection
 
     for name, stored in found.items():
         try:
             sequence = stored.open(**data.reader_options())
         except NoSequenceError as error:
-            log.warning("left out: %s", error)
+            about(log, name, str(error).replace(str(stored.path), "")).warning("left out: %s", error)
             continue
         require_selection([sequence], data.select)
         yield name, select_time(sequence, time, data.time_tolerance)

@@ -12,6 +12,7 @@ import xarray as xr
 
 from tempogan_eddy.io.attributes import STALE, plain, split
 from tempogan_eddy.io.axes import role_of
+from tempogan_eddy.io.messages import about
 from tempogan_eddy.io.ownership import FINGERPRINT, MARK, mark_attributes
 from tempogan_eddy.io.precision import STATED, Precision
 from tempogan_eddy.io.sequence import NAME
@@ -64,7 +65,8 @@ def template_of(da: xr.DataArray, precision: Precision) -> Template:
         of_variable.pop(key, None)
     held = (of_variable, *(coord.attrs for coord in da.coords.values()))
     if stale := sorted({name for attrs in held for name in map(str, attrs) if name in STALE and name[0].islower()}):
-        log.info("No longer true of the output, left out: %s", ", ".join(stale))
+        tell = about(log, of_file.get("sequence", ""))
+        tell.info("No longer true of the output, left out: %s", ", ".join(stale))
     mappings = _grid_mappings(of_variable.pop("grid_mapping", None), da)
     variable = _attributes(of_variable) | precision.attrs
     variable["long_name"] = variable.get("long_name", "brightness temperature")

@@ -22,6 +22,7 @@ from tempogan_eddy.io.frames import FrameStack, lazy_sequence
 from tempogan_eddy.io.headers import GRID, Header
 from tempogan_eddy.io.image import Image, find_image
 from tempogan_eddy.io.lock import Lock
+from tempogan_eddy.io.messages import about
 from tempogan_eddy.io.quality import EVERYTHING
 from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.sequence import as_sequence
@@ -147,12 +148,12 @@ def join_files(headers: list[Header], name: str, reading: Reading) -> xr.DataArr
     ]
     names = dict.fromkeys(key for header in headers for key in header.coords)
     coords = {key: _coordinate(headers, order, key) for key in names}
-    attrs = {**_shared_attributes(headers, reading), "sequence": name}
+    attrs = {**_shared_attributes(headers, name, reading), "sequence": name}
     da = lazy_sequence(stacks if members else stacks[0], {"time": ("time", times), **coords}, attrs)
     return with_source(as_sequence(da, valid_kelvin=EVERYTHING), headers[0].time_source)
 
 
-def _shared_attributes(headers: list[Header], reading: Reading) -> dict[str, Any]:
+def _shared_attributes(headers: list[Header], name: str, reading: Reading) -> dict[str, Any]:
     """Return the attributes of the first file without those that others have with another value, as its end time.
 
     Of files that are mostly alike, only the times are read, so the last one stands for them.
@@ -162,11 +163,11 @@ def _shared_attributes(headers: list[Header], reading: Reading) -> dict[str, Any
     if len(headers) > 1:
         with suppress(InputError):  # told when its frames are read
             others.append(_attributes(headers[-1].path, reading))
-    free = [name for name in first if name != "history" and not name.startswith(OURS)]
-    differing = sorted(name for name in free if any(one.get(name, first[name]) != first[name] for one in others))
+    free = [key for key in first if key != "history" and not key.startswith(OURS)]
+    differing = sorted(key for key in free if any(one.get(key, first[key]) != first[key] for one in others))
     if differing:
-        log.info("Attributes that differ from file to file, left out: %s", ", ".join(differing))
-    return {name: value for name, value in first.items() if name not in differing}
+        about(log, name).info("Attributes that differ from file to file, left out: %s", ", ".join(differing))
+    return {key: value for key, value in first.items() if key not in differing}
 
 
 def _attributes(path: Path, reading: Reading) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Collect warnings in place of logging them, in several threads at once."""
+"""Say what messages are about, and collect warnings in place of logging them, in several threads at once."""
 
 from __future__ import annotations
 
@@ -8,15 +8,37 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["collected_warnings"]
+__all__ = ["about", "collected_records", "collected_warnings"]
 
-_SAID: ContextVar[list[str] | None] = ContextVar("said", default=None)
+_SAID: ContextVar[list[logging.LogRecord] | None] = ContextVar("said", default=None)
+
+
+def about(log: logging.Logger, name: object, same: str = "") -> logging.LoggerAdapter[logging.Logger]:
+    """Return a logger whose messages are about a storm or file.
+
+    Those of one text, or with equal `same`, are alike: the command line says them once, with the number of storms.
+    """
+    return logging.LoggerAdapter(log, {"about": str(name), "same": same})
 
 
 @contextmanager
 def collected_warnings() -> Iterator[list[str]]:
-    """Yield a list to which the warnings of this thread go; hide its other messages. Other threads log as before."""
-    said: list[str] = []
+    """Yield a list to which the warnings of this thread go; hide its other messages. Other threads log as before.
+
+    The list is filled at the end.
+    """
+    texts: list[str] = []
+    with collected_records() as said:
+        try:
+            yield texts
+        finally:
+            texts += [record.getMessage() for record in said]
+
+
+@contextmanager
+def collected_records() -> Iterator[list[logging.LogRecord]]:
+    """Yield a list to which the warnings of this thread go as records, which can be pickled."""
+    said: list[logging.LogRecord] = []
     token = _SAID.set(said)
     _SORTER.install()
     try:
@@ -51,7 +73,8 @@ class _Sorter(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if (said := _SAID.get()) is not None:
             if record.levelno >= logging.WARNING:
-                said.append(record.getMessage())
+                record.msg, record.args, record.exc_info = record.getMessage(), None, None
+                said.append(record)
             return
         handlers, propagates = self._former
         handlers = [*handlers, *(logging.getLogger().handlers if propagates else ())]

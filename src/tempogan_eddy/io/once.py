@@ -21,4 +21,8 @@ def log_once(log: Callable[..., None], where: str | Path, message: str) -> None:
     key = message, str(Path(path).parent), rest
     if key not in _LOGGED:
         _LOGGED.add(key)
-        log("%s", with_urls(f"{where}: {message}"))
+        log(
+            "%s",
+            with_urls(f"{where}: {message}"),
+            extra={"about": Path(path).parent.name, "same": f"{rest}: {message}"},
+        )

@@ -13,6 +13,7 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.choice import NoSequenceError
 from tempogan_eddy.io.finding import Paths, search
 from tempogan_eddy.io.format import StoredSequence
+from tempogan_eddy.io.messages import about
 from tempogan_eddy.io.names import listed
 from tempogan_eddy.io.reading import ReaderOptions
 from tempogan_eddy.io.selection import require_selection
@@ -100,7 +101,7 @@ def _opened(
         except NoSequenceError as error:
             if len(found) == 1:
                 raise
-            log.warning("left out: %s", error)
+            about(log, name, str(error).replace(str(stored.path), "")).warning("left out: %s", error)
         except InputError as error:
             yield name, error
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from tempogan_eddy.io.messages import about
+
 __all__ = ["rescaled"]
 
 log = logging.getLogger(__name__)
@@ -62,6 +64,7 @@ def rescaled(attrs: Mapping[Any, Any], factor: float) -> dict[str, Any]:
     """
     changed: dict[str, Any] = {}
     removed, renamed = [], []
+    tell = about(log, attrs.get("sequence", ""))
     for key, value in attrs.items():
         prefix, name = re.fullmatch(r"((?:file:|variable:)?)(.*)", str(key), re.DOTALL).groups()  # type: ignore[union-attr]
         if IDENTITY.fullmatch(name):
@@ -72,9 +75,9 @@ def rescaled(attrs: Mapping[Any, Any], factor: float) -> dict[str, Any]:
         else:
             changed[str(key)] = new
     if removed:
-        log.info("Not true of the new grid, left out: %s", ", ".join(removed))
+        tell.info("Not true of the new grid, left out: %s", ", ".join(removed))
     if renamed:
-        log.info("What identifies the original product is kept as %s", ", ".join(renamed))
+        tell.info("What identifies the original product is kept as %s", ", ".join(renamed))
     return changed
 
 

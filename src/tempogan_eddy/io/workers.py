@@ -28,6 +28,7 @@ import dask
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.extras import require
+from tempogan_eddy.io.messages import collected_records
 from tempogan_eddy.shared_setting import SharedSetting
 
 __all__ = ["Failures", "Workers", "cores"]
@@ -160,17 +161,20 @@ class Workers:
         """
         if self._kind == "processes":
             _import_once(function)
-        waiting: dict[Future[Result], tuple[Shared, Item]] = {}
+        waiting: dict[Future[tuple[Result, list[logging.LogRecord]]], tuple[Shared, Item]] = {}
         tasks = iter(tasks)
         while True:
             for shared, item in islice(tasks, max(0, self._room() - len(waiting))):
-                waiting[self._pool.submit(_tried, function, self._share(shared), item)] = shared, item
+                waiting[self._pool.submit(_told, function, self._share(shared), item)] = shared, item
             if not waiting:
                 return
             for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                 shared, item = waiting.pop(future)
                 try:
-                    yield shared, item, future.result()
+                    result, said = future.result()
+                    for record in said:
+                        logging.getLogger(record.name).handle(record)
+                    yield shared, item, result
                 except CancelledError as error:
                     raise InputError(
                         f"The Dask cluster {self.where} is lost; start it and the command again."
@@ -223,6 +227,14 @@ def _begin() -> None:
 
 def _same(value: Shared) -> Shared:
     return value
+
+
+def _told(
+    function: Callable[[Shared, Item], Result], shared: Shared, item: Item
+) -> tuple[Result, list[logging.LogRecord]]:
+    """Return what a function returns, and the warnings of another process, which nobody would see there."""
+    with collected_records() as said:
+        return _tried(function, shared, item), said
 
 
 def _tried(function: Callable[[Shared, Item], Result], shared: Shared, item: Item) -> Result:

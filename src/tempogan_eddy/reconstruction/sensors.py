@@ -11,6 +11,7 @@ from tempogan_eddy.dataset.sensor_comparison import compare_sensor
 from tempogan_eddy.dataset.sensor_estimate import estimate_sensor
 from tempogan_eddy.dataset.sensor_names import named_presets
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.messages import about
 from tempogan_eddy.weights import Model
 
 __all__ = ["choose_sensor"]
@@ -46,6 +47,7 @@ def choose_sensor(
     InputError
         The model was trained for another sensor than the stated one, or the frames contradict it.
     """
+    tell = about(log, sequence.attrs.get("sequence", ""))
     if isinstance(stated, str):
         stated = SensorModel.parse(stated, model.scale)
     if not model.adapts:
@@ -57,7 +59,7 @@ def choose_sensor(
         return None
     recorded = _recorded(sequence, model.scale, needed=stated is None)
     if stated and recorded and stated != recorded:
-        log.warning(
+        tell.warning(
             "The input records the sensor %s; it is reconstructed for the stated %s", recorded.text, stated.text
         )
     # A recorded sensor is no reason to believe another one.
@@ -66,13 +68,13 @@ def choose_sensor(
         if found.verdict == "wrong":
             raise InputError(f"{found.message}, or add --trust-sensor to use the stated one.")
         if found.verdict == "doubtful":
-            log.warning("%s", found.message)
+            tell.warning("%s", found.message)
     chosen = stated or recorded
     if chosen:
-        log.info("The sensor is %s, as %s", chosen.text, "stated" if stated else "the input records")
+        tell.info("The sensor is %s, as %s", chosen.text, "stated" if stated else "the input records")
         return chosen
     if not model.specification.sensor.random:
-        log.info("The sensor is %s, for which the model was trained", model.sensor.text)
+        tell.info("The sensor is %s, for which the model was trained", model.sensor.text)
         return None
     return _named(sequence, model.scale)
 
@@ -86,27 +88,27 @@ def _recorded(sequence: xr.DataArray, scale: int, *, needed: bool) -> SensorMode
     except InputError as error:
         if needed:
             raise InputError(f"{error} Or state the sensor, with --sensor.") from None
-        log.warning("%s", error)
+        about(log, sequence.attrs.get("sequence", "")).warning("%s", error)
         return None
 
 
 def _named(sequence: xr.DataArray, scale: int) -> SensorModel | None:
     """Return the preset that the file names, if the frames agree with it: they may be on another grid by now."""
-    presets = named_presets(sequence)
+    presets, tell = named_presets(sequence), about(log, sequence.attrs.get("sequence", ""))
     if not presets:
-        log.info("The input does not say which sensor saw it; %s", ASSUMED)
+        tell.info("The input does not say which sensor saw it; %s", ASSUMED)
         return None
     if len(presets) > 1:
-        log.warning("The file names several sensors, %s; %s", ", ".join(presets), ASSUMED)
+        tell.warning("The file names several sensors, %s; %s", ", ".join(presets), ASSUMED)
         return None
     (preset,) = presets
     sensor = SensorModel.parse(preset, scale)
     found = compare_sensor(sensor, estimate_sensor(sequence, scale))
     if found.verdict == "agreed":
-        log.warning("The file names the sensor %s and its frames agree; --sensor states another", preset)
+        tell.warning("The file names the sensor %s and its frames agree; --sensor states another", preset)
         return sensor
     reason = (
         "its frames do not show" if found.verdict != "unknown" else "its frames are too few or too small to confirm"
     )
-    log.warning("The file names the sensor %s, which %s; %s", preset, reason, ASSUMED)
+    tell.warning("The file names the sensor %s, which %s; %s", preset, reason, ASSUMED)
     return None
