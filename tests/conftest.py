@@ -1,5 +1,6 @@
 """Fixtures that all tests share."""
 
+import logging
 import os
 import signal
 from pathlib import Path
@@ -49,6 +50,14 @@ def no_wait_for_the_disk():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: None)
         yield
+
+
+@pytest.fixture(autouse=True)
+def untouched_logging():
+    """What a command does to the logger, whose stream belongs to one test, ends with the test."""
+    yield
+    logger = logging.getLogger("tempogan_eddy")
+    logger.handlers, logger.propagate = [], True
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import html
 import json
-import logging
 import os
 import re
 import subprocess
@@ -32,14 +31,6 @@ def storms(tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(tmp_path_factory, storms):
     return TempoGANTrainer(small_config(tmp_path_factory.mktemp("model"), storms, epochs=1)).train().best_model
-
-
-@pytest.fixture(autouse=True)
-def untouched_logging():
-    """What a command does to the logger, whose stream belongs to one test, ends with the test."""
-    yield
-    logger = logging.getLogger("tempogan_eddy")
-    logger.handlers, logger.propagate = [], True
 
 
 def run(capsys, *words):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from itertools import chain
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from tempogan_eddy.config import DataConfig
     from tempogan_eddy.io.format import StoredSequence
+    from tempogan_eddy.io.workers import Failures
 
 __all__ = [
     "WORDS",
@@ -59,15 +61,39 @@ def read(
 ) -> xr.DataArray:
     """Open the one sequence that a command asks for."""
     from tempogan_eddy.io import open_sequence, select_time
-    from tempogan_eddy.io.quality import EVERYTHING, refuse_celsius
+
+    def opened_as(**options: Any) -> xr.DataArray:
+        return select_time(open_sequence(one_or_all(paths), **options), time, data.time_tolerance)
 
     options = {"storm": storm, "format": input_format, **data.reader_options()}
-    sequence = select_time(open_sequence(one_or_all(paths), **options), time, data.time_tolerance)
-    if sequence.isel(time=0).isnull().all():
-        options["valid_kelvin"] = EVERYTHING
-        unmasked = select_time(open_sequence(one_or_all(paths), **options), time, data.time_tolerance)
-        refuse_celsius(unmasked.isel(time=0).values, paths[0])
+    sequence = opened_as(**options)
+    _refuse_nothing_valid(sequence, paths[0], data, lambda valid: opened_as(**{**options, "valid_kelvin": valid}))
     return sequence
+
+
+def _refuse_nothing_valid(
+    sequence: xr.DataArray, path: Path, data: DataConfig, reopen: Callable[[Any], xr.DataArray]
+) -> None:
+    """Raise InputError if no pixel of a sequence is valid; read it up to the first frame that has one.
+
+    `reopen` opens it with other valid kelvins.
+    """
+    import numpy as np
+
+    from tempogan_eddy.errors import InputError
+    from tempogan_eddy.io.frames import FrameReader
+    from tempogan_eddy.io.quality import EVERYTHING, refuse_celsius
+
+    reader, frames = FrameReader(sequence), sequence.sizes["time"]
+    if np.isfinite(reader.frame(0)).any():
+        return
+    refuse_celsius(FrameReader(reopen(EVERYTHING)).frame(0), path)
+    if not any(np.isfinite(reader.frame(number)).any() for number in range(1, frames)):
+        low, high = data.valid_kelvin
+        raise InputError(
+            f"{path}: no pixel of its {count(frames, 'frame')} has a value from {low:g} to {high:g} K; are the units "
+            "right? (data.valid_kelvin widens the range)"
+        )
 
 
 def read_one_of(
@@ -131,15 +157,15 @@ def storms_of(paths: list[Path], output: Path, input_format: str | None, data: D
 
 
 def opened(
-    found: Mapping[str, StoredSequence], time: str | None, data: DataConfig
+    found: Mapping[str, StoredSequence], time: str | None, data: DataConfig, failures: Failures
 ) -> Iterator[tuple[str, xr.DataArray]]:
     """Return the storms of an archive by name, those without brightness temperature left out with a warning.
 
-    Raise InputError if none is left, before anything is written.
+    Those without a valid pixel are `failures`. Raise InputError if none is left, before anything is written.
     """
     from tempogan_eddy.errors import InputError
 
-    storms = _usable(found, time, data)
+    storms = _usable(found, time, data, failures)
     first = next(storms, None)
     if first is None:
         raise InputError(f"None of the {count(len(found), 'sequence')} can be used; the warnings say why of each.")
@@ -147,8 +173,9 @@ def opened(
 
 
 def _usable(
-    found: Mapping[str, StoredSequence], time: str | None, data: DataConfig
+    found: Mapping[str, StoredSequence], time: str | None, data: DataConfig, failures: Failures
 ) -> Iterator[tuple[str, xr.DataArray]]:
+    from tempogan_eddy.errors import InputError
     from tempogan_eddy.io import select_time
     from tempogan_eddy.io.choice import NoSequenceError
     from tempogan_eddy.io.messages import about
@@ -161,7 +188,20 @@ def _usable(
             about(log, name, str(error).replace(str(stored.path), "")).warning("left out: %s", error)
             continue
         require_selection([sequence], data.select)
-        yield name, select_time(sequence, time, data.time_tolerance)
+        sequence = select_time(sequence, time, data.time_tolerance)
+        try:
+            _refuse_nothing_valid(sequence, stored.path, data, functools.partial(_reopened, stored, time, data))
+        except InputError as error:
+            failures.add(name, error)
+            continue
+        yield name, sequence
+
+
+def _reopened(stored: StoredSequence, time: str | None, data: DataConfig, valid_kelvin: Any) -> xr.DataArray:
+    from tempogan_eddy.io import select_time
+
+    options: Any = {**data.reader_options(), "valid_kelvin": valid_kelvin}
+    return select_time(stored.open(**options), time, data.time_tolerance)
 
 
 def write_archive(

@@ -172,6 +172,7 @@ def reconstruct(
     from tempogan_eddy.io import check_output
     from tempogan_eddy.io.ownership import check_place
     from tempogan_eddy.io.summary import check_summary_output
+    from tempogan_eddy.io.workers import Failures
     from tempogan_eddy.reconstruction import reconstruct as rebuild
     from tempogan_eddy.weights import load_model
 
@@ -189,13 +190,14 @@ def reconstruct(
                 f"Several storms go into one Zarr store; leave out --format {format}, or name one --storm."
             )
         check_place(output, FORMATS["zarr"].owns, overwrite=overwrite, sources=source)
-        loaded = load_model(model, detail)
-        made = ((name, rebuild(each, loaded, **how)) for name, each in opened(several, time, data))
+        loaded, failures = load_model(model, detail), Failures()
+        made = ((name, rebuild(each, loaded, **how)) for name, each in opened(several, time, data, failures))
         write_archive(
             made, output, "reconstructing", precision=stored, overwrite=overwrite, dask=dask,
             options=given_options(context), data=data.model_dump(), model_digest=network_digest(loaded.generator),
             metadata=loaded.metadata,
         )  # fmt: skip
+        failures.end("storms cannot be used")
         return
     sequence = read(source, storm, time, input_format, data)
     if summary:

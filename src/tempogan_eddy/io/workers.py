@@ -258,13 +258,13 @@ class Failures:
         log.warning("%s failed: %s", what, error)
         self._errors.append(error)
 
-    def end(self) -> None:
-        """Raise one error for all: the first that is no fault of the input, or else the first with the count."""
+    def end(self, what: str = "parts failed after three tries each") -> None:
+        """Raise one error for all: the first that is no fault of the input, else the first, with how many `what`."""
         others = [error for error in self._errors if not isinstance(error, InputError)]
         if others or len(self._errors) == 1:
             raise (others or self._errors)[0]
         if self._errors:
-            raise InputError(f"{len(self._errors)} parts failed after three tries each; the first: {self._errors[0]}")
+            raise InputError(f"{len(self._errors)} {what}; the first: {self._errors[0]}")
 
 
 def cores() -> int:
