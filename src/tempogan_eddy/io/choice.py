@@ -10,6 +10,7 @@ import xarray as xr
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.channel import preferred
+from tempogan_eddy.io.count_table import kelvins_by_count
 from tempogan_eddy.io.foreign import advice_for_variables
 from tempogan_eddy.io.names import listed
 from tempogan_eddy.io.once import log_once
@@ -51,6 +52,16 @@ def choose_variable(groups: Mapping[str, xr.Dataset], path: Path, variable: str 
                 unread = ", ".join(others)
                 log_once(log.info, path, f"{best} is read, not {unread}; --variable (data.variable) chooses another")
             return images[best][:2]
+    counted = {
+        key: da
+        for key, (group, name, da) in images.items()
+        if da.dtype.kind in "iu" and kelvins_by_count(groups[group], name, path)
+    }
+    if counted:
+        best = preferred(counted)
+        if best is None:
+            raise _several(path, list(counted))
+        return images[best][:2]
     names = [name for dataset in groups.values() for name in dataset.variables]
     foreign = advice_for_variables(names, next(iter(groups.values())).attrs, path)
     raise NoSequenceError(str(foreign) if foreign else _none(path, images))

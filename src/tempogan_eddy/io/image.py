@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from tempogan_eddy.io.axes import direction_of, horizontal_axes
 from tempogan_eddy.io.choice import NoSequenceError, choose_variable
 from tempogan_eddy.io.companions import Flags, decoded_times, flags_of
 from tempogan_eddy.io.container import groups_of, open_stored
+from tempogan_eddy.io.count_table import kelvins_by_count, look_up
 from tempogan_eddy.io.frames import FrameStack
 from tempogan_eddy.io.hdf5_guard import check_claim
 from tempogan_eddy.io.layout import is_member
@@ -22,7 +24,7 @@ from tempogan_eddy.io.once import log_once
 from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.selection import how_to_select, select_one
 from tempogan_eddy.io.time_axis import find_time, frame_time
-from tempogan_eddy.io.units import Conversion, kelvin_conversion, text_of
+from tempogan_eddy.io.units import KELVIN, Conversion, kelvin_conversion, text_of
 from tempogan_eddy.io.validity import Decoding, flagged
 
 __all__ = ["Image", "find_image"]
@@ -108,6 +110,15 @@ class Image:
         """The variable, as stored."""
         return self.dataset[self.name]
 
+    @cached_property
+    def kelvins(self) -> np.ndarray | None:
+        """The kelvins of its counts, if a table of the file states them."""
+        found = kelvins_by_count(self.dataset, self.name, self.path)
+        if found is None:
+            return None
+        log_once(log.info, self.path, f"{self.name} holds counts, which are kelvin by the table {found[0]}")
+        return found[1]
+
     @property
     def order(self) -> np.ndarray:
         """The numbers of the frames in the order of time."""
@@ -131,7 +142,7 @@ class Image:
         stored = self.stored
         for shape in (self.layout.shape(stored)[1:], self.chunks or ()):
             check_claim(self.path, shape, stored.dtype.itemsize)
-        conversion = kelvin_conversion(stored.attrs.get("units", ""))
+        conversion = kelvin_conversion(stored.attrs.get("units", "")) or (None if self.kelvins is None else KELVIN)
         if conversion is None:
             units = f"the units {text_of(stored.attrs['units'])!r}" if "units" in stored.attrs else "no units"
             raise InputError(
@@ -246,6 +257,7 @@ class _Frames:
         low, high = ((kelvin - conversion.offset) / conversion.scale for kelvin in PLAUSIBLE_KELVIN)
         where = f"{image.path}: {image.name}"
         self.decoding = Decoding.of(image.stored.attrs, image.stored.dtype, where, (low, high))
+        self.kelvins = image.kelvins
         self.flags = [(layout.image(flag), tests) for flag, tests in flags]
         self.frames_a_chunk = 1
         if image.chunks and layout.frames is not None:
@@ -269,6 +281,8 @@ class _Frames:
     def _read(self, first: int, last: int) -> np.ndarray:
         try:
             values = self.decoding(self.layout.part(self.variable, first, last))
+            if self.kelvins is not None:
+                values = look_up(values, self.kelvins)
             for flags, tests in self.flags:
                 values = np.where(flagged(self.layout.part(flags, first, last), tests), np.nan, values)
         except InputError:

@@ -1,0 +1,75 @@
+"""Kelvins of counts by a table in the same file: ISCCP B1 and DX, GMS VISSR."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.axes import role_of
+from tempogan_eddy.io.channel import OTHER, channel_of
+from tempogan_eddy.io.names import listed
+from tempogan_eddy.io.units import kelvin_conversion, text_of
+from tempogan_eddy.io.validity import Decoding
+
+__all__ = ["kelvins_by_count", "look_up"]
+
+SIZES = (256, 1024, 4096, 65536)  # counts of 8, 10, 12 and 16 bits
+KELVIN = (150.0, 350.0)
+
+
+def kelvins_by_count(dataset: xr.Dataset, image: str, path: Path) -> tuple[str, np.ndarray] | None:
+    """Return the name and the values of the table of the counts in a stored variable, NaN where missing, or None.
+
+    It is the table that an attribute of the counts names, else the only one: as many kelvins as counts, along no
+    dimension of the image, not named after another image, and not for visible light. Raise InputError if several fit.
+    """
+    counts = dataset[image]
+    packed = {"scale_factor", "add_offset"} & set(counts.attrs)
+    if (
+        counts.dtype.kind not in "iu"
+        or packed
+        or "flag_meanings" in counts.attrs
+        or kelvin_conversion(counts.attrs.get("units", ""))
+    ):
+        return None
+    found = {str(name): kelvins for name in dataset.variables if (kelvins := _kelvins(dataset, name)) is not None}
+    texts = [text_of(value) for value in counts.attrs.values() if isinstance(value, str | bytes)]
+    words = {word for text in texts for word in text.split()}
+    others = [str(name) for name, da in dataset.data_vars.items() if da.ndim > 1 and name != image]
+    tables = [name for name in found if name in words] or [
+        name
+        for name in found
+        if dataset[name].dims[0] not in counts.dims
+        and not role_of(name, dataset[name].attrs)
+        and (image in name or not any(other in name for other in others))
+        and channel_of(image, counts.attrs).kind not in (OTHER, "visible")
+    ]
+    if len(tables) > 1:
+        raise InputError(
+            f"{path}: {listed(tables)} could each be the table of the counts in {image}; name it in an attribute: "
+            f"ncatted -a calibration_table,{image},o,c,{tables[0]} {path.name}"
+        )
+    return (tables[0], found[tables[0]]) if tables else None
+
+
+def look_up(counts: np.ndarray, kelvins: np.ndarray) -> np.ndarray:
+    """Return the kelvins of decoded counts, NaN for those that are missing or beyond the table."""
+    if counts.dtype == np.int8:  # the byte of classic NetCDF, which has no unsigned one
+        counts = counts.view(np.uint8)
+    known = np.isfinite(counts) & (counts >= 0) & (counts < len(kelvins))
+    return np.where(known, kelvins[np.where(known, counts, 0).astype(np.intp)], np.nan)
+
+
+def _kelvins(dataset: xr.Dataset, name: Hashable) -> np.ndarray | None:
+    """Return the values of a variable if they can be a table of kelvins."""
+    variable = dataset.variables[name]
+    if variable.ndim != 1 or variable.size not in SIZES or variable.dtype.kind not in "iuf":
+        return None
+    values = np.asarray(Decoding.of(variable.attrs, variable.dtype, str(name))(variable.values), np.float64)
+    valid = values[np.isfinite(values)]
+    is_table = np.unique(valid).size > 2 and KELVIN[0] <= valid.min() and valid.max() <= KELVIN[1]
+    return values if is_table else None

@@ -1,0 +1,92 @@
+"""Counts that a table in the same file turns into kelvin."""
+
+import logging
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from tempogan_eddy import InputError, open_sequence
+
+TABLE = np.linspace(180, 320, 256).astype("f4")
+COUNTS = np.random.default_rng(0).integers(0, 255, (3, 6, 7))
+
+
+def written(path, dtype="u1", counts=None, tables=("irwin_table",), images=("irwin",), **attrs):
+    """A file of counts with tables of kelvins, each a kelvin warmer than the one before."""
+    frames = xr.Variable(("time", "lat", "lon"), np.asarray(COUNTS if counts is None else counts).astype(dtype), attrs)
+    variables = dict.fromkeys(images, frames)
+    variables |= {name: ("count", TABLE + number, {"units": "K"}) for number, name in enumerate(tables)}
+    times = np.datetime64("1987-04-13", "ns") + np.arange(3) * np.timedelta64(1, "h")
+    xr.Dataset(variables, {"time": times}).to_netcdf(path)
+    return path
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "i2", "i4"])
+def test_the_only_table_is_used_and_named_in_one_line(tmp_path, caplog, dtype):
+    caplog.set_level(logging.INFO)
+    sequence = open_sequence(written(tmp_path / "a.nc", dtype))
+    np.testing.assert_array_equal(sequence.values, TABLE[COUNTS])
+    assert sequence.attrs["units"] == "K"
+    told = [record.getMessage() for record in caplog.records if "table" in record.getMessage()]
+    assert told == [f"{tmp_path / 'a.nc'}: irwin holds counts, which are kelvin by the table irwin_table"]
+
+
+@pytest.mark.parametrize("attrs", [{"calibration_table": "other"}, {"comment": "counts of the table other"}])
+def test_the_table_that_an_attribute_names_is_used(tmp_path, attrs):
+    path = written(tmp_path / "a.nc", tables=("irwin_table", "other"), units="count", **attrs)
+    np.testing.assert_array_equal(open_sequence(path).values, TABLE[COUNTS] + 1)
+
+
+@pytest.mark.parametrize("variable", [None, "irwin"])
+def test_several_tables_are_refused_with_the_remedy(tmp_path, variable):
+    path = written(tmp_path / "a.nc", tables=("one", "two"))
+    with pytest.raises(
+        InputError, match=r"one, two could each be the table .* ncatted -a calibration_table,irwin,o,c,one"
+    ):
+        open_sequence(path, variable=variable)
+
+
+def test_a_fill_value_and_counts_beyond_the_table_are_missing(tmp_path):
+    counts = COUNTS.copy()
+    counts[0, 0, :3] = 255, 300, -1
+    sequence = open_sequence(written(tmp_path / "a.nc", "i2", counts, _FillValue=np.int16(255)))
+    assert np.isnan(sequence.values[0, 0, :3]).all()
+    assert np.isfinite(sequence.values).sum() == COUNTS.size - 3
+
+
+def test_of_several_images_the_one_of_the_infrared_window_is_read(tmp_path):
+    path = written(tmp_path / "a.nc", tables=("irwin_table", "irwvp_table"), images=("irwin", "irwvp", "vischn"))
+    np.testing.assert_array_equal(open_sequence(path).values, TABLE[COUNTS])
+    np.testing.assert_array_equal(open_sequence(path, variable="irwvp").values, TABLE[COUNTS] + 1)
+    with pytest.raises(InputError, match="vischn has no units"):
+        open_sequence(path, variable="vischn")
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        TABLE[:200],  # fewer than counts
+        TABLE - 273.15,  # no kelvin
+        np.full(256, 250.0),  # one value
+        np.where(np.arange(256) < 3, 0, TABLE),  # a value that no table holds and no attribute calls missing
+    ],
+)
+def test_what_is_no_table_of_kelvins_is_not_used(tmp_path, table):
+    path = written(tmp_path / "a.nc", tables=())
+    with xr.open_dataset(path) as dataset:
+        dataset.load().assign(lut=("count", table)).to_netcdf(tmp_path / "b.nc")
+    with pytest.raises(InputError, match=r"no units; .* Calibrate counts or radiance first"):
+        open_sequence(tmp_path / "b.nc", variable="irwin")
+
+
+@pytest.mark.parametrize(("image", "attrs"), [("vis", {}), ("state", {"flag_meanings": "a b", "flag_values": [0, 1]})])
+def test_a_table_that_nothing_names_is_not_that_of_other_quantities(tmp_path, image, attrs):
+    path = written(tmp_path / "a.nc", tables=("temperature_table",), images=(image,), **attrs)
+    with pytest.raises(InputError, match="no variable with standard_name brightness_temperature"):
+        open_sequence(path)
+
+
+def test_kelvins_beside_a_table_stay_as_they_are(tmp_path):
+    path = written(tmp_path / "a.nc", "i2", COUNTS % 100 + 200, units="K")
+    np.testing.assert_array_equal(open_sequence(path).values, COUNTS % 100 + 200)
