@@ -52,6 +52,9 @@ FORMATS = {
     "tb_%Y%m%d_%Hh%M.png": "min",
     "tb_%Y%m%d_%H.png": "h",
     "tb_%Y_%m_%d_%H_%M_UTC.png": "min",
+    "%Y年%m月%d日%H时%M分.nc": "min",
+    "%Y年%m月%d日%H時%M分%S秒.png": "s",
+    "台风_%Y年%m月%d日 %H点.png": "h",
 }
 STEPS = {"s": "datetime64[s]", "min": "datetime64[m]", "h": "datetime64[h]"}
 
@@ -101,6 +104,35 @@ def test_names_that_differ_in_their_time_alone_are_one_pattern(pattern, one, oth
 )
 def test_a_stamp_is_read_as_what_it_is(name, time):
     assert time_in_name(name) == np.datetime64(time)
+
+
+@pytest.mark.parametrize(
+    ("name", "time", "zone"),
+    [
+        ("2007年10月6日9時.png", "2007-10-06T09:00", None),
+        ("2007年1月6日9时5分.nc", "2007-01-06T09:05", None),
+        ("2007年10月06日12时整.nc", "2007-10-06T12:00", None),
+        ("北京时间2007年10月6日8时30分.nc", "2007-10-06T00:30", "北京时间"),
+        ("2007年10月6日9時JST.png", "2007-10-06T00:00", "JST"),
+        ("2007年10月6日0時30分日本時間.png", "2007-10-05T15:30", "日本時間"),
+        ("2007年10月6日12时世界时.png", "2007-10-06T12:00", None),
+    ],
+)
+def test_chinese_and_japanese_names_are_read(name, time, zone):
+    assert time_in_name(name) == np.datetime64(time, "ns")
+    assert zone_in_name(name) == zone
+
+
+@pytest.mark.parametrize("name", ["2007年10月6日.png", "2007年10月6日下午3时.png", "2007年10月6日12时30.png"])
+def test_a_chinese_date_without_a_clear_clock_is_a_date_alone(name):
+    assert time_in_name(name) is None
+    assert time_in_name(name, date_is_enough=True) == np.datetime64("2007-10-06", "ns")
+
+
+@pytest.mark.parametrize("name", ["2007年13月6日12时.nc", "2007年10月6日25时.nc"])
+def test_an_impossible_chinese_time_is_refused(name):
+    with pytest.raises(InputError, match="which is no time"):
+        time_in_name(name)
 
 
 def test_a_zone_other_than_utc_is_named():

@@ -15,9 +15,10 @@ name                                   time
 ``YYYYMMDDHH[MM[SS[mmm]]]``            merged IR, HRIT, SEVIRI, FengYun, GK2A, Digital Typhoon
 ``YYYYMMDD[T_. -]HH[MM[SS]]``          Himawari, satpy, ARM, ISO basic; also ``HH:MM:SS``, ``HH_MM``, ``09h30``
 ``YYYY-MM-DD[T_. -]HH[MM[SS]]``        ISO; with ``.`` or ``_``: GridSat-B1, GridSat-GOES, HURSAT, ISCCP
+``YYYY年MM月DD日HH时[MM分[SS秒]]``        Chinese and Japanese, also with one digit
 ====================================== ==================================================================
 
-Of several stamps of the last three kinds the leftmost counts: it is the start. A zone beside the clock is converted
+Of several stamps of the last four kinds the leftmost counts: it is the start. A zone beside the clock is converted
 if it is one of ``ZONES`` or written as ``+0900``. Anything else that looks like a time is an error.
 """
 
@@ -33,7 +34,11 @@ from tempogan_eddy.errors import InputError
 
 __all__ = ["name_without_time", "time_in_name", "zone_in_name"]
 
-ZONES = {"Z": 0, "z": 0, "UTC": 0, "GMT": 0, "JST": 9, "KST": 9, "HKT": 8, "SGT": 8, "PHT": 8, "AEST": 10, "NZST": 12}
+ZONES = {
+    **{"Z": 0, "z": 0, "UTC": 0, "GMT": 0, "世界时": 0, "世界時": 0},
+    **{"JST": 9, "KST": 9, "HKT": 8, "SGT": 8, "PHT": 8, "AEST": 10, "NZST": 12},
+    **{"北京时间": 8, "北京時間": 8, "日本时间": 9, "日本時間": 9},
+}
 """Unambiguous zones, in hours ahead of UTC."""
 
 UNCLEAR_ZONES = (
@@ -45,6 +50,7 @@ MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", 
 YEAR = r"(?P<year>(?:19|20)\d\d)"
 DAY_OF_YEAR = YEAR + r"(?P<yearday>\d{3})"
 DATE = YEAR + r"(?P<month>\d\d)(?P<day>\d\d)"
+CJK_DATE = rf"(?<!\d){YEAR}年 ?(?P<month>\d{{1,2}})月 ?(?P<day>\d{{1,2}})日"
 BLOCK = r"(?P<hour>\d\d)(?:(?P<minute>\d\d)(?:(?P<second>\d\d)(?P<fraction>\d{3}|\d{6})?)?)?"
 SEPARATED = r"(?P<hour_>\d\d)(?P<mark>[-_.:hH]|%3A)(?P<minute_>\d\d)(?:(?:(?P=mark)|[mM])(?P<second_>\d\d)[sS]?)?"
 ENDS = r"(?:[hH]|(?=[^A-Za-z])|$)(?![\dA-Za-z]|[-_.:]\d\d[A-Za-z])"
@@ -77,8 +83,13 @@ GENERAL = (
         rf"(?<!\d){YEAR}(?P<apart>[-_.])(?P<month>\d\d)(?P=apart)(?P<day>\d\d)(?:%20|[_. -]|(?P<iso>[Tt]))"
         rf"(?!(?:19|20)\d\d[-_.]\d\d[-_.]\d\d){CLOCK}{ZONE}(?(iso)(?!\d)|{ENDS})"
     ),
+    _pattern(
+        rf"{CJK_DATE}[ _T-]?(?P<hour>\d{{1,2}})[时時点點](?:整|(?P<minute>\d{{1,2}})分(?:(?P<second>\d{{1,2}})秒)?)?"
+        rf"(?!\d){ZONE}"
+    ),
 )
 DAY = _pattern(rf"(?<!\d){YEAR}(?P<apart>[-_.]?)(?P<month>\d\d)(?P=apart)(?P<day>\d\d)(?!\d)")
+DAYS = (DAY, _pattern(CJK_DATE))
 UNMARKED_DAY_OF_YEAR = _pattern(rf"(?<!\d){DAY_OF_YEAR}[_.T-]?(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)?(?!\d)")
 DAY_RANGE = _pattern(r"(?:19|20)\d{6}-\d\d")
 LOOSE_MINUTES = _pattern(r"[-_.]\d\d(?!\d)")
@@ -106,7 +117,7 @@ def time_in_name(name: str, *, date_is_enough: bool = False) -> np.datetime64 | 
         impossible = f"{name!r} holds {unmarked[0]!r}, which may be a day of the year"
     if impossible:
         raise InputError(f"{impossible}; name the file by its time in UTC, as YYYYMMDD_HHMM.")
-    day = DAY.search(_without_goes(name))
+    day = next(filter(None, (pattern.search(_without_goes(name)) for pattern in DAYS)), None)
     return _time(name, day) if date_is_enough and day and _is_time(name, day) else None
 
 
@@ -119,7 +130,7 @@ def zone_in_name(name: str) -> str | None:
 def name_without_time(name: str) -> str:
     """Return the name with ``#`` for each time and date, equal for files that continue each other."""
     name = NOT_START.sub(lambda match: match[0][0] + "#", name)
-    for pattern in (*SPECIFIC, *GENERAL, DAY):
+    for pattern in (*SPECIFIC, *GENERAL, *DAYS):
         name = pattern.sub(lambda match: _marked(match) if _is_time("", match) else match[0], name)
     return HURSAT_STATE.sub(r".#.\1.#", name)
 
