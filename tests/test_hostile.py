@@ -415,6 +415,38 @@ def test_floats_that_crash_the_netcdf_library_are_refused_with_the_remedy(tmp_pa
         open_sequence(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "empty"),
+    [
+        ("tb_2007100612.h5", "Tb"),
+        ("tb_2007100612.nc", "comment"),
+        ("tb_2007100612.h5", "group/comment"),
+        ("WP/image/200717/2007100612-200717-MTS1-1.h5", "Infrared"),
+    ],
+)
+def test_a_dataset_without_a_shape_is_named(tmp_path, name, empty):
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        if empty not in ("Tb", "Infrared"):
+            file["Tb"] = np.full((8, 8), 250, "f4")
+            file["Tb"].attrs["units"] = "K"
+        file[empty] = h5py.Empty("f4")
+    with pytest.raises(
+        InputError, match=rf"{path.name}: {empty} is empty, without a shape .*; write its values, or remove"
+    ):
+        open_sequence(path)
+
+
+@pytest.mark.parametrize("holder", ["/", "Tb"])
+def test_an_attribute_without_a_shape_does_no_harm(tmp_path, holder):
+    with h5py.File(tmp_path / "tb_2007100612.h5", "w") as file:
+        file["Tb"] = np.full((8, 8), 250, "f4")
+        file["Tb"].attrs["units"] = "K"
+        file[holder].attrs["comment"] = h5py.Empty("S1")
+    assert open_sequence(tmp_path / "tb_2007100612.h5").shape == (1, 8, 8)
+
+
 def test_a_digital_typhoon_frame_may_be_of_float16(tmp_path):
     path = tmp_path / "2001070100-200101-GMS5-1.h5"
     file_of(path, lambda file: file.__setitem__("Infrared", np.full((5, 4), 250, "f2")))

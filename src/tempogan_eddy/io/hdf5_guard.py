@@ -130,7 +130,18 @@ def _refuse_outside_data(file: h5py.File, path: Path, *, by_library: bool = Fals
             _refuse_storage_outside(identifier, name, path)
             check_axis(path, name, identifier.shape or ())
             if by_library:
+                _refuse_empty(identifier, name, path)
                 _refuse_odd_floats(identifier, name, path)
+
+
+def _refuse_empty(dataset: h5py.h5d.DatasetID, name: str, path: Path) -> None:
+    """Refuse a dataset without even a shape, beside which the NetCDF library reads nothing of a file."""
+    if dataset.get_space().get_simple_extent_type() == h5py.h5s.NULL:
+        inner = name.strip("/")
+        raise InputError(
+            f"{path}: {inner} is empty, without a shape (h5py.Empty); write its values, or remove it: "
+            f"del h5py.File({str(path)!r}, 'r+')[{inner!r}]"
+        )
 
 
 def _refuse_odd_floats(dataset: h5py.h5d.DatasetID, name: str, path: Path) -> None:
@@ -186,6 +197,7 @@ def check_dataset(dataset: h5py.h5d.DatasetID, name: str, path: Path) -> None:
 def check_storage(dataset: h5py.h5d.DatasetID, name: str, path: Path) -> None:
     """Refuse a dataset of any type that has its data elsewhere, or chunks that are too large."""
     plan = _refuse_storage_outside(dataset, name, path)
+    _refuse_empty(dataset, name, path)
     if plan.get_layout() == h5py.h5d.CHUNKED:
         check_claim(path, plan.get_chunk(), dataset.get_type().get_size())
 
