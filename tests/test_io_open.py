@@ -57,6 +57,19 @@ def test_a_file_without_brightness_temperature_beside_others_is_left_out(archive
         open_sequences(archive / "nc/flow.nc")
 
 
+@pytest.mark.parametrize("frames", [3, 25])
+def test_frames_without_times_ask_for_times_and_not_for_a_storm(make_sequence, tmp_path, frames):
+    frame = make_sequence(frames=1)[0].drop_vars(["time", "satellite"]).compute()
+    for number in range(frames):
+        frame.to_netcdf(tmp_path / f"frame{chr(97 + number)}.nc")
+    for read in (open_sequence, open_sequences):
+        with pytest.raises(
+            InputError, match=r"of the first: .*framea\.nc: .* or name the file by YYYYMMDDHHMM"
+        ) as error:
+            read(tmp_path)
+        assert "--storm" not in str(error.value)
+
+
 def test_a_broken_file_beside_others_is_not_left_out(archive):
     (archive / "nc/broken.nc").write_text("no NetCDF")
     with pytest.raises(InputError, match=r"broken\.nc"):

@@ -85,6 +85,17 @@ def test_grey_stored_as_colour_is_grey(tmp_path):
     np.testing.assert_array_equal(frames[1], frames[2])
 
 
+@pytest.mark.parametrize("coloured", [0, 1])
+def test_pictures_of_other_sizes_in_colour_are_no_frames_to_resize(tmp_path, coloured):
+    for number, columns in enumerate((8, 9)):
+        grey = ramp(shape=(4, columns))
+        write_png(
+            tmp_path / f"frame_{number}.png", np.stack([grey, grey, grey // (2 if number == coloured else 1)], -1)
+        )
+    with pytest.raises(InputError, match=rf"frame_{coloured}\.png is coloured"):
+        open_sequence(tmp_path)
+
+
 def test_a_coloured_frame_is_refused_by_name(tmp_path):
     write_png(tmp_path / "a/frame_1.png", np.dstack([ramp(), ramp() // 2, ramp()]))
     with pytest.raises(InputError, match=r"frame_1\.png is coloured"):

@@ -104,10 +104,11 @@ def read_one_of(
     Choices (``select``) count where the input has them.
     """
     from tempogan_eddy.io import select_time
-    from tempogan_eddy.io.open import choose, find_sequences
+    from tempogan_eddy.io.open import find_sequences, open_one
 
-    found = find_sequences(source, input_format, **data.reader_options())
-    sequence = choose(found, storm if len(found) > 1 else None, source).open(**data.reader_options())
+    options: Any = data.reader_options()
+    found = find_sequences(source, input_format, **options)
+    sequence = open_one(source, storm if len(found) > 1 else None, found, options)
     return select_time(sequence, time, data.time_tolerance)
 
 

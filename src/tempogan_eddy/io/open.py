@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar, Unpack
 
@@ -19,7 +20,7 @@ from tempogan_eddy.io.reading import ReaderOptions
 from tempogan_eddy.io.selection import require_selection
 from tempogan_eddy.wording import count
 
-__all__ = ["choose", "find_sequences", "open_found", "open_sequence", "open_sequences"]
+__all__ = ["choose", "find_sequences", "open_found", "open_one", "open_sequence", "open_sequences"]
 
 log = logging.getLogger(__name__)
 
@@ -70,19 +71,24 @@ def open_sequence(
     InputError
         The path is missing or unreadable, or holds nothing known, or several sequences and `storm` is not given.
     """
-    sequence = _open_one(path, storm, find_sequences(path, format, **options), options)
+    sequence = open_one(path, storm, find_sequences(path, format, **options), options)
     require_selection([sequence], options.get("select", {}))
     return sequence
 
 
-def _open_one(
+def open_one(
     path: Paths, storm: str | None, found: Mapping[str, StoredSequence], options: ReaderOptions
 ) -> xr.DataArray:
-    if storm is None and 1 < len(found) <= FEW:
-        opened = dict(_opened(found, options))
-        if len(opened) == 1:
-            return _result(*opened.values())
-        found = {name: found[name] for name in opened or found}
+    """Open one of the sequences found at a path, as `open_sequence`; ignore choices that it does not have."""
+    if storm is None and len(found) > 1:
+        reasons: list[NoSequenceError] = []
+        opened = dict(_opened(dict(islice(found.items(), FEW)), options, reasons))
+        if not opened:
+            raise _nothing(found, path, reasons)
+        if len(found) <= FEW:
+            if len(opened) == 1:
+                return _result(*opened.values())
+            found = {name: found[name] for name in opened}
     if len(found) == 1 and storm not in found:
         (stored,) = found.values()
         alone = stored.open(**options)
@@ -92,15 +98,19 @@ def _open_one(
 
 
 def _opened(
-    found: Mapping[str, StoredSequence], options: ReaderOptions
+    found: Mapping[str, StoredSequence], options: ReaderOptions, reasons: list[NoSequenceError]
 ) -> Iterator[tuple[str, xr.DataArray | InputError]]:
-    """Yield the sequences by name, or their errors; of several leave out those without brightness temperature."""
+    """Yield the sequences by name, or their errors; of several leave out those without brightness temperature.
+
+    Add to `reasons` why.
+    """
     for name, stored in found.items():
         try:
             yield name, stored.open(**options)
         except NoSequenceError as error:
             if len(found) == 1:
                 raise
+            reasons.append(error)
             about(log, name, str(error).replace(str(stored.path), "")).warning("left out: %s", error)
         except InputError as error:
             yield name, error
@@ -145,10 +155,17 @@ def open_found(
     found: Mapping[str, StoredSequence], path: Paths, **options: Unpack[ReaderOptions]
 ) -> dict[str, xr.DataArray]:
     """Open the sequences found at a path, as `open_sequences`; ignore choices that none of them has."""
-    opened = {name: _result(result) for name, result in _opened(found, options)}
+    reasons: list[NoSequenceError] = []
+    opened = {name: _result(result) for name, result in _opened(found, options, reasons)}
     if not opened:
-        raise InputError(f"{_shown(path)} holds no sequence of brightness temperature in {listed(found)}.")
+        raise _nothing(found, path, reasons)
     return opened
+
+
+def _nothing(found: Mapping[str, StoredSequence], path: Paths, reasons: list[NoSequenceError]) -> InputError:
+    return InputError(
+        f"{_shown(path)} holds no sequence of brightness temperature in {listed(found, 4)}; of the first: {reasons[0]}"
+    )
 
 
 def find_sequences(

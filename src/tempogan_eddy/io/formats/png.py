@@ -58,6 +58,8 @@ def open_png(path: Path, reading: Reading | None = None, files: Sequence[Path] =
     for file in files:
         size, text = read_header(file, TEXT_KEY)
         if size != shape:
+            for one in (files[0], file):
+                read_pixels(one)  # refuses the picture of a chart, say, which is in colour
             raise InputError(f"{file} has {size} pixels, the first frame of its folder {shape}; resize it.")
         records.append(read_record(file, text))
     times, time_source = frame_times(files, records, reading.cadence)
