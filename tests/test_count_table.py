@@ -87,6 +87,18 @@ def test_a_table_that_nothing_names_is_not_that_of_other_quantities(tmp_path, im
         open_sequence(path)
 
 
+def test_files_of_counts_that_continue_each_other_are_one_sequence(tmp_path):
+    whole = written(tmp_path / "whole.nc")
+    folder = tmp_path / "hours"
+    folder.mkdir()
+    with xr.open_dataset(whole) as dataset:
+        for hour in range(3):
+            part = dataset.load().isel(time=[hour])
+            part.assign(irwin_table=part["irwin_table"] + hour).to_netcdf(folder / f"ir_198704130{hour}.nc")
+    hours = np.arange(3)[:, None, None]
+    np.testing.assert_array_equal(open_sequence(folder).values, TABLE[COUNTS] + np.float32(hours))
+
+
 def test_kelvins_beside_a_table_stay_as_they_are(tmp_path):
     path = written(tmp_path / "a.nc", "i2", COUNTS % 100 + 200, units="K")
     np.testing.assert_array_equal(open_sequence(path).values, COUNTS % 100 + 200)

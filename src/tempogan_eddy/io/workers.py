@@ -161,11 +161,12 @@ class Workers:
         """
         if self._kind == "processes":
             _import_once(function)
+        run = _heard if self._kind == "threads" else _told
         waiting: dict[Future[tuple[Result, list[logging.LogRecord]]], tuple[Shared, Item]] = {}
         tasks = iter(tasks)
         while True:
             for shared, item in islice(tasks, max(0, self._room() - len(waiting))):
-                waiting[self._pool.submit(_told, function, self._share(shared), item)] = shared, item
+                waiting[self._pool.submit(run, function, self._share(shared), item)] = shared, item
             if not waiting:
                 return
             for future in wait(waiting, return_when=FIRST_COMPLETED).done:
@@ -235,6 +236,13 @@ def _told(
     """Return what a function returns, and the warnings of another process, which nobody would see there."""
     with collected_records() as said:
         return _tried(function, shared, item), said
+
+
+def _heard(
+    function: Callable[[Shared, Item], Result], shared: Shared, item: Item
+) -> tuple[Result, list[logging.LogRecord]]:
+    """Return what a function returns; this process logs what a thread of it says."""
+    return _tried(function, shared, item), []
 
 
 def _tried(function: Callable[[Shared, Item], Result], shared: Shared, item: Item) -> Result:
