@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import xarray as xr
+from PIL import Image
 
 from tempogan_eddy.checking import check
 from tempogan_eddy.cli import main
@@ -90,6 +91,13 @@ def test_frames_that_cannot_be_read_are_told(archive):
     assert found.frames == 5
     assert [frames[2].name in problem for problem in found.problems] == [True]
     assert by_name(check([archive]))["one"].problems == []
+
+
+def test_a_folder_without_one_frame_says_why(tmp_path):
+    for number, columns in enumerate((8, 9)):
+        Image.new("RGB", (columns, 8), "red").save(tmp_path / f"chart{number}.png")
+    (refused,) = check([tmp_path]).refused
+    assert "chart0.png is coloured, but grey stands for kelvin" in refused.why
 
 
 def test_every_frame_is_read_on_request(make_sequence, in_chunks):

@@ -205,11 +205,14 @@ def _open(stored: StoredSequence, options: Mapping[str, Any]) -> tuple[xr.DataAr
     """Open a sequence; leave out frames of a folder that cannot be read, and return their errors too."""
     try:
         return stored.open(**options), []
-    except InputError:
+    except InputError as error:
         if not stored.format.frame_suffix:
             raise
-        with collected_warnings() as said:
-            sequence = stored.open(**{**options, "unreadable": "gap"})
+        try:
+            with collected_warnings() as said:
+                sequence = stored.open(**{**options, "unreadable": "gap"})
+        except InputError:  # no frame is left, which says less
+            raise error from None
         mark = "left out as a gap: "
         return sequence, [line.removeprefix(mark) for line in said if line.startswith(mark)]
 
