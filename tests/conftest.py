@@ -58,6 +58,7 @@ def untouched_logging():
     yield
     logger = logging.getLogger("tempogan_eddy")
     logger.handlers, logger.propagate = [], True
+    logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture
