@@ -20,7 +20,6 @@ from tempogan_eddy.io.foreign import foreign_format
 from tempogan_eddy.io.format import StoredSequence, named_like_data, recognise
 from tempogan_eddy.io.frames import report_masked
 from tempogan_eddy.io.messages import collected_warnings
-from tempogan_eddy.io.names import listed
 from tempogan_eddy.io.selection import require_selection
 from tempogan_eddy.io.spacing import grid_spacing
 from tempogan_eddy.io.time_source import TimeSource, time_source
@@ -28,7 +27,7 @@ from tempogan_eddy.io.walk import Seen, entries, walk
 from tempogan_eddy.io.workers import Failures, Workers
 from tempogan_eddy.registry import FORMATS
 from tempogan_eddy.survey import SAMPLED, Survey, Timing, survey, timing
-from tempogan_eddy.wording import count
+from tempogan_eddy.wording import count, listed
 
 __all__ = ["Refused", "Report", "SequenceCheck", "check"]
 

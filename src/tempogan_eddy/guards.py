@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from tempogan_eddy.io.cadence import DUPLICATE
 from tempogan_eddy.io.channel import OTHER, channel_of
 from tempogan_eddy.io.history import MADE
-from tempogan_eddy.io.messages import about
 from tempogan_eddy.io.spacing import grid_spacing
 from tempogan_eddy.io.texture import Texture, texture_of
 from tempogan_eddy.released import is_released
@@ -53,7 +52,9 @@ def warn_of_input(sequence: xr.DataArray, model: Model, *, stated: bool = False)
 
     Return the guard of its values: call it with frames (T, y, x) once they are computed.
     """
-    tell = about(log, sequence.attrs.get("sequence", ""))
+    tell = logging.LoggerAdapter(
+        log, {"about": sequence.attrs.get("sequence", "")}
+    )  # as `about` makes, one file nearer
     is_made = any(str(key).startswith(MADE) for key in sequence.attrs)
     if is_made:
         tell.warning("The input is itself a reconstruction, whose detail was not measured; %s", WORSE)

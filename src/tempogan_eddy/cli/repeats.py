@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 
-from tempogan_eddy.io.names import listed
+from tempogan_eddy.wording import listed
 
 __all__ = ["Repeats"]
 

@@ -19,13 +19,13 @@ from tempogan_eddy.io.channel import preferred
 from tempogan_eddy.io.choice import likeliest
 from tempogan_eddy.io.layout import Layout, layout_of, times_of
 from tempogan_eddy.io.member import MEMBER, refuse_ensemble
-from tempogan_eddy.io.names import listed
 from tempogan_eddy.io.open import open_sequence
 from tempogan_eddy.io.quality import refuse_celsius
 from tempogan_eddy.io.restoring import OF_NUMBERS, is_object, restored
 from tempogan_eddy.io.sequence import DIMS, in_kelvin, label_of, order_of_times
 from tempogan_eddy.io.units import KELVIN, Conversion, kelvin_conversion, text_of
 from tempogan_eddy.kelvin import VALID_KELVIN
+from tempogan_eddy.wording import listed
 
 __all__ = ["Adapted", "adapt"]
 

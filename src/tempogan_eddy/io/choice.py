@@ -12,9 +12,9 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.channel import preferred
 from tempogan_eddy.io.count_table import kelvins_by_count
 from tempogan_eddy.io.foreign import advice_for_variables
-from tempogan_eddy.io.names import listed
 from tempogan_eddy.io.once import log_once
 from tempogan_eddy.io.units import kelvin_conversion, text_of
+from tempogan_eddy.wording import listed
 
 __all__ = ["NoSequenceError", "choose_variable", "likeliest"]
 

@@ -11,9 +11,9 @@ import xarray as xr
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.axes import role_of
 from tempogan_eddy.io.channel import OTHER, channel_of
-from tempogan_eddy.io.names import listed
 from tempogan_eddy.io.units import kelvin_conversion, text_of
 from tempogan_eddy.io.validity import Decoding
+from tempogan_eddy.wording import listed
 
 __all__ = ["kelvins_by_count", "look_up"]
 

@@ -21,13 +21,13 @@ from tempogan_eddy.io.foreign import foreign_format
 from tempogan_eddy.io.format import Format, StoredSequence, named_like_data, recognise
 from tempogan_eddy.io.headers import Header
 from tempogan_eddy.io.join import adjoining, continuing, name_pattern
-from tempogan_eddy.io.names import listed
 from tempogan_eddy.io.reading import ReaderOptions, Reading
 from tempogan_eddy.io.stamps import time_in_name
 from tempogan_eddy.io.urls import fetch
 from tempogan_eddy.io.walk import Seen, entries, refuse_special
 from tempogan_eddy.missing import missing
 from tempogan_eddy.registry import FORMATS
+from tempogan_eddy.wording import listed
 
 __all__ = ["Paths", "expand", "search"]
 

@@ -12,8 +12,8 @@ import xarray as xr
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.axes import direction_of, horizontal_axes, role_of
-from tempogan_eddy.io.names import listed
 from tempogan_eddy.io.sequence import DIMS, as_dates
+from tempogan_eddy.wording import listed
 
 __all__ = ["Layout", "is_member", "layout_of", "times_of"]
 

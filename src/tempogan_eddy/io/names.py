@@ -1,20 +1,14 @@
-"""Names in messages and in file names; files state them, and they can be any text."""
+"""Storms as names of files; files state them, and they can be any text."""
 
 import hashlib
 import re
 import unicodedata
-from collections.abc import Collection, Container
+from collections.abc import Container
 
-__all__ = ["listed", "safe_name"]
+__all__ = ["safe_name"]
 
 RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[\d¹²³])(\..*)?|zarr\.json", re.IGNORECASE)  # by Windows or Zarr
 LONGEST, DIGITS = 100, 6  # bytes, which leaves room for a date before it and a suffix behind it
-
-
-def listed(names: Collection[object], most: int = 12, between: str = ", ") -> str:
-    """Return names for a message, at most `most` of them."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return between.join([str(name) for name in names][:most]) + more
 
 
 def safe_name(text: object, taken: Container[str] = ()) -> str:

@@ -63,8 +63,7 @@ def rescaled(attrs: Mapping[Any, Any], factor: float) -> dict[str, Any]:
     and the renamed ones.
     """
     changed: dict[str, Any] = {}
-    removed, renamed = [], []
-    tell = about(log, attrs.get("sequence", ""))
+    removed, renamed, storm = [], [], attrs.get("sequence", "")
     for key, value in attrs.items():
         prefix, name = re.fullmatch(r"((?:file:|variable:)?)(.*)", str(key), re.DOTALL).groups()  # type: ignore[union-attr]
         if IDENTITY.fullmatch(name):
@@ -75,9 +74,9 @@ def rescaled(attrs: Mapping[Any, Any], factor: float) -> dict[str, Any]:
         else:
             changed[str(key)] = new
     if removed:
-        tell.info("Not true of the new grid, left out: %s", ", ".join(removed))
+        about(log, storm).info("Not true of the new grid, left out: %s", ", ".join(removed))
     if renamed:
-        tell.info("What identifies the original product is kept as %s", ", ".join(renamed))
+        about(log, storm).info("What identifies the original product is kept as %s", ", ".join(renamed))
     return changed
 
 

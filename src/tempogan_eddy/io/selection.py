@@ -11,10 +11,10 @@ import xarray as xr
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.axes import direction_of
-from tempogan_eddy.io.names import listed
 from tempogan_eddy.io.time_axis import find_time
 from tempogan_eddy.io.units import text_of
 from tempogan_eddy.io.validity import Decoding
+from tempogan_eddy.wording import listed
 
 __all__ = ["SELECTION", "how_to_select", "parse_selection", "require_selection", "select_one"]
 

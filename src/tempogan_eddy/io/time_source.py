@@ -11,9 +11,8 @@ import xarray as xr
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.cadence import minutes, native_step
-from tempogan_eddy.io.names import listed
 from tempogan_eddy.io.stamps import time_in_name
-from tempogan_eddy.wording import count
+from tempogan_eddy.wording import count, listed
 
 if TYPE_CHECKING:
     from tempogan_eddy.io.format import StoredSequence

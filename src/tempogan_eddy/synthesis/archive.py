@@ -14,11 +14,11 @@ import zarr
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import save_sequence
 from tempogan_eddy.io.aside import require_space, unwritable, written_aside
-from tempogan_eddy.io.names import listed
 from tempogan_eddy.io.open import find_sequences
 from tempogan_eddy.io.ownership import Kind, check_place, hdf5_is_ours, mark_attributes
 from tempogan_eddy.registry import FORMATS
 from tempogan_eddy.synthesis.storm import SATELLITE, simulate_storm
+from tempogan_eddy.wording import listed
 
 __all__ = ["synthesize"]
 
