@@ -1,9 +1,9 @@
-"""Make the released models of two training runs: weights with what a user must know, and the runs' logs.
+"""Make the released models of training runs: weights with what a user must know, and the runs' logs.
 
-    python scripts/release.py [--runs weights] [--detail 0.97]
+    python scripts/release.py [NAME ...] [--runs weights] [--detail 0.97]
 
-Takes the best models of ``RUNS/faithful`` and ``RUNS/eddy`` as `make weights` leaves them, writes the package's
-``src/tempogan_eddy/released/*.safetensors``, with the discriminators of ``eddy`` for fine-tuning, and
+Takes the best model of each ``RUNS/NAME`` (all released ones by default) as `make weights` leaves them, writes the
+package's ``src/tempogan_eddy/released/*.safetensors``, with the discriminators of ``eddy`` for fine-tuning, and
 ``docs/training/*.csv`` (one row an epoch, with ``missed_max_rmse`` 1 where its RMSE was above the bound). Paths of the
 machine they were trained on are left out.
 """
@@ -42,10 +42,11 @@ USE = "Research. Adds plausible, not observed detail; not for warnings. See docs
 def main() -> None:
     """Check both runs, then write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", default=RELEASED)
     parser.add_argument("--runs", type=Path, default=ROOT / "weights")
     parser.add_argument("--detail", type=float, default=0.97, help="the detail of eddy where the user sets none")
     options = parser.parse_args()
-    models = {name: load_model(best_path(options.runs / name / "checkpoints")) for name in RELEASED}
+    models = {name: load_model(best_path(options.runs / name / "checkpoints")) for name in options.names}
     for name, model in models.items():
         if not model.adapts:
             raise InputError(f"The run {name} does not adapt to the sensor; set model.conditioned = true.")
@@ -67,6 +68,8 @@ def release(name: str, model: Model, detail: float) -> None:
     """Write one model file of the package."""
     kept = ("step", "epoch", "score", "score_kind", "history", "training_data")
     metadata = {key: model.metadata[key] for key in kept if key in model.metadata}
+    if "history" in metadata:  # a run calls the model that it began with by its file, and all begin with faithful's
+        metadata["history"] = [line.replace("best_model", "faithful") for line in metadata["history"]]
     metadata |= {"trained_on": TRAINED_ON, "use": USE} | ({"detail": detail} if name == "eddy" else {})
     path = FILES / f"{name}.safetensors"
     save_model(path, replace(model, config=without_paths(model.config), metadata=metadata))

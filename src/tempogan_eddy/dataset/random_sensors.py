@@ -23,10 +23,13 @@ PLAIN = 0.25
 """Share of the samples that the plain area mean sees."""
 
 SHARES = {
-    "gaussian": 0.3, "box": 0.25, "both": 0.25, "area": 0.2,
-    "anisotropic": 0.3, "noisy": 0.5, "rounded": 0.15, "shifted": 0.15, "radiance": 0.25,
+    "gaussian": 0.25, "box": 0.2, "both": 0.25, "area": 0.15, "sample": 0.15,
+    "anisotropic": 0.3, "noisy": 0.5, "rounded": 0.15, "shifted": 0.3, "radiance": 0.25,
 }  # fmt: skip
 """Shares of the kinds of footprint, which sum to 1, and of the traits, which are independent."""
+
+WIDTHS = {"box": (0.25, 2.2), "both": (0.4, 1.8), "sample": (0.25, 0.6)}
+"""Least and largest width of a box, in lowres pixels. A sample is one highres pixel or little more."""
 
 WAVELENGTHS = (10.4, 10.8, 11.2, 12.0)
 
@@ -45,19 +48,19 @@ def draw_number(rng: np.random.Generator, count: int) -> int:
 
 
 def _random(rng: np.random.Generator, scale: int) -> SeparableSensor:
-    kinds = ["gaussian", "box", "both", "area"]
+    kinds = ["gaussian", "box", "both", "area", "sample"]
     kind = rng.choice(kinds, p=[SHARES[kind] for kind in kinds])
-    has = {trait: rng.random() < SHARES[trait] for trait in list(SHARES)[4:]}
+    has = {trait: rng.random() < SHARES[trait] for trait in list(SHARES)[len(kinds) :]}
     parameters: dict[str, Any] = dict(_traits(rng, has))
     stretch = float(np.exp(rng.uniform(-0.5, 0.5))) if has["anisotropic"] else 1.0
     if kind == "area":
         parameters.pop("phase", None), parameters.pop("phase_x", None)
         return AreaSensor("area", scale, **parameters)
     fwhm = width = 0.0
-    if kind != "box":
+    if kind in ("gaussian", "both"):
         fwhm = float(rng.uniform(0.3, 2.0 if kind == "gaussian" else 1.4))
     if kind != "gaussian":
-        width = float(rng.uniform(0.25, 2.2) if kind == "box" else rng.uniform(0.4, 1.8))
+        width = float(rng.uniform(*WIDTHS[kind]))
     # Wider footprints than these blur all detail away.
     widths: dict[str, Any] = {"width": width, "fwhm": fwhm}
     widths |= {"width_x": min(width * stretch, 2.4), "fwhm_x": min(fwhm * stretch, 2.0)}
