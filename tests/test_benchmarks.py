@@ -9,13 +9,26 @@ import pytest
 import torch
 from rich.console import Console
 
-from benchmarks import bench, loader, machine, operations, reconstruction, scale, scaling, training, viewer
+from benchmarks import (
+    bench,
+    loader,
+    machine,
+    operations,
+    projection,
+    reconstruction,
+    releases,
+    scale,
+    scaling,
+    training,
+    viewer,
+)
 from benchmarks.browser import find_chromium
 from benchmarks.report import console, rounded
 from benchmarks.timing import Elsewhere, Stopwatch, count_flops, interleave, process_peak, ratio, spread
 from benchmarks.workbench import Workbench, find_frames, generator_sizes, untrained
 from tempogan_eddy.config import load_config
 from tempogan_eddy.model.tempogan import Generator
+from tempogan_eddy.weights import load_model
 
 CPU = torch.device("cpu")
 SMALL = ("model.n_residual_blocks=1", "model.channels=8", "model.discriminator_channels=8", "training.precision=fp32")
@@ -140,6 +153,17 @@ def test_every_shipped_size_is_measured_as_the_generator_of_one_sensor():
         generator = untrained(config).generator
         assert isinstance(generator, Generator)
         assert generator(torch.rand(1, 1, 8, 8)).shape == (1, 1, 32, 32)
+
+
+def test_parts_of_a_frame_are_measured_with_every_engine(monkeypatch):
+    monkeypatch.setattr(releases, "SIDE", 16)
+    monkeypatch.setattr(projection, "SIDE", 16)
+    models = [load_model("eddy"), load_model("faithful")]
+    for rows in (list(releases.compare(models, "seviri", 1)), list(projection.shares("seviri", 1))):
+        assert [row["engine"] for row in rows] == [f"{engine}, {precision}" for engine, precision in releases.ENGINES]
+        measured = [row for row in rows if "note" not in row]
+        assert measured and all("installed" in row["note"] for row in rows if row not in measured)
+        assert all(value > 0 for row in measured for value in row.values() if isinstance(value, float))
 
 
 def test_the_peak_of_a_process_covers_what_it_holds():
