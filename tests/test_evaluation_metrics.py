@@ -1,5 +1,7 @@
+import csv
 import dataclasses
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,6 +31,7 @@ from tempogan_eddy.evaluation import (
 )
 from tempogan_eddy.evaluation.bootstrap import difference, score
 from tempogan_eddy.evaluation.masked import Mask, cloud_fraction
+from tempogan_eddy.evaluation.metrics import ensemble_metrics
 from tempogan_eddy.evaluation.statistics import (
     ConsistencyMaximum,
     ConsistencySquare,
@@ -36,6 +39,8 @@ from tempogan_eddy.evaluation.statistics import (
     FlowDifference,
     StructuralSimilarity,
 )
+
+STORED = Path(__file__).parent / "stored"
 
 PERFECT = {
     "rmse": 0,
@@ -84,6 +89,12 @@ def sums_of(aggregates, statistic, method="ours", blocks=None):
     for number, aggregate in zip(blocks or range(len(aggregates)), aggregates, strict=True):
         sums.add(Block("storm", number), method, statistic, aggregate)
     return sums
+
+
+def test_names_labels_units_and_directions_are_those_that_files_of_scores_have():
+    ours = [(metric.name, metric.label, metric.unit, metric.better) for metric in (*metrics(), *ensemble_metrics())]
+    with (STORED / "metrics.csv").open(newline="") as file:
+        assert ours == [tuple(row) for row in csv.reader(file)][1:]
 
 
 def test_a_frame_compared_with_a_second_truth_scores_as_a_fresh_one():
