@@ -7,8 +7,8 @@ import pytest
 import xarray as xr
 from PIL import Image
 
+from cli_cases import run
 from tempogan_eddy.checking import check
-from tempogan_eddy.cli import main
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import save_sequence
 from tempogan_eddy.survey import survey, timing
@@ -35,15 +35,6 @@ def archive(make_sequence, tmp_path):
 
 def by_name(report):
     return {sequence.name: sequence for sequence in report.sequences}
-
-
-def run(capsys, *words):
-    """Exit status, standard output and standard error of a command."""
-    with pytest.raises(SystemExit) as stopped:
-        main([str(word) for word in words])
-        raise SystemExit(0)
-    output = capsys.readouterr()
-    return stopped.value.code or 0, output.out, output.err
 
 
 def test_a_whole_archive_is_usable(archive):

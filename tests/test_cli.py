@@ -14,6 +14,7 @@ import pytest
 import xarray as xr
 from PIL import Image
 
+from cli_cases import run
 from tempogan_eddy import InputError, coarsen, load_model, open_sequence, save_sequence
 from tempogan_eddy.cli import main, progress
 from tempogan_eddy.config import load_config
@@ -31,15 +32,6 @@ def storms(tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(tmp_path_factory, storms):
     return TempoGANTrainer(small_config(tmp_path_factory.mktemp("model"), storms, epochs=1)).train().best_model
-
-
-def run(capsys, *words):
-    """Exit status, standard output and standard error of a command."""
-    with pytest.raises(SystemExit) as stopped:
-        main([str(word) for word in words])
-        raise SystemExit(0)
-    output = capsys.readouterr()
-    return stopped.value.code or 0, output.out, output.err
 
 
 def refused(capsys, *words):

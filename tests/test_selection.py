@@ -5,8 +5,8 @@ import pytest
 import xarray as xr
 from typer.main import get_command
 
+from cli_cases import run
 from tempogan_eddy import InputError, open_sequence, open_sequences, save_sequence
-from tempogan_eddy.cli import main
 from tempogan_eddy.cli.application import app
 from tempogan_eddy.cli.options import settings
 from tempogan_eddy.dataset.source import open_source
@@ -141,15 +141,6 @@ def test_every_command_that_chooses_a_variable_chooses_a_band():
     readers = {name for name, options in offered.items() if "--variable" in options}
     assert readers == {name for name, options in offered.items() if "--select" in options}
     assert {"reconstruct", "evaluate", "view", "animate", "coarsen", "check", "info", "sensor", "train"} <= readers
-
-
-def run(capsys, *words):
-    """Exit status, standard output and standard error of a command."""
-    with pytest.raises(SystemExit) as stopped:
-        main([str(word) for word in words])
-        raise SystemExit(0)
-    output = capsys.readouterr()
-    return stopped.value.code or 0, output.out, output.err
 
 
 @pytest.mark.parametrize(
