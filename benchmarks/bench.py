@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import re
-import sys
 import tempfile
 import time
 from datetime import UTC, datetime
@@ -24,8 +23,6 @@ from benchmarks import loader, machine, memory, reconstruction, scaling, trainin
 from benchmarks.paths import DATA, ROOT
 from benchmarks.report import console, rounded
 from benchmarks.workbench import Workbench, find_frames
-from tempogan_eddy.device import choose_device
-from tempogan_eddy.errors import InputError
 
 RESULTS = ROOT / "benchmarks" / "results"
 GPU_SECONDS = 120
@@ -42,11 +39,7 @@ def main() -> None:
     # Processes that are started from here take their number of threads from the environment.
     os.environ["OMP_NUM_THREADS"] = str(options.threads)
     torch.set_num_threads(options.threads)
-    try:
-        device = choose_device(options.device)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(2) from None
+    device = machine.device_or_exit(options.device)
     result = run(device, options.repeats, options.only, options.data)
     output = options.output
     if output is None and options.only == list(SECTIONS):

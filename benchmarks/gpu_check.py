@@ -23,15 +23,13 @@ from typing import Any
 
 import torch
 
-from benchmarks.machine import Probe, device_name, processor_name
+from benchmarks.machine import Probe, device_name, device_or_exit, processor_name
 from benchmarks.paths import DATA, ROOT
 from benchmarks.timing import clock
 from benchmarks.training import Ours
 from benchmarks.workbench import Workbench, find_frames, generator_sizes, untrained
 from tempogan_eddy import reconstruct
 from tempogan_eddy.dataset.pack import pack
-from tempogan_eddy.device import choose_device
-from tempogan_eddy.errors import InputError
 from tempogan_eddy.model.scaling import from_kelvin
 from tempogan_eddy.reconstruction.engines import open_engine
 
@@ -42,11 +40,7 @@ SIZE = "8x64"
 def main() -> int:
     """Test, measure, print; return the exit code."""
     options = _options()
-    try:
-        device = choose_device(options.device)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
+    device = device_or_exit(options.device)
     begun = time.monotonic()
     result: dict[str, Any] = {
         "device": device_name(device),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,8 @@ from torch import nn
 
 from benchmarks.report import table
 from benchmarks.timing import Task, interleave, ratio
-from tempogan_eddy.device import computes_bf16
+from tempogan_eddy.device import choose_device, computes_bf16
+from tempogan_eddy.errors import InputError
 
 # (images, side) of the convolutions, and the side of the matrices. A GPU needs more to be full.
 CONVOLUTIONS = {"cpu": [(1, 128), (1, 256), (24, 32)], "cuda": [(128, 128), (32, 256), (1024, 32)]}
@@ -53,6 +55,15 @@ def measure(device: torch.device, repeats: int) -> dict[str, Any]:
 def precisions(device: torch.device) -> list[str]:
     """The precisions that the device computes in natively."""
     return ["fp32", "bf16"] if computes_bf16(device) else ["fp32"]
+
+
+def device_or_exit(name: str) -> torch.device:
+    """Return the device of a name; where there is none, say so and end with exit code 2."""
+    try:
+        return choose_device(name)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 def device_name(device: torch.device) -> str:

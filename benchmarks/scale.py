@@ -32,7 +32,8 @@ from benchmarks.paths import ROOT
 from benchmarks.report import console, rounded, table
 from benchmarks.timing import process_peak, ratio
 from tempogan_eddy import coarsen, open_sequence, reconstruct, save_sequence
-from tempogan_eddy.evaluation import evaluate, metrics
+from tempogan_eddy.evaluation import evaluate
+from tempogan_eddy.evaluation.metrics import metrics
 from tempogan_eddy.io.formats import zarr as zarr_format
 from tempogan_eddy.io.workers import Workers
 from tempogan_eddy.synthesis import simulate_storm

@@ -16,10 +16,9 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 Task = Callable[[], Any]
@@ -146,29 +145,6 @@ def count_flops(task: Task) -> int:
     with FlopCounterMode(display=False) as counter:
         task()
     return counter.get_total_flops()
-
-
-class Operations(NamedTuple):
-    """Operations that PyTorch dispatched, and how many of them read a number from the device."""
-
-    operations: int
-    reads: int
-
-
-def count_operations(task: Task) -> Operations:
-    """Count what a GPU would launch one by one, on any device."""
-    with _Counter() as counter:
-        task()
-    return Operations(counter.operations, counter.reads)
-
-
-class _Counter(TorchDispatchMode):
-    operations = reads = 0
-
-    def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.operations += 1
-        self.reads += operation is torch.ops.aten._local_scalar_dense.default
-        return operation(*args, **(kwargs or {}))
 
 
 def peak_memory(task: Callable[..., None], *arguments: Any, device: torch.device, threads: int) -> int:

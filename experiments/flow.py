@@ -1,4 +1,4 @@
-"""Compare estimators of the motion between low-resolution frames: ``python -m experiments.flow [--data DIR]``.
+"""Compare estimators of the motion between lowres frames: ``python -m experiments.flow [--data DIR]``.
 
 Every estimator sees 4x4 area means only. Its flow is judged against the true flow of simulated storms, and by
 how well it moves a neighbour onto a frame, in simulated storms and, where the data are there, in real ones.
@@ -25,7 +25,7 @@ from tempogan_eddy.io import open_sequence
 from tempogan_eddy.synthesis import simulate_storm
 
 SCALE = 4
-MARGIN = 32  # high-resolution pixels left out on each side, where the neighbour comes from outside
+MARGIN = 32  # highres pixels left out on each side, where the neighbour comes from outside
 Estimator = Callable[[np.ndarray, np.ndarray], np.ndarray]  # two kelvin frames (h, w) -> flow (2, h, w)
 
 

@@ -38,7 +38,7 @@ def run(*words: object, folder: Path | None = None) -> None:
 
 @contextmanager
 def rebuilt(data: Path, model: str, *chosen: str) -> Iterator[tuple[Path, str]]:
-    """A folder with the data as WP, ``coarse.nc`` and ``fine.nc``, and what the model is called there.
+    """A folder with the data as WP, ``lowres.nc`` and ``highres.nc``, and what the model is called there.
 
     Nothing in it is called as on this machine, so what records its commands holds no path of it.
 
@@ -53,8 +53,8 @@ def rebuilt(data: Path, model: str, *chosen: str) -> Iterator[tuple[Path, str]]:
         if Path(model).is_file():
             (folder / "model.safetensors").symlink_to(Path(model).resolve())
             model = "model.safetensors"
-        run("coarsen", "WP", *chosen, "-o", "coarse.nc", folder=folder)
-        run("reconstruct", "coarse.nc", "-o", "fine.nc", "--model", model, folder=folder)
+        run("coarsen", "WP", *chosen, "-o", "lowres.nc", folder=folder)
+        run("reconstruct", "lowres.nc", "-o", "highres.nc", "--model", model, folder=folder)
         yield folder, model
 
 

@@ -23,17 +23,17 @@ def main(data: Path, model: str) -> None:
     """Coarsen, reconstruct, evaluate and animate; then put what came out into docs/."""
     chosen = ("--storm", STORM, "--time", HOURS)
     with rebuilt(data, model, *chosen) as (folder, _):
-        run("reconstruct", "coarse.nc", "-o", "faithful.nc", "--model", "faithful", folder=folder)
+        run("reconstruct", "lowres.nc", "-o", "faithful.nc", "--model", "faithful", folder=folder)
         run(
-            "reconstruct", "coarse.nc", "-o", "members.nc", "--model", "ensemble", "--members", MEMBERS, folder=folder
+            "reconstruct", "lowres.nc", "-o", "members.nc", "--model", "ensemble", "--members", MEMBERS, folder=folder
         )  # fmt: skip
         run(
-            "evaluate", "--truth", "WP", *chosen, "--reconstructed", "members.nc", "--lowres", "coarse.nc",
-            "--compare", "faithful=faithful.nc", "--compare", "eddy=fine.nc", "--model", "ensemble",
+            "evaluate", "--truth", "WP", *chosen, "--reconstructed", "members.nc", "--lowres", "lowres.nc",
+            "--compare", "faithful=faithful.nc", "--compare", "eddy=highres.nc", "--model", "ensemble",
             "--credit", CREDIT, "--report", f"report-{STORM}.html", folder=folder,
         )  # fmt: skip
         run(
-            "animate", "coarse.nc", "fine.nc", "WP", *chosen, "-o", f"typhoon-{STORM}.webp",
+            "animate", "lowres.nc", "highres.nc", "WP", *chosen, "-o", f"typhoon-{STORM}.webp",
             "--labels", "input (20 km), reconstructed (5 km), truth (5 km)", "--crop", "24,80,368,368",
             "--quality", 72, "--credit", CREDIT, folder=folder,
         )  # fmt: skip

@@ -112,10 +112,10 @@ def main(data: Path, model: str) -> None:
     """Coarsen and reconstruct, then look."""
     IMAGES.mkdir(exist_ok=True)
     with rebuilt(data, model, "--storm", STORM, "--time", HOURS) as (folder, _), chromium() as browser:
-        beside = "--lowres", "coarse.nc", "--truth", "WP"
-        with viewed(folder, "fine.nc", *beside) as address:
+        beside = "--lowres", "lowres.nc", "--truth", "WP"
+        with viewed(folder, "highres.nc", *beside) as address:
             pictures(browser, address)
-        run("reconstruct", "coarse.nc", "-o", "members.nc", "--model", "ensemble", "--members", MEMBERS, folder=folder)
+        run("reconstruct", "lowres.nc", "-o", "members.nc", "--model", "ensemble", "--members", MEMBERS, folder=folder)
         with viewed(folder, "members.nc", *beside) as address:
             picture_of_members(browser, address)
 

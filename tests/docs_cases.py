@@ -86,8 +86,8 @@ def spans(page: Path) -> list[str]:
 
 # What stands for the names of the pages: each is a copy of one of the sequences and folders that `make_stage` writes.
 FRAMES = {
-    "lowres.nc": ("lowres.nc", "coarse.nc", "COARSE.nc"),
-    "truth.nc": ("truth.nc", "fine.nc", "highres.nc", "other.nc"),
+    "lowres.nc": ("lowres.nc",),
+    "truth.nc": ("truth.nc", "highres.nc", "other.nc"),
     "members.nc": ("members.nc",),
     "WP": ("WP", "DATA/digital-typhoon/WP", "path/to/digital_typhoon/WP"),
     "storms": ("storms", "path/to/your/storms"),

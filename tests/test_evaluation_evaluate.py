@@ -250,7 +250,7 @@ def test_a_shifted_input_is_refused(truth):
     placed = truth.assign_coords(x=np.arange(96.0))
     lowres = coarse(truth)
     evaluate(placed, noisy(placed), lowres.assign_coords(x=np.arange(24) * 4 + 1.5), baselines=False)
-    with pytest.raises(InputError, match="low-resolution input lies"):
+    with pytest.raises(InputError, match="lowres input lies"):
         evaluate(placed, noisy(placed), lowres.assign_coords(x=np.arange(24) * 4 + 9.5), baselines=False)
 
 

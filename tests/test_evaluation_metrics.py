@@ -27,11 +27,10 @@ from tempogan_eddy.evaluation import (
     combine,
     error_by_kelvin,
     evaluate,
-    metrics,
 )
 from tempogan_eddy.evaluation.bootstrap import difference, score
 from tempogan_eddy.evaluation.masked import Mask, cloud_fraction
-from tempogan_eddy.evaluation.metrics import ensemble_metrics
+from tempogan_eddy.evaluation.metrics import ensemble_metrics, metrics
 from tempogan_eddy.evaluation.statistics import (
     ConsistencyMaximum,
     ConsistencySquare,

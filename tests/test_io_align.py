@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.align import align_grid, match_times, pair_times, refinement, tolerance_between
+from tempogan_eddy.io.align import align_grid, align_grids, match_times, pair_times, refinement, tolerance_between
 
 START = np.datetime64("2019-12-25T10:00:00", "ns")
 MINUTE = np.timedelta64(60_000_000_000, "ns")
@@ -61,7 +61,8 @@ def test_single_frames_match_within_three_minutes():
 
 def test_what_was_tolerated_and_what_is_double_is_said(caplog):
     with caplog.at_level(logging.INFO, "tempogan_eddy"):
-        match_times([HOURS, HOURS + np.timedelta64(27, "us")], ["truth", "ours"])
+        for little in (np.timedelta64(27, "us"), np.timedelta64(1, "s")):
+            match_times([HOURS, HOURS + little], ["truth", "ours"])
         assert not caplog.text
         numbers = match_times([HOURS, np.sort([*HOURS, HOURS[3]]) + np.timedelta64(21, "s")], ["truth", "ours"])
     assert "Times of ours up to 21s from those of truth count as the same" in caplog.text
@@ -189,6 +190,28 @@ def test_a_single_row_at_the_edge_that_lies_elsewhere_is_found(flip, row):
     other[row] += 0.03 if row == 0 else -0.03
     with pytest.raises(InputError, match="beside the truth in latitude, more than half a pixel"):
         align_grid(grid(field((12, 12)), lat), grid(field((12, 12)), other).isel(y=flip), 1, LABELS)
+
+
+def test_each_axis_has_its_own_half_pixel():
+    """An offset that is small along wide pixels does not hide one that is large along narrow ones."""
+    lat, lon = 20 - 0.04 * np.arange(12), 120 + 0.4 * np.arange(12)
+    truth = grid(field((12, 12)), lat, lon)
+    align_grid(truth, grid(field((12, 12)), lat + 0.01, lon + 0.1), 1, LABELS)
+    with pytest.raises(InputError, match=r"lies 0\.03 beside the truth in latitude, more than half a pixel \(0\.02\)"):
+        align_grid(truth, grid(field((12, 12)), lat + 0.03, lon + 0.1), 1, LABELS)
+
+
+def test_several_grids_are_brought_to_the_finest_which_loses_its_spare_rows_once():
+    truth = grid(field((14, 18)))
+    kept = truth[:, 2:, 2:]
+    lowres = kept.coarsen(y=4, x=4).mean()
+    sequences = [lowres[:, ::-1, ::-1], truth, kept[:, ::-1, ::-1]]
+    aligned, factors = align_grids(sequences, ["lowres", "truth", "ours"])
+    assert factors == [4, 1, 1]
+    for da, expected in zip(aligned, [lowres, kept, kept], strict=True):
+        np.testing.assert_array_equal(da.values, expected.values)
+    with pytest.raises(InputError, match=r"^other has 12x4 pixels, which do not fit the 14x18 of truth"):
+        align_grids([grid(field((14, 18))), grid(field((12, 4)))], ["truth", "other"])
 
 
 def test_x_and_y_count_in_one_unit_where_there_is_no_place_on_earth():

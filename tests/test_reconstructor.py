@@ -8,11 +8,13 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 import dask
 import numpy as np
 import pytest
+import torch
 
 from model_cases import detailed_model, kelvin_frames
 from tempogan_eddy import load_model, reconstruct
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.reconstruction import Reconstructor, reconstructor
+from tempogan_eddy.reconstruction.transfer import Transfer
 from tracing import traced
 from training_cases import moving_clouds
 
@@ -186,6 +188,22 @@ def test_a_tile_without_a_valid_pixel_never_meets_the_network(model, block, pack
     assert len(tiles) == -(-(height - 8) // 8) * -(-width // 8)
     np.testing.assert_allclose(rebuilt.astype(float), whole.astype(float), atol=1 if packed else 1e-3)
     assert (rebuilt[:, : 8 * tiled.scale] == -32768).all() if packed else np.isnan(rebuilt[:, : 8 * tiled.scale]).all()
+
+
+def test_a_tile_bounded_for_one_block_is_whole_again_for_the_next(model, block):
+    rebuild, sides = Reconstructor(model, tile=16), []
+
+    def compute(tile, kept, frames):
+        sides.append((tile.rows.stop, frames.shape[1]))
+        return frames.repeat_interleave(rebuild.scale, 1).repeat_interleave(rebuild.scale, 2)[:, *kept]
+
+    highres = np.empty((len(block), *(rebuild.scale * side for side in block.shape[1:])), np.float32)
+    for largest in (8, None):
+        sides.clear()
+        rebuild._fill(highres, block, compute, Transfer(torch.device("cpu")), largest)
+        assert sides[0] == (min((largest or 16) + rebuild.halo, block.shape[1]),) * 2
+    enlarged = block.repeat(rebuild.scale, 1).repeat(rebuild.scale, 2)
+    np.testing.assert_array_equal(highres, enlarged)
 
 
 def test_when_memory_runs_out_smaller_tiles_give_the_same_frames(monkeypatch, caplog):

@@ -129,6 +129,9 @@ def test_rounding_keeps_the_steps_of_the_instrument():
     steps = to_radiance(levels.unique().double(), 10.8).diff()
     assert float(steps.max()) == pytest.approx(float(steps.min()), rel=1e-3)
     assert len(levels.unique()) < 256
+    counting = SensorModel("area", 4, wavelength=10.8, bits=8)
+    torch.testing.assert_close(counting.measure(kelvin), round_to_counts(kelvin, 10.8, 8))
+    assert (counting.measure(kelvin) - kelvin).abs().max() > 0.1
 
 
 @settings(max_examples=25, deadline=None)

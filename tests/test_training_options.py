@@ -1,11 +1,13 @@
 """Options of training that nothing but their effect shows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from tempogan_eddy.io import save_sequence
-from tempogan_eddy.model.losses import CONTENT_UNIT
+from tempogan_eddy.model.losses import CONTENT_UNIT, Losses, content_loss
 from tempogan_eddy.training.trainer import TempoGANTrainer
 from training_cases import moving_clouds, recorded, small_config, write_storms
 
@@ -109,3 +111,34 @@ def test_the_generators_gradient_is_bounded_and_the_discriminators_is_not(tmp_pa
     bound = first_step(tmp_path / "bound", grad_clip=free["g"] / 4)
     assert bound["g"] == pytest.approx(free["g"] / 4, rel=1e-3)
     assert bound["d"] == pytest.approx(free["d"])
+
+
+def test_the_generator_sees_a_context_that_no_loss_counts(tmp_path, storms):
+    config, seen = small_config(tmp_path, storms, epochs=1, steps_per_epoch=1, context=2), []
+
+    def content(generated, truth, valid):
+        seen.append((generated.shape[-2:], truth.shape[-2:], valid.shape[-2:]))
+        return content_loss(generated, truth, valid)
+
+    trainer, inputs = TempoGANTrainer(config, losses=replace(Losses.from_config(config.training), content=content)), []
+    trainer.networks.generator.register_forward_pre_hook(lambda _, given: inputs.append(given[0].shape[-1]))
+    trainer.train()
+    side = config.training.patch_size
+    assert seen == [((side, side),) * 3]
+    assert inputs[0] == side // config.scale + 2 * 2
+
+
+def test_a_penalty_sees_what_both_discriminators_see_and_counts_for_the_steps_between(tmp_path, storms):
+    config, seen = small_config(tmp_path, storms, epochs=1, steps_per_epoch=4, pretrain_epochs=0), []
+
+    def penalty(discriminator, real, upsampled):
+        seen.append((type(discriminator).__name__, real.dim(), real.shape == upsampled.shape, len(real)))
+        return 0.25 + 0 * next(discriminator.parameters()).sum()
+
+    losses = replace(Losses.from_config(config.training), penalty=penalty, penalty_every=2)
+    TempoGANTrainer(config, losses=losses).train()
+    windows = config.training.batch_size
+    judged = int(windows * config.training.temporal_share)
+    step = [("SpatialDiscriminator", 4, True, windows), ("TemporalDiscriminator", 5, True, judged)]
+    assert seen == step * 2, "in two of four steps"
+    assert recorded(config)["loss/d_penalty"] == [2 * 2 * 0.25] * 2

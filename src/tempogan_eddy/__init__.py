@@ -17,12 +17,12 @@ if TYPE_CHECKING:  # for editors and type checkers, which cannot see lazy import
     from tempogan_eddy.dataset.sensor_estimate import estimate_sensor as estimate_sensor
     from tempogan_eddy.dataset.typhoon import TyphoonDataset as TyphoonDataset
     from tempogan_eddy.errors import InputError as InputError
-    from tempogan_eddy.evaluation.evaluate import evaluate as evaluate
+    from tempogan_eddy.evaluation.comparison import evaluate as evaluate
     from tempogan_eddy.io import open_sequence as open_sequence
     from tempogan_eddy.io import open_sequences as open_sequences
     from tempogan_eddy.io import save_sequence as save_sequence
     from tempogan_eddy.io import save_summary as save_summary
-    from tempogan_eddy.reconstruction.reconstruct import reconstruct as reconstruct
+    from tempogan_eddy.reconstruction.sequences import reconstruct as reconstruct
     from tempogan_eddy.synthesis import simulate_storm as simulate_storm
     from tempogan_eddy.training.trainer import TempoGANTrainer as TempoGANTrainer
     from tempogan_eddy.weights import load_model as load_model

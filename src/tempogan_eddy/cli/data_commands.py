@@ -30,7 +30,8 @@ def coarsen(
     ] = None,
     sensor: options.Sensor = None,
     sigma: Annotated[
-        float | None, typer.Option(help="Of a gaussian sensor: standard deviation in fine pixels, in place of its own.")
+        float | None,
+        typer.Option(help="Of a gaussian sensor: standard deviation in highres pixels, in place of its own."),
     ] = None,
     noise: Annotated[
         float | None, typer.Option(help="Standard deviation of added noise, K, in place of that of the sensor.")

@@ -19,20 +19,20 @@ class Closeup:
     """A square of a frame, aligned with lowres pixels, and the reason to choose it."""
 
     reason: str
-    top: int  # fine pixels, as left and side
+    top: int  # highres pixels, as left and side
     left: int
     side: int
 
     def cut(self, frame: Kelvins) -> Kelvins:
-        """Return this part of a fine frame (H, W)."""
+        """Return this part of a highres frame (H, W)."""
         return frame[self.top : self.top + self.side, self.left : self.left + self.side]
 
 
 def choose_closeups(truth: Kelvins, reconstructed: Kelvins, scale: int, side: int = 96) -> list[Closeup]:
     """Choose the coldest cloud, the richest detail and the largest error, none overlapping where there is room.
 
-    Frames (H, W) are in kelvin, NaN where missing. The side, in fine pixels, becomes a multiple of `scale`, and less in
-    a small frame.
+    Frames (H, W) are in kelvin, NaN where missing. The side, in highres pixels, becomes a multiple of `scale`, and less
+    in a small frame.
     """
     height, width = truth.shape
     side = max(scale, min(side, height // 2, width // 2) // scale * scale)

@@ -52,7 +52,7 @@ def film_of(
     """Put sequences side by side at their common times, which are those of the first, and on their common grid.
 
     Sequences ([member, ]time, y, x) are in kelvin. Coarser ones cover the same area with a whole number of times fewer
-    pixels; finer ones may have a few spare rows and columns that fill no coarse pixel. Give one label for each; take
+    pixels; finer ones may have a few spare rows and columns that fill no lowres pixel. Give one label for each; take
     only each n-th common time. Of ensembles it shows these members, a panel each, else the first one; ``mean`` and
     ``spread`` are those of all members.
 

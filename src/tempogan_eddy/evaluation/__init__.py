@@ -4,9 +4,9 @@ from tempogan_eddy.evaluation.aggregation import Aggregation, Block, Maximum, Me
 from tempogan_eddy.evaluation.baselines import BASELINES
 from tempogan_eddy.evaluation.bootstrap import Score
 from tempogan_eddy.evaluation.by_kelvin import KelvinBin, error_by_kelvin
-from tempogan_eddy.evaluation.evaluate import evaluate
+from tempogan_eddy.evaluation.comparison import evaluate
 from tempogan_eddy.evaluation.masked import MaskedFrame, MaskedPair
-from tempogan_eddy.evaluation.metrics import Metric, metrics
+from tempogan_eddy.evaluation.metrics import Metric
 from tempogan_eddy.evaluation.result import Evaluation, Spectra, combine
 from tempogan_eddy.evaluation.settings import Settings
 from tempogan_eddy.evaluation.statistics import Statistic
@@ -29,5 +29,4 @@ __all__ = [
     "combine",
     "error_by_kelvin",
     "evaluate",
-    "metrics",
 ]

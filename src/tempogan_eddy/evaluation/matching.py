@@ -34,7 +34,7 @@ Loaded = tuple[NDArray[np.float32], dict[str, NDArray[np.float32]], NDArray[np.f
 
 def called(name: str) -> str:
     """Return the name of a sequence in messages, without an article."""
-    usual = {TRUTH: "truth", LOWRES: "low-resolution input", RECONSTRUCTED: "reconstruction"}
+    usual = {TRUTH: "truth", LOWRES: "lowres input", RECONSTRUCTED: "reconstruction"}
     return usual.get(name, f"reconstruction {name!r}")
 
 
@@ -197,19 +197,15 @@ def _scale(
             wanted = "a whole number of" if scale is None else str(scale)
             raise InputError(
                 f"The reconstruction has {height}x{width} pixels, which is not {wanted} times the "
-                f"{rows}x{columns} of the low-resolution input; give the input it was made from."
+                f"{rows}x{columns} of the lowres input; give the input it was made from."
             )
         if inferred < 2:
-            raise InputError(
-                "The low-resolution input is as fine as the reconstruction; give the input it was made from."
-            )
+            raise InputError("The lowres input is as fine as the reconstruction; give the input it was made from.")
         return inferred
     stated = (da.attrs["scale"] for da in reconstructed if "scale" in da.attrs)
     found = next(stated, None) if scale is None else scale
     if found is None:
-        raise InputError(
-            "The reconstruction does not state its scale; give its low-resolution input (--lowres) or --scale."
-        )
+        raise InputError("The reconstruction does not state its scale; give its lowres input (--lowres) or --scale.")
     try:
         number = int(found)
     except (TypeError, ValueError):

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 SINGLE = np.timedelta64(180, "s")
 """Tolerance between sequences of one frame each: a tenth of half an hour, the usual step of a geostationary archive."""
 LARGEST_SCALE = 8
-"""No model refines more, so no more rows and columns than one fewer can have filled no coarse pixel."""
+"""No model refines more, so no more rows and columns than one fewer can have filled no lowres pixel."""
 SAMPLES = 64  # places along an axis at which coordinates are compared
 
 Numbers = NDArray[np.intp]
@@ -117,51 +117,51 @@ def _span(times: np.ndarray) -> str:
     return f"{first} to {last}"
 
 
-def refinement(fine: Sequence[int], coarse: Sequence[int], scale: int | None = None) -> int | None:
+def refinement(highres: Sequence[int], lowres: Sequence[int], scale: int | None = None) -> int | None:
     """Return how many times finer the first grid is, or None if the two cannot cover the same area.
 
     Parameters
     ----------
-    fine, coarse : (height, width)
-        Pixels. The finer grid may have trailing rows and columns that filled no coarse pixel.
+    highres, lowres : (height, width)
+        Pixels. The finer grid may have trailing rows and columns that filled no lowres pixel.
     scale : int, optional
         The refinement of a model, which bounds these trailing rows and columns; 8 by default.
     """
-    factor = min(large // small for large, small in zip(fine, coarse, strict=True))
+    factor = min(large // small for large, small in zip(highres, lowres, strict=True))
     most = max(factor, scale or LARGEST_SCALE)
-    spare = [large - factor * small for large, small in zip(fine, coarse, strict=True)]
+    spare = [large - factor * small for large, small in zip(highres, lowres, strict=True)]
     return factor if factor >= 1 and max(spare) < most else None
 
 
 def align_grid(
-    fine: xr.DataArray, coarse: xr.DataArray, factor: int, labels: tuple[str, str]
+    highres: xr.DataArray, lowres: xr.DataArray, factor: int, labels: tuple[str, str]
 ) -> tuple[xr.DataArray, xr.DataArray]:
     """Bring a grid and an equal or coarser one to the same directions and corner.
 
     Parameters
     ----------
-    fine, coarse : DataArray (time, y, x)
-        `coarse` is flipped along the axes on which its coordinates run the other way. Spare rows or columns of `fine`
-        are cut off before the first pixel of `coarse`, and kept at the end.
+    highres, lowres : DataArray (time, y, x)
+        `lowres` is flipped along the axes on which its coordinates run the other way. Spare rows or columns of
+        `highres` are cut off before the first pixel of `lowres`, and kept at the end.
     factor : int
-        How many times finer `fine` is.
+        How many times finer `highres` is.
     labels : tuple of str
         Names of the two for messages.
 
     Raises
     ------
     InputError
-        They lie more than half a pixel of `coarse` apart in any coordinate that both have.
+        They lie more than half a pixel of `lowres` apart in any coordinate that both have.
     """
-    shared = _shared_coordinates(fine, coarse)
-    spare = [large - factor * small for large, small in zip(fine.shape[-2:], coarse.shape[-2:], strict=True)]
+    shared = _shared_coordinates(highres, lowres)
+    spare = [large - factor * small for large, small in zip(highres.shape[-2:], lowres.shape[-2:], strict=True)]
     first: tuple[float, float, str] | None = None
     for flips in ((False, False), (True, False), (False, True), (True, True)):
         corners = [(0, extra) if flip and extra else (0,) for flip, extra in zip(flips, spare, strict=True)]
         for corner in itertools.product(*corners):
-            worst = _worst_offset(shared, coarse.shape[-2:], factor, flips, corner)
+            worst = _worst_offset(shared, lowres.shape[-2:], factor, flips, corner)
             if worst[0] <= worst[1]:
-                return _laid(fine, coarse, flips, corner, labels)
+                return _laid(highres, lowres, flips, corner, labels)
             first = first or worst
     assert first is not None
     offset, half_pixel, name = first
@@ -210,25 +210,29 @@ def align_grids(
 
 
 def _laid(
-    fine: xr.DataArray, coarse: xr.DataArray, flips: tuple[bool, bool], corner: tuple[int, ...], labels: tuple[str, str]
+    highres: xr.DataArray,
+    lowres: xr.DataArray,
+    flips: tuple[bool, bool],
+    corner: tuple[int, ...],
+    labels: tuple[str, str],
 ) -> tuple[xr.DataArray, xr.DataArray]:
     for dim, flip, start, lines in zip(("y", "x"), flips, corner, ("rows", "columns"), strict=True):
         if flip:
             log.info("%s has its %s in the other order than %s; they are flipped", labels[1], lines, labels[0])
-            coarse = coarse.isel({dim: slice(None, None, -1)})
+            lowres = lowres.isel({dim: slice(None, None, -1)})
         if start:
-            fine = fine.isel({dim: slice(start, None)})
-    return fine, coarse
+            highres = highres.isel({dim: slice(start, None)})
+    return highres, lowres
 
 
 Shared = list[tuple[str, xr.DataArray, xr.DataArray]]
 
 
-def _shared_coordinates(fine: xr.DataArray, coarse: xr.DataArray) -> Shared:
+def _shared_coordinates(highres: xr.DataArray, lowres: xr.DataArray) -> Shared:
     """Return the coordinates that both have, by role; latitude and longitude alone where there are both."""
     shared: Shared = []
     for role in (*EARTH, "x", "y"):
-        ours, theirs = spatial_coordinate(fine, role), spatial_coordinate(coarse, role)
+        ours, theirs = spatial_coordinate(highres, role), spatial_coordinate(lowres, role)
         if ours is None or theirs is None or (role in ("x", "y") and not _comparable(ours, theirs)):
             continue
         shared.append((role, ours, theirs))
@@ -247,7 +251,7 @@ def _comparable(first: xr.DataArray, second: xr.DataArray) -> bool:
 def _worst_offset(
     shared: Shared, shape: Sequence[int], factor: int, flips: tuple[bool, bool], corner: tuple[int, ...]
 ) -> tuple[float, float, str]:
-    """Return the offset that is largest in pixels, half a coarse pixel, and the coordinate."""
+    """Return the offset that is largest in pixels, half a lowres pixel, and the coordinate."""
     places = [np.array(spread_evenly(side, SAMPLES)) for side in shape]
     within = np.arange(factor)
     blocks = [start + factor * place[:, None] + within for place, start in zip(places, corner, strict=True)]

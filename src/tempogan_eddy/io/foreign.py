@@ -12,7 +12,7 @@ from tempogan_eddy.io.units import text_of
 __all__ = ["Foreign", "advice_for_variables", "foreign_format"]
 
 HEAD_BYTES = 1024
-SAVED = 'tempogan_eddy.save_sequence(tempogan_eddy.reconstruct({}), "fine.nc")'
+SAVED = 'tempogan_eddy.save_sequence(tempogan_eddy.reconstruct({}), "highres.nc")'
 
 BESIDE_DATA = {
     *("text", "a table of numbers as text", "a PDF document", "a document"),

@@ -1,6 +1,6 @@
 """Lowres sequences to highres ones: engines, tiles, the refined grid, provenance."""
 
-from tempogan_eddy.reconstruction.reconstruct import reconstruct
 from tempogan_eddy.reconstruction.reconstructor import Reconstructor
+from tempogan_eddy.reconstruction.sequences import reconstruct
 
 __all__ = ["Reconstructor", "reconstruct"]

@@ -128,7 +128,7 @@ class Site:
         )
 
     def map(self, number: int, frame: int) -> bytes | None:
-        """Return coasts and graticule of a frame, in fine pixels, as JSON; None if there is none."""
+        """Return coasts and graticule of a frame, in highres pixels, as JSON; None if there is none."""
         if not 0 <= number < len(self.catalog.names):
             return None
         places = self._places(number)

@@ -54,7 +54,7 @@ export function drawTransect() {
 
 const label = (value) => [value, String(Math.round(value * 1000) / 1000)];
 
-// The largest square of a power of two of shown pixels in the middle of the view: {x, y, side} in fine pixels.
+// The largest square of a power of two of shown pixels in the middle of the view: {x, y, side} in highres pixels.
 export function spectrumRegion() {
   const fine = Math.min(...inKelvin().map(stepOf));
   const [first, last] = [toFine(0, 0), toFine(state.size.width, state.size.height)];
@@ -70,7 +70,7 @@ export function spectrumRegion() {
 
 const stepOf = (panel) => panel.scale * 2 ** levelOf(panel);
 
-// {xs: wavelength in fine pixels, ys: power} of a panel; null where tiles or half of the pixels are missing.
+// {xs: wavelength in highres pixels, ys: power} of a panel; null where tiles or half of the pixels are missing.
 function spectrumOf(panel, area, frame) {
   const step = stepOf(panel);
   const side = 2 ** Math.floor(Math.log2(area.side / step + 1e-6));

@@ -36,7 +36,7 @@ function layer(panel, columns) {
 // Where a level is finer than the screen, a pixel takes the mean of four places in it.
 function samplerFor(panel, columns) {
   const level = levelOf(panel);
-  const width = columns[1] - columns[0]; // of a pixel of the screen, in fine pixels
+  const width = columns[1] - columns[0]; // of a pixel of the screen, in highres pixels
   if (panel.scale * 2 ** level >= 0.99 * width) return rowSampler(panel, state.shown, level, columns);
   const doubled = Float64Array.from({ length: 2 * columns.length }, (_, i) => columns[i >> 1] + (i % 2 ? 0.25 : -0.25) * width);
   const { fill: fillRow, rowOf } = rowSampler(panel, state.shown, level, doubled);

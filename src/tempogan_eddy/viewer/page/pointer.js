@@ -9,7 +9,7 @@ const WHEEL = 1 / 400;
 export function attachPointer(stage) {
   const pointers = new Map(); // id -> {x, y}
   let moved = 0;
-  let start = null; // of a transect, fine pixels
+  let start = null; // of a transect, highres pixels
   let spread = 0; // between two fingers
   let latest = null; // place of the mouse with fractions of pixels, which wheel events lack
 

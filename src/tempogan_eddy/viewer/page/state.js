@@ -18,11 +18,11 @@ export const state = {
   mode: "kelvin", // or the role of the panel to subtract: "truth", "bicubic"
   table: null, // name of the palette
   size: { width: 0, height: 0 }, // of every panel, CSS pixels
-  view: { x: 0, y: 0, zoom: 1, fitted: true }, // centre in fine pixels, CSS pixels a fine pixel
-  cursor: null, // {x, y} in fine pixels
+  view: { x: 0, y: 0, zoom: 1, fitted: true }, // centre in highres pixels, CSS pixels a highres pixel
+  cursor: null, // {x, y} in highres pixels
   held: false, // the cross stays though the pointer moves
   rested: false, // the cross has stood still
-  line: null, // transect, {x0, y0, x1, y1} in fine pixels
+  line: null, // transect, {x0, y0, x1, y1} in highres pixels
   map: true, // coasts and graticule
   maps: 0, // maps that arrived
   drawing: false, // dragging draws a transect

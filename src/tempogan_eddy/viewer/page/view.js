@@ -1,8 +1,8 @@
-// Geometry: fine pixels, screen pixels, levels and tiles. All panels have the same size and the same view.
+// Geometry: highres pixels, screen pixels, levels and tiles. All panels have the same size and the same view.
 
 import { change, state } from "./state.js";
 
-const MOST_ZOOM = 96; // CSS pixels a fine pixel
+const MOST_ZOOM = 96; // CSS pixels a highres pixel
 const BIAS = 0.3; // a level serves until its pixels are 2^0.3 times as wide as those of the screen
 export const SIDE_BITS = 8; // tiles have 256 pixels a side
 
