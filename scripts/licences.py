@@ -2,18 +2,23 @@
 
     python scripts/licences.py
 
-Reads the metadata of the installed packages, from the requirements of tempogan-eddy on, without its extras.
+Starts from the requirements in pyproject.toml and reads the metadata of the installed packages: install all of
+`EXTRAS` first.
 """
 
 from __future__ import annotations
 
 import re
+import tomllib
+from collections.abc import Iterable
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 from packaging.requirements import Requirement
 
-PAGE = Path(__file__).resolve().parent.parent / "THIRD-PARTY.md"
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "THIRD-PARTY.md"
+EXTRAS = ("train", "view", "report", "export", "onnxruntime", "openvino", "cluster", "s3")
 
 HEAD = """# Licences of what this package needs
 
@@ -29,24 +34,28 @@ which is in the public domain, from the npm package world-atlas 2.0.2: Copyright
 to use, copy, modify, and/or distribute this software for any purpose with or without fee is hereby granted, provided
 that the above copyright notice and this permission notice appear in all copies. (ISC licence, without warranty.)
 
-| package | licence |
-| --- | --- |
+The last column names the extras that bring a package; it is empty where every installation has it.
+
+| package | licence | extras |
+| --- | --- | --- |
 """
 
 
-def needed(name: str, found: dict[str, Distribution]) -> None:
-    """Add a package and all that it requires here to ``found``, by name."""
-    key = re.sub(r"[-_.]+", "-", name).lower()
-    if key in found:
-        return
-    try:
-        found[key] = distribution(name)
-    except PackageNotFoundError:  # not for this platform
-        return
-    for text in found[key].requires or []:
-        requirement = Requirement(text)
-        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-            needed(requirement.name, found)
+def needed(texts: Iterable[str], found: dict[str, Distribution], extras: Iterable[str] = ()) -> dict[str, Distribution]:
+    """Add the packages of some requirements of a package with extras, and all that these require, to ``found``."""
+    for requirement in map(Requirement, texts):
+        key = re.sub(r"[-_.]+", "-", requirement.name).lower()
+        if requirement.marker and not any(requirement.marker.evaluate({"extra": extra}) for extra in ("", *extras)):
+            continue
+        if key not in found:
+            try:
+                found[key] = distribution(requirement.name)
+            except PackageNotFoundError:
+                raise SystemExit(
+                    f"{requirement.name} is not installed; run pip install '.[{','.join(EXTRAS)}]'."
+                ) from None
+            needed(found[key].requires or [], found, requirement.extras)
+    return found
 
 
 def licence(package: Distribution) -> str:
@@ -61,11 +70,17 @@ def licence(package: Distribution) -> str:
 
 def main() -> None:
     """Write the page."""
-    found: dict[str, Distribution] = {}
-    needed("tempogan-eddy", found)
-    del found["tempogan-eddy"]
-    PAGE.write_text(HEAD + "".join(f"| {name} | {licence(found[name])} |\n" for name in sorted(found)))
-    print(f"{PAGE.name}: {len(found)} packages")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    found = needed(project["dependencies"], {})
+    brought: dict[str, list[str]] = {name: [] for name in found}
+    for extra in EXTRAS:
+        more = needed(project["optional-dependencies"][extra], {})
+        for name in more.keys() - found.keys():
+            brought.setdefault(name, []).append(extra)
+    everything = needed([text for extra in EXTRAS for text in project["optional-dependencies"][extra]], dict(found))
+    rows = (f"| {name} | {licence(everything[name])} | {', '.join(brought[name])} |\n" for name in sorted(everything))
+    PAGE.write_text(HEAD + "".join(rows))
+    print(f"{PAGE.name}: {len(everything)} packages")
 
 
 if __name__ == "__main__":

@@ -130,6 +130,10 @@ def make_stage(folder: Path) -> None:
     for hour in range(6):
         part = halves[2 * hour : 2 * hour + 2]
         save_sequence(part, made / "archive" / f"merg_20191225{hour:02}_4km-pixel.nc4", format="netcdf")
+    for hour in (0, 3, 6):
+        frame = halves[hour : hour + 1].assign_coords(time=[np.datetime64(f"2013-11-07T{hour:02}", "ns")])
+        frame = frame.assign_attrs(title="GRIDSAT-B1 CDR").rename("irwin_cdr")
+        save_sequence(frame, folder / f"GRIDSAT-B1.2013.11.07.{hour:02}.v02r01.nc")
     # Half-hourly frames of two days; the page on pairs uses every fourth.
     days = [np.datetime64(day, "ns") + np.arange(12) * np.timedelta64(30, "m") for day in ("2016-08-03", "2016-08-04")]
     africa = moving_clouds(frames=24, size=64, name="africa").assign_coords(time=np.concatenate(days))

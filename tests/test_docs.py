@@ -3,8 +3,13 @@
 import re
 
 import pytest
+import yaml
+from safetensors import safe_open
 
 from docs_cases import BLOCK, PAGES, ROOT, blocks
+from tempogan_eddy.config import TrainingConfig
+from tempogan_eddy.released import RELEASES
+from tempogan_eddy.specification import NetworkSpecification, Specification
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -47,3 +52,19 @@ def test_both_readmes_say_the_same():
         [words for block in blocks(page, "bash") for words in block.commands] for page in (english, chinese)
     )
     assert [words for words in ours if words[0] != "git"] == [words for words in theirs if words[0] != "git"]
+
+
+def test_the_page_on_the_method_names_every_loss_and_every_key_of_a_model_file():
+    text = (ROOT / "docs" / "method.md").read_text(encoding="utf-8")
+    with safe_open(RELEASES / "eddy.safetensors", framework="pt") as file:
+        header = set(file.metadata())
+    table = text.partition("## A model file")[2]
+    assert header == set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
+    keys = {*Specification.model_fields, *NetworkSpecification.model_fields}
+    keys |= {name for name in TrainingConfig.model_fields if name.startswith("lambda_")}
+    assert not {key for key in keys if f"`{key}`" not in text}
+
+
+def test_every_page_has_a_place_on_the_site():
+    listed = yaml.safe_dump(yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"])
+    assert not {page.name for page in (ROOT / "docs").glob("*.md") if f": {page.name}\n" not in listed}

@@ -22,6 +22,7 @@ from tempogan_eddy.evaluation import (
     Maximum,
     Mean,
     Metric,
+    Score,
     Settings,
     Statistic,
     combine,
@@ -496,3 +497,12 @@ def test_the_bootstrap_is_repeatable():
     truth = sequence(frames=24)[:, :48, :48]
     first, second = (evaluate(truth, noisy(truth), baselines=False) for _ in range(2))
     assert first.scores["reconstructed"]["lsd"] == second.scores["reconstructed"]["lsd"]
+
+
+def test_scores_that_are_not_defined_alike_are_equal():
+    """Python 3.13 compares dataclasses number by number, and NaN with NaN is False."""
+    first, second = (Score(2.0, float("nan"), float("nan"), 3) for _ in range(2))
+    assert first == second and hash(first) == hash(second)
+    assert first == pickle.loads(pickle.dumps(first))
+    assert first != Score(2.0, 1.0, float("nan"), 3) and first != Score(2.0, float("nan"), float("nan"), 4)
+    assert first != 2.0

@@ -178,7 +178,7 @@ def test_times_off_by_microseconds_are_kept_and_still_follow(tmp_path):
     for hour in range(4):
         write(tmp_path / f"merg_20191225{hour:02d}_4km-pixel.nc4", [hour + 1e-8, hour + 0.5 + 1e-8])
     sequence = open_sequence(tmp_path)
-    assert (sequence.time.values[0] - START) > np.timedelta64(0)
+    assert (sequence.time.values[0] - START) > np.timedelta64(0, "ns")
     assert find_windows(link_frames(sequence, "30min")).shape[0] == 6
 
 

@@ -4,6 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -48,3 +49,32 @@ def test_every_requirement_is_pinned_with_its_hashes():
 
 def test_no_library_of_cuda_is_pinned():
     assert not [pin for pin, _ in locked() if re.match("cuda-|nvidia-|triton$", pin.name)]
+
+
+def test_the_page_of_licences_lists_what_the_package_and_its_extras_need():
+    """`python scripts/licences.py` writes it anew."""
+    page = (ROOT / "THIRD-PARTY.md").read_text()
+    rows = dict(re.findall(r"^\| ([\w.-]+) \| [^|]+ \| ([^|]*) \|$", page, re.MULTILINE))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    always = {canonicalize_name(each.name) for each in wanted(project, [])}
+    assert {name: rows.get(name, "missing").strip() for name in always} == dict.fromkeys(always, "")
+    for extra in ("train", "view", "report", "export", "onnxruntime", "openvino", "cluster", "s3"):
+        for each in wanted(project, [extra])[len(project["dependencies"]) :]:
+            brought = rows.get(canonicalize_name(each.name), "missing").strip()  # empty: another package brings it
+            assert not brought or extra in brought.split(", "), f"{each}: run scripts/licences.py"
+    assert "scikit-image" not in rows, "a package of the tests alone"
+
+
+def test_the_recipe_for_conda_follows_the_requirements():
+    """Conda has no extras, so its package needs what `train`, `view` and `report` do."""
+    named = {"torch": "pytorch", "opencv-python-headless": "py-opencv", "matplotlib": "matplotlib-base"}
+    named |= {"dask": "dask-core"}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    recipe = yaml.safe_load(re.sub(r"\$\{\{.*?\}\}", "x", (ROOT / "conda" / "recipe.yaml").read_text()))
+    listed = dict(text.split() for text in recipe["requirements"]["run"])
+    wants = {}
+    for each in wanted(project, ["train", "view", "report"]):
+        wants[named.get(each.name, canonicalize_name(each.name))] = str(each.specifier)
+    assert listed == wants | {"python": ">=3.11,<3.14"}
+    assert f'version: "{project["version"]}"' in (ROOT / "conda" / "recipe.yaml").read_text()
+    assert f"version: {project['version']}\n" in (ROOT / "CITATION.cff").read_text()

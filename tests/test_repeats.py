@@ -3,7 +3,9 @@
 import logging
 import pickle
 
+import numpy as np
 import pytest
+import xarray as xr
 
 from tempogan_eddy import save_sequence
 from tempogan_eddy.cli import main
@@ -87,3 +89,12 @@ def test_warnings_within_warnings_stay_with_the_inner_list():
             warned("A", 3)
         warned("A", 5)
     assert (outer, inner) == (["1 is odd", "5 is odd"], ["3 is odd"])
+
+
+def test_what_the_error_of_a_command_says_is_not_said_twice(tmp_path, capsys):
+    for name in "abc":
+        xr.Dataset({"Tb": (("y", "x"), np.full((16, 16), 250.0), {"units": "K"})}).to_netcdf(tmp_path / f"{name}.nc")
+    with pytest.raises(SystemExit):
+        main(["info", str(tmp_path)])
+    told = capsys.readouterr().err
+    assert "True of" not in told and "in a, b, c" in told and told.count("left out") == 1

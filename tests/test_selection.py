@@ -1,12 +1,14 @@
 """One of several bands or members of a file, chosen in one way by every command and in Python."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import xarray as xr
 from typer.main import get_command
 
 from cli_cases import run
-from tempogan_eddy import InputError, open_sequence, open_sequences, save_sequence
+from tempogan_eddy import InputError, coarsen, open_sequence, open_sequences, reconstruct, save_sequence
 from tempogan_eddy.cli.application import app
 from tempogan_eddy.cli.options import settings
 from tempogan_eddy.dataset.source import open_source
@@ -87,6 +89,18 @@ def test_a_member_is_chosen_and_the_output_says_which(members, tmp_path):
     np.testing.assert_allclose(sequence.values, KELVIN + 2, atol=0.001)
     save_sequence(sequence, tmp_path / "one.nc")
     assert open_sequence(tmp_path / "one.nc").attrs["selection"] == "member=2"
+
+
+def test_reconstruct_and_coarsen_choose_of_a_file_as_their_messages_say(tmp_path):
+    path = written(bands(band=LABELS["numbers"]), tmp_path / "bands.nc")
+    for function in (partial(reconstruct, model="faithful", engine="torch"), coarsen):
+        with pytest.raises(InputError, match=r"in Python select=\{'band': 8\}"):
+            function(path)
+        made = function(path, select={"band": 13})
+        xr.testing.assert_allclose(made, function(open_sequence(path, select={"band": 13})))
+        assert made.attrs["selection"] == "band=13"
+        with pytest.raises(InputError, match=r"leave it out and give a part of it, as .sel\(band=13\)"):
+            function(bands(), select={"band": 13})
 
 
 @pytest.mark.parametrize(

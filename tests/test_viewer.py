@@ -322,6 +322,15 @@ def test_a_file_is_named_once(files):
         Catalog(Request([path, path.parent / ".." / path.parent.name / "fine.nc"]))
 
 
+def test_files_of_a_folder_that_are_no_sequence_are_left_out_and_if_all_are_they_are_named(tmp_path):
+    for name in "abc":
+        xr.Dataset({"Tb": (("y", "x"), kelvins(1, 64)[0], {"units": "K"})}).to_netcdf(tmp_path / f"{name}.nc")
+    with pytest.raises(InputError, match=r"holds no sequence of brightness temperature in a, b, c.*no time coordinate"):
+        Catalog(Request([tmp_path]))
+    save_sequence(as_frames(kelvins(2, 64), name="d"), tmp_path / "d.nc")
+    assert Catalog(Request([tmp_path], scale=4)).names == ["d"]
+
+
 def test_storms_of_a_folder_are_opened_when_asked_for(tmp_path, monkeypatch):
     for name in ("a", "b"):
         save_sequence(as_frames(kelvins(2, 64), name=name), tmp_path / "truth" / f"{name}.nc")

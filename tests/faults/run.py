@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -24,12 +24,13 @@ from fuzzing import KINDS, fuzz
 
 KILLED = -9
 PARTS = ["kills", "points", "disks", "inputs"]
+ALL = [*COMMANDS, TRAIN]
 
 
 class Trials:
     """The trials of all faults, in a folder with the inputs and the outputs of an undisturbed run."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, commands: Sequence[Command]) -> None:
         self.folder, self.rng, self.failures = folder, random.Random(seed), list[str]()
         self.counts: Counter[tuple[str, str]] = Counter()
         self.expected: dict[str, dict[str, str]] = {}
@@ -37,7 +38,9 @@ class Trials:
         for number, name in enumerate(("earlier", "new")):
             self.do(lambda name=name, number=number: prepare(folder / name, number))
             self.expected[name] = {}
-            for command in [*COMMANDS, *([TRAIN] if name == "new" else [])]:
+            for command in commands:
+                if command is TRAIN and name == "earlier":
+                    continue
                 output = folder / f"{name}-outputs" / command.output
                 output.parent.mkdir(exist_ok=True)
                 if command is TRAIN:
@@ -227,6 +230,9 @@ def main() -> int:
     """Run all trials; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", default=PARTS, help=" ".join(PARTS))
+    parser.add_argument(
+        "--commands", default=",".join(command.name for command in ALL), help="which are killed, by name"
+    )
     parser.add_argument("--kills", type=int, default=105, help="at random moments, over all commands")
     parser.add_argument(
         "--points", type=int, default=0, help="write points of each command that are tried; 0: every one"
@@ -237,7 +243,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="faults-") as name:
         folder = Path(name)
         os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
-        trials, commands = Trials(folder, options.seed), [*COMMANDS, TRAIN]
+        commands = [next(one for one in ALL if one.name == name) for name in options.commands.split(",")]
+        trials = Trials(folder, options.seed, commands)
         for number in range(options.kills if "kills" in options.parts else 0):
             trials.kill(commands[number % len(commands)])
         for command in commands if "points" in options.parts else []:

@@ -90,7 +90,7 @@ def _options(
     repeats = Repeats()
     logger.handlers[0].addFilter(repeats)
     logger.handlers[0].addFilter(_make_printable)
-    context.call_on_close(lambda: repeats.tell(logger))
+    context.call_on_close(lambda: repeats.tell(logger, str(sys.exception() or "")))
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     logger.propagate = False
     if not verbose:  # the handler of loggers of libraries

@@ -30,9 +30,9 @@ class Repeats(logging.Filter):
             self._names.setdefault(key, {})[name] = None
         return is_new
 
-    def tell(self, log: logging.Logger) -> None:
-        """Log, at the end of a command, of which storms what was said once is true."""
+    def tell(self, log: logging.Logger, error: str = "") -> None:
+        """Log, at the end of a command, of which storms what was said once is true, unless its error says it anyway."""
         for key, names in self._names.items():
-            if len(names) > 1:
+            if len(names) > 1 and key not in error:
                 start = re.split(r"[;(] ?", self._texts[key])[0].rstrip(" :.")
                 log.info("True of %d (%s): %s", len(names), listed(names, NAMED), start)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, Unpack, overload
@@ -30,6 +31,7 @@ class Options(TypedDict, total=False):
     seed: int
     kelvin: bool
     variable: str | None
+    select: Mapping[str, Any] | None
     valid_kelvin: tuple[float, float]
 
 
@@ -47,6 +49,7 @@ def coarsen(
     seed: int = 0,
     kelvin: bool = False,
     variable: str | None = None,
+    select: Mapping[str, Any] | None = None,
     valid_kelvin: tuple[float, float] = VALID_KELVIN,
 ) -> Any:
     """See a sequence or frame with a coarser instrument.
@@ -66,7 +69,7 @@ def coarsen(
         In place of those of the sensor: standard deviation of a gaussian in highres pixels, and of added noise, K.
     seed : int
         Decides the noise.
-    kelvin, variable, valid_kelvin
+    kelvin, variable, select, valid_kelvin
         As for `reconstruct`.
 
     Returns
@@ -84,5 +87,5 @@ def coarsen(
     given: dict[str, Any] = {"sigma": sigma, "noise_kelvin": noise_kelvin}
     given = {name: value for name, value in given.items() if value is not None}
     model = replace(SensorModel.parse(sensor, int(scale)), **given)
-    held = adapt(sequence, kelvin=kelvin, variable=variable, valid_kelvin=valid_kelvin, ensembles=True)
+    held = adapt(sequence, kelvin=kelvin, variable=variable, select=select, valid_kelvin=valid_kelvin, ensembles=True)
     return held.restore(model.coarsen(held.sequence, seed), scale)

@@ -18,9 +18,11 @@ MINIMUM_BLOCKS = 8
 """With fewer blocks an interval says little about how a storm's hours differ, so it is omitted."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Score:
     """A metric's value and its interval.
+
+    Two scores are equal if their numbers are, and what is NaN in one is NaN in the other.
 
     Attributes
     ----------
@@ -36,6 +38,17 @@ class Score:
     low: float
     high: float
     blocks: int = 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Score) and self._numbers == other._numbers
+
+    def __hash__(self) -> int:
+        return hash(self._numbers)
+
+    @property
+    def _numbers(self) -> tuple[float | None, ...]:
+        numbers = (self.value, self.low, self.high, self.blocks)
+        return tuple([None if np.isnan(number) else number for number in numbers])
 
 
 def score(metric: Metric, sums: Aggregation, method: str, settings: Settings = DEFAULTS) -> Score:

@@ -161,7 +161,10 @@ class FractionsDifference(Statistic[MaskedFrame]):
         fractions = (frame.fractions(self.threshold, self.neighbourhood) for frame in (reconstructed, truth))
         ours, theirs = map(truth.mask.pick, fractions)
         difference = ours - theirs
-        return Mean(float(difference @ difference), float(ours @ ours + theirs @ theirs))
+        squares = [
+            float(np.einsum("i,i", values, values)) for values in (difference, ours, theirs)
+        ]  # as in `block_means`
+        return Mean(squares[0], squares[1] + squares[2])
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,7 @@ def adapt(
     *,
     kelvin: bool = False,
     variable: str | None = None,
+    select: Mapping[str, Any] | None = None,
     valid_kelvin: tuple[float, float] = VALID_KELVIN,
     ensembles: bool = False,
 ) -> Adapted:
@@ -76,6 +77,8 @@ def adapt(
         Take values without units as kelvin.
     variable : str, optional
         The variable of a Dataset or file; of an array there is no choice.
+    select : mapping, optional
+        Of a file: choices along further dimensions, as for `open_sequence`.
     valid_kelvin : tuple of float
         Values outside these kelvins become NaN.
     ensembles : bool
@@ -88,12 +91,17 @@ def adapt(
     """
     if variable is not None and not isinstance(held, str | Path | xr.Dataset):
         raise InputError(f"An array has no variables to choose from; leave out variable={variable!r}.")
+    if select and not isinstance(held, str | Path):
+        name, value = next(iter(select.items()))
+        raise InputError(
+            f"Only of a file is select taken; leave it out and give a part of it, as .sel({name}={value!r})."
+        )
     if isinstance(held, str | Path):
         if kelvin:
             raise InputError(
                 f"The file {held} says its units itself; leave out kelvin=True, or give what you read of it."
             )
-        sequence = open_sequence(held, variable=variable, valid_kelvin=valid_kelvin)
+        sequence = open_sequence(held, variable=variable, select=select or {}, valid_kelvin=valid_kelvin)
         if not ensembles:
             refuse_ensemble(sequence)
         return Adapted(sequence, lambda changed, pixel: changed)

@@ -87,7 +87,7 @@ def adjoining(groups: list[list[Header]]) -> list[list[Header]]:
         candidates = alike.setdefault(group[0].kind, []) if group[0].has_place else []
         for earlier in candidates:
             apart = group[0].times[0] - max(header.times[-1] for header in earlier)
-            if np.timedelta64(0) < apart <= LONGEST_GAP:
+            if np.timedelta64(0, "ns") < apart <= LONGEST_GAP:
                 earlier += group
                 break
         else:
@@ -119,7 +119,7 @@ def _split_at_gaps(members: list[Header], stamped: bool) -> list[list[Header]]:
     end = members[0].times[-1]
     for header in members[1:]:
         apart = header.times[0] - end
-        adjoins = step is not None and proven and np.timedelta64(0) <= apart <= step + tolerance_of(step)
+        adjoins = step is not None and proven and np.timedelta64(0, "ns") <= apart <= step + tolerance_of(step)
         if adjoins or (stamped and apart <= LONGEST_GAP):
             groups[-1].append(header)
             end = max(end, header.times[-1])

@@ -19,7 +19,7 @@ from tempogan_eddy.io.reading import ReaderOptions
 from tempogan_eddy.io.selection import require_selection
 from tempogan_eddy.wording import count, listed
 
-__all__ = ["choose", "find_sequences", "open_found", "open_one", "open_sequence", "open_sequences"]
+__all__ = ["choose", "find_sequences", "open_found", "open_one", "open_sequence", "open_sequences", "usable"]
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +94,20 @@ def open_one(
         if storm in {None, alone.attrs["sequence"]}:
             return alone
     return choose(found, storm, path).open(**options)
+
+
+def usable(found: dict[str, StoredSequence], path: Paths, options: ReaderOptions) -> dict[str, StoredSequence]:
+    """Return what was found at a path; of a few, leave out those that are no sequences with a warning.
+
+    Raise InputError if none is one.
+    """
+    if not 1 < len(found) <= FEW:
+        return found
+    reasons: list[NoSequenceError] = []
+    opened = dict(_opened(found, options, reasons))
+    if not opened:
+        raise _nothing(found, path, reasons)
+    return {name: found[name] for name in opened}
 
 
 def _opened(

@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 
 NAME = "brightness_temperature"
 DIMS = ("time", "y", "x")
+# The first and the last whole day that nanoseconds since 1970 reach.
+FIRST_DAY, LAST_DAY = np.datetime64("1677-09-22"), np.datetime64("2262-04-10")
 HALF_SECOND, MINUTE = np.timedelta64(5 * 10**8, "ns"), np.timedelta64(60 * 10**9, "ns")
 
 # Calendars of cftime whose dates are those of numpy since 1582.
@@ -173,10 +175,10 @@ def as_dates(coordinate: xr.DataArray, label: str) -> np.ndarray:
         )
     if np.isnat(values).any():
         raise InputError(f"{label} has a frame without a time (frame {int(np.isnat(values).argmax())}).")
-    dates = values.astype("datetime64[ns]")
-    if (dates.astype("datetime64[D]") != values.astype("datetime64[D]")).any():
+    days = values.astype("datetime64[D]")
+    if ((days < FIRST_DAY) | (days > LAST_DAY)).any():
         raise InputError(f"{label} has times before 1678 or after 2262; check its coordinate {name!r}.")
-    return dates
+    return values.astype("datetime64[ns]")
 
 
 def _dates_of_objects(values: np.ndarray, label: str, name: Hashable) -> np.ndarray:

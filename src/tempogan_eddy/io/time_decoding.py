@@ -54,7 +54,7 @@ def decode_times(values: np.ndarray, attrs: Mapping[Any, Any], where: str | Path
     values = np.asarray(values)
     units, calendar = text_of(attrs.get("units", "")), text_of(attrs.get("calendar", "standard")).lower() or "standard"
     if values.dtype.kind == "M":
-        return values.astype("datetime64[ns]")
+        return _in_range(values, units, calendar, where)
     if values.dtype.kind in "SUO":
         return _from_texts(values, where)
     if values.dtype.kind not in "iuf":
@@ -192,11 +192,12 @@ def _spelled(numbers: np.ndarray, units: str, where: str | Path) -> np.ndarray:
         raise InputError(
             f"{where} holds numbers ({units or 'without units'}) that spell no date; give units since DATE."
         )
-    return np.array(times, "datetime64[ns]").reshape(numbers.shape)
+    return _in_range(np.array(times, "datetime64[us]").reshape(numbers.shape), units, "standard", where)
 
 
 def _in_range(times: np.ndarray, units: str, calendar: str, where: str | Path) -> np.ndarray:
-    years = times.astype("datetime64[Y]").astype(int) + 1970
+    """Return times, NaT where missing, in nanoseconds; these reach from 1678 to 2262 alone."""
+    years = times[~np.isnat(times)].astype("datetime64[Y]").astype(int) + 1970
     if ((years < FIRST_YEAR) | (years > LAST_YEAR)).any():
         raise _no_date(where, units, calendar)
     return times.astype("datetime64[ns]")

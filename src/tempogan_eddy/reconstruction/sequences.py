@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
@@ -42,6 +42,7 @@ class Options(TypedDict, total=False):
     trust_sensor: bool
     kelvin: bool
     variable: str | None
+    select: Mapping[str, Any] | None
     valid_kelvin: tuple[float, float]
     tile: int
     device: str | torch.device
@@ -73,6 +74,7 @@ def reconstruct(
     trust_sensor: bool = False,
     kelvin: bool = False,
     variable: str | None = None,
+    select: Mapping[str, Any] | None = None,
     valid_kelvin: tuple[float, float] = VALID_KELVIN,
     tile: int = TILE,
     device: str | torch.device = "auto",
@@ -106,6 +108,8 @@ def reconstruct(
         The values are kelvin, although nothing says so.
     variable : str, optional
         Which variable of a Dataset or file, where several could be it.
+    select : mapping, optional
+        Which band or member of a file, such as ``{"band": 13}``, as for `open_sequence`.
     valid_kelvin : tuple of float
         Values outside these kelvins are missing.
     tile : int
@@ -151,7 +155,7 @@ def reconstruct(
         no effect.
     """
     _refuse_idle(sensor, trust_sensor, members, seed, noise, summary, packed)
-    held = adapt(sequence, kelvin=kelvin, variable=variable, valid_kelvin=valid_kelvin)
+    held = adapt(sequence, kelvin=kelvin, variable=variable, select=select, valid_kelvin=valid_kelvin)
     model = model_of(model)
     chosen = choose_sensor(held.sequence, model, sensor, trust=trust_sensor) if model.adapts or sensor else None
     if members is not None:

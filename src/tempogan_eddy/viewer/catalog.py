@@ -13,7 +13,7 @@ import xarray as xr
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import select_time
 from tempogan_eddy.io.format import StoredSequence
-from tempogan_eddy.io.open import choose, find_sequences
+from tempogan_eddy.io.open import choose, find_sequences, usable
 from tempogan_eddy.io.reading import ReaderOptions
 from tempogan_eddy.io.selection import require_selection
 from tempogan_eddy.viewer.layers import summary_layers
@@ -73,6 +73,7 @@ class Catalog:
             found = find_sequences(path, **options)
             if self.request.storm and len(found) > 1:
                 found = {self.request.storm: choose(found, self.request.storm, path)}
+            found = usable(found, path, options)
             for name, stored in found.items():
                 opener = cache(partial(self._open, stored, options))
                 storm = name if len(found) > 1 else str(opener()[0].attrs["sequence"])
