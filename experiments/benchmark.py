@@ -94,7 +94,10 @@ def score(name: str, folder: Path, entries: Mapping[str, Path], data: Path) -> E
     storm, sensor = names()[name]
     lowres = open_sequence(folder / f"{name}.nc").load()
     made = {entry: open_sequence(place / f"{name}.nc") for entry, place in entries.items()}
-    ours = {model: reconstruct(lowres, model, members=count, seed=1) for model, count in MODELS.items()}
+    ours = {
+        model: reconstruct(lowres, model, members=count, seed=1) if count else reconstruct(lowres, model)
+        for model, count in MODELS.items()
+    }
     return evaluate(
         truth_of(storm, data), {**made, **ours}, lowres, sensor=sensor, baselines=("bicubic", "Wiener filter"),
         metrics=[*choose_metrics((*METRICS, *OF_ENSEMBLES)), *NORMALISED],

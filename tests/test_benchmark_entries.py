@@ -13,11 +13,11 @@ from tempogan_eddy.evaluation import evaluate
 
 @pytest.fixture
 def data(tmp_path, monkeypatch):
-    """A folder with one small storm and two sensors, without the released models."""
+    """A folder with one small storm, two sensors and two of the released models."""
     save_sequence(sequence(), tmp_path / "data" / "storm.nc")
     monkeypatch.setattr(benchmark, "STORMS", {"200717": ("storm.nc", "2007-10-01T02", None)})
     monkeypatch.setattr(benchmark, "SENSORS", {"area": "area", "box": "box,width=1.6"})
-    monkeypatch.setattr(benchmark, "MODELS", {})
+    monkeypatch.setattr(benchmark, "MODELS", {"faithful": None, "ensemble": 2})
     monkeypatch.setattr(benchmark, "FRAMES", 2)
     return tmp_path / "data"
 
@@ -35,7 +35,8 @@ def test_an_entry_is_scored_beside_the_baselines(data, tmp_path, capsys):
         save_sequence(noisy(benchmark.truth_of("200717", data)), entry / f"{name}.nc")
     run(data, "score", inputs, "--entry", f"mine={entry}", "--json", scores)
     table = capsys.readouterr().out
-    assert table.count("| mine |") == table.count("| Wiener filter |") == 2
+    for method in ("mine", "Wiener filter", "faithful", "ensemble"):
+        assert table.count(f"| {method} |") == 2
     found = json.loads(scores.read_text())
     assert set(found) == {"200717-area", "200717-box"}
     assert "psnr_normalised" in json.dumps(found)
