@@ -24,7 +24,7 @@ help:
 	@echo "make gpu-check        test and time a GPU (under 4 minutes; needs no network once installed)"
 	@echo "make quality          score the released models on real storms (about 9 minutes on two cores)"
 	@echo "make flow             compare flow estimators"
-	@echo "make weights          train the released models anew (about four hours of one core; goes on where it was stopped)"
+	@echo "make weights          train the released models anew (some hours of one core; goes on where it was stopped)"
 	@echo "make wheel            build the wheel into dist/"
 	@echo "make clean            remove what make made"
 
