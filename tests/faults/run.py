@@ -240,10 +240,14 @@ def main() -> int:
     parser.add_argument("--inputs", type=int, default=2000, help="broken inputs")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    names = options.commands.split(",")
+    for given, known in ((options.parts, PARTS), (names, [command.name for command in ALL])):
+        if unknown := sorted({*given} - {*known}):
+            parser.error(f"there is no {unknown[0]}; choose from {', '.join(known)}.")
     with tempfile.TemporaryDirectory(prefix="faults-") as name:
         folder = Path(name)
         os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
-        commands = [next(one for one in ALL if one.name == name) for name in options.commands.split(",")]
+        commands = [next(one for one in ALL if one.name == name) for name in names]
         trials = Trials(folder, options.seed, commands)
         for number in range(options.kills if "kills" in options.parts else 0):
             trials.kill(commands[number % len(commands)])

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from faults.run import main
+
 
 @pytest.mark.parametrize(
     ("commands", "kills", "least"),
@@ -20,3 +22,12 @@ def test_nothing_is_lost_by_a_few_faults(commands, kills, least):
     assert ended.returncode == 0, ended.stdout + ended.stderr
     name, injected, survived, lost = ended.stdout.splitlines()[-1].split()
     assert (name, lost) == ("all", "0") and int(injected) == int(survived) >= least
+
+
+@pytest.mark.parametrize("words", [["broken"], ["kills", "--commands", "reconstuct"]])
+def test_an_unknown_part_or_command_is_refused(words, monkeypatch, capsys):
+    """A misspelt part would inject nothing, and so lose nothing."""
+    monkeypatch.setattr(sys, "argv", ["faults.run", *words])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert f"there is no {words[-1]}; choose from" in capsys.readouterr().err
