@@ -52,9 +52,8 @@ def warn_of_input(sequence: xr.DataArray, model: Model, *, stated: bool = False)
 
     Return the guard of its values: call it with frames (T, y, x) once they are computed.
     """
-    tell = logging.LoggerAdapter(
-        log, {"about": sequence.attrs.get("sequence", "")}
-    )  # as `about` makes, one file nearer
+    # As `about` makes, one file nearer.
+    tell = logging.LoggerAdapter(log, {"about": sequence.attrs.get("sequence", "")})
     is_made = any(str(key).startswith(MADE) for key in sequence.attrs)
     if is_made:
         tell.warning("The input is itself a reconstruction, whose detail was not measured; %s", WORSE)

@@ -160,11 +160,12 @@ class FractionsDifference(Statistic[MaskedFrame]):
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
         fractions = (frame.fractions(self.threshold, self.neighbourhood) for frame in (reconstructed, truth))
         ours, theirs = map(truth.mask.pick, fractions)
-        difference = ours - theirs
-        squares = [
-            float(np.einsum("i,i", values, values)) for values in (difference, ours, theirs)
-        ]  # as in `block_means`
-        return Mean(squares[0], squares[1] + squares[2])
+        return Mean(_sum_of_squares(ours - theirs), _sum_of_squares(ours) + _sum_of_squares(theirs))
+
+
+def _sum_of_squares(values: NDArray[np.float64]) -> float:
+    """Return the sum without BLAS, for the reason that `block_means` states."""
+    return float(np.einsum("i,i", values, values))
 
 
 @dataclass(frozen=True)
