@@ -70,6 +70,12 @@ class TrainingConfig(Section):
         description="weight of the divergence of each frame's power spectrum from its truth's; try 1e-3. Of an "
         "ensemble: weight of the energy score of the modes; try 0.3",
     )
+    lambda_traces: float = Field(
+        0.0,
+        ge=0,
+        description="weight of the loss on traces of the lowres grid: detail that depends on the place within a lowres "
+        "pixel; try 0.1",
+    )
     lambda_patches: float = Field(0.15, ge=0, description="ensembles: weight of the energy score of 8x8 patches")
     lambda_steps: float = Field(0.4, ge=0, description="ensembles: weight of the CRPS of the steps to the next pixels")
     lambda_coldest: float = Field(

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from tempogan_eddy.config import TrainingConfig
 from tempogan_eddy.model.spectrum import spectral_loss
+from tempogan_eddy.model.traces import trace_loss
 
 __all__ = [
     "CONTENT_UNIT",
@@ -81,6 +82,8 @@ class Losses:
     ----------
     content, spectral : callable
         Distance of generated from true frames, as `content_loss` and `spectral_loss`.
+    traces : callable
+        As `trace_loss`.
     adversarial, discriminator, feature : callable
         As `generator_adversarial_loss`, `discriminator_loss` and `feature_loss`.
     penalty : callable, optional
@@ -90,12 +93,13 @@ class Losses:
         Discriminator steps from one penalty to the next; it counts that many times as much.
     lambda_mean : float
         Weight of the squared error of the mean frame, where the generator makes one.
-    lambda_content, lambda_adv_s, lambda_adv_t, lambda_feature, lambda_spectral : float
+    lambda_content, lambda_adv_s, lambda_adv_t, lambda_feature, lambda_spectral, lambda_traces : float
         Weights in the generator's loss; a loss of weight 0 is not computed.
     """
 
     content: Callable[[Tensor, Tensor, Tensor], Tensor] = content_loss
     spectral: Callable[[Tensor, Tensor], Tensor] = spectral_loss
+    traces: Callable[[Tensor, Tensor, int], Tensor] = trace_loss
     adversarial: Callable[[Tensor, Tensor], Tensor] = generator_adversarial_loss
     discriminator: Callable[[Tensor, Tensor, Tensor], Tensor] = discriminator_loss
     feature: Callable[[Sequence[Tensor], Sequence[Tensor]], Tensor] = feature_loss
@@ -107,6 +111,7 @@ class Losses:
     lambda_adv_t: float = 0.0
     lambda_feature: float = 0.0
     lambda_spectral: float = 0.0
+    lambda_traces: float = 0.0
 
     @classmethod
     def from_config(cls, config: TrainingConfig) -> Losses:
@@ -119,6 +124,7 @@ class Losses:
             lambda_adv_t=config.lambda_adv_t,
             lambda_feature=config.lambda_feature,
             lambda_spectral=config.lambda_spectral,
+            lambda_traces=config.lambda_traces,
         )
 
     @property
@@ -128,6 +134,7 @@ class Losses:
             "loss_content": self.lambda_content,
             "loss_mean": self.lambda_mean,
             "loss_spectral": self.lambda_spectral,
+            "loss_traces": self.lambda_traces,
             "loss_g_spatial": self.lambda_adv_s,
             "loss_feature": self.lambda_feature,
             "loss_g_temporal": self.lambda_adv_t,

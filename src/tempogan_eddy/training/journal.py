@@ -43,6 +43,7 @@ SHORT = {
     "loss_g_temporal": "G/t",
     "loss_feature": "feat",
     "loss_spectral": "spec",
+    "loss_traces": "trace",
     "loss_crps": "CRPS",
     "loss_modes": "modes",
     "loss_patches": "patches",

@@ -1,0 +1,89 @@
+"""Traces of the lowres grid, in numpy arrays and torch tensors: for scores and for losses.
+
+Real scenes do not know where the pixels of a coarser instrument lay: their detail has the same statistics at each of
+the scale x scale places within a lowres pixel. A network sees these places, and can draw a pattern that repeats with
+every lowres pixel. No radial spectrum and no projection onto the input forbids it, and the eye finds it in calm areas.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["MARGIN", "moments_by_place"]
+
+# Blocks on each side that give detail and its local strength to the blocks within.
+MARGIN = 2
+
+
+@overload
+def moments_by_place(
+    frames: NDArray[np.floating], scale: int, floor: float, counted: NDArray[np.bool_] | None = None
+) -> NDArray[np.float64]: ...
+@overload
+def moments_by_place(
+    frames: Tensor, scale: int, floor: float, counted: NDArray[np.bool_] | None = None
+) -> Tensor: ...
+def moments_by_place(frames: Any, scale: int, floor: float, counted: NDArray[np.bool_] | None = None) -> Any:
+    """Return moments of the detail of frames at each place within a lowres pixel.
+
+    Detail is what differs from a smooth frame that holds nothing of a pattern that repeats with every lowres pixel. It
+    is divided by its own root mean square in the 3x3 blocks around, so calm and rough areas count alike.
+
+    Parameters
+    ----------
+    frames : (..., H, W) array or Tensor
+        Finite; H and W are multiples of `scale`, and hold more than 2 `MARGIN` blocks.
+    scale : int
+        Side of a block, at least 2.
+    floor : float
+        Detail much weaker than this, in the unit of the frames, counts for nothing.
+    counted : (H / scale - 2 MARGIN, W / scale - 2 MARGIN) array, optional
+        The blocks that count; all by default.
+
+    Returns
+    -------
+    (M, scale, scale) array or Tensor
+        Sums over blocks and frames: the detail, its square, and its products with the detail 1..scale // 2 pixels
+        further along y and along x. Gradients pass through.
+    """
+    detail = _detail(frames, scale)
+    first = (MARGIN - 1) * scale + (scale + 1) // 2  # of the detail's rows and columns, in the blocks that are returned
+    inner = [length // scale - 2 * MARGIN for length in frames.shape[-2:]]
+
+    def blocks(down: int, right: int, around: int = 0) -> Any:
+        start, (rows, columns) = first - around * scale, (count + 2 * around for count in inner)
+        y, x = (slice(start + moved, start + moved + n * scale) for moved, n in ((down, rows), (right, columns)))
+        return detail[..., y, x].reshape(-1, rows, scale, columns, scale)
+
+    energy = _running_mean((blocks(0, 0, around=1) ** 2).mean((2, 4)), 3)[:, :, None, :, None] + floor**2
+    here, lags = blocks(0, 0), range(1, scale // 2 + 1)
+    others = [here, *(blocks(lag, 0) for lag in lags), *(blocks(0, lag) for lag in lags)]
+    products = [here / energy**0.5, *(here * other / energy for other in others)]
+    if counted is not None:
+        products = [product * counted[:, None, :, None] for product in products]
+    sums = [product.sum((0, 1, 3)) for product in products]
+    if isinstance(frames, np.ndarray):
+        return np.stack(sums)
+    import torch
+
+    return torch.stack(sums)
+
+
+def _detail(frames: Any, scale: int) -> Any:
+    """Return frames (..., H, W) minus a smooth frame, without scale // 2 rows and columns at each edge."""
+    smooth, edge = _running_mean(frames, scale), scale // 2
+    smooth = _running_mean(smooth, 2) if scale % 2 == 0 else smooth
+    return frames[..., edge : frames.shape[-2] - edge, edge : frames.shape[-1] - edge] - smooth
+
+
+def _running_mean(values: Any, side: int) -> Any:
+    """Return the mean of each whole square of pixels, (..., H - side + 1, W - side + 1)."""
+    height, width = (length - side + 1 for length in values.shape[-2:])
+    rows = sum(values[..., n : n + height, :] for n in range(side))
+    return sum(rows[..., n : n + width] for n in range(side)) / side**2
