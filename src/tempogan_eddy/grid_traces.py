@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["MARGIN", "moments_by_place"]
+__all__ = ["MARGIN", "moments_by_place", "traces"]
 
 # Blocks on each side that give detail and its local strength to the blocks within.
 MARGIN = 2
@@ -26,9 +26,7 @@ def moments_by_place(
     frames: NDArray[np.floating], scale: int, floor: float, counted: NDArray[np.bool_] | None = None
 ) -> NDArray[np.float64]: ...
 @overload
-def moments_by_place(
-    frames: Tensor, scale: int, floor: float, counted: NDArray[np.bool_] | None = None
-) -> Tensor: ...
+def moments_by_place(frames: Tensor, scale: int, floor: float, counted: NDArray[np.bool_] | None = None) -> Tensor: ...
 def moments_by_place(frames: Any, scale: int, floor: float, counted: NDArray[np.bool_] | None = None) -> Any:
     """Return moments of the detail of frames at each place within a lowres pixel.
 
@@ -73,6 +71,16 @@ def moments_by_place(frames: Any, scale: int, floor: float, counted: NDArray[np.
     import torch
 
     return torch.stack(sums)
+
+
+def traces(ours: Any, theirs: Any) -> Any:
+    """Return the mean square of what ours depend more or less on the place than theirs: (...) from (..., M, s, s).
+
+    Both are means over blocks. What both show by chance at one place, because the scene is rough there, cancels.
+    """
+    difference = ours - theirs
+    difference = difference - difference.mean((-2, -1))[..., None, None]
+    return (difference**2).mean((-3, -2, -1))
 
 
 def _detail(frames: Any, scale: int) -> Any:

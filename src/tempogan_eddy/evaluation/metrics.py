@@ -41,9 +41,11 @@ from tempogan_eddy.evaluation.texture import (
     ColdestPixel,
     DetailMoments,
     Gradients,
+    GridTraces,
     detail_correlation,
     detail_kurtosis,
     gradient_distance,
+    grid_traces,
 )
 
 __all__ = ["Metric", "choose_metrics", "ensemble_metrics", "metrics"]
@@ -114,6 +116,7 @@ def metrics(settings: Settings = DEFAULTS) -> tuple[Metric, ...]:
         Metric("coldest_bias", "Coldest pixel, bias", "K", "zero", (ColdestPixel(cold),)),
         Metric("detail_kurtosis", "Kurtosis of detail", "1", "one", (detail,), detail_kurtosis),
         Metric("detail_correlation", "Correlation of detail", "1", "higher", (detail,), detail_correlation),
+        Metric("grid_traces", "Traces of the lowres grid", "%", "lower", (GridTraces(),), grid_traces),
         Metric("lsd_hourly", "LSD of time differences", "dB", "lower", (of_change,)),
         *(
             Metric(f"fss_{k:g}", f"FSS at {k:g} K", "1", "higher", (FractionsDifference(k, side),), _complement)

@@ -1,4 +1,4 @@
-"""Statistics of what a spectrum cannot see: extremes, edges, and how unevenly the detail is spread."""
+"""Statistics of what a spectrum cannot see: extremes, edges, how unevenly the detail is spread, traces of the grid."""
 
 from __future__ import annotations
 
@@ -6,27 +6,32 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from tempogan_eddy.dataset.blocks import block_means, split_blocks
 from tempogan_eddy.evaluation.aggregation import Mean
 from tempogan_eddy.evaluation.baselines import nearest
-from tempogan_eddy.evaluation.masked import MaskedFrame
+from tempogan_eddy.evaluation.masked import Mask, MaskedFrame
 from tempogan_eddy.evaluation.statistics import Statistic
+from tempogan_eddy.grid_traces import MARGIN, moments_by_place, traces
 
 __all__ = [
     "ColdestPixel",
     "DetailMoments",
     "Gradients",
+    "GridTraces",
     "coldest_pixels",
     "detail_correlation",
     "detail_kurtosis",
     "gradient_distance",
+    "grid_traces",
 ]
 
 Values = NDArray[np.float64]
 
 BOX = 64  # side of the boxes whose coldest pixel counts, pixels
 STEEPEST, GRADIENT_BINS = 64.0, 256  # K/px; the bins are narrow where gradients are small
+FAINTEST = 0.05  # detail much weaker than this is no trace of the grid that anyone would see, K
 GRADIENTS = STEEPEST * np.linspace(0, 1, GRADIENT_BINS + 1) ** 2
 
 
@@ -134,3 +139,37 @@ def detail_correlation(moments: Values) -> Values:
     a, b, aa, bb, ab = moments.T[4:]
     with np.errstate(divide="ignore", invalid="ignore"):
         return (ab - a * b) / np.sqrt((aa - a**2) * (bb - b**2))
+
+
+@dataclass(frozen=True)
+class GridTraces(Statistic[MaskedFrame]):
+    """Moments of the detail at each place within a lowres pixel, of the reconstruction and the truth: (2, M, s, s).
+
+    Means over the lowres pixels whose 5x5 neighbours are complete. See `moments_by_place`.
+    """
+
+    def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
+        counted = truth.mask.once(_surrounded, truth.scale)
+        ours, theirs = (frame.once(_moments_by_place, truth.scale) for frame in (reconstructed, truth))
+        return Mean(np.stack([ours, theirs]), float(counted.sum()))
+
+
+def _surrounded(mask: Mask, scale: int) -> NDArray[np.bool_]:
+    """Return the blocks that have no missing pixel near, without `MARGIN` blocks at each edge."""
+    whole = mask.whole_blocks(scale)
+    around = ndimage.minimum_filter(whole, 2 * MARGIN + 1, mode="constant", cval=0)
+    return around[MARGIN:-MARGIN, MARGIN:-MARGIN]
+
+
+def _moments_by_place(frame: MaskedFrame, scale: int) -> Values:
+    rows, columns = (length // scale * scale for length in frame.shape)
+    counted = frame.mask.once(_surrounded, scale)
+    if not counted.any():
+        return np.zeros((2 + scale // 2 * 2, scale, scale))
+    values = np.where(frame.mask.valid, frame.values, 0)[:rows, :columns]
+    return moments_by_place(values.astype(np.float64), scale, FAINTEST, None if counted.all() else counted)
+
+
+def grid_traces(moments: Values) -> Values:
+    """Return how much more or less than the truth's the detail depends on the place, % of its strength."""
+    return 100 * np.sqrt(traces(moments[:, 0], moments[:, 1]))

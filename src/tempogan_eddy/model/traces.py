@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from tempogan_eddy.grid_traces import MARGIN, moments_by_place
+from tempogan_eddy.grid_traces import MARGIN, moments_by_place, traces
 
 __all__ = ["trace_loss"]
 
@@ -13,10 +13,9 @@ FLOOR = 3.5e-4
 
 
 def trace_loss(generated: Tensor, truth: Tensor, scale: int) -> Tensor:
-    """Return the mean square difference of moments of detail at each place within a lowres pixel from the truth's.
+    """Return how much more or less than the truth's the detail depends on the place within a lowres pixel.
 
-    Moments are means over the batch: a single patch holds too few lowres pixels to tell a pattern from chance. What
-    both draw by chance at one place, because the truth is rough there, cancels.
+    Moments are means over the batch: a single patch holds too few lowres pixels to tell a pattern from chance.
 
     Parameters
     ----------
@@ -28,4 +27,5 @@ def trace_loss(generated: Tensor, truth: Tensor, scale: int) -> Tensor:
     height, width = (side // scale - 2 * MARGIN for side in truth.shape[-2:])
     blocks = height * width * truth[..., 0, 0].numel()
     ours, theirs = (moments_by_place(frames, scale, FLOOR) / blocks for frames in (generated.float(), truth.float()))
-    return (ours - theirs).square().mean()
+    result: Tensor = traces(ours, theirs)
+    return result

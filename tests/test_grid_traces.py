@@ -1,0 +1,122 @@
+"""Traces of the lowres grid: what no radial spectrum sees."""
+
+import numpy as np
+import pytest
+import torch
+
+from evaluation_cases import cloud
+from tempogan_eddy.evaluation import MaskedFrame
+from tempogan_eddy.evaluation.baselines import bicubic, nearest
+from tempogan_eddy.evaluation.masked import Mask
+from tempogan_eddy.evaluation.texture import GridTraces, grid_traces
+from tempogan_eddy.grid_traces import moments_by_place
+from tempogan_eddy.model.traces import trace_loss
+
+SCALES = (2, 3, 4, 8)
+
+
+def score(ours, truth, scale=4, valid=None):
+    """The traces of a frame, %."""
+    mask = Mask(np.ones(truth.shape, bool) if valid is None else valid)
+    mean = GridTraces().compute(MaskedFrame(ours, mask, scale=scale), MaskedFrame(truth, mask, scale=scale))
+    assert mean.weight > 0
+    return grid_traces(np.array(mean.total / mean.weight)[None]).item()
+
+
+def scene(scale, seed=0, blocks=40):
+    """A frame with texture at all scales, kelvin."""
+    noise = np.random.default_rng(seed).standard_normal((blocks * scale, (blocks + 4) * scale))
+    return 250 + noise + noise.cumsum(0).cumsum(1) / 50
+
+
+def tiled(pattern, shape):
+    rows, columns = (length // side for length, side in zip(shape, pattern.shape, strict=True))
+    return np.tile(pattern, (rows, columns))
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_tensors_and_arrays_have_the_same_moments(scale):
+    frames = np.stack([scene(scale, seed) for seed in range(2)])
+    moments = moments_by_place(frames, scale, 0.05)
+    assert moments.shape == (2 + 2 * (scale // 2), scale, scale)
+    np.testing.assert_allclose(moments_by_place(torch.from_numpy(frames), scale, 0.05).numpy(), moments, rtol=1e-9)
+    np.testing.assert_allclose(sum(moments_by_place(frame, scale, 0.05) for frame in frames), moments, rtol=1e-9)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_truth_has_none_and_a_scene_of_its_kind_little(scale):
+    truth = scene(scale)
+    assert score(truth, truth, scale) == 0
+    assert score(scene(scale, seed=1), truth, scale) < 5  # chance: 1,440 lowres pixels
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_any_pattern_that_repeats_with_each_lowres_pixel_shows(scale):
+    rng, truth = np.random.default_rng(1), scene(scale)
+    chance = score(scene(scale, seed=1), truth, scale)
+    for _ in range(10):
+        pattern = rng.standard_normal((scale, scale))
+        pattern -= pattern.mean()  # the projection would take the mean away
+        assert score(truth + tiled(pattern, truth.shape), truth, scale) > 3 * chance
+
+
+def test_a_pattern_whose_sign_changes_from_pixel_to_pixel_shows_too():
+    truth, rng = scene(4), np.random.default_rng(2)
+    signs = nearest(rng.choice([-1.0, 1.0], (40, 44)), 4)
+    for pattern in ([1.0, -1, -1, 1], [1.0, 1, -1, -1], [1.0, 0, -1, 0]):
+        for turned in (np.tile(pattern, (4, 1)), np.tile(pattern, (4, 1)).T):
+            assert score(truth + signs * tiled(turned, truth.shape), truth) > 10
+
+
+def test_interpolation_leaves_traces_that_grow_with_its_steps():
+    truth = cloud(seed=1, shape=(192, 192), slope=-1.5)
+    lowres = truth.reshape(48, 4, 48, 4).mean((1, 3))
+    smooth, steps = (score(method(lowres, 4), truth) for method in (bicubic, nearest))
+    assert 5 < smooth < steps
+
+
+def test_calm_and_rough_areas_count_alike():
+    truth, pattern = scene(4), np.random.default_rng(3).standard_normal((4, 4))
+    strength = np.linspace(0.5, 20, truth.shape[1])
+    rough = 250 + (truth - 250) * strength
+    even = score(truth + tiled(pattern, truth.shape), truth)
+    assert score(rough + tiled(pattern, truth.shape) * strength, rough) == pytest.approx(even, rel=0.1)
+
+
+def test_what_is_fainter_than_anyone_would_see_counts_for_nothing():
+    flat, pattern = np.full((96, 96), 250.0), np.tile([[1.0, -1], [-1, 1]], (48, 48))
+    assert score(flat + 1e-3 * pattern, flat) < 1
+    assert score(flat + pattern, flat) > 20
+
+
+def test_missing_pixels_change_only_what_lies_near_them():
+    truth, pattern = scene(4), np.random.default_rng(4).standard_normal((4, 4))
+    ours = truth + tiled(pattern, truth.shape)
+    valid = np.ones(truth.shape, bool)
+    valid[:, 80:] = False
+    masked = score(np.where(valid, ours, np.nan), np.where(valid, truth, np.nan), valid=valid)
+    # The two columns of blocks beside the missing ones do not count, as at an edge of a frame.
+    assert masked == pytest.approx(score(ours[:, :80], truth[:, :80]), rel=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (16, 64), (32, 64)])
+def test_where_no_lowres_pixel_has_neighbours_nothing_is_counted(shape):
+    valid = np.zeros(shape, bool)
+    valid[: shape[0] // 2] = True
+    mask = Mask(valid)
+    frame = MaskedFrame(np.where(valid, 250.0, np.nan), mask)
+    mean = GridTraces().compute(frame, frame)
+    assert mean.weight == 0
+    assert mean.total.shape == (2, 6, 4, 4)
+
+
+def test_the_loss_is_none_for_the_truth_and_falls_along_its_gradient():
+    truth = torch.from_numpy(np.stack([scene(4, seed, blocks=16) for seed in range(4)])).float()[:, None] / 100
+    assert float(trace_loss(truth, truth, 4)) == 0
+    pattern = torch.from_numpy(tiled(np.random.default_rng(5).standard_normal((4, 4)), truth.shape[-2:])).float() / 100
+    drawn = (truth + pattern).requires_grad_()
+    loss = trace_loss(drawn, truth, 4)
+    loss.backward()
+    step = drawn.grad / drawn.grad.abs().max() / 1000
+    assert loss.item() > 10 * float(trace_loss(truth.roll(1, 0), truth, 4)) > 0
+    assert trace_loss(drawn.detach() - step, truth, 4) < loss
