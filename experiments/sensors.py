@@ -3,9 +3,9 @@
     python -m experiments.sensors [MODEL ...] [--random N] [--frames 4]
 
 For each sensor and sequence it prints the RMSE over that of bicubic interpolation of the same input. With ``--sharp``
-it adds, for all models but the first, LSD and energy above the lowres Nyquist (dB) and the excess over the
-distortion-spectrum bound (%), for which the first model is the regression. ``--random`` adds sensors drawn as for
-training, with another seed. All models of one call have one scale.
+it adds, for all models but the first, LSD and energy above the lowres Nyquist (dB), the excess over the distortion-spectrum
+bound (%), for which the first model is the regression, and traces of the lowres grid (%). ``--random`` adds
+sensors drawn as for training, with another seed. All models of one call have one scale.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from tempogan_eddy.evaluation import MaskedFrame, Mean
 from tempogan_eddy.evaluation.baselines import bicubic
 from tempogan_eddy.evaluation.limit import CommonEnergy, excess
 from tempogan_eddy.evaluation.masked import Mask
+from tempogan_eddy.evaluation.texture import GridTraces, grid_traces
 from tempogan_eddy.io import open_sequence
 from tempogan_eddy.rapsd import energy_above, log_spectral_distance
 from tempogan_eddy.reconstruction import Reconstructor
@@ -63,6 +64,7 @@ class Score:
     pixels: int = 0
     spectra: np.ndarray | None = None
     common: Mean | None = None
+    moments: Mean | None = None
     shape: tuple[int, ...] = ()
 
     def add(self, frame: np.ndarray, truth: np.ndarray, regression: np.ndarray) -> None:
@@ -76,6 +78,8 @@ class Score:
         common = CommonEnergy().compute(ours, real)
         assert common is not None
         self.common = common + self.common if self.common else common
+        moments = GridTraces().compute(ours, real)
+        self.moments = moments + self.moments if self.moments else moments
 
     @property
     def rmse(self) -> float:
@@ -101,6 +105,12 @@ class Score:
         """RMSE over the distortion-spectrum bound, minus 1, in percent."""
         assert self.common is not None
         return float(excess(self.common.total[None])[0])
+
+    @property
+    def traces(self) -> float:
+        """Traces of the lowres grid, in percent."""
+        assert self.moments is not None
+        return float(grid_traces((self.moments.total / self.moments.weight)[None])[0])
 
 
 def frames_of(path: str, start: str | None, stop: str | None, count: int) -> list[np.ndarray]:
@@ -145,7 +155,7 @@ def rows(options: argparse.Namespace, models: list[Model]) -> Iterator[str]:
                 own = [scores[number] for _, scores in results]
                 cells += [
                     " / ".join(f"{getattr(entry, key):{form}}" for entry in own)
-                    for key, form in (("lsd", ".2f"), ("energy", "+.2f"), ("excess", ".1f"))
+                    for key, form in (("lsd", ".2f"), ("energy", "+.2f"), ("excess", ".1f"), ("traces", ".1f"))
                 ]
         yield f"| {name} | {' | '.join(cells)} |"
 
@@ -156,7 +166,9 @@ def main() -> None:
     parser.add_argument("models", nargs="*", default=["faithful", "eddy"])
     parser.add_argument("--random", type=int, default=0, help="also so many random sensors")
     parser.add_argument("--frames", type=int, default=4)
-    parser.add_argument("--sharp", action="store_true", help="LSD, energy and excess of all models but the first")
+    parser.add_argument(
+        "--sharp", action="store_true", help="LSD, energy, excess and traces of all models but the first"
+    )
     options = parser.parse_args()
     print(f"| sensor ({', '.join(SEQUENCES)}) | {' | '.join(options.models)} |", flush=True)
     for line in rows(options, [load_model(Path(name) if "/" in name else name) for name in options.models]):
