@@ -3,9 +3,9 @@
     python -m experiments.sensors [MODEL ...] [--random N] [--frames 4]
 
 For each sensor and sequence it prints the RMSE over that of bicubic interpolation of the same input. With ``--sharp``
-it adds, for all models but the first, LSD and energy above the lowres Nyquist (dB), the excess over the distortion-spectrum
-bound (%), for which the first model is the regression, and traces of the lowres grid (%). ``--random`` adds
-sensors drawn as for training, with another seed. All models of one call have one scale.
+it adds, for all models but the first, LSD and energy above the lowres Nyquist (dB), the excess over the
+distortion-spectrum bound (%), for which the first model is the regression, and traces of the lowres grid (%).
+``--random`` adds sensors drawn as for training, with another seed. All models of one call have one scale.
 """
 
 from __future__ import annotations
