@@ -78,10 +78,11 @@ def test_losses_in_low_precision_are_computed_in_float32():
 def test_a_configuration_gives_its_weights_and_its_content_distance():
     weights = {
         "lambda_content": 0.5, "lambda_adv_s": 0.1, "lambda_adv_t": 0.2, "lambda_feature": 0.3, "lambda_spectral": 0.4,
+        "lambda_traces": 0.6,
     }  # fmt: skip
     losses = Losses.from_config(load_config({"training": {**weights, "content_distance": "l2"}}).training)
     assert {name: getattr(losses, name) for name in weights} == weights
     named = {"loss_content": 0.5, "loss_g_spatial": 0.1, "loss_g_temporal": 0.2, "loss_feature": 0.3}
-    assert losses.weights == named | {"loss_mean": 1.0, "loss_spectral": 0.4}
+    assert losses.weights == named | {"loss_mean": 1.0, "loss_spectral": 0.4, "loss_traces": 0.6}
     frame, truth = torch.full((1, 1, 2, 2), 0.1), torch.zeros(1, 1, 2, 2)
     assert losses.content(frame, truth, VALID) == content_loss(frame, truth, VALID, "l2")

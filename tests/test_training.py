@@ -307,6 +307,15 @@ def test_the_spectral_loss_joins_the_generators_step(tmp_path, storms):
     assert losses["loss_spectral"] < first
 
 
+def test_the_loss_on_traces_joins_the_generators_step(tmp_path, storms):
+    trainer = TempoGANTrainer(small_config(tmp_path, storms, lambda_traces=10, patch_size=32, lr_g=1e-3))
+    first, *_, last = (
+        trainer.steps.run(batches, adversarial=False)["loss_traces"]
+        for batches in step_batches(trainer.dataset, trainer.config.training, 0, 30)
+    )
+    assert 0 < last < 0.8 * first
+
+
 def test_an_earlier_model_is_not_asked_for_on_resume(tmp_path, storms):
     _, first = trained(tmp_path / "first", storms)
     trained(tmp_path / "second", storms, epochs=1, start_from=str(first.best_model))

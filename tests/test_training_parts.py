@@ -46,8 +46,9 @@ def first_batches(trainer):
 
 def test_each_term_of_the_generators_loss_has_its_own_weight(tmp_path, storms, monkeypatch):
     config = small_config(
-        tmp_path, storms, lambda_content=3, lambda_spectral=5, lambda_adv_s=7, lambda_adv_t=11, lambda_feature=13
-    )
+        tmp_path, storms, patch_size=32, lambda_content=3, lambda_spectral=5, lambda_adv_s=7, lambda_adv_t=11,
+        lambda_feature=13, lambda_traces=17,
+    )  # fmt: skip
     values = iter([100.0, 1000.0])  # of Ds, then of Dt
 
     def constant(value):
@@ -57,6 +58,7 @@ def test_each_term_of_the_generators_loss_has_its_own_weight(tmp_path, storms, m
         Losses.from_config(config.training),
         content=constant(1.0),
         spectral=constant(10.0),
+        traces=lambda ours, theirs, scale: 1e5 * scale + 0 * ours.sum(),
         adversarial=lambda logits, _: next(values) + 0 * logits.sum(),
         feature=lambda _, fake: 1e4 + 0 * fake[0].sum(),
     )
@@ -64,7 +66,7 @@ def test_each_term_of_the_generators_loss_has_its_own_weight(tmp_path, storms, m
     totals, backward = [], trainer.fabric.backward
     monkeypatch.setattr(trainer.fabric, "backward", lambda loss: (totals.append(loss.item()), backward(loss)))
     found = trainer.steps.run(first_batches(trainer), adversarial=True)
-    assert totals[-1] == 3 * 1 + 5 * 10 + 7 * 100 + 11 * 1000 + 13 * 1e4
+    assert totals[-1] == 3 * 1 + 5 * 10 + 7 * 100 + 11 * 1000 + 13 * 1e4 + 17 * 4e5
     assert (found["loss_g_spatial"], found["loss_g_temporal"], found["loss_feature"]) == (100, 1000, 1e4)
     assert totals[0] == pytest.approx(float(found["loss_d_spatial"] + found["loss_d_temporal"]))
 

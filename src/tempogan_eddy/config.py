@@ -17,6 +17,7 @@ from tempogan_eddy.config_data import DataConfig, PairsConfig, Section, SplitCon
 from tempogan_eddy.config_text import describe_problems, parse_yaml
 from tempogan_eddy.config_training import TrainingConfig
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.grid_traces import MARGIN
 from tempogan_eddy.io.json_text import read_bounded
 from tempogan_eddy.registry import SENSORS
 
@@ -166,6 +167,11 @@ class Config(Section):
                 )
             self.training.patch_size = above
             self.training.model_fields_set.discard("patch_size")  # the user did not set it
+        if self.training.lambda_traces and self.training.patch_size <= (least := 2 * MARGIN * scale):
+            raise ValueError(
+                f"training.lambda_traces needs training.patch_size above {least} with upsample_factor {scale}: the two "
+                "outer lowres pixels on each side have no traces"
+            )
         if self.sensor.random and not self.model.conditioned:
             raise ValueError("sensor.random needs model.conditioned = true: only such a generator knows the sensor")
         if self.model.textures and not (self.model.conditioned and self.model.tails == 1):
