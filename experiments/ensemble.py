@@ -9,8 +9,8 @@ For each sensor and sequence it scores pairs of neighbouring frames, spread even
   largest deviation from a flat rank histogram, the RMSE of the mean of the members over that of the mean frame, and
   CRPS and spread over error of the time differences;
 - of members and single pictures: LSD of frames and of time differences and energy above the lowres Nyquist (dB), the
-  kurtosis of detail over the truth's, the distance of gradients (K a pixel), the bias (K) of the coldest pixel, and the
-  largest difference (K) from the input as the sensor sees it.
+  kurtosis of detail over the truth's, the distance of gradients (K a pixel), the bias (K) of the coldest pixel, traces
+  of the lowres grid (%), and the largest difference (K) from the input as the sensor sees it.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ DECILES = tuple(
 METRICS = (
     "crps_ratio", "spread_skill", *DECILES, "rank_deviation", "rmse", "crps_hourly", "spread_skill_hourly",
     "lsd_hourly", "lsd", "detail_energy", "detail_kurtosis", "gradient_distance", "coldest_bias", "coldest_interval",
-    "consistency_max",
+    "grid_traces", "consistency_max",
 )  # fmt: skip
 NAMES = [metric if isinstance(metric, str) else metric.name for metric in METRICS]
 KINDS = {"coherent": {}, "white": {"noise": "white"}, "dressing": {"noise": "dressing"}}

@@ -33,6 +33,7 @@ COLUMNS = {
     "coldest_bias": ("coldest pixel, K", "+.1f"),
     "detail_kurtosis": ("kurtosis", ".2f"),
     "detail_correlation": ("correlation", ".2f"),
+    "grid_traces": ("traces, %", ".1f"),
     "lsd_hourly": ("hourly LSD, dB", ".2f"),
     "fss_225": ("FSS 225 K", ".3f"),
     "fss_241": ("FSS 241 K", ".3f"),
@@ -42,7 +43,7 @@ COLUMNS = {
 
 # What the user's page shows; the full tables show everything.
 PAGE_COLUMNS = ("rmse", "excess", "efficiency", "cold_rmse", "coldest_bias", "detail_kurtosis", "lsd", "detail_energy")
-PAGE_COLUMNS += ("lsd_hourly", "fss_225", "tof")
+PAGE_COLUMNS += ("grid_traces", "lsd_hourly", "fss_225", "tof")
 PAGE_METHODS = ("nearest", "bicubic", "back-projected bicubic", FAITHFUL, SHARPENED, EDDY)
 
 VERDICTS = {

@@ -72,6 +72,7 @@ TARGETS = (
     ),
     Target(EDDY, "LSD of spectra, dB", "at most 1.5", _score(EDDY, "lsd"), lambda x: x <= 1.5, ".2f"),
     Target(EDDY, "LSD of hourly differences, dB", "at most 1.5", _score(EDDY, "lsd_hourly"), lambda x: x <= 1.5, ".2f"),
+    Target(EDDY, "traces of the lowres grid, %", "at most 5", _score(EDDY, "grid_traces"), lambda x: x <= 5, ".1f"),
     Target(EDDY, "tOF over bicubic's", "at most 0.65", _tof_ratio, lambda x: x <= 0.65, ".2f"),
     Target(EDDY, "LR consistency, max, K", "below 0.01", _score(EDDY, "consistency_max"), lambda x: x < 0.01, ".0e"),
     Target(EDDY, "FSS at 225 K minus bicubic's", "above 0", _beyond("fss_225", EDDY), lambda x: x > 0, "+.3f"),
