@@ -225,11 +225,11 @@ class Steps:
         terms = {"loss_content": self.losses.content(frames, truth, valid)}
         if fake.mean is not None:
             terms["loss_mean"] = content_loss(fake.mean, truth, valid, "l2")
+        middle, true = fake.frames[:, batch.middle], batch.highres[:, batch.middle]
         if self.losses.lambda_spectral:
-            terms["loss_spectral"] = self.losses.spectral(fake.frames[:, batch.middle], batch.highres[:, batch.middle])
+            terms["loss_spectral"] = self.losses.spectral(middle, true)
         if self.losses.lambda_traces:
-            middle = (frames[:, batch.middle] for frames in (fake.frames, batch.highres))
-            terms["loss_traces"] = self.losses.traces(*middle, batch.scale)
+            terms["loss_traces"] = self.losses.traces(middle, true, batch.scale)
         return terms
 
     def _adversarial_losses(self, batch: Batch, fake: Generated) -> dict[str, Tensor]:
