@@ -20,7 +20,8 @@ from tempogan_eddy.dataset.sensor import SensorModel
 from training_cases import moving_clouds
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+FOLDERS = (ROOT, ROOT / "docs", ROOT / "benchmarks", ROOT / "experiments" / "results")
+PAGES = sorted(page for folder in FOLDERS for page in folder.glob("*.md"))
 BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"(?<!`)`((?:tempogan-eddy|python -m|make|torchrun) [^`]+)`")
 
