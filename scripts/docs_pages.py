@@ -64,7 +64,7 @@ def configuration() -> str:
 
 def presets() -> str:
     """Return what is known and assumed of every named sensor, with the sources."""
-    parts = ["# Presets of sensors", "As `tempogan-eddy sensors` prints them. [Sensors](../sensors.md) explains forms."]
+    parts = ["# Presets of sensors", "As `tempogan-eddy sensors` prints them. The page on sensors explains the forms."]
     for preset in PRESETS.values():
         parts.append(f"## {preset.name}\n\n{preset.instrument}: `{preset.text}`")
         parts.append(f"Known: {preset.facts}. **Assumed**: {preset.assumed}.")
