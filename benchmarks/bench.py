@@ -2,7 +2,7 @@
 
     python -m benchmarks.bench [--only training,memory] [--repeats 5] [--threads 2] [--device cpu]
 
-Prints tables and writes all numbers as JSON. docs/performance.md says what the columns mean.
+Prints tables and writes all numbers as JSON. benchmarks/README.md says what the columns mean.
 """
 
 from __future__ import annotations

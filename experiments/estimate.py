@@ -36,7 +36,7 @@ SCENES = {
 
 
 def main() -> None:
-    """Print the tables of docs/estimating-sensors.md."""
+    """Print the tables of docs/estimating-sensors.md and experiments/results/estimate.md."""
     scenes = [_scene(*scene) for scene in SCENES.values()]
     score_random_sensors(scenes)
     score_area_means(scenes)

@@ -17,12 +17,11 @@ import xarray as xr
 import tempogan_eddy
 from tempogan_eddy import coarsen, save_sequence
 from tempogan_eddy.dataset.sensor import SensorModel
-from tempogan_eddy.io.format import Format
-from tempogan_eddy.io.ownership import Kind
 from training_cases import moving_clouds
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+FOLDERS = (ROOT, ROOT / "docs", ROOT / "benchmarks", ROOT / "experiments" / "results")
+PAGES = sorted(page for folder in FOLDERS for page in folder.glob("*.md"))
 BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"(?<!`)`((?:tempogan-eddy|python -m|make|torchrun) [^`]+)`")
 
@@ -184,7 +183,6 @@ def readers_names() -> dict[str, Any]:
         "te": tempogan_eddy, "xr": xr, "np": np, "SensorModel": SensorModel,
         "da": lowres, "values": lowres.values, "lowres": lowres, "truth": fine,
         "reconstructed": (fine + 1.0).assign_attrs(fine.attrs | {"scale": 4}),
-        "Format": Format, "Kind": Kind, "open_toy": None, "write_toy": None, "is_ours": None,
         "fields": torch.from_numpy(lowres.values[:, None]),
         "coords": OrderedDict(time=lowres["time"].values, variable=np.array(["abi13c"]), **grid),
         "satpy": SimpleNamespace(Scene=Scene), "segments": ["0"], "times": [["0"], ["1"]], "area": None,

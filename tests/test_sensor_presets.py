@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from scripts.docs_pages import presets as presets_page
 from tempogan_eddy.cli import main
 from tempogan_eddy.cli.sensors_command import COLUMNS, row
 from tempogan_eddy.dataset.sensor import SensorModel
@@ -28,19 +29,25 @@ def printed(capsys, *words):
 
 
 def as_markdown():
-    """Return the table and the sources as the page holds them; print this and paste it if the presets changed."""
+    """Return the table as the page holds it; print this and paste it if the presets changed."""
     lines = ["| " + " | ".join((*COLUMNS, "Form")) + " |", "| " + " | ".join(["---"] * (len(COLUMNS) + 1)) + " |"]
     for preset in PRESETS.values():
         name, *others = row(preset)
         lines.append("| " + " | ".join([f"`{name}`", *others, f"`{preset.text}`"]) + " |")
-    for preset in PRESETS.values():
-        lines += ["", f"**{preset.name}** Known: {preset.facts}. **Assumed**: {preset.assumed}."]
-        lines += [f"[{number}] {source}." for number, source in enumerate(preset.sources, 1)]
     return "\n".join(lines)
 
 
 def test_the_page_holds_the_presets_as_they_are():
     assert as_markdown() in PAGE.read_text(), as_markdown()
+
+
+def test_the_site_tells_what_is_known_and_assumed_of_every_preset():
+    page = presets_page()
+    for preset in PRESETS.values():
+        section = page.partition(f"## {preset.name}\n")[2].partition("\n## ")[0]
+        assert f"`{preset.text}`" in section
+        assert f"Known: {preset.facts}. **Assumed**: {preset.assumed}." in section
+        assert all(f"- [{number}] {source}." in section for number, source in enumerate(preset.sources, 1))
 
 
 def test_the_forms_on_the_page_are_read():

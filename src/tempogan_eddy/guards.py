@@ -34,7 +34,7 @@ OUTSIDE_SHARE = 0.05  # share of pixels beyond a model's kelvin range that deser
 COUNTS_MISSING = 0.2  # counts from 0 to 255 that are called kelvin lose those below 160
 
 # An assumed sensor is compared with the first frame, and again with so many frames or lowres pixels: one small frame
-# shows less than half of the wrong ones (docs/estimating-sensors.md).
+# shows less than half of the wrong ones (experiments/results/estimate.md).
 FRAMES = 8
 PIXELS = FRAMES * 128**2
 

@@ -25,7 +25,7 @@ SAMPLED = 0.8
 FRAMES = 8
 STARTS = (0.7, 1.4, 2.1)  # lowres pixels
 
-# Differences of cost (minus log likelihood) that tell one fit from another; measured, see docs/estimating-sensors.md.
+# Differences of cost (minus log likelihood) that tell one fit from another; see experiments/results/estimate.md.
 TELLS_FAMILY = 20.0
 TELLS_AREA = 8.0
 TELLS_ANISOTROPY = 20.0
