@@ -21,6 +21,7 @@ from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.display.members import Members
 from tempogan_eddy.display.places import places_of
 from tempogan_eddy.evaluation.baselines import bicubic
+from tempogan_eddy.io.format import StoredSequence
 from tempogan_eddy.io.summary import save_summary
 from tempogan_eddy.viewer.catalog import Catalog, Request
 from tempogan_eddy.viewer.export import export_site
@@ -344,6 +345,27 @@ def test_storms_of_a_folder_are_opened_when_asked_for(tmp_path, monkeypatch):
     with served(Site(catalog)) as address:
         answer = ask(address, "/data/0/scene.json")
     assert answer.status == 422 and "is text" in answer.json()["detail"]
+
+
+def test_each_sequence_of_a_folder_is_opened_once_and_a_broken_one_again_when_it_is_whole(tmp_path, monkeypatch):
+    opened, open_stored = [], StoredSequence.open
+
+    def counted(stored, **options):
+        opened.append(stored.path.name)
+        return open_stored(stored, **options)
+
+    monkeypatch.setattr(StoredSequence, "open", counted)
+    for name in ("a", "b"):
+        save_sequence(as_frames(kelvins(2, 64), name=name), tmp_path / f"{name}.nc")
+    whole = (tmp_path / "b.nc").read_bytes()
+    (tmp_path / "b.nc").write_bytes(whole[: len(whole) // 2])
+    catalog = Catalog(Request([tmp_path], scale=4))
+    assert catalog.scene(0).main.shape == (2, 64, 64)
+    with pytest.raises(InputError, match=r"b\.nc"):
+        catalog.scene(1)
+    (tmp_path / "b.nc").write_bytes(whole)
+    assert catalog.scene(1).main.shape == (2, 64, 64)
+    assert opened == ["a.nc", "b.nc", "b.nc", "b.nc"]
 
 
 def test_an_export_is_what_the_server_answers(site, address, tmp_path):
