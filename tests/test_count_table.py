@@ -7,6 +7,8 @@ import pytest
 import xarray as xr
 
 from tempogan_eddy import InputError, open_sequence
+from tempogan_eddy.io.container import open_stored
+from tempogan_eddy.io.count_table import kelvins_by_count
 
 TABLE = np.linspace(180, 320, 256).astype("f4")
 COUNTS = np.random.default_rng(0).integers(0, 255, (3, 6, 7))
@@ -61,6 +63,17 @@ def test_of_several_images_the_one_of_the_infrared_window_is_read(tmp_path):
     np.testing.assert_array_equal(open_sequence(path, variable="irwvp").values, TABLE[COUNTS] + 1)
     with pytest.raises(InputError, match="vischn has no units"):
         open_sequence(path, variable="vischn")
+
+
+def test_a_table_is_read_once_for_all_images_of_a_file(tmp_path):
+    path = written(tmp_path / "a.nc", tables=("irwin_table", "irwvp_table"), images=("irwin", "irwvp"))
+    dataset = open_stored(path)
+    first = kelvins_by_count(dataset, "irwin", path)
+    dataset.close()
+    path.unlink()
+    second = kelvins_by_count(dataset, "irwvp", path)
+    assert (first[0], second[0]) == ("irwin_table", "irwvp_table")
+    np.testing.assert_array_equal([first[1], second[1]], [TABLE, TABLE + 1])
 
 
 @pytest.mark.parametrize(

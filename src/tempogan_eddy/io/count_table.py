@@ -69,6 +69,7 @@ def _kelvins(dataset: xr.Dataset, name: Hashable) -> np.ndarray | None:
     variable = dataset.variables[name]
     if variable.ndim != 1 or variable.size not in SIZES or variable.dtype.kind not in "iuf":
         return None
+    variable.load()  # small, and wanted again for each image and by the frames
     values = np.asarray(Decoding.of(variable.attrs, variable.dtype, str(name))(variable.values), np.float64)
     valid = values[np.isfinite(values)]
     is_table = np.unique(valid).size > 2 and KELVIN[0] <= valid.min() and valid.max() <= KELVIN[1]
