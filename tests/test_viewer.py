@@ -16,6 +16,7 @@ import pytest
 import xarray as xr
 
 from benchmarks.browser import served
+from cli_cases import exit_code, run
 from tempogan_eddy import InputError, open_sequence, save_sequence
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.display.members import Members
@@ -532,13 +533,8 @@ def test_the_command_tells_its_address_and_ends_cleanly(files):
 
 
 def test_the_command_exports_and_refuses_in_one_sentence(files, tmp_path, capsys):
-    from tempogan_eddy.cli import main
-
     folder = files[0]
-    with pytest.raises(SystemExit) as ended:
-        main(["view", str(folder / "fine.nc"), "--export", str(tmp_path / "out"), "--truth", str(folder / "truth.nc")])
-    assert not ended.value.code and (tmp_path / "out" / "data" / "0" / "truth" / "4" / "1" / "0-0.u16").exists()
-    with pytest.raises(SystemExit) as ended:
-        main(["view", str(tmp_path / "nothing.nc")])
-    assert ended.value.code == 2
-    assert "nothing.nc does not exist" in capsys.readouterr().err
+    words = ["view", folder / "fine.nc", "--export", tmp_path / "out", "--truth", folder / "truth.nc"]
+    assert exit_code(*words) == 0 and (tmp_path / "out" / "data" / "0" / "truth" / "4" / "1" / "0-0.u16").exists()
+    code, _, error = run(capsys, "view", tmp_path / "nothing.nc")
+    assert code == 2 and "nothing.nc does not exist" in error
