@@ -68,8 +68,6 @@ def release(name: str, model: Model, detail: float) -> None:
     """Write one model file of the package."""
     kept = ("step", "epoch", "score", "score_kind", "history", "training_data")
     metadata = {key: model.metadata[key] for key in kept if key in model.metadata}
-    if "history" in metadata:  # a run calls the model that it began with by its file, and all begin with faithful's
-        metadata["history"] = [line.replace("best_model", "faithful") for line in metadata["history"]]
     metadata |= {"trained_on": TRAINED_ON, "use": USE} | ({"detail": detail} if name == "eddy" else {})
     path = FILES / f"{name}.safetensors"
     save_model(path, replace(model, config=without_paths(model.config), metadata=metadata))

@@ -1,6 +1,5 @@
 """The command line as a person meets it: each command, and each mistake."""
 
-import contextlib
 import hashlib
 import html
 import json
@@ -14,9 +13,9 @@ import pytest
 import xarray as xr
 from PIL import Image
 
-from cli_cases import run
+from cli_cases import exit_code, run
 from tempogan_eddy import InputError, coarsen, load_model, open_sequence, save_sequence
-from tempogan_eddy.cli import main, progress
+from tempogan_eddy.cli import progress
 from tempogan_eddy.config import load_config
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.training.checkpoint import claimed_folder
@@ -107,8 +106,7 @@ def triplet(tmp_path_factory, storms, model):
     folder = tmp_path_factory.mktemp("triplet")
     truth, coarse, fine = storms / "storm1.nc", folder / "coarse.nc", folder / "fine.nc"
     for words in (["coarsen", truth, "-o", coarse], ["reconstruct", coarse, "-o", fine, "-m", model]):
-        with contextlib.suppress(SystemExit):
-            main([str(word) for word in words])
+        assert exit_code(*words) == 0
     return truth, coarse, fine
 
 
@@ -136,8 +134,7 @@ def report(triplet, model):
     truth, coarse, fine = triplet
     page = fine.with_name("report.html")
     words = ("--truth", truth, "--reconstructed", fine, "--lowres", coarse, "--model", model, "--report", page)
-    with contextlib.suppress(SystemExit):
-        main(["evaluate", *map(str, words)])
+    assert exit_code("evaluate", *words) == 0
     return page
 
 

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from io_cases import all_frames
 from tempogan_eddy import InputError, open_sequence
+from tempogan_eddy.io.container import open_stored
+from tempogan_eddy.io.count_table import kelvins_by_count
 
 TABLE = np.linspace(180, 320, 256).astype("f4")
 COUNTS = np.random.default_rng(0).integers(0, 255, (3, 6, 7))
@@ -55,6 +58,23 @@ def test_a_fill_value_and_counts_beyond_the_table_are_missing(tmp_path):
     assert np.isfinite(sequence.values).sum() == COUNTS.size - 3
 
 
+@pytest.mark.parametrize("fills", [{0: 0.0}, {0: -100.0, 254: -200.0, 255: -1000.0}])
+def test_fill_values_of_a_table_that_nothing_marks_are_missing_and_counted(tmp_path, caplog, fills):
+    path, counts = tmp_path / "a.nc", 1 + COUNTS % 250
+    counts[1, 0, : len(fills)] = list(fills)
+    with xr.open_dataset(written(tmp_path / "whole.nc", counts=counts)) as dataset:
+        dataset.load()
+    for count, value in fills.items():
+        dataset["irwin_table"][count] = value
+    dataset.to_netcdf(path)
+    expected = TABLE[counts]
+    expected[1, 0, : len(fills)] = np.nan
+    np.testing.assert_array_equal(all_frames(open_sequence(path)), expected)
+    low, high = min(fills.values()), max(fills.values())
+    share = 100 * len(fills) / COUNTS.size
+    assert f"{len(fills)} pixels ({share:.2g} %, {low:.1f} to {high:.1f} K) lie outside 160-330 K" in caplog.text
+
+
 def test_of_several_images_the_one_of_the_infrared_window_is_read(tmp_path):
     path = written(tmp_path / "a.nc", tables=("irwin_table", "irwvp_table"), images=("irwin", "irwvp", "vischn"))
     np.testing.assert_array_equal(open_sequence(path).values, TABLE[COUNTS])
@@ -63,13 +83,25 @@ def test_of_several_images_the_one_of_the_infrared_window_is_read(tmp_path):
         open_sequence(path, variable="vischn")
 
 
+def test_a_table_is_read_once_for_all_images_of_a_file(tmp_path):
+    path = written(tmp_path / "a.nc", tables=("irwin_table", "irwvp_table"), images=("irwin", "irwvp"))
+    dataset = open_stored(path)
+    first = kelvins_by_count(dataset, "irwin", path)
+    dataset.close()
+    path.unlink()
+    second = kelvins_by_count(dataset, "irwvp", path)
+    assert (first[0], second[0]) == ("irwin_table", "irwvp_table")
+    np.testing.assert_array_equal([first[1], second[1]], [TABLE, TABLE + 1])
+
+
 @pytest.mark.parametrize(
     "table",
     [
         TABLE[:200],  # fewer than counts
         TABLE - 273.15,  # no kelvin
         np.full(256, 250.0),  # one value
-        np.where(np.arange(256) < 3, 0, TABLE),  # a value that no table holds and no attribute calls missing
+        np.linspace(0, 350, 256),  # most are kelvins, but the others are no fill values
+        np.where(np.arange(256) < 100, TABLE, 0),  # mostly a fill value
     ],
 )
 def test_what_is_no_table_of_kelvins_is_not_used(tmp_path, table):

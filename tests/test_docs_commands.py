@@ -13,8 +13,8 @@ import pytest
 from typer.main import get_command
 
 import docs_cases
+from cli_cases import exit_code
 from docs_cases import PAGES, ROOT, blocks, make_stage, readers_names, spans, write_settings
-from tempogan_eddy.cli import main
 from tempogan_eddy.cli.application import app
 from tempogan_eddy.cli.options import settings
 from tempogan_eddy.dataset.sensor import SensorModel
@@ -150,9 +150,7 @@ def run(words):
         return
     if words[1] == "train" and "--resume" not in words:  # a page shows several trainings of which a reader runs one
         shutil.rmtree("checkpoints", ignore_errors=True)
-    with pytest.raises(SystemExit) as ended:
-        main([*words[1:], *small.get(words[1], [])])
-    assert not ended.value.code, f"exit code {ended.value.code}"
+    assert exit_code(*words[1:], *small.get(words[1], [])) == 0
 
 
 def run_python(block, names):

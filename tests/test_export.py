@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 
+from cli_cases import run
 from model_cases import detailed_model, kelvin_frames
 from tempogan_eddy import load_model, open_sequence, reconstruct, save_sequence
-from tempogan_eddy.cli import main
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.export import export_model
@@ -23,13 +23,6 @@ from tempogan_eddy.weights import save_model
 from training_cases import moving_clouds
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'tempogan-eddy[export]'")
-
-
-def main_exits(code, *words):
-    with pytest.raises(SystemExit) as stopped:
-        main([str(word) for word in words])
-        raise SystemExit(0)
-    assert (stopped.value.code or 0) == code
 
 
 @pytest.mark.parametrize("lr_consistency", [True, False])
@@ -130,8 +123,8 @@ def test_the_command_writes_a_file_that_loads(tmp_path, capsys, monkeypatch):
         monkeypatch.setattr(logger, name, getattr(logger, name))
     model = detailed_model()
     save_model(tmp_path / "model.safetensors", model)
-    main_exits(0, "export", tmp_path / "model.safetensors", "-o", tmp_path / "model.onnx")
-    assert "(N, 1, 4h, 4w)" in capsys.readouterr().out
+    code, out, _ = run(capsys, "export", tmp_path / "model.safetensors", "-o", tmp_path / "model.onnx")
+    assert code == 0 and "(N, 1, 4h, 4w)" in out
     assert [value.name for value in onnx.load(tmp_path / "model.onnx").graph.output] == ["highres"]
     assert {path.name for path in tmp_path.iterdir()} == {"model.safetensors", "model.onnx"}
 

@@ -233,10 +233,13 @@ def test_a_thread_waits_for_what_the_first_frame_shows(warnings, coarse, model, 
 
 def test_nothing_is_computed_for_the_guards_alone(coarse, model):
     def fail(block):
-        raise AssertionError("computed")
+        raise RuntimeError("computed")
 
     lazy = dask.array.zeros((2, 64, 64), chunks=(1, 64, 64), dtype=np.float32).map_blocks(fail, dtype=np.float32)
-    reconstruct(plain(np.zeros((2, 64, 64))).copy(data=lazy), model)
+    made = reconstruct(plain(np.zeros((2, 64, 64))).copy(data=lazy), model)
+    assert made.shape == (2, 256, 256)
+    with pytest.raises(RuntimeError, match="computed"):
+        made.compute()
 
 
 @pytest.mark.parametrize(

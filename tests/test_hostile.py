@@ -20,8 +20,8 @@ import zarr
 from PIL import Image
 from safetensors.torch import save_file
 
+from cli_cases import run
 from fuzzing import KINDS, fuzz
-from tempogan_eddy.cli import main
 from tempogan_eddy.cli.failures import end
 from tempogan_eddy.config import load_config
 from tempogan_eddy.errors import InputError, TrainingError
@@ -552,7 +552,7 @@ def test_a_pipe_called_like_a_file_is_not_waited_for(tmp_path, suffix):
 # The end of a command
 
 
-def run(*words, code=None, **options):
+def apart(*words, code=None, **options):
     """A command in a process of its own."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
     start = [sys.executable, *(["-c", code] if code else ["-m", "tempogan_eddy", *map(str, words)])]
@@ -585,16 +585,13 @@ def test_every_error_is_one_sentence_and_a_code(capsys, error, code, words):
 def test_a_mistake_of_ours_asks_for_a_report_and_keeps_its_traceback(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr("tempogan_eddy.inspection.inspect", lambda *_, **__: 1 / 0)
-    with pytest.raises(SystemExit) as stopped:
-        main(["info", "eddy"])
-    said = " ".join(capsys.readouterr().err.split())
+    code, _, error = run(capsys, "info", "eddy")
+    said = " ".join(error.split())
     (report,) = tmp_path.glob("tempogan-eddy-*.txt")
-    assert stopped.value.code == 1
+    assert code == 1
     assert "ZeroDivisionError: division by zero" in said and "please report it with" in said
     assert "Traceback" not in said and "Traceback" in report.read_text()
-    with pytest.raises(SystemExit):
-        main(["--verbose", "info", "eddy"])
-    assert "Traceback" in capsys.readouterr().err
+    assert "Traceback" in run(capsys, "--verbose", "info", "eddy")[2]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, OSError("odd"), EOFError])
@@ -603,16 +600,15 @@ def test_what_typer_would_end_for_is_ended_by_us(capsys, monkeypatch, error):
         raise error
 
     monkeypatch.setattr("tempogan_eddy.inspection.inspect", fail)
-    with pytest.raises(SystemExit) as stopped:
-        main(["info", "eddy"])
-    assert stopped.value.code == {KeyboardInterrupt: 130, MemoryError: 1, EOFError: 1}.get(error, 2)
-    assert capsys.readouterr().err.startswith("Error: ")
+    code, _, said = run(capsys, "info", "eddy")
+    assert code == {KeyboardInterrupt: 130, MemoryError: 1, EOFError: 1}.get(error, 2)
+    assert said.startswith("Error: ")
 
 
 def test_a_reader_that_stops_reading_ends_a_command_silently():
     code = "import os, sys; os.close(1); r, w = os.pipe(); os.close(r); assert w == 1 or os.dup2(w, 1);"
     code += "from tempogan_eddy.cli import main; main(['config'])"
-    result = run(code=code)
+    result = apart(code=code)
     assert (result.returncode, result.stderr) == (141, "")
 
 
@@ -620,10 +616,8 @@ def test_names_from_files_do_not_steer_the_terminal(tmp_path, capsys):
     path = tmp_path / "scores.json"
     storm = {"storm": "\x1b[2J[red]a", "frames": 1, "scale": 4, "scores": {"m": {"rmse": {"value": 1.0}}}}
     path.write_text(json.dumps({"storms": [storm]}))
-    with pytest.raises(SystemExit) as stopped:
-        main(["info", str(path)])
-    output = capsys.readouterr().out
-    assert not stopped.value.code
+    code, output, _ = run(capsys, "info", path)
+    assert code == 0
     assert "\x1b[2J" not in output and "[red]a" in output
 
 
@@ -633,7 +627,7 @@ def test_a_terminal_that_knows_only_ascii_prints_escapes(tmp_path):
     path.write_text(json.dumps({"storms": [storm]}))
     code = "import sys; sys.stdout.reconfigure(encoding='ascii'); from tempogan_eddy.cli import main; "
     code += f"main(['info', {str(path)!r}])"
-    result = run(code=code)
+    result = apart(code=code)
     assert result.returncode == 0, result.stderr
     assert "\\u53f0" in result.stdout
 
@@ -649,8 +643,6 @@ def test_warnings_of_libraries_go_to_the_log_and_not_to_the_terminal(capsys, mon
     for words, seen in ((["info", "eddy"], False), (["--verbose", "info", "eddy"], True)):
         with warnings.catch_warnings():
             warnings.simplefilter("always")
-            with pytest.raises(SystemExit):
-                main(words)
-        said = capsys.readouterr().err
+            _, _, said = run(capsys, *words)
         assert ("RuntimeWarning: something about dtypes" in said) == seen
         assert seen or not said

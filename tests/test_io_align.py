@@ -111,6 +111,13 @@ def grid(values=None, lat=None, lon=None, names=("lat", "lon"), kind="plain", **
     return xr.DataArray(values[None], dims=("time", "y", "x"), coords={"time": HOURS[:1], **coords, **others})
 
 
+def check_aligned(highres, lowres, factor=1, flipped=()):
+    """Align a grid with one that is flipped, which must give both as they were."""
+    turned = lowres.isel({dim: slice(None, None, -1) for dim in flipped})
+    aligned = align_grid(highres, turned, factor, LABELS)
+    assert all(made.identical(given) for made, given in zip(aligned, (highres, lowres), strict=True))
+
+
 NAMES = [("lat", "lon"), ("latitude", "longitude"), ("nav_lat", "nav_lon"), ("north", "east")]
 LABELS = ("the truth", "The reconstruction")
 
@@ -225,8 +232,8 @@ def test_x_and_y_count_in_one_unit_where_there_is_no_place_on_earth():
     np.testing.assert_array_equal(
         align_grid(metres, placed(4000.0 * np.arange(8)[::-1], "m", field((8, 8))[:, ::-1]), 1, LABELS)[1], metres
     )
-    align_grid(metres, placed(4.0 * np.arange(8), "km"), 1, LABELS)
-    align_grid(placed(np.arange(8), "1"), placed(np.arange(4), "1", field((4, 4))), 2, LABELS)  # numbers of pixels
+    check_aligned(metres, placed(4.0 * np.arange(8), "km"))
+    check_aligned(placed(np.arange(8), "1"), placed(np.arange(4), "1", field((4, 4))), 2)  # numbers of pixels
     with pytest.raises(InputError, match="in x, more than half"):
         align_grid(metres, placed(4000.0 * np.arange(8) + 2100, "m"), 1, LABELS)
 
@@ -234,9 +241,12 @@ def test_x_and_y_count_in_one_unit_where_there_is_no_place_on_earth():
 def test_missing_coordinates_and_single_pixels_compare_where_they_can():
     truth = grid(kind="2d")
     holed = truth.assign_coords(lat=truth["lat"].where(truth["lat"] < 19.9))
-    align_grid(truth, holed, 1, LABELS)
-    align_grid(truth.drop_vars(["lat", "lon"]), holed, 1, LABELS)
-    align_grid(grid(field((1, 1))), grid(field((1, 1))), 1, LABELS)
+    check_aligned(truth, holed)
+    check_aligned(truth, holed, flipped=("y", "x"))
+    check_aligned(truth.drop_vars(["lat", "lon"]), holed)
+    check_aligned(grid(field((1, 1))), grid(field((1, 1))))
+    with pytest.raises(InputError, match="beside the truth in lat"):
+        align_grid(truth, holed.assign_coords(lat=holed["lat"] + 0.03), 1, LABELS)
 
 
 @pytest.mark.parametrize(

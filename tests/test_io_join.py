@@ -8,11 +8,12 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 import pytest
+import xarray as xr
 
 from io_cases import all_frames
 from tempogan_eddy.dataset.windows import find_windows, link_frames
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io import headers, open_sequence, open_sequences
+from tempogan_eddy.io import headers, join, open_sequence, open_sequences
 
 START = np.datetime64("2019-12-25T00:00", "ns")
 HOUR = np.timedelta64(1, "h")
@@ -81,6 +82,24 @@ def test_only_the_first_of_files_alike_is_opened_in_full(tmp_path, monkeypatch):
     sequence = open_sequence(tmp_path)
     assert sequence.sizes["time"] == 40
     assert len(opened) == 1
+
+
+def test_no_file_is_opened_again_to_join_files_that_were_opened_in_full(tmp_path, monkeypatch, caplog):
+    """Classic NetCDF, whose headers are not compared piece by piece."""
+    for hour in range(3):
+        write(tmp_path / "new" / f"a_201912250{hour}.nc", [hour], EndTime=f"{hour:02d}:59")
+        (tmp_path / "old").mkdir(exist_ok=True)
+        with xr.open_dataset(tmp_path / "new" / f"a_201912250{hour}.nc") as file:
+            file.to_netcdf(tmp_path / "old" / f"a_201912250{hour}.nc", format="NETCDF3_64BIT")
+    opened, full = [], headers.find_image
+    for module in (headers, join):
+        monkeypatch.setattr(
+            module, "find_image", lambda path, *options: opened.append(path.name) or full(path, *options)
+        )
+    with caplog.at_level(logging.INFO, logger="tempogan_eddy"):
+        sequence = open_sequence(tmp_path / "old")
+    assert opened == ["a_2019122500.nc", "a_2019122501.nc", "a_2019122502.nc"]
+    assert "left out: EndTime" in caplog.text and "EndTime" not in sequence.attrs
 
 
 def test_few_files_are_held_open_while_many_are_read(tmp_path):

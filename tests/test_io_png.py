@@ -1,4 +1,5 @@
 import contextlib
+import io
 import os
 import struct
 import zlib
@@ -12,7 +13,7 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import open_sequence, open_sequences, save_sequence
 from tempogan_eddy.io.formats.png import open_png
 from tempogan_eddy.io.png_record import WRITTEN_KELVIN
-from tempogan_eddy.io.quality import looks_white_cold
+from tempogan_eddy.io.quality import looks_drawn, looks_white_cold
 
 
 def write_png(path, values, mode=None):
@@ -472,6 +473,52 @@ def test_white_cold_pictures_read_as_white_warm_are_warned_about_once(tmp_path, 
     caplog.clear()
     open_sequence(tmp_path / "a", grey_kelvin=(320, 170)).compute()
     assert caplog.text == ""
+
+
+def chart(inches, dpi, kind, style="default"):
+    """The grey picture of a chart."""
+    from matplotlib import style as styles
+    from matplotlib.figure import Figure
+
+    x, y = np.arange(50), np.random.default_rng(0).normal(size=50).cumsum()
+    with styles.context(style):
+        figure = Figure(inches, dpi=dpi)
+        axes = figure.subplots()
+        axes.bar(x, abs(y), color="0.4") if kind == "bar" else axes.plot(x, y, kind, color="0.2", label="run")
+        axes.set(xlabel="epoch", ylabel="loss")
+        picture = io.BytesIO()
+        figure.savefig(picture)
+    return np.asarray(Image.open(picture).convert("L"))
+
+
+@pytest.mark.parametrize("kind", ["-", "o", "bar"])
+@pytest.mark.parametrize(("inches", "dpi"), [((3, 2), 50), ((6.4, 4.8), 100), ((10, 4), 200)])
+def test_the_grey_picture_of_a_chart_is_warned_about(tmp_path, caplog, inches, dpi, kind):
+    write_png(tmp_path / "run" / "loss.png", chart(inches, dpi, kind))
+    open_sequence(tmp_path / "run", grey_kelvin=(200, 300))
+    assert caplog.text.count("run looks like the picture of a chart: two axes within a margin.") == 1
+
+
+def test_a_grey_chart_beside_frames_is_not_to_be_resized(tmp_path):
+    write_png(tmp_path / "frame_1.png", ramp())
+    write_png(tmp_path / "frame_2.png", chart((3, 2), 100, "-"))
+    with pytest.raises(InputError, match=r"frame_2\.png looks like the picture of a chart, not a frame"):
+        open_sequence(tmp_path)
+
+
+@pytest.mark.parametrize("style", ["ggplot", "grayscale", "seaborn-v0_8-whitegrid", "classic"])
+def test_charts_of_other_styles_look_drawn(style):
+    assert looks_drawn(chart((6.4, 4.8), 100, "-", style))
+
+
+def test_no_real_frame_looks_drawn_not_within_a_margin_either(data_dir):
+    for storm in ("200717", "198702"):
+        for frame in open_sequence(data_dir / "digital-typhoon", storm=storm).isel(time=slice(0, None, 20)).values:
+            for low, high in ((170, 320), (200, 290), (200, 250)):
+                grey = np.where(np.isfinite(frame), np.rint(np.clip((frame - low) / (high - low), 0, 1) * 255), 0)
+                for seen in (grey, grey[::4, ::4], grey[100:164, 200:264]):
+                    assert not looks_drawn(seen)
+                    assert not looks_drawn(np.pad(seen, 5)) and not looks_drawn(np.pad(seen, 5, constant_values=255))
 
 
 def test_no_real_frame_looks_upside_down_and_most_do_when_turned(data_dir):

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tempogan_eddy.io.units import kelvin_conversion
+
+OFFSETS = {0, 273.15, 459.67 * 5 / 9}
 
 # As found in public files: Digital Typhoon (K (kelvin)), merged IR, GridSat, GOES, Himawari, MTG, ISCCP, HURSAT, satpy,
 # WRF, ERA5, MODIS, and the spellings that UDUNITS and pint accept.
@@ -94,6 +96,14 @@ def test_units_that_contradict_themselves_are_refused():
     assert kelvin_conversion("K (celsius)") is None
 
 
-@given(st.text(max_size=30) | st.binary(max_size=30))
+@given(
+    st.text(max_size=30)
+    | st.binary(max_size=30)
+    | st.from_regex(r"[0-9.e+-]{1,9} (c|m)?K( \(kelvin\))?", fullmatch=True)
+)
+@example("1e999 K")
+@example("1e200 1e200 K")
+@example("1e-200 1e-200 K")
 def test_any_text_gives_a_conversion_or_none(units):
-    kelvin_conversion(units)
+    conversion = kelvin_conversion(units)
+    assert conversion is None or (0 < conversion.scale < np.inf and conversion.offset in OFFSETS)

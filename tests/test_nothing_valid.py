@@ -3,18 +3,10 @@
 import numpy as np
 import pytest
 
+from cli_cases import run
 from tempogan_eddy import open_sequences, save_sequence
-from tempogan_eddy.cli import main
 
 OUTPUT = {"reconstruct": ["-o", "out.nc", "--model", "faithful", "--engine", "torch"], "coarsen": ["-o", "out.nc"]}
-
-
-def run(capsys, *words):
-    """Exit status and standard error of a command."""
-    with pytest.raises(SystemExit) as stopped:
-        main([str(word) for word in words])
-        raise SystemExit(0)
-    return stopped.value.code or 0, capsys.readouterr().err
 
 
 @pytest.fixture
@@ -34,7 +26,7 @@ def storm(make_sequence, tmp_path, monkeypatch):
 @pytest.mark.parametrize("command", ["reconstruct", "coarsen", "sensor"])
 def test_an_input_without_a_valid_pixel_is_refused_before_anything_is_written(capsys, tmp_path, storm, command):
     source = storm(tmp_path / "storm.nc", missing=3)
-    code, error = run(capsys, command, source, *OUTPUT.get(command, []))
+    code, _, error = run(capsys, command, source, *OUTPUT.get(command, []))
     assert code == 2
     assert "no pixel of its 3 frames has a value from 160 to 330 K; are the units right?" in error
     assert "Traceback" not in error
@@ -43,7 +35,7 @@ def test_an_input_without_a_valid_pixel_is_refused_before_anything_is_written(ca
 
 @pytest.mark.parametrize("missing", [1, 2])
 def test_an_input_with_one_valid_frame_is_none_of_these(capsys, tmp_path, storm, missing):
-    code, error = run(capsys, "coarsen", storm(tmp_path / "storm.nc", missing=missing), *OUTPUT["coarsen"])
+    code, _, error = run(capsys, "coarsen", storm(tmp_path / "storm.nc", missing=missing), *OUTPUT["coarsen"])
     assert code == 0, error
 
 
@@ -60,7 +52,7 @@ def test_an_archive_goes_on_past_storms_without_a_valid_pixel(capsys, tmp_path, 
         storm(tmp_path / "storms" / f"{name}.nc", missing=3 if name in empty else 0, name=name)
     words = [*OUTPUT["reconstruct"]]
     words[1] = "out.zarr"
-    code, error = run(capsys, "reconstruct", "storms", *words)
+    code, _, error = run(capsys, "reconstruct", "storms", *words)
     assert code == 2
     assert last in error.splitlines()[-1]
     for name in "ABC":

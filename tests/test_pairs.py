@@ -10,7 +10,8 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tempogan_eddy.cli import main, options
+from cli_cases import exit_code
+from tempogan_eddy.cli import options
 from tempogan_eddy.config import load_config
 from tempogan_eddy.dataset.augment import augment_sensor, turn_frames
 from tempogan_eddy.dataset.flow import estimate_flow
@@ -300,22 +301,15 @@ def test_the_command_line_packs_a_pair_and_tells_what_it_found(tmp_path, seviri_
     monkeypatch.chdir(tmp_path)
     highres, lowres = seviri_pair / "highres" / "storm0.nc", seviri_pair / "lowres"
     command = ["pack", highres, "-o", "pair.zarr", "--lowres", lowres, "--set", "data.pairs.tolerance=10min"]
-    assert run(command) == 0
+    assert exit_code(*command) == 0
     capsys.readouterr()
-    assert run(["info", "pair.zarr"]) == 0
+    assert exit_code("info", "pair.zarr") == 0
     assert '"offset": [0.' in capsys.readouterr().out.replace("\n", "")
-    assert run(["train", "--highres", highres]) == 2
+    assert exit_code("train", "--highres", highres) == 2
     assert "--highres needs --lowres" in capsys.readouterr().err
     split = ["--set", "data.split.by=time", "--set", "data.split.guard_hours=0"]
-    assert run(["train", "--data", "pair.zarr", "--set", "training.patch_size=32", *split]) == 2
+    assert exit_code("train", "--data", "pair.zarr", "--set", "training.patch_size=32", *split) == 2
     assert "model.lr_consistency=false" in capsys.readouterr().err
-
-
-def run(words):
-    """Run a command and return its exit code."""
-    with pytest.raises(SystemExit) as left:
-        main([str(word) for word in words])
-    return left.value.code
 
 
 def test_the_earlier_setting_becomes_a_pair_as_it_is(caplog):

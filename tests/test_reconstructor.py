@@ -174,6 +174,16 @@ def test_whoever_follows_one_frame_opens_few_files(model, monkeypatch):
     assert whole.switches <= 60, "\n".join(*whole.visits())
 
 
+def test_one_logger_says_whatever_is_said_of_an_input(caplog):
+    lowres = moving_clouds(frames=1, size=48).assign_attrs(wavelength=3.9, sequence="198702")
+    with traced() as trace, caplog.at_level("INFO", logger="tempogan_eddy"):
+        reconstruct(lowres, "faithful")
+    made = [call for calls in trace.calls.values() for call in calls if call == ("io/messages.py", "about")]
+    of_input = [record.about for record in caplog.records if "The input" in record.getMessage()]
+    assert len(made) == 1
+    assert of_input == ["198702", "198702"]  # of the sensor and of the channel
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_tile_without_a_valid_pixel_never_meets_the_network(model, block, packed, monkeypatch):
     """As the space beside a full disk; every other pixel is what it is without the shortcut."""

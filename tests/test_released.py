@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from scripts import release
 from tempogan_eddy import load_config, load_model, open_sequence, reconstruct, weights
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.errors import InputError
@@ -30,6 +31,39 @@ def test_a_released_model_says_what_it_is(name):
     assert model.config["training"]["data_root"] == "./data/digital_typhoon"
     # Where no step of its own made the weights, the file tells what did.
     assert model.metadata["step"] > 0 or "mean of the weights" in " ".join(model.metadata["history"])
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("faithful", "faithful"),
+        ("weights/faithful/checkpoints/best_model.safetensors", "faithful"),
+        ("/a/storms-2/checkpoints/checkpoint_epoch_3.pth", "storms-2"),
+        ("runs/third/best_model.safetensors", "third"),
+        ("../checkpoints/best_model.safetensors", "best_model"),
+        ("weights/faithful/mean.safetensors", "mean"),
+    ],
+)
+def test_a_stage_states_the_model_that_it_began_with(name, title):
+    earlier = weights.Model(torch.nn.Identity(), None, name, {"history": ["start: 1 step of training"], "step": 5})
+    assert earlier.history == ["start: 1 step of training", f"{title}: 5 steps of training"]
+
+
+def test_a_release_keeps_the_history_of_each_stage(tmp_path, monkeypatch):
+    monkeypatch.setattr(release, "FILES", tmp_path)
+    # Runs of earlier releases call every start best_model; which run it was is not known.
+    history = [
+        "faithful: 47000 steps of training",
+        "stage-1: 1800 steps of training",
+        "best_model: 9 steps of training",
+    ]
+    eddy = load_model("eddy")
+    eddy.metadata |= {"history": history}
+    eddy.config["training"]["start_from"] = "weights/stage-1/checkpoints/best_model.safetensors"
+    release.release("eddy", eddy, 0.9)
+    made = load_model(tmp_path / "eddy.safetensors")
+    assert made.metadata["history"] == history
+    assert made.metadata["detail"] == 0.9 and made.config["training"]["start_from"] is None
 
 
 @pytest.fixture(scope="module")

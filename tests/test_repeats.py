@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from cli_cases import run
 from tempogan_eddy import save_sequence
-from tempogan_eddy.cli import main
 from tempogan_eddy.cli.repeats import Repeats
 from tempogan_eddy.io.messages import about, collected_records, collected_warnings
 from tempogan_eddy.io.workers import Workers, _told
@@ -30,11 +30,10 @@ def archive(make_sequence, tmp_path):
 @pytest.mark.parametrize("workers", [[], ["--dask", "threads:2"]])
 def test_an_archive_says_once_what_is_the_same_of_its_storms(archive, tmp_path, capsys, workers):
     output = tmp_path / "fine.zarr"
-    with pytest.raises(SystemExit) as stopped:
-        main(["reconstruct", str(archive), "-o", str(output), "--model", "faithful", "--engine", "torch", *workers])
-        raise SystemExit(0)
-    assert not stopped.value.code
-    told = [line.partition(" ")[2] for line in capsys.readouterr().err.splitlines()]
+    words = ["-o", output, "--model", "faithful", "--engine", "torch", *workers]
+    code, _, error = run(capsys, "reconstruct", archive, *words)
+    assert code == 0
+    told = [line.partition(" ")[2] for line in error.splitlines()]
     assert len(told) == len(set(told))
     first, last = (line for line in told if "does not say which sensor saw it" in line)
     assert first.startswith("The input does not say")
@@ -94,7 +93,5 @@ def test_warnings_within_warnings_stay_with_the_inner_list():
 def test_what_the_error_of_a_command_says_is_not_said_twice(tmp_path, capsys):
     for name in "abc":
         xr.Dataset({"Tb": (("y", "x"), np.full((16, 16), 250.0), {"units": "K"})}).to_netcdf(tmp_path / f"{name}.nc")
-    with pytest.raises(SystemExit):
-        main(["info", str(tmp_path)])
-    told = capsys.readouterr().err
-    assert "True of" not in told and "in a, b, c" in told and told.count("left out") == 1
+    code, _, told = run(capsys, "info", tmp_path)
+    assert code == 2 and "True of" not in told and "in a, b, c" in told and told.count("left out") == 1

@@ -8,7 +8,7 @@ import pytest
 import torch
 import xarray as xr
 
-from tempogan_eddy.cli import main
+from cli_cases import run
 from tempogan_eddy.dataset.lowres_power import WINDOWS_OF_FRAME, steps_of, window_power, windows_of
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.sensor_comparison import compare_sensor
@@ -139,9 +139,8 @@ def test_the_command_says_that_wide_footprints_may_be_interpolation(truth, tmp_p
     frames = torch.nn.functional.interpolate(wide, scale_factor=scale, mode="bicubic")[0, :, :128, :128].numpy()
     path = tmp_path / "lowres.nc"
     save(frames, path)
-    with pytest.raises(SystemExit):
-        main(["sensor", str(path)])
-    assert ("interpolated frames look like this" in capsys.readouterr().out) == noted
+    code, told, _ = run(capsys, "sensor", path)
+    assert code == 0 and ("interpolated frames look like this" in told) == noted
 
 
 def test_the_derivatives_of_the_fit_are_those_of_its_residuals(truth):
@@ -158,16 +157,13 @@ def test_the_derivatives_of_the_fit_are_those_of_its_residuals(truth):
 def test_the_command_prints_the_estimate_and_what_the_file_says(truth, tmp_path, capsys):
     path = tmp_path / "lowres.nc"
     save(seen(truth, "gaussian,fwhm=1.3"), path, **SensorModel.parse("area").attributes())
-    with pytest.raises(SystemExit) as ended:
-        main(["sensor", str(path)])
-    told = capsys.readouterr().out
-    assert ended.value.code in (0, None)
+    code, told, _ = run(capsys, "sensor", path)
+    assert code == 0
     assert "sensor     gaussian,fwhm=1.3" in told or "sensor     box" in told
     assert "sensor_model = area" in told and "--sensor" in told
-    with pytest.raises(SystemExit):
-        main(["sensor", str(path), "--json"])
-    facts = json.loads(capsys.readouterr().out)
-    assert facts["file_agrees"] == "wrong" and facts["sensor"] and "gaussian" in facts["families"]
+    code, told, _ = run(capsys, "sensor", path, "--json")
+    facts = json.loads(told)
+    assert code == 0 and facts["file_agrees"] == "wrong" and facts["sensor"] and "gaussian" in facts["families"]
 
 
 def test_an_estimate_without_frames_is_unsure():

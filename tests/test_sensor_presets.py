@@ -9,23 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+from cli_cases import run
 from scripts.docs_pages import presets as presets_page
-from tempogan_eddy.cli import main
 from tempogan_eddy.cli.sensors_command import COLUMNS, row
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.sensor_presets import PRESETS
 from tempogan_eddy.registry import SENSORS
 
 PAGE = Path(__file__).parents[1] / "docs" / "sensors.md"
-
-
-def printed(capsys, *words):
-    """Return what a command prints, and its exit code."""
-    with pytest.raises(SystemExit) as stopped:
-        main(["sensors", *words])
-        raise SystemExit(0)
-    output = capsys.readouterr()
-    return output.out + output.err, stopped.value.code or 0
 
 
 def as_markdown():
@@ -101,7 +92,7 @@ def test_vissr_has_steps_that_grow_below_242_kelvin():
 
 
 def test_the_command_prints_a_table_that_fits_80_columns(capsys):
-    text, code = printed(capsys)
+    code, text, _ = run(capsys, "sensors")
     assert code == 0
     assert max(map(len, text.splitlines())) <= 80
     for preset in PRESETS.values():
@@ -110,9 +101,9 @@ def test_the_command_prints_a_table_that_fits_80_columns(capsys):
 
 
 def test_the_command_prints_some_presets_and_json(capsys):
-    text, _ = printed(capsys, "gridsat")
+    _, text, _ = run(capsys, "sensors", "gridsat")
     assert "box,width=0.5" in text and "seviri" not in text
-    (facts,) = json.loads(printed(capsys, "ahi", "--json")[0])
+    (facts,) = json.loads(run(capsys, "sensors", "ahi", "--json")[1])
     assert facts["text"] == PRESETS["ahi"].text and len(facts["sources"]) == 2
-    text, code = printed(capsys, "nothing")
+    code, _, text = run(capsys, "sensors", "nothing")
     assert code == 2 and "no preset 'nothing'" in text

@@ -325,9 +325,9 @@ def test_an_earlier_model_is_not_asked_for_on_resume(tmp_path, storms):
     assert result.epochs == 2
     # The model tells what came before its own steps, and hands it on.
     made = load_model(result.best_model)
-    assert made.metadata["history"] == [f"best_model: {steps} steps of training"]
+    assert made.metadata["history"] == [f"first: {steps} steps of training"]
     trainer, _ = trained(tmp_path / "third", storms, epochs=1, start_from=str(result.best_model))
-    assert trainer.history == [*made.metadata["history"], f"best_model: {made.metadata['step']} steps of training"]
+    assert trainer.history == [*made.metadata["history"], f"second: {made.metadata['step']} steps of training"]
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_optimiser_steps(tmp_path, storms):

@@ -20,9 +20,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from cli_cases import exit_code, run
 from parts_cases import FRAMES, Counting, command
 from tempogan_eddy import open_sequence, open_sequences, reconstruct, save_sequence
-from tempogan_eddy.cli import main
 from tempogan_eddy.errors import InputError, with_urls
 from tempogan_eddy.io import urls
 from tempogan_eddy.released import RELEASES
@@ -117,10 +117,9 @@ def damaged(served, tmp_path, clouds):
 def test_messages_name_the_url_and_not_its_copy(damaged, capsys, name):
     with pytest.raises(InputError) as failed:
         load_model(f"{damaged}/{name}") if name.startswith("m.") else open_sequence(f"{damaged}/{name}").load()
-    with pytest.raises(SystemExit) as ended:
-        main(["info", f"{damaged}/{name}"])
-    assert ended.value.code == 2
-    for said in (str(failed.value), capsys.readouterr().err):
+    code, _, error = run(capsys, "info", f"{damaged}/{name}")
+    assert code == 2
+    for said in (str(failed.value), error):
         assert f"{damaged}/{name}" in said and tempfile.gettempdir() not in said
 
 
@@ -136,10 +135,8 @@ def test_a_server_that_does_not_answer_is_told_from_a_file_that_does_not_exist(s
 
 def test_info_describes_what_lies_at_a_url(served, tmp_path, clouds, capsys):
     save_sequence(clouds, tmp_path / "in.nc")
-    with pytest.raises(SystemExit) as ended:
-        main(["info", f"{served}/in.nc"])
-    assert not ended.value.code
-    assert f"{clouds.sizes['time']} of 16x16" in capsys.readouterr().out
+    code, out, _ = run(capsys, "info", f"{served}/in.nc")
+    assert code == 0 and f"{clouds.sizes['time']} of 16x16" in out
 
 
 def test_a_path_that_was_a_url_has_both_slashes_again():
@@ -206,9 +203,7 @@ def test_an_archive_under_a_prefix_and_a_pattern(bucket, tmp_path):
         bucket.put_file(str(tmp_path / f"{name}.nc"), f"bucket/archive/{name}.nc")
     assert list(open_sequences("s3://bucket/archive")) == ["one", "two"]
     assert list(open_sequences("s3://bucket/archive/t*.nc")) == ["two"]
-    with pytest.raises(SystemExit) as ended:
-        main(["reconstruct", "s3://bucket/archive", "--engine", "torch", "-o", "s3://bucket/all.zarr"])
-    assert not ended.value.code
+    assert exit_code("reconstruct", "s3://bucket/archive", "--engine", "torch", "-o", "s3://bucket/all.zarr") == 0
     found = open_sequences("s3://bucket/all.zarr")
     assert list(found) == ["one", "two"]
     expected = reconstruct(open_sequence(tmp_path / "two.nc"), engine="torch")
@@ -269,10 +264,9 @@ def test_a_failed_output_without_fingerprint_leaves_nothing_and_other_objects_st
 @pytest.mark.slow
 @pytest.mark.parametrize("place", ["s3://nobody/in.zarr", "s3://bucket/nothing.nc", "s3://bucket/no*.nc"])
 def test_a_missing_bucket_or_key_is_one_sentence(bucket, tmp_path, capsys, place):
-    with pytest.raises(SystemExit) as ended:
-        main(["reconstruct", place, "-o", str(tmp_path / "out.zarr")])
-    assert ended.value.code == 2
-    (line,) = capsys.readouterr().err.strip().splitlines()
+    code, _, error = run(capsys, "reconstruct", place, "-o", tmp_path / "out.zarr")
+    assert code == 2
+    (line,) = error.strip().splitlines()
     assert line.startswith(f"Error: {place} ")
 
 

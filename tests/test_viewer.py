@@ -16,11 +16,13 @@ import pytest
 import xarray as xr
 
 from benchmarks.browser import served
+from cli_cases import exit_code, run
 from tempogan_eddy import InputError, open_sequence, save_sequence
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.display.members import Members
 from tempogan_eddy.display.places import places_of
 from tempogan_eddy.evaluation.baselines import bicubic
+from tempogan_eddy.io.format import StoredSequence
 from tempogan_eddy.io.summary import save_summary
 from tempogan_eddy.viewer.catalog import Catalog, Request
 from tempogan_eddy.viewer.export import export_site
@@ -346,6 +348,27 @@ def test_storms_of_a_folder_are_opened_when_asked_for(tmp_path, monkeypatch):
     assert answer.status == 422 and "is text" in answer.json()["detail"]
 
 
+def test_each_sequence_of_a_folder_is_opened_once_and_a_broken_one_again_when_it_is_whole(tmp_path, monkeypatch):
+    opened, open_stored = [], StoredSequence.open
+
+    def counted(stored, **options):
+        opened.append(stored.path.name)
+        return open_stored(stored, **options)
+
+    monkeypatch.setattr(StoredSequence, "open", counted)
+    for name in ("a", "b"):
+        save_sequence(as_frames(kelvins(2, 64), name=name), tmp_path / f"{name}.nc")
+    whole = (tmp_path / "b.nc").read_bytes()
+    (tmp_path / "b.nc").write_bytes(whole[: len(whole) // 2])
+    catalog = Catalog(Request([tmp_path], scale=4))
+    assert catalog.scene(0).main.shape == (2, 64, 64)
+    with pytest.raises(InputError, match=r"b\.nc"):
+        catalog.scene(1)
+    (tmp_path / "b.nc").write_bytes(whole)
+    assert catalog.scene(1).main.shape == (2, 64, 64)
+    assert opened == ["a.nc", "b.nc", "b.nc", "b.nc"]
+
+
 def test_an_export_is_what_the_server_answers(site, address, tmp_path):
     told = []
     export_site(site, tmp_path / "out", lambda done, total: told.append((done, total)))
@@ -510,13 +533,8 @@ def test_the_command_tells_its_address_and_ends_cleanly(files):
 
 
 def test_the_command_exports_and_refuses_in_one_sentence(files, tmp_path, capsys):
-    from tempogan_eddy.cli import main
-
     folder = files[0]
-    with pytest.raises(SystemExit) as ended:
-        main(["view", str(folder / "fine.nc"), "--export", str(tmp_path / "out"), "--truth", str(folder / "truth.nc")])
-    assert not ended.value.code and (tmp_path / "out" / "data" / "0" / "truth" / "4" / "1" / "0-0.u16").exists()
-    with pytest.raises(SystemExit) as ended:
-        main(["view", str(tmp_path / "nothing.nc")])
-    assert ended.value.code == 2
-    assert "nothing.nc does not exist" in capsys.readouterr().err
+    words = ["view", folder / "fine.nc", "--export", tmp_path / "out", "--truth", folder / "truth.nc"]
+    assert exit_code(*words) == 0 and (tmp_path / "out" / "data" / "0" / "truth" / "4" / "1" / "0-0.u16").exists()
+    code, _, error = run(capsys, "view", tmp_path / "nothing.nc")
+    assert code == 2 and "nothing.nc does not exist" in error

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import save_file
 
+from cli_cases import exit_code
 from evaluation_cases import noisy, sequence
 from model_cases import detailed_model
 from tempogan_eddy import open_sequence, save_sequence
-from tempogan_eddy.cli import main
 from tempogan_eddy.dataset.pack import PACK, pack
 from tempogan_eddy.display.animation import Animation
 from tempogan_eddy.display.figures import FIGURE, save_crops
@@ -517,10 +517,7 @@ def test_no_name_in_a_file_leads_out_of_the_folder(tmp_path, made):
         "--figures",
         inside / "figures",
     ]
-    with pytest.raises(SystemExit) as stopped:
-        main([str(word) for word in [*words, "--scale", 4, "--no-baselines"]])
-        raise SystemExit(0)
-    assert not stopped.value.code
+    assert exit_code(*words, "--scale", 4, "--no-baselines") == 0
     assert len(list((inside / "figures").glob("*-crops.png"))) == 1
     outside = [path for path in tmp_path.rglob("*") if path.is_file() and inside not in path.parents]
     assert outside == []
@@ -600,23 +597,17 @@ def test_frames_of_one_time_are_kept_along_a_dimension_of_their_own(make_sequenc
 
 
 def test_commands_take_the_options(made, tmp_path):
-    def run(*words):
-        with pytest.raises(SystemExit) as stopped:
-            main([str(word) for word in words])
-            raise SystemExit(0)
-        return stopped.value.code or 0
-
     output = tmp_path / "c.nc"
     output.write_bytes(WORDS)
     words = ["coarsen", made.source, "-o", output, "--scale", 2]
-    assert run(*words) == 2 and output.read_bytes() == WORDS
-    assert run(*words, "--packed", "--exact") == 2
-    assert run(*words, "--packed", "--overwrite") == 0
+    assert exit_code(*words) == 2 and output.read_bytes() == WORDS
+    assert exit_code(*words, "--packed", "--exact") == 2
+    assert exit_code(*words, "--packed", "--overwrite") == 0
     assert xr.open_dataset(output, mask_and_scale=False).brightness_temperature.dtype == np.int16
-    assert run("coarsen", made.source, "-o", made.source, "--scale", 2, "--overwrite") == 2
+    assert exit_code("coarsen", made.source, "-o", made.source, "--scale", 2, "--overwrite") == 2
     (tmp_path / "s.json").write_text(json.dumps({"mine": 1}))
     scores = ["evaluate", "--truth", made.source, "--reconstructed", made.source, "--scale", 4, "--no-baselines"]
-    assert run(*scores, "--json", tmp_path / "s.json") == 2
-    assert run(*scores, "--json", made.source, "--overwrite") == 2
-    assert run(*scores, "--json", tmp_path / "s.json", "--overwrite") == 0
+    assert exit_code(*scores, "--json", tmp_path / "s.json") == 2
+    assert exit_code(*scores, "--json", made.source, "--overwrite") == 2
+    assert exit_code(*scores, "--json", tmp_path / "s.json", "--overwrite") == 0
     assert owns(tmp_path / "s.json", SCORES)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from tempogan_eddy.io.cadence import DUPLICATE
 from tempogan_eddy.io.channel import OTHER, channel_of
 from tempogan_eddy.io.history import MADE
+from tempogan_eddy.io.messages import Teller
 from tempogan_eddy.io.spacing import grid_spacing
 from tempogan_eddy.io.texture import Texture, texture_of
 from tempogan_eddy.released import is_released
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["ValueGuard", "warn_of_channels", "warn_of_input", "warn_of_truth"]
 
 log = logging.getLogger(__name__)
-
-Teller: TypeAlias = "logging.Logger | logging.LoggerAdapter[logging.Logger]"
 
 RELEASED_KM = (16.0, 22.0)  # grid spacing of the released models' training: 4x4 area means of 4 to 5 km
 FAR = 2.0  # times finer or coarser than that
@@ -47,13 +47,11 @@ STATE = "state the sensor if footprints are wider than pixels (`tempogan-eddy se
 TRAINED = "the model was trained on {:g} to {:g} km".format(*RELEASED_KM)
 
 
-def warn_of_input(sequence: xr.DataArray, model: Model, *, stated: bool = False) -> ValueGuard:
+def warn_of_input(sequence: xr.DataArray, model: Model, tell: Teller = log, *, stated: bool = False) -> ValueGuard:
     """Warn where coordinates and attributes of an input differ from a model's training.
 
-    Return the guard of its values: call it with frames (T, y, x) once they are computed.
+    Return the guard of its values: call it with frames (T, y, x) once they are computed. `tell` logs.
     """
-    # As `about` makes, one file nearer.
-    tell = logging.LoggerAdapter(log, {"about": sequence.attrs.get("sequence", "")})
     is_made = any(str(key).startswith(MADE) for key in sequence.attrs)
     if is_made:
         tell.warning("The input is itself a reconstruction, whose detail was not measured; %s", WORSE)
@@ -99,6 +97,7 @@ def warn_of_truth(frame: NDArray[np.floating]) -> None:
         log.warning("The truth has almost no fine detail (it looks interpolated or blurred); its scores mean little")
 
 
+@dataclass(eq=False)
 class ValueGuard:
     """Warns once, of the first computed frame that has enough valid pixels, so that nothing is computed for it alone.
 
@@ -109,15 +108,14 @@ class ValueGuard:
     whose grid is known, if neither the grid spacing of the input nor its sensor model is. `tell` logs.
     """
 
-    def __init__(
-        self, kelvin_range: tuple[float, float], is_sharp: bool, may_be_fine: bool, tell: Teller = log
-    ) -> None:
-        self.kelvin_range, self.is_sharp, self.may_be_fine = kelvin_range, is_sharp, may_be_fine
-        self.tell = tell
-        self.assumed: SensorModel | None = None
-        self.coming = 0  # frames that were not compared with it yet
-        self.compared: list[NDArray[np.float32]] = []
-        self.done = False
+    kelvin_range: tuple[float, float]
+    is_sharp: bool
+    may_be_fine: bool
+    tell: Teller = log
+    assumed: SensorModel | None = None
+    coming: int = 0  # frames that were not compared with it yet
+    compared: list[NDArray[np.float32]] = field(default_factory=list)
+    done: bool = False
 
     def assume(self, sensor: SensorModel, frames: int) -> None:
         """Compare a sensor that nobody stated with the first of so many frames."""

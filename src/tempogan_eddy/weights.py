@@ -74,6 +74,10 @@ NETWORKS: dict[str, Callable[[Specification], Network]] = {
 """The builder of the generator of each kind that a model file can name; add your own kinds."""
 
 
+NO_RUN = ("", "..", "checkpoints")
+"""Folders that are not named after a run."""
+
+
 @dataclass
 class Model:
     """A trained generator with its specification and provenance.
@@ -131,10 +135,18 @@ class Model:
         return sensor if projects and isinstance(sensor, SeparableSensor) else None
 
     @property
+    def title(self) -> str:
+        """The name of a released model or file; of a file that every run writes, the folder of its run."""
+        path = Path(self.name)
+        if not path.stem.startswith(("best_model", "checkpoint_")):
+            return path.stem
+        return next((folder.name for folder in path.parents if folder.name not in NO_RUN), path.stem)
+
+    @property
     def history(self) -> list[str]:
         """How the weights came about, with its own run last."""
         steps = count(self.metadata.get("step", 0), "step")
-        return [*self.metadata.get("history", []), f"{Path(self.name).stem}: {steps} of training"]
+        return [*self.metadata.get("history", []), f"{self.title}: {steps} of training"]
 
     @property
     def adapts(self) -> bool:

@@ -19,6 +19,7 @@ __all__ = ["kelvins_by_count", "look_up"]
 
 SIZES = (256, 1024, 4096, 65536)  # counts of 8, 10, 12 and 16 bits
 KELVIN = (150.0, 350.0)
+UNMARKED = 3  # fill values that no attribute of a table marks, such as -1000
 
 
 def kelvins_by_count(dataset: xr.Dataset, image: str, path: Path) -> tuple[str, np.ndarray] | None:
@@ -65,11 +66,17 @@ def look_up(counts: np.ndarray, kelvins: np.ndarray) -> np.ndarray:
 
 
 def _kelvins(dataset: xr.Dataset, name: Hashable) -> np.ndarray | None:
-    """Return the values of a variable if they can be a table of kelvins."""
+    """Return the values of a variable if they can be a table of kelvins: most of them, but for a few fill values.
+
+    Fill values that nothing marks stay, for counts of them to be reported as pixels outside the valid kelvins.
+    """
     variable = dataset.variables[name]
     if variable.ndim != 1 or variable.size not in SIZES or variable.dtype.kind not in "iuf":
         return None
+    variable.load()  # small, and wanted again for each image and by the frames
     values = np.asarray(Decoding.of(variable.attrs, variable.dtype, str(name))(variable.values), np.float64)
     valid = values[np.isfinite(values)]
-    is_table = np.unique(valid).size > 2 and KELVIN[0] <= valid.min() and valid.max() <= KELVIN[1]
+    in_kelvin = (valid >= KELVIN[0]) & (valid <= KELVIN[1])
+    fills = np.unique(valid[~in_kelvin]).size
+    is_table = np.unique(valid[in_kelvin]).size > 2 and fills <= UNMARKED and 2 * in_kelvin.sum() > valid.size
     return values if is_table else None

@@ -51,6 +51,7 @@ class Header:
     coords: Mapping[str, xr.Variable] = field(compare=False, repr=False)
     attrs: Mapping[str, Any] = field(compare=False, repr=False)
     time_source: str = field(default="unknown", compare=False)
+    is_copied: bool = field(default=False, compare=False)  # all but the times is that of a similar file
 
     @property
     def has_place(self) -> bool:
@@ -88,7 +89,7 @@ class HeaderReader:
                 for example, header in self._examples:
                     times = example.times_if_alike(file, path, self.reading.time_from)
                     if times is not None:
-                        return replace(header, path=path, times=times)
+                        return replace(header, path=path, times=times, is_copied=True)
         except OSError:  # no HDF5
             pass
         return None

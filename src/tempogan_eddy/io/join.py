@@ -160,7 +160,7 @@ def _shared_attributes(headers: list[Header], name: str, reading: Reading) -> di
     """
     first = headers[0].attrs
     others = [header.attrs for header in headers if header.attrs is not first]
-    if len(headers) > 1:
+    if headers[-1].is_copied:
         with suppress(InputError):  # told when its frames are read
             others.append(_attributes(headers[-1].path, reading))
     free = [key for key in first if key != "history" and not key.startswith(OURS)]

@@ -7,8 +7,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TypeAlias
 
-__all__ = ["about", "collected_records", "collected_warnings"]
+__all__ = ["Teller", "about", "collected_records", "collected_warnings"]
+
+Teller: TypeAlias = "logging.Logger | logging.LoggerAdapter[logging.Logger]"
 
 _SAID: ContextVar[list[logging.LogRecord] | None] = ContextVar("said", default=None)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar, Unpack
@@ -19,7 +20,7 @@ from tempogan_eddy.io.reading import ReaderOptions
 from tempogan_eddy.io.selection import require_selection
 from tempogan_eddy.wording import count, listed
 
-__all__ = ["choose", "find_sequences", "open_found", "open_one", "open_sequence", "open_sequences", "usable"]
+__all__ = ["choose", "find_sequences", "open_found", "open_one", "open_sequence", "open_sequences", "openers"]
 
 log = logging.getLogger(__name__)
 
@@ -96,18 +97,27 @@ def open_one(
     return choose(found, storm, path).open(**options)
 
 
-def usable(found: dict[str, StoredSequence], path: Paths, options: ReaderOptions) -> dict[str, StoredSequence]:
-    """Return what was found at a path; of a few, leave out those that are no sequences with a warning.
+def openers(
+    found: Mapping[str, StoredSequence], path: Paths, options: ReaderOptions
+) -> dict[str, Callable[[], xr.DataArray]]:
+    """Return functions that open the sequences found at a path; a few sequences are opened at once, to see if they are.
 
-    Raise InputError if none is one.
+    Of these leave out those that are no sequences with a warning. Raise InputError if none is one.
     """
+    unopened: dict[str, Callable[[], xr.DataArray]] = {
+        name: partial(stored.open, **options) for name, stored in found.items()
+    }
     if not 1 < len(found) <= FEW:
-        return found
+        return unopened
     reasons: list[NoSequenceError] = []
     opened = dict(_opened(found, options, reasons))
     if not opened:
         raise _nothing(found, path, reasons)
-    return {name: found[name] for name in opened}
+    # One that cannot be read is read again when asked for: it may be whole by then.
+    return {
+        name: unopened[name] if isinstance(result, InputError) else partial(_result, result)
+        for name, result in opened.items()
+    }
 
 
 def _opened(

@@ -69,8 +69,9 @@ def kelvin_conversion(units: Any) -> Conversion | None:
 def _conversion(text: str) -> Conversion | None:
     text = text.strip(" _.")
     if factor := FACTOR.fullmatch(text):
-        inner, number = _conversion(factor[2]), float(factor[1])
-        return Conversion(inner.scale * number, inner.offset) if inner and number > 0 else None
+        inner = _conversion(factor[2])
+        scale = float(factor[1]) * (inner.scale if inner else np.nan)
+        return Conversion(scale, inner.offset) if inner and 0 < scale < np.inf else None
     if named := NAMES.get(DEGREE.sub("", text, count=1).strip()):
         return named
     for prefix, number in PREFIXES.items():

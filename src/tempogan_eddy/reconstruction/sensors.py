@@ -11,7 +11,7 @@ from tempogan_eddy.dataset.sensor_comparison import compare_sensor
 from tempogan_eddy.dataset.sensor_estimate import estimate_sensor
 from tempogan_eddy.dataset.sensor_names import named_presets
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.messages import about
+from tempogan_eddy.io.messages import Teller
 from tempogan_eddy.weights import Model
 
 __all__ = ["choose_sensor"]
@@ -23,7 +23,12 @@ ASSUMED = "the mean over a block is assumed (`tempogan-eddy sensor` estimates it
 
 
 def choose_sensor(
-    sequence: xr.DataArray, model: Model, stated: SensorModel | str | None = None, *, trust: bool = False
+    sequence: xr.DataArray,
+    model: Model,
+    stated: SensorModel | str | None = None,
+    *,
+    trust: bool = False,
+    tell: Teller = log,
 ) -> SensorModel | None:
     """Return the sensor to reconstruct a sequence for.
 
@@ -41,13 +46,14 @@ def choose_sensor(
         A sensor, or a preset or form as `SensorModel.parse` reads it.
     trust
         Do not compare the sensor with the frames.
+    tell
+        Logs.
 
     Raises
     ------
     InputError
         The model was trained for another sensor than the stated one, or the frames contradict it.
     """
-    tell = about(log, sequence.attrs.get("sequence", ""))
     if isinstance(stated, str):
         stated = SensorModel.parse(stated, model.scale)
     if not model.adapts:
@@ -57,7 +63,7 @@ def choose_sensor(
                 "model that adapts, such as faithful, or leave the sensor out."
             )
         return None
-    recorded = _recorded(sequence, model.scale, needed=stated is None)
+    recorded = _recorded(sequence, model.scale, tell, needed=stated is None)
     if stated and recorded and stated != recorded:
         tell.warning(
             "The input records the sensor %s; it is reconstructed for the stated %s", recorded.text, stated.text
@@ -76,10 +82,10 @@ def choose_sensor(
     if not model.specification.sensor.random:
         tell.info("The sensor is %s, for which the model was trained", model.sensor.text)
         return None
-    return _named(sequence, model.scale)
+    return _named(sequence, model.scale, tell)
 
 
-def _recorded(sequence: xr.DataArray, scale: int, *, needed: bool) -> SensorModel | None:
+def _recorded(sequence: xr.DataArray, scale: int, tell: Teller, *, needed: bool) -> SensorModel | None:
     """Return the sensor that `coarsen` recorded; one that cannot be read is an error only where it is needed."""
     if RECORDED not in sequence.attrs:
         return None
@@ -88,13 +94,13 @@ def _recorded(sequence: xr.DataArray, scale: int, *, needed: bool) -> SensorMode
     except InputError as error:
         if needed:
             raise InputError(f"{error} Or state the sensor, with --sensor.") from None
-        about(log, sequence.attrs.get("sequence", "")).warning("%s", error)
+        tell.warning("%s", error)
         return None
 
 
-def _named(sequence: xr.DataArray, scale: int) -> SensorModel | None:
+def _named(sequence: xr.DataArray, scale: int, tell: Teller) -> SensorModel | None:
     """Return the preset that the file names, if the frames agree with it: they may be on another grid by now."""
-    presets, tell = named_presets(sequence), about(log, sequence.attrs.get("sequence", ""))
+    presets = named_presets(sequence)
     if not presets:
         tell.info("The input does not say which sensor saw it; %s", ASSUMED)
         return None

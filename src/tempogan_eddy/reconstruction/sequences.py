@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from tempogan_eddy.fingerprint import sha256
 from tempogan_eddy.guards import ValueGuard, warn_of_input
 from tempogan_eddy.io import adapt, refine_grid
 from tempogan_eddy.io.member import MEMBER
+from tempogan_eddy.io.messages import Teller, about
 from tempogan_eddy.io.precision import PACKING
 from tempogan_eddy.io.resolution import rescaled
 from tempogan_eddy.kelvin import VALID_KELVIN
@@ -31,6 +33,8 @@ from tempogan_eddy.released import model_file
 from tempogan_eddy.weights import Model, model_of
 
 __all__ = ["reconstruct"]
+
+log = logging.getLogger(__name__)
 
 Held = TypeVar("Held", xr.DataArray, xr.Dataset, np.ndarray)
 
@@ -156,20 +160,23 @@ def reconstruct(
     """
     _refuse_idle(sensor, trust_sensor, members, seed, noise, summary, packed)
     held = adapt(sequence, kelvin=kelvin, variable=variable, select=select, valid_kelvin=valid_kelvin)
+    tell = about(log, held.sequence.attrs.get("sequence", ""))
     model = model_of(model)
-    chosen = choose_sensor(held.sequence, model, sensor, trust=trust_sensor) if model.adapts or sensor else None
+    chosen = None
+    if model.adapts or sensor:
+        chosen = choose_sensor(held.sequence, model, sensor, trust=trust_sensor, tell=tell)
     if members is not None:
         _check_members(members, summary, engine, precision)
         ensemble = EnsembleReconstructor(
             model, members, seed or 0, sensor=chosen, tile=tile, device=device, packed=packed, noise=noise or "coherent"
         )
-        drawn = _drawn(held.sequence, ensemble, model.for_sensor(chosen), summary, stated=chosen is not None)
+        drawn = _drawn(held.sequence, ensemble, model.for_sensor(chosen), summary, tell, stated=chosen is not None)
         return drawn if isinstance(drawn, xr.Dataset) else held.restore(drawn, 1 / ensemble.scale)
     reconstructor = Reconstructor(
         model, sensor=chosen, tile=tile, device=device, engine=engine, precision=precision, packed=packed
     )
     return held.restore(
-        _reconstructed(held.sequence, reconstructor, stated=chosen is not None), 1 / reconstructor.scale
+        _reconstructed(held.sequence, reconstructor, tell, stated=chosen is not None), 1 / reconstructor.scale
     )
 
 
@@ -206,9 +213,9 @@ def _check_members(members: int, summary: bool, engine: str, precision: str) -> 
         raise InputError("A summary needs at least 2 members, because one has no spread.")
 
 
-def _reconstructed(sequence: xr.DataArray, reconstructor: Reconstructor, *, stated: bool) -> xr.DataArray:
+def _reconstructed(sequence: xr.DataArray, reconstructor: Reconstructor, tell: Teller, *, stated: bool) -> xr.DataArray:
     """Reconstruct a sequence as `io.as_sequence` returns it."""
-    guard = warn_of_input(sequence, reconstructor.model, stated=stated)
+    guard = warn_of_input(sequence, reconstructor.model, tell, stated=stated)
     engine, scale = reconstructor.opened, reconstructor.scale
     frames, height, width = sequence.shape
     at_once = min(reconstructor.frames_at_once(height, width), frames)
@@ -223,10 +230,16 @@ def _reconstructed(sequence: xr.DataArray, reconstructor: Reconstructor, *, stat
 
 
 def _drawn(
-    sequence: xr.DataArray, ensemble: EnsembleReconstructor, model: Model, summary: bool, *, stated: bool
+    sequence: xr.DataArray,
+    ensemble: EnsembleReconstructor,
+    model: Model,
+    summary: bool,
+    tell: Teller,
+    *,
+    stated: bool,
 ) -> xr.DataArray | xr.Dataset:
     """Draw the members of a sequence as `io.as_sequence` returns it, or their summary; one frame a chunk."""
-    guard = warn_of_input(sequence, model, stated=stated)
+    guard = warn_of_input(sequence, model, tell, stated=stated)
     height, width = sequence.shape[1:]
     lowres = sequence.chunk({"time": 1, "y": height, "x": width}).data
     times = sequence["time"].values.astype("datetime64[ns]").astype(np.int64)

@@ -13,7 +13,7 @@ import xarray as xr
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import select_time
 from tempogan_eddy.io.format import StoredSequence
-from tempogan_eddy.io.open import choose, find_sequences, usable
+from tempogan_eddy.io.open import choose, find_sequences, openers
 from tempogan_eddy.io.reading import ReaderOptions
 from tempogan_eddy.io.selection import require_selection
 from tempogan_eddy.viewer.layers import summary_layers
@@ -73,17 +73,19 @@ class Catalog:
             found = find_sequences(path, **options)
             if self.request.storm and len(found) > 1:
                 found = {self.request.storm: choose(found, self.request.storm, path)}
-            found = usable(found, path, options)
-            for name, stored in found.items():
-                opener = cache(partial(self._open, stored, options))
-                storm = name if len(found) > 1 else str(opener()[0].attrs["sequence"])
+            whole = openers(found, path, options)
+            for name, open_whole in whole.items():
+                opener = cache(partial(self._open, found[name], open_whole))
+                storm = name if len(whole) > 1 else str(opener()[0].attrs["sequence"])
                 titles = groups.setdefault(storm, {})
-                title = path.stem if len(found) == 1 else path.name
+                title = path.stem if len(whole) == 1 else path.name
                 titles[title if title not in titles else str(path)] = opener
         return groups
 
-    def _open(self, stored: StoredSequence, options: ReaderOptions) -> tuple[xr.DataArray, dict[str, xr.DataArray]]:
-        whole = stored.open(**options)
+    def _open(
+        self, stored: StoredSequence, open_whole: Callable[[], xr.DataArray]
+    ) -> tuple[xr.DataArray, dict[str, xr.DataArray]]:
+        whole = open_whole()
         chosen = select_time(whole, self.request.time, self.request.time_tolerance)
         return chosen, summary_layers(stored, whole)
 

@@ -24,7 +24,7 @@ from tempogan_eddy.io.ownership import FINGERPRINT, Kind
 from tempogan_eddy.io.png_pixels import read_header, read_pixels
 from tempogan_eddy.io.png_record import WRITTEN, Mapping, Record, read_record
 from tempogan_eddy.io.png_times import frame_times, natural_key
-from tempogan_eddy.io.quality import looks_white_cold, mask_blank, mask_impossible
+from tempogan_eddy.io.quality import looks_drawn, looks_white_cold, mask_blank, mask_impossible
 from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.sequence import as_sequence
 from tempogan_eddy.io.time_source import with_source
@@ -59,13 +59,16 @@ def open_png(path: Path, reading: Reading | None = None, files: Sequence[Path] =
         size, text = read_header(file, TEXT_KEY)
         if size != shape:
             for one in (files[0], file):
-                read_pixels(one)  # refuses the picture of a chart, say, which is in colour
+                if looks_drawn(read_pixels(one).levels):  # which refuses colours first
+                    raise InputError(
+                        f"{one} looks like the picture of a chart, not a frame; move it to another folder."
+                    )
             raise InputError(f"{file} has {size} pixels, the first frame of its folder {shape}; resize it.")
         records.append(read_record(file, text))
     times, time_source = frame_times(files, records, reading.cadence)
     order = np.argsort(times, kind="stable")
     frames = _Frames([files[i] for i in order], [records[i] for i in order], reading.grey_kelvin)
-    _warn_if_white_cold(path, frames, reading.valid_kelvin)
+    _warn_of_looks(path, frames, reading.valid_kelvin)
     attrs = {"units": "K", "sequence": path.stem if path.is_file() else path.resolve().name, **frames.records[0].attrs}
     if time_source != "recorded":
         attrs["time_source"] = time_source
@@ -106,17 +109,23 @@ class _Frames:
         return kelvin if self.records[number].mapping else mask_blank(kelvin, self.files[number], self.warned)
 
 
-def _warn_if_white_cold(path: Path, frames: _Frames, valid_kelvin: tuple[float, float]) -> None:
-    """Warn if the first, middle and last frame all look upside down; trust frames that record a mapping."""
+def _warn_of_looks(path: Path, frames: _Frames, valid_kelvin: tuple[float, float]) -> None:
+    """Warn if the first, middle and last frame all look drawn or upside down; trust frames that record a mapping."""
     last = len(frames.files) - 1
     numbers = sorted({0, (last + 1) // 2, last})
     if any(frames.records[number].mapping for number in numbers):
         return
     try:
-        kelvins = [mask_impossible(frames.kelvin(number), valid_kelvin) for number in numbers]
+        kelvins = [frames.kelvin(number) for number in numbers]
     except InputError:
         return  # raised again when the frame is read
-    if all(map(looks_white_cold, kelvins)):
+    if all(map(looks_drawn, kelvins)):
+        log.warning(
+            "%s looks like the picture of a chart: two axes within a margin. Export the data, not their picture, or "
+            "cut the axes off.",
+            path,
+        )
+    elif all(looks_white_cold(mask_impossible(kelvin, valid_kelvin)) for kelvin in kelvins):
         log.warning(
             "%s looks upside down: most of it would be colder than clouds are. If white means cold in these pictures, "
             "swap the two numbers of data.grey_kelvin; the model is not for pictures of visible light.",
