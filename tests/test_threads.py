@@ -1,5 +1,6 @@
 """What several threads of a process may do at once; opening and writing files is in test_io_threads.py."""
 
+import copy
 import logging
 import subprocess
 import sys
@@ -145,8 +146,25 @@ def test_masked_pixels_are_counted_once_each():
     frames = 400
     stack = FrameStack(Path("clouds.nc"), lambda number: frame, (frames, 2, 2), valid_kelvin=(160, 330))
     tallies = in_threads(lambda number: [stack[t, :, :] is None or stack.take_tally() for t in range(frames)])
-    assert sum(tally[0] for each in tallies for tally in each) == 4 * frames
-    assert sum(tally[1] for each in tallies for tally in each) == frames
+    counted = [tally for each in tallies for told in each for tally in told.values()]
+    assert sum(tally[0] for tally in counted) == 4 * frames
+    assert sum(tally[1] for tally in counted) == frames
+
+
+def test_pixels_masked_in_a_frame_that_several_processes_read_are_counted_once(caplog):
+    frame = np.full((2, 2), 250, np.float32)
+    frame[0, 0] = 500
+    ours = FrameStack(Path("clouds.nc"), lambda number: frame, (2, 2, 2), valid_kelvin=(160, 330))
+    copies = [copy.copy(ours) for _ in range(3)]
+    for each in copies:
+        each._counted, each._fresh = set(), {}  # as in another process
+        each[:, :, :]
+        ours.add_tally(each.take_tally())
+    ours.report()
+    assert "2 pixels (25 %, 500.0 to 500.0 K)" in caplog.text
+    caplog.clear()
+    ours.report()
+    assert not caplog.text
 
 
 def test_copies_of_several_threads_lie_in_one_folder_that_stays(tmp_path, monkeypatch):

@@ -32,8 +32,9 @@ log = logging.getLogger(__name__)
 # Slicing a dask graph costs time in proportion to its length, so slice so many chunks at once.
 CUT_AT_ONCE = 256
 
-Tally = tuple[int, int, float, float]
-"""Pixels read, those of them outside the valid kelvins, and the least and the greatest kelvin of these."""
+Tally = dict[int, tuple[int, int, float, float]]
+"""By the number of a frame: pixels read, those of them outside the valid kelvins, the least and the greatest kelvin of
+these."""
 
 
 class FrameStack:
@@ -74,9 +75,10 @@ class FrameStack:
         self.conversion = conversion
         self.valid_kelvin = valid_kelvin
         self._counting = Lock()
-        self._counted: set[int] = set()
-        self._seen = self._outside = 0
-        self._lowest, self._highest = np.inf, -np.inf
+        self._counted: set[int] = set()  # numbers of the frames, here
+        self._added: set[int] = set()  # and of those to be reported, which other copies may have counted
+        self._fresh: Tally = {}
+        self._waiting: Tally = {}
 
     def __getitem__(self, key: tuple[Any, ...]) -> np.ndarray:
         """Read the frames of a key; dask uses only integers and slices."""
@@ -98,34 +100,35 @@ class FrameStack:
             if number not in self._counted:
                 self._counted.add(number)
                 outside = frame[np.isnan(kept) & np.isfinite(frame)]
-                self._add((frame.size, outside.size, outside.min(initial=np.inf), outside.max(initial=-np.inf)))
+                extremes = float(outside.min(initial=np.inf)), float(outside.max(initial=-np.inf))
+                self._fresh[number] = (frame.size, outside.size, *extremes)
         return kept
 
     def take_tally(self) -> Tally:
-        """Return what was counted since the last report, and forget it."""
+        """Return what was counted here since the last call, and forget it."""
         with self._counting:
-            tally = self._seen, self._outside, float(self._lowest), float(self._highest)
-            self._seen = self._outside = 0
+            tally, self._fresh = self._fresh, {}
         return tally
 
     def add_tally(self, tally: Tally) -> None:
-        """Count what a copy of this stack in another process has counted."""
+        """Add what this stack, or copies of it in other processes, have counted; count each frame once."""
         with self._counting:
-            self._add(tally)
-
-    def _add(self, tally: Tally) -> None:
-        seen, outside, lowest, highest = tally
-        self._seen, self._outside = self._seen + seen, self._outside + outside
-        self._lowest, self._highest = min(self._lowest, lowest), max(self._highest, highest)
+            self._waiting |= {number: tally[number] for number in tally.keys() - self._added}
+            self._added |= tally.keys()
 
     def report(self) -> None:
         """Log the number of pixels masked since the last report."""
-        seen, outside, lowest, highest = self.take_tally()
+        self.add_tally(self.take_tally())
+        with self._counting:
+            tallies, self._waiting = list(self._waiting.values()), {}
+        outside = sum(tally[1] for tally in tallies)
         if outside:
+            share = 100 * outside / sum(tally[0] for tally in tallies)
+            extremes = min(tally[2] for tally in tallies), max(tally[3] for tally in tallies)
             log.warning(
                 "%s: %d pixels (%g %%, %.1f to %.1f K) lie outside %g-%g K and are missing; data.valid_kelvin widens "
                 "the range",
-                *(self.path, outside, float(f"{100 * outside / seen:.2g}"), lowest, highest),
+                *(self.path, outside, float(f"{share:.2g}"), *extremes),
                 *self.valid_kelvin,
             )
 
