@@ -17,7 +17,7 @@ from tempogan_eddy.io.ownership import FINGERPRINT, MARK, mark_attributes
 from tempogan_eddy.io.precision import STATED, Precision
 from tempogan_eddy.io.sequence import NAME
 
-__all__ = ["NETCDF_FILTERS", "Template", "chunk_sides", "template_of"]
+__all__ = ["NETCDF_FILTERS", "Template", "chunk_sides", "side_within", "template_of"]
 
 # Of the frames in a NetCDF file: compressed, with a checksum in each chunk.
 NETCDF_FILTERS = {"zlib": True, "complevel": 1, "shuffle": True, "fletcher32": True}
@@ -103,6 +103,12 @@ def chunk_sides(height: int, width: int) -> tuple[int, int]:
     if height * width <= WHOLE_FRAME:
         return height, width
     return -(-height // -(-height // SIDE)), -(-width // -(-width // SIDE))
+
+
+def side_within(length: int) -> int:
+    """Return the side of the chunks that fill a length exactly: the longest usual one, or all of it."""
+    number = -(-length // SIDE)
+    return length if length % number else length // number
 
 
 def _attributes(attrs: Mapping[Any, Any]) -> dict[str, Any]:

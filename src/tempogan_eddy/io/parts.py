@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Protocol
 
 import dask
@@ -16,9 +18,17 @@ from tempogan_eddy.io.pipeline import is_seen, report_read, write_frames
 from tempogan_eddy.io.workers import Failures, Workers
 from tempogan_eddy.wording import count
 
-__all__ = ["Job", "Parts", "write_jobs"]
+__all__ = ["Job", "Part", "Parts", "write_jobs"]
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some frames of a sequence, or a band of rows of one large frame."""
+
+    frames: range
+    rows: range
 
 
 class Parts(Protocol):
@@ -28,11 +38,15 @@ class Parts(Protocol):
     def frames(self) -> int:
         """The frames of a part; the last part may have fewer."""
 
-    def holds(self, part: range) -> bool:
-        """Return whether a part was written whole."""
+    @property
+    def rows(self) -> int:
+        """The rows of a part; the last part of a frame may have fewer."""
 
-    def write(self, part: range, kelvins: np.ndarray) -> None:
-        """Write the frames (n, [member,] y, x) of a part; again if they were written before."""
+    def missing(self, parts: Iterable[Part]) -> list[Part]:
+        """Return those of some parts that were not written whole."""
+
+    def write(self, part: Part, kelvins: np.ndarray) -> None:
+        """Write the frames (n, [member,] rows, x) of a part; again if they were written before."""
 
     def finish(self) -> None:
         """Complete the output, once all parts are written."""
@@ -57,21 +71,33 @@ class Job:
     on_frame: Callable[[int], None]
     done: int = field(default=0, init=False)
     seen: bool = field(default=False, init=False)
+    waiting: Counter[range] = field(default_factory=Counter, init=False)  # parts that are missing, by their frames
 
-    def missing(self) -> list[range]:
+    def missing(self) -> list[Part]:
         """Return the parts that are still to be written."""
-        frames, size = self.sequence.sizes["time"], self.parts.frames
-        parts = [range(first, min(first + size, frames)) for first in range(0, frames, size)]
-        missing = [part for part in parts if not self.parts.holds(part)]
-        self.done = frames - sum(map(len, missing))
+        frames, height = self.sequence.sizes["time"], self.sequence.sizes["y"]
+        bands = _ranges(height, self.parts.rows)
+        missing = self.parts.missing(Part(some, rows) for some in _ranges(frames, self.parts.frames) for rows in bands)
+        self.waiting = Counter(part.frames for part in missing)
+        self.done = frames - sum(map(len, self.waiting))
         if self.done:
             log.info("%s: %d of %s done before", self.sequence.attrs.get("sequence"), self.done, count(frames, "frame"))
             self.on_frame(self.done)
         return missing
 
-    def written(self, part: range) -> None:
-        """Count the frames of a part."""
-        for _ in part:
+    def named(self, part: Part) -> str:
+        """Return what a message calls a part."""
+        where = f"Frames {part.frames.start + 1} to {part.frames.stop}"
+        if len(part.rows) < self.sequence.sizes["y"]:
+            where = f"Rows {part.rows.start + 1} to {part.rows.stop} of frame {part.frames.stop}"
+        return f"{where} of {self.sequence.attrs.get('sequence', 'the sequence')}"
+
+    def written(self, part: Part) -> None:
+        """Count the frames of a part, if it was the last that they lacked."""
+        self.waiting[part.frames] -= 1
+        if self.waiting[part.frames]:
+            return
+        for _ in part.frames:
             self.done += 1
             self.on_frame(self.done)
 
@@ -95,29 +121,35 @@ def write_jobs(jobs: Iterable[Job], workers: Workers | None = None) -> None:
         job.parts.finish()
 
 
+def _ranges(length: int, size: int) -> list[range]:
+    return [range(first, min(first + size, length)) for first in range(0, length, size)]
+
+
 def _write_here(job: Job) -> None:
-    for run in _runs(job.missing()):
+    missing = {frames: list(parts) for frames, parts in groupby(job.missing(), lambda part: part.frames)}
+    for run in _runs(missing):
         held: list[np.ndarray] = []
 
         def add(number: int, frame: np.ndarray, run: range = run, held: list[np.ndarray] = held) -> None:
             held.append(frame)
             if len(held) == job.parts.frames or number + 1 == len(run):
-                part = run[number + 1 - len(held) : number + 1]
-                job.parts.write(part, np.stack(held) if len(held) > 1 else held[0][None])
+                kelvins = np.stack(held) if len(held) > 1 else held[0][None]
+                for part in missing[run[number + 1 - len(held) : number + 1]]:
+                    job.parts.write(part, kelvins[..., part.rows.start : part.rows.stop, :])
+                    job.written(part)
                 held.clear()
-                job.written(part)
 
         write_frames(job.sequence.isel(time=slice(run.start, run.stop)), add, lambda done: None)
 
 
-def _runs(parts: list[range]) -> Iterator[range]:
-    """Join parts that follow each other."""
+def _runs(parts: Iterable[range]) -> Iterator[range]:
+    """Join frames that follow each other."""
     run = range(0)
-    for part in parts:
-        if run and run.stop != part.start:
+    for frames in parts:
+        if run and run.stop != frames.start:
             yield run
             run = range(0)
-        run = range(run.start if run else part.start, part.stop)
+        run = range(run.start if run else frames.start, frames.stop)
     if run:
         yield run
 
@@ -131,23 +163,23 @@ class _Piece:
     sequence: xr.DataArray
     parts: Parts
 
-    def write(self, part: range) -> tuple[bool, list[Tally]]:
+    def write(self, part: Part) -> tuple[bool, list[Tally]]:
         """Write a part; return whether a pixel was seen, and what was masked."""
-        frames = self.sequence.data[..., part.start - self.first : part.stop - self.first, :, :]
-        kelvins = np.moveaxis(np.asarray(dask.compute(frames, scheduler="synchronous")[0]), -3, 0)
+        frames = slice(part.frames.start - self.first, part.frames.stop - self.first)
+        lazy = self.sequence.data[..., frames, part.rows.start : part.rows.stop, :]
+        kelvins = np.moveaxis(np.asarray(dask.compute(lazy, scheduler="synchronous")[0]), -3, 0)
         self.parts.write(part, kelvins)
         return is_seen(kelvins), [stack.take_tally() for stack in stacks_of(self.sequence)]
 
 
 def _write_elsewhere(jobs: Iterable[Job], workers: Workers) -> None:
-    running: dict[int, tuple[Job, set[range]]] = {}
+    running: dict[int, tuple[Job, set[Part]]] = {}
     failures = Failures()
     for piece, part, outcome in workers.run(_Piece.write, _tasks(jobs, running)):
         job, missing = running[piece.number]
         missing.remove(part)
         if isinstance(outcome, Exception):
-            name = job.sequence.attrs.get("sequence", "the sequence")
-            failures.add(f"Frames {part.start + 1} to {part.stop} of {name}", outcome)
+            failures.add(job.named(part), outcome)
             continue
         seen, tallies = outcome
         job.seen = job.seen or seen
@@ -160,7 +192,7 @@ def _write_elsewhere(jobs: Iterable[Job], workers: Workers) -> None:
     failures.end()
 
 
-def _tasks(jobs: Iterable[Job], running: dict[int, tuple[Job, set[range]]]) -> Iterator[tuple[_Piece, range]]:
+def _tasks(jobs: Iterable[Job], running: dict[int, tuple[Job, set[Part]]]) -> Iterator[tuple[_Piece, Part]]:
     for number, job in enumerate(jobs):
         missing = job.missing()
         if not missing:
@@ -170,8 +202,8 @@ def _tasks(jobs: Iterable[Job], running: dict[int, tuple[Job, set[range]]]) -> I
         together = max(1, CUT_AT_ONCE // job.parts.frames)
         for first in range(0, len(missing), together):
             some = missing[first : first + together]
-            frames = job.sequence.isel(time=slice(some[0].start, some[-1].stop))
-            piece = _Piece(number, some[0].start, frames.copy(data=dask.optimize(frames.data)[0]), job.parts)
+            frames = job.sequence.isel(time=slice(some[0].frames.start, some[-1].frames.stop))
+            piece = _Piece(number, some[0].frames.start, frames.copy(data=dask.optimize(frames.data)[0]), job.parts)
             yield from ((piece, part) for part in some)
 
 

@@ -19,6 +19,7 @@ import xarray as xr
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.attributes import plain
+from tempogan_eddy.io.bands import bands_of
 from tempogan_eddy.io.cadence import nominal_times, parse_duration
 from tempogan_eddy.io.member import MEMBER
 from tempogan_eddy.io.precision import PACKING, is_packed, unpacked
@@ -122,7 +123,8 @@ def in_kelvin(
     `label` is the storm's name if ``attrs`` holds none. With `keep_packed`, packed numbers stay as they are.
     """
     # Frames that are computed together stay together: one alone would have its whole chunk computed for it.
-    data = da.chunk({"y": -1, "x": -1} if da.chunks else {"time": 1, "y": -1, "x": -1}).data
+    whole = {"y": bands_of(da) if da.chunks and len(da.chunks[-2]) > 1 else -1, "x": -1}
+    data = da.chunk(whole if da.chunks else {"time": 1, **whole}).data
     packed = da.dtype == np.int16 and is_packed(da)
     if packed:
         da = da.drop_attrs(deep=False).assign_attrs({key: da.attrs[key] for key in da.attrs if key not in PACKING})

@@ -93,8 +93,8 @@ class EnsembleReconstructor(Tiled):
             str(self.device), packed, noise,
         )  # fmt: skip
 
-    def __call__(self, block: np.ndarray, times: np.ndarray) -> np.ndarray:
-        """Draw the members of a frame.
+    def __call__(self, block: np.ndarray, times: np.ndarray, band: slice | None = None) -> np.ndarray:
+        """Draw the members of a frame, or of a band of its rows.
 
         Parameters
         ----------
@@ -103,23 +103,25 @@ class EnsembleReconstructor(Tiled):
             as `earlier_frames` names them.
         times
             (K + 1,) of the frames, in nanoseconds since 1970.
+        band
+            The rows to draw; all by default.
 
         Returns
         -------
         ndarray
             (M, H, W) float32 in kelvin, NaN where the lowres pixel is missing; or packed.
         """
-        return self._highres(block, times, summary=False)
+        return self._highres(block, times, band, summary=False)
 
-    def summary(self, block: np.ndarray, times: np.ndarray) -> np.ndarray:
+    def summary(self, block: np.ndarray, times: np.ndarray, band: slice | None = None) -> np.ndarray:
         """Return the summary of the members of a frame: (S, H, W) float32, by `SUMMARY`; parameters as for a call.
 
         It holds the members of one tile at a time; the more there are, the smaller is the tile.
         """
-        return self._highres(block, times, summary=True)
+        return self._highres(block, times, band, summary=True)
 
     @torch.inference_mode()
-    def _highres(self, block: np.ndarray, times: np.ndarray, *, summary: bool) -> np.ndarray:
+    def _highres(self, block: np.ndarray, times: np.ndarray, band: slice | None, *, summary: bool) -> np.ndarray:
         frame, *_ = lowres = np.ascontiguousarray(block, np.float32)
         carried = carry_noise(lowres, times) if self.noise == "coherent" else []
         fresh, transfer = [CarriedTile(int(times[0]))], Transfer(self.device)
@@ -132,9 +134,11 @@ class EnsembleReconstructor(Tiled):
             return summarise(members) if summary else members
 
         layers, dtype = (len(SUMMARY), np.dtype(np.float32)) if summary else (self.members, self.dtype)
-        highres = np.empty((layers, *(side * self.scale for side in frame.shape)), dtype)
+        band = band or slice(0, frame.shape[0])
+        sides = (band.stop - band.start, frame.shape[1])
+        highres = np.empty((layers, *(side * self.scale for side in sides)), dtype)
         largest = max(SMALLEST, int(self.tile * (WHOLE_TILE / self.members) ** 0.5)) if summary else None
-        self._fill(highres, frame[None], compute, transfer, largest)
+        self._fill(highres, frame[None], compute, transfer, largest, band)
         transfer.finish()
         return highres
 

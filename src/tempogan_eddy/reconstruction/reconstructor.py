@@ -120,13 +120,15 @@ class Reconstructor(Tiled):
                 del _OPENED[next(iter(_OPENED))]
             return engine
 
-    def __call__(self, block: np.ndarray) -> np.ndarray:
-        """Reconstruct a block of frames.
+    def __call__(self, block: np.ndarray, band: slice | None = None) -> np.ndarray:
+        """Reconstruct a block of frames, or a band of their rows.
 
         Parameters
         ----------
         block
             (N, h, w) in kelvin, NaN where missing.
+        band
+            The rows to reconstruct, from the first of a tile on; all by default.
 
         Returns
         -------
@@ -135,14 +137,15 @@ class Reconstructor(Tiled):
         """
         lowres, engine = np.ascontiguousarray(block, np.float32), self.opened
         frames, height, width = lowres.shape
-        highres = np.empty((frames, height * self.scale, width * self.scale), self.dtype)
+        band = band or slice(0, height)
+        highres = np.empty((frames, (band.stop - band.start) * self.scale, width * self.scale), self.dtype)
         transfer, size = Transfer(engine.device), max(frames, 1)
         if transfer.overlaps:  # copying one batch with computing another
             size = -(-min(frames, self.frames_at_once(height, width)) // BATCHES_OF_BLOCK)
         with engine.lock, torch.inference_mode():
             for first in range(0, frames, size):
                 part = slice(first, first + size)
-                self._fill(highres[part], lowres[part], partial(self._compute, engine), transfer)
+                self._fill(highres[part], lowres[part], partial(self._compute, engine), transfer, band=band)
         transfer.finish()
         return highres
 

@@ -19,11 +19,13 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.fingerprint import sha256
 from tempogan_eddy.guards import ValueGuard, warn_of_input
 from tempogan_eddy.io import adapt, refine_grid
+from tempogan_eddy.io.bands import PIXELS_OF_BAND
 from tempogan_eddy.io.member import MEMBER
 from tempogan_eddy.io.messages import Teller, about
 from tempogan_eddy.io.precision import PACKING
 from tempogan_eddy.io.resolution import rescaled
 from tempogan_eddy.kelvin import VALID_KELVIN
+from tempogan_eddy.reconstruction.bands import map_bands
 from tempogan_eddy.reconstruction.ensemble import EnsembleReconstructor
 from tempogan_eddy.reconstruction.noise import earlier_frames
 from tempogan_eddy.reconstruction.reconstructor import TILE, Reconstructor
@@ -218,10 +220,13 @@ def _reconstructed(sequence: xr.DataArray, reconstructor: Reconstructor, tell: T
     guard = warn_of_input(sequence, reconstructor.model, tell, stated=stated)
     engine, scale = reconstructor.opened, reconstructor.scale
     frames, height, width = sequence.shape
+    large = height * width * scale**2 > PIXELS_OF_BAND
     at_once = min(reconstructor.frames_at_once(height, width), frames)
-    lowres = sequence.chunk({"time": at_once, "y": height, "x": width}).data
-    highres = lowres.map_blocks(
+    lowres = sequence.chunk({"time": 1 if large else at_once, "y": height, "x": width}).data
+    map_blocks = partial(map_bands, reconstructor.tile) if large else dask.array.map_blocks
+    highres = map_blocks(
         partial(_reconstruct_block, reconstructor, guard),
+        lowres,
         dtype=reconstructor.dtype,
         chunks=(lowres.chunks[0], (height * scale,), (width * scale,)),
         meta=np.empty((0, 0, 0), reconstructor.dtype),
@@ -247,7 +252,10 @@ def _drawn(
     earlier = list(earlier_frames(times, satellites).T) if ensemble.noise == "coherent" else []
     clock = dask.array.from_array(times, chunks=1)[:, None, None]
     layers, dtype = (len(SUMMARY), np.dtype(np.float32)) if summary else (ensemble.members, ensemble.dtype)
-    highres = dask.array.map_blocks(
+    # Noise is carried along the motion in whole frames.
+    large = not earlier and height * width * ensemble.scale**2 > PIXELS_OF_BAND
+    map_blocks = partial(map_bands, ensemble.tile) if large else dask.array.map_blocks
+    highres = map_blocks(
         partial(_draw_block, ensemble.summary if summary else ensemble, guard),
         *(lowres, *(lowres[numbers].rechunk(lowres.chunks) for numbers in earlier)),
         *(clock, *(clock[numbers].rechunk(clock.chunks) for numbers in earlier)),
@@ -308,16 +316,24 @@ def _provenance(model: Model) -> dict[str, object]:
     }
 
 
-def _reconstruct_block(reconstructor: Reconstructor, guard: ValueGuard, block: np.ndarray) -> np.ndarray:
-    guard(block)
-    return reconstructor(block)
+def _reconstruct_block(
+    reconstructor: Reconstructor, guard: ValueGuard, block: np.ndarray, band: slice | None = None
+) -> np.ndarray:
+    if band is None or not band.start:  # once for a block
+        guard(block)
+    return reconstructor(block, band)
 
 
 def _draw_block(
-    draw: Callable[[np.ndarray, np.ndarray], np.ndarray], guard: ValueGuard, block: np.ndarray, *others: np.ndarray
+    draw: Callable[[np.ndarray, np.ndarray, slice | None], np.ndarray],
+    guard: ValueGuard,
+    block: np.ndarray,
+    *others: np.ndarray,
+    band: slice | None = None,
 ) -> np.ndarray:
     """Draw the members of one frame; the others are those before it, then the times of them all."""
-    guard(block)
+    if band is None or not band.start:
+        guard(block)
     earlier = len(others) // 2
     times = np.concatenate([time[:, 0, 0] for time in others[earlier:]])
-    return draw(np.concatenate([block, *others[:earlier]]), times)[:, None]
+    return draw(np.concatenate([block, *others[:earlier]]), times, band)[:, None]

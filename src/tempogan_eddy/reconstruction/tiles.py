@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -56,6 +56,10 @@ class Tile:
         )
         return rows, columns
 
+    def moved(self, rows: int) -> Tile:
+        """Return the tile so many rows further down: in a frame that begins so many rows earlier."""
+        return replace(self, rows=slice(self.rows.start + rows, self.rows.stop + rows))
+
     def on_highres(self, scale: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
         """Return rows and columns that are kept of the output of the network, and those of the whole where they belong.
 
@@ -66,8 +70,8 @@ class Tile:
         return finer[0], finer[1]
 
 
-def plan_tiles(height: int, width: int, tile: int, halo: int) -> Iterator[Tile]:
-    """Cover a frame with tiles whose kept parts meet exactly.
+def plan_tiles(height: int, width: int, tile: int, halo: int, band: slice | None = None) -> Iterator[Tile]:
+    """Cover a frame, or a band of its rows, with tiles whose kept parts meet exactly.
 
     Parameters
     ----------
@@ -77,15 +81,17 @@ def plan_tiles(height: int, width: int, tile: int, halo: int) -> Iterator[Tile]:
         Side of the kept part.
     halo
         Pixels around the kept part, as far as the frame goes.
+    band
+        The rows to cover; all by default.
     """
-    for rows, inner_rows in _spans(height, tile, halo):
-        for columns, inner_columns in _spans(width, tile, halo):
+    for rows, inner_rows in _spans(height, tile, halo, band or slice(0, height)):
+        for columns, inner_columns in _spans(width, tile, halo, slice(0, width)):
             yield Tile(rows, columns, inner_rows, inner_columns)
 
 
-def _spans(length: int, tile: int, halo: int) -> Iterator[tuple[slice, slice]]:
-    for start in range(0, length, tile):
-        stop = min(start + tile, length)
+def _spans(length: int, tile: int, halo: int, covered: slice) -> Iterator[tuple[slice, slice]]:
+    for start in range(covered.start, covered.stop, tile):
+        stop = min(start + tile, covered.stop)
         first, last = max(start - halo, 0), min(stop + halo, length)
         yield slice(first, last), slice(start - first, stop - first)
 
@@ -164,13 +170,14 @@ class Tiled:
         compute: Callable[[Tile, tuple[slice, ...], Tensor], Tensor],
         transfer: Transfer,
         largest: int | None = None,
+        band: slice | None = None,
     ) -> None:
         """Compute highres frames, and start to copy them into their array.
 
         Parameters
         ----------
         highres
-            (L, H, W): the array, int16 for packed kelvin.
+            (L, H, W): the array of the band, int16 for packed kelvin.
         lowres
             (N, h, w) in kelvin, NaN where missing.
         compute
@@ -180,7 +187,15 @@ class Tiled:
             To the device.
         largest
             The side of a tile, at most.
+        band
+            The lowres rows to compute; all by default.
         """
+        height, width = lowres.shape[1:]
+        band = band or slice(0, height)
+        # A missing pixel shows only in valid ones within the halo, so the nearest valid one is no farther than these.
+        reach = self.halo + math.ceil(math.sqrt(2) * self.halo)
+        above = max(band.start - reach, 0)
+        lowres = np.ascontiguousarray(lowres[:, above : band.stop + reach])
         first = min(self._fitting, largest or self._fitting)
         # Look for missing pixels here: on the device this would need a device sync.
         missing = np.isnan(lowres)
@@ -196,17 +211,17 @@ class Tiled:
         def start(side: int) -> None:
             if side != first:
                 transfer.finish()  # an earlier try may still be on its way to the same array
-            for tile in list(plan_tiles(lowres.shape[1], lowres.shape[2], side, self.halo)):
-                kept, place = tile.on_highres(self.scale)
-                target = highres[:, *place]
-                if gaps.size and missing[:, *tile.kept].all():  # space beside a full disk
+            for tile in list(plan_tiles(height, width, side, self.halo, band)):
+                here, kept = tile.moved(-above), tile.on_highres(self.scale)[0]
+                target = highres[:, *tile.moved(-band.start).on_highres(self.scale)[1]]
+                if gaps.size and missing[:, *here.kept].all():  # space beside a full disk
                     target[:] = PACKED_MISSING if highres.dtype == np.int16 else np.nan
                     continue
-                result = compute(tile, kept, filled[:, tile.rows, tile.columns])
+                result = compute(tile, kept, filled[:, here.rows, here.columns])
                 if on_device is not None:
-                    result = result.masked_fill_(repeat_pixels(on_device[:, *tile.kept], self.scale), math.nan)
+                    result = result.masked_fill_(repeat_pixels(on_device[:, *here.kept], self.scale), math.nan)
                 transfer.fetch(pack_kelvin(result) if highres.dtype == np.int16 else result, target)
 
-        fitting = within_memory(start, first, max(lowres.shape[1:]))
+        fitting = within_memory(start, first, max(height, width))
         if fitting < first:
             self._fitting = fitting

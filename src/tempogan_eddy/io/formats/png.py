@@ -7,7 +7,7 @@ chunk named ``tempogan-eddy``; a recorded mapping overrides the setting.
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from tempogan_eddy.io.digital_typhoon import FILE_NAME
 from tempogan_eddy.io.format import Format, Writing, in_parts, named_like_data
 from tempogan_eddy.io.frames import FrameStack, lazy_sequence
 from tempogan_eddy.io.ownership import FINGERPRINT, Kind
+from tempogan_eddy.io.parts import Part
 from tempogan_eddy.io.png_pixels import read_header, read_pixels
 from tempogan_eddy.io.png_record import WRITTEN, Mapping, Record, read_record
 from tempogan_eddy.io.png_times import frame_times, natural_key
@@ -157,17 +158,18 @@ class _Files:
     digits: int
     records: list[dict[str, Any]]
     attrs: dict[str, Any]
+    rows: int
     frames: int = 1
 
     def path(self, number: int) -> Path:
         return self.folder / f"frame_{number + 1:0{self.digits}d}.png"
 
-    def holds(self, part: range) -> bool:
-        return self.path(part.start).exists()
+    def missing(self, parts: Iterable[Part]) -> list[Part]:
+        return [part for part in parts if not self.path(part.frames.start).exists()]
 
-    def write(self, part: range, kelvins: np.ndarray) -> None:
+    def write(self, part: Part, kelvins: np.ndarray) -> None:
         """Write 16-bit grey; raise `InputError` for kelvins outside the mapping."""
-        (number,), (frame,) = part, kelvins
+        (number,), (frame,) = part.frames, kelvins
         low, high = WRITTEN.kelvins
         if ((frame < low) | (frame > high)).any():
             extremes = f"{np.nanmin(frame):.1f} to {np.nanmax(frame):.1f} K"
@@ -198,7 +200,7 @@ def _begin(da: xr.DataArray, folder: Path, writing: Writing) -> _Files:
     attrs = {key: value for key, value in da.attrs.items() if key != FINGERPRINT}
     if writing.fingerprint:
         attrs[FINGERPRINT] = writing.fingerprint
-    return _Files(folder, max(3, len(str(da.sizes["time"]))), records, attrs)
+    return _Files(folder, max(3, len(str(da.sizes["time"]))), records, attrs, da.sizes["y"])
 
 
 def _continues(folder: Path, fingerprint: str) -> bool:

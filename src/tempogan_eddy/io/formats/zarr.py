@@ -1,8 +1,8 @@
 """Zarr stores, in a folder or a zip archive, with a sequence in each group."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,14 @@ import xarray as xr
 import zarr
 from zarr.codecs import BloscCodec
 
+from tempogan_eddy.io.bands import bands_of
 from tempogan_eddy.io.cf import open_cf
-from tempogan_eddy.io.cf_dataset import Template, template_of
+from tempogan_eddy.io.cf_dataset import Template, side_within, template_of
 from tempogan_eddy.io.container import ZARR_MARKS, is_zipped_zarr, zarr_groups
 from tempogan_eddy.io.format import Format, Writing, in_parts
 from tempogan_eddy.io.objects import publish
 from tempogan_eddy.io.ownership import FINGERPRINT, Kind, attributes_are_ours
+from tempogan_eddy.io.parts import Part
 from tempogan_eddy.io.precision import Precision
 from tempogan_eddy.io.sequence import NAME
 from tempogan_eddy.io.urls import shown
@@ -59,36 +61,40 @@ def _recognise(path: Path) -> bool:
 class _Frames:
     """The frames of a sequence in a store, a part of which is one shard: written at once, and there or not.
 
-    Of several variables, each is a layer of the sequence (layer, time, y, x).
+    It holds some frames, or a band of rows of a large one; each member has its own. Of several variables, each is a
+    layer of the sequence (layer, time, y, x).
     """
 
     path: Path  # of the metadata
     place: str  # of the frames, perhaps a URL
     precision: Precision
-    frames: int
+    frames: int  # of a shard
+    rows: int
     names: tuple[str, ...]
 
-    def holds(self, part: range) -> bool:
-        return all(self._holds(name, part) for name in self.names)
+    def missing(self, parts: Iterable[Part]) -> list[Part]:
+        group: Any = zarr.open_group(self.path, mode="r+")
+        arrays = [group[name] for name in self.names]
+        return [part for part in parts if not all(self._holds(array, part) for array in arrays)]
 
-    def _holds(self, name: str, part: range) -> bool:
-        array: Any = zarr.open_group(self.path, mode="r+")[name]
+    def _holds(self, array: Any, part: Part) -> bool:
         sides = array.shards or array.chunks
         grid = [range(-(-size // side)) for size, side in zip(array.shape, sides, strict=True)]
-        grid[-3] = range(part.start // sides[-3], -(-part.stop // sides[-3]))
+        for axis, some in ((-3, part.frames), (-2, part.rows)):
+            grid[axis] = range(some.start // sides[axis], -(-some.stop // sides[axis]))
         keys = map(array.metadata.encode_chunk_key, product(*grid))
-        return all((self.path / name / key).exists() for key in keys)
+        return all((self.path / array.basename / key).exists() for key in keys)
 
-    def write(self, part: range, kelvins: np.ndarray) -> None:
+    def write(self, part: Part, kelvins: np.ndarray) -> None:
         # Missing values too, so that a shard that is not there was not written.
         layers = np.moveaxis(kelvins, 1, 0) if len(self.names) > 1 else [kelvins]
         for name, frames in zip(self.names, layers, strict=True):
             array: Any = filled(self.place, name)
-            stored = np.empty((*array.shape[:-3], len(part), *array.shape[-2:]), array.dtype)
+            stored = np.empty((*array.shape[:-3], len(part.frames), *kelvins.shape[-2:]), array.dtype)
             for place, frame in enumerate(frames):
                 for rows in _strips(frame.shape[-2]):
                     stored[..., place, rows, :] = self.precision.stored(frame[..., rows, :])
-            array[..., part.start : part.stop, :, :] = stored
+            array[..., part.frames.start : part.frames.stop, part.rows.start : part.rows.stop, :] = stored
 
     def finish(self) -> None:
         seal(self.path)
@@ -106,16 +112,21 @@ def _begin(da: xr.DataArray, path: Path, writing: Writing) -> _Frames:
 def begin_zarr(template: Template, path: Path, writing: Writing) -> _Frames:
     """Write coordinates and attributes by xarray, and the arrays without their frames."""
     da, encoding, frames = template.frames, template.encoding, _frames_of_shard(template.frames)
-    place = _Frames(path, shown(path), writing.precision, frames, template.names)
+    rows = bands_of(da)
+    place = _Frames(path, shown(path), writing.precision, frames, rows, template.names)
     if _continues(path, writing.fingerprint):
-        return place
+        begun: Any = zarr.open_group(path, mode="r")[NAME]
+        return replace(place, rows=(begun.shards or begun.chunks)[-2])  # an equal sequence may have other chunks
     for name in template.names:
         itemsize = np.dtype(encoding[name].get("dtype", np.float32)).itemsize
         # Bits that rounding made zero lie beside each other after shuffling.
         encoding[name]["compressors"] = [BloscCodec(typesize=itemsize, cname="zstd", clevel=3, shuffle="bitshuffle")]
-        sides = encoding[name]["chunks"]
-        whole = tuple(-(-size // side) * side for size, side in zip(da.shape[-2:], sides[-2:], strict=True))
-        if (shard := (*sides[:-3], frames, *whole)) != tuple(sides):
+        *front, height, width = encoding[name]["chunks"]
+        if rows < da.shape[-2]:
+            height = side_within(rows)
+        encoding[name]["chunks"] = (*front, height, width)
+        shard = (*front[:-1], frames, -(-rows // height) * height, -(-da.shape[-1] // width) * width)
+        if shard != encoding[name]["chunks"]:
             encoding[name]["shards"] = shard
     begin_group(template.dataset, path, encoding)
     if writing.fingerprint:  # last, since what lacks it is not continued

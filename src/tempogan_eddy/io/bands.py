@@ -1,0 +1,20 @@
+"""Bands of rows, in which large frames are written."""
+
+from __future__ import annotations
+
+import xarray as xr
+
+__all__ = ["PIXELS_OF_BAND", "bands_of"]
+
+PIXELS_OF_BAND = 1 << 24
+"""Of a band, about; a frame of no more is one. A core reconstructs so many in about four seconds."""
+
+
+def bands_of(da: xr.DataArray) -> int:
+    """Return the rows of the bands of a sequence: of some chunks of a large lazy one, and else all rows."""
+    height, width = da.shape[-2:]
+    first, *others = da.chunks[-2] if da.chunks else (height,)
+    regular = all(rows == first for rows in others[:-1]) and all(rows <= first for rows in others[-1:])
+    if height * width <= PIXELS_OF_BAND or not regular:
+        return height
+    return min(height, first * max(1, PIXELS_OF_BAND // (first * width)))
