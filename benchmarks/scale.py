@@ -1,6 +1,6 @@
 """What long runs cost: workers, the memory of 10,000 frames, large frames, whole archives, and scores.
 
-    python -m benchmarks.scale [--only engine,memory,frames,scores] [--model faithful] [--output FILE.json]
+    python -m benchmarks.scale [--only engine,memory,frames,bands,scores] [--model faithful] [--output FILE.json]
 
 Each measurement runs in a process of its own, with one thread of torch, on simulated clouds. Seconds are CPU seconds of
 the process and its children, which a busy machine changes less than seconds of the clock.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import sys
 import tempfile
 import threading
 import time
@@ -34,8 +35,10 @@ from benchmarks.timing import process_peak, ratio
 from tempogan_eddy import coarsen, open_sequence, reconstruct, save_sequence
 from tempogan_eddy.evaluation import evaluate
 from tempogan_eddy.evaluation.metrics import metrics
+from tempogan_eddy.io import bands
 from tempogan_eddy.io.formats import zarr as zarr_format
 from tempogan_eddy.io.workers import Workers
+from tempogan_eddy.reconstruction import sequences
 from tempogan_eddy.synthesis import simulate_storm
 
 SHARDS = (1, 8, 32)  # frames
@@ -166,6 +169,32 @@ def _run_frames(source: Path, target: Path, model: str) -> dict[str, Any]:
     return {**began.seconds(), "peak_bytes": process_peak(), "stored_bytes": size, "engine": engine}
 
 
+def measure_bands(folder: Path, model: str) -> list[dict[str, Any]]:
+    """Return a row for one global frame by one process and by two, each in one task and in bands.
+
+    On free cores, the seconds of the clock are about the CPU seconds of the busiest process.
+    """
+    save_sequence(global_frame(), folder / "large.zarr")
+    save_sequence(clouds(32, SIDE, SIDE), folder / "small.zarr")
+    return elsewhere(_run_bands, folder, model)
+
+
+def _run_bands(folder: Path, model: str) -> list[dict[str, Any]]:
+    rows, usual = [], bands.PIXELS_OF_BAND
+    for place in (None, "local:2"):
+        with Workers.entered(place) as workers:
+            save_sequence(reconstruct(open_sequence(folder / "small.zarr"), model), folder / "out.zarr", dask=workers)
+            for limit in (sys.maxsize, usual):
+                bands.PIXELS_OF_BAND = sequences.PIXELS_OF_BAND = limit
+                made = reconstruct(open_sequence(folder / "large.zarr"), model)
+                began, before = _Clock(), _cpu_of_each()
+                save_sequence(made, folder / "out.zarr", dask=workers)
+                busiest = max(now - before.get(process, 0) for process, now in _cpu_of_each().items())
+                told = {"workers": place or "plain", "bands": len(made.chunks[1]), "busiest": busiest}
+                rows.append(told | began.seconds())
+    return rows
+
+
 def measure_scores(folder: Path, model: str, frames: int = 12, rounds: int = 3) -> list[dict[str, Any]]:
     """Return a row for reconstruction into Zarr, and for each choice of scores of it, measured in turns."""
     turns = elsewhere(_run_scores, folder, model, frames, rounds)
@@ -230,8 +259,12 @@ class _Clock:
 
 
 def _cpu() -> float:
+    return sum(_cpu_of_each().values())
+
+
+def _cpu_of_each() -> dict[int, float]:
     this = psutil.Process()
-    return sum(sum(process.cpu_times()[:2]) for process in (this, *this.children(recursive=True)))
+    return {process.pid: sum(process.cpu_times()[:2]) for process in (this, *this.children(recursive=True))}
 
 
 class _Watch:
@@ -285,6 +318,12 @@ def tables(result: dict[str, Any]) -> Iterator[Group]:
         }  # fmt: skip
         yield table("Estimates: CPU seconds and bytes of a highres pixel, times pixels", result["estimates"], columns)
 
+    if rows := result.get("bands"):
+        columns = {
+            "workers": ("--dask", ""), "bands": ("tasks", "d"), "cpu": ("CPU s", ".1f"),
+            "busiest": ("CPU s of the busiest process", ".1f"), "clock": ("s", ".1f"),
+        }  # fmt: skip
+        yield table("A global frame, 2000x5143", rows, columns)
     if rows := result.get("scores"):
         columns = {
             "command": ("reconstruct, and evaluate with", ""),
@@ -294,19 +333,24 @@ def tables(result: dict[str, Any]) -> Iterator[Group]:
         yield table(f"Scores of {rows[0]['frames']} frames of {4 * SIDE}x{4 * SIDE}", rows, columns)
 
 
+SECTIONS: dict[str, Callable[[Path, str], Any]] = {
+    "engine": measure_engine, "memory": measure_memory, "frames": measure_frames, "bands": measure_bands,
+    "scores": measure_scores,
+}  # fmt: skip
+
+
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="engine,memory,frames,scores", help="some of engine,memory,frames,scores")
+    parser.add_argument("--only", default=",".join(SECTIONS), help=f"some of {','.join(SECTIONS)}")
     parser.add_argument("--model", default="faithful")
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "results" / "scale.json")
     options = parser.parse_args()
-    sections = {"engine": measure_engine, "memory": measure_memory, "frames": measure_frames, "scores": measure_scores}
     result: dict[str, Any] = json.loads(options.output.read_text()) if options.output.exists() else {}
     result["model"] = options.model
     for name in options.only.split(","):
         with tempfile.TemporaryDirectory() as folder:
-            result[name] = sections[name](Path(folder), options.model)
+            result[name] = SECTIONS[name](Path(folder), options.model)
         if name == "frames":
             result["estimates"] = estimate(result["frames"])
         console().print(*tables({key: result[key] for key in (name, "estimates") if key in result}))
