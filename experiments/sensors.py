@@ -110,7 +110,8 @@ class Score:
     def traces(self) -> float:
         """Traces of the lowres grid, in percent."""
         assert self.moments is not None
-        return float(grid_traces((self.moments.total / self.moments.weight)[None])[0])
+        weight = self.moments.weight[:, None, None, None, None]
+        return float(grid_traces((self.moments.total / weight)[None])[0])
 
 
 def frames_of(path: str, start: str | None, stop: str | None, count: int) -> list[np.ndarray]:

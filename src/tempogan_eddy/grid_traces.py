@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["MARGIN", "moments_by_place", "traces"]
+__all__ = ["MARGIN", "halves", "moments_by_place", "traces"]
 
 # Blocks on each side that give detail and its local strength to the blocks within.
 MARGIN = 2
@@ -23,11 +23,11 @@ MARGIN = 2
 
 @overload
 def moments_by_place(
-    frames: NDArray[np.floating], scale: int, floor: float, counted: NDArray[np.bool_] | None = None
+    frames: NDArray[np.floating], scale: int, floor: float, weights: NDArray[np.float64]
 ) -> NDArray[np.float64]: ...
 @overload
-def moments_by_place(frames: Tensor, scale: int, floor: float, counted: NDArray[np.bool_] | None = None) -> Tensor: ...
-def moments_by_place(frames: Any, scale: int, floor: float, counted: NDArray[np.bool_] | None = None) -> Any:
+def moments_by_place(frames: Tensor, scale: int, floor: float, weights: Tensor) -> Tensor: ...
+def moments_by_place(frames: Any, scale: int, floor: float, weights: Any) -> Any:
     """Return moments of the detail of frames at each place within a lowres pixel.
 
     Detail is what differs from a smooth frame that holds nothing of a pattern that repeats with every lowres pixel. It
@@ -41,14 +41,14 @@ def moments_by_place(frames: Any, scale: int, floor: float, counted: NDArray[np.
         Side of a block, at least 2.
     floor : float
         Detail much weaker than this, in the unit of the frames, counts for nothing.
-    counted : (H / scale - 2 MARGIN, W / scale - 2 MARGIN) array, optional
-        The blocks that count; all by default.
+    weights : (2, H / scale - 2 MARGIN, W / scale - 2 MARGIN) array or Tensor
+        Of the blocks in each of two sums, as `halves` gives them.
 
     Returns
     -------
-    (M, scale, scale) array or Tensor
-        Sums over blocks and frames: the detail, its square, and its products with the detail 1..scale // 2 pixels
-        further along y and along x. Gradients pass through.
+    (2, M, scale, scale) array or Tensor
+        Two sums over blocks and frames: the detail, its square, and its products with the detail 1..scale // 2 pixels
+        off along y and along x, both ways. Gradients pass through.
     """
     detail = _detail(frames, scale)
     first = (MARGIN - 1) * scale + (scale + 1) // 2  # of the detail's rows and columns, in the blocks that are returned
@@ -60,27 +60,32 @@ def moments_by_place(frames: Any, scale: int, floor: float, counted: NDArray[np.
         return detail[..., y, x].reshape(-1, rows, scale, columns, scale)
 
     energy = _running_mean((blocks(0, 0, around=1) ** 2).mean((2, 4)), 3)[:, :, None, :, None] + floor**2
-    here, lags = blocks(0, 0), range(1, scale // 2 + 1)
+    here, lags = blocks(0, 0), [lag for lag in range(-(scale // 2), scale // 2 + 1) if lag]
     others = [here, *(blocks(lag, 0) for lag in lags), *(blocks(0, lag) for lag in lags)]
     products = [here / energy**0.5, *(here * other / energy for other in others)]
-    if counted is not None:
-        products = [product * counted[:, None, :, None] for product in products]
-    sums = [product.sum((0, 1, 3)) for product in products]
     if isinstance(frames, np.ndarray):
-        return np.stack(sums)
+        return np.stack([np.einsum("yaxb,hyx->hab", product.sum(0), weights) for product in products], axis=1)
     import torch
 
-    return torch.stack(sums)
+    return torch.stack([torch.einsum("yaxb,hyx->hab", product.sum(0), weights) for product in products], dim=1)
+
+
+def halves(counted: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the blocks that count (h, w) as the white and the black squares of a chessboard: weights (2, h, w)."""
+    white = np.indices(counted.shape).sum(0) % 2 == 0
+    return np.stack([counted & white, counted & ~white]).astype(np.float64)
 
 
 def traces(ours: Any, theirs: Any) -> Any:
-    """Return the mean square of what ours depend more or less on the place than theirs: (...) from (..., M, s, s).
+    """Return the mean square of how much more or less ours depend on the place than theirs: (...).
 
-    Both are means over blocks. What both show by chance at one place, because the scene is rough there, cancels.
+    Both are means over the blocks of two halves, (..., 2, M, s, s). What both show by chance at one place, because the
+    scene is rough there, cancels. The product of the halves takes the place of a square, since it is not larger by
+    what chance alone does to each half: it is right on average, and can be negative.
     """
     difference = ours - theirs
     difference = difference - difference.mean((-2, -1))[..., None, None]
-    return (difference**2).mean((-3, -2, -1))
+    return (difference[..., 0, :, :, :] * difference[..., 1, :, :, :]).mean((-3, -2, -1))
 
 
 def _detail(frames: Any, scale: int) -> Any:

@@ -13,7 +13,7 @@ from tempogan_eddy.evaluation.aggregation import Mean
 from tempogan_eddy.evaluation.baselines import nearest
 from tempogan_eddy.evaluation.masked import Mask, MaskedFrame
 from tempogan_eddy.evaluation.statistics import Statistic
-from tempogan_eddy.grid_traces import MARGIN, moments_by_place, traces
+from tempogan_eddy.grid_traces import MARGIN, halves, moments_by_place, traces
 
 __all__ = [
     "ColdestPixel",
@@ -143,33 +143,36 @@ def detail_correlation(moments: Values) -> Values:
 
 @dataclass(frozen=True)
 class GridTraces(Statistic[MaskedFrame]):
-    """Moments of the detail at each place within a lowres pixel, of the reconstruction and the truth: (2, M, s, s).
+    """Moments of the detail at each place within a lowres pixel, of the reconstruction and the truth: (2, 2, M, s, s).
 
-    Means over the lowres pixels whose 5x5 neighbours are complete. See `moments_by_place`.
+    Means over two halves of the lowres pixels whose 5x5 neighbours are complete. See `moments_by_place`.
     """
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
-        counted = truth.mask.once(_surrounded, truth.scale)
         ours, theirs = (frame.once(_moments_by_place, truth.scale) for frame in (reconstructed, truth))
-        return Mean(np.stack([ours, theirs]), float(counted.sum()))
+        return Mean(np.stack([ours, theirs], axis=1), truth.mask.once(_halves, truth.scale).sum((1, 2)))
 
 
-def _surrounded(mask: Mask, scale: int) -> NDArray[np.bool_]:
-    """Return the blocks that have no missing pixel near, without `MARGIN` blocks at each edge."""
+def _halves(mask: Mask, scale: int) -> Values:
+    """Return the blocks that have no missing pixel near, without `MARGIN` blocks at each edge, in two halves."""
     whole = mask.whole_blocks(scale)
     around = ndimage.minimum_filter(whole, 2 * MARGIN + 1, mode="constant", cval=0)
-    return around[MARGIN:-MARGIN, MARGIN:-MARGIN]
+    return halves(around[MARGIN:-MARGIN, MARGIN:-MARGIN])
 
 
 def _moments_by_place(frame: MaskedFrame, scale: int) -> Values:
+    weights = frame.mask.once(_halves, scale)
+    if not weights.any():
+        return np.zeros((2, 2 + 4 * (scale // 2), scale, scale))
     rows, columns = (length // scale * scale for length in frame.shape)
-    counted = frame.mask.once(_surrounded, scale)
-    if not counted.any():
-        return np.zeros((2 + scale // 2 * 2, scale, scale))
     values = np.where(frame.mask.valid, frame.values, 0)[:rows, :columns]
-    return moments_by_place(values.astype(np.float64), scale, FAINTEST, None if counted.all() else counted)
+    return moments_by_place(values.astype(np.float64), scale, FAINTEST, weights)
 
 
 def grid_traces(moments: Values) -> Values:
-    """Return how much more or less than the truth's the detail depends on the place, % of its strength."""
-    return 100 * np.sqrt(traces(moments[:, 0], moments[:, 1]))
+    """Return how much more or less than the truth's the detail depends on the place, % of its strength: (N,).
+
+    Of moments (N, 2, 2, M, s, s); 0 where chance explains all.
+    """
+    found: Values = traces(moments[:, :, 0], moments[:, :, 1])
+    return 100 * np.sqrt(np.where(found < 0, 0, found))  # NaN stays
