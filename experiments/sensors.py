@@ -11,8 +11,10 @@ distortion-spectrum bound (%), for which the first model is the regression, and 
 from __future__ import annotations
 
 import argparse
+import operator
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +66,7 @@ class Score:
     pixels: int = 0
     spectra: np.ndarray | None = None
     common: Mean | None = None
-    moments: Mean | None = None
+    moments: tuple[Mean, ...] = ()
     shape: tuple[int, ...] = ()
 
     def add(self, frame: np.ndarray, truth: np.ndarray, regression: np.ndarray) -> None:
@@ -78,8 +80,8 @@ class Score:
         common = CommonEnergy().compute(ours, real)
         assert common is not None
         self.common = common + self.common if self.common else common
-        moments = GridTraces().compute(ours, real)
-        self.moments = moments + self.moments if self.moments else moments
+        moments = [GridTraces(half).compute(ours, real) for half in (0, 1)]
+        self.moments = tuple(map(operator.add, moments, self.moments or repeat(Mean(0, 0))))
 
     @property
     def rmse(self) -> float:
@@ -109,9 +111,7 @@ class Score:
     @property
     def traces(self) -> float:
         """Traces of the lowres grid, in percent."""
-        assert self.moments is not None
-        weight = self.moments.weight[:, None, None, None, None]
-        return float(grid_traces((self.moments.total / weight)[None])[0])
+        return float(grid_traces(*((half.total / half.weight)[None] for half in self.moments))[0])
 
 
 def frames_of(path: str, start: str | None, stop: str | None, count: int) -> list[np.ndarray]:

@@ -116,7 +116,7 @@ def metrics(settings: Settings = DEFAULTS) -> tuple[Metric, ...]:
         Metric("coldest_bias", "Coldest pixel, bias", "K", "zero", (ColdestPixel(cold),)),
         Metric("detail_kurtosis", "Kurtosis of detail", "1", "one", (detail,), detail_kurtosis),
         Metric("detail_correlation", "Correlation of detail", "1", "higher", (detail,), detail_correlation),
-        Metric("grid_traces", "Traces of the lowres grid", "%", "lower", (GridTraces(),), grid_traces),
+        Metric("grid_traces", "Traces of the lowres grid", "%", "lower", (GridTraces(0), GridTraces(1)), grid_traces),
         Metric("lsd_hourly", "LSD of time differences", "dB", "lower", (of_change,)),
         *(
             Metric(f"fss_{k:g}", f"FSS at {k:g} K", "1", "higher", (FractionsDifference(k, side),), _complement)

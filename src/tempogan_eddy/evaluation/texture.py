@@ -143,14 +143,21 @@ def detail_correlation(moments: Values) -> Values:
 
 @dataclass(frozen=True)
 class GridTraces(Statistic[MaskedFrame]):
-    """Moments of the detail at each place within a lowres pixel, of the reconstruction and the truth: (2, 2, M, s, s).
+    """Moments of the detail at each place within a lowres pixel, of the reconstruction and the truth: (2, M, s, s).
 
-    Means over two halves of the lowres pixels whose 5x5 neighbours are complete. See `moments_by_place`.
+    Means over one of two halves of the lowres pixels whose 5x5 neighbours are complete. See `moments_by_place`.
+
+    Attributes
+    ----------
+    half : int
+        0 or 1.
     """
 
+    half: int
+
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
-        ours, theirs = (frame.once(_moments_by_place, truth.scale) for frame in (reconstructed, truth))
-        return Mean(np.stack([ours, theirs], axis=1), truth.mask.once(_halves, truth.scale).sum((1, 2)))
+        ours, theirs = (frame.once(_moments_by_place, truth.scale)[self.half] for frame in (reconstructed, truth))
+        return Mean(np.stack([ours, theirs]), float(truth.mask.once(_halves, truth.scale)[self.half].sum()))
 
 
 def _halves(mask: Mask, scale: int) -> Values:
@@ -169,10 +176,10 @@ def _moments_by_place(frame: MaskedFrame, scale: int) -> Values:
     return moments_by_place(values.astype(np.float64), scale, FAINTEST, weights)
 
 
-def grid_traces(moments: Values) -> Values:
+def grid_traces(half: Values, other: Values) -> Values:
     """Return how much more or less than the truth's the detail depends on the place, % of its strength: (N,).
 
-    Of moments (N, 2, 2, M, s, s); 0 where chance explains all.
+    Of the moments of two halves, (N, 2, M, s, s) each; 0 where chance explains all.
     """
-    found: Values = traces(moments[:, :, 0], moments[:, :, 1])
+    found: Values = traces(*np.moveaxis(np.stack([half, other], axis=1), 2, 0))
     return 100 * np.sqrt(np.where(found < 0, 0, found))  # NaN stays
