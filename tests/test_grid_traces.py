@@ -9,7 +9,7 @@ from tempogan_eddy.evaluation import MaskedFrame
 from tempogan_eddy.evaluation.baselines import bicubic, nearest
 from tempogan_eddy.evaluation.masked import Mask
 from tempogan_eddy.evaluation.texture import GridTraces, grid_traces
-from tempogan_eddy.grid_traces import MARGIN, halves, moments_by_place
+from tempogan_eddy.grid_traces import MARGIN, count_halves, moments_by_place
 from tempogan_eddy.model.traces import trace_loss
 
 SCALES = (2, 3, 4, 8)
@@ -38,15 +38,31 @@ def tiled(pattern, shape):
 @pytest.mark.parametrize("scale", SCALES)
 def test_tensors_and_arrays_have_the_same_moments(scale):
     frames = np.stack([scene(scale, seed) for seed in range(2)])
-    weights = halves(np.ones([length // scale - 2 * MARGIN for length in frames.shape[1:]], bool))
-    moments = moments_by_place(frames, scale, 0.05, weights)
-    assert moments.shape == (2, 2 + 4 * (scale // 2), scale, scale)
-    tensors = map(torch.from_numpy, (frames, weights))
-    np.testing.assert_allclose(
-        moments_by_place(next(tensors), scale, 0.05, next(tensors)).numpy(), moments, rtol=1e-9, atol=1e-9
-    )
-    summed = sum(moments_by_place(frame, scale, 0.05, weights) for frame in frames)
-    np.testing.assert_allclose(summed, moments, rtol=1e-9, atol=1e-9)
+    counted = np.random.default_rng(0).random([length // scale - 2 * MARGIN for length in frames.shape[1:]]) < 0.5
+    for chosen in (None, counted):
+        moments = moments_by_place(frames, scale, 0.05, chosen)
+        assert moments.shape == (2, 2 + 4 * (scale // 2), scale, scale)
+        np.testing.assert_allclose(
+            moments_by_place(torch.from_numpy(frames), scale, 0.05, chosen).numpy(), moments, rtol=1e-9, atol=1e-9
+        )
+        summed = sum(moments_by_place(frame, scale, 0.05, chosen) for frame in frames)
+        np.testing.assert_allclose(summed, moments, rtol=1e-9, atol=1e-9)
+
+
+def test_each_block_counts_in_one_half():
+    frame, inner = scene(4, blocks=12), (8, 12)
+    everything = moments_by_place(frame, 4, 0.05)
+    parts = []
+    for block in np.ndindex(inner):
+        counted = np.zeros(inner, bool)
+        counted[block] = True
+        part = moments_by_place(frame, 4, 0.05, counted)
+        black = sum(block) % 2
+        assert not part[1 - black].any()
+        assert count_halves(counted)[black] == 1
+        assert count_halves(counted)[1 - black] == 0
+        parts.append(part)
+    np.testing.assert_allclose(sum(parts), everything, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("scale", SCALES)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["MARGIN", "halves", "moments_by_place", "traces"]
+__all__ = ["MARGIN", "count_halves", "moments_by_place", "traces"]
 
 # Blocks on each side that give detail and its local strength to the blocks within.
 MARGIN = 2
@@ -23,11 +23,11 @@ MARGIN = 2
 
 @overload
 def moments_by_place(
-    frames: NDArray[np.floating], scale: int, floor: float, weights: NDArray[np.float64]
+    frames: NDArray[np.floating], scale: int, floor: float, counted: NDArray[np.bool_] | None = None
 ) -> NDArray[np.float64]: ...
 @overload
-def moments_by_place(frames: Tensor, scale: int, floor: float, weights: Tensor) -> Tensor: ...
-def moments_by_place(frames: Any, scale: int, floor: float, weights: Any) -> Any:
+def moments_by_place(frames: Tensor, scale: int, floor: float, counted: NDArray[np.bool_] | None = None) -> Tensor: ...
+def moments_by_place(frames: Any, scale: int, floor: float, counted: NDArray[np.bool_] | None = None) -> Any:
     """Return moments of the detail of frames at each place within a lowres pixel.
 
     Detail is what differs from a smooth frame that holds nothing of a pattern that repeats with every lowres pixel. It
@@ -41,39 +41,40 @@ def moments_by_place(frames: Any, scale: int, floor: float, weights: Any) -> Any
         Side of a block, at least 2.
     floor : float
         Detail much weaker than this, in the unit of the frames, counts for nothing.
-    weights : (2, H / scale - 2 MARGIN, W / scale - 2 MARGIN) array or Tensor
-        Of the blocks in each of two sums, as `halves` gives them.
+    counted : (H / scale - 2 MARGIN, W / scale - 2 MARGIN) array, optional
+        The blocks that count; all by default.
 
     Returns
     -------
     (2, M, scale, scale) array or Tensor
-        Two sums over blocks and frames: the detail, its square, and its products with the detail 1..scale // 2 pixels
-        off along y and along x, both ways. Gradients pass through.
+        Sums over the white and the black blocks of a chessboard, and over frames: the detail, its square, and its
+        products with the detail 1..scale // 2 pixels off along y and along x, both ways. Gradients pass through.
     """
     detail = _detail(frames, scale)
     first = (MARGIN - 1) * scale + (scale + 1) // 2  # of the detail's rows and columns, in the blocks that are returned
-    inner = [length // scale - 2 * MARGIN for length in frames.shape[-2:]]
+    rows, columns = (length // scale - 2 * MARGIN for length in frames.shape[-2:])
 
-    def blocks(down: int, right: int, around: int = 0) -> Any:
-        start, (rows, columns) = first - around * scale, (count + 2 * around for count in inner)
-        y, x = (slice(start + moved, start + moved + n * scale) for moved, n in ((down, rows), (right, columns)))
-        return detail[..., y, x].reshape(-1, rows, scale, columns, scale)
+    def moved(down: int, right: int) -> Any:
+        top, left = first + down, first + right
+        return detail[..., top : top + rows * scale, left : left + columns * scale]
 
-    energy = _running_mean((blocks(0, 0, around=1) ** 2).mean((2, 4)), 3)[:, :, None, :, None] + floor**2
-    here, lags = blocks(0, 0), [lag for lag in range(-(scale // 2), scale // 2 + 1) if lag]
-    others = [here, *(blocks(lag, 0) for lag in lags), *(blocks(0, lag) for lag in lags)]
-    products = [here / energy**0.5, *(here * other / energy for other in others)]
-    if isinstance(frames, np.ndarray):
-        return np.stack([np.einsum("yaxb,hyx->hab", product.sum(0), weights) for product in products], axis=1)
-    import torch
+    def by_block(values: Any) -> Any:
+        return values.reshape(*values.shape[:-2], values.shape[-2] // scale, scale, values.shape[-1] // scale, scale)
 
-    return torch.stack([torch.einsum("yaxb,hyx->hab", product.sum(0), weights) for product in products], dim=1)
+    around = slice(first - scale, first + (rows + 1) * scale), slice(first - scale, first + (columns + 1) * scale)
+    energy = _running_mean(by_block(detail[(..., *around)] ** 2).mean((-3, -1)), 3)[..., :, None, :, None] + floor**2
+    here, lags = moved(0, 0), [lag for lag in range(-(scale // 2), scale // 2 + 1) if lag]
+    even = (by_block(here) / energy**0.5).reshape(here.shape)
+    weighed = (by_block(here) / energy).reshape(here.shape)
+    others = [here, *(moved(lag, 0) for lag in lags), *(moved(0, lag) for lag in lags)]
+    sums = [_by_place(values, scale, counted) for values in (even, *(weighed * other for other in others))]
+    return _stack([_stack([halves[colour] for halves in sums]) for colour in (0, 1)])
 
 
-def halves(counted: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the blocks that count (h, w) as the white and the black squares of a chessboard: weights (2, h, w)."""
+def count_halves(counted: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the number of blocks (h, w) that count, on the white and on the black squares of a chessboard."""
     white = np.indices(counted.shape).sum(0) % 2 == 0
-    return np.stack([counted & white, counted & ~white]).astype(np.float64)
+    return float((counted & white).sum()), float((counted & ~white).sum())
 
 
 def traces(ours: Any, theirs: Any) -> Any:
@@ -86,6 +87,28 @@ def traces(ours: Any, theirs: Any) -> Any:
     difference = ours - theirs
     difference = difference - difference.mean((-2, -1))[..., None, None]
     return (difference[..., 0, :, :, :] * difference[..., 1, :, :, :]).mean((-3, -2, -1))
+
+
+def _by_place(values: Any, scale: int, counted: NDArray[np.bool_] | None) -> tuple[Any, Any]:
+    """Add up (..., H, W) over white and over black blocks: (scale, scale) each."""
+    height, width = values.shape[-2:]
+    blocks = values.reshape(-1, height // scale, scale, width)
+    if counted is not None:
+        blocks = blocks * counted.repeat(scale, axis=1)[:, None]
+    # Rows first, because a sum over both axes of a block takes many times as long.
+    (a, b), (c, d) = (
+        [row.reshape(scale, width // scale, scale)[:, start::2].sum(1) for start in (0, 1)]
+        for row in (blocks[:, first::2].sum((0, 1)) for first in (0, 1))
+    )
+    return a + d, b + c
+
+
+def _stack(parts: list[Any]) -> Any:
+    if isinstance(parts[0], np.ndarray):
+        return np.stack(parts)
+    import torch
+
+    return torch.stack(parts)
 
 
 def _detail(frames: Any, scale: int) -> Any:

@@ -13,7 +13,7 @@ from tempogan_eddy.evaluation.aggregation import Mean
 from tempogan_eddy.evaluation.baselines import nearest
 from tempogan_eddy.evaluation.masked import Mask, MaskedFrame
 from tempogan_eddy.evaluation.statistics import Statistic
-from tempogan_eddy.grid_traces import MARGIN, halves, moments_by_place, traces
+from tempogan_eddy.grid_traces import MARGIN, count_halves, moments_by_place, traces
 
 __all__ = [
     "ColdestPixel",
@@ -157,23 +157,23 @@ class GridTraces(Statistic[MaskedFrame]):
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
         ours, theirs = (frame.once(_moments_by_place, truth.scale)[self.half] for frame in (reconstructed, truth))
-        return Mean(np.stack([ours, theirs]), float(truth.mask.once(_halves, truth.scale)[self.half].sum()))
+        return Mean(np.stack([ours, theirs]), count_halves(truth.mask.once(_surrounded, truth.scale))[self.half])
 
 
-def _halves(mask: Mask, scale: int) -> Values:
-    """Return the blocks that have no missing pixel near, without `MARGIN` blocks at each edge, in two halves."""
+def _surrounded(mask: Mask, scale: int) -> NDArray[np.bool_]:
+    """Return the blocks that have no missing pixel near, without `MARGIN` blocks at each edge."""
     whole = mask.whole_blocks(scale)
     around = ndimage.minimum_filter(whole, 2 * MARGIN + 1, mode="constant", cval=0)
-    return halves(around[MARGIN:-MARGIN, MARGIN:-MARGIN])
+    return around[MARGIN:-MARGIN, MARGIN:-MARGIN]
 
 
-def _moments_by_place(frame: MaskedFrame, scale: int) -> Values:
-    weights = frame.mask.once(_halves, scale)
-    if not weights.any():
+def _moments_by_place(frame: MaskedFrame, scale: int) -> NDArray[np.floating]:
+    counted = frame.mask.once(_surrounded, scale)
+    if not counted.any():
         return np.zeros((2, 2 + 4 * (scale // 2), scale, scale))
     rows, columns = (length // scale * scale for length in frame.shape)
-    values = np.where(frame.mask.valid, frame.values, 0)[:rows, :columns]
-    return moments_by_place(values.astype(np.float64), scale, FAINTEST, weights)
+    values = frame.values if frame.mask.complete else np.where(frame.mask.valid, frame.values, 0)
+    return moments_by_place(values[:rows, :columns], scale, FAINTEST, None if counted.all() else counted)
 
 
 def grid_traces(half: Values, other: Values) -> Values:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from tempogan_eddy.grid_traces import MARGIN, halves, moments_by_place, traces
+from tempogan_eddy.grid_traces import MARGIN, count_halves, moments_by_place, traces
 
 __all__ = ["trace_loss"]
 
@@ -28,15 +26,12 @@ def trace_loss(generated: Tensor, truth: Tensor, scale: int) -> Tensor:
     scale
         Side of a lowres pixel.
     """
-    weights = _halves(*(side // scale - 2 * MARGIN for side in truth.shape[-2:]), truth.device)
-    blocks = truth[..., 0, 0].numel() * weights.sum((1, 2))[:, None, None, None]
+    inner = [side // scale - 2 * MARGIN for side in truth.shape[-2:]]
+    white, black = count_halves(np.ones(inner, bool))
+    frames = truth[..., 0, 0].numel()
     ours, theirs = (
-        moments_by_place(frames, scale, FLOOR, weights) / blocks for frames in (generated.float(), truth.float())
+        torch.stack([half / (frames * blocks) for half, blocks in zip(sums, (white, black), strict=True)])
+        for sums in (moments_by_place(some.float(), scale, FLOOR) for some in (generated, truth))
     )
     result: Tensor = traces(ours, theirs)
     return result
-
-
-@lru_cache(maxsize=8)
-def _halves(rows: int, columns: int, device: torch.device) -> Tensor:
-    return torch.from_numpy(halves(np.ones((rows, columns), bool))).float().to(device)
