@@ -309,11 +309,11 @@ def test_the_spectral_loss_joins_the_generators_step(tmp_path, storms):
 
 def test_the_loss_on_traces_joins_the_generators_step(tmp_path, storms):
     trainer = TempoGANTrainer(small_config(tmp_path, storms, lambda_traces=10, patch_size=32, lr_g=1e-3))
-    first, *_, last = (
-        trainer.steps.run(batches, adversarial=False)["loss_traces"]
+    losses = [
+        trainer.steps.run(batches, adversarial=False)["loss_traces"].item()
         for batches in step_batches(trainer.dataset, trainer.config.training, 0, 30)
-    )
-    assert 0 < last < 0.8 * first
+    ]
+    assert 0 < np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])  # one small batch may be below 0 by chance
 
 
 def test_an_earlier_model_is_not_asked_for_on_resume(tmp_path, storms):
