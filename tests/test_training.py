@@ -313,7 +313,7 @@ def test_the_loss_on_traces_joins_the_generators_step(tmp_path, storms):
         trainer.steps.run(batches, adversarial=False)["loss_traces"].item()
         for batches in step_batches(trainer.dataset, trainer.config.training, 0, 30)
     ]
-    assert 0 < np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])  # one small batch may be below 0 by chance
+    assert 0 < sum(losses[-10:]) < 0.8 * sum(losses[:10])  # one small batch may be below 0 by chance
 
 
 def test_an_earlier_model_is_not_asked_for_on_resume(tmp_path, storms):
