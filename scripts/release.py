@@ -1,6 +1,6 @@
 """Make the released models of training runs: weights with what a user must know, and the runs' logs.
 
-    python scripts/release.py [NAME ...] [--runs weights] [--detail 0.97]
+    python scripts/release.py [NAME ...] [--runs weights] [--detail 0.9]
 
 Takes the best model of each ``RUNS/NAME`` (all released ones by default) as `make weights` leaves them, writes the
 package's ``src/tempogan_eddy/released/*.safetensors``, with the discriminators of ``eddy`` for fine-tuning, and
@@ -44,7 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", default=RELEASED)
     parser.add_argument("--runs", type=Path, default=ROOT / "weights")
-    parser.add_argument("--detail", type=float, default=0.97, help="the detail of eddy where the user sets none")
+    parser.add_argument("--detail", type=float, default=0.9, help="the detail of eddy where the user sets none")
     options = parser.parse_args()
     models = {name: load_model(best_path(options.runs / name / "checkpoints")) for name in options.names}
     for name, model in models.items():
