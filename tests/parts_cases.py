@@ -10,9 +10,9 @@ FRAMES = 24
 
 
 class Counting:
-    """A lazy copy of a sequence that counts the frames that are computed, and can fail at one."""
+    """A lazy copy of a sequence that counts the blocks of frames that are computed, and can fail at one."""
 
-    def __init__(self, sequence, fail_at=None, error=None):
+    def __init__(self, sequence, fail_at=None, error=None, at_once=1):
         self.computed = []
 
         def block(values, block_info=None):
@@ -22,7 +22,7 @@ class Counting:
             self.computed.append(number)
             return values
 
-        data = sequence.chunk({"time": 1}).data
+        data = sequence.chunk({"time": at_once}).data
         self.sequence = sequence.copy(data=data.map_blocks(block, dtype="f4", meta=np.empty((0, 0, 0), "f4")))
 
 

@@ -126,6 +126,20 @@ def test_frames_that_cannot_be_read_are_tried_again_counted_and_named(tmp_path, 
     assert len(again.computed) == 2
 
 
+@pytest.mark.parametrize(("at_once", "blocks"), [(8, 3), (5, 5), (FRAMES, 1)])
+def test_a_block_of_frames_is_computed_once_though_it_fills_several_parts(tmp_path, clouds, at_once, blocks):
+    """A GPU computes more frames at once than a shard of two frames holds."""
+    counting, done = Counting(clouds, at_once=at_once), []
+    save_sequence(counting.sequence, tmp_path / "a.zarr", dask="threads:2", on_frame=done.append)
+    assert sorted(set(counting.computed)) == list(range(blocks))
+    spanning = blocks if at_once % 2 else 0  # of odd blocks, a shard may need two
+    assert len(counting.computed) <= blocks + spanning
+    assert done == list(range(1, FRAMES + 1))
+    save_sequence(clouds, tmp_path / "plain.zarr")
+    ours, plain = (open_sequence(tmp_path / f"{name}.zarr").values for name in ("a", "plain"))
+    np.testing.assert_array_equal(ours, plain)
+
+
 class Deadly:
     """Parts that kill the process that writes the fifth of them, once."""
 

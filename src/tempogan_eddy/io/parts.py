@@ -163,48 +163,64 @@ class _Piece:
     sequence: xr.DataArray
     parts: Parts
 
-    def write(self, part: Part) -> tuple[bool, list[Tally]]:
-        """Write a part; return whether a pixel was seen, and what was masked."""
-        frames = slice(part.frames.start - self.first, part.frames.stop - self.first)
-        lazy = self.sequence.data[..., frames, part.rows.start : part.rows.stop, :]
+    def write(self, together: tuple[Part, ...]) -> tuple[bool, list[Tally]]:
+        """Write parts that are computed together; return whether a pixel was seen, and what was masked."""
+        start, rows = together[0].frames.start, together[0].rows
+        frames = slice(start - self.first, together[-1].frames.stop - self.first)
+        lazy = self.sequence.data[..., frames, rows.start : rows.stop, :]
         kelvins = np.moveaxis(np.asarray(dask.compute(lazy, scheduler="synchronous")[0]), -3, 0)
-        self.parts.write(part, kelvins)
+        for part in together:
+            self.parts.write(part, kelvins[part.frames.start - start : part.frames.stop - start])
         return is_seen(kelvins), [stack.take_tally() for stack in stacks_of(self.sequence)]
 
 
 def _write_elsewhere(jobs: Iterable[Job], workers: Workers) -> None:
     running: dict[int, tuple[Job, set[Part]]] = {}
     failures = Failures()
-    for piece, part, outcome in workers.run(_Piece.write, _tasks(jobs, running)):
+    for piece, together, outcome in workers.run(_Piece.write, _tasks(jobs, running)):
         job, missing = running[piece.number]
-        missing.remove(part)
+        missing.difference_update(together)
         if isinstance(outcome, Exception):
-            failures.add(job.named(part), outcome)
+            failures.add(job.named(_joined(together)), outcome)
             continue
         seen, tallies = outcome
         job.seen = job.seen or seen
         for stack, tally in zip(stacks_of(job.sequence), tallies, strict=False):
             stack.add_tally(tally)
-        job.written(part)
+        for part in together:
+            job.written(part)
         if not missing and job.done == job.sequence.sizes["time"]:
             _complete(job)
             del running[piece.number]
     failures.end()
 
 
-def _tasks(jobs: Iterable[Job], running: dict[int, tuple[Job, set[Part]]]) -> Iterator[tuple[_Piece, Part]]:
+def _tasks(
+    jobs: Iterable[Job], running: dict[int, tuple[Job, set[Part]]]
+) -> Iterator[tuple[_Piece, tuple[Part, ...]]]:
     for number, job in enumerate(jobs):
         missing = job.missing()
         if not missing:
             job.parts.finish()
             continue
         running[number] = job, set(missing)
-        together = max(1, CUT_AT_ONCE // job.parts.frames)
-        for first in range(0, len(missing), together):
-            some = missing[first : first + together]
+        at_once = max(1, CUT_AT_ONCE // job.parts.frames)
+        for first in range(0, len(missing), at_once):
+            some = missing[first : first + at_once]
             frames = job.sequence.isel(time=slice(some[0].frames.start, some[-1].frames.stop))
             piece = _Piece(number, some[0].frames.start, frames.copy(data=dask.optimize(frames.data)[0]), job.parts)
-            yield from ((piece, part) for part in some)
+            yield from ((piece, together) for together in _in_one_chunk(some, job.sequence))
+
+
+def _in_one_chunk(parts: Iterable[Part], sequence: xr.DataArray) -> Iterator[tuple[Part, ...]]:
+    """Group parts that begin in one chunk of frames and hold the same rows: a GPU computes many frames at once."""
+    of_frame = np.repeat(*map(np.array, zip(*enumerate(sequence.chunksizes["time"]), strict=True)))
+    for _, together in groupby(parts, lambda part: (of_frame[part.frames.start], part.rows)):
+        yield tuple(together)
+
+
+def _joined(parts: tuple[Part, ...]) -> Part:
+    return Part(range(parts[0].frames.start, parts[-1].frames.stop), parts[0].rows)
 
 
 def _complete(job: Job) -> None:
