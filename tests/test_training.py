@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tempogan_eddy.config import SensorConfig
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.errors import InputError, TrainingError
 from tempogan_eddy.model.scaling import from_kelvin
@@ -514,6 +515,17 @@ def test_a_teacher_stands_for_the_truth_in_the_content_loss(tmp_path, storms):
     assert pupil.steps.run(batches, adversarial=True)["loss_content"] == 0.0, "the pupil begins as its teacher"
     assert pupil.steps.run(batches, adversarial=True)["loss_content"] > 0.0, "and moves away for the discriminators"
     assert same(dict(pupil.networks.teacher.module.state_dict()), dict(load_model(teacher).generator.state_dict()))
+
+
+def test_a_teacher_knows_the_sensor_if_it_was_trained_on_it_or_adapts(tmp_path, storms):
+    seen = {"kind": "gaussian", "parameters": {"fwhm": 1.2}}
+    config = small_config(tmp_path, storms, teacher="faithful").model_copy(update={"sensor": SensorConfig(**seen)})
+    config.model.conditioned = True
+    assert TempoGANTrainer(config).networks.teacher is not None
+    config.training.teacher = str(trained(tmp_path / "area", storms)[1].best_model)
+    config.model.conditioned = False
+    with pytest.raises(InputError, match=r"training\.teacher: .* has sensor = kind='area'"):
+        TempoGANTrainer(config)
 
 
 def test_a_teacher_of_another_scale_is_refused(tmp_path, storms):

@@ -93,11 +93,10 @@ class TempoGANTrainer(Trainer):
 
 
 def _teacher(path: str, config: Config) -> nn.Module:
-    """Load a teacher, which must see the same frames as the model that is trained."""
+    """Load a teacher, which must see the same frames as the model that is trained, or adapt to their sensor."""
     model = load_model(path)
-    _require_same(
-        "teacher", path, model, config, {"data.kelvin_range", "model.upsample_factor", "model.conditioned", "sensor"}
-    )
+    same = {"data.kelvin_range", "model.upsample_factor", "model.conditioned"}
+    _require_same("teacher", path, model, config, same if model.specification.sensor.random else same | {"sensor"})
     return model.generator
 
 
