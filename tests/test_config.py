@@ -43,7 +43,7 @@ def test_a_patch_size_that_follows_the_scale_is_not_the_users():
         ({"training": {"batch_size": "many"}}, ["training.batch_size", "many"]),
         ({"training": {"batch_size": 0}}, ["training.batch_size", "0"]),
         ({"training": {"patch_size": 66}}, ["patch_size 66", "multiple"]),
-        ({"training": {"patch_size": 16, "lambda_traces": 0.5}}, ["lambda_traces", "patch_size above 16"]),
+        ({"training": {"patch_size": 20, "lambda_traces": 0.5}}, ["lambda_traces", "patch_size of at least 24"]),
         ({"model": {"upsample_factor": 5}}, ["upsample_factor", "not 5"]),
         ({"model": {"upsample_factor": 2, "scale_factor": 4}}, ["scale_factor is 4", "upsample_factor is 2"]),
         ({"data": {"kelvin_range": [320, 170]}}, ["kelvin_range"]),

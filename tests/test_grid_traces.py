@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from evaluation_cases import cloud
+from tempogan_eddy.config import load_config
 from tempogan_eddy.evaluation import MaskedFrame
 from tempogan_eddy.evaluation.baselines import bicubic, nearest
 from tempogan_eddy.evaluation.masked import Mask
@@ -153,3 +154,12 @@ def test_the_loss_is_none_for_the_truth_and_falls_along_its_gradient():
     step = drawn.grad / drawn.grad.abs().max() / 1000
     assert loss.item() > 10 * abs(float(trace_loss(truth.roll(1, 0), truth, 4))) > 0
     assert trace_loss(drawn.detach() - step, truth, 4) < loss
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_smallest_patch_of_a_configuration_has_both_halves(scale):
+    side = (2 * MARGIN + 2) * scale
+    load_config({"model": {"upsample_factor": scale}, "training": {"patch_size": side, "lambda_traces": 0.1}})
+    truth, drawn = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    loss = trace_loss(drawn, truth, scale)
+    assert loss.isfinite() and torch.autograd.grad(loss, drawn)[0].isfinite().all()

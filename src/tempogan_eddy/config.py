@@ -167,10 +167,10 @@ class Config(Section):
                 )
             self.training.patch_size = above
             self.training.model_fields_set.discard("patch_size")  # the user did not set it
-        if self.training.lambda_traces and self.training.patch_size <= (least := 2 * MARGIN * scale):
+        if self.training.lambda_traces and self.training.patch_size < (least := (2 * MARGIN + 2) * scale):
             raise ValueError(
-                f"training.lambda_traces needs training.patch_size above {least} with upsample_factor {scale}: the two "
-                "outer lowres pixels on each side have no traces"
+                f"training.lambda_traces needs training.patch_size of at least {least} with upsample_factor {scale}: "
+                "the two outer lowres pixels on each side have no traces, and the others are compared in two halves"
             )
         if self.sensor.random and not self.model.conditioned:
             raise ValueError("sensor.random needs model.conditioned = true: only such a generator knows the sensor")
