@@ -140,6 +140,20 @@ def test_a_block_of_frames_is_computed_once_though_it_fills_several_parts(tmp_pa
     np.testing.assert_array_equal(ours, plain)
 
 
+@pytest.mark.parametrize("dask", [None, "threads:2", pytest.param("processes:2", marks=pytest.mark.slow)])
+def test_masked_pixels_are_counted_for_the_file_that_holds_them(tmp_path, clouds, dask, monkeypatch, caplog):
+    monkeypatch.setattr(parts, "CUT_AT_ONCE", 6)  # frames that a worker gets at once: of one file
+    for name, some, rows in (("a", slice(0, 12), 1), ("b", slice(12, 24), 2)):
+        cold = clouds[some].copy()
+        cold[:, :rows] = 100.0
+        save_sequence(cold, tmp_path / f"{name}.nc", precision="exact")
+    caplog.clear()
+    both = xr.concat([open_sequence(tmp_path / f"{name}.nc") for name in "ab"], "time", combine_attrs="override")
+    save_sequence(both, tmp_path / "both.zarr", dask=dask)
+    said = sorted(record.getMessage() for record in caplog.records if "lie outside" in record.getMessage())
+    assert [text.split(" (")[0].split("/")[-1] for text in said] == ["a.nc: 192 pixels", "b.nc: 384 pixels"]
+
+
 class Deadly:
     """Parts that kill the process that writes the fifth of them, once."""
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import dask
 import dask.array
@@ -74,6 +75,7 @@ class FrameStack:
         self.shape = shape
         self.conversion = conversion
         self.valid_kelvin = valid_kelvin
+        self.identity = uuid4().hex  # the same in every process
         self._counting = Lock()
         self._counted: set[int] = set()  # numbers of the frames, here
         self._added: set[int] = set()  # and of those to be reported, which other copies may have counted

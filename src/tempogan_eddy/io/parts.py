@@ -163,15 +163,15 @@ class _Piece:
     sequence: xr.DataArray
     parts: Parts
 
-    def write(self, together: tuple[Part, ...]) -> tuple[bool, list[Tally]]:
-        """Write parts that are computed together; return whether a pixel was seen, and what was masked."""
+    def write(self, together: tuple[Part, ...]) -> tuple[bool, dict[str, Tally]]:
+        """Write parts computed together; return whether a pixel was seen, and what was masked of each stack."""
         start, rows = together[0].frames.start, together[0].rows
         frames = slice(start - self.first, together[-1].frames.stop - self.first)
         lazy = self.sequence.data[..., frames, rows.start : rows.stop, :]
         kelvins = np.moveaxis(np.asarray(dask.compute(lazy, scheduler="synchronous")[0]), -3, 0)
         for part in together:
             self.parts.write(part, kelvins[part.frames.start - start : part.frames.stop - start])
-        return is_seen(kelvins), [stack.take_tally() for stack in stacks_of(self.sequence)]
+        return is_seen(kelvins), {stack.identity: stack.take_tally() for stack in stacks_of(self.sequence)}
 
 
 def _write_elsewhere(jobs: Iterable[Job], workers: Workers) -> None:
@@ -185,8 +185,8 @@ def _write_elsewhere(jobs: Iterable[Job], workers: Workers) -> None:
             continue
         seen, tallies = outcome
         job.seen = job.seen or seen
-        for stack, tally in zip(stacks_of(job.sequence), tallies, strict=False):
-            stack.add_tally(tally)
+        for stack in stacks_of(job.sequence):  # the piece may have fewer
+            stack.add_tally(tallies.get(stack.identity, {}))
         for part in together:
             job.written(part)
         if not missing and job.done == job.sequence.sizes["time"]:
