@@ -127,8 +127,12 @@ def test_frames_that_cannot_be_read_are_tried_again_counted_and_named(tmp_path, 
 
 
 @pytest.mark.parametrize(("at_once", "blocks"), [(8, 3), (5, 5), (FRAMES, 1)])
-def test_a_block_of_frames_is_computed_once_though_it_fills_several_parts(tmp_path, clouds, at_once, blocks):
+@pytest.mark.parametrize("cut", [parts.CUT_AT_ONCE, 6])
+def test_a_block_of_frames_is_computed_once_though_it_fills_several_parts(
+    tmp_path, clouds, at_once, blocks, cut, monkeypatch
+):
     """A GPU computes more frames at once than a shard of two frames holds."""
+    monkeypatch.setattr(parts, "CUT_AT_ONCE", cut)
     counting, done = Counting(clouds, at_once=at_once), []
     save_sequence(counting.sequence, tmp_path / "a.zarr", dask="threads:2", on_frame=done.append)
     assert sorted(set(counting.computed)) == list(range(blocks))

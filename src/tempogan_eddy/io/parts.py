@@ -205,11 +205,13 @@ def _tasks(
             continue
         running[number] = job, set(missing)
         at_once = max(1, CUT_AT_ONCE // job.parts.frames)
-        for first in range(0, len(missing), at_once):
-            some = missing[first : first + at_once]
-            frames = job.sequence.isel(time=slice(some[0].frames.start, some[-1].frames.stop))
-            piece = _Piece(number, some[0].frames.start, frames.copy(data=dask.optimize(frames.data)[0]), job.parts)
-            yield from ((piece, together) for together in _in_one_chunk(some, job.sequence))
+        groups = list(_in_one_chunk(missing, job.sequence))
+        for first in range(0, len(groups), at_once):
+            some = groups[first : first + at_once]
+            start, stop = some[0][0].frames.start, some[-1][-1].frames.stop
+            frames = job.sequence.isel(time=slice(start, stop))
+            piece = _Piece(number, start, frames.copy(data=dask.optimize(frames.data)[0]), job.parts)
+            yield from ((piece, together) for together in some)
 
 
 def _in_one_chunk(parts: Iterable[Part], sequence: xr.DataArray) -> Iterator[tuple[Part, ...]]:
