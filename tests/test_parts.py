@@ -59,6 +59,19 @@ def test_a_summary_continues_in_zarr(tmp_path, clouds):
         save_summary(summary_of(clouds), tmp_path / "a.nc", dask="threads")
 
 
+def test_a_store_with_other_shards_is_continued_in_these(tmp_path, clouds, monkeypatch):
+    monkeypatch.setattr(zarr_format, "PIXELS_OF_SHARD", 6 * 16 * 16)
+    with pytest.raises(RuntimeError):
+        save_sequence(Counting(clouds, fail_at=9).sequence, tmp_path / "a.zarr", fingerprint="a")
+    monkeypatch.setattr(zarr_format, "PIXELS_OF_SHARD", 16 * 16)
+    with pytest.raises(RuntimeError):
+        save_sequence(Counting(clouds, fail_at=9).sequence, tmp_path / "a.zarr", fingerprint="a")
+    again = Counting(clouds)
+    save_sequence(again.sequence, tmp_path / "a.zarr", fingerprint="a")
+    assert again.computed == list(range(6, FRAMES))
+    np.testing.assert_allclose(open_sequence(tmp_path / "a.zarr").values, clouds.values, atol=1e-3)
+
+
 def test_what_was_made_from_something_else_is_not_continued(tmp_path, clouds, caplog):
     with pytest.raises(RuntimeError):
         save_sequence(Counting(clouds, fail_at=9).sequence, tmp_path / "a.zarr", fingerprint="a")

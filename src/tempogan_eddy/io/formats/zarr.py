@@ -116,7 +116,8 @@ def begin_zarr(template: Template, path: Path, writing: Writing) -> _Frames:
     place = _Frames(path, shown(path), writing.precision, frames, rows, template.names)
     if _continues(path, writing.fingerprint):
         begun: Any = zarr.open_group(path, mode="r")[NAME]
-        return replace(place, rows=(begun.shards or begun.chunks)[-2])  # an equal sequence may have other chunks
+        *_, frames, rows, _ = begun.shards or begun.chunks  # an equal sequence may have other chunks
+        return replace(place, frames=frames, rows=rows)
     for name in template.names:
         itemsize = np.dtype(encoding[name].get("dtype", np.float32)).itemsize
         # Bits that rounding made zero lie beside each other after shuffling.
