@@ -157,6 +157,24 @@ def test_a_block_of_frames_is_computed_once_though_it_fills_several_parts(
     np.testing.assert_array_equal(ours, plain)
 
 
+def test_a_part_that_cannot_be_written_keeps_no_other_of_its_block_from_being_written(tmp_path, clouds, monkeypatch):
+    monkeypatch.setattr("tempogan_eddy.io.workers.PAUSES", (0.0,))
+    write = zarr_format._Frames.write
+
+    def refused(self, part, kelvins):
+        if part.frames.start == 10:
+            raise InputError("no room")
+        write(self, part, kelvins)
+
+    with monkeypatch.context() as failing, pytest.raises(InputError, match="no room"):
+        failing.setattr(zarr_format._Frames, "write", refused)
+        sequence = Counting(clouds, at_once=8).sequence
+        save_sequence(sequence, tmp_path / "a.zarr", dask="threads:2", fingerprint="a")
+    again = Counting(clouds)
+    save_sequence(again.sequence, tmp_path / "a.zarr", dask="threads:2", fingerprint="a")
+    assert sorted(again.computed) == [10, 11]
+
+
 @pytest.mark.parametrize("dask", [None, "threads:2", pytest.param("processes:2", marks=pytest.mark.slow)])
 def test_masked_pixels_are_counted_for_the_file_that_holds_them(tmp_path, clouds, dask, monkeypatch, caplog):
     monkeypatch.setattr(parts, "CUT_AT_ONCE", 6)  # frames that a worker gets at once: of one file

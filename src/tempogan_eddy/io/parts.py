@@ -169,8 +169,14 @@ class _Piece:
         frames = slice(start - self.first, together[-1].frames.stop - self.first)
         lazy = self.sequence.data[..., frames, rows.start : rows.stop, :]
         kelvins = np.moveaxis(np.asarray(dask.compute(lazy, scheduler="synchronous")[0]), -3, 0)
+        failed: list[Exception] = []
         for part in together:
-            self.parts.write(part, kelvins[part.frames.start - start : part.frames.stop - start])
+            try:
+                self.parts.write(part, kelvins[part.frames.start - start : part.frames.stop - start])
+            except Exception as error:  # the others are written all the same
+                failed.append(error)
+        if failed:
+            raise failed[0]
         return is_seen(kelvins), {stack.identity: stack.take_tally() for stack in stacks_of(self.sequence)}
 
 
@@ -195,9 +201,7 @@ def _write_elsewhere(jobs: Iterable[Job], workers: Workers) -> None:
     failures.end()
 
 
-def _tasks(
-    jobs: Iterable[Job], running: dict[int, tuple[Job, set[Part]]]
-) -> Iterator[tuple[_Piece, tuple[Part, ...]]]:
+def _tasks(jobs: Iterable[Job], running: dict[int, tuple[Job, set[Part]]]) -> Iterator[tuple[_Piece, tuple[Part, ...]]]:
     for number, job in enumerate(jobs):
         missing = job.missing()
         if not missing:
