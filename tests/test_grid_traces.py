@@ -46,6 +46,8 @@ def test_tensors_and_arrays_have_the_same_moments(scale):
         np.testing.assert_allclose(
             moments_by_place(torch.from_numpy(frames), scale, 0.05, chosen).numpy(), moments, rtol=1e-9, atol=1e-9
         )
+        elsewhere = moments_by_place(torch.empty(frames.shape, device="meta"), scale, 0.05, chosen)
+        assert elsewhere.device.type == "meta" and elsewhere.shape == moments.shape
         summed = sum(moments_by_place(frame, scale, 0.05, chosen) for frame in frames)
         np.testing.assert_allclose(summed, moments, rtol=1e-9, atol=1e-9)
 

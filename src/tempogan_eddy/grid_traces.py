@@ -94,7 +94,8 @@ def _by_place(values: Any, scale: int, counted: NDArray[np.bool_] | None) -> tup
     height, width = values.shape[-2:]
     blocks = values.reshape(-1, height // scale, scale, width)
     if counted is not None:
-        blocks = blocks * counted.repeat(scale, axis=1)[:, None]
+        weights = counted.repeat(scale, axis=1)[:, None]
+        blocks = blocks * (weights if isinstance(blocks, np.ndarray) else blocks.new_tensor(weights))
     # Rows first, because a sum over both axes of a block takes many times as long.
     (a, b), (c, d) = (
         [row.reshape(scale, width // scale, scale)[:, start::2].sum(1) for start in (0, 1)]
