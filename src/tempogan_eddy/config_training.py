@@ -74,7 +74,7 @@ class TrainingConfig(Section):
         0.0,
         ge=0,
         description="weight of the loss on traces of the lowres grid: detail that depends on the place within a lowres "
-        "pixel; try 0.1",
+        "pixel; try 1",
     )
     lambda_patches: float = Field(0.15, ge=0, description="ensembles: weight of the energy score of 8x8 patches")
     lambda_steps: float = Field(0.4, ge=0, description="ensembles: weight of the CRPS of the steps to the next pixels")
