@@ -189,6 +189,38 @@ def test_masked_pixels_are_counted_for_the_file_that_holds_them(tmp_path, clouds
     assert [text.split(" (")[0].split("/")[-1] for text in said] == ["a.nc: 192 pixels", "b.nc: 384 pixels"]
 
 
+DAMAGE = {
+    "empty": lambda content: b"",
+    "cut": lambda content: content[: len(content) // 2],
+    "zeros at the end": lambda content: content[: len(content) // 2].ljust(len(content), b"\0"),
+}
+
+
+@pytest.mark.parametrize("dask", [None, "threads:2"])
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("place", ["out.zarr", "out"])
+def test_what_a_power_cut_damaged_is_made_again(tmp_path, clouds, place, damage, dask):
+    path, options = tmp_path / place, {"format": "zarr" if place.endswith("zarr") else "png", "fingerprint": "a"}
+    with pytest.raises(RuntimeError, match="stopped"):
+        save_sequence(Counting(clouds, fail_at=9).sequence, path, **options)
+    (unfinished,) = tmp_path.glob(".*.partial")
+    written = sorted(
+        file for pattern in ("c/[0-9]*/**/*", "frame_*.png") for file in unfinished.rglob(pattern) if file.is_file()
+    )
+    damaged = written[len(written) // 2]
+    damaged.write_bytes(DAMAGE[damage](damaged.read_bytes()))
+    left = damaged.with_name(f"{damaged.name}.0123.partial" if place.endswith("zarr") else ".frame_005.png")
+    left.touch()
+    again = Counting(clouds)
+    save_sequence(again.sequence, path, **options, dask=dask)
+    frames = 2 if place.endswith("zarr") else 1
+    assert len(again.computed) == FRAMES - (8 if frames == 2 else 9) + frames
+    save_sequence(clouds, tmp_path / f"whole{path.suffix}", format=options["format"])
+    ours, whole = (open_sequence(tmp_path / name).values for name in (place, f"whole{path.suffix}"))
+    np.testing.assert_array_equal(ours, whole)
+    assert not [file for file in path.rglob("*") if ".partial" in file.name or file.name.startswith(".frame")]
+
+
 class Deadly:
     """Parts that kill the process that writes the fifth of them, once."""
 
@@ -246,7 +278,9 @@ def test_an_archive_is_reconstructed_into_one_store(tmp_path):
     np.testing.assert_allclose(found["two"].values, expected.values, atol=2**-11)
 
 
-@pytest.mark.parametrize("where", ["", "local:0", "10.0.0.1:8786", "threads:x"])
+@pytest.mark.parametrize(
+    "where", ["", "local:0", "10.0.0.1:8786", "threads:x", "http://127.0.0.1:9", "tcp://127.0.0.1"]
+)
 def test_where_is_checked(where):
     with pytest.raises(InputError, match="threads:N, local:N"):
         Workers(where)

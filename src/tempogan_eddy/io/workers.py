@@ -39,7 +39,9 @@ Shared = TypeVar("Shared")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-FORMS = re.compile(r"(?P<kind>local|threads|processes)(:(?P<count>[1-9]\d{0,3}))?|(?P<address>\w+://\S+)")
+FORMS = re.compile(
+    r"(?P<kind>local|threads|processes)(:(?P<count>[1-9]\d{0,3}))?|(?P<address>(tcp|tls|ucx|wss?)://\S+:\d+)"
+)
 
 # Tasks that wait for a worker or are with it: enough that none is idle while the next are prepared.
 TASKS_A_WORKER = 4

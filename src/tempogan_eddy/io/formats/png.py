@@ -7,6 +7,7 @@ chunk named ``tempogan-eddy``; a recorded mapping overrides the setting.
 
 import json
 import logging
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -36,6 +37,7 @@ __all__ = ["PNG", "open_png"]
 log = logging.getLogger(__name__)
 
 TEXT_KEY = "tempogan-eddy"
+END = b"\0\0\0\0IEND\xaeB`\x82"  # of every PNG file
 
 
 def open_png(path: Path, reading: Reading | None = None, files: Sequence[Path] = ()) -> xr.DataArray:
@@ -150,6 +152,15 @@ def _recorded_coordinates(records: list[Record]) -> dict[str, Any]:
     }
 
 
+def _is_whole(path: Path) -> bool:
+    """Return whether a file is there and ends as a PNG does: a power cut can leave one that is empty or cut."""
+    if not path.exists() or path.stat().st_size < len(END):
+        return False
+    with path.open("rb") as file:
+        file.seek(-len(END), os.SEEK_END)
+        return file.read() == END
+
+
 @dataclass(frozen=True)
 class _Files:
     """The files ``frame_001.png`` and so on of a sequence, each a part."""
@@ -165,7 +176,7 @@ class _Files:
         return self.folder / f"frame_{number + 1:0{self.digits}d}.png"
 
     def missing(self, parts: Iterable[Part]) -> list[Part]:
-        return [part for part in parts if not self.path(part.frames.start).exists()]
+        return [part for part in parts if not _is_whole(self.path(part.frames.start))]
 
     def write(self, part: Part, kelvins: np.ndarray) -> None:
         """Write 16-bit grey; raise `InputError` for kelvins outside the mapping."""

@@ -82,8 +82,17 @@ class _Frames:
         grid = [range(-(-size // side)) for size, side in zip(array.shape, sides, strict=True)]
         for axis, some in ((-3, part.frames), (-2, part.rows)):
             grid[axis] = range(some.start // sides[axis], -(-some.stop // sides[axis]))
-        keys = map(array.metadata.encode_chunk_key, product(*grid))
-        return all((self.path / array.basename / key).exists() for key in keys)
+        files = [self.path / array.basename / array.metadata.encode_chunk_key(place) for place in product(*grid)]
+        if not all(file.exists() for file in files):
+            return False
+        # A power cut can leave a file that is empty or cut. The index at its end has a checksum, which this reads.
+        try:
+            array[..., part.frames.start, part.rows.start, 0]
+        except Exception:  # of any codec
+            for file in files:  # zarr would read it to write it
+                file.unlink(missing_ok=True)
+            return False
+        return True
 
     def write(self, part: Part, kelvins: np.ndarray) -> None:
         # Missing values too, so that a shard that is not there was not written.
@@ -97,6 +106,8 @@ class _Frames:
             array[..., part.frames.start : part.frames.stop, part.rows.start : part.rows.stop, :] = stored
 
     def finish(self) -> None:
+        for left in self.path.rglob("*.partial"):  # by zarr, of a shard, when its process was killed
+            left.unlink()
         seal(self.path)
         publish(self.path)
 
