@@ -1,8 +1,5 @@
 """Large frames are computed and written in bands of rows, which change no value."""
 
-import os
-import signal
-
 import dask.array
 import numpy as np
 import pytest
@@ -11,7 +8,7 @@ import zarr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from parts_cases import Counting
+from parts_cases import Counting, Deadly
 from tempogan_eddy import open_sequence, reconstruct, save_sequence, save_summary
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import bands, parts
@@ -212,25 +209,6 @@ def test_an_equal_sequence_in_other_chunks_continues_the_shards_that_are_there(t
     np.testing.assert_array_equal(open_sequence(tmp_path / "a.zarr", valid_kelvin=WIDE), whole)
 
 
-class Deadly:
-    """Parts that kill the process that writes the third band of the second frame, once."""
-
-    def __init__(self, inner, mark):
-        self.inner, self.mark, self.frames, self.rows = inner, mark, inner.frames, inner.rows
-
-    def missing(self, parts):
-        return self.inner.missing(parts)
-
-    def write(self, part, kelvins):
-        if (part.frames.start, part.rows.start) == (1, 64) and not self.mark.exists():
-            self.mark.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        self.inner.write(part, kelvins)
-
-    def finish(self):
-        self.inner.finish()
-
-
 @pytest.mark.slow
 @pytest.mark.usefixtures("small_bands")
 def test_a_worker_killed_in_a_band_loses_nothing(tmp_path, model, lowres, whole):
@@ -239,7 +217,7 @@ def test_a_worker_killed_in_a_band_loses_nothing(tmp_path, model, lowres, whole)
     place = zarr_format.ZARR.begin(made, tmp_path / "b.zarr", Writing(precision_of("exact"), lambda done: None))
     done = []
     with Workers("local:2") as workers:
-        parts.write_jobs([parts.Job(made, Deadly(place, tmp_path / "killed"), done.append)], workers)
+        parts.write_jobs([parts.Job(made, Deadly(place, tmp_path / "killed", (1, 64)), done.append)], workers)
     assert (tmp_path / "killed").exists() and done == [1, 2, 3]
     np.testing.assert_array_equal(open_sequence(tmp_path / "b.zarr", valid_kelvin=WIDE), whole)
 

@@ -1,7 +1,5 @@
 """Long outputs are written in parts: by workers, and only those parts that an earlier run did not write."""
 
-import os
-import signal
 import time
 from pathlib import Path
 
@@ -9,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from parts_cases import FRAMES, Counting, command
+from parts_cases import FRAMES, Counting, Deadly, command
 from tempogan_eddy import open_sequence, open_sequences, reconstruct, save_sequence, save_summary
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import parts
@@ -221,38 +219,16 @@ def test_what_a_power_cut_damaged_is_made_again(tmp_path, clouds, place, damage,
     assert not [file for file in path.rglob("*") if ".partial" in file.name or file.name.startswith(".frame")]
 
 
-class Deadly:
-    """Parts that kill the process that writes the fifth of them, once."""
-
-    def __init__(self, inner, folder):
-        self.inner, self.folder, self.frames, self.rows = inner, folder, inner.frames, inner.rows
-
-    def missing(self, parts):
-        return self.inner.missing(parts)
-
-    def write(self, part, kelvins):
-        zarr_mark = self.folder / "killed"
-        if part.frames.start == 8 and not zarr_mark.exists():
-            zarr_mark.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        (self.folder / f"{part.frames.start}-{time.monotonic_ns()}").touch()
-        self.inner.write(part, kelvins)
-
-    def finish(self):
-        self.inner.finish()
-
-
 @pytest.mark.slow
 def test_a_killed_worker_loses_nothing(tmp_path, clouds):
     pytest.importorskip("distributed")
     rebuilt = reconstruct(clouds, engine="torch")
     save_sequence(rebuilt, tmp_path / "plain.zarr")
-    (tmp_path / "log").mkdir()
     place = zarr_format.ZARR.begin(rebuilt.assign_attrs(history="h"), tmp_path / "b.zarr", writing())
     done = []
     with Workers("local:2") as workers:
-        parts.write_jobs([parts.Job(rebuilt, Deadly(place, tmp_path / "log"), done.append)], workers)
-    assert (tmp_path / "log" / "killed").exists()
+        parts.write_jobs([parts.Job(rebuilt, Deadly(place, tmp_path / "killed", (8, 0)), done.append)], workers)
+    assert (tmp_path / "killed").exists()
     assert done == list(range(1, FRAMES + 1))
     np.testing.assert_array_equal(
         open_sequence(tmp_path / "b.zarr").values, open_sequence(tmp_path / "plain.zarr").values
