@@ -60,6 +60,39 @@ def test_wrong_values_are_refused_by_name(values, words):
         assert word in message
 
 
+ENSEMBLE = {"model": {"conditioned": True, "textures": 8}, "training": {"score": "crps"}}
+
+
+@pytest.mark.parametrize(
+    ("base", "setting", "where"),
+    [
+        (ENSEMBLE, "training.lambda_traces = 0.5", "in an ensemble"),
+        (ENSEMBLE, "training.lambda_feature = 0.1", "in an ensemble"),
+        (ENSEMBLE, "training.lambda_adv_t = 0.1", "in an ensemble"),
+        (ENSEMBLE, 'training.teacher = "faithful"', "in an ensemble"),
+        (ENSEMBLE, "training.max_rmse = 1.2", "with training.score = crps"),
+        ({}, "training.lambda_patches = 0.5", "without an ensemble"),
+        ({}, "training.members = 4", "without an ensemble"),
+        ({}, "training.lambda_mean = 2.0", "without a mean frame"),
+        ({}, "training.warm_up = 50", "without training.start_from"),
+        ({}, "model.tails = 2", "without model.conditioned"),
+        ({}, "sensor.sigma = 1.5", "with sensor.kind = area"),
+        ({"training": {"lambda_adv_t": 0}}, "training.align_windows = false", "without Dt"),
+    ],
+)
+def test_a_setting_without_an_effect_is_refused(base, setting, where):
+    with pytest.raises(InputError) as caught:
+        load_config(base, [setting.replace(" ", "")])
+    assert f"{setting} has no effect {where}" in str(caught.value)
+    assert str(caught.value).endswith("; leave it out.")
+
+
+def test_an_ensemble_has_no_dt_and_its_printed_configuration_says_so():
+    config = load_config(ENSEMBLE, ["training.lambda_feature=0", "training.lambda_patches=0.3"])
+    assert config.training.lambda_adv_t == 0
+    assert load_config(json.loads(config.to_json())) == config
+
+
 @pytest.mark.parametrize("text", ["[1, 2]", "{", '{"model": {"channels": ]}}'])
 def test_a_file_that_is_no_configuration_is_named(tmp_path, text):
     path = tmp_path / "broken.json"

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, ValidationError, field_validator, mo
 from tempogan_eddy.config_data import DataConfig, PairsConfig, Section, SplitConfig
 from tempogan_eddy.config_text import describe_problems, parse_yaml
 from tempogan_eddy.config_training import TrainingConfig
+from tempogan_eddy.config_unused import refuse_unused
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.grid_traces import MARGIN
 from tempogan_eddy.io.json_text import read_bounded
@@ -180,6 +181,9 @@ class Config(Section):
             )
         if bool(self.model.textures) != (self.training.score == "crps"):
             raise ValueError("training.score = crps belongs to model.textures > 0; set both or neither")
+        if self.model.textures and self.training.lambda_adv_t == TrainingConfig().lambda_adv_t:
+            self.training.lambda_adv_t = 0.0  # an ensemble has no Dt
+        refuse_unused(self)
         return self
 
     @property
