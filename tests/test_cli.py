@@ -482,6 +482,16 @@ def test_a_run_in_progress_is_told_of_before_its_checkpoints_are_looked_at(capsy
         assert "is being written by process" in refused(capsys, *words)
 
 
+def test_a_run_holds_its_folder_while_it_reads_its_data(capsys, tmp_path, monkeypatch):
+    def second_run(*_):
+        with claimed_folder(tmp_path / "run"):
+            pass
+
+    monkeypatch.setattr("tempogan_eddy.training.trainer.TempoGANTrainer", second_run)
+    words = ("train", "--data", tmp_path, "--set", f"training.checkpoint_dir={tmp_path}/run")
+    assert "is being written by process" in refused(capsys, *words)
+
+
 def test_a_folder_made_for_a_run_that_cannot_begin_does_not_stay(capsys, tmp_path):
     words = ("train", "--data", tmp_path, "--set", f"training.checkpoint_dir={tmp_path}/run", "--resume", "no.pth")
     assert "no.pth" in refused(capsys, *words)

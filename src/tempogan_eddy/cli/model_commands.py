@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -74,15 +75,15 @@ def train(
         raise InputError("--highres needs --lowres, the frames of the other instrument; else give --data.")
     quiet()
     folder = Path(checked.training.checkpoint_dir)
-    if not rank():  # before data are read, which can take minutes
-        with claimed_folder(folder):  # another run removes checkpoints
+    keep_freed_memory()
+    with nullcontext() if rank() else claimed_folder(folder):  # data are read for minutes; another run waits
+        if not rank():
             if checkpoint := find_checkpoint(resume, folder) if resume else None:
                 load_checkpoint(checkpoint, checked)
             else:
                 refuse_earlier_run(folder)
-    keep_freed_memory()
-    with storm_progress("packing") as advance:
-        trainer = (EnsembleTrainer if checked.model.textures else TempoGANTrainer)(checked, advance)
+        with storm_progress("packing") as advance:
+            trainer = (EnsembleTrainer if checked.model.textures else TempoGANTrainer)(checked, advance)
     result = trainer.train(resume_from=resume)
     if rank():
         return
