@@ -1,6 +1,6 @@
-"""The command `reconstruct` ends at any moment: one line, an exit code, nothing left.
+"""The commands `reconstruct` and `train` end at any moment: one line, an exit code, nothing left.
 
-Few random moments by default; TEMPOGAN_EDDY_INTERRUPTS=50 tries so many.
+`make test` tries three random moments of `reconstruct`, `make test-slow` fifty, and three of `train`.
 """
 
 import os
@@ -16,7 +16,7 @@ import pytest
 from tempogan_eddy import open_sequence, save_sequence
 from training_cases import moving_clouds, small_config, write_storms
 
-MOMENTS = int(os.environ.get("TEMPOGAN_EDDY_INTERRUPTS") or 3)
+FEW, MANY = 3, 50
 FRAMES = 60
 SECONDS_TO_END = 5
 
@@ -72,11 +72,19 @@ def interrupted(folder, seconds, stop, impatient, words=()):
     return process.returncode, said, time.monotonic() - sent, {path.name for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("moment", range(MOMENTS))
-def test_a_signal_ends_the_command_at_any_moment(run, moment):
+def parts_of_a_run(count):
+    """The number of each part of a run that is divided into so many, and their count."""
+    return [(number, count) for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("moment", "moments"),
+    [*parts_of_a_run(FEW), *(pytest.param(*part, marks=pytest.mark.slow) for part in parts_of_a_run(MANY))],
+)
+def test_a_signal_ends_the_command_at_any_moment(run, moment, moments):
     folder, stop = run["folder"], (signal.SIGINT, signal.SIGTERM)[moment % 2]
     for _ in range(4):
-        part = (moment + random.random()) / MOMENTS
+        part = (moment + random.random()) / moments
         code, said, took, left = interrupted(folder, part * run["seconds"], stop, moment % 3 == 2)
         if "high.nc" not in left:
             break
@@ -111,9 +119,9 @@ def training(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", range(MOMENTS))
+@pytest.mark.parametrize("moment", range(FEW))
 def test_a_signal_ends_a_training_at_any_moment_of_its_start(training, moment):
-    stop, part = (signal.SIGINT, signal.SIGTERM)[moment % 2], (moment + random.random()) / MOMENTS
+    stop, part = (signal.SIGINT, signal.SIGTERM)[moment % 2], (moment + random.random()) / FEW
     folder = training["folder"]
     code, said, took, _ = interrupted(folder, 0.9 * part * training["seconds"], stop, False, training["words"])
     hidden = [path for path in folder.rglob(".*") if path.name != ".gitignore"]
