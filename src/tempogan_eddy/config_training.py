@@ -53,7 +53,7 @@ class TrainingConfig(Section):
     )
     lambda_mean: float = Field(1.0, ge=0, description="model.tails = 2: weight of the squared error of the mean frame")
     lambda_adv_s: float = Field(0.001, ge=0, description="weight of the spatial adversarial loss")
-    lambda_adv_t: float = Field(0.001, ge=0, description="weight of the temporal adversarial loss; an ensemble has none")
+    lambda_adv_t: float = Field(0.001, ge=0, description="weight of the temporal adversarial loss; ensembles: 0")
     align_windows: bool = Field(
         True, description="Dt sees t-1 and t+1 moved onto t by the flow, as tempoGAN; false: as they are, to compare"
     )
