@@ -148,12 +148,13 @@ def preferred(candidates: Mapping[str, xr.DataArray]) -> str | None:
 
 
 def _stated_wavelength(attrs: Mapping[Any, Any], scalars: Mapping[str, xr.DataArray]) -> float | None:
+    names = {name: (name, text_of(coord.attrs.get("standard_name", ""))) for name, coord in scalars.items()}
     for key in (*WAVELENGTHS, *WAVENUMBERS):
         stated = [(attrs[key], attrs.get(f"{key}_units", attrs.get(f"{key}_unit", "")))] if key in attrs else []
         stated += [
             (coord.values.item(), coord.attrs.get("units", ""))
             for name, coord in scalars.items()
-            if key in (name, text_of(coord.attrs.get("standard_name", "")))
+            if key in names[name]
         ]
         for value, units in stated:
             if found := _micrometres(value, text_of(units), key in WAVENUMBERS):
