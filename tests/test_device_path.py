@@ -16,7 +16,7 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.precision import PRECISIONS, unpacked
 from tempogan_eddy.reconstruction import Reconstructor, fill
 from tempogan_eddy.reconstruction.fill import fill_nearest
-from tempogan_eddy.reconstruction.packing import pack_kelvin
+from tempogan_eddy.reconstruction.tiles import pack_kelvin
 from training_cases import moving_clouds
 
 SENSORS = (None, SensorModel.parse("gaussian,fwhm=1.2", 4))

@@ -9,7 +9,7 @@ import xarray as xr
 
 from cli_cases import run
 from tempogan_eddy import save_sequence
-from tempogan_eddy.cli.repeats import Repeats
+from tempogan_eddy.cli.application import Repeats
 from tempogan_eddy.io.messages import about, collected_records, collected_warnings
 from tempogan_eddy.io.workers import Workers, _told
 

@@ -20,11 +20,11 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.model.losses import CONTENT_UNIT, Losses
 from tempogan_eddy.stored import read_checkpoint
 from tempogan_eddy.training import journal, loop
+from tempogan_eddy.training.average import average_decay
 from tempogan_eddy.training.batch import Batch
 from tempogan_eddy.training.batches import step_batches
 from tempogan_eddy.training.loop import Trainer, TrainingData
-from tempogan_eddy.training.networks import build_networks
-from tempogan_eddy.training.schedule import average_decay, learning_rate_factor
+from tempogan_eddy.training.networks import build_networks, learning_rate_factor
 from tempogan_eddy.training.selection import Rank, Selection, rank
 from tempogan_eddy.training.trainer import TempoGANTrainer
 from tempogan_eddy.weights import load_model

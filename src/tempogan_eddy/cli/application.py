@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -23,13 +24,15 @@ from tempogan_eddy.cli import (
     sensors_command,
 )
 from tempogan_eddy.cli.files import WORDS
-from tempogan_eddy.cli.repeats import Repeats
 from tempogan_eddy.errors import with_urls
 from tempogan_eddy.terminal import messages, printable
+from tempogan_eddy.wording import listed
 
-__all__ = ["app", "run"]
+__all__ = ["Repeats", "app", "run"]
 
 log = logging.getLogger(__name__)
+
+NAMED = 3  # storms in the line at the end
 
 
 class Stopped(Exception):
@@ -114,6 +117,32 @@ def _handler() -> logging.Handler:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     return handler
+
+
+class Repeats(logging.Filter):
+    """Passes the first of the messages of a command that say the same, and keeps of which storms the others are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._names: dict[str, dict[str, None]] = {}
+        self._texts: dict[str, str] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a message is new."""
+        text = record.getMessage()
+        key = getattr(record, "same", "") or text
+        is_new = key not in self._texts
+        self._texts.setdefault(key, text)
+        if name := getattr(record, "about", ""):
+            self._names.setdefault(key, {})[name] = None
+        return is_new
+
+    def tell(self, log: logging.Logger, error: str = "") -> None:
+        """Log, at the end of a command, of which storms what was said once is true, unless its error says it anyway."""
+        for key, names in self._names.items():
+            if len(names) > 1 and key not in error:
+                start = re.split(r"[;(] ?", self._texts[key])[0].rstrip(" :.")
+                log.info("True of %d (%s): %s", len(names), listed(names, NAMED), start)
 
 
 def run(words: Sequence[str]) -> None:

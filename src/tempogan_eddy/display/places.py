@@ -14,7 +14,7 @@ from tempogan_eddy.display.coast import MapLine, Projection, map_lines
 from tempogan_eddy.io.axes import spatial_coordinate
 from tempogan_eddy.io.grid import disordered
 
-__all__ = ["Places", "axis_of", "places_of", "spacing_of"]
+__all__ = ["Places", "axes_of", "places_of", "spacing_of"]
 
 Numbers = NDArray[np.float64]
 
@@ -36,9 +36,8 @@ def places_of(sequence: xr.DataArray, shape: tuple[int, int]) -> Places | None:
 
     Frames around a storm are Lambert's azimuthal equal-area projection about its centre, as those of Digital Typhoon.
     """
-    latitude, longitude = axis_of(sequence, "y", "latitude", shape[0]), axis_of(sequence, "x", "longitude", shape[1])
-    if latitude is not None and longitude is not None:
-        lines = _on_axes(latitude, longitude, shape)
+    if axes := axes_of(sequence, shape):
+        lines = _on_axes(*axes, shape)
         return Places(True, lambda _: lines)
     kilometres = _pixel_km(sequence, shape)
     known = [sequence.coords[name] for name in ("center_lat", "center_lon") if name in sequence.coords]
@@ -48,7 +47,13 @@ def places_of(sequence: xr.DataArray, shape: tuple[int, int]) -> Places | None:
     return Places(False, lambda time: _around(float(lats[time]), float(lons[time]), kilometres, shape))
 
 
-def axis_of(sequence: xr.DataArray, dim: str, name: str, size: int) -> Numbers | None:
+def axes_of(sequence: xr.DataArray, shape: tuple[int, int]) -> tuple[Numbers, Numbers] | None:
+    """Return the latitude of each row and the longitude of each column of the highres grid, if they are known."""
+    latitude, longitude = _axis(sequence, "y", "latitude", shape[0]), _axis(sequence, "x", "longitude", shape[1])
+    return None if latitude is None or longitude is None else (latitude, longitude)
+
+
+def _axis(sequence: xr.DataArray, dim: str, name: str, size: int) -> Numbers | None:
     """Return the 1-D latitude or longitude of the fine grid along a dimension; None where it has no one direction."""
     coordinate = spatial_coordinate(sequence, name)
     if coordinate is None or coordinate.dims != (dim,) or len(coordinate) != size or size < 2:

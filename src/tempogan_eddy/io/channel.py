@@ -152,9 +152,7 @@ def _stated_wavelength(attrs: Mapping[Any, Any], scalars: Mapping[str, xr.DataAr
     for key in (*WAVELENGTHS, *WAVENUMBERS):
         stated = [(attrs[key], attrs.get(f"{key}_units", attrs.get(f"{key}_unit", "")))] if key in attrs else []
         stated += [
-            (coord.values.item(), coord.attrs.get("units", ""))
-            for name, coord in scalars.items()
-            if key in names[name]
+            (coord.values.item(), coord.attrs.get("units", "")) for name, coord in scalars.items() if key in names[name]
         ]
         for value, units in stated:
             if found := _micrometres(value, text_of(units), key in WAVENUMBERS):

@@ -17,12 +17,12 @@ from torch import Tensor
 from tempogan_eddy.dataset.blocks import repeat_pixels
 from tempogan_eddy.dataset.missing import fill_missing
 from tempogan_eddy.errors import InputError, is_out_of_memory
-from tempogan_eddy.io.precision import PACKED_MISSING
+from tempogan_eddy.io.precision import PACKED_LARGEST, PACKED_LAST, PACKED_MISSING, PACKED_OFFSET, PACKED_QUANTUM
+from tempogan_eddy.kelvin import VALID_KELVIN
 from tempogan_eddy.reconstruction.fill import fill_nearest
-from tempogan_eddy.reconstruction.packing import pack_kelvin
 from tempogan_eddy.reconstruction.transfer import Transfer
 
-__all__ = ["SMALLEST", "Tile", "Tiled", "plan_tiles", "within_memory"]
+__all__ = ["SMALLEST", "Tile", "Tiled", "pack_kelvin", "plan_tiles", "within_memory"]
 
 log = logging.getLogger(__name__)
 
@@ -225,3 +225,17 @@ class Tiled:
         fitting = within_memory(start, first, max(height, width))
         if fitting < first:
             self._fitting = fitting
+
+
+def pack_kelvin(kelvin: Tensor) -> Tensor:
+    """Return float32 kelvin, NaN where missing, as int16, exactly as `io.precision` packs it.
+
+    Kelvins beyond what 16 bits hold become the first or last number, which `Precision.stored` refuses: to raise here
+    would wait for the device.
+    """
+    # The writer computes in doubles; Apple's GPUs have none.
+    doubled = torch.float32 if kelvin.device.type == "mps" else torch.float64
+    steps = ((kelvin.to(doubled) - PACKED_OFFSET) / PACKED_QUANTUM).round_()
+    steps = torch.where(kelvin < VALID_KELVIN[1], steps.clamp(max=PACKED_LAST), steps)
+    steps = steps.clamp_(-PACKED_LARGEST, PACKED_LARGEST)
+    return torch.where(kelvin.isnan(), PACKED_MISSING, steps).to(torch.int16)

@@ -7,9 +7,7 @@ import copy
 import torch
 from torch import nn
 
-from tempogan_eddy.training.schedule import average_decay
-
-__all__ = ["Average"]
+__all__ = ["Average", "average_decay"]
 
 
 class Average:
@@ -43,3 +41,8 @@ class Average:
         share = 1 - average_decay(self.decay, self.updates) if self.updates else 1.0
         torch._foreach_lerp_(self._averages, self._parameters, share)
         self.updates += 1
+
+
+def average_decay(largest: float, steps: int) -> float:
+    """Return the decay of the moving average after some steps; smaller at the start, to forget untrained weights."""
+    return min(largest, (1 + steps) / (10 + steps))

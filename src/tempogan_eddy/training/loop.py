@@ -40,7 +40,6 @@ from tempogan_eddy.training.fabric import make_fabric
 from tempogan_eddy.training.interruption import Interruption
 from tempogan_eddy.training.journal import Journal, describe_metrics
 from tempogan_eddy.training.networks import Networks, Optimizers, bare, build_optimizers
-from tempogan_eddy.training.schedule import learning_rate_factor
 from tempogan_eddy.training.selection import Selection
 from tempogan_eddy.training.selection import rank as rank_candidate
 from tempogan_eddy.training.steps import Steps
@@ -202,7 +201,7 @@ class Trainer:
 
     def _train_step(self, batches: Sequence[Sequence[Sample]]) -> dict[str, Tensor]:
         training = self.config.training
-        self.optimizers.set_rates(training, learning_rate_factor(training.lr_schedule, self.step / self._last))
+        self.optimizers.set_rates(training, self.step / self._last)
         adversarial = self._is_adversarial(self.step)
         if adversarial and self.step < self.warm_up:
             return self.steps.warm_up(batches)

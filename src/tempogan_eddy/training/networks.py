@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,7 @@ from tempogan_eddy.errors import reason_of
 from tempogan_eddy.model.tempogan import DRAWING_WEIGHTS, SpatialDiscriminator, TemporalDiscriminator
 from tempogan_eddy.weights import build_generator
 
-__all__ = ["Networks", "Optimizers", "bare", "build_networks", "build_optimizers"]
+__all__ = ["Networks", "Optimizers", "bare", "build_networks", "build_optimizers", "learning_rate_factor"]
 
 log = logging.getLogger(__name__)
 
@@ -94,8 +95,9 @@ class Optimizers:
         """The learning rate of G."""
         return float(self.generator.param_groups[0]["lr"])
 
-    def set_rates(self, training: TrainingConfig, factor: float) -> None:
-        """Set the learning rates of a configuration times ``factor``."""
+    def set_rates(self, training: TrainingConfig, progress: float) -> None:
+        """Set the learning rates of a configuration for a share of its steps, 0 to 1."""
+        factor = learning_rate_factor(training.lr_schedule, progress)
         for optimizer, rate in ((self.generator, training.lr_g), (self.discriminators, training.lr_d)):
             for group in optimizer.param_groups:
                 group["lr"] = rate * factor
@@ -125,6 +127,23 @@ def build_optimizers(networks: Networks, training: TrainingConfig, fabric: Fabri
         Adam(networks.generator.parameters(), training.lr_g, betas=betas, fused=fused),
         Adam(discriminators, training.lr_d, betas=betas, fused=fused),
     )
+
+
+def learning_rate_factor(schedule: str, progress: float) -> float:
+    """Return the factor of the learning rates.
+
+    Parameters
+    ----------
+    schedule
+        ``constant``; ``linear``, which decays over the second half as in tempoGAN; or ``cosine``, over all of the run.
+    progress
+        Share of the steps that are done, 0 to 1.
+    """
+    return {
+        "constant": 1.0,
+        "linear": min(1.0, 2 * (1 - progress)),
+        "cosine": 0.5 * (1 + math.cos(math.pi * progress)),
+    }[schedule]
 
 
 def bare(network: nn.Module) -> nn.Module:

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from tempogan_eddy.display.places import axis_of, spacing_of
+from tempogan_eddy.display.places import axes_of, spacing_of
 
 __all__ = ["describe_grid", "describe_track"]
 
@@ -54,9 +54,8 @@ def describe_track(sequence: xr.DataArray, shape: tuple[int, int]) -> dict[str, 
 
 def describe_grid(sequence: xr.DataArray, shape: tuple[int, int]) -> dict[str, Any]:
     """Return latitude of rows and longitude of columns of the fine grid, else its pixel size in km, if known."""
-    latitude, longitude = axis_of(sequence, "y", "latitude", shape[0]), axis_of(sequence, "x", "longitude", shape[1])
-    if latitude is not None and longitude is not None:
-        return {"lat": np.round(latitude, 4).tolist(), "lon": np.round(longitude, 4).tolist()}
+    if axes := axes_of(sequence, shape):
+        return {name: np.round(axis, 4).tolist() for name, axis in zip(("lat", "lon"), axes, strict=True)}
     sides = [spacing_of(sequence, dim) for dim in ("y", "x")]
     if None not in sides and math.isclose(*sides, rel_tol=1e-3):  # type: ignore[arg-type]
         return {"pixel_km": sides[0]}
@@ -69,10 +68,11 @@ def _listed(values: Numbers, digits: int) -> list[float | None]:
 
 def _centres(sequence: xr.DataArray, lat: Numbers, lon: Numbers, shape: tuple[int, int]) -> list[list[float | None]]:
     """Return x and y of the centre in pixels: by the coordinates of the grid; without them the middle of the frame."""
-    latitude, longitude = axis_of(sequence, "y", "latitude", shape[0]), axis_of(sequence, "x", "longitude", shape[1])
-    if latitude is None or longitude is None:
+    axes = axes_of(sequence, shape)
+    if axes is None:
         known = np.where(np.isfinite(lat + lon), 1.0, np.nan)
         return [_listed(known * side / 2, 2) for side in shape[::-1]]
+    latitude, longitude = axes
     east = np.unwrap(longitude, period=360)
     inside = (lon >= east.min()) & (lon <= east.max())
     lon = np.where(inside, lon, east[0] + (lon - east[0] + 180) % 360 - 180)
