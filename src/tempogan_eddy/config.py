@@ -66,7 +66,7 @@ class ModelConfig(Section):
         False, description="the generator adapts to the sensor: one model for many, with the projection of each"
     )
     tails: Literal[1, 2] = Field(
-        1, description="conditioned generators: 2 make the mean of what fits beside the sharp frame, to mix them"
+        1, description="conditioned generators: 2 make a mean and a sharp frame, which can be mixed"
     )
     textures: int = Field(
         0, ge=0, le=64, description="train an ensemble: textures that its members add to a conditioned mean; 0: none"
@@ -97,7 +97,7 @@ class ModelConfig(Section):
         if self.scale_factor is not None and self.scale_factor != self.upsample_factor:
             raise ValueError(
                 f"upsample_factor is {self.upsample_factor} but scale_factor is {self.scale_factor}; "
-                "they name the same thing, set both to one value or leave scale_factor out"
+                "set both to one value, or leave scale_factor out"
             )
         return self
 
@@ -114,9 +114,7 @@ class SensorConfig(Section):
     parameters: dict[str, float | str] = Field(
         default_factory=dict, description="other parameters of the sensor, by name: fwhm, width, wavelength, quantum"
     )
-    random: bool = Field(
-        False, description="train for every sensor (model.conditioned): each sample is seen by one drawn at random"
-    )
+    random: bool = Field(False, description="train for every sensor (model.conditioned): a random one sees each sample")
 
     @model_validator(mode="before")
     @classmethod
@@ -174,7 +172,7 @@ class Config(Section):
                 "the two outer lowres pixels on each side have no traces, and the others are compared in two halves"
             )
         if self.sensor.random and not self.model.conditioned:
-            raise ValueError("sensor.random needs model.conditioned = true: only such a generator knows the sensor")
+            raise ValueError("sensor.random needs model.conditioned = true: only such a generator adapts to the sensor")
         if self.model.textures and not (self.model.conditioned and self.model.tails == 1):
             raise ValueError(
                 "model.textures needs model.conditioned = true and model.tails = 1: the mean of the ensemble"

@@ -28,17 +28,16 @@ class TrainingConfig(Section):
     sequence_length: Literal[3] = Field(3, description="frames a window: t-1, t, t+1")
     epochs: int = Field(100, ge=1)
     steps_per_epoch: int = Field(50, ge=1, description="optimiser steps that make an epoch")
-    max_minutes: float = Field(0.0, ge=0, description="stop after this time, as after the last epoch; 0 never")
+    max_minutes: float = Field(0.0, ge=0, description="stop after so many minutes, as after the last epoch; 0: never")
     start_from: str | None = Field(
         None, description="a model (.safetensors or .pth) whose generator the training begins with"
     )
     warm_up: int = Field(
-        200, ge=0, description="with start_from and new discriminators: steps that train only these, before the rest"
+        200, ge=0, description="with start_from and new discriminators: the first steps, which train only these"
     )
     teacher: str | None = Field(
         None,
-        description="a model trained on content alone, whose frames stand for the truth in the content loss: they are "
-        "the mean of what fits, without the detail that the input does not show",
+        description="a model trained on content alone, whose frames replace the truth in the content loss",
     )
     pretrain_epochs: int = Field(10, ge=0, description="content loss only, before the discriminators join")
     lr_g: float = Field(1e-4, gt=0, description="learning rate of the generator")
@@ -97,7 +96,7 @@ class TrainingConfig(Section):
     )
     ema_decay: float = Field(0.999, ge=0, lt=1, description="moving average of the generator; 0 turns it off")
     grad_clip: float = Field(
-        0.1, ge=0, description="largest norm of the generator's gradient, about three times the usual one; 0: any"
+        0.1, ge=0, description="largest norm of the generator's gradient, about three times the usual one; 0: no limit"
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="auto: bf16 where the device computes it natively, else fp32"
@@ -119,10 +118,10 @@ class TrainingConfig(Section):
     max_rmse: float = Field(
         1.15, gt=0, description="lsd_within_rmse: the largest RMSE of a best model, in units of bicubic's RMSE"
     )
-    early_stopping_patience: int = Field(0, ge=0, description="epochs without a better score; 0 never stops")
+    early_stopping_patience: int = Field(0, ge=0, description="epochs without a better score that stop a run; 0: never")
     checkpoint_every: int = Field(10, ge=1, description="epochs between checkpoint_epoch_N.pth")
     keep_checkpoints: int = Field(
-        10, ge=1, description="checkpoint_epoch_N.pth that stay: the last, and the best by the score"
+        10, ge=1, description="how many checkpoint_epoch_N.pth to keep: the last, and the best by the score"
     )
     checkpoint_dir: str = "./checkpoints"
     log_dir: str = "./logs"

@@ -54,7 +54,7 @@ def warn_of_input(sequence: xr.DataArray, model: Model, tell: Teller = log, *, s
     """
     is_made = any(str(key).startswith(MADE) for key in sequence.attrs)
     if is_made:
-        tell.warning("The input is itself a reconstruction, whose detail was not measured; %s", WORSE)
+        tell.warning("The input is a reconstruction, whose detail was not measured; %s", WORSE)
     sensor = model.sensor
     adapted = model.specification.network.projection
     is_other = "sensor_model" in sequence.attrs and not adapted
@@ -89,7 +89,7 @@ def warn_of_channels(truth: xr.DataArray, reconstructed: Mapping[str, xr.DataArr
 
 
 def warn_of_truth(frame: NDArray[np.floating]) -> None:
-    """Warn where a frame (y, x) of a truth was not measured on its grid, so that its detail is no detail."""
+    """Warn where a frame (y, x) of a truth was not measured on its grid, so its fine detail is not real."""
     texture = texture_of(frame)
     if texture and texture.repeats:
         log.warning("The truth was enlarged, its rows and columns repeat; scores of its fine detail mean nothing")
@@ -118,7 +118,7 @@ class ValueGuard:
     done: bool = False
 
     def assume(self, sensor: SensorModel, frames: int) -> None:
-        """Compare a sensor that nobody stated with the first of so many frames."""
+        """Compare an assumed sensor with the first of so many frames."""
         self.assumed, self.coming = sensor, frames
 
     def __call__(self, frames: NDArray[np.float32]) -> None:
@@ -155,7 +155,7 @@ class ValueGuard:
         return True
 
     def _tell(self, texture: Texture) -> str:
-        """Return what is to be said of a texture, or nothing."""
+        """Return the warning about a texture, if any."""
         if texture.repeats:
             return "The input was enlarged: rows and columns repeat; give the original frames"
         if self.is_sharp and texture.is_interpolated:

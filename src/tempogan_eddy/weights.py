@@ -71,7 +71,7 @@ NETWORKS: dict[str, Callable[[Specification], Network]] = {
     ConditionedGenerator.kind: _conditioned,
     Ensemble.kind: _ensemble,
 }
-"""The builder of the generator of each kind that a model file can name; add your own kinds."""
+"""Builds the generator of each kind that a model file can name; add your own kinds."""
 
 
 NO_RUN = ("", "..", "checkpoints")
@@ -242,7 +242,7 @@ def load_model(source: str | Path = "eddy", detail: float | None = None) -> Mode
     if detail is None:
         return model
     if model.specification.network.tails != 2:
-        raise InputError(f"The model {source} makes one frame, without a choice of detail; leave the detail out.")
+        raise InputError(f"The model {source} makes one frame, with no choice of detail; leave the detail out.")
     if not 0 <= detail <= 1:
         raise InputError(f"The detail must lie between 0 (the mean frame) and 1 (the sharp frame), not {detail}.")
     model.metadata["detail"] = detail

@@ -7,11 +7,11 @@ import xarray as xr
 __all__ = ["PIXELS_OF_BAND", "bands_of"]
 
 PIXELS_OF_BAND = 1 << 24
-"""Of a band, about; a frame of no more is one. A core reconstructs so many in about four seconds."""
+"""Of a band, about; a frame of at most these is one band. A core reconstructs them in about four seconds."""
 
 
 def bands_of(da: xr.DataArray) -> int:
-    """Return the rows of the bands of a sequence: of some chunks of a large lazy one, and else all rows."""
+    """Return the rows of a band: those of some chunks if the sequence is lazy and large, else all."""
     height, width = da.shape[-2:]
     first, *others = da.chunks[-2] if da.chunks else (height,)
     regular = all(rows == first for rows in others[:-1]) and all(rows <= first for rows in others[-1:])

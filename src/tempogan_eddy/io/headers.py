@@ -51,7 +51,7 @@ class Header:
     coords: Mapping[str, xr.Variable] = field(compare=False, repr=False)
     attrs: Mapping[str, Any] = field(compare=False, repr=False)
     time_source: str = field(default="unknown", compare=False)
-    is_copied: bool = field(default=False, compare=False)  # all but the times is that of a similar file
+    is_copied: bool = field(default=False, compare=False)  # all but the times comes from a similar file
 
     @property
     def has_place(self) -> bool:

@@ -58,7 +58,7 @@ def mask_impossible(frames: np.ndarray, valid_kelvin: tuple[float, float] = VALI
 
 
 def mask_calibration_bars(frame: np.ndarray, valid_kelvin: tuple[float, float] = VALID_KELVIN) -> np.ndarray:
-    """Mask impossible values, and regions that they cut off and that are no picture, in a Digital Typhoon frame (y, x).
+    """Mask impossible values, and regions cut off by them that are no picture, in a Digital Typhoon frame (y, x).
 
     Such a region is flat (more than ``FLAT_SHARE`` of its horizontal neighbours are equal) or, the largest region
     apart, smaller than ``SMALLEST_ISLAND``. NaN alone cuts nothing off.

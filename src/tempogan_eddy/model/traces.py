@@ -15,7 +15,7 @@ FLOOR = 3.5e-4
 
 
 def trace_loss(generated: Tensor, truth: Tensor, scale: int) -> Tensor:
-    """Return how much more or less than the truth's the detail depends on the place within a lowres pixel.
+    """Return how far the dependence of the detail on the place within a lowres pixel is from the truth's.
 
     Moments are means over the batch: a single patch holds too few lowres pixels to tell a pattern from chance.
 

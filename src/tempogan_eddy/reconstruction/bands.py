@@ -41,7 +41,7 @@ def map_bands(
     starts = np.arange(0, height, rows)
     sides = tuple(int(side) * (highres // height) for side in np.minimum(rows, height - starts))
     firsts = dask.array.from_array(starts[:, None], chunks=1)
-    # What dask fuses with a band, it computes again for each; it fuses no layers whose annotations differ.
+    # dask would compute layers that it fuses with a band once for each band; it fuses none of other annotations.
     with dask.annotate(bands=rows):
         return dask.array.map_blocks(
             partial(_compute_band, rows, function), firsts, frames, *others, chunks=(*outer, sides, columns), **options

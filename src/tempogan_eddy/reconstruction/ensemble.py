@@ -24,7 +24,7 @@ from tempogan_eddy.weights import Model, model_of
 __all__ = ["EnsembleReconstructor"]
 
 WHOLE_TILE = 8
-"""The summary of more members takes smaller tiles, so that its memory stays that of so many."""
+"""The summary of more members uses smaller tiles, so its memory does not grow."""
 
 
 class EnsembleReconstructor(Tiled):

@@ -28,7 +28,7 @@ TILE = 256
 # Lowres pixels that fill a device, by its type; one frame fills any other device, as it does the CPU.
 PIXELS_AT_ONCE = {"cuda": 64 * 128 * 128}
 
-# A block may have so many times more lowres pixels than fill the device: only its tiles go there.
+# A block may have this many times the lowres pixels that fill the device, because only its tiles go there.
 BLOCK_OVER_DEVICE = 4
 
 # Batches in which a GPU computes a block.
@@ -60,7 +60,7 @@ class Reconstructor(Tiled):
     precision
         ``fp32``, ``bf16``, or ``auto``; see `open_engine`.
     packed
-        Return int16 in steps of 0.01 K from 250 K, as packed files store it: half as much to bring from a GPU.
+        Return int16 in steps of 0.01 K from 250 K, as packed files store it: half the transfer from a GPU.
 
     Attributes
     ----------

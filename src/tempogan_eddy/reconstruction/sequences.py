@@ -191,7 +191,7 @@ def _refuse_idle(
     summary: bool,
     packed: bool,
 ) -> None:
-    """Refuse options that would change nothing, because what they are about is not asked for."""
+    """Refuse options that would change nothing without another one."""
     if trust_sensor and sensor is None:
         raise InputError("Only a stated sensor can be trusted; state it (sensor=, --sensor), or leave the trust out.")
     if members is None:

@@ -27,7 +27,7 @@ __all__ = ["SMALLEST", "Tile", "Tiled", "pack_kelvin", "plan_tiles", "within_mem
 log = logging.getLogger(__name__)
 
 SMALLEST = 8
-"""Lowres pixels of a tile, at least; its halo takes most of the memory then."""
+"""The least side of a tile, lowres pixels; its halo takes most of the memory then."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Tile:
         return rows, columns
 
     def moved(self, rows: int) -> Tile:
-        """Return the tile so many rows further down: in a frame that begins so many rows earlier."""
+        """Return the tile so many rows further down."""
         return replace(self, rows=slice(self.rows.start + rows, self.rows.stop + rows))
 
     def on_highres(self, scale: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
@@ -111,7 +111,7 @@ def within_memory(work: Callable[[int], None], tile: int, side: int) -> int:
     Returns
     -------
     int
-        The side that served. The result does not depend on it.
+        The side that fitted. The result does not depend on it.
     """
     while True:
         try:
@@ -128,7 +128,7 @@ def within_memory(work: Callable[[int], None], tile: int, side: int) -> int:
 
 
 class Tiled:
-    """Computes highres frames tile by tile. Two of a class are equal if their keys are.
+    """Computes highres frames tile by tile. Two objects of a class are equal if their keys are.
 
     Parameters
     ----------

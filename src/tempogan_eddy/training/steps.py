@@ -98,8 +98,8 @@ class Steps:
         adversarial = adversarial and self.adversarial_on
         for part in earlier if adversarial else []:
             record |= self._discriminator_step(part, [])
-        # A single batch shares one forward pass between both steps; to keep the graphs of several batches would take
-        # the memory that accumulation saves.
+        # A single batch shares one forward pass between both steps; the graphs of several batches would take the memory
+        # that accumulation saves.
         shared = [self._generate(batch, adversarial) for batch in group] if len(group) == 1 else []
         if adversarial:
             record |= self._discriminator_step(group, shared)
@@ -118,7 +118,7 @@ class Steps:
 
         By default they overwrite earlier results at the first call after a backward pass. The step of the
         discriminators lies between the forward and the backward pass of the generator, whose features would be lost.
-        What outlives a step, its losses and norms, is computed outside of the networks.
+        Losses and norms, which outlive a step, are computed outside of the networks.
         """
         if self.config.training.compile:
             torch.compiler.cudagraph_mark_step_begin()

@@ -63,11 +63,11 @@ class TempoGANTrainer(Trainer):
         if not dataset.sensor_known:
             if Specification.from_config(config).network.lr_consistency:
                 raise InputError(
-                    "The store holds pairs of an unknown sensor, whose values the output need not keep; set "
+                    "The store holds pairs of an unknown sensor, so the output cannot keep the lowres values; set "
                     "model.lr_consistency=false."
                 )
             log.warning(
-                "The sensor of the lowres frames is not stated, so the output is not made to keep their values "
+                "The sensor of the lowres frames is unknown, so the output does not keep their values "
                 "(model.lr_consistency is off); describe it in section sensor and set data.pairs.sensor_known=true"
             )
         built = networks(config)

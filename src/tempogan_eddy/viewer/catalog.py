@@ -32,7 +32,7 @@ class Request:
     files: Sequence[Path]  # reconstructions, or any sequences; files of the same storm form one scene
     truth: Path | None = None  # may hold many storms; those of the files are used
     lowres: Path | None = None  # as the truth
-    scale: int | None = None  # how many times finer than the lowres, if no file states it
+    scale: int | None = None  # the scale, if no file states it
     storm: str | None = None  # one storm of several
     time: str | None = None  # an interval, as for `select_time`
     time_tolerance: str | None = None
