@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tempogan_eddy.kelvin import VALID_KELVIN
+
 __all__ = [
     "COLD_KELVIN",
     "REFERENCE_KELVIN",
@@ -37,7 +39,7 @@ REFERENCE_KELVIN = 250.0
 NOISE_KELVIN = 300.0
 
 # Counts are even in radiance from 0 to that of this temperature.
-HOTTEST_KELVIN = 330.0
+HOTTEST_KELVIN = VALID_KELVIN[1]
 
 # Below this temperature GMS VISSR rounds to another step.
 COLD_KELVIN = 242.0

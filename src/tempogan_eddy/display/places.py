@@ -54,7 +54,7 @@ def axes_of(sequence: xr.DataArray, shape: tuple[int, int]) -> tuple[Numbers, Nu
 
 
 def _axis(sequence: xr.DataArray, dim: str, name: str, size: int) -> Numbers | None:
-    """Return the 1-D latitude or longitude of the fine grid along a dimension; None where it has no one direction."""
+    """Return the 1-D latitude or longitude of the highres grid along a dimension; None if it turns."""
     coordinate = spatial_coordinate(sequence, name)
     if coordinate is None or coordinate.dims != (dim,) or len(coordinate) != size or size < 2:
         return None

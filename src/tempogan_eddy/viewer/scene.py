@@ -1,4 +1,4 @@
-"""One storm on the page: panels on a common time axis and a common fine grid."""
+"""One storm on the page: panels on a common time axis and a common highres grid."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.align import align_grids, pair_times, tolerance_between
 from tempogan_eddy.io.history import MADE
 from tempogan_eddy.io.member import MEMBER, member_names
+from tempogan_eddy.kelvin import VALID_KELVIN
 from tempogan_eddy.viewer.layers import hidden_at_first, layer_title, quantity_of
 
 __all__ = ["Panel", "Scene", "build_scene"]
@@ -27,7 +28,9 @@ SENSOR = "sensor_model"
 
 ORDER = ("lowres", "bicubic", "reconstructed", "sequence", "layer", "spread", "probability", "truth")
 
-THRESHOLDS = range(160, 331)  # kelvin, whole ones: below each the server computes a probability
+THRESHOLDS = range(int(VALID_KELVIN[0]), int(VALID_KELVIN[1]) + 1)
+"""Whole kelvins: below each the server computes a probability."""
+
 OFFERED = (225, 241)  # those that the page offers by name, and an export holds
 
 
@@ -40,7 +43,7 @@ class Panel:
     title: str  # for people, as the note, which names the source
     note: str
     shape: tuple[int, int]  # rows and columns
-    scale: int  # pixels of the fine grid along a side of one of its pixels
+    scale: int  # pixels of the highres grid along a side of one of its pixels
     present: NDArray[np.bool_]  # (T,), whether it has a frame at each time of the scene
     read: Callable[[int, int], Kelvins]  # a frame (y, x) by numbers of the time and of the address; thread-safe
     members: tuple[str, ...] = ()  # names of the members of an ensemble
@@ -72,8 +75,8 @@ class Scene:
 
     def find(self, address: str) -> tuple[Panel, int] | None:
         """Return the panel and the number of the member at an address of `Panel.addresses`."""
-        places = {own: (panel, number) for panel in self.panels for number, own in enumerate(panel.addresses)}
-        return places.get(address)
+        by_address = {own: (panel, number) for panel in self.panels for number, own in enumerate(panel.addresses)}
+        return by_address.get(address)
 
 
 def build_scene(
@@ -98,11 +101,11 @@ def build_scene(
     files = dict(files)
     made = {title: da for title, da in files.items() if RECONSTRUCTED in da.attrs}
     rest = {title: da for title, da in files.items() if title not in made}
-    coarse = [
+    seen = [
         title for title, da in rest.items() if SENSOR in da.attrs and (len(files) > 1 or truth is not None or scale)
     ]
-    if lowres is None and coarse:
-        lowres = rest.pop(coarse[0])
+    if lowres is None and seen:
+        lowres = rest.pop(seen[0])
     if not made and (truth is not None or lowres is not None):
         made, rest = rest, {}
     elif not made and scale and len(rest) == 1:
@@ -205,19 +208,19 @@ def _computed(panels: list[Panel], sensor: Mapping[Any, Any], scale: int) -> lis
     return computed
 
 
-def _seen(fine: Panel, note: str, sensor: Mapping[Any, Any], scale: int) -> Panel:
+def _seen(highres: Panel, note: str, sensor: Mapping[Any, Any], scale: int) -> Panel:
     """Return a lowres panel: the first member of a panel through the sensor model."""
-    see, shape = _sensor(sensor, scale), (fine.shape[0] // scale, fine.shape[1] // scale)
+    see, shape = _sensor(sensor, scale), (highres.shape[0] // scale, highres.shape[1] // scale)
     return Panel(
-        *("lowres", "lowres", "Lowres", note, shape, scale, fine.present), lambda time, _: see(fine.read(time, 0))
+        *("lowres", "lowres", "Lowres", note, shape, scale, highres.present), lambda time, _: see(highres.read(time, 0))
     )
 
 
-def _scale(name: str, fine: list[xr.DataArray], lowres: xr.DataArray | None, asked: int | None) -> int | None:
-    """Return the scale between the lowres and the fine grid; None if neither a file nor the user states it."""
-    stated = fine[0].attrs.get("scale") if fine and RECONSTRUCTED in fine[0].attrs else None
-    if fine and lowres is not None:
-        stated = round(fine[0].sizes["y"] / lowres.sizes["y"])
+def _scale(name: str, highres: list[xr.DataArray], lowres: xr.DataArray | None, asked: int | None) -> int | None:
+    """Return the scale between the lowres and the highres grid; None if neither a file nor the user states it."""
+    stated = highres[0].attrs.get("scale") if highres and RECONSTRUCTED in highres[0].attrs else None
+    if highres and lowres is not None:
+        stated = round(highres[0].sizes["y"] / lowres.sizes["y"])
         if stated < 2:
             raise InputError(f"{name}: the lowres has as many pixels as the other files; name a coarser one.")
     if asked and stated and asked != int(stated):

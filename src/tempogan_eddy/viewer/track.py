@@ -30,7 +30,7 @@ GRADES = {
 def describe_track(sequence: xr.DataArray, shape: tuple[int, int]) -> dict[str, list[Any]]:
     """Return the best track at each time, by name of the coordinate; None where it is unknown.
 
-    Coordinates without a known entry are left out. ``centre`` is the place (x, y) in pixels of the fine grid, which
+    Coordinates without a known entry are left out. ``centre`` is the place (x, y) in pixels of the highres grid, which
     has this shape.
     """
     along_time = {str(name): values for name, values in sequence.coords.items() if values.dims == ("time",)}
@@ -53,7 +53,7 @@ def describe_track(sequence: xr.DataArray, shape: tuple[int, int]) -> dict[str, 
 
 
 def describe_grid(sequence: xr.DataArray, shape: tuple[int, int]) -> dict[str, Any]:
-    """Return latitude of rows and longitude of columns of the fine grid, else its pixel size in km, if known."""
+    """Return latitude of rows and longitude of columns of the highres grid, else its pixel size in km, if known."""
     if axes := axes_of(sequence, shape):
         return {name: np.round(axis, 4).tolist() for name, axis in zip(("lat", "lon"), axes, strict=True)}
     sides = [spacing_of(sequence, dim) for dim in ("y", "x")]
