@@ -28,12 +28,12 @@ FLAGS = {"flag_values", "flag_masks", "flag_meanings"}
 def refine_grid(sequence: xr.DataArray, scale: int) -> dict[str, xr.Variable]:
     """Return the coordinates of the grid ``scale`` times finer.
 
-    The centres of the fine cells of a cell at c of width d lie at ``c + d * ((j + 0.5) / scale - 0.5)``. A
+    The centres of the refined cells of a cell at c of width d lie at ``c + d * ((j + 0.5) / scale - 0.5)``. A
     regular axis is refined as a straight line (stored in float32 it is one only to rounding). Interpolate other
     coordinates, 1-D or 2-D, linearly along y and x, and extrapolate them linearly over the outer half cells and next to
     cells without a value, such as those beyond the limb. Dates change as numbers do; labels (text, flags) are left out.
 
-    Latitudes stay within 90 degrees. Half of a cell centred on a pole lies beyond it; its fine rows there are
+    Latitudes stay within 90 degrees. Half of a cell centred on a pole lies beyond it; its refined rows there are
     crowded between the last one before the pole and the pole.
 
     Parameters
@@ -137,7 +137,7 @@ def _along(values: np.ndarray, change: Callable[[np.ndarray], np.ndarray], axes:
 
 
 def _refine_axis(values: np.ndarray, scale: int) -> np.ndarray:
-    """Return the fine cells' centres along the last axis."""
+    """Return the centres of the refined cells along the last axis."""
     count = values.shape[-1]
     if count == 1:
         return np.repeat(values, scale, axis=-1)
@@ -191,7 +191,7 @@ def _unwrap(longitude: np.ndarray) -> np.ndarray:
 
 
 def _before_the_pole(latitude: np.ndarray) -> np.ndarray:
-    """Bring the latitudes of fine rows beyond a pole back before it, in their order."""
+    """Bring the latitudes of refined rows beyond a pole back before it, in their order."""
     if latitude.ndim != 1:
         return np.clip(latitude, -90, 90)
     latitude = latitude.copy()
