@@ -69,4 +69,4 @@ def test_an_unknown_kind_or_parameter_is_refused_with_the_known_ones():
 def test_a_packed_store_depends_on_the_parameters_that_the_kind_uses():
     told = _attributes(load_config({"sensor": {"kind": "gaussian", "sigma": 1.5}}))
     assert told["sensor"] == "gaussian" and told["sensor_sigma"] == 1.5
-    assert _attributes(load_config({"sensor": {"sigma": 1.5}}))["sensor_sigma"] == 0.0
+    assert _attributes(load_config())["sensor_sigma"] == 0.0
