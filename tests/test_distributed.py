@@ -75,8 +75,8 @@ def configurations(folder, storms, mean):
     plain = {
         name: small_config(folder / name, storms, **ADVERSARIAL) for name in ("adversarial", "ensemble", "resumed")
     }
-    around = {"pretrain_epochs": 0, "score": "crps", "lambda_adv_s": 0.3, "lambda_adv_t": 0, "lambda_spectral": 0.3}
-    around |= {"start_from": str(mean), "warm_up": 1, "grad_clip": 0}
+    around = {"pretrain_epochs": 0, "score": "crps", "lambda_adv_s": 0.3, "lambda_adv_t": 0, "lambda_feature": 0}
+    around |= {"lambda_spectral": 0.3, "start_from": str(mean), "warm_up": 1, "grad_clip": 0}
     ensemble = changed(plain["ensemble"], model={"conditioned": True, "textures": 4}, training=around)
     return plain | {"ensemble": ensemble}
 
