@@ -71,6 +71,7 @@ ENSEMBLE = {"model": {"conditioned": True, "textures": 8}, "training": {"score":
         (ENSEMBLE, "training.lambda_adv_t = 0.1", "in an ensemble"),
         (ENSEMBLE, 'training.teacher = "faithful"', "in an ensemble"),
         (ENSEMBLE, "training.max_rmse = 1.2", "with training.score = crps"),
+        ({"training": {"score": "last"}}, "training.early_stopping_patience = 3", "with training.score = last"),
         ({}, "training.lambda_patches = 0.5", "without an ensemble"),
         ({}, "training.members = 4", "without an ensemble"),
         ({}, "training.lambda_mean = 2.0", "without a mean frame"),

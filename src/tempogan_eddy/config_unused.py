@@ -30,6 +30,7 @@ def refuse_unused(config: Config) -> None:
         (training.lambda_adv_t > 0, "training", ["align_windows", "temporal_share"], "without Dt (lambda_adv_t = 0)"),
         (training.start_from is not None, "training", ["warm_up"], "without training.start_from"),
         (within, "training", ["max_rmse"], f"with training.score = {training.score}"),
+        (training.score != "last", "training", ["early_stopping_patience"], "with training.score = last"),
         (kind not in WITHOUT_SIGMA, "sensor", ["sigma"], f"with sensor.kind = {kind}"),
     )
     for used, name, keys, where in rules:
