@@ -11,7 +11,17 @@ from tempogan_eddy.config import load_config
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.sensor_bank import DESCRIPTION, SensorBank
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.model.ensemble import MARGIN, Dressing, Ensemble, Textures, assemble, local_spread, noise_of_frame
+from tempogan_eddy.model.ensemble import (
+    MARGIN,
+    NOISE_CHANNELS,
+    WIDTHS,
+    Dressing,
+    Ensemble,
+    Textures,
+    assemble,
+    local_spread,
+    noise_of_frame,
+)
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
 from tempogan_eddy.model.scoring import (
     coldest_distance,
@@ -180,24 +190,53 @@ def test_noise_leaves_the_sensors_noise_its_share():
     assert differences[0] < 1e-3 < differences[1] < 3.0
 
 
-def test_textures_are_as_strong_at_the_edge_as_in_the_middle():
-    textures = Textures(8, DESCRIPTION, 4)
+def drawn_textures(textures, side, count):
+    noise = torch.stack([noise_of_frame(NOISE_CHANNELS, side, side, number) for number in range(count)])
     with torch.no_grad():
-        made = textures.textures(torch.stack([noise_of_frame(32, 8, 8, number) for number in range(200)]))
-    assert made.shape == (200, 8, 32, 32)
-    strength = made.square().mean(dim=(0, 1))
-    assert strength[0].mean().item() == pytest.approx(strength[12:20].mean().item(), rel=0.05)
+        return textures.textures(noise)
+
+
+def test_textures_and_smooth_fields_are_as_strong_at_the_edge_as_in_the_middle():
+    made = drawn_textures(Textures(8, DESCRIPTION, 4), 8, 1000)
+    assert made.shape == (1000, 8 + len(WIDTHS), 32, 32)
+    for fields in (made[:, :8], made[:, 8:]):
+        strength = fields.square().mean(dim=(0, 1))
+        assert strength[0].mean().item() == pytest.approx(strength[12:20].mean().item(), rel=0.08)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_textures_have_the_variance_1_at_every_place_in_a_block(scale):
+def test_textures_and_smooth_fields_have_the_variance_1_at_every_place_in_a_block(scale):
     textures = Textures(8, DESCRIPTION, scale)
     torch.nn.init.normal_(textures.mix.weight, std=0.3)
     torch.nn.init.normal_(textures.smooth.weight, std=0.5)
-    with torch.no_grad():
-        made = textures.textures(torch.stack([noise_of_frame(32, 12, 12, number) for number in range(300)]))
+    made = drawn_textures(textures, 12, 500)
     variance = made.square().mean(dim=0).unflatten(-1, (-1, scale)).unflatten(-3, (-1, scale)).mean(dim=(-4, -2))
-    torch.testing.assert_close(variance, torch.ones_like(variance), atol=0.06, rtol=0)
+    torch.testing.assert_close(variance[:8], torch.ones_like(variance[:8]), atol=0.06, rtol=0)
+    torch.testing.assert_close(variance[8:], torch.ones_like(variance[8:]), atol=0.15, rtol=0)
+
+
+def test_smooth_fields_are_independent_of_textures_and_as_wide_as_they_say():
+    made = drawn_textures(Textures(8, DESCRIPTION, 4), 12, 500)
+    textures, smooth = made[:, :8], made[:, 8:]
+    assert torch.einsum("nkhw,njhw->kj", textures, smooth).div(500 * 48**2).abs().max() < 0.03
+    for field, width in zip(smooth.unbind(dim=1), WIDTHS, strict=True):
+        apart = torch.mean(field[..., :-4] * field[..., 4:]) / field.square().mean()  # one lowres pixel
+        assert apart.item() == pytest.approx(math.exp(-0.25 / width**2), abs=0.03)
+
+
+def test_volatility_makes_bursts_and_leaves_mean_and_variance():
+    textures = Textures(8, DESCRIPTION, 4, 1)
+    drawn = normal(1 + len(WIDTHS), 1000, 1000)
+    strength, none = torch.ones(1, 1000, 1000), torch.zeros(1, 1000, 1000)
+    calm, restless = (
+        textures.combine(torch.cat([strength, none, volatility.expand(len(WIDTHS), 1000, 1000)]), drawn)
+        for volatility in (none, 0.3 * strength)
+    )
+    assert calm.mean().item() == pytest.approx(0, abs=0.004) == restless.mean().item()
+    assert calm.square().mean().item() == pytest.approx(1, abs=0.01)
+    assert restless.square().mean().item() == pytest.approx(1, abs=0.02)
+    assert calm.pow(4).mean().item() == pytest.approx(3, abs=0.1)
+    assert restless.pow(4).mean().item() == pytest.approx(3 * math.exp(4 * len(WIDTHS) * 0.3**2), rel=0.1)
 
 
 @pytest.mark.parametrize("sign", [-1, 1])
@@ -214,8 +253,9 @@ def test_squares_of_textures_lean_the_members_and_leave_their_mean(sign):
 
 def test_squares_are_bounded_and_have_no_mean():
     textures = Textures(8, DESCRIPTION, 4, 1)
-    drawn = normal(1, 1000, 1000)
-    lean = torch.stack([torch.zeros(1000, 1000), torch.ones(1000, 1000)])
+    drawn = normal(1 + len(WIDTHS), 1000, 1000)
+    lean = torch.zeros(2 + len(WIDTHS), 1000, 1000)
+    lean[1] = 1
     added = textures.combine(lean, drawn)
     assert added.mean().item() == pytest.approx(0, abs=0.005)
     assert added.max().item() == pytest.approx(9 - 0.995, abs=1e-3)
@@ -234,11 +274,12 @@ def test_an_ensemble_of_an_earlier_release_draws_the_same_members(tmp_path):
     textures = model.generator.textures
     for parameter in (textures.lean.weight, textures.lean.bias, textures.first.weight[:, -1]):
         torch.nn.init.zeros_(parameter)
+    torch.nn.init.constant_(textures.volatility.bias, -30)
     save_model(tmp_path / "now.safetensors", model)
     old = {
         name: value
         for name, value in model.generator.state_dict().items()
-        if ".lean." not in name and "inflation" not in name
+        if not any(part in name for part in (".lean.", ".volatility.", "inflation"))
     }
     old["textures.first.weight"] = old["textures.first.weight"][:, :-1].contiguous()
     model.generator.state_dict = lambda: old

@@ -1,10 +1,14 @@
 """An ensemble around a frozen mean: every member adds noise whose strength and texture depend on what was measured.
 
-The members of one frame are ``mean + P(sum_k a_k T_k(n) + b_k (T_k(n)^2 - 1) / sqrt(2))``. P removes what the sensor
-would see, so every member keeps the measured values. The textures T_k are linear in the white noise n and have the
-variance 1, so the mean of what is added is zero and the mean of the ensemble is the frozen mean. Squares count up to
-`BOUND`^2, and their mean replaces the 1. The amplitudes a_k and b_k are computed once for all members. The b_k have a
-sign: they lean the detail, as where a few small clouds are much colder than what is around them.
+The members of one frame are ``mean + P(m sum_k (a_k T_k(n) + b_k (T_k(n)^2 - 1) / sqrt(2)))``. P removes what the
+sensor would see, so every member keeps the measured values. The textures T_k are linear in the white noise n and have
+the variance 1, so the mean of what is added is zero and the mean of the ensemble is the frozen mean. Squares count up
+to `BOUND`^2, and their mean replaces the 1. The amplitudes a_k and b_k are computed once for all members. The b_k have
+a sign: they lean the detail, as where a few small clouds are much colder than what is around them.
+
+Detail of clouds comes in bursts: much in one place, little in the next, more than what was measured tells. So each
+member has its own strength ``m = exp(sum_j v_j S_j(n) - v_j^2)``, with smooth fields S_j of variance 1 from channels of
+noise that the textures do not see: the mean of m^2 is 1, and the mean of what is added stays zero.
 """
 
 from __future__ import annotations
@@ -24,14 +28,27 @@ from tempogan_eddy.model.scaling import to_kelvin
 
 __all__ = ["MARGIN", "NOISE_CHANNELS", "Dressing", "Ensemble", "Textures", "assemble", "local_spread", "noise_of_frame"]
 
-MARGIN = 3
+WIDTHS = (1.0, 4.0)
+"""Standard deviations, in lowres pixels, of the gaussians whose sums of noise are the smooth fields."""
+
+MARGIN = 10
 """Lowres pixels of noise around a frame: textures are as strong at its edge as in its middle."""
 
-NOISE_CHANNELS = 32
+TEXTURE_MARGIN = 3
+"""Those of them that textures need; the smooth fields reach further."""
+
+TEXTURE_CHANNELS = 32
+NOISE_CHANNELS = TEXTURE_CHANNELS + len(WIDTHS)
 HIDDEN = 48
+
+# The exponents of a member's strength before training: those that serve best if they are the same everywhere.
+VOLATILITY = 0.2
 
 # The amplitude of a texture before training; the sum of eight is about 1.7 K then.
 AMPLITUDE = 0.2
+
+NONE = -30.0
+"""The weight whose volatility is none."""
 
 BOUND = 3.0
 """Squares of textures count up to the square of it: so their rare extremes do not grow without bound."""
@@ -48,6 +65,21 @@ BINS = 24
 def noise_of_frame(channels: int, height: int, width: int, *key: int) -> Tensor:
     """Return the white noise (C, h + 2 `MARGIN`, w + 2 `MARGIN`) of a whole frame (h, w), as `white_noise` does."""
     return white_noise(channels, slice(0, height + 2 * MARGIN), slice(0, width + 2 * MARGIN), *key)
+
+
+def gaussians(scale: int) -> Tensor:
+    """Return the kernels that make the smooth fields, (J s s, 1, 2 `MARGIN` + 1, 2 `MARGIN` + 1).
+
+    A field is the sum of the noise around each highres pixel, weighted by a gaussian of `WIDTHS`; its variance is 1.
+    """
+    places = (torch.arange(scale) + 0.5) / scale - 0.5
+    distance = torch.arange(-MARGIN, MARGIN + 1) - places[:, None]
+    kernels = []
+    for width in WIDTHS:
+        line = (-0.5 * (distance / width).square()).exp()
+        line = line / line.norm(dim=1, keepdim=True)
+        kernels.append(torch.einsum("ay,bx->abyx", line, line).flatten(0, 1))
+    return torch.cat(kernels)[:, None]
 
 
 def local_spread(frames: Tensor) -> Tensor:
@@ -107,10 +139,13 @@ class Textures(nn.Module):
         self.modulation = nn.Linear(description, 2 * HIDDEN)
         self.last = nn.Conv2d(HIDDEN, count * scale**2, 3, padding=1)
         self.lean = nn.Conv2d(HIDDEN, count * scale**2, 3, padding=1)
-        self.mix = nn.Conv2d(NOISE_CHANNELS, count * scale**2, 5, bias=False)
+        self.volatility = nn.Conv2d(HIDDEN, len(WIDTHS) * scale**2, 3, padding=1)
+        self.mix = nn.Conv2d(TEXTURE_CHANNELS, count * scale**2, 5, bias=False)
         self.smooth = nn.Conv2d(count, count, 5, groups=count, bias=False)
         self.register_buffer("inflation", torch.ones(()))
+        self.register_buffer("gaussians", gaussians(scale), persistent=False)
         self.inflation: Tensor
+        self.gaussians: Tensor
         with torch.no_grad():
             nn.init.zeros_(self.modulation.weight)
             nn.init.zeros_(self.modulation.bias)
@@ -118,11 +153,13 @@ class Textures(nn.Module):
             nn.init.zeros_(self.lean.bias)  # type: ignore[arg-type]
             self.last.weight.mul_(0.1)
             self.last.bias.copy_(torch.tensor(math.log(math.expm1(AMPLITUDE))))  # type: ignore[union-attr]
-            nn.init.normal_(self.mix.weight, std=(NOISE_CHANNELS * 25) ** -0.5)
+            nn.init.zeros_(self.volatility.weight)
+            self.volatility.bias.copy_(torch.tensor(math.log(VOLATILITY / (1 - VOLATILITY))))  # type: ignore[union-attr]
+            nn.init.normal_(self.mix.weight, std=(TEXTURE_CHANNELS * 25) ** -0.5)
             self.smooth.weight.mul_(0.1)[:, :, 2, 2] = 1
 
     def amplitudes(self, features: Tensor, frames: Tensor, description: Tensor) -> Tensor:
-        """Return the amplitudes of the textures, then those of their squares, (B, 2 K, H, W), from lowres frames."""
+        """Return amplitudes of textures and their squares, and volatilities, (B, 2 K + J, H, W), of lowres frames."""
         # The features of the mean hardly tell how cold a cloud is; tops at the tropopause have other detail.
         hidden = self.first(torch.cat([features, local_spread(frames) / CONTENT_UNIT, frames - 0.5], dim=1))
         scale, shift = self.modulation(description)[:, :, None, None].chunk(2, dim=1)
@@ -131,19 +168,30 @@ class Textures(nn.Module):
         height, width = frames.shape[-2:]
         strength = strength * self.deviations().tile(height, width)
         lean = 0.5**0.5 * functional.pixel_shuffle(self.lean(hidden), self.scale)
-        return self.inflation * CONTENT_UNIT * torch.cat([strength, lean], dim=1)
+        volatility = functional.pixel_shuffle(self.volatility(hidden), self.scale).sigmoid()
+        return torch.cat([self.inflation * CONTENT_UNIT * torch.cat([strength, lean], dim=1), volatility], dim=1)
 
     def textures(self, noise: Tensor) -> Tensor:
-        """Return textures of variance 1 of noise (N, C, h + 2 `MARGIN`, w + 2 `MARGIN`): (N, K, H, W)."""
+        """Return fields of variance 1 of noise (N, C, h + 2 `MARGIN`, w + 2 `MARGIN`): (N, K + J, H, W).
+
+        First come the textures, then the smooth fields.
+        """
         height, width = (side - 2 * MARGIN for side in noise.shape[-2:])
-        return self._smoothed(self.mix(noise)) / self.deviations().tile(height, width)
+        further = MARGIN - TEXTURE_MARGIN
+        near = noise[:, :TEXTURE_CHANNELS, further:-further, further:-further]
+        textures = self._smoothed(self.mix(near)) / self.deviations().tile(height, width)
+        smooth = functional.conv2d(noise[:, TEXTURE_CHANNELS:], self.gaussians, groups=len(WIDTHS))
+        return torch.cat([textures, functional.pixel_shuffle(smooth, self.scale)], dim=1)
 
     def combine(self, amplitudes: Tensor, textures: Tensor) -> Tensor:
-        """Return what a member adds, (..., H, W), from amplitudes (..., 2 K, H, W) and textures (..., K, H, W)."""
-        strength, lean = amplitudes.chunk(2, dim=-3)
+        """Return what a member adds, (..., H, W): amplitudes are (..., 2 K + J, H, W), fields (..., K + J, H, W)."""
+        count, fields = self.smooth.out_channels, len(WIDTHS)
+        strength, lean, volatility = amplitudes.split([count, count, fields], dim=-3)
+        textures, smooth = textures.split([count, fields], dim=-3)
         bounded = textures.square().clamp(max=BOUND**2)
         added = torch.einsum("...khw,...khw->...hw", strength, textures)
-        return added + torch.einsum("...khw,...khw->...hw", lean, bounded) - MEAN_SQUARE * lean.sum(dim=-3)
+        added = added + torch.einsum("...khw,...khw->...hw", lean, bounded) - MEAN_SQUARE * lean.sum(dim=-3)
+        return added * (volatility * smooth.clamp(-BOUND, BOUND) - volatility.square()).sum(dim=-3).exp()
 
     def deviations(self) -> Tensor:
         """Return the standard deviation of each unscaled texture within a lowres pixel, (K, s, s)."""
@@ -273,12 +321,17 @@ class Ensemble(nn.Module):
 
     @staticmethod
     def complete(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return weights with what earlier releases lack: weights of squares and of the temperature, the inflation."""
+        """Return weights with what earlier releases lack: inflation, weights of squares, volatility and temperature."""
         added = {} if "textures.inflation" in weights else {"textures.inflation": torch.ones(())}
         for name, value in weights.items():
             lean = name.replace(".last.", ".lean.")
             if name.startswith("textures.last.") and lean not in weights:
                 added[lean] = torch.zeros_like(value)
+        last = weights.get("textures.last.weight")
+        if last is not None and "textures.volatility.weight" not in weights:
+            count = len(last) // len(weights["textures.smooth.weight"]) * len(WIDTHS)
+            added["textures.volatility.weight"] = last.new_zeros(count, *last.shape[1:])
+            added["textures.volatility.bias"] = last.new_full((count,), NONE)
         first, tail = (weights.get(name) for name in ("textures.first.weight", "base.generator.tail.weight"))
         if first is not None and tail is not None and first.shape[1:2] == (tail.shape[1] + 1,):
             added["textures.first.weight"] = functional.pad(first, (0, 0, 0, 0, 0, 1))

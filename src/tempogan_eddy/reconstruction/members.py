@@ -30,7 +30,7 @@ class Shared:
     mean : (1, 1, H, W)
         The frame of the mean in kelvin.
     amplitudes : (K, H, W)
-        Of the textures, in kelvin.
+        Of the textures, scaled.
     sensors
         The sensor at the size of the frame.
     """
@@ -100,13 +100,12 @@ class MemberDraw:
         kelvin = frame[None, None]
         scaled = from_kelvin(kelvin, self.kelvin_range)
         sensors = self.sensors.batch(torch.zeros(1, dtype=torch.long), *frame.shape).to(frame.device)
-        low, high = self.kelvin_range
         with exact_convolutions():
             features = self.generator.features_of_centred(scaled - 0.5)
             mean = self.generator.combine(scaled, self.generator.tail(features))
             amplitudes = self.source.amplitudes(features, scaled, sensors.description)[0]
         mean = sensors.project(to_kelvin(mean, self.kelvin_range), kelvin)
-        return Shared(mean, amplitudes * (high - low), sensors)
+        return Shared(mean, amplitudes, sensors)
 
     @torch.inference_mode()
     def textures(self, noise: Tensor) -> Tensor:
@@ -116,5 +115,6 @@ class MemberDraw:
     @torch.inference_mode()
     def member(self, shared: Shared, textures: Tensor) -> Tensor:
         """Return the member (H, W) in kelvin that textures (K, H, W) make of a frame."""
-        added = self.source.combine(shared.amplitudes, textures)
+        low, high = self.kelvin_range
+        added = (high - low) * self.source.combine(shared.amplitudes, textures)
         return shared.sensors.keep(shared.mean + added, shared.mean)[0, 0]
