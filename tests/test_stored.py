@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 import stored_cases
-from stored_cases import RELEASES, STORED, rebuilt, scene, sparse
+from stored_cases import RELEASES, STORED, members, rebuilt, scene, sparse
 from tempogan_eddy import load_model
 from tempogan_eddy.dataset import flow
 from tempogan_eddy.device import computes_bf16
@@ -66,6 +66,13 @@ def test_released_models_give_what_they_gave(stored, key, engine, precision):
     largest, rms = differences(highres, stored[key])
     limits = TOLERANCES[engine, precision]
     assert largest < limits[0] and rms < limits[1]
+
+
+def test_members_of_the_released_ensemble_are_what_they_were(stored):
+    drawn = members()
+    assert (np.isnan(drawn) == np.isnan(scene()).repeat(4, 1).repeat(4, 2)).all()
+    largest, rms = differences(drawn, stored["members"])
+    assert largest < 0.001 and rms < 0.0001
 
 
 @pytest.mark.parametrize(("name", "key"), [("faithful", "faithful"), ("eddy", "eddy-1")])
