@@ -97,6 +97,7 @@ FILES = [
     ("annexed.nc", b"/annex/objects/MD5E-s9--0.nc", "git-annex", "git annex get"),
     ("table.csv", b"lat,lon,bt\n10.5,120,251.2\n", "table of numbers", r"numpy\.genfromtxt"),
     ("grid.txt", b"251.2 250.1 249\n252 250 248.5\n253 251 1e2\n", "table of numbers", r"numpy\.genfromtxt"),
+    ("refs.json", b'{"version": 1, "refs": {".zgroup": "{}"}}', "references for kerchunk", "engine='kerchunk'"),
     ("notes.txt", PROSE, "is text", "get the images as NetCDF"),
     ("long.md", PROSE * 40 + "\u53f0\u98a8".encode() * 400, "is text", "get the images as NetCDF"),
 ]
