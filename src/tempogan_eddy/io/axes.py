@@ -15,7 +15,16 @@ import xarray as xr
 
 from tempogan_eddy.io.units import kelvin_conversion, text_of
 
-__all__ = ["EARTH", "direction_of", "horizontal_axes", "is_since", "role_of", "spatial_coordinate", "turn_difference"]
+__all__ = [
+    "EARTH",
+    "direction_of",
+    "horizontal_axes",
+    "is_since",
+    "role_of",
+    "spatial_coordinate",
+    "turn_difference",
+    "with_neighbours",
+]
 
 STANDARD_NAMES = {
     **{name: name for name in ("time", "latitude", "longitude")},
@@ -104,6 +113,11 @@ def direction_of(da: xr.DataArray, dim: Any) -> str | None:
         if role in NORTHWARD:
             return "y"
     return None
+
+
+def with_neighbours(dataset: xr.Dataset, name: Any) -> xr.DataArray:
+    """Return a variable with all others as coordinates: one that is none may still state a dimension's direction."""
+    return dataset.set_coords([other for other in dataset.data_vars if other != name])[name]
 
 
 def turn_difference(first: np.ndarray, second: np.ndarray | float) -> np.ndarray:

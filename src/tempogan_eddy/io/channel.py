@@ -10,7 +10,7 @@ import xarray as xr
 
 from tempogan_eddy.io.units import text_of
 
-__all__ = ["Channel", "channel_of", "preferred"]
+__all__ = ["PLATFORMS", "Channel", "channel_of", "preferred"]
 
 # Upper ends of the bands in micrometres. The wide window band of GMS and early Meteosat has its centre at 11.5.
 BANDS = (
@@ -65,7 +65,7 @@ WORDS = (
 PLAIN = re.compile(r"infra.?red|(?<![a-z])t?ir(?![a-z])", re.IGNORECASE)
 
 WAVELENGTHS = (
-    *("sensor_band_central_radiation_wavelength", "central_wavelength", "wavelength"),
+    *("sensor_band_central_radiation_wavelength", "central_wavelength", "center_wavelength", "wavelength"),
     *("band_wavelength", "channel_wavelength", "radiation_wavelength"),
 )
 WAVENUMBERS = ("sensor_band_central_radiation_wavenumber", "central_wavenumber", "wavenumber")
@@ -76,7 +76,7 @@ TEXTS = (
 )
 PLATFORMS = (
     *("platform_name", "platform", "platform_ID", "satellite"),
-    *("satellite_name", "sensor", "instrument", "source"),
+    *("satellite_name", "Satellite_Name", "Satellite Name", "sensor", "instrument", "source"),
 )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import restored
-from tempogan_eddy.io.choice import NoSequenceError
+from tempogan_eddy.io.choice import NoSequenceError, SeveralError
 from tempogan_eddy.io.container import stem_of
 from tempogan_eddy.io.foreign import foreign_format
 from tempogan_eddy.io.format import Format, StoredSequence, named_like_data, recognise
@@ -189,6 +189,8 @@ def _headers(
                 log.warning("left out as a gap: %s", error)
             elif isinstance(error, NoSequenceError):
                 refused.append(member)  # no fault beside others
+            elif isinstance(error, SeveralError):
+                refused.append(replace(member, fault=str(error)))
             else:
                 refused.append(replace(member, fault=f"{error} --set data.unreadable=gap leaves such files out."))
     return headers, refused

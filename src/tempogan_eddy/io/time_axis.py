@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.axes import is_since, role_of
+from tempogan_eddy.io.axes import direction_of, is_since, role_of, with_neighbours
 from tempogan_eddy.io.stamps import time_in_name, zone_in_name
 from tempogan_eddy.io.time_decoding import parse_moment
 from tempogan_eddy.io.units import text_of
@@ -21,6 +22,11 @@ TIME_FROM = ("auto", "attributes", "name")
 
 # Of several single times, choose the first of these; a scan's start stands for its frame if no name says the frame's.
 SCALAR_NAMES = ("time", "t", "nominal_time", "image_time", "start_time", "time_coverage_start", "date")
+# Times of something else than the observation, unless a standard name or an axis says otherwise.
+OTHER_TIMES = re.compile(
+    r"creat|process|produc|generat|launch|calibrat|modif|updat|upload|download|ingest|archiv|issue|expir|publish|initial"
+    r"|analysis|reference|forecast"
+)
 MOMENTS = (
     *("nominal_time", "image_time", "start_time", "time_coverage_start", "observation_time", "acquisition_time"),
     *("scan_time", "image_datetime", "datetime", "date_time", "timestamp", "sensing_start", "time_coverage_begin"),
@@ -39,7 +45,8 @@ def find_time(dataset: xr.Dataset, da: xr.DataArray) -> str | None:
     """Return the name of the variable of a stored dataset that holds the times of an image's frames, or None.
 
     By CF: a coordinate that names its dimension; else a one-dimensional time along the dimension that is neither rows
-    nor columns; else a single time. A time along rows, such as that of scan lines, is no time of frames.
+    nor columns; else a single time. A time along rows, such as that of scan lines, is no time of frames, nor is the
+    time at which a file was made.
     """
     bounds = {text_of(variable.attrs.get("bounds", "")) for variable in dataset.variables.values()}
     times = {
@@ -47,7 +54,10 @@ def find_time(dataset: xr.Dataset, da: xr.DataArray) -> str | None:
         for name, variable in dataset.variables.items()
         if name not in bounds and name != da.name and _is_time(name, variable)
     }
-    frame_dims = set(da.dims[:-2]) | {dim for dim in da.dims if role_of(dim) == "time" or dim in times}
+    directions = {dim: direction_of(with_neighbours(dataset, da.name), dim) for dim in da.dims}
+    placed = {"x", "y"} <= set(directions.values())
+    frame_dims = {dim for dim in da.dims if not directions[dim]} if placed else set(da.dims[:-2])
+    frame_dims |= {dim for dim in da.dims if role_of(dim) == "time" or dim in times}
     if named := [name for name in times if name in da.dims and times[name].dims == (name,)]:
         return named[0]
     along = [name for name, variable in times.items() if variable.ndim == 1 and set(variable.dims) <= frame_dims]
@@ -57,6 +67,9 @@ def find_time(dataset: xr.Dataset, da: xr.DataArray) -> str | None:
 
 def _is_time(name: Any, variable: xr.Variable) -> bool:
     is_time = role_of(name, variable.attrs, variable.dtype) == "time"
+    standing = {"standard_name", "axis"} & set(variable.attrs) or variable.dims == (name,)
+    if OTHER_TIMES.search(str(name).lower()) and not standing:
+        return False
     return is_time and variable.dtype.kind in "iufMSUO" and variable.size > 0
 
 
