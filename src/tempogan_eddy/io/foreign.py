@@ -74,9 +74,9 @@ def foreign_store(path: Path, reason: str) -> Foreign | None:
     if (path / ".zmetadata").is_file() and "record_size" in (path / ".zmetadata").read_text(errors="ignore"):
         return Foreign(path, "a set of references for kerchunk", _filled(_REFERENCES, path))
     if "array already exists" in reason:
-        return Foreign(path, "one Zarr array without coordinates", _filled(_array("zarr.open_array(PATH)[:]"), path))
+        return Foreign(path, "one Zarr array without coordinates", _filled(_IN_MEMORY % "zarr.open_array(PATH)", path))
     if "_ARRAY_DIMENSIONS" in reason or "dimension_names" in reason:
-        opened = _array("zarr.open_group(PATH)['NAME'][:]")
+        opened = _IN_MEMORY % "zarr.open_group(PATH)['NAME']"
         return Foreign(path, "a Zarr store whose arrays do not name their dimensions", _filled(opened, path))
     return None
 
@@ -171,6 +171,7 @@ _GRIB = _code(
     "data = xarray.open_dataset(PATH, engine='cfgrib')",
     SAVED.format("data['clbt']"),
 )
+_IN_MEMORY = "if it holds kelvin, give the array in Python: tempogan_eddy.reconstruct(%s[:], kelvin=True)."
 _REFERENCES = _code(
     "kerchunk reads it (pip install kerchunk); print(data) lists the names of its variables",
     "data = xarray.open_dataset(PATH, engine='kerchunk')",

@@ -56,8 +56,8 @@ def find_time(dataset: xr.Dataset, da: xr.DataArray) -> str | None:
     }
     directions = {dim: direction_of(with_neighbours(dataset, da.name), dim) for dim in da.dims}
     placed = {"x", "y"} <= set(directions.values())
-    frame_dims = {dim for dim in da.dims if not directions[dim]} if placed else set(da.dims[:-2])
-    frame_dims |= {dim for dim in da.dims if role_of(dim) == "time" or dim in times}
+    frame_dims = set(da.dims[:-2]) | {dim for dim in da.dims if role_of(dim) == "time" or dim in times}
+    frame_dims |= {dim for dim in da.dims if placed and not directions[dim]}
     if named := [name for name in times if name in da.dims and times[name].dims == (name,)]:
         return named[0]
     along = [name for name, variable in times.items() if variable.ndim == 1 and set(variable.dims) <= frame_dims]
