@@ -197,6 +197,45 @@ def test_units_under_other_spellings_of_their_name_count(tmp_path, spelling):
     assert "degC" not in map(str, sequence.attrs.values())
 
 
+@pytest.mark.parametrize("places", [("Geolocation",), ("Geolocation", "Other")])
+def test_the_only_place_in_another_group_is_that_of_the_image(tmp_path, places):
+    path = tmp_path / "VX_20191225_0000.h5"
+    with h5py.File(path, "w") as file:
+        file["Data/TB11"] = KELVIN[0]
+        file["Data/TB11"].attrs["units"] = "K"
+        for place in places:
+            file[f"{place}/Latitude"], file[f"{place}/Longitude"] = np.meshgrid(LAT, LON, indexing="ij")
+    sequence = open_sequence(path)
+    if len(places) == 1:
+        np.testing.assert_array_equal(sequence.Latitude[:, 0], LAT)
+        np.testing.assert_array_equal(sequence.Longitude[0], LON)
+    assert set(sequence.coords) == ({"time", "Latitude", "Longitude"} if len(places) == 1 else {"time"})
+
+
+def test_radians_become_degrees(tmp_path):
+    coords = {
+        name: ((name,), np.deg2rad(values), {"units": "radian", "standard_name": standard})
+        for name, values, standard in (("lat", LAT, "latitude"), ("lon", LON, "longitude"))
+    }
+    xr.Dataset({"Tb": frames()}, coords | {"time": TIMES}).to_netcdf(tmp_path / "a.nc")
+    sequence = open_sequence(tmp_path / "a.nc")
+    np.testing.assert_allclose(sequence.lat, LAT)
+    np.testing.assert_allclose(sequence.lon, LON)
+    assert (sequence.lat.units, sequence.lon.units) == ("degrees_north", "degrees_east")
+
+
+def test_cells_without_rows_and_columns_are_to_be_put_on_a_grid(tmp_path):
+    path = write(tmp_path / "icon.nc", bt=frames(np.ones((3, 9)), ("time", "cell")))
+    with pytest.raises(InputError, match="a frame has rows and columns beside time; put cells or scans on a grid"):
+        open_sequence(path)
+
+
+def test_a_valid_range_that_no_kelvin_meets_is_told(tmp_path, caplog):
+    path = write(tmp_path / "a.nc", Tb=frames(valid_range=np.array([-100.0, 60.0], "f4")))
+    assert np.isnan(open_sequence(path).values).all()
+    assert "by valid_range every pixel is missing" in caplog.text
+
+
 def test_stores_that_only_python_can_open_are_refused_with_its_lines(tmp_path):
     bare, unnamed, references = (tmp_path / name for name in ("bare.zarr", "unnamed.zarr", "refs.parq"))
     zarr.save_array(bare, KELVIN)

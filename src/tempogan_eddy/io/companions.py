@@ -23,6 +23,7 @@ __all__ = ["Flags", "decoded_times", "flags_of", "log_left_out", "place_coordina
 log = logging.getLogger(__name__)
 
 FARTHEST = {"latitude": 91.0, "longitude": 720.0}  # degrees that rounding, or two turns, can reach
+RADIANS = ("rad", "radian", "radians")
 LONGER_STEP = 1.5  # times the longest other step of an axis
 
 Flags = tuple[xr.DataArray, list[tuple[int, int]]]
@@ -65,6 +66,9 @@ def place_coordinates(
             found[str(name)] = xr.Variable(variable.dims, times, _attributes(variable, "units", "calendar"))
             continue
         decoded = _decoded(variable, where)
+        if role in FARTHEST and text_of(decoded.attrs.get("units", "")).lower() in RADIANS:
+            units = {"units": "degrees_north" if role == "latitude" else "degrees_east"}
+            decoded = xr.Variable(decoded.dims, np.rad2deg(decoded.values), decoded.attrs | units)
         if role not in FARTHEST or _on_earth(decoded, FARTHEST[role], where):
             found[str(name)] = decoded
     return found

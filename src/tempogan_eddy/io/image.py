@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.axes import direction_of, horizontal_axes, with_neighbours
+from tempogan_eddy.io.axes import direction_of, horizontal_axes, role_of, with_neighbours
 from tempogan_eddy.io.choice import NoSequenceError, choose_variable
 from tempogan_eddy.io.companions import Flags, decoded_times, flags_of
 from tempogan_eddy.io.container import groups_of, open_stored
@@ -208,7 +208,28 @@ def _choose(path: Path, group: str | None, variable: str | None) -> tuple[str, s
     wanted = [group] if group is not None else groups_of(path)
     groups |= {part: open_stored(path, part) for part in wanted if part not in groups}
     found, name = choose_variable(groups, path, variable)
-    return found, name, groups[found]
+    return found, name, _with_place(groups[found], name, groups.values())
+
+
+def _with_place(dataset: xr.Dataset, name: str, groups: Iterable[xr.Dataset]) -> xr.Dataset:
+    """Return a dataset without latitudes and longitudes with those of the only other group that has them (Geolocation).
+
+    These have the shape of the image, or of its rows and its columns.
+    """
+    rows, columns = dataset[name].dims[-2:]
+    on_image = {"latitude": [(rows, columns), (rows,)], "longitude": [(rows, columns), (columns,)]}
+    if any(role_of(key, variable.attrs) in on_image for key, variable in dataset.variables.items()):
+        return dataset
+    places = []
+    for group in groups:
+        found = {}
+        for key, variable in group.variables.items():
+            for dims in on_image.get(role_of(key, variable.attrs) or "", ()):
+                if variable.shape == tuple(dataset.sizes[dim] for dim in dims):
+                    found[key] = variable.copy(deep=False)
+                    found[key].dims = dims
+        places += [found] if len(found) == 2 else []
+    return dataset.assign_coords(places[0]) if len(places) == 1 else dataset
 
 
 def _lay_out(dataset: xr.Dataset, da: xr.DataArray, path: Path, time_from: str) -> tuple[str | None, StoredLayout]:
@@ -225,6 +246,11 @@ def _lay_out(dataset: xr.Dataset, da: xr.DataArray, path: Path, time_from: str) 
     extra = [dim for dim in da.dims if da.sizes[dim] == 1 and dim != frames][: max(da.ndim - needed, 0)]
     left = [dim for dim in da.dims if dim not in extra]
     beside = with_neighbours(dataset, da.name)
+    if len(left) < needed:
+        raise NoSequenceError(
+            f"{where} has the dimensions {da.dims}, and a frame has rows and columns beside time; put cells or scans "
+            "on a grid first (cdo remapbil, pyresample)."
+        )
     if len(left) != needed:
         others = [dim for dim in left if dim not in (frames, members)]
         longer = next((dim for dim in others if not direction_of(beside, dim)), others[0])

@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.attributes import LIMITS
 from tempogan_eddy.io.once import log_once
 from tempogan_eddy.io.units import text_of
 from tempogan_eddy.wording import listed
@@ -79,6 +80,9 @@ class Decoding:
             for number in _numbers(lower[key], key, where)
         ]
         low, high = packing.stored_limits(_limits(lower, where))
+        if plausible is not None and packing.leave_nothing(low, high):
+            keys = listed(sorted(key for key in attrs if str(key).lower() in LIMITS))
+            log_once(log.warning, where, f"by {keys} every pixel is missing; if this is wrong, delete it (ncatted)")
         return cls(view, tuple(number for number in missing if not np.isnan(number)), low, high, scale, offset)
 
     def __call__(self, stored: np.ndarray) -> np.ndarray:
@@ -138,6 +142,11 @@ class _Packing:
         for (end, *_), number in zip(limits, numbers, strict=True):
             ends[1 - end if turned else end] = number
         return ends[0], ends[1]
+
+    def leave_nothing(self, low: float, high: float) -> bool:
+        """Return whether no plausible number lies between the lowest and the highest valid stored number."""
+        ends = sorted(self._unpack([low, high])) if low <= high else [np.inf, -np.inf]
+        return self.plausible is not None and (ends[0] > self.plausible[1] or ends[1] < self.plausible[0])
 
     def _unpack(self, numbers: list[float]) -> list[float]:
         return [number * self.scale + self.offset for number in numbers]
