@@ -146,5 +146,6 @@ def test_radiances_in_netcdf_are_recognised():
     assert "reader='abi_l1b'); scene.load(['C14'])" in told
     assert "agri_fy4b_l1" in str(advice_for_variables(["Data/NOMChannel12"], {"Satellite Name": "FY-4B"}, "in.hdf"))
     assert "agri_fy4a_l1" in str(advice_for_variables(["NOMChannel12"], {}, "FY4A-_AGRI--_N_DISK.HDF"))
+    assert "pandas.read_hdf('TCIR.h5', 'info')" in str(advice_for_variables(["matrix", "info/axis0"], {}, "TCIR.h5"))
     assert "fci_l1c_nc" in str(advice_for_variables(["data/ir_105/measured/effective_radiance"], {}, "in.nc"))
     assert advice_for_variables(["CMI", "DQF"], {"platform_ID": "G16"}, "in.nc") is None

@@ -171,6 +171,14 @@ _GRIB = _code(
     "data = xarray.open_dataset(PATH, engine='cfgrib')",
     SAVED.format("data['clbt']"),
 )
+_TCIR = _code(
+    "its first channel is infrared; pandas reads its storms and times (pip install tables)",
+    "info = pandas.read_hdf(PATH, 'info').reset_index(drop=True); info = info[info['ID'] == info['ID'][0]]",
+    "times = pandas.to_datetime(info['time'].astype(str), format='%Y%m%d%H').values",
+    "kelvin = h5py.File(PATH)['matrix'][info.index, :, :, 0]",
+    "da = xarray.DataArray(kelvin, {'time': times}, ('time', 'y', 'x'), attrs={'units': 'K'})",
+    SAVED.format("da"),
+)
 _IN_MEMORY = "if it holds kelvin, give the array in Python: tempogan_eddy.reconstruct(%s[:], kelvin=True)."
 _REFERENCES = _code(
     "kerchunk reads it (pip install kerchunk); print(data) lists the names of its variables",
@@ -265,6 +273,7 @@ _RULES: list[tuple[str, bytes, str, Advice]] = [
 
 # Format, variables that it has, pattern for its name or attributes, advice.
 _RADIANCES: list[tuple[str, set[str], str, Advice]] = [
+    ("the data set TCIR of tropical cyclones", {"matrix", "axis0"}, "", _TCIR),
     ("GOES ABI radiance (level 1b)", {"Rad"}, "", _satpy("abi_l1b", "C13", r"-M\d(C\d\d)_")),
     ("GEO-KOMPSAT-2A AMI level 1b", {"image_pixel_values"}, "", _satpy("ami_l1b", "IR105")),
     ("Fengyun-4B AGRI level 1", {"NOMChannel12"}, r"FY-?4[B-Z]", _satpy("agri_fy4b_l1", "C13")),
