@@ -212,6 +212,19 @@ def test_the_only_place_in_another_group_is_that_of_the_image(tmp_path, places):
     assert set(sequence.coords) == ({"time", "Latitude", "Longitude"} if len(places) == 1 else {"time"})
 
 
+def test_dimensions_are_found_by_their_first_letter_and_places_by_their_description(tmp_path):
+    path = tmp_path / "a.nc"
+    bands = np.stack([KELVIN, KELVIN - 30], axis=-1).transpose(0, 2, 1, 3)
+    image = frames(bands, ("time", "x_geostationary", "y_geostationary", "variable"))
+    north = ("y_geostationary", LAT, {"units": "degrees", "long_name": "Latitude"})
+    xr.Dataset({"data": image}, {"time": TIMES, "variable": ["IR_108", "WV_062"], "phi": north}).to_netcdf(path)
+    with pytest.raises(InputError, match="--select variable=IR_108"):
+        open_sequence(path)
+    sequence = open_sequence(path, select={"variable": "IR_108"})
+    np.testing.assert_array_equal(sequence.values, KELVIN)
+    assert sequence.phi.dims == ("y",)
+
+
 def test_radians_become_degrees(tmp_path):
     coords = {
         name: ((name,), np.deg2rad(values), {"units": "radian", "standard_name": standard})

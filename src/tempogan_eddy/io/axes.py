@@ -45,6 +45,7 @@ NAMES = {
     "x": ("x", "xc", "nx", "ni", "i", "col", "cols", "column", "columns", "rlon", "xx", "x_dim", "dim_x", "west_east"),
     "y": ("y", "yc", "ny", "nj", "j", "row", "rows", "line", "lines", "rlat", "yy", "y_dim", "dim_y", "south_north"),
 }
+NUMBERED = re.compile(r"[xy](?=[\d_ ]|dim)", re.IGNORECASE)  # y_geostationary, x_2000, YDim
 ROLE_OF_NAME = {name: role for role, names in NAMES.items() for name in names}
 
 EARTH = ("latitude", "longitude")
@@ -81,7 +82,8 @@ def role_of(name: object, attrs: Mapping[Any, Any] | None = None, dtype: np.dtyp
         return "time"
     if kelvin_conversion(units):  # t may be a temperature
         return None
-    return ROLE_OF_NAME.get(str(name).lower())
+    named = text_of(attrs.get("long_name", "")).lower()
+    return ROLE_OF_NAME.get(str(name).lower(), named if named in EARTH else None)
 
 
 def spatial_coordinate(da: xr.DataArray, role: str) -> xr.DataArray | None:
@@ -112,7 +114,8 @@ def direction_of(da: xr.DataArray, dim: Any) -> str | None:
             return "x"
         if role in NORTHWARD:
             return "y"
-    return None
+    spelled = NUMBERED.match(str(dim))
+    return spelled[0].lower() if spelled else None
 
 
 def with_neighbours(dataset: xr.Dataset, name: Any) -> xr.DataArray:
