@@ -104,6 +104,18 @@ def test_times_may_lie_along_the_last_dimension_of_any_name(tmp_path):
     assert (sequence.lat.dims, sequence.lon.dims) == (("y",), ("x",))
 
 
+@pytest.mark.parametrize("name", ["wrfout_d01_2019-12-25_{:02d}:00:00", "FY2E_FDI_ALL_NOM_20191225_{:02d}00.hdf"])
+def test_a_folder_of_files_whose_suffix_tells_little_is_read(tmp_path, name):
+    for hour in range(3):
+        with h5py.File(tmp_path / name.format(hour), "w") as file:
+            file["Tb"] = KELVIN[hour]
+            file["Tb"].attrs["units"] = "K"
+    (tmp_path / "README").write_text("Frames.")
+    sequence = open_sequence(tmp_path)
+    np.testing.assert_array_equal(all_frames(sequence), KELVIN)
+    np.testing.assert_array_equal(sequence.time, TIMES)
+
+
 @pytest.mark.parametrize("moves", [False, True])
 def test_a_place_that_is_the_same_in_all_frames_has_no_time(tmp_path, moves):
     path, north = tmp_path / "wrfout", np.broadcast_to(LAT[:, None], KELVIN.shape).copy()

@@ -19,6 +19,7 @@ __all__ = [
     "EARTH",
     "direction_of",
     "horizontal_axes",
+    "is_of_file",
     "is_since",
     "role_of",
     "spatial_coordinate",
@@ -38,6 +39,11 @@ SINCE = re.compile(r"\s*\w+\s+since\s+\S", re.IGNORECASE)
 # Units of decimal dates (CDO).
 ABSOLUTE = re.compile(r"\s*\w+\s+as\s+%", re.IGNORECASE)
 
+# Names of times at which a file was made or changed, an instrument calibrated, a satellite launched.
+MADE = re.compile(
+    r"creat|process|produc|generat|launch|calibrat|modif|updat|upload|download|ingest|archiv|issue|expir|publish"
+)
+
 NAMES = {
     "time": ("time", "t", "times", "valid_time", "date", "datetime", "date_time", "nt", "ntime"),
     "latitude": ("lat", "lats", "latitude", "latitudes", "nav_lat", "xlat", "nlat"),
@@ -56,6 +62,11 @@ def is_since(units: Any) -> bool:
     """Return whether units count time from an epoch, or are those of CDO's decimal dates."""
     text = text_of(units)
     return bool(SINCE.match(text) or ABSOLUTE.match(text))
+
+
+def is_of_file(name: object) -> bool:
+    """Return whether a time is by its name that of a file or an instrument, and not of an observation."""
+    return MADE.search(str(name).lower()) is not None
 
 
 def role_of(name: object, attrs: Mapping[Any, Any] | None = None, dtype: np.dtype | None = None) -> str | None:

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.axes import direction_of, is_since, role_of, with_neighbours
+from tempogan_eddy.io.axes import direction_of, is_of_file, is_since, role_of, with_neighbours
 from tempogan_eddy.io.stamps import time_in_name, zone_in_name
 from tempogan_eddy.io.time_decoding import parse_moment
 from tempogan_eddy.io.units import text_of
@@ -22,11 +22,8 @@ TIME_FROM = ("auto", "attributes", "name")
 
 # Of several single times, choose the first of these; a scan's start stands for its frame if no name says the frame's.
 SCALAR_NAMES = ("time", "t", "nominal_time", "image_time", "start_time", "time_coverage_start", "date")
-# Times of something else than the observation, unless a standard name or an axis says otherwise.
-OTHER_TIMES = re.compile(
-    r"creat|process|produc|generat|launch|calibrat|modif|updat|upload|download|ingest|archiv|issue|expir|publish|initial"
-    r"|analysis|reference|forecast"
-)
+# Starts of forecasts: no times of frames, unless a standard name or an axis says so.
+STARTS = re.compile(r"initial|analysis|reference|forecast")
 MOMENTS = (
     *("nominal_time", "image_time", "start_time", "time_coverage_start", "observation_time", "acquisition_time"),
     *("scan_time", "image_datetime", "datetime", "date_time", "timestamp", "sensing_start", "time_coverage_begin"),
@@ -68,7 +65,7 @@ def find_time(dataset: xr.Dataset, da: xr.DataArray) -> str | None:
 def _is_time(name: Any, variable: xr.Variable) -> bool:
     is_time = role_of(name, variable.attrs, variable.dtype) == "time"
     standing = {"standard_name", "axis"} & set(variable.attrs) or variable.dims == (name,)
-    if OTHER_TIMES.search(str(name).lower()) and not standing:
+    if (is_of_file(name) or STARTS.search(str(name).lower())) and not standing:
         return False
     return is_time and variable.dtype.kind in "iufMSUO" and variable.size > 0
 
