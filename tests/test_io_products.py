@@ -294,3 +294,10 @@ def test_a_compression_that_the_library_lacks_is_named(tmp_path):
         file["time"].attrs.update(HOURS)
     with pytest.raises(InputError, match=r"a filter that the NetCDF library lacks.*engine='h5netcdf'"):
         open_sequence(path).compute()
+
+
+def test_several_channels_in_many_files_are_no_fault_to_leave_out(tmp_path):
+    for hour in range(2):
+        write(tmp_path / f"NC_H08_20191225_{hour:02d}00.nc", tbb_13=frames(), tbb_15=frames())
+    with pytest.raises(InputError, match=r"\(--variable tbb_13, say\)\.$"):
+        open_sequence(tmp_path)

@@ -51,12 +51,13 @@ def find_time(dataset: xr.Dataset, da: xr.DataArray) -> str | None:
         for name, variable in dataset.variables.items()
         if name not in bounds and name != da.name and _is_time(name, variable)
     }
-    directions = {dim: direction_of(with_neighbours(dataset, da.name), dim) for dim in da.dims}
-    placed = {"x", "y"} <= set(directions.values())
-    frame_dims = set(da.dims[:-2]) | {dim for dim in da.dims if role_of(dim) == "time" or dim in times}
-    frame_dims |= {dim for dim in da.dims if placed and not directions[dim]}
     if named := [name for name in times if name in da.dims and times[name].dims == (name,)]:
         return named[0]
+    beside = with_neighbours(dataset, da.name)
+    directions = {dim: direction_of(beside, dim) for dim in da.dims}
+    frame_dims = set(da.dims[:-2]) | {dim for dim in da.dims if role_of(dim) == "time" or dim in times}
+    if {"x", "y"} <= set(directions.values()):
+        frame_dims |= {dim for dim in da.dims if not directions[dim]}
     along = [name for name, variable in times.items() if variable.ndim == 1 and set(variable.dims) <= frame_dims]
     single = [name for name, variable in times.items() if variable.size == 1]
     return min(along or single, key=lambda name: _rank(name, times[name]), default=None)
