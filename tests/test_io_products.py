@@ -46,7 +46,10 @@ def test_temperatures_of_something_else_are_read_only_by_name(tmp_path, name, at
     np.testing.assert_array_equal(open_sequence(beside).values, KELVIN)
 
 
-@pytest.mark.parametrize("long_name", ["temperature", "Temperature at 10.8 um", "cloud top brightness temperature"])
+@pytest.mark.parametrize(
+    "long_name",
+    ["temperature", "Temperature at 10.8 um", "cloud top brightness temperature", "surface temperature, 11 micron"],
+)
 def test_a_temperature_that_may_be_of_brightness_is_read(tmp_path, long_name):
     np.testing.assert_array_equal(open_sequence(write(tmp_path / "a.nc", T=frames(long_name=long_name))).values, KELVIN)
 

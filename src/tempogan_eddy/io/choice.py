@@ -27,7 +27,7 @@ OF_MATTER = re.compile(
     r"(?<![a-z])(sst|lst|ctt|skt|tsk|t2m?|d2m)(?![a-z])|(sea|surface|skin|ground|land|soil|air|dew.?point|water|cloud"
     r"|(2|two).?met(re|er)s?|potential|virtual|wet.?bulb)[ _-]*(top[ _-]*|surface[ _-]*)?temp"
 )
-OF_RADIATION = re.compile(r"bright|radian|infra.?red|(?<![a-z])(t_?bb?|bt|ir)(?![a-z])")
+OF_RADIATION = re.compile(r"bright|radian|infra.?red|window|channel|micro|\d ?um|(?<![a-z])(t_?bb?|bt|ir)(?![a-z])")
 
 
 class NoSequenceError(InputError):

@@ -23,7 +23,8 @@ __all__ = ["Decoding", "bad_flags", "flagged", "refuse_unknown_packing"]
 
 log = logging.getLogger(__name__)
 
-FILLS = {"_fillvalue", "missing_value", "fillvalue", "fill_value", "missingvalue", "nodata_value", "nodata"}
+# Names of fill values, in lower case without blanks and underscores.
+FILLS = {"fillvalue", "missingvalue", "nodatavalue", "nodata", "badvalue", "undef"}
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?nan|[+-]?inf", re.IGNORECASE)
 
 # What other conventions call scale_factor and add_offset; some subtract the offset before they scale.
@@ -76,7 +77,8 @@ class Decoding:
         packing = _Packing(dtype if view is None else view, scale, offset, view is not None, plausible)
         missing = [
             packing.stored_number(number, lower[key])
-            for key in FILLS & lower.keys()
+            for key in lower
+            if re.sub("[_ ]", "", key) in FILLS
             for number in _numbers(lower[key], key, where)
         ]
         low, high = packing.stored_limits(_limits(lower, where))
