@@ -617,3 +617,10 @@ def test_dates_of_cftime_are_matched_with_those_of_numpy():
     zoned = frames(BIG + 2).assign_coords(time=pd.DatetimeIndex(TIMES, tz="UTC").tz_convert("Asia/Tokyo"))
     assert scores(frames(), zoned, sensor_scale=4).frames == 3
     assert str(coarsen(zoned)["time"].dtype) == "datetime64[ns, Asia/Tokyo]"
+
+
+def test_when_an_array_was_made_is_no_time_of_its_frame():
+    frame = xr.DataArray(np.full((4, 4), 250.0), dims=("y", "x"), attrs={"units": "K"})
+    moment = np.datetime64("2019-12-25T03", "ns")
+    assert not adapt(frame.assign_coords(creation_time=moment)).timed
+    assert adapt(frame.assign_coords(creation_time=moment + 1, start=moment)).sequence.time.values[0] == moment

@@ -97,6 +97,7 @@ FILES = [
     ("annexed.nc", b"/annex/objects/MD5E-s9--0.nc", "git-annex", "git annex get"),
     ("table.csv", b"lat,lon,bt\n10.5,120,251.2\n", "table of numbers", r"numpy\.genfromtxt"),
     ("grid.txt", b"251.2 250.1 249\n252 250 248.5\n253 251 1e2\n", "table of numbers", r"numpy\.genfromtxt"),
+    ("refs.json", b'{"version": 1, "refs": {".zgroup": "{}"}}', "references for kerchunk", "engine='kerchunk'"),
     ("notes.txt", PROSE, "is text", "get the images as NetCDF"),
     ("long.md", PROSE * 40 + "\u53f0\u98a8".encode() * 400, "is text", "get the images as NetCDF"),
 ]
@@ -145,5 +146,6 @@ def test_radiances_in_netcdf_are_recognised():
     assert "reader='abi_l1b'); scene.load(['C14'])" in told
     assert "agri_fy4b_l1" in str(advice_for_variables(["Data/NOMChannel12"], {"Satellite Name": "FY-4B"}, "in.hdf"))
     assert "agri_fy4a_l1" in str(advice_for_variables(["NOMChannel12"], {}, "FY4A-_AGRI--_N_DISK.HDF"))
+    assert "pandas.read_hdf('TCIR.h5', 'info')" in str(advice_for_variables(["matrix", "info/axis0"], {}, "TCIR.h5"))
     assert "fci_l1c_nc" in str(advice_for_variables(["data/ir_105/measured/effective_radiance"], {}, "in.nc"))
     assert advice_for_variables(["CMI", "DQF"], {"platform_ID": "G16"}, "in.nc") is None

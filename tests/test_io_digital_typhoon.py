@@ -66,6 +66,20 @@ def test_the_best_track_is_joined_by_file_name_else_by_hour(basin):
     np.testing.assert_array_equal(sequence.mask_percent, [16.6667, 0, np.nan, np.nan])
 
 
+def test_frames_that_others_packed_are_unpacked_or_refused(tmp_path):
+    for name, image, attrs in (
+        ("packed", np.rint(kelvin() * 100).astype("u2")[None], {"scale_factor": 0.01, "_FillValue": np.uint16(0)}),
+        ("bytes", np.rint(kelvin() - 75).astype("u1"), {}),
+    ):
+        (tmp_path / name).mkdir()
+        with h5py.File(tmp_path / name / "2001070100-200101-GMS5-1.h5", "w") as file:
+            file["Infrared"] = image
+            file["Infrared"].attrs.update(attrs)
+    np.testing.assert_allclose(open_sequence(tmp_path / "packed").values[0], kelvin(), atol=0.006)
+    with pytest.raises(InputError, match="Infrared holds bytes, at most 255"):
+        open_sequence(tmp_path / "bytes")
+
+
 def test_metadata_may_be_missing(basin):
     for path in (basin / "metadata/200101.csv", basin / "metadata.json"):
         path.unlink()

@@ -363,6 +363,26 @@ def test_a_box_that_follows_its_storm_is_one_sequence(tmp_path):
     np.testing.assert_allclose(sequence.lat[:, 0], 10 + 0.5 * np.arange(4), atol=1e-5)
 
 
+@pytest.mark.parametrize("between", [1, 0])
+def test_boxes_that_no_one_storm_can_have_taken_are_of_several_storms(tmp_path, between):
+    for hour in range(4):
+        for storm, first in (("01", 0), ("02", 40)):
+            name = f"{storm}/ir_20191225{2 * hour + between * int(storm):02d}.nc"
+            write(tmp_path / name, 2 * hour + between * int(storm), offset=first + 0.1 * hour, value=200 + first)
+    storms = open_sequences(tmp_path)
+    assert [values(storm) for storm in storms.values()] == [[200.0] * 4, [240.0] * 4]
+
+
+def test_a_box_may_be_as_far_away_after_a_gap_as_a_storm_moves(tmp_path):
+    for hour in (0, 3, 6, 48):
+        write(
+            tmp_path / f"ir_20191225{hour:02d}.nc" if hour < 24 else tmp_path / "ir_2019122700.nc",
+            hour,
+            offset=hour / 4,
+        )
+    assert open_sequence(tmp_path).sizes["time"] == 4
+
+
 def test_storms_named_together_stay_apart(tmp_path):
     for name, first in (("alice", 0), ("bob", 2), ("carol", 400)):
         write(tmp_path / f"{name}.nc", first + np.arange(4), offset=len(name))

@@ -511,6 +511,18 @@ def test_charts_of_other_styles_look_drawn(style):
     assert looks_drawn(chart((6.4, 4.8), 100, "-", style))
 
 
+@pytest.mark.parametrize(("part", "white"), [(100, "655.35"), (10, "6553.5"), (1, "65535")])
+def test_kelvins_stored_as_grey_are_told(tmp_path, caplog, part, white):
+    kelvin = np.random.default_rng(0).uniform(200, 300, (3, 40, 40))
+    for number, frame in enumerate(kelvin):
+        Image.fromarray(np.rint(frame * part).astype("u2")).save(tmp_path / f"frame_{number}.png")
+    open_sequence(tmp_path)
+    assert f"looks like kelvin times {part} in 16 bits; if it is, set data.grey_kelvin to [0, {white}]" in caplog.text
+    sequence = open_sequence(tmp_path, grey_kelvin=(0, 65535 / part))
+    np.testing.assert_allclose(sequence.values, kelvin, atol=0.51 / part)
+    assert caplog.text.count("looks like kelvin") == 1
+
+
 def test_no_real_frame_looks_drawn_not_within_a_margin_either(data_dir):
     for storm in ("200717", "198702"):
         for frame in open_sequence(data_dir / "digital-typhoon", storm=storm).isel(time=slice(0, None, 20)).values:

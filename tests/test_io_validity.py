@@ -27,6 +27,8 @@ def missing(values):
         {"_FillValue": np.float32(201), "missing_value": "203"},
         {"_FillValue": "201", "missing_value": b"203.0"},
         {"fill_value": 201.0, "FillValue": 203.0},
+        {"No_Data_Value": 201.0, "Missing Value": 203.0},
+        {"undef": 201.0, "bad_value": 203.0},
     ],
 )
 def test_every_spelling_of_fill_values_counts(attrs):

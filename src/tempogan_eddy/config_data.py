@@ -151,6 +151,6 @@ class DataConfig(Section):
     @field_validator("grey_kelvin")
     @classmethod
     def _differ(cls, value: KelvinRange) -> KelvinRange:
-        if value[0] == value[1]:
-            raise ValueError("two different kelvins are needed, one at black and one at white")
+        if value[0] == value[1] or not 0 <= min(value) < max(value) <= 65535:
+            raise ValueError("two different kelvins from 0 to 65535 are needed, one at black and one at white")
         return value

@@ -15,7 +15,17 @@ import xarray as xr
 
 from tempogan_eddy.io.units import kelvin_conversion, text_of
 
-__all__ = ["EARTH", "direction_of", "horizontal_axes", "is_since", "role_of", "spatial_coordinate", "turn_difference"]
+__all__ = [
+    "EARTH",
+    "direction_of",
+    "horizontal_axes",
+    "is_of_file",
+    "is_since",
+    "role_of",
+    "spatial_coordinate",
+    "turn_difference",
+    "with_neighbours",
+]
 
 STANDARD_NAMES = {
     **{name: name for name in ("time", "latitude", "longitude")},
@@ -29,6 +39,11 @@ SINCE = re.compile(r"\s*\w+\s+since\s+\S", re.IGNORECASE)
 # Units of decimal dates (CDO).
 ABSOLUTE = re.compile(r"\s*\w+\s+as\s+%", re.IGNORECASE)
 
+# Names of times at which a file was made or changed, an instrument calibrated, a satellite launched.
+MADE = re.compile(
+    r"creat|process|produc|generat|launch|calibrat|modif|updat|upload|download|ingest|archiv|issue|expir|publish"
+)
+
 NAMES = {
     "time": ("time", "t", "times", "valid_time", "date", "datetime", "date_time", "nt", "ntime"),
     "latitude": ("lat", "lats", "latitude", "latitudes", "nav_lat", "xlat", "nlat"),
@@ -36,6 +51,7 @@ NAMES = {
     "x": ("x", "xc", "nx", "ni", "i", "col", "cols", "column", "columns", "rlon", "xx", "x_dim", "dim_x", "west_east"),
     "y": ("y", "yc", "ny", "nj", "j", "row", "rows", "line", "lines", "rlat", "yy", "y_dim", "dim_y", "south_north"),
 }
+NUMBERED = re.compile(r"[xy](?=[\d_ ]|dim)", re.IGNORECASE)  # y_geostationary, x_2000, YDim
 ROLE_OF_NAME = {name: role for role, names in NAMES.items() for name in names}
 
 EARTH = ("latitude", "longitude")
@@ -46,6 +62,11 @@ def is_since(units: Any) -> bool:
     """Return whether units count time from an epoch, or are those of CDO's decimal dates."""
     text = text_of(units)
     return bool(SINCE.match(text) or ABSOLUTE.match(text))
+
+
+def is_of_file(name: object) -> bool:
+    """Return whether a time is by its name that of a file or an instrument, and not of an observation."""
+    return MADE.search(str(name).lower()) is not None
 
 
 def role_of(name: object, attrs: Mapping[Any, Any] | None = None, dtype: np.dtype | None = None) -> str | None:
@@ -72,7 +93,8 @@ def role_of(name: object, attrs: Mapping[Any, Any] | None = None, dtype: np.dtyp
         return "time"
     if kelvin_conversion(units):  # t may be a temperature
         return None
-    return ROLE_OF_NAME.get(str(name).lower())
+    named = text_of(attrs.get("long_name", "")).lower()
+    return ROLE_OF_NAME.get(str(name).lower(), named if named in EARTH else None)
 
 
 def spatial_coordinate(da: xr.DataArray, role: str) -> xr.DataArray | None:
@@ -103,7 +125,13 @@ def direction_of(da: xr.DataArray, dim: Any) -> str | None:
             return "x"
         if role in NORTHWARD:
             return "y"
-    return None
+    spelled = NUMBERED.match(str(dim))
+    return spelled[0].lower() if spelled else None
+
+
+def with_neighbours(dataset: xr.Dataset, name: Any) -> xr.DataArray:
+    """Return a variable with all others as coordinates: one that is none may still state a dimension's direction."""
+    return dataset.set_coords([other for other in dataset.data_vars if other != name])[name]
 
 
 def turn_difference(first: np.ndarray, second: np.ndarray | float) -> np.ndarray:

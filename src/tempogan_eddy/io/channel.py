@@ -10,7 +10,7 @@ import xarray as xr
 
 from tempogan_eddy.io.units import text_of
 
-__all__ = ["Channel", "channel_of", "preferred"]
+__all__ = ["PLATFORMS", "Channel", "channel_of", "preferred"]
 
 # Upper ends of the bands in micrometres. The wide window band of GMS and early Meteosat has its centre at 11.5.
 BANDS = (
@@ -41,14 +41,16 @@ TABLES: dict[str, dict[int, float]] = {
     },
 }
 
-MICROMETRES = r"(?:um|\u00b5m|\u03bcm|mic|microns?|micro-?met(?:er|re)s?)\b"
+MICROMETRES = r"(?:um|\u00b5m|\u03bcm|mic|microns?|micro-?met(?:er|re)s?)(?![a-z])"
 IN_TEXT = re.compile(rf"(\d+(?:\.\d+)?)(?:\s*(?:-|to|\u2013)\s*(\d+(?:\.\d+)?))?[\s_-]*{MICROMETRES}", re.IGNORECASE)
+# Names of ISCCP-NG: temp_11_00um; in channel_4_11um and temp_10_4um either number may be the wavelength.
+UNDERSCORED = re.compile(rf"(?<![a-z\d])(\d\d?)_(\d\d?)[\s_-]*{MICROMETRES}", re.IGNORECASE)
 # Names of Meteosat, FCI, AMI, MSU-GS and INSAT: IR_108, ir_105, WV_062, SW038, and of satpy's GOES: 10_7.
 TENTHS = re.compile(r"(?:^|[_\W])(?:ir|wv|vis?|nr|nir|sw)_?(\d{3})(?!\d)", re.IGNORECASE)
 POINT = re.compile(r"^(\d\d)_(\d)$")
 LABEL = re.compile(r"(?:c|b|bt|m|ch|chan|channel|band|nomchannel)?[_ ]?0?(\d{1,2})", re.IGNORECASE)
-# Names of ABI and AHI channels, whatever the platform.
-ABI_LABEL = re.compile(r"(?:tbb|cmi|c|b|bt|band|cmi_c|bt_c|bt_b)_?(0[1-9]|1[0-6])", re.IGNORECASE)
+# Names of ABI and AHI channels, whatever the platform; bt11 may be of 11 micrometres.
+ABI_LABEL = re.compile(r"(?:(?:tbb|cmi|c|b|band|cmi_c|bt_c|bt_b)_?|bt_?(?!1[0-2]))(0[1-9]|1[0-6])", re.IGNORECASE)
 # Words in long names and names of variables, such as those of HURSAT, GridSat, GMS, MTSAT and INSAT.
 OTHER_NAMES = re.compile(r"vza|_adj|corr|bias|quality|noise|flag|mask|dqf", re.IGNORECASE)
 WORDS = (
@@ -65,7 +67,7 @@ WORDS = (
 PLAIN = re.compile(r"infra.?red|(?<![a-z])t?ir(?![a-z])", re.IGNORECASE)
 
 WAVELENGTHS = (
-    *("sensor_band_central_radiation_wavelength", "central_wavelength", "wavelength"),
+    *("sensor_band_central_radiation_wavelength", "central_wavelength", "center_wavelength", "wavelength"),
     *("band_wavelength", "channel_wavelength", "radiation_wavelength"),
 )
 WAVENUMBERS = ("sensor_band_central_radiation_wavenumber", "central_wavenumber", "wavenumber")
@@ -76,7 +78,7 @@ TEXTS = (
 )
 PLATFORMS = (
     *("platform_name", "platform", "platform_ID", "satellite"),
-    *("satellite_name", "sensor", "instrument", "source"),
+    *("satellite_name", "Satellite_Name", "Satellite Name", "sensor", "instrument", "source"),
 )
 
 
@@ -219,6 +221,8 @@ def _numbered(number: int, platform: str) -> float | None:
 
 def _wavelength_in(text: str, platform: str) -> float | None:
     """Return the wavelength that a text states, in micrometres or by a channel's usual name."""
+    if match := UNDERSCORED.search(text):
+        return None if 3 <= int(match[2]) <= 14 else _plausible(float(f"{match[1]}.{match[2]}"))
     if match := IN_TEXT.search(text):
         return _plausible(_middle([float(part) for part in match.groups() if part]))
     if match := TENTHS.search(text) or POINT.search(text):

@@ -9,22 +9,33 @@ from typing import Any
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.channel import preferred
+from tempogan_eddy.io.channel import PLATFORMS, channel_of, preferred
 from tempogan_eddy.io.count_table import kelvins_by_count
-from tempogan_eddy.io.foreign import advice_for_variables
+from tempogan_eddy.io.foreign import advice_for_variables, foreign_format
 from tempogan_eddy.io.once import log_once
 from tempogan_eddy.io.units import kelvin_conversion, text_of
 from tempogan_eddy.wording import listed
 
-__all__ = ["NoSequenceError", "choose_variable", "likeliest"]
+__all__ = ["NoSequenceError", "SeveralError", "choose_variable", "likeliest"]
 
 log = logging.getLogger(__name__)
 
 STANDARD_NAMES = {"brightness_temperature", "toa_brightness_temperature"}
+SPREAD = re.compile("error|uncertainty|standard_deviation|std|spread|noise")
+# Temperatures in kelvin of the sea, the ground, the air or a cloud, by name or description.
+OF_MATTER = re.compile(
+    r"(?<![a-z])(sst|lst|ctt|skt|tsk|t2m?|d2m)(?![a-z])|(sea|surface|skin|ground|land|soil|air|dew.?point|water|cloud"
+    r"|(2|two).?met(re|er)s?|potential|virtual|wet.?bulb)[ _-]*(top[ _-]*|surface[ _-]*)?temp"
+)
+OF_RADIATION = re.compile(r"bright|radian|infra.?red|window|channel|micro|\d ?um|(?<![a-z])(t_?bb?|bt|ir)(?![a-z])")
 
 
 class NoSequenceError(InputError):
     """A readable file in which no variable is a sequence of brightness temperature."""
+
+
+class SeveralError(InputError):
+    """A readable file in which several variables could be the brightness temperature."""
 
 
 def choose_variable(groups: Mapping[str, xr.Dataset], path: Path, variable: str | None) -> tuple[str, str]:
@@ -35,7 +46,7 @@ def choose_variable(groups: Mapping[str, xr.Dataset], path: Path, variable: str 
     missing or several fit equally.
     """
     images = {
-        f"{group}/{name}" if group else str(name): (group, str(name), da)
+        f"{group}/{name}" if group else str(name): (group, str(name), _with_platform(da, dataset.attrs))
         for group, dataset in groups.items()
         for name, da in dataset.data_vars.items()
         if da.ndim >= 2 and da.dtype.kind in "iuf"
@@ -47,7 +58,7 @@ def choose_variable(groups: Mapping[str, xr.Dataset], path: Path, variable: str 
         if candidates := likeliest({key: da for key, (_, _, da) in held.items()}):
             best = preferred({key: images[key][2] for key in candidates})
             if best is None:
-                raise _several(path, candidates)
+                raise _several(path, {key: images[key][2] for key in candidates})
             if others := [key for key in candidates if key != best]:
                 unread = ", ".join(others)
                 log_once(log.info, path, f"{best} is read, not {unread}; --variable (data.variable) chooses another")
@@ -60,11 +71,16 @@ def choose_variable(groups: Mapping[str, xr.Dataset], path: Path, variable: str 
     if counted:
         best = preferred(counted)
         if best is None:
-            raise _several(path, list(counted))
+            raise _several(path, counted)
         return images[best][:2]
     names = [name for dataset in groups.values() for name in dataset.variables]
-    foreign = advice_for_variables(names, next(iter(groups.values())).attrs, path)
-    raise NoSequenceError(str(foreign) if foreign else _none(path, images))
+    foreign = advice_for_variables(names, next(iter(groups.values())).attrs, path) or foreign_format(path)
+    raise NoSequenceError(str(foreign) if foreign else _none(path, {key: da for key, (_, _, da) in images.items()}))
+
+
+def _with_platform(da: xr.DataArray, of_file: Mapping[Any, Any]) -> xr.DataArray:
+    """Return a variable with the platform that its file states, which tells what a channel's number means."""
+    return da.assign_attrs({key: of_file[key] for key in PLATFORMS if key in of_file} | da.attrs)
 
 
 def likeliest(images: Mapping[str, xr.DataArray]) -> list[str]:
@@ -81,16 +97,25 @@ def _is_called_temperature(name: str, da: xr.DataArray) -> bool:
 
 def _is_kelvin(name: str, da: xr.DataArray) -> bool:
     conversion = kelvin_conversion(da.attrs.get("units", ""))
-    described = _described(name, da, "long_name", "standard_name")
-    spread = re.search("error|uncertainty|standard_deviation|std|spread|noise", described)
-    return conversion is not None and conversion.is_kelvin and not spread
+    return conversion is not None and conversion.is_kelvin and not _is_spread(name, da) and not _of_matter(name, da)
 
 
 def _is_temperature_of_a_band(name: str, da: xr.DataArray) -> bool:
     """Return whether name or description call degrees Celsius or Fahrenheit a brightness temperature."""
     described = _described(name, da, "long_name", "description")
     called = re.search(r"brightness|infrared|(?<![a-z])(t_?b+|bt|ir)(?![a-z])", described)
-    return kelvin_conversion(da.attrs.get("units", "")) is not None and called is not None
+    units = da.attrs.get("units", "")
+    return kelvin_conversion(units) is not None and called is not None and not _is_spread(name, da)
+
+
+def _is_spread(name: str, da: xr.DataArray) -> bool:
+    return SPREAD.search(_described(name, da, "long_name", "standard_name")) is not None
+
+
+def _of_matter(name: str, da: xr.DataArray) -> bool:
+    """Return whether name or description call a variable a temperature of matter, not of radiation."""
+    described = _described(name, da, "long_name", "standard_name", "description")
+    return bool(OF_MATTER.search(described)) and not OF_RADIATION.search(described)
 
 
 def _described(name: str, da: xr.DataArray, *keys: str) -> str:
@@ -104,19 +129,31 @@ def _named(images: Mapping[str, tuple[str, str, Any]], path: Path, variable: str
         known = listed(sorted(images)) or "none with rows and columns"
         raise InputError(f"{path} has no variable {variable!r}; it has {known}.")
     if len(matching) > 1:
-        raise _several(path, matching)
+        raise _several(path, {key: images[key][2] for key in matching})
     return images[matching[0]][:2]
 
 
-def _several(path: Path, candidates: list[str]) -> InputError:
-    names = ", ".join(sorted(candidates))
-    return InputError(f"{path} has several candidates, {names}; name the variable (--variable {min(candidates)}, say).")
+def _several(path: Path, candidates: Mapping[str, xr.DataArray]) -> SeveralError:
+    names, best = ", ".join(sorted(candidates)), _best(candidates)
+    return SeveralError(f"{path} has several candidates, {names}; name the variable (--variable {best}, say).")
 
 
-def _none(path: Path, images: Mapping[str, tuple[str, str, xr.DataArray]]) -> str:
+def _best(images: Mapping[str, xr.DataArray]) -> str:
+    """Return the name to propose: of the window channel, else of the largest image."""
+    channels = {name: channel_of(name, da.attrs, da.coords) for name, da in images.items()}
+    return min(images, key=lambda name: (channels[name].kind != "window", -images[name].size, name))
+
+
+def _none(path: Path, images: Mapping[str, xr.DataArray]) -> str:
     if not images:
         return f"{path} holds no variable with rows and columns; a sequence has times, rows and columns."
+    kelvins = {name: da for name, da in images.items() if kelvin_conversion(da.attrs.get("units", ""))}
+    if others := [name for name, da in kelvins.items() if _of_matter(name.rsplit("/", 1)[-1], da)]:
+        return (
+            f"{path} has no brightness temperature, but {listed(sorted(others))}, by name or description the "
+            f"temperature of something else; --variable {min(others)} (data.variable) reads it all the same."
+        )
     return (
         f"{path} has no variable with standard_name brightness_temperature or units K; "
-        f"name one of {listed(sorted(images))} (--variable {min(images)}, say, or the setting data.variable)."
+        f"name one of {listed(sorted(images))} (--variable {_best(images)}, say, or the setting data.variable)."
     )

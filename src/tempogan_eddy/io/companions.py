@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Hashable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,10 @@ __all__ = ["Flags", "decoded_times", "flags_of", "log_left_out", "place_coordina
 
 log = logging.getLogger(__name__)
 
+FARTHEST = {"latitude": 91.0, "longitude": 720.0}  # degrees that rounding, or two turns, can reach
+RADIANS = ("rad", "radian", "radians")
+LONGER_STEP = 1.5  # times the longest other step of an axis
+
 Flags = tuple[xr.DataArray, list[tuple[int, int]]]
 """A flag variable and the tests of its bad meanings, as `bad_flags` gives them."""
 
@@ -29,7 +34,7 @@ def decoded_times(variable: xr.Variable, where: str) -> np.ndarray:
     """Return the times that a stored variable holds, in one dimension; NaT where one is missing."""
     values = np.atleast_1d(variable.values)
     if values.dtype.kind in "iuf" and set(variable.attrs) - {"units", "calendar"}:
-        values = Decoding.of(variable.attrs, values.dtype, where)(values)
+        values = _decoding_of_axis(values, variable.attrs, where)(values)
     return decode_times(values, variable.attrs, where).ravel()
 
 
@@ -57,11 +62,44 @@ def place_coordinates(
         if counts_time and variable.ndim == 0:
             continue
         if counts_time:
-            decoded = decoded_times(variable, where).reshape(variable.shape)
-            found[str(name)] = xr.Variable(variable.dims, decoded, _attributes(variable, "units", "calendar"))
-        else:
-            found[str(name)] = _decoded(variable, where)
+            times = decoded_times(variable, where).reshape(variable.shape)
+            found[str(name)] = xr.Variable(variable.dims, times, _attributes(variable, "units", "calendar"))
+            continue
+        decoded = _decoded(variable, where)
+        if role in FARTHEST and text_of(decoded.attrs.get("units", "")).lower() in RADIANS:
+            units = {"units": "degrees_north" if role == "latitude" else "degrees_east"}
+            decoded = xr.Variable(decoded.dims, np.rad2deg(decoded.values), decoded.attrs | units)
+        if role not in FARTHEST or _on_earth(decoded, FARTHEST[role], where):
+            found[str(name)] = decoded
     return found
+
+
+def _decoding_of_axis(stored: np.ndarray, attrs: Mapping[Any, Any], where: str) -> Decoding:
+    """Return how to decode a coordinate, whose numbers may equal a fill value: 0 is the usual one of Zarr 2.
+
+    An axis has no missing values. A fill value that continues the axis in its steps is a number.
+    """
+    decoding = Decoding.of(attrs, stored.dtype, where)
+    held = np.isin(stored, decoding.missing)
+    if stored.ndim != 1 or not held.any():
+        return decoding
+    steps = np.diff(stored.astype(np.float64))
+    others = np.abs(steps[~(held[:-1] | held[1:])])
+    one_way = bool((steps > 0).all() or (steps < 0).all())
+    continues = one_way and others.size > 0 and np.abs(steps).max() <= LONGER_STEP * others.max()
+    return replace(decoding, missing=()) if continues else decoding
+
+
+def _on_earth(variable: xr.Variable, farthest: float, where: str) -> bool:
+    """Set the numbers that are no degrees, such as -999, to NaN, with a warning; return whether others are left."""
+    if variable.dtype.kind != "f":
+        return True
+    wrong = np.abs(variable.values) > farthest
+    if wrong.any():
+        example = variable.values[wrong][0]
+        log_once(log.warning, where, f"{wrong.sum()} of {wrong.size} values are no degrees ({example:g}); missing")
+        variable.values = np.where(wrong, np.nan, variable.values)
+    return not wrong.all()
 
 
 def _decoded(variable: xr.Variable, where: str) -> xr.Variable:
@@ -76,7 +114,7 @@ def _decoded(variable: xr.Variable, where: str) -> xr.Variable:
 
 def _real_numbers(stored: np.ndarray, attrs: Mapping[Any, Any], where: str) -> np.ndarray:
     """Return a coordinate's numbers; read its valid range as packed or unpacked, whichever keeps more of them."""
-    decoding = Decoding.of(attrs, stored.dtype, where)
+    decoding = _decoding_of_axis(stored, attrs, where)
     values = decoding(stored)
     if not _out_of_range(values, stored, decoding):
         return values

@@ -14,7 +14,7 @@ import zarr
 from tempogan_eddy.errors import InputError, reason_of
 from tempogan_eddy.io.axes import role_of
 from tempogan_eddy.io.file_kind import file_kind
-from tempogan_eddy.io.foreign import foreign_format
+from tempogan_eddy.io.foreign import foreign_format, foreign_store
 from tempogan_eddy.io.hdf5_guard import check_axis, refuse_outside_data
 from tempogan_eddy.io.netcdf_lock import NETCDF_LOCK
 from tempogan_eddy.io.zarr_seal import checked_store
@@ -64,6 +64,8 @@ def open_stored(path: Path, group: str | None = None) -> xr.Dataset:
         raise
     except Exception as error:  # xarray's engines raise whatever their libraries raise
         raise _unreadable(path, error) from error
+    for variable in dataset.variables.values():
+        _spell_units(variable.attrs)
     return _name_phony_dimensions(dataset)
 
 
@@ -126,6 +128,13 @@ def _open(path: Path, group: str | None) -> xr.Dataset:
     return xr.open_dataset(path, group=group or None, engine=engine, lock=NETCDF_LOCK, **options)
 
 
+def _spell_units(attrs: dict[Any, Any]) -> None:
+    """Rename the attribute of units to that of CF where a variable spells it ``Units`` or ``unit``, as HDF-EOS does."""
+    others = [name for name in attrs if str(name).lower() in ("units", "unit")]
+    if len(others) == 1:
+        attrs["units"] = attrs.pop(others[0])
+
+
 def _name_phony_dimensions(dataset: xr.Dataset) -> xr.Dataset:
     """Find the dimensions of coordinates where HDF5 names none, and the library numbers them.
 
@@ -145,7 +154,7 @@ def _name_phony_dimensions(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:
-    foreign = foreign_format(path)
+    foreign = foreign_store(path, str(error)) if path.is_dir() else foreign_format(path)
     if foreign:
         return InputError(str(foreign))
     kind = "Zarr" if path.is_dir() or is_zipped_zarr(path) else "NetCDF"

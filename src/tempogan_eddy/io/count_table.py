@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from pathlib import Path
 
@@ -19,6 +20,7 @@ __all__ = ["kelvins_by_count", "look_up"]
 
 SIZES = (256, 1024, 4096, 65536)  # counts of 8, 10, 12 and 16 bits
 KELVIN = (150.0, 350.0)
+ENDING = re.compile(r"[A-Z]*\d+$")  # 12, IR1
 UNMARKED = 3  # fill values that no attribute of a table marks, such as -1000
 
 
@@ -26,7 +28,8 @@ def kelvins_by_count(dataset: xr.Dataset, image: str, path: Path) -> tuple[str, 
     """Return the name and the values of the table of the counts in a stored variable, NaN where missing, or None.
 
     It is the table that an attribute of the counts names, else the only one: as many kelvins as counts, along no
-    dimension of the image, not named after another image, and not for visible light. Raise InputError if several fit.
+    dimension of the image, not named after another image, and not for visible light; of several, the one that is named
+    after this image, as CALChannel12 is after NOMChannel12. Raise InputError if several fit.
     """
     counts = dataset[image]
     packed = {"scale_factor", "add_offset"} & set(counts.attrs)
@@ -40,15 +43,16 @@ def kelvins_by_count(dataset: xr.Dataset, image: str, path: Path) -> tuple[str, 
     found = {str(name): kelvins for name in dataset.variables if (kelvins := _kelvins(dataset, name)) is not None}
     texts = [text_of(value) for value in counts.attrs.values() if isinstance(value, str | bytes)]
     words = {word for text in texts for word in text.split()}
-    others = [str(name) for name, da in dataset.data_vars.items() if da.ndim > 1 and name != image]
+    others = [str(name) for name, da in dataset.data_vars.items() if da.ndim > 1 and name not in (image, *found)]
     tables = [name for name in found if name in words] or [
         name
         for name in found
-        if dataset[name].dims[0] not in counts.dims
+        if not set(dataset[name].dims) & set(counts.dims)
         and not role_of(name, dataset[name].attrs)
-        and (image in name or not any(other in name for other in others))
+        and (_is_of(name, image) or not any(_is_of(name, other) for other in others))
         and channel_of(image, counts.attrs).kind not in (OTHER, "visible")
     ]
+    tables = [name for name in tables if len(tables) > 1 and _is_of(name, image)] or tables
     if len(tables) > 1:
         raise InputError(
             f"{path}: {listed(tables)} could each be the table of the counts in {image}; name it in an attribute: "
@@ -65,16 +69,23 @@ def look_up(counts: np.ndarray, kelvins: np.ndarray) -> np.ndarray:
     return np.where(known, kelvins[np.where(known, counts, 0).astype(np.intp)], np.nan)
 
 
+def _is_of(table: str, image: str) -> bool:
+    """Return whether a table is named after an image: with its name in it, or with the same number at the end."""
+    ends = [found[0] for name in (table, image) if (found := ENDING.search(name))]
+    return image in table or (len(ends) == 2 and ends[0] == ends[1])
+
+
 def _kelvins(dataset: xr.Dataset, name: Hashable) -> np.ndarray | None:
     """Return the values of a variable if they can be a table of kelvins: most of them, but for a few fill values.
 
     Fill values that nothing marks stay, for counts of them to be reported as pixels outside the valid kelvins.
     """
     variable = dataset.variables[name]
-    if variable.ndim != 1 or variable.size not in SIZES or variable.dtype.kind not in "iuf":
+    in_line = variable.size in SIZES and max(variable.shape) == variable.size
+    if not in_line or variable.dtype.kind not in "iuf":
         return None
     variable.load()  # small, and wanted again for each image and by the frames
-    values = np.asarray(Decoding.of(variable.attrs, variable.dtype, str(name))(variable.values), np.float64)
+    values = np.asarray(Decoding.of(variable.attrs, variable.dtype, str(name))(variable.values.ravel()), np.float64)
     valid = values[np.isfinite(values)]
     in_kelvin = (valid >= KELVIN[0]) & (valid <= KELVIN[1])
     fills = np.unique(valid[~in_kelvin]).size

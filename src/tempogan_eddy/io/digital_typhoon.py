@@ -30,7 +30,8 @@ from tempogan_eddy.io.quality import mask_blank, mask_calibration_bars
 from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.sequence import as_sequence
 from tempogan_eddy.io.time_source import with_source
-from tempogan_eddy.io.units import kelvin_conversion
+from tempogan_eddy.io.units import KELVIN, kelvin_conversion
+from tempogan_eddy.io.validity import Decoding, refuse_unknown_packing
 from tempogan_eddy.io.walk import entries, refuse_special
 from tempogan_eddy.spread import spread_evenly
 
@@ -184,10 +185,15 @@ def _read(path: Path, header_only: bool = False) -> Any:
             raise InputError(f"{path} holds {sorted(file)}, none of the datasets {', '.join(KEYS)}.")
         image = find_dataset(file, key, path)
         conversion = kelvin_conversion(image.attrs.get("units", "K"))
-        if image.ndim != 2 or conversion is None:
+        shape = tuple(size for size in image.shape if size > 1 or image.ndim == 2)  # without channels of one
+        if len(shape) != 2 or conversion is None:
             units = image.attrs.get("units")
             raise InputError(f"{path}: {key} has shape {image.shape} and units {units!r}, not 2-D kelvin.")
-        return image.shape if header_only else conversion(image[()])
+        if conversion == KELVIN:
+            refuse_unknown_packing(image.attrs, image.dtype, path, key)
+        if header_only:
+            return shape
+        return conversion(Decoding.of(image.attrs, image.dtype, path)(image[()].reshape(shape)))
 
 
 def _check_size(path: Path, shape: tuple[int, ...], expected: tuple[int, ...]) -> None:

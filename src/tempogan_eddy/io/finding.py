@@ -7,6 +7,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
@@ -15,8 +16,9 @@ import numpy as np
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import restored
-from tempogan_eddy.io.choice import NoSequenceError
+from tempogan_eddy.io.choice import NoSequenceError, SeveralError
 from tempogan_eddy.io.container import stem_of
+from tempogan_eddy.io.file_kind import file_kind
 from tempogan_eddy.io.foreign import foreign_format
 from tempogan_eddy.io.format import Format, StoredSequence, named_like_data, recognise
 from tempogan_eddy.io.headers import Header
@@ -102,8 +104,18 @@ def _walk(path: Path, parts: tuple[str, ...], seen: Seen) -> Iterator[StoredSequ
         if suffix in PACKED_SUFFIXES and named_like_data(entry.stem):
             log.warning("left out: %s", foreign_format(entry) or f"{entry} is packed; unpack it first")
         is_frame = known is not None and suffix == known.frame_suffix
-        if entry.is_dir() or (named_like_data(entry.name) and not is_frame):
+        if entry.is_dir() or (named_like_data(entry.name) and not is_frame) or _is_data(entry):
             yield from _walk(entry, (*parts, entry.name), seen)
+
+
+def _is_data(path: Path) -> bool:
+    """Return whether a file whose suffix tells little (``.hdf``, ``wrfout_d01_2005-08-25_00:00:00``) can be read."""
+    suffix = path.suffix.lower()
+    if suffix != ".hdf" and re.search("[a-z]", suffix):
+        return False
+    with suppress(OSError):
+        return path.is_file() and file_kind(path) in ("hdf5", "classic", "cdf5")
+    return False
 
 
 def _at(path: Path, known: Format, parts: tuple[str, ...]) -> Iterator[StoredSequence]:
@@ -189,6 +201,8 @@ def _headers(
                 log.warning("left out as a gap: %s", error)
             elif isinstance(error, NoSequenceError):
                 refused.append(member)  # no fault beside others
+            elif isinstance(error, SeveralError):
+                refused.append(replace(member, fault=str(error)))
             else:
                 refused.append(replace(member, fault=f"{error} --set data.unreadable=gap leaves such files out."))
     return headers, refused

@@ -9,7 +9,7 @@ from typing import Any
 
 from tempogan_eddy.io.units import text_of
 
-__all__ = ["Foreign", "advice_for_variables", "foreign_format"]
+__all__ = ["Foreign", "advice_for_variables", "foreign_format", "foreign_store"]
 
 HEAD_BYTES = 1024
 SAVED = 'tempogan_eddy.save_sequence(tempogan_eddy.reconstruct({}), "highres.nc")'
@@ -67,6 +67,18 @@ def foreign_format(path: str | Path) -> Foreign | None:
             path, "a table of numbers as text", _filled(_array("numpy.genfromtxt(PATH, delimiter=',')"), path)
         )
     return Foreign(path, "text", _NO_SEQUENCE)
+
+
+def foreign_store(path: Path, reason: str) -> Foreign | None:
+    """Recognise a Zarr store that holds references, or no names of dimensions, by why it could not be opened."""
+    if (path / ".zmetadata").is_file() and "record_size" in (path / ".zmetadata").read_text(errors="ignore"):
+        return Foreign(path, "a set of references for kerchunk", _filled(_REFERENCES, path))
+    if "array already exists" in reason:
+        return Foreign(path, "one Zarr array without coordinates", _filled(_IN_MEMORY % "zarr.open_array(PATH)", path))
+    if "_ARRAY_DIMENSIONS" in reason or "dimension_names" in reason:
+        opened = _IN_MEMORY % "zarr.open_group(PATH)['NAME']"
+        return Foreign(path, "a Zarr store whose arrays do not name their dimensions", _filled(opened, path))
+    return None
 
 
 def advice_for_variables(names: Iterable[Any], attrs: Mapping[Any, Any], path: str | Path) -> Foreign | None:
@@ -159,6 +171,20 @@ _GRIB = _code(
     "data = xarray.open_dataset(PATH, engine='cfgrib')",
     SAVED.format("data['clbt']"),
 )
+_TCIR = _code(
+    "its first channel is infrared; pandas reads its storms and times (pip install tables)",
+    "info = pandas.read_hdf(PATH, 'info').reset_index(drop=True); info = info[info['ID'] == info['ID'][0]]",
+    "times = pandas.to_datetime(info['time'].astype(str), format='%Y%m%d%H').values",
+    "kelvin = h5py.File(PATH)['matrix'][info.index, :, :, 0]",
+    "da = xarray.DataArray(kelvin, {'time': times}, ('time', 'y', 'x'), attrs={'units': 'K'})",
+    SAVED.format("da"),
+)
+_IN_MEMORY = "if it holds kelvin, give the array in Python: tempogan_eddy.reconstruct(%s[:], kelvin=True)."
+_REFERENCES = _code(
+    "kerchunk reads it (pip install kerchunk); print(data) lists the names of its variables",
+    "data = xarray.open_dataset(PATH, engine='kerchunk')",
+    SAVED.format("data['NAME']"),
+)
 _HDF4 = _code(
     "pyhdf reads it; apply the scale and the offset that its attributes state",
     "values = pyhdf.SD.SD(PATH).select('NAME')[:]",
@@ -182,6 +208,7 @@ _AREA = (
 _HEADING = rb"(\x01\r\r\n[\d ]+\r\r\n)?%s[A-Z]{3}\d\d [A-Z]{4} \d{6}"  # of the WMO, before GINI, GRIB or BUFR
 _TELEGRAM = rb"(?=" + _HEADING % rb"[A-Z]" + rb").{0,76}"
 _TEXT = rb"(\xef\xbb\xbf)?\s*"
+_KERCHUNK = rb'\{\s*"(version"\s*:\s*\d+\s*,\s*"(refs|templates)|refs|\.zgroup|\.zmetadata)"'
 
 # Format, pattern for the first bytes, pattern for the name, advice. The first rule that fits decides.
 _RULES: list[tuple[str, bytes, str, Advice]] = [
@@ -239,12 +266,14 @@ _RULES: list[tuple[str, bytes, str, Advice]] = [
     ("a PDF document", rb"%PDF", "", _NO_SEQUENCE),
     ("a pointer of Git LFS, not the file itself", rb"version https://git-lfs", "", "fetch it: git lfs pull."),
     ("a pointer of git-annex, not the file itself", rb"/annex/objects/", "", "fetch it: git annex get."),
+    ("a set of references for kerchunk", _TEXT + _KERCHUNK, "", _REFERENCES),
     ("an HTML page", _TEXT + rb"(?i:<!doctype html|<html|<head)", "", _LOGIN),
     ("an XML message", _TEXT + rb"<(\?xml|Error)", "", _LOGIN),
 ]
 
 # Format, variables that it has, pattern for its name or attributes, advice.
 _RADIANCES: list[tuple[str, set[str], str, Advice]] = [
+    ("the data set TCIR of tropical cyclones", {"matrix", "axis0"}, "", _TCIR),
     ("GOES ABI radiance (level 1b)", {"Rad"}, "", _satpy("abi_l1b", "C13", r"-M\d(C\d\d)_")),
     ("GEO-KOMPSAT-2A AMI level 1b", {"image_pixel_values"}, "", _satpy("ami_l1b", "IR105")),
     ("Fengyun-4B AGRI level 1", {"NOMChannel12"}, r"FY-?4[B-Z]", _satpy("agri_fy4b_l1", "C13")),

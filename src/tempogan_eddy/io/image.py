@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.axes import direction_of, horizontal_axes
+from tempogan_eddy.io.axes import direction_of, horizontal_axes, role_of, with_neighbours
 from tempogan_eddy.io.choice import NoSequenceError, choose_variable
 from tempogan_eddy.io.companions import Flags, decoded_times, flags_of
 from tempogan_eddy.io.container import groups_of, open_stored
@@ -25,7 +25,7 @@ from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.selection import how_to_select, select_one
 from tempogan_eddy.io.time_axis import find_time, frame_time
 from tempogan_eddy.io.units import KELVIN, Conversion, kelvin_conversion, text_of
-from tempogan_eddy.io.validity import Decoding, flagged
+from tempogan_eddy.io.validity import Decoding, flagged, refuse_unknown_packing
 
 __all__ = ["Image", "find_image"]
 
@@ -79,11 +79,20 @@ class StoredLayout:
             if not set(variable.dims) <= set(names):
                 continue
             renamed = xr.Variable([names[dim] for dim in variable.dims], variable.values, variable.attrs)
-            renamed = renamed.isel(time=order) if "time" in renamed.dims else renamed
+            renamed = _of_all_frames(renamed.isel(time=order)) if "time" in renamed.dims else renamed
             # The name of a dimension is not free for a coordinate on others too: y(y, x).
             clashes = name == "time" or (name in ("y", "x") and renamed.dims != (name,))
             kept["member" if name == self.members else f"{name}_coordinate" if clashes else name] = renamed
         return kept
+
+
+def _of_all_frames(variable: xr.Variable) -> xr.Variable:
+    """Return numbers on the grid and along time (WRF's XLAT) without time, if they are the same in all frames."""
+    if not {"y", "x"} & set(variable.dims) or variable.dtype.kind not in "iuf":
+        return variable
+    first = variable.isel(time=0)
+    frames = (variable.isel(time=number).values for number in range(1, variable.sizes["time"]))
+    return first if all(np.array_equal(frame, first.values, equal_nan=True) for frame in frames) else variable
 
 
 @dataclass(frozen=True)
@@ -142,7 +151,11 @@ class Image:
         stored = self.stored
         for shape in (self.layout.shape(stored)[1:], self.chunks or ()):
             check_claim(self.path, shape, stored.dtype.itemsize)
-        conversion = kelvin_conversion(stored.attrs.get("units", "")) or (None if self.kelvins is None else KELVIN)
+        conversion = kelvin_conversion(stored.attrs.get("units", ""))
+        if conversion == KELVIN:
+            refuse_unknown_packing(stored.attrs, stored.dtype, self.path, self.name)
+        if conversion is None and self.kelvins is not None:
+            conversion = KELVIN
         if conversion is None:
             units = f"the units {text_of(stored.attrs['units'])!r}" if "units" in stored.attrs else "no units"
             raise InputError(
@@ -195,7 +208,28 @@ def _choose(path: Path, group: str | None, variable: str | None) -> tuple[str, s
     wanted = [group] if group is not None else groups_of(path)
     groups |= {part: open_stored(path, part) for part in wanted if part not in groups}
     found, name = choose_variable(groups, path, variable)
-    return found, name, groups[found]
+    return found, name, _with_place(groups[found], name, groups.values())
+
+
+def _with_place(dataset: xr.Dataset, name: str, groups: Iterable[xr.Dataset]) -> xr.Dataset:
+    """Return a dataset without latitudes and longitudes with those of the only other group that has them (Geolocation).
+
+    These have the shape of the image, or of its rows and its columns.
+    """
+    rows, columns = dataset[name].dims[-2:]
+    on_image = {"latitude": [(rows, columns), (rows,)], "longitude": [(rows, columns), (columns,)]}
+    if any(role_of(key, variable.attrs) in on_image for key, variable in dataset.variables.items()):
+        return dataset
+    places = []
+    for group in groups:
+        found = {}
+        for key, variable in group.variables.items():
+            for dims in on_image.get(role_of(key, variable.attrs) or "", ()):
+                if variable.shape == tuple(dataset.sizes[dim] for dim in dims):
+                    found[key] = variable.copy(deep=False)
+                    found[key].dims = dims
+        places += [found] if len(found) == 2 else []
+    return dataset.assign_coords(places[0]) if len(places) == 1 else dataset
 
 
 def _lay_out(dataset: xr.Dataset, da: xr.DataArray, path: Path, time_from: str) -> tuple[str | None, StoredLayout]:
@@ -211,8 +245,12 @@ def _lay_out(dataset: xr.Dataset, da: xr.DataArray, path: Path, time_from: str) 
     needed = 2 + (frames is not None) + (members is not None)
     extra = [dim for dim in da.dims if da.sizes[dim] == 1 and dim != frames][: max(da.ndim - needed, 0)]
     left = [dim for dim in da.dims if dim not in extra]
-    # Variables that are no coordinates may still state the direction of a dimension.
-    beside = dataset.set_coords([name for name in dataset.data_vars if name != da.name])[da.name]
+    beside = with_neighbours(dataset, da.name)
+    if len(left) < needed:
+        raise NoSequenceError(
+            f"{where} has the dimensions {da.dims}, and a frame has rows and columns beside time; put cells or scans "
+            "on a grid first (cdo remapbil, pyresample)."
+        )
     if len(left) != needed:
         others = [dim for dim in left if dim not in (frames, members)]
         longer = next((dim for dim in others if not direction_of(beside, dim)), others[0])
@@ -288,5 +326,10 @@ class _Frames:
         except InputError:
             raise
         except Exception as error:  # the library raises any for a damaged file
+            if "ilter" in str(error):  # of compression
+                raise InputError(
+                    f"{self.path} is compressed by a filter that the NetCDF library lacks; h5netcdf may have it: "
+                    f"xarray.open_dataset({str(self.path)!r}, engine='h5netcdf').to_netcdf('in.nc')"
+                ) from error
             raise InputError(f"{self.path} cannot be read at frame {first} ({error}); is it whole?") from error
         return np.asarray(values, dtype=np.float32)

@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.axes import EARTH, role_of, turn_difference
 from tempogan_eddy.io.cadence import native_step, nominal_times, tolerance_of
 from tempogan_eddy.io.cf import attributes_of
 from tempogan_eddy.io.frames import FrameStack, lazy_sequence
@@ -41,6 +42,7 @@ OURS = ("sensor_model", "super_resolution")
 
 FILES_OPEN = 2  # at once, of a joined sequence
 GAPS_LOGGED = 5
+FASTEST = 1.0  # degrees an hour, of a storm
 LONGEST_GAP = np.timedelta64(10, "D")
 """Files farther apart are of other storms or seasons, even if their names differ only in the time."""
 
@@ -97,7 +99,10 @@ def adjoining(groups: list[list[Header]]) -> list[list[Header]]:
 
 
 def _moving_boxes(kinds: Kinds) -> Kinds:
-    """Join files that differ only in their grid if most have one each: a box follows its storm."""
+    """Join files that differ only in their grid if most have one each: a box follows its storm.
+
+    Boxes that no one storm can have taken are of several storms.
+    """
     merged: dict[tuple[Any, ...], Kinds] = {}
     for kind, members in kinds.items():
         merged.setdefault((*kind[:GRID], *kind[GRID + 1 :]), {})[kind] = members
@@ -105,10 +110,49 @@ def _moving_boxes(kinds: Kinds) -> Kinds:
     for rest, grids in merged.items():
         files = sum(map(len, grids.values()))
         if files > 2 and 2 * len(grids) > files:
-            result[rest] = list(itertools.chain(*grids.values()))
+            tracks = _tracks(itertools.chain(*grids.values()))
+            result |= {(*rest, number): track for number, track in enumerate(tracks)}
         else:
             result |= grids
     return result
+
+
+def _tracks(headers: Iterable[Header]) -> list[list[Header]]:
+    """Group files by storms: each box overlaps the one before, or is as far away as a storm moves in the meantime."""
+    tracks: list[list[Header]] = []
+    for header in sorted(headers, key=lambda header: (header.times[0], header.path.name)):
+        near = [(away, number) for number, track in enumerate(tracks) if (away := _apart(track[-1], header)) <= 1]
+        if near:
+            tracks[min(near)[1]].append(header)
+        else:
+            tracks.append([header])
+    return tracks
+
+
+def _apart(earlier: Header, later: Header) -> float:
+    """Return the distance of two boxes as a share of what a storm can cover between them; 0 if they have no place."""
+    if earlier.kind[GRID] == later.kind[GRID]:
+        return 0.0
+    hours = (later.times[0] - earlier.times[-1]) / np.timedelta64(1, "h")
+    if hours <= 0:
+        return np.inf
+    shares = [0.0]
+    for role in EARTH:
+        first, second = (_middle_and_width(header, role) for header in (earlier, later))
+        if first and second:
+            reach = (first[1] + second[1]) / 2 + FASTEST * hours
+            shares.append(float(np.abs(turn_difference(np.array(first[0]), second[0]))) / reach)
+    return max(shares)
+
+
+def _middle_and_width(header: Header, role: str) -> tuple[float, float] | None:
+    """Return the middle and the width of a box in degrees of latitude or longitude, if it states them."""
+    held = next((v.values for name, v in header.coords.items() if v.dims and role_of(name, v.attrs) == role), None)
+    known = np.array([]) if held is None else held[np.isfinite(held)]
+    if not known.size:
+        return None
+    from_first = turn_difference(known, known[0])
+    return float(known[0] + (from_first.min() + from_first.max()) / 2), float(np.ptp(from_first))
 
 
 def _split_at_gaps(members: list[Header], stamped: bool) -> list[list[Header]]:

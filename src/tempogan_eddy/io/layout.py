@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.axes import direction_of, horizontal_axes, role_of
+from tempogan_eddy.io.axes import direction_of, horizontal_axes, is_of_file, role_of
 from tempogan_eddy.io.sequence import DIMS, as_dates
 from tempogan_eddy.wording import listed
 
@@ -121,7 +121,8 @@ def times_of(da: xr.DataArray, layout: Layout, label: str) -> tuple[np.ndarray |
     if layout.time is not None:
         found = _coordinate_of_frames(da, layout.time)
         return (None, None) if found is None else (_lead(da) + as_dates(found, label), found.name)
-    scalars = [coord for coord in da.coords.values() if coord.size == 1 and _is_date(coord)]
+    dated = [coord for coord in da.coords.values() if coord.size == 1 and _is_date(coord)]
+    scalars = [coord for coord in dated if not is_of_file(coord.name)]
     scalars.sort(key=lambda coord: (coord.name != "valid_time", coord.name != "time", role_of(coord.name) != "time"))
     for coord in scalars:
         if role_of(coord.name, coord.attrs, coord.dtype) == "time":
@@ -136,7 +137,7 @@ def times_of(da: xr.DataArray, layout: Layout, label: str) -> tuple[np.ndarray |
 
 def _coordinate_of_frames(da: xr.DataArray, dim: Hashable) -> xr.DataArray | None:
     along = _along(da, dim)
-    dated = [coord for coord in along if _is_date(coord)]
+    dated = [coord for coord in along if _is_date(coord) and (coord.name == dim or not is_of_file(coord.name))]
     dated.sort(key=lambda coord: (coord.name != dim, role_of(coord.name) != "time"))
     if dated:
         return dated[0]

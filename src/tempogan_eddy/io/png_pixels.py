@@ -20,13 +20,15 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.hdf5_guard import check_claim
 from tempogan_eddy.io.walk import refuse_special
 
-__all__ = ["Pixels", "read_header", "read_pixels"]
+__all__ = ["WHITE", "Pixels", "read_header", "read_pixels"]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, COLOUR, PALETTE, GREY_ALPHA, COLOUR_ALPHA = 0, 2, 3, 4, 6
 CHANNELS = {GREY: 1, COLOUR: 3, PALETTE: 1, GREY_ALPHA: 2, COLOUR_ALPHA: 4}
 DEPTHS = {GREY: (1, 2, 4, 8, 16), PALETTE: (1, 2, 4, 8)}
 DECODED = (b"IHDR", b"PLTE", b"IDAT")  # the chunks that Pillow gets
+
+WHITE = 65535  # of 16 bits
 
 LARGEST_PACKING = 1032  # of deflate
 LARGEST_SEEN_PACKING = 200  # of clouds; a large frame beyond it would take memory and show one grey
@@ -88,7 +90,7 @@ def read_pixels(path: Path) -> Pixels:
     except Exception as error:  # Pillow raises any of a dozen for a damaged file
         raise _damaged(path, str(error)) from error
     values = values.reshape(rows, columns, -1)
-    white = 65535 if bits == 16 else 255
+    white = WHITE if bits == 16 else 255
     if kind == PALETTE:
         return _from_palette(path, values[..., 0], parts)
     transparent = values[..., -1] == 0 if kind in (GREY_ALPHA, COLOUR_ALPHA) else None

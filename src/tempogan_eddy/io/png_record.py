@@ -11,14 +11,14 @@ import numpy as np
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.json_text import parse_json
-from tempogan_eddy.io.png_pixels import Pixels
+from tempogan_eddy.io.png_pixels import WHITE, Pixels
 from tempogan_eddy.kelvin import VALID_KELVIN
 
-__all__ = ["WRITTEN", "WRITTEN_KELVIN", "Mapping", "Record", "read_record"]
+__all__ = ["WRITTEN", "WRITTEN_KELVIN", "Mapping", "Record", "parts_of_kelvin", "read_record"]
 
 # Kelvin of levels 1 and 65535 in the 16-bit frames we write: steps of 0.005 K, so that whole kelvins are exact.
 WRITTEN_KELVIN = (100.0, 427.67)
-LARGEST_LEVEL, LARGEST_KELVIN = 65535, 10_000.0
+LARGEST_LEVEL, LARGEST_KELVIN = WHITE, float(WHITE)  # whole kelvins are levels themselves
 ROWS_AT_ONCE = 512
 RESERVED = {"time", "y", "x"}
 
@@ -66,6 +66,15 @@ class Mapping:
 
 
 WRITTEN = Mapping((1, 65535), WRITTEN_KELVIN, missing=0)
+
+
+def parts_of_kelvin(pixels: Pixels) -> int | None:
+    """Return 100, 10 or 1 if all 16-bit levels but black and white are valid kelvins times this number, else None."""
+    seen = pixels.levels[(pixels.levels > 0) & (pixels.levels < WHITE)]
+    if pixels.white != WHITE or not seen.size:
+        return None
+    low, high = seen.min(), seen.max()
+    return next((part for part in (100, 10, 1) if VALID_KELVIN[0] * part <= low < high < VALID_KELVIN[1] * part), None)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.axes import is_since, role_of
+from tempogan_eddy.io.axes import direction_of, is_of_file, is_since, role_of, with_neighbours
 from tempogan_eddy.io.stamps import time_in_name, zone_in_name
 from tempogan_eddy.io.time_decoding import parse_moment
 from tempogan_eddy.io.units import text_of
@@ -21,6 +22,8 @@ TIME_FROM = ("auto", "attributes", "name")
 
 # Of several single times, choose the first of these; a scan's start stands for its frame if no name says the frame's.
 SCALAR_NAMES = ("time", "t", "nominal_time", "image_time", "start_time", "time_coverage_start", "date")
+# Starts of forecasts: no times of frames, unless a standard name or an axis says so.
+STARTS = re.compile(r"initial|analysis|reference|forecast")
 MOMENTS = (
     *("nominal_time", "image_time", "start_time", "time_coverage_start", "observation_time", "acquisition_time"),
     *("scan_time", "image_datetime", "datetime", "date_time", "timestamp", "sensing_start", "time_coverage_begin"),
@@ -39,7 +42,8 @@ def find_time(dataset: xr.Dataset, da: xr.DataArray) -> str | None:
     """Return the name of the variable of a stored dataset that holds the times of an image's frames, or None.
 
     By CF: a coordinate that names its dimension; else a one-dimensional time along the dimension that is neither rows
-    nor columns; else a single time. A time along rows, such as that of scan lines, is no time of frames.
+    nor columns; else a single time. A time along rows, such as that of scan lines, is no time of frames, nor is the
+    time at which a file was made.
     """
     bounds = {text_of(variable.attrs.get("bounds", "")) for variable in dataset.variables.values()}
     times = {
@@ -47,9 +51,13 @@ def find_time(dataset: xr.Dataset, da: xr.DataArray) -> str | None:
         for name, variable in dataset.variables.items()
         if name not in bounds and name != da.name and _is_time(name, variable)
     }
-    frame_dims = set(da.dims[:-2]) | {dim for dim in da.dims if role_of(dim) == "time" or dim in times}
     if named := [name for name in times if name in da.dims and times[name].dims == (name,)]:
         return named[0]
+    beside = with_neighbours(dataset, da.name)
+    directions = {dim: direction_of(beside, dim) for dim in da.dims}
+    frame_dims = set(da.dims[:-2]) | {dim for dim in da.dims if role_of(dim) == "time" or dim in times}
+    if {"x", "y"} <= set(directions.values()):
+        frame_dims |= {dim for dim in da.dims if not directions[dim]}
     along = [name for name, variable in times.items() if variable.ndim == 1 and set(variable.dims) <= frame_dims]
     single = [name for name, variable in times.items() if variable.size == 1]
     return min(along or single, key=lambda name: _rank(name, times[name]), default=None)
@@ -57,6 +65,9 @@ def find_time(dataset: xr.Dataset, da: xr.DataArray) -> str | None:
 
 def _is_time(name: Any, variable: xr.Variable) -> bool:
     is_time = role_of(name, variable.attrs, variable.dtype) == "time"
+    standing = {"standard_name", "axis"} & set(variable.attrs) or variable.dims == (name,)
+    if (is_of_file(name) or STARTS.search(str(name).lower())) and not standing:
+        return False
     return is_time and variable.dtype.kind in "iufMSUO" and variable.size > 0
 
 

@@ -13,15 +13,23 @@ from typing import Any, Self
 
 import numpy as np
 
+from tempogan_eddy.errors import InputError
+from tempogan_eddy.io.attributes import LIMITS
 from tempogan_eddy.io.once import log_once
 from tempogan_eddy.io.units import text_of
+from tempogan_eddy.wording import listed
 
-__all__ = ["Decoding", "bad_flags", "flagged"]
+__all__ = ["Decoding", "bad_flags", "flagged", "refuse_unknown_packing"]
 
 log = logging.getLogger(__name__)
 
-FILLS = {"_fillvalue", "missing_value", "fillvalue", "fill_value", "missingvalue", "nodata_value", "nodata"}
+# Names of fill values, in lower case without blanks and underscores.
+FILLS = {"fillvalue", "missingvalue", "nodatavalue", "nodata", "badvalue", "undef"}
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?nan|[+-]?inf", re.IGNORECASE)
+
+# What other conventions call scale_factor and add_offset; some subtract the offset before they scale.
+SCALES = {"slope", "scale", "scalefactor", "scaling_factor", "scale factor", "gain", "multiplier"}
+OFFSETS = {"intercept", "offset", "addoffset", "add offset"}
 
 # Meanings of quality flags, as CF writes them, of pixels without a measurement.
 BAD = re.compile(
@@ -69,10 +77,14 @@ class Decoding:
         packing = _Packing(dtype if view is None else view, scale, offset, view is not None, plausible)
         missing = [
             packing.stored_number(number, lower[key])
-            for key in FILLS & lower.keys()
+            for key in lower
+            if re.sub("[_ ]", "", key) in FILLS
             for number in _numbers(lower[key], key, where)
         ]
         low, high = packing.stored_limits(_limits(lower, where))
+        if plausible is not None and packing.leave_nothing(low, high):
+            keys = listed(sorted(key for key in attrs if str(key).lower() in LIMITS))
+            log_once(log.warning, where, f"by {keys} every pixel is missing; if this is wrong, delete it (ncatted)")
         return cls(view, tuple(number for number in missing if not np.isnan(number)), low, high, scale, offset)
 
     def __call__(self, stored: np.ndarray) -> np.ndarray:
@@ -133,6 +145,11 @@ class _Packing:
             ends[1 - end if turned else end] = number
         return ends[0], ends[1]
 
+    def leave_nothing(self, low: float, high: float) -> bool:
+        """Return whether no plausible number lies between the lowest and the highest valid stored number."""
+        ends = sorted(self._unpack([low, high])) if low <= high else [np.inf, -np.inf]
+        return self.plausible is not None and (ends[0] > self.plausible[1] or ends[1] < self.plausible[0])
+
     def _unpack(self, numbers: list[float]) -> list[float]:
         return [number * self.scale + self.offset for number in numbers]
 
@@ -163,6 +180,32 @@ class _Packing:
         """Return a negative number of the signed type as the unsigned number with the same bits."""
         signed = self.reinterpreted and self.stored.kind == "u" and number < 0
         return number + 2.0 ** (8 * self.stored.itemsize) if signed else number
+
+
+def refuse_unknown_packing(attrs: Mapping[Any, Any], dtype: np.dtype, path: Path, name: str) -> None:
+    """Raise InputError for integers in kelvin whose attributes pack them in another way than by CF, or that are bytes.
+
+    Bytes hold at most 255, and no infrared image is that cold.
+    """
+    if dtype.kind not in "iu" or {"scale_factor", "add_offset"} & {str(key).lower() for key in attrs}:
+        return
+    other = {
+        key: cf
+        for cf, names, neutral in (("scale_factor", SCALES, 1), ("add_offset", OFFSETS, 0))
+        for key, value in attrs.items()
+        if str(key).lower() in names and any(number != neutral for number in _numbers(value, str(key), path))
+    }
+    if other:
+        renaming = " ".join(f"-a '{name}@{key},{cf}'" for key, cf in other.items())
+        raise InputError(
+            f"{path}: {name} holds whole numbers and states {listed(other)}; if kelvin is number * "
+            f"scale_factor + add_offset, name the attributes so: ncrename {renaming} {path.name}"
+        )
+    if dtype.itemsize == 1:
+        raise InputError(
+            f"{path}: {name} holds bytes, at most 255, and does not say how they become kelvin; state it: "
+            f"ncatted -a scale_factor,{name},c,f,SCALE -a add_offset,{name},c,f,OFFSET {path.name}"
+        )
 
 
 def _limits(attrs: Mapping[str, Any], where: str | Path) -> list[tuple[int, float, bool]]:

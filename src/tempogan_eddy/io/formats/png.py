@@ -23,14 +23,15 @@ from tempogan_eddy.io.format import Format, Writing, in_parts, named_like_data
 from tempogan_eddy.io.frames import FrameStack, lazy_sequence
 from tempogan_eddy.io.ownership import FINGERPRINT, Kind
 from tempogan_eddy.io.parts import Part
-from tempogan_eddy.io.png_pixels import read_header, read_pixels
-from tempogan_eddy.io.png_record import WRITTEN, Mapping, Record, read_record
+from tempogan_eddy.io.png_pixels import WHITE, Pixels, read_header, read_pixels
+from tempogan_eddy.io.png_record import WRITTEN, Mapping, Record, parts_of_kelvin, read_record
 from tempogan_eddy.io.png_times import frame_times, natural_key
 from tempogan_eddy.io.quality import looks_drawn, looks_white_cold, mask_blank, mask_impossible
 from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.sequence import as_sequence
 from tempogan_eddy.io.time_source import with_source
 from tempogan_eddy.io.walk import names_in
+from tempogan_eddy.kelvin import GREY_KELVIN
 
 __all__ = ["PNG", "open_png"]
 
@@ -103,8 +104,8 @@ class _Frames:
     grey_kelvin: tuple[float, float]
     warned: set[Path] = field(default_factory=set)
 
-    def kelvin(self, number: int) -> np.ndarray:
-        pixels = read_pixels(self.files[number])
+    def kelvin(self, number: int, pixels: Pixels | None = None) -> np.ndarray:
+        pixels = pixels or read_pixels(self.files[number])
         return (self.records[number].mapping or Mapping((0, pixels.white), self.grey_kelvin)).to_kelvin(pixels)
 
     def __call__(self, number: int) -> np.ndarray:
@@ -119,9 +120,18 @@ def _warn_of_looks(path: Path, frames: _Frames, valid_kelvin: tuple[float, float
     if any(frames.records[number].mapping for number in numbers):
         return
     try:
-        kelvins = [frames.kelvin(number) for number in numbers]
+        pixels = [read_pixels(frames.files[number]) for number in numbers]
     except InputError:
         return  # raised again when the frame is read
+    log.info("%s: black is %g K and white %g K (data.grey_kelvin)", path, *frames.grey_kelvin)
+    parts = {parts_of_kelvin(one) for one in pixels}
+    if len(parts) == 1 and (part := parts.pop()) and frames.grey_kelvin == GREY_KELVIN:
+        log.warning(
+            "%s looks like kelvin times %d in 16 bits; if it is, set data.grey_kelvin to [0, %g].",
+            *(path, part, WHITE / part),
+        )
+        return
+    kelvins = [frames.kelvin(number, one) for number, one in zip(numbers, pixels, strict=True)]
     if all(map(looks_drawn, kelvins)):
         log.warning(
             "%s looks like the picture of a chart: two axes within a margin. Export the data, not their picture, or "
