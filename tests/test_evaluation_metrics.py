@@ -33,12 +33,15 @@ from tempogan_eddy.evaluation.bootstrap import difference, score
 from tempogan_eddy.evaluation.masked import Mask, cloud_fraction
 from tempogan_eddy.evaluation.metrics import ensemble_metrics, metrics
 from tempogan_eddy.evaluation.statistics import (
+    KELVIN_BINS,
     ConsistencyMaximum,
     ConsistencySquare,
     Error,
+    ErrorByKelvin,
     FlowDifference,
     StructuralSimilarity,
 )
+from tempogan_eddy.rapsd import radial_power
 
 STORED = Path(__file__).parent / "stored"
 
@@ -158,6 +161,24 @@ def test_errors_are_those_of_numpy_over_the_valid_pixels():
     assert scores["mae"] == pytest.approx(np.nanmean(np.abs(error.astype(float))))
     assert scores["bias"] == pytest.approx(np.nanmean(error.astype(float)))
     assert scores["cold_rmse"] == pytest.approx(np.sqrt(np.nanmean(cold.astype(float) ** 2)))
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_bins_of_kelvin_are_those_of_numpy_at_every_edge(kind):
+    edges = np.array(KELVIN_BINS, kind)
+    kelvins = np.stack([np.nextafter(edges, kind(0)), edges, np.nextafter(edges, kind(1000))])
+    expected = np.histogram(np.clip(kelvins, *edges[[0, -1]]), edges)[0]
+    frame = MaskedFrame(kelvins, Mask(np.ones(kelvins.shape, bool)))
+    assert np.array_equal(ErrorByKelvin(np.square).compute(frame, frame).weight, expected)
+
+
+@pytest.mark.parametrize("missing", [0, 0.25])
+def test_the_spectrum_of_a_change_is_that_of_the_difference(missing):
+    valid = np.ones((96, 96), bool)
+    valid[: int(96 * missing)] = False
+    earlier, later = (MaskedFrame(cloud(seed=seed), Mask(valid)) for seed in (1, 2))
+    expected = radial_power(later.values - earlier.values, valid)
+    assert MaskedPair(earlier, later, Mask(valid)).spectrum == pytest.approx(expected, rel=1e-4)
 
 
 def test_missing_pixels_change_no_score_of_the_rest():

@@ -141,9 +141,7 @@ def test_where_no_lowres_pixel_has_neighbours_nothing_is_counted(shape):
     mask = Mask(valid)
     frame = MaskedFrame(np.where(valid, 250.0, np.nan), mask)
     for half in (0, 1):
-        mean = GridTraces(half).compute(frame, frame)
-        assert mean.weight == 0
-        assert mean.total.shape == (2, 10, 4, 4)
+        assert GridTraces(half).compute(frame, frame) is None
 
 
 def test_the_loss_is_none_for_the_truth_and_falls_along_its_gradient():

@@ -48,7 +48,7 @@ def computes_bf16(device: torch.device) -> bool:
 
 
 def keep_freed_memory() -> bool:
-    """Keep the memory of freed tensors in this process for later ones; return False if the C library cannot do so.
+    """Keep the memory of freed arrays in this process for later ones; return False if the C library cannot do so.
 
     A training step frees and allocates hundreds of megabytes. The GNU C library returns them to the system, which
     clears every page anew: a tenth of a step on a CPU.

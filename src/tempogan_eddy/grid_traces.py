@@ -58,14 +58,12 @@ def moments_by_place(frames: Any, scale: int, floor: float, counted: NDArray[np.
         top, left = first + down, first + right
         return detail[..., top : top + rows * scale, left : left + columns * scale]
 
-    def by_block(values: Any) -> Any:
-        return values.reshape(*values.shape[:-2], values.shape[-2] // scale, scale, values.shape[-1] // scale, scale)
-
     around = slice(first - scale, first + (rows + 1) * scale), slice(first - scale, first + (columns + 1) * scale)
-    energy = _running_mean(by_block(detail[(..., *around)] ** 2).mean((-3, -1)), 3)[..., :, None, :, None] + floor**2
+    energy = _running_mean(_block_means(detail[(..., *around)] ** 2, scale), 3)
+    weight = _repeat((energy + floor**2) ** -0.5, scale)
     here, lags = moved(0, 0), [lag for lag in range(-(scale // 2), scale // 2 + 1) if lag]
-    even = (by_block(here) / energy**0.5).reshape(here.shape)
-    weighed = (by_block(here) / energy).reshape(here.shape)
+    even = here * weight
+    weighed = even * weight
     others = [here, *(moved(lag, 0) for lag in lags), *(moved(0, lag) for lag in lags)]
     sums = [_by_place(values, scale, counted) for values in (even, *(weighed * other for other in others))]
     return _stack([_stack([halves[colour] for halves in sums]) for colour in (0, 1)])
@@ -117,6 +115,20 @@ def _detail(frames: Any, scale: int) -> Any:
     smooth, edge = _running_mean(frames, scale), scale // 2
     smooth = _running_mean(smooth, 2) if scale % 2 == 0 else smooth
     return frames[..., edge : frames.shape[-2] - edge, edge : frames.shape[-1] - edge] - smooth
+
+
+def _block_means(values: Any, side: int) -> Any:
+    """Return the mean of each block, (..., H // side, W // side), by sums of rows, then of columns."""
+    rows = sum(values[..., n::side, :] for n in range(side))
+    return sum(rows[..., n::side] for n in range(side)) / side**2
+
+
+def _repeat(values: Any, side: int) -> Any:
+    """Give each pixel of a block the value of the block: (..., h, w) to (..., h * side, w * side)."""
+    for axis in (-2, -1):
+        numpy = isinstance(values, np.ndarray)
+        values = values.repeat(side, axis) if numpy else values.repeat_interleave(side, axis)
+    return values
 
 
 def _running_mean(values: Any, side: int) -> Any:

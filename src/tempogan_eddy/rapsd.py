@@ -85,21 +85,26 @@ def radial_power(frames: Any, weight: NDArray[Any] | None = None) -> Any:
     return (totals[:, 1:] / rings.modes[1:]).reshape(*frames.shape[:-2], -1)
 
 
-def windowed_modes(frame: NDArray[np.floating], weight: NDArray[np.float64] | None = None) -> NDArray[np.complex128]:
-    """Return the Fourier modes of a frame (H, W) of which `radial_power` averages the power: (H, W // 2 + 1)."""
-    return _modes(np, frame.astype(np.float64), weight, _rings(*frame.shape))
+def windowed_modes(frame: NDArray[np.floating], weight: NDArray[np.float64] | None = None) -> NDArray[np.complex64]:
+    """Return the Fourier modes of a frame (H, W) whose products `ring_energy` adds up: (N,).
+
+    Rounding each mode is harmless, but a transform in single precision would spread what it rounds over all modes.
+    """
+    modes, _, scale = _kept_modes(*frame.shape)
+    windowed = _anomaly(np, frame.astype(np.float64), weight) * _rings(*frame.shape).window
+    return fft.rfft2(windowed, overwrite_x=True).ravel()[modes].astype(np.complex64) * scale
 
 
 def ring_energy(
-    modes: NDArray[np.complex128], other: NDArray[np.complex128], shape: tuple[int, int]
+    modes: NDArray[np.complex64], other: NDArray[np.complex64], shape: tuple[int, int]
 ) -> NDArray[np.float64]:
     """Return the energy, K^2, that the modes of two frames of a shape (H, W) have in common, in rings k = 1..K: (K,).
 
     Of equal frames this is the power of `radial_power` times the number of modes in each ring.
     """
-    rings = _rings(*shape)
-    common = (modes.real * other.real + modes.imag * other.imag).ravel() * rings.weight
-    return np.bincount(rings.ring, common, len(rings.modes))[1:].astype(np.float64, copy=False)
+    parts = modes.view(np.float32) * other.view(np.float32)
+    ring = _kept_modes(*shape)[1]
+    return np.bincount(ring, parts[::2] + parts[1::2], min(shape) // 2 + 1)[1:].astype(np.float64, copy=False)
 
 
 def ring_modes(shape: tuple[int, int]) -> NDArray[np.float64]:
@@ -164,6 +169,14 @@ def _rings(height: int, width: int) -> _Rings:
     ring[ring > shorter // 2] = 0
     modes = np.bincount(ring.ravel(), weight.ravel(), shorter // 2 + 1)
     return _Rings(window / np.sqrt(np.mean(window**2)), ring.ravel(), weight.ravel(), modes)
+
+
+@lru_cache(maxsize=8)
+def _kept_modes(height: int, width: int) -> tuple[Any, Any, Any]:
+    """Return the places of the modes that lie in a ring, their rings, and what scales them to energy."""
+    rings = _rings(height, width)
+    kept = np.flatnonzero(rings.weight)
+    return kept, rings.ring[kept], (np.sqrt(rings.weight[kept]) / (height * width)).astype(np.float32)
 
 
 @lru_cache(maxsize=8)

@@ -102,6 +102,7 @@ def evaluate(
     overrides: options.Overrides = None,
 ) -> None:
     """Score a reconstruction against the truth."""
+    from tempogan_eddy.device import keep_freed_memory
     from tempogan_eddy.evaluation import Settings, combine
     from tempogan_eddy.evaluation import evaluate as score
     from tempogan_eddy.evaluation.matching import RECONSTRUCTED
@@ -122,6 +123,7 @@ def evaluate(
     cadence = _stated_cadence(data, config, overrides)
     results = []
     pairs = read_pairs(truth, reconstructed, lowres, storm, time, input_format, data)
+    keep_freed_memory()
     with Workers.entered(dask) as workers:
         for name, truth_part, ours, lowres_part in pairs:
             beside = {other: read_one_of(path, name, time, None, data) for other, path in others.items()}

@@ -36,5 +36,7 @@ def block_means(values: NDArray[np.floating], side: int) -> NDArray[np.float64]:
 
 def whole_blocks(valid: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
     """Return the square blocks without a missing pixel, (H // side, W // side)."""
+    if valid.all():
+        return np.ones([length // side for length in valid.shape], bool)
     rows: NDArray[np.bool_] = np.logical_and.reduce(split_blocks(valid, side), axis=1)
     return np.logical_and.reduce(rows, axis=2)

@@ -36,20 +36,21 @@ class _Derived:
     """Keep the results derived from it. Two objects are equal only if they are one."""
 
     _kept: dict[Any, Any] = field(default_factory=dict, repr=False, kw_only=True)
+    _lasting: dict[Any, Any] = field(default_factory=dict, repr=False, kw_only=True)
 
     def afresh(self) -> Self:
-        """Return a copy without what was derived from it, which takes ten times its memory."""
+        """Return a copy that shares what lasts, without all else that was derived: that takes ten times its memory."""
         return replace(self, _kept={})
 
-    def once(self, compute: Callable[..., Result], *given: Any) -> Result:
+    def once(self, compute: Callable[..., Result], *given: Any, lasting: bool = False) -> Result:
         """Return ``compute(self, *given)``, computed only for the first use of these arguments.
 
-        `compute` is a function of a module: every lambda would compute anew.
+        `compute` is a function of a module: every lambda would compute anew. What is `lasting` serves pairs as well.
         """
-        key = compute, given
-        if key not in self._kept:
-            self._kept[key] = compute(self, *given)
-        return self._kept[key]
+        kept, key = self._lasting if lasting else self._kept, (compute, given)
+        if key not in kept:
+            kept[key] = compute(self, *given)
+        return kept[key]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,9 +78,9 @@ class Mask(_Derived):
         """Return the values (H, W) at the valid pixels, (N,): a view where none is missing."""
         return values.reshape(-1) if self.complete else values[self.valid]
 
-    def counted(self, side: int) -> NDArray[np.float64]:
-        """Return the number of valid pixels in the square around each pixel."""
-        return self.once(_counted, side)
+    def share_of_one(self, side: int) -> NDArray[np.float32]:
+        """Return the share that each valid pixel has of those in the square around each pixel."""
+        return self.once(_share_of_one, side)
 
     def whole(self, side: int, *, inside: bool) -> NDArray[np.bool_]:
         """Return the pixels whose square window has no missing pixel and, if `inside`, lies within the frame."""
@@ -122,6 +123,10 @@ class MaskedFrame(_Derived):
         """Height and width, pixels."""
         return self.values.shape[0], self.values.shape[1]
 
+    def filled(self, kelvin: float) -> NDArray[np.floating]:
+        """Return the values, K, with `kelvin` where they are missing: not a copy where none is."""
+        return self.values if self.mask.complete else np.where(self.mask.valid, self.values, np.float32(kelvin))
+
     @cached_property
     def spectrum(self) -> NDArray[np.float64]:
         """RAPSD, K^2, at k = 1..Nyquist."""
@@ -132,13 +137,14 @@ class MaskedFrame(_Derived):
         """Energy, K^2, at k = 1..Nyquist."""
         return self.energy_with(self)
 
-    @cached_property
-    def _modes(self) -> NDArray[np.complex128]:
-        return windowed_modes(self.values, self.mask.weight)
+    @property
+    def modes(self) -> NDArray[np.complex64]:
+        """Fourier modes, of which rings add up to the energy."""
+        return self.once(_modes, lasting=True)
 
     def energy_with(self, other: MaskedFrame) -> NDArray[np.float64]:
         """Return the energy in common with another frame under the same mask, K^2, at k = 1..Nyquist."""
-        return ring_energy(self._modes, other._modes, self.shape)
+        return ring_energy(self.modes, other.modes, self.shape)
 
     @cached_property
     def lowres_deviation(self) -> NDArray[np.float64]:
@@ -151,13 +157,13 @@ class MaskedFrame(_Derived):
         seen = observe(values, self.sensor) if self.sensor else area_mean(values, self.scale)
         return (seen - self.lowres)[complete]
 
-    def fractions(self, threshold: float, neighbourhood: int) -> NDArray[np.float64]:
+    def fractions(self, threshold: float, neighbourhood: int) -> NDArray[np.float32]:
         """Return the share of valid pixels colder than `threshold` in the square neighbourhood of each pixel."""
         return self.once(cloud_fraction, threshold, neighbourhood)
 
     def eight_bit(self, flow_range: tuple[float, float]) -> NDArray[np.uint8]:
         """Return the frame as the optical flow gets it: `flow_range` as 0..255, missing pixels mid-grey."""
-        return self.once(_eight_bit, flow_range)
+        return self.once(_eight_bit, flow_range, lasting=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +182,10 @@ class MaskedPair(_Derived):
     @cached_property
     def spectrum(self) -> NDArray[np.float64]:
         """RAPSD of the change, K^2."""
-        return self.change.spectrum
+        if not self.mask.complete:  # the weights of the change are those of neither frame
+            return self.change.spectrum
+        modes, shape = self.later.modes - self.earlier.modes, self.later.shape
+        return ring_energy(modes, modes, shape) / ring_modes(shape)
 
     def flow(self, flow_range: tuple[float, float]) -> NDArray[np.float32]:
         """Return the Farneback flow (H, W, 2) from the earlier to the later frame, pixels a step."""
@@ -199,8 +208,12 @@ def _whole_blocks(mask: Mask, side: int) -> NDArray[np.bool_]:
     return whole_blocks(mask.valid, side)
 
 
-def _counted(mask: Mask, side: int) -> NDArray[np.float64]:
-    return _count(mask.valid, side)
+def _share_of_one(mask: Mask, side: int) -> NDArray[np.float32]:
+    return np.asarray(1 / np.maximum(_count(mask.valid, side), 1), np.float32)
+
+
+def _modes(frame: MaskedFrame) -> NDArray[np.complex64]:
+    return windowed_modes(frame.values, frame.mask.weight)
 
 
 def _eight_bit(frame: MaskedFrame, flow_range: tuple[float, float]) -> NDArray[np.uint8]:
@@ -219,7 +232,7 @@ def _flow(pair: MaskedPair, flow_range: tuple[float, float]) -> NDArray[np.float
     return np.asarray(flow, np.float32)
 
 
-def cloud_fraction(frame: MaskedFrame, threshold: float, neighbourhood: int) -> NDArray[np.float64]:
+def cloud_fraction(frame: MaskedFrame, threshold: float, neighbourhood: int) -> NDArray[np.float32]:
     """Return the share of valid pixels colder than `threshold` in the square around each pixel.
 
     Missing pixels count neither as event nor as non-event; the square is cut at the frame's border.
@@ -237,15 +250,14 @@ def cloud_fraction(frame: MaskedFrame, threshold: float, neighbourhood: int) -> 
     (H, W) array
         0..1; 0 where the square has no valid pixel.
     """
-    seen = frame.mask.counted(neighbourhood)
-    cold = _count(frame.mask.valid & (frame.values < threshold), neighbourhood)
-    return cold / np.maximum(seen, 1)
+    cold = frame.filled(np.inf) < threshold
+    return _count(cold, neighbourhood) * frame.mask.share_of_one(neighbourhood)
 
 
-def _count(where: NDArray[np.bool_], side: int) -> NDArray[np.float64]:
+def _count(where: NDArray[np.bool_], side: int) -> NDArray[np.float32]:
     import cv2
 
     summed = cv2.boxFilter(
-        where.view(np.uint8), cv2.CV_64F, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT
+        where.view(np.uint8), cv2.CV_32F, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT
     )
-    return np.asarray(summed, np.float64)
+    return np.asarray(summed, np.float32)

@@ -6,6 +6,7 @@ returns the same sums, bit for bit.
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -94,7 +95,8 @@ class Scoring:
         members = {name: frames.reshape(-1, *truth.shape) for name, frames in values.items()}
         if self.regress:
             members[self.known] = self.regress(lowres)[None]
-        mask = Mask(np.logical_and.reduce([np.isfinite(frames).all(axis=0) for frames in members.values()]))
+        valid = (np.logical_and.reduce(np.isfinite(frames), axis=0) for frames in members.values())
+        mask = Mask(functools.reduce(np.logical_and, valid))
         methods = {
             name: [MaskedFrame(frame, mask, lowres, self.matched.scale, self.matched.sensor) for frame in frames]
             for name, frames in members.items()
@@ -199,7 +201,8 @@ def _score(scoring: Scoring, task: tuple[range, _Read | None]) -> list[Scored]:
     part, read = task
     if read is None:
         return scoring.part(part)
-    return [scoring.score(read.earlier.frames(scoring) if read.earlier else None, read.frames(scoring))]
+    frames = read.frames(scoring)  # before the earlier one, on which all threads would wait in turn
+    return [scoring.score(read.earlier.frames(scoring) if read.earlier else None, frames)]
 
 
 def _parts(scoring: Scoring) -> Iterator[tuple[range, None]]:

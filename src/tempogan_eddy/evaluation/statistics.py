@@ -36,12 +36,14 @@ __all__ = [
 ]
 
 # Edges of the bins of true brightness temperature, kelvin: all that can be valid.
-KELVIN_BINS = tuple(np.arange(VALID_KELVIN[0], VALID_KELVIN[1] + 20, 10).tolist())
+BIN_WIDTH = 10
+KELVIN_BINS = tuple(np.arange(VALID_KELVIN[0], VALID_KELVIN[1] + 2 * BIN_WIDTH, BIN_WIDTH).tolist())
 
 SSIM_SIGMA, SSIM_WINDOW = 1.5, 11  # the gaussian window of Wang et al. (2004)
 
 Seen = TypeVar("Seen", bound=MaskedFrame | MaskedPair)
-Moment = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+Values = NDArray[np.floating]
+Moment = Callable[[Values], Values]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +108,7 @@ class Error(Statistic[MaskedFrame]):
         counted = reconstructed.once(_moment, truth, self.moment)
         if not np.isinf(self.colder_than):
             counted = counted[valid_kelvin(truth) < self.colder_than]
-        return Mean(float(counted.sum()), float(counted.size))
+        return Mean(float(counted.sum(dtype=np.float64)), float(counted.size))
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def _valid(frame: MaskedFrame) -> NDArray[np.float64]:
     return frame.mask.pick(frame.values).astype(np.float64)
 
 
-def mean_by_kelvin(values: NDArray[np.float64], truth: MaskedFrame) -> Mean:
+def mean_by_kelvin(values: Values, truth: MaskedFrame) -> Mean:
     """Return the mean of values at the valid pixels (N,) in each bin of `KELVIN_BINS` of the truth."""
     place, count = truth.once(_bins)
     return Mean(np.bincount(place, values, len(count)), count)
@@ -137,17 +139,18 @@ def mean_by_kelvin(values: NDArray[np.float64], truth: MaskedFrame) -> Mean:
 def _bins(truth: MaskedFrame) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Return the bin of each valid pixel, and the pixels of each bin."""
     bins = len(KELVIN_BINS) - 1
-    place = np.clip(np.digitize(valid_kelvin(truth), KELVIN_BINS) - 1, 0, bins - 1)
+    kelvin = truth.mask.pick(truth.values)
+    place = np.clip((kelvin - KELVIN_BINS[0]) / BIN_WIDTH, 0, bins - 1).astype(np.intp)
     return place, np.bincount(place, minlength=bins).astype(np.float64)
 
 
-def _moment(reconstructed: MaskedFrame, truth: MaskedFrame, moment: Moment) -> NDArray[np.float64]:
+def _moment(reconstructed: MaskedFrame, truth: MaskedFrame, moment: Moment) -> Values:
     """Return a function of reconstruction minus truth at the valid pixels, (N,)."""
     return moment(reconstructed.once(_error, truth))
 
 
-def _error(reconstructed: MaskedFrame, truth: MaskedFrame) -> NDArray[np.float64]:
-    return truth.mask.pick(reconstructed.values) - valid_kelvin(truth)
+def _error(reconstructed: MaskedFrame, truth: MaskedFrame) -> Values:
+    return truth.mask.pick(reconstructed.values) - truth.mask.pick(truth.values)
 
 
 @dataclass(frozen=True)
@@ -163,9 +166,11 @@ class FractionsDifference(Statistic[MaskedFrame]):
         return Mean(_sum_of_squares(ours - theirs), _sum_of_squares(ours) + _sum_of_squares(theirs))
 
 
-def _sum_of_squares(values: NDArray[np.float64]) -> float:
-    """Return the sum without BLAS, for the reason that `block_means` states."""
-    return float(np.einsum("i,i", values, values))
+def _sum_of_squares(values: NDArray[np.float32]) -> float:
+    """Return the sum in double precision."""
+    import cv2
+
+    return cv2.norm(values, cv2.NORM_L2SQR)
 
 
 @dataclass(frozen=True)
@@ -182,33 +187,31 @@ class StructuralSimilarity(Statistic[MaskedFrame]):
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
         low, high = self.kelvin_range
-        (x, x_mean, x_square, x_variance), (y, y_mean, y_square, y_variance) = (
-            frame.once(_windowed, low) for frame in (truth, reconstructed)
+        middle = (low + high) / 2  # near 0, single precision is enough for squares
+        (x, x_mean, x_variance), (y, y_mean, y_variance) = (
+            frame.once(_windowed, middle) for frame in (truth, reconstructed)
         )
         small, smaller = (0.03 * (high - low)) ** 2, (0.01 * (high - low)) ** 2
-        product = x_mean * y_mean
-        similarity = 2 * (_blurred(x * y) - product) + small
-        similarity *= 2 * product + smaller
-        similarity /= (x_square + y_square + smaller) * (x_variance + y_variance + small)
+        similarity = 2 * (_blurred(x * y) - x_mean * y_mean) + small
+        x_mean, y_mean = x_mean + (middle - low), y_mean + (middle - low)
+        similarity *= 2 * x_mean * y_mean + smaller
+        similarity /= (x_mean * x_mean + y_mean * y_mean + smaller) * (x_variance + y_variance + small)
         whole = truth.mask.whole(SSIM_WINDOW, inside=True)
-        return Mean(float(similarity[whole].sum()), float(whole.sum()))
+        return Mean(float(similarity[whole].sum(dtype=np.float64)), float(whole.sum()))
 
 
-def _windowed(frame: MaskedFrame, low: float) -> tuple[NDArray[np.float64], ...]:
-    """Return a frame, 0 at the kelvin `low` and where missing; its mean in windows, the square of it, the variance."""
-    values = frame.values - np.float64(low)
-    if not frame.mask.complete:
-        values[~frame.mask.valid] = 0
+def _windowed(frame: MaskedFrame, middle: float) -> tuple[NDArray[np.float32], ...]:
+    """Return a frame, 0 at the kelvin `middle` and where missing, and its mean and variance in windows."""
+    values = (frame.filled(middle) - middle).astype(np.float32, copy=False)
     mean = _blurred(values)
-    square = mean**2
-    return values, mean, square, _blurred(values**2) - square
+    return values, mean, _blurred(values * values) - mean * mean
 
 
-def _blurred(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _blurred(values: NDArray[np.float32]) -> NDArray[np.float32]:
     import cv2
 
     blurred = cv2.GaussianBlur(values, (SSIM_WINDOW, SSIM_WINDOW), SSIM_SIGMA, borderType=cv2.BORDER_REFLECT)
-    return np.asarray(blurred, np.float64)
+    return np.asarray(blurred, np.float32)
 
 
 @dataclass(frozen=True)
@@ -247,8 +250,8 @@ class FlowDifference(Statistic[MaskedPair]):
 
     def compute(self, reconstructed: MaskedPair, truth: MaskedPair) -> Mean:
         trusted = truth.mask.whole(FLOW_WINDOW, inside=False)
-        x, y = np.moveaxis(reconstructed.flow(self.flow_range) - truth.flow(self.flow_range), -1, 0)
-        difference = np.sqrt(x * x + y * y)
+        flow = reconstructed.flow(self.flow_range) - truth.flow(self.flow_range)
+        difference = np.abs(flow.view(np.complex64)[..., 0])
         return Mean(float(difference[trusted].sum(dtype=np.float64)), float(trusted.sum()))
 
 

@@ -62,15 +62,15 @@ def _coldest(frame: MaskedFrame, truth: MaskedFrame | None, cold_kelvin: float) 
     truth = truth or frame
     assert truth.lowres is not None
     side = BOX // truth.scale
-    kept = np.where(truth.mask.valid, frame.values, np.inf)
-    coldest, seen = _box_minimum(kept, side * truth.scale, truth.scale), _box_minimum(truth.lowres, side, 1)
+    coldest = _box_minimum(frame.filled(np.inf), side * truth.scale, truth.scale)
+    seen = _box_minimum(truth.lowres, side, 1)
     return coldest[(seen < cold_kelvin) & np.isfinite(coldest)].astype(np.float64)
 
 
 def _box_minimum(values: NDArray[np.floating], side: int, step: int) -> NDArray[np.floating]:
     # In the middle, so that a flipped frame has the same boxes wherever the scale allows.
     top, left = (length % side // 2 // step * step for length in values.shape)
-    return np.fmin.reduce(split_blocks(values[top:, left:], side), axis=(1, 3))
+    return np.fmin.reduce(np.fmin.reduce(split_blocks(values[top:, left:], side), axis=1), axis=2)
 
 
 @dataclass(frozen=True)
@@ -86,12 +86,14 @@ class Gradients(Statistic[MaskedFrame]):
 
 
 def _gradients(frame: MaskedFrame) -> Values:
+    import cv2
+
     histogram = np.zeros(GRADIENT_BINS)
     for values, valid in ((frame.values, frame.mask.valid), (frame.values.T, frame.mask.valid.T)):
-        steps = np.abs(np.diff(values, axis=0))
+        steps = np.abs(values[1:] - values[:-1])
         steps = steps.ravel(order="K") if frame.mask.complete else steps[valid[1:] & valid[:-1]]
-        place = np.minimum(np.sqrt(steps / STEEPEST) * GRADIENT_BINS, GRADIENT_BINS - 1).astype(np.intp)
-        histogram += np.bincount(place, minlength=GRADIENT_BINS)
+        place = np.minimum(np.sqrt(steps * (GRADIENT_BINS**2 / STEEPEST)), GRADIENT_BINS - 1).astype(np.uint8)
+        histogram += cv2.calcHist([place], [0], None, [GRADIENT_BINS], [0, GRADIENT_BINS]).ravel()
     return histogram
 
 
@@ -155,9 +157,16 @@ class GridTraces(Statistic[MaskedFrame]):
 
     half: int
 
-    def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
+    def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean | None:
+        count = truth.mask.once(_halves, truth.scale)[self.half]
+        if not count:
+            return None
         ours, theirs = (frame.once(_moments_by_place, truth.scale)[self.half] for frame in (reconstructed, truth))
-        return Mean(np.stack([ours, theirs]), count_halves(truth.mask.once(_surrounded, truth.scale))[self.half])
+        return Mean(np.stack([ours, theirs]), count)
+
+
+def _halves(mask: Mask, scale: int) -> tuple[float, float]:
+    return count_halves(mask.once(_surrounded, scale))
 
 
 def _surrounded(mask: Mask, scale: int) -> NDArray[np.bool_]:
@@ -169,11 +178,8 @@ def _surrounded(mask: Mask, scale: int) -> NDArray[np.bool_]:
 
 def _moments_by_place(frame: MaskedFrame, scale: int) -> NDArray[np.floating]:
     counted = frame.mask.once(_surrounded, scale)
-    if not counted.any():
-        return np.zeros((2, 2 + 4 * (scale // 2), scale, scale))
     rows, columns = (length // scale * scale for length in frame.shape)
-    values = frame.values if frame.mask.complete else np.where(frame.mask.valid, frame.values, 0)
-    return moments_by_place(values[:rows, :columns], scale, FAINTEST, None if counted.all() else counted)
+    return moments_by_place(frame.filled(0)[:rows, :columns], scale, FAINTEST, None if counted.all() else counted)
 
 
 def grid_traces(half: Values, other: Values) -> Values:
