@@ -91,19 +91,21 @@ def check(
 
     Look for one format only, if given. Count windows at the cadence and at each sequence's own; times may differ from
     it by the tolerance, a tenth of it by default. Read all frames, or 50 of a sequence (fewer where there are more than
-    20 sequences). The options are those of `open_sequence`; the progress is called with (sequence, frames done, frames
-    in all). Check in this process, or by the workers of `dask` (see `Workers`), one sequence a task.
+    20 sequences). The options are those of `open_sequence`; with ``unreadable="gap"``, frames that cannot be read are
+    notes and no problems. The progress is called with (sequence, frames done, frames in all). Check in this process, or
+    by the workers of `dask` (see `Workers`), one sequence a task.
 
     Raise `InputError` if a path does not exist, or the cadence or tolerance is no time span.
     """
     roots = expand(paths)
     if cadence != NATIVE:
         tolerance_of(parse_duration(cadence), tolerance)
+    gaps = (options or {}).get("unreadable") == "gap"
     options = {**(options or {}), "unreadable": "error"}
     with collected_warnings() as said:
         found, refused = _find(roots, format, options)
     frames = None if every_frame else min(SAMPLED, max(5, SAMPLED_IN_ALL // max(1, len(found))))
-    look = _Look(options, cadence, tolerance, frames)
+    look = _Look(options, cadence, tolerance, frames, gaps)
     results = _by_workers(look, found, dask, progress) if dask else _one_by_one(look, found, progress)
     sequences = [result for result in results if isinstance(result, SequenceCheck)]
     refused += [result for result in results if isinstance(result, Refused)]
@@ -122,6 +124,7 @@ class _Look:
     cadence: str
     tolerance: str | None
     frames: int | None
+    gaps: bool  # frames that cannot be read are notes
 
     def __call__(
         self, named: tuple[str, StoredSequence], progress: Callable[[int, int], None] | None = None
@@ -137,7 +140,10 @@ class _Look:
             report_masked(sequence)
         times = timing(sequence, self.cadence, self.tolerance)
         source = time_source(stored, sequence)
-        return _checked(name, stored, sequence, source, times, seen, broken, notes)
+        unread = [*broken, *seen.broken]
+        lost = [f"{count(len(unread), 'frame')} cannot be read: {_some(unread)}"] if unread else []
+        notes, problems = ([*notes, *lost], []) if self.gaps else (notes, lost)
+        return _checked(name, stored, sequence, source, times, seen, problems, notes)
 
 
 def _one_by_one(
@@ -223,13 +229,11 @@ def _checked(
     source: TimeSource,
     times: Timing,
     seen: Survey,
-    broken: list[str],
+    problems: list[str],
     said: list[str],
 ) -> SequenceCheck:
-    unreadable = [*broken, *seen.broken]
-    problems = [f"{count(len(unreadable), 'frame')} cannot be read: {_some(unreadable)}"] if unreadable else []
     if seen.looked and seen.kelvins is None:
-        problems.append(f"no valid pixel in {count(seen.looked, 'frame')}: are the units right?")
+        problems = [*problems, f"no valid pixel in {count(seen.looked, 'frame')}: are the units right?"]
     return SequenceCheck(
         name=name,
         format=stored.format.name,

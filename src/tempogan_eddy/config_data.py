@@ -116,7 +116,7 @@ class DataConfig(Section):
         VALID_KELVIN, description="values from the first on and below the second are valid, all others missing"
     )
     unreadable: Literal["error", "gap"] = Field(
-        "error", description="a frame, or a file of many, that cannot be read: an error, or a gap in time"
+        "error", description="what cannot be read: an error; or a gap: a file is left out, a frame within one missing"
     )
     max_missing: float = Field(0.1, ge=0, lt=1, description="patches with a larger missing share are refused")
     cache_dir: str = Field("./cache", description="where raw folders are packed, once")

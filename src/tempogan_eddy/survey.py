@@ -23,6 +23,7 @@ from tempogan_eddy.io.cadence import (
 )
 from tempogan_eddy.io.frames import FrameReader
 from tempogan_eddy.io.texture import texture_of
+from tempogan_eddy.io.unread import Unread, unread_noted
 from tempogan_eddy.spread import spread_evenly
 
 __all__ = ["SAMPLED", "Survey", "Timing", "survey", "timing"]
@@ -57,10 +58,12 @@ def survey(
     seen: list[tuple[float, float, float, bool, bool]] = []  # missing, coldest, warmest, repeats, is interpolated
     for done, number in enumerate(chosen, start=1):
         try:
-            frame = reader.frame(number)
-        except InputError as error:
-            broken.append(f"{minutes(times[number])}: {error}")
-        else:
+            with unread_noted() as unread:
+                frame = reader.frame(number)
+        except InputError as error:  # of what was computed from frames
+            unread = [Unread(times[number], str(error))]
+        broken += map(str, unread)
+        if not unread:
             valid = frame[np.isfinite(frame)]
             ends = (float(valid.min()), float(valid.max())) if valid.size else (np.nan, np.nan)
             texture = texture_of(frame.reshape(-1, *frame.shape[-2:])[0])  # of the first member

@@ -63,7 +63,7 @@ def coarsen(
     lowres = model.coarsen(sequence, seed)
     write(
         lowres, output, format, "coarsening", precision=precision, overwrite=overwrite, dask=dask,
-        options=given_options(context), data=checked.data.model_dump(), sensor_model=model,
+        options=given_options(context), data=checked.data.model_dump(exclude={"unreadable"}), sensor_model=model,
     )  # fmt: skip
 
 

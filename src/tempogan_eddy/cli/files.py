@@ -43,7 +43,8 @@ log = logging.getLogger(__name__)
 WORDS: ContextVar[Sequence[str]] = ContextVar("words", default=())
 """The words of the command line."""
 
-NO_VALUE = ("output", "overwrite", "dask", "config")  # options that change no value; a configuration counts as read
+# Options that change no value; a configuration counts as read.
+NO_VALUE = ("output", "overwrite", "dask", "config", "overrides")
 
 
 def history() -> str:
@@ -76,19 +77,25 @@ def _refuse_nothing_valid(
 ) -> None:
     """Raise InputError if no pixel of a sequence is valid; read it up to the first frame that has one.
 
-    `reopen` opens it with other valid kelvins.
+    `reopen` opens it with other valid kelvins. Go on past frames that cannot be read, which the writer names, but not
+    if all are so.
     """
     import numpy as np
 
     from tempogan_eddy.errors import InputError
     from tempogan_eddy.io.frames import FrameReader
     from tempogan_eddy.io.quality import EVERYTHING, refuse_celsius
+    from tempogan_eddy.io.unread import unread_noted
 
     reader, frames = FrameReader(sequence), sequence.sizes["time"]
-    if np.isfinite(reader.frame(0)).any():
-        return
-    refuse_celsius(FrameReader(reopen(EVERYTHING)).frame(0), path)
-    if not any(np.isfinite(reader.frame(number)).any() for number in range(1, frames)):
+    with unread_noted() as unread:
+        if np.isfinite(reader.frame(0)).any():
+            return
+        refuse_celsius(FrameReader(reopen(EVERYTHING)).frame(0), path)
+        seen = any(np.isfinite(reader.frame(number)).any() for number in range(1, frames))
+    if not seen and len({one.time for one in unread}) == frames:
+        raise InputError(f"{path}: none of its {count(frames, 'frame')} can be read; the first: {unread[0]}")
+    if not seen:
         low, high = data.valid_kelvin
         raise InputError(
             f"{path}: no pixel of its {count(frames, 'frame')} has a value from {low:g} to {high:g} K; are the units "
@@ -193,7 +200,7 @@ def _usable(
         try:
             _refuse_nothing_valid(sequence, stored.path, data, functools.partial(_reopened, stored, time, data))
         except InputError as error:
-            failures.add(name, error)
+            failures.add(name, error, "storm")
             continue
         yield name, sequence
 
@@ -217,7 +224,6 @@ def write_archive(
 ) -> None:
     """Save the sequences of an archive in one Zarr store, with a progress bar for each; continue it as `write`."""
     from tempogan_eddy.io.archive import save_archive
-    from tempogan_eddy.io.frames import source_paths
     from tempogan_eddy.io.urls import shown
 
     frames: dict[str, int] = {}
@@ -228,8 +234,8 @@ def write_archive(
             advance(name, done, total)
 
         save_archive(
-            ((name, da, fingerprint(source_paths(da), decided_by)) for name, da in made),
-            output, fingerprint=fingerprint([], decided_by), history=history(), precision=precision,
+            ((name, da, fingerprint(da, decided_by)) for name, da in made),
+            output, fingerprint=fingerprint(None, decided_by), history=history(), precision=precision,
             overwrite=overwrite, dask=dask, on_frame=advanced,
         )  # fmt: skip
     print(f"{shown(output)}: {count(sum(frames.values()), 'frame')} of {count(len(frames), 'storm')}")
@@ -240,12 +246,19 @@ def given_options(context: typer.Context) -> dict[str, str]:
     return {key: str(value) for key, value in context.params.items() if key not in NO_VALUE}
 
 
-def fingerprint(files: Iterable[Path], decided_by: Mapping[str, object]) -> str:
-    """Return the fingerprint of an output: of the files it is made from, and of what else decides its values."""
+def fingerprint(made: xr.DataArray | xr.Dataset | None, decided_by: Mapping[str, object]) -> str:
+    """Return the fingerprint of a sequence: of the files it is made from, its times, and what else decides its values.
+
+    Whether frames that cannot be read are missing is no part of it: with `unreadable=gap` a command goes on where it
+    failed without.
+    """
     from tempogan_eddy import __version__
     from tempogan_eddy.fingerprint import fingerprint_of
+    from tempogan_eddy.io.frames import source_paths
 
-    return fingerprint_of(files, {"version": __version__, **decided_by})
+    times = [] if made is None else made["time"].values.astype("datetime64[ns]").astype(int).tolist()
+    settings = {"version": __version__, "times": times, **decided_by}
+    return fingerprint_of([] if made is None else source_paths(made), settings)
 
 
 def write(
@@ -266,14 +279,13 @@ def write(
     import xarray as xr
 
     from tempogan_eddy.io import save_sequence
-    from tempogan_eddy.io.frames import source_paths
     from tempogan_eddy.io.summary import save_summary
     from tempogan_eddy.io.urls import shown
 
     with frame_progress(verb, made.sizes["time"]) as advance:
         options: dict[str, Any] = {
             "format": output_format, "history": history(), "overwrite": overwrite, "on_frame": advance,
-            "fingerprint": fingerprint(source_paths(made), decided_by), "dask": dask,
+            "fingerprint": fingerprint(made, decided_by), "dask": dask,
         }  # fmt: skip
         if isinstance(made, xr.Dataset):
             save_summary(made, output, **options)

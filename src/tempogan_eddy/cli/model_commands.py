@@ -195,10 +195,10 @@ def reconstruct(
         made = ((name, rebuild(each, loaded, **how)) for name, each in opened(several, time, data, failures))
         write_archive(
             made, output, "reconstructing", precision=stored, overwrite=overwrite, dask=dask,
-            options=given_options(context), data=data.model_dump(), model_digest=network_digest(loaded.generator),
-            metadata=loaded.metadata,
+            options=given_options(context), data=data.model_dump(exclude={"unreadable"}),
+            model_digest=network_digest(loaded.generator), metadata=loaded.metadata,
         )  # fmt: skip
-        failures.end("storms cannot be used")
+        failures.end("cannot be used")
         return
     sequence = read(source, storm, time, input_format, data)
     if summary:
@@ -209,7 +209,7 @@ def reconstruct(
     highres = rebuild(sequence, loaded, summary=summary, **how)
     write(
         highres, output, format, "reconstructing", precision=stored, overwrite=overwrite, dask=dask,
-        options=given_options(context), data=data.model_dump(),
+        options=given_options(context), data=data.model_dump(exclude={"unreadable"}),
         model_digest=network_digest(loaded.generator), metadata=loaded.metadata,
     )  # fmt: skip
 

@@ -137,7 +137,9 @@ def _some_frames(sequence: xr.DataArray | NDArray[np.floating]) -> Iterator[NDAr
     if sequence.ndim == 2:
         sequence = np.asarray(sequence)[None]
     for number in np.unique(np.linspace(0, len(sequence), FRAMES, endpoint=False).astype(int)) if len(sequence) else ():
-        yield np.asarray(sequence[number])
+        frame = sequence[number]
+        # In this thread, which may have entered `unread_noted`.
+        yield np.asarray(frame.compute(scheduler="synchronous") if isinstance(frame, xr.DataArray) else frame)
 
 
 def _choose(data: WindowPower) -> tuple[Fit, tuple[str, ...]]:

@@ -40,7 +40,9 @@ def open_cf(path: Path, reading: Reading | None = None, group: str | None = None
     attrs = attributes_of(image)
     named = image.group.rsplit("/", 1)[-1] if image.group and path.is_dir() else stem_of(path)
     attrs["sequence"] = str(attrs.get("sequence", named))
-    lazy = lazy_sequence(stacks if image.members else stacks[0], coordinates_of(image), attrs)
+    lazy = lazy_sequence(
+        stacks if image.members else stacks[0], coordinates_of(image), attrs, unreadable=reading.unreadable
+    )
     return with_source(as_sequence(lazy, valid_kelvin=EVERYTHING), image.time_source)
 
 

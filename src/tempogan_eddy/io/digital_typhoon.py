@@ -94,7 +94,8 @@ def open_digital_typhoon(path: Path, reading: Reading | None = None, files: Sequ
         attrs |= dict(file.attrs)  # the dataset's own files have none, ours do
     read = functools.partial(_read_frame, frames, shape, valid_kelvin, set())
     stack = FrameStack(path, read, (len(frames), *shape))
-    return with_source(as_sequence(lazy_sequence(stack, coords, attrs), valid_kelvin=valid_kelvin), "file name")
+    lazy = lazy_sequence(stack, coords, attrs, unreadable=reading.unreadable)
+    return with_source(as_sequence(lazy, valid_kelvin=valid_kelvin), "file name")
 
 
 def _is_frame(path: Path) -> bool:

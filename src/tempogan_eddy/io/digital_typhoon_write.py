@@ -23,6 +23,7 @@ from tempogan_eddy.io.netcdf_lock import NETCDF_LOCK
 from tempogan_eddy.io.ownership import MARK, Kind, check_place, hdf5_is_ours, mark_attributes, refuse_to_replace_input
 from tempogan_eddy.io.pipeline import write_frames
 from tempogan_eddy.io.precision import STATED
+from tempogan_eddy.io.unread import UNREADABLE, recorded, report_unread
 
 __all__ = ["check_basin", "write_digital_typhoon"]
 
@@ -85,7 +86,12 @@ def write_digital_typhoon(
             _write_frame(images / names[number], frame, attrs)
             missing.append(int(np.isnan(frame).sum()))
 
-        write_frames(da, add, on_frame)
+        unread = write_frames(da, add, on_frame)
+        for one in unread:
+            for number in np.flatnonzero(da["time"].values == one.time):
+                noted = {**attrs, UNREADABLE: recorded(attrs, [one])}
+                _write_frame(images / names[number], np.full(da.shape[-2:], np.nan, np.float32), noted)
+        report_unread(sequence, unread)
         _write_table(table, da, names, missing)
         _write_metadata(metadata, basin, sequence, da)
 

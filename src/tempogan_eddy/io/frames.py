@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,15 +14,19 @@ import xarray as xr
 from dask.core import flatten
 from dask.optimization import cull
 
+from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.lock import Lock
 from tempogan_eddy.io.quality import EVERYTHING, mask_impossible
 from tempogan_eddy.io.units import KELVIN, Conversion
+from tempogan_eddy.io.unread import Unread, noting
+from tempogan_eddy.io.workers import tried
 
 __all__ = [
     "CUT_AT_ONCE",
     "FrameReader",
     "FrameStack",
     "Tally",
+    "has_gaps",
     "lazy_sequence",
     "report_masked",
     "source_paths",
@@ -55,6 +60,13 @@ class FrameStack:
         Mask values outside, and count them for `report`; none by default.
     paths : iterable of Path
         The files, if they are not `path` alone.
+
+    Attributes
+    ----------
+    times : array of datetime64
+        Of the frames, once the stack is a sequence: only then may a frame that cannot be read be missing.
+    gaps : bool
+        Such a frame is missing, with a warning; else it is an error, unless `unread_noted` collects it.
     """
 
     dtype = np.dtype(np.float32)
@@ -75,12 +87,15 @@ class FrameStack:
         self.shape = shape
         self.conversion = conversion
         self.valid_kelvin = valid_kelvin
+        self.times: np.ndarray | None = None
+        self.gaps = False
         self.identity = uuid4().hex  # the same in every process
         self._counting = Lock()
         self._counted: set[int] = set()  # numbers of the frames, here
         self._added: set[int] = set()  # and of those to be reported, which other copies may have counted
         self._fresh: Tally = {}
         self._waiting: Tally = {}
+        self._lost: set[int] = set()  # numbers of the frames that a warning has named
 
     def __getitem__(self, key: tuple[Any, ...]) -> np.ndarray:
         """Read the frames of a key; dask uses only integers and slices."""
@@ -90,8 +105,28 @@ class FrameStack:
         return self._frame(int(times), window)
 
     def _frame(self, number: int, window: list[slice]) -> np.ndarray:
-        frame = self.conversion(self.read(number)[tuple(window)])
-        return self._masked(np.asarray(frame, np.float32), number)
+        noted, tried_again = noting()
+        try:
+            stored = tried(partial(self.read, number)) if tried_again and self.times is not None else self.read(number)
+        except InputError as error:
+            if self.times is None:
+                raise
+            self._leave_out(number, Unread(self.times[number], str(error)), noted, error)
+            return np.full(self.shape[1:], np.nan, np.float32)[tuple(window)]
+        return self._masked(np.asarray(self.conversion(stored[tuple(window)]), np.float32), number)
+
+    def _leave_out(self, number: int, unread: Unread, noted: list[Unread] | None, error: InputError) -> None:
+        """Note a frame that cannot be read, or warn of it once if such frames are missing; else raise."""
+        if noted is not None:
+            noted.append(unread)
+            return
+        if not self.gaps:
+            raise unread.error from error
+        with self._counting:
+            is_new = number not in self._lost
+            self._lost.add(number)
+        if is_new:
+            log.warning("%s The frame is missing.", unread)
 
     def _masked(self, frame: np.ndarray, number: int) -> np.ndarray:
         """Return a frame with NaN outside the valid kelvins; count them once for each number."""
@@ -136,21 +171,37 @@ class FrameStack:
 
 
 def lazy_sequence(
-    stack: FrameStack | Sequence[FrameStack], coords: Mapping[str, Any], attrs: Mapping[str, Any]
+    stack: FrameStack | Sequence[FrameStack],
+    coords: Mapping[str, Any],
+    attrs: Mapping[str, Any],
+    *,
+    unreadable: str = "error",
 ) -> xr.DataArray:
-    """Wrap a stack (time, y, x), or one for each member of an ensemble, as a DataArray with one dask chunk a frame."""
+    """Wrap a stack (time, y, x), or one for each member of an ensemble, as a DataArray with one dask chunk a frame.
+
+    A frame that cannot be read is an ``error``, or a ``gap``: missing, with a warning.
+    """
     stacks = [stack] if isinstance(stack, FrameStack) else stack
     chunks = (1, *stacks[0].shape[1:])
     data = [dask.array.from_array(one, chunks=chunks, name=False, asarray=False, fancy=False) for one in stacks]
     values = data[0] if isinstance(stack, FrameStack) else dask.array.stack(data)
     dims = ("member", "time", "y", "x")[-values.ndim :]
-    return xr.DataArray(values, dims=dims, coords=dict(coords), attrs=dict(attrs))
+    da = xr.DataArray(values, dims=dims, coords=dict(coords), attrs=dict(attrs))
+    for one in stacks:
+        one.times, one.gaps = da["time"].values, unreadable == "gap"
+    return da
 
 
 def report_masked(da: xr.DataArray) -> None:
     """Log how many pixels read for a sequence were outside the valid kelvins."""
     for stack in stacks_of(da):
         stack.report()
+
+
+def has_gaps(da: xr.DataArray) -> bool:
+    """Return whether frames that cannot be read are missing in a sequence, and no error."""
+    stacks = stacks_of(da)
+    return bool(stacks) and all(stack.gaps for stack in stacks)
 
 
 def source_paths(da: xr.DataArray | xr.Dataset) -> set[Path]:
@@ -179,6 +230,7 @@ class FrameReader:
 
     def __init__(self, da: xr.DataArray) -> None:
         self.data = da.data
+        self.times = da["time"].values
         self.ends = np.cumsum(da.chunks[-3] if da.chunks else np.ones(da.sizes["time"], int))
         self._members = (slice(None),) * (da.ndim - 3)
         self._part: tuple[int, Any, dict[Any, Any]] = (-1, None, {})

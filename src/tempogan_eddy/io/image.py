@@ -331,5 +331,7 @@ class _Frames:
                     f"{self.path} is compressed by a filter that the NetCDF library lacks; h5netcdf may have it: "
                     f"xarray.open_dataset({str(self.path)!r}, engine='h5netcdf').to_netcdf('in.nc')"
                 ) from error
-            raise InputError(f"{self.path} cannot be read at frame {first} ({error}); is it whole?") from error
+            last = min(last, len(self.order))
+            where = f"frame {first}" if last == first + 1 else f"frames {first} to {last - 1}, one chunk"
+            raise InputError(f"{self.path} cannot be read at {where} ({error}); is it whole?") from error
         return np.asarray(values, dtype=np.float32)

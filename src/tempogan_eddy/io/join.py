@@ -193,7 +193,9 @@ def join_files(headers: list[Header], name: str, reading: Reading) -> xr.DataArr
     names = dict.fromkeys(key for header in headers for key in header.coords)
     coords = {key: _coordinate(headers, order, key) for key in names}
     attrs = {**_shared_attributes(headers, name, reading), "sequence": name}
-    da = lazy_sequence(stacks if members else stacks[0], {"time": ("time", times), **coords}, attrs)
+    da = lazy_sequence(
+        stacks if members else stacks[0], {"time": ("time", times), **coords}, attrs, unreadable=reading.unreadable
+    )
     return with_source(as_sequence(da, valid_kelvin=EVERYTHING), headers[0].time_source)
 
 

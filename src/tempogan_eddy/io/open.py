@@ -56,7 +56,8 @@ def open_sequence(
     valid_kelvin : tuple of float, default (160, 330)
         Values below the first or from the second on are missing; the log says how many.
     unreadable : {"error", "gap"}, default "error"
-        A frame, or one file of many, that cannot be read is an error or left out with a warning.
+        What cannot be read is an error; or one file of many is left out, and a frame within a file is missing as a
+        whole, each with a warning.
     time_from : {"auto", "attributes", "name"}, default "auto"
         Source of a single frame's time: its time variable, else its attributes, else the file's name; or one of the
         last two alone.

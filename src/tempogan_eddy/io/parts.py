@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import dask
 import numpy as np
 import xarray as xr
 
-from tempogan_eddy.io.frames import CUT_AT_ONCE, Tally, stacks_of
+from tempogan_eddy.io.frames import CUT_AT_ONCE, Tally, has_gaps, stacks_of
 from tempogan_eddy.io.pipeline import is_seen, report_read, write_frames
+from tempogan_eddy.io.unread import Unread, report_unread, shared_out, unread_noted
 from tempogan_eddy.io.workers import Failures, Workers
 from tempogan_eddy.wording import count
 
@@ -48,6 +49,9 @@ class Parts(Protocol):
     def write(self, part: Part, kelvins: np.ndarray) -> None:
         """Write the frames (n, [member,] rows, x) of a part; again if they were written before."""
 
+    def note(self, unread: Iterable[Unread]) -> Parts:
+        """Record input frames that cannot be read in the attributes; return the place for the parts that lack them."""
+
     def finish(self) -> None:
         """Complete the output, once all parts are written."""
 
@@ -72,6 +76,12 @@ class Job:
     done: int = field(default=0, init=False)
     seen: bool = field(default=False, init=False)
     waiting: Counter[range] = field(default_factory=Counter, init=False)  # parts that are missing, by their frames
+    unread: dict[Unread, None] = field(default_factory=dict, init=False)  # frames of the input
+
+    @property
+    def name(self) -> str:
+        """What messages call the sequence."""
+        return str(self.sequence.attrs.get("sequence", "the sequence"))
 
     def missing(self) -> list[Part]:
         """Return the parts that are still to be written."""
@@ -81,16 +91,26 @@ class Job:
         self.waiting = Counter(part.frames for part in missing)
         self.done = frames - sum(map(len, self.waiting))
         if self.done:
-            log.info("%s: %d of %s done before", self.sequence.attrs.get("sequence"), self.done, count(frames, "frame"))
+            log.info("%s: %d of %s done before", self.name, self.done, count(frames, "frame"))
             self.on_frame(self.done)
         return missing
+
+    def allows_gaps(self, failures: Failures) -> bool:
+        """Record the frames that cannot be read, and return True if they are to be missing; else they are failures."""
+        if has_gaps(self.sequence):
+            self.parts = self.parts.note(self.unread)
+            report_unread(self.name, self.unread)
+            return True
+        for one in self.unread:
+            failures.add(f"A frame of {self.name}", one.error, "frame")
+        return False
 
     def named(self, part: Part) -> str:
         """Return what a message calls a part."""
         where = f"Frames {part.frames.start + 1} to {part.frames.stop}"
         if len(part.rows) < self.sequence.sizes["y"]:
             where = f"Rows {part.rows.start + 1} to {part.rows.stop} of frame {part.frames.stop}"
-        return f"{where} of {self.sequence.attrs.get('sequence', 'the sequence')}"
+        return f"{where} of {self.name}"
 
     def written(self, part: Part) -> None:
         """Count the frames of a part, if it was the last that they lacked."""
@@ -106,40 +126,59 @@ def write_jobs(jobs: Iterable[Job], workers: Workers | None = None) -> None:
     """Write the missing parts of sequences, and complete each.
 
     Without workers, write in order, and read and compute the next frame while one is written; an error ends it. With
-    workers, write all that can be written before an error is raised.
+    workers, write all that can be written before an error is raised. In either case, write first what needs no frame
+    that cannot be read; then, if such frames are missing in a sequence (`has_gaps`), record them and write the rest.
 
     Raises
     ------
     InputError
-        A frame cannot be read or written; with workers, the message counts the parts that failed.
+        Frames cannot be read, which are counted, or a part cannot be written; with workers, these are counted too.
     """
-    if workers is not None:
-        _write_elsewhere(jobs, workers)
-        return
-    for job in jobs:
-        _write_here(job)
-        job.parts.finish()
+    failures = Failures()
+    if workers is None:
+        for job in jobs:
+            _write_here(job, failures)
+    else:
+        _write_elsewhere(jobs, workers, failures)
+    failures.end()
 
 
 def _ranges(length: int, size: int) -> list[range]:
     return [range(first, min(first + size, length)) for first in range(0, length, size)]
 
 
-def _write_here(job: Job) -> None:
-    missing = {frames: list(parts) for frames, parts in groupby(job.missing(), lambda part: part.frames)}
+def _write_here(job: Job, failures: Failures) -> None:
+    left = _write_in_order(job, job.missing(), whole=True)
+    if left and job.allows_gaps(failures):
+        left = _write_in_order(job, left, whole=False)
+    if not left:
+        job.parts.finish()
+
+
+def _write_in_order(job: Job, parts: list[Part], *, whole: bool) -> list[Part]:
+    """Write parts; return those left out, if all are to be `whole`, as they need a frame that cannot be read."""
+    missing = {frames: list(some) for frames, some in groupby(parts, lambda part: part.frames)}
+    left: list[Part] = []
     for run in _runs(missing):
         held: list[np.ndarray] = []
+        unread: list[Unread] = []
 
-        def add(number: int, frame: np.ndarray, run: range = run, held: list[np.ndarray] = held) -> None:
+        def add(number: int, frame: np.ndarray, run: range = run, held: Any = held, unread: Any = unread) -> None:
             held.append(frame)
             if len(held) == job.parts.frames or number + 1 == len(run):
                 kelvins = np.stack(held) if len(held) > 1 else held[0][None]
                 for part in missing[run[number + 1 - len(held) : number + 1]]:
-                    job.parts.write(part, kelvins[..., part.rows.start : part.rows.stop, :])
-                    job.written(part)
+                    if unread and whole:
+                        left.append(part)
+                    else:
+                        job.parts.write(part, kelvins[..., part.rows.start : part.rows.stop, :])
+                        job.written(part)
                 held.clear()
+                unread.clear()
 
-        write_frames(job.sequence.isel(time=slice(run.start, run.stop)), add, lambda done: None)
+        frames = job.sequence.isel(time=slice(run.start, run.stop))
+        job.unread |= dict.fromkeys(write_frames(frames, add, lambda done: None, unread.extend))
+    return left
 
 
 def _runs(parts: Iterable[range]) -> Iterator[range]:
@@ -162,46 +201,80 @@ class _Piece:
     first: int  # frame
     sequence: xr.DataArray
     parts: Parts
+    whole: bool = True
 
-    def write(self, together: tuple[Part, ...]) -> tuple[bool, dict[str, Tally]]:
-        """Write parts computed together; return whether a pixel was seen, and what was masked of each stack."""
+    def write(self, together: tuple[Part, ...]) -> _Written:
+        """Write parts computed together, but not those that are to be whole and lack a frame."""
         start, rows = together[0].frames.start, together[0].rows
         frames = slice(start - self.first, together[-1].frames.stop - self.first)
         lazy = self.sequence.data[..., frames, rows.start : rows.stop, :]
-        kelvins = np.moveaxis(np.asarray(dask.compute(lazy, scheduler="synchronous")[0]), -3, 0)
-        failed: list[Exception] = []
+        with unread_noted(tried_again=True) as unread:
+            kelvins = np.moveaxis(np.asarray(dask.compute(lazy, scheduler="synchronous")[0]), -3, 0)
+        lacking = shared_out(unread, self.sequence["time"].values[frames])
+        left, failed = list[Part](), list[Exception]()
         for part in together:
+            own = slice(part.frames.start - start, part.frames.stop - start)
+            if self.whole and any(lacking[own]):
+                left.append(part)
+                continue
             try:
-                self.parts.write(part, kelvins[part.frames.start - start : part.frames.stop - start])
+                self.parts.write(part, kelvins[own])
             except Exception as error:  # the others are written all the same
                 failed.append(error)
         if failed:
             raise failed[0]
-        return is_seen(kelvins), {stack.identity: stack.take_tally() for stack in stacks_of(self.sequence)}
+        tallies = {stack.identity: stack.take_tally() for stack in stacks_of(self.sequence)}
+        return _Written(is_seen(kelvins), tallies, unread, tuple(left))
 
 
-def _write_elsewhere(jobs: Iterable[Job], workers: Workers) -> None:
+Task: TypeAlias = tuple[_Piece, tuple[Part, ...]]
+
+
+class _Written(NamedTuple):
+    """What a worker says of parts: whether a pixel was seen, and what was masked of each stack."""
+
+    seen: bool
+    tallies: dict[str, Tally]
+    unread: list[Unread]
+    left: tuple[Part, ...]  # not written, as they need one of these frames
+
+
+def _write_elsewhere(jobs: Iterable[Job], workers: Workers, failures: Failures) -> None:
     running: dict[int, tuple[Job, set[Part]]] = {}
-    failures = Failures()
-    for piece, together, outcome in workers.run(_Piece.write, _tasks(jobs, running)):
+    left = _write_tasks(_tasks(jobs, running), running, workers, failures)
+    filled = {number for number, (job, _) in running.items() if job.unread and job.allows_gaps(failures)}
+    again = ((replace(piece, parts=running[piece.number][0].parts, whole=False), parts) for piece, parts in left)
+    _write_tasks((task for task in again if task[0].number in filled), running, workers, failures)
+
+
+def _write_tasks(
+    tasks: Iterable[Task], running: dict[int, tuple[Job, set[Part]]], workers: Workers, failures: Failures
+) -> list[Task]:
+    """Write parts by workers, and complete the jobs that have no others; return the parts that were left out."""
+    left: list[Task] = []
+    for piece, together, outcome in workers.run(_Piece.write, tasks):
         job, missing = running[piece.number]
-        missing.difference_update(together)
         if isinstance(outcome, Exception):
+            missing.difference_update(together)
             failures.add(job.named(_joined(together)), outcome)
             continue
-        seen, tallies = outcome
-        job.seen = job.seen or seen
+        if outcome.left:
+            left.append((piece, outcome.left))
+        missing.difference_update({*together} - {*outcome.left})
+        job.seen = job.seen or outcome.seen
+        job.unread |= dict.fromkeys(outcome.unread)
         for stack in stacks_of(job.sequence):  # the piece may have fewer
-            stack.add_tally(tallies.get(stack.identity, {}))
-        for part in together:
+            stack.add_tally(outcome.tallies.get(stack.identity, {}))
+        for part in {*together} - {*outcome.left}:
             job.written(part)
         if not missing and job.done == job.sequence.sizes["time"]:
-            _complete(job)
+            report_read(job.sequence, something_seen=job.seen or bool(job.unread))
+            job.parts.finish()
             del running[piece.number]
-    failures.end()
+    return left
 
 
-def _tasks(jobs: Iterable[Job], running: dict[int, tuple[Job, set[Part]]]) -> Iterator[tuple[_Piece, tuple[Part, ...]]]:
+def _tasks(jobs: Iterable[Job], running: dict[int, tuple[Job, set[Part]]]) -> Iterator[Task]:
     for number, job in enumerate(jobs):
         missing = job.missing()
         if not missing:
@@ -227,8 +300,3 @@ def _in_one_chunk(parts: Iterable[Part], sequence: xr.DataArray) -> Iterator[tup
 
 def _joined(parts: tuple[Part, ...]) -> Part:
     return Part(range(parts[0].frames.start, parts[-1].frames.stop), parts[0].rows)
-
-
-def _complete(job: Job) -> None:
-    report_read(job.sequence, something_seen=job.seen)
-    job.parts.finish()

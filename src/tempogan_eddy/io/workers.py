@@ -9,6 +9,7 @@ import re
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -20,6 +21,7 @@ from concurrent.futures import (
     wait,
 )
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from itertools import islice
 from types import TracebackType
 from typing import Any, TypeVar
@@ -30,8 +32,9 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.extras import require
 from tempogan_eddy.io.messages import collected_records
 from tempogan_eddy.shared_setting import SharedSetting
+from tempogan_eddy.wording import count
 
-__all__ = ["Failures", "Workers", "cores"]
+__all__ = ["Failures", "Workers", "cores", "tried"]
 
 log = logging.getLogger(__name__)
 
@@ -237,24 +240,25 @@ def _told(
 ) -> tuple[Result, list[logging.LogRecord]]:
     """Return what a function returns, and the warnings of another process, which nobody would see there."""
     with collected_records() as said:
-        return _tried(function, shared, item), said
+        return tried(partial(function, shared, item)), said
 
 
 def _heard(
     function: Callable[[Shared, Item], Result], shared: Shared, item: Item
 ) -> tuple[Result, list[logging.LogRecord]]:
     """Return what a function returns; this process logs what a thread of it says."""
-    return _tried(function, shared, item), []
+    return tried(partial(function, shared, item)), []
 
 
-def _tried(function: Callable[[Shared, Item], Result], shared: Shared, item: Item) -> Result:
+def tried(function: Callable[[], Result]) -> Result:
+    """Return what a function returns at the first try, the second or the third."""
     for pause in PAUSES:
         try:
-            return function(shared, item)
+            return function()
         except Exception as error:
             log.debug("Tried again after %g s: %s", pause, error)
             time.sleep(pause)
-    return function(shared, item)
+    return function()
 
 
 class Failures:
@@ -262,19 +266,22 @@ class Failures:
 
     def __init__(self) -> None:
         self._errors: list[Exception] = []
+        self._kinds: Counter[str] = Counter()
 
-    def add(self, what: str, error: Exception) -> None:
-        """Log and keep the error of a task."""
+    def add(self, what: str, error: Exception, kind: str = "part") -> None:
+        """Log and keep the error of a task, or of another `kind` of thing."""
         log.warning("%s failed: %s", what, error)
         self._errors.append(error)
+        self._kinds[kind] += 1
 
-    def end(self, what: str = "parts failed after three tries each") -> None:
-        """Raise one error for all: the first that is no fault of the input, else the first, with how many `what`."""
+    def end(self, how: str = "failed after three tries each") -> None:
+        """Raise one error for all: the first that is no fault of the input, else the first, with how many failed."""
         others = [error for error in self._errors if not isinstance(error, InputError)]
         if others or len(self._errors) == 1:
             raise (others or self._errors)[0]
         if self._errors:
-            raise InputError(f"{len(self._errors)} {what}; the first: {self._errors[0]}")
+            number = " and ".join(count(some, kind) for kind, some in self._kinds.items())
+            raise InputError(f"{number} {how}; the first: {self._errors[0]}")
 
 
 def cores() -> int:

@@ -24,6 +24,7 @@ from tempogan_eddy.io.member import MEMBER
 from tempogan_eddy.io.messages import Teller, about
 from tempogan_eddy.io.precision import PACKING
 from tempogan_eddy.io.resolution import rescaled
+from tempogan_eddy.io.unread import unread_noted
 from tempogan_eddy.kelvin import VALID_KELVIN
 from tempogan_eddy.reconstruction.bands import map_bands
 from tempogan_eddy.reconstruction.ensemble import EnsembleReconstructor
@@ -166,7 +167,8 @@ def reconstruct(
     model = model_of(model)
     chosen = None
     if model.adapts or sensor:
-        chosen = choose_sensor(held.sequence, model, sensor, trust=trust_sensor, tell=tell)
+        with unread_noted():  # whoever computes the frames names them
+            chosen = choose_sensor(held.sequence, model, sensor, trust=trust_sensor, tell=tell)
     if members is not None:
         _check_members(members, summary, engine, precision)
         ensemble = EnsembleReconstructor(

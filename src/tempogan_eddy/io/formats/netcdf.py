@@ -16,6 +16,7 @@ from tempogan_eddy.io.join import join_files
 from tempogan_eddy.io.netcdf_lock import NETCDF_LOCK, OUR_PART
 from tempogan_eddy.io.ownership import Kind, hdf5_is_ours
 from tempogan_eddy.io.pipeline import write_frames
+from tempogan_eddy.io.unread import UNREADABLE, recorded, report_unread
 
 __all__ = ["NETCDF", "is_netcdf", "write_netcdf"]
 
@@ -55,7 +56,11 @@ def write_netcdf(template: Template, path: Path, writing: Writing) -> None:
                 file[name][..., number, :, :] = layer
 
     try:
-        write_frames(template.frames, append, writing.on_frame)
+        unread = write_frames(template.frames, append, writing.on_frame)
+        if unread:
+            with NETCDF_LOCK:
+                file.setncattr(UNREADABLE, recorded(dataset.attrs, unread))
+        report_unread(dataset.attrs.get("sequence"), unread)
     finally:
         with NETCDF_LOCK:
             file.close()

@@ -5,11 +5,13 @@ Grey is mapped linearly to kelvin, black to white; transparent pixels (alpha 0, 
 chunk named ``tempogan-eddy``; a recorded mapping overrides the setting.
 """
 
+from __future__ import annotations
+
 import json
 import logging
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from tempogan_eddy.io.quality import looks_drawn, looks_white_cold, mask_blank, 
 from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.sequence import as_sequence
 from tempogan_eddy.io.time_source import with_source
+from tempogan_eddy.io.unread import UNREADABLE, Unread, recorded
 from tempogan_eddy.io.walk import names_in
 from tempogan_eddy.kelvin import GREY_KELVIN
 
@@ -78,7 +81,8 @@ def open_png(path: Path, reading: Reading | None = None, files: Sequence[Path] =
         attrs["time_source"] = time_source
     coords = {"time": times[order], **_satellites(frames.files), **_recorded_coordinates(frames.records)}
     stack = FrameStack(path, frames, (len(files), *shape))
-    sequence = as_sequence(lazy_sequence(stack, coords, attrs), valid_kelvin=reading.valid_kelvin)
+    lazy = lazy_sequence(stack, coords, attrs, unreadable=reading.unreadable)
+    sequence = as_sequence(lazy, valid_kelvin=reading.valid_kelvin)
     return with_source(sequence, time_source)
 
 
@@ -201,6 +205,9 @@ class _Files:
         unfinished = path.with_name(f".{path.name}")
         Image.fromarray(WRITTEN.to_level(frame)).save(unfinished, format="PNG", pnginfo=text)
         unfinished.replace(path)
+
+    def note(self, unread: Iterable[Unread]) -> _Files:
+        return replace(self, attrs={**self.attrs, UNREADABLE: recorded(self.attrs, unread)})
 
     def finish(self) -> None:
         """Remove what a killed process left of a frame."""

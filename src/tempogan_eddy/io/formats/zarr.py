@@ -1,5 +1,7 @@
 """Zarr stores, in a folder or a zip archive, with a sequence in each group."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -22,6 +24,7 @@ from tempogan_eddy.io.ownership import FINGERPRINT, Kind, attributes_are_ours
 from tempogan_eddy.io.parts import Part
 from tempogan_eddy.io.precision import Precision
 from tempogan_eddy.io.sequence import NAME
+from tempogan_eddy.io.unread import UNREADABLE, Unread, recorded
 from tempogan_eddy.io.urls import shown
 from tempogan_eddy.io.zarr_seal import begin_group, filled, seal
 
@@ -104,6 +107,12 @@ class _Frames:
                 for rows in _strips(frame.shape[-2]):
                     stored[..., place, rows, :] = self.precision.stored(frame[..., rows, :])
             array[..., part.frames.start : part.frames.stop, part.rows.start : part.rows.stop, :] = stored
+
+    def note(self, unread: Iterable[Unread]) -> _Frames:
+        attrs = zarr.open_group(self.path, mode="r+").attrs
+        attrs[UNREADABLE] = recorded(attrs, unread)
+        publish(self.path)
+        return self
 
     def finish(self) -> None:
         for left in self.path.rglob("*.partial"):  # by zarr, of a shard, when its process was killed
