@@ -246,3 +246,28 @@ def test_bands_are_some_chunks_of_a_large_frame(height, width, chunks, rows):
 @given(rows=st.integers(1, 40_000))
 def test_chunks_fill_a_band_exactly(rows):
     assert rows % side_within(rows) == 0
+
+
+@pytest.mark.usefixtures("small_bands")
+@pytest.mark.parametrize("dask", [None, "threads:2"])
+def test_a_run_that_goes_on_after_the_first_band_still_looks_at_the_values(
+    tmp_path, model, lowres, dask, monkeypatch, caplog
+):
+    """Counts of an image that are called kelvin."""
+    counts = lowres[1:2].copy(data=np.round((lowres[1:2].values - 200) * 2 + 60).clip(1, 255))
+    counts = counts.where((counts > 0) & (counts.x % 2 == 0) & (counts.y % 2 == 0))
+    made = reconstruct(counts, model, valid_kelvin=WIDE, **OPTIONS)
+    write = zarr_format._Frames.write
+
+    def stopped(self, part, kelvins):
+        if part.rows.start:
+            raise KeyboardInterrupt
+        write(self, part, kelvins)
+
+    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+        killed.setattr(zarr_format._Frames, "write", stopped)
+        save_sequence(made, tmp_path / "a.zarr", fingerprint="a")
+    caplog.clear()
+    made = reconstruct(counts, model, valid_kelvin=WIDE, **OPTIONS)
+    save_sequence(made, tmp_path / "a.zarr", fingerprint="a", dask=dask)
+    assert caplog.text.count("are these counts of an image") == 1

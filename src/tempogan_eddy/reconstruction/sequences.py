@@ -321,8 +321,7 @@ def _provenance(model: Model) -> dict[str, object]:
 def _reconstruct_block(
     reconstructor: Reconstructor, guard: ValueGuard, block: np.ndarray, band: slice | None = None
 ) -> np.ndarray:
-    if band is None or not band.start:  # once for a block
-        guard(block)
+    guard(block)  # for any band, since a run that goes on may lack the first one
     return reconstructor(block, band)
 
 
@@ -334,8 +333,7 @@ def _draw_block(
     band: slice | None = None,
 ) -> np.ndarray:
     """Draw the members of one frame; the others are those before it, then the times of them all."""
-    if band is None or not band.start:
-        guard(block)
+    guard(block)
     earlier = len(others) // 2
     times = np.concatenate([time[:, 0, 0] for time in others[earlier:]])
     return draw(np.concatenate([block, *others[:earlier]]), times, band)[:, None]
