@@ -47,12 +47,13 @@ def test_an_input_with_one_valid_frame_is_none_of_these(capsys, tmp_path, storm,
         ("ABC", "None of the 3 sequences"),
     ],
 )
-def test_an_archive_goes_on_past_storms_without_a_valid_pixel(capsys, tmp_path, storm, empty, last):
+@pytest.mark.parametrize("command", OUTPUT)
+def test_an_archive_goes_on_past_storms_without_a_valid_pixel(capsys, tmp_path, storm, empty, last, command):
     for name in "ABC":
         storm(tmp_path / "storms" / f"{name}.nc", missing=3 if name in empty else 0, name=name)
-    words = [*OUTPUT["reconstruct"]]
+    words = [*OUTPUT[command]]
     words[1] = "out.zarr"
-    code, _, error = run(capsys, "reconstruct", "storms", *words)
+    code, _, error = run(capsys, command, "storms", *words)
     assert code == 2
     assert last in error.splitlines()[-1]
     for name in "ABC":

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.usefixtures("small_shards", "no_pauses")
 
 GAP = ("--set", "data.unreadable=gap")
 WHERE = [(), ("--dask", "threads:2")]
+RECONSTRUCT = ["reconstruct", "-m", "faithful", "--engine", "torch"]
 
 
 @pytest.fixture
@@ -167,12 +168,12 @@ def test_a_frame_that_is_readable_at_the_second_try_is_no_failure(tmp_path, monk
     np.testing.assert_array_equal(values(tmp_path / "a.zarr")[0], expected)
 
 
-@pytest.mark.parametrize("where", WHERE)
-def test_an_archive_names_each_frame_and_goes_on_with_the_option(capsys, tmp_path, where, monkeypatch):
+@pytest.mark.parametrize(("command", "where"), [(RECONSTRUCT, ()), (["coarsen"], ()), (["coarsen"], WHERE[1])])
+def test_an_archive_names_each_frame_and_goes_on_with_the_option(capsys, tmp_path, command, where, monkeypatch):
     storm(tmp_path / "in" / "a.nc", 0, name="a")
     storm(tmp_path / "in" / "b.nc", name="b")
     storm(tmp_path / "in" / "c.nc", 3, 4, name="c")
-    words = ["reconstruct", tmp_path / "in", "-o", tmp_path / "all.zarr", "-m", "faithful", "--engine", "torch", *where]
+    words = [*command, tmp_path / "in", "-o", tmp_path / "all.zarr", *where]
     code, _, error = run(capsys, *words)
     assert code == 2 and "3 frames failed" in error
     assert error.count("A frame of a failed") == 1 and error.count("A frame of c failed") == 2

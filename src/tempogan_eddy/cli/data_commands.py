@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from tempogan_eddy.cli import options
-from tempogan_eddy.cli.files import given_options, one_or_all, read, write
+from tempogan_eddy.cli.files import one_or_all
+from tempogan_eddy.cli.making import Asked, Make, make
 from tempogan_eddy.cli.progress import storm_progress
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.terminal import fact_table, printable, results_console
@@ -51,7 +53,7 @@ def coarsen(
     config: options.ConfigPath = None,
     overrides: options.Overrides = None,
 ) -> None:
-    """See a sequence with a coarser instrument."""
+    """See a sequence with a coarser instrument; of several storms all, into one Zarr store."""
     from tempogan_eddy.dataset.sensor import SensorModel
 
     precision = options.precision_name(packed, exact)
@@ -59,12 +61,11 @@ def coarsen(
     given: dict[str, Any] = {"scale": scale, "sigma": sigma, "noise_kelvin": noise}
     given = {name: value for name, value in given.items() if value is not None}
     model = replace(SensorModel.from_config(checked), **given)
-    sequence = read(source, storm, time, input_format, checked.data)
-    lowres = model.coarsen(sequence, seed)
-    write(
-        lowres, output, format, "coarsening", precision=precision, overwrite=overwrite, dask=dask,
-        options=given_options(context), data=checked.data.model_dump(exclude={"unreadable"}), sensor_model=model,
-    )  # fmt: skip
+
+    def prepare() -> tuple[Make, dict[str, object]]:
+        return partial(model.coarsen, seed=seed), {"sensor_model": model}
+
+    make(Asked.of(context, checked.data, precision), "coarsening", prepare)
 
 
 def pack(

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from tempogan_eddy.cli import options
-from tempogan_eddy.cli.files import given_options, opened, read, storms_of, write, write_archive
+from tempogan_eddy.cli.making import Asked, Make, make
 from tempogan_eddy.cli.progress import storm_progress
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.missing import refuse_missing
-from tempogan_eddy.registry import FORMATS
 from tempogan_eddy.wording import count
 
 __all__ = ["export", "reconstruct", "train"]
@@ -170,10 +170,6 @@ def reconstruct(
 ) -> None:
     """Reconstruct a lowres sequence at high resolution; of several storms all, into one Zarr store."""
     from tempogan_eddy.fingerprint import network_digest
-    from tempogan_eddy.io import check_output
-    from tempogan_eddy.io.ownership import check_place
-    from tempogan_eddy.io.summary import check_summary_output
-    from tempogan_eddy.io.workers import Failures
     from tempogan_eddy.reconstruction import reconstruct as rebuild
     from tempogan_eddy.weights import load_model
 
@@ -184,34 +180,13 @@ def reconstruct(
         "device": device, "engine": engine, "precision": precision, "packed": stored == "packed", "members": members,
         "seed": seed, "noise": noise,
     }  # fmt: skip
-    several = storms_of(source, output, input_format, data) if not storm and not summary else {}
-    if several:
-        if format not in (None, "zarr"):
-            raise InputError(
-                f"Several storms go into one Zarr store; leave out --format {format}, or name one --storm."
-            )
-        check_place(output, FORMATS["zarr"].owns, overwrite=overwrite, sources=source)
-        loaded, failures = load_model(model, detail), Failures()
-        made = ((name, rebuild(each, loaded, **how)) for name, each in opened(several, time, data, failures))
-        write_archive(
-            made, output, "reconstructing", precision=stored, overwrite=overwrite, dask=dask,
-            options=given_options(context), data=data.model_dump(exclude={"unreadable"}),
-            model_digest=network_digest(loaded.generator), metadata=loaded.metadata,
-        )  # fmt: skip
-        failures.end("cannot be used")
-        return
-    sequence = read(source, storm, time, input_format, data)
-    if summary:
-        check_summary_output(sequence, output, format, overwrite=overwrite)
-    else:
-        check_output(sequence, output, format, precision=stored, overwrite=overwrite)
-    loaded = load_model(model, detail)
-    highres = rebuild(sequence, loaded, summary=summary, **how)
-    write(
-        highres, output, format, "reconstructing", precision=stored, overwrite=overwrite, dask=dask,
-        options=given_options(context), data=data.model_dump(exclude={"unreadable"}),
-        model_digest=network_digest(loaded.generator), metadata=loaded.metadata,
-    )  # fmt: skip
+
+    def prepare() -> tuple[Make, dict[str, object]]:
+        loaded = load_model(model, detail)
+        made = partial(rebuild, model=loaded, summary=summary, **how)
+        return made, {"model_digest": network_digest(loaded.generator), "metadata": loaded.metadata}
+
+    make(Asked.of(context, data, stored), "reconstructing", prepare, summary=summary)
 
 
 def export(
