@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from faults.run import main
+from faults.commands import Command
+from faults.run import Trials, main
 
 
 @pytest.mark.parametrize(
@@ -31,3 +33,19 @@ def test_an_unknown_part_or_command_is_refused(words, monkeypatch, capsys):
     with pytest.raises(SystemExit, match="2"):
         main()
     assert f"there is no {words[-1]}; choose from" in capsys.readouterr().err
+
+
+def test_a_command_that_says_it_is_done_must_have_written_the_new_output(tmp_path):
+    """A success after a disk that failed would hide what was lost."""
+    command = Command("touch", "out.txt", lambda inputs, output: [str(output)], lambda path: path.read_text())
+    trials = object.__new__(Trials)
+    trials.folder, trials.counts, trials.failures = tmp_path, Counter(), []
+    trials.expected = {"earlier": {"touch": "earlier"}, "new": {"touch": "new"}}
+    (tmp_path / "earlier-outputs").mkdir()
+    (tmp_path / "earlier-outputs" / "out.txt").write_text("earlier")
+    output = tmp_path / "trial" / "out.txt"
+    output.parent.mkdir()
+    for content, done, lost in (("earlier", False, 0), ("earlier", True, 1), ("new", True, 1), ("half", True, 2)):
+        output.write_text(content)
+        trials.check("full disk", command, output, "point 1", existed=True, finish=False, done=done)
+        assert trials.counts["full disk", "lost"] == lost
