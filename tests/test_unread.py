@@ -246,3 +246,47 @@ def test_what_a_program_computes_of_a_damaged_frame_is_an_error_or_missing(tmp_p
     found = open_sequence(broken, unreadable="gap").values
     assert np.flatnonzero(np.isnan(found).all(axis=(1, 2))).tolist() == [9]
     assert caplog.text.count("The frame is missing.") == 1
+
+
+@pytest.mark.parametrize("output", ["out.zarr", "out.nc"])
+def test_too_many_frames_are_no_gaps_but_a_disk_that_is_gone(tmp_path, output):
+    lazy = open_sequence(storm(tmp_path / "a.nc", *range(FRAMES // 2 + 1)), unreadable="gap")
+    with pytest.raises(InputError, match=f"{FRAMES // 2 + 1} of {FRAMES} frames of storm cannot be read, too many"):
+        save_sequence(lazy, tmp_path / output)
+    assert not (tmp_path / output).exists()
+    save_sequence(open_sequence(storm(tmp_path / "a.nc", *range(FRAMES // 2)), unreadable="gap"), tmp_path / output)
+    assert np.isnan(values(tmp_path / output)[0]).all(axis=(1, 2)).sum() == FRAMES // 2
+
+
+@pytest.mark.parametrize("dask", [None, "threads:2"])
+def test_frames_of_an_outage_are_read_at_the_end(tmp_path, dask, monkeypatch):
+    from tempogan_eddy.io.image import _Frames
+
+    whole, read, failed = storm(tmp_path / "whole.nc"), _Frames.__call__, []
+
+    def gone(self, number):
+        if len(failed) < 6 and number >= 6:
+            failed.append(number)
+            raise InputError("the server does not answer")
+        return read(self, number)
+
+    expected = open_sequence(whole).values
+    monkeypatch.setattr(_Frames, "__call__", gone)
+    lazy = open_sequence(whole, unreadable="gap")
+    save_sequence(lazy, tmp_path / "a.zarr", precision="exact", dask=dask)
+    found, noted = values(tmp_path / "a.zarr")
+    assert len(failed) == 6 and noted is None
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_pack_holds_a_damaged_frame_as_missing(capsys, tmp_path):
+    from tempogan_eddy.dataset.pack_layout import MISSING
+    from tempogan_eddy.dataset.store import open_storms
+
+    broken = storm(tmp_path / "b.nc", 9, size=32)
+    code, _, error = run(capsys, "pack", broken, "-o", tmp_path / "p.zarr")
+    assert code == 2 and "cannot be read at frame 9" in error and "data.unreadable=gap" in error
+    code, _, error = run(capsys, "pack", broken, "-o", tmp_path / "p.zarr", *GAP)
+    assert code == 0 and "The frame is missing." in error
+    (packed,) = open_storms(tmp_path / "p.zarr").values()
+    assert np.flatnonzero((packed.kelvins[:] == MISSING).all(axis=(1, 2))).tolist() == [9]

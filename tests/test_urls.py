@@ -27,6 +27,7 @@ from tempogan_eddy.errors import InputError, with_urls
 from tempogan_eddy.io import urls
 from tempogan_eddy.released import RELEASES
 from tempogan_eddy.weights import load_model
+from test_unread import damage
 from training_cases import moving_clouds
 
 pytestmark = pytest.mark.usefixtures("small_shards")
@@ -330,3 +331,17 @@ def test_a_killed_scheduler_loses_nothing(tmp_path):
     assert again.returncode == 0 and "done before" in said, said
     expected = reconstruct(tmp_path / "in.nc", engine="torch")
     np.testing.assert_allclose(open_sequence(tmp_path / "out.zarr").values, expected.values, atol=2**-11)
+
+
+@pytest.mark.slow
+def test_frames_that_cannot_be_read_are_recorded_at_s3(bucket, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempogan_eddy.io.workers.PAUSES", (0.0,))
+    save_sequence(moving_clouds(frames=6, size=16), tmp_path / "in.nc", precision="exact")
+    damage(tmp_path / "in.nc", 2)
+    place = "s3://bucket/damaged.zarr"
+    with pytest.raises(InputError, match="cannot be read at frame 2"):
+        save_sequence(open_sequence(tmp_path / "in.nc"), place, fingerprint="a")
+    save_sequence(open_sequence(tmp_path / "in.nc", unreadable="gap"), place, fingerprint="a")
+    there = open_sequence(place)
+    assert np.flatnonzero(np.isnan(there.values).all(axis=(1, 2))).tolist() == [2]
+    assert there.attrs["unreadable_frames"] == str(there["time"].values[2])[:16]

@@ -91,7 +91,7 @@ def write_digital_typhoon(
             for number in np.flatnonzero(da["time"].values == one.time):
                 noted = {**attrs, UNREADABLE: recorded(attrs, [one])}
                 _write_frame(images / names[number], np.full(da.shape[-2:], np.nan, np.float32), noted)
-        report_unread(sequence, unread)
+        report_unread(sequence, unread, len(names))
         _write_table(table, da, names, missing)
         _write_metadata(metadata, basin, sequence, da)
 

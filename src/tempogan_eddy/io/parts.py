@@ -13,6 +13,7 @@ import dask
 import numpy as np
 import xarray as xr
 
+from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.frames import CUT_AT_ONCE, Tally, has_gaps, stacks_of
 from tempogan_eddy.io.pipeline import is_seen, report_read, write_frames
 from tempogan_eddy.io.unread import Unread, report_unread, shared_out, unread_noted
@@ -98,8 +99,12 @@ class Job:
     def allows_gaps(self, failures: Failures) -> bool:
         """Record the frames that cannot be read, and return True if they are to be missing; else they are failures."""
         if has_gaps(self.sequence):
+            try:
+                report_unread(self.name, self.unread, self.sequence.sizes["time"])
+            except InputError as error:
+                failures.add(self.name, error, "sequence")
+                return False
             self.parts = self.parts.note(self.unread)
-            report_unread(self.name, self.unread)
             return True
         for one in self.unread:
             failures.add(f"A frame of {self.name}", one.error, "frame")
@@ -149,6 +154,9 @@ def _ranges(length: int, size: int) -> list[range]:
 
 def _write_here(job: Job, failures: Failures) -> None:
     left = _write_in_order(job, job.missing(), whole=True)
+    if left:  # once more at the end: disks and networks have bad moments
+        job.unread.clear()
+        left = _write_in_order(job, left, whole=True)
     if left and job.allows_gaps(failures):
         left = _write_in_order(job, left, whole=False)
     if not left:
@@ -242,6 +250,9 @@ class _Written(NamedTuple):
 def _write_elsewhere(jobs: Iterable[Job], workers: Workers, failures: Failures) -> None:
     running: dict[int, tuple[Job, set[Part]]] = {}
     left = _write_tasks(_tasks(jobs, running), running, workers, failures)
+    for job, _ in running.values():
+        job.unread.clear()
+    left = _write_tasks(left, running, workers, failures)  # once more at the end, as above
     filled = {number for number, (job, _) in running.items() if job.unread and job.allows_gaps(failures)}
     again = ((replace(piece, parts=running[piece.number][0].parts, whole=False), parts) for piece, parts in left)
     _write_tasks((task for task in again if task[0].number in filled), running, workers, failures)

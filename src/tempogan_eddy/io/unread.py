@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 UNREADABLE = "unreadable_frames"
 """The attribute of an output that lists the times of frames that are missing because they could not be read."""
 
+LARGEST_SHARE = 0.5  # of the frames of a sequence may be missing so
+
 REMEDY = "--set data.unreadable=gap makes such frames missing (in Python: unreadable='gap')."
 
 _NOTED: ContextVar[tuple[list[Unread], bool] | None] = ContextVar("noted", default=None)
@@ -82,9 +84,17 @@ def recorded(attrs: Mapping[Any, Any], unread: Iterable[Unread]) -> str:
     return ", ".join(sorted({*before, *(one.minute for one in unread)}))
 
 
-def report_unread(name: object, unread: Iterable[Unread]) -> None:
-    """Log which frames of an output are missing because they could not be read."""
+def report_unread(name: object, unread: Iterable[Unread], frames: int) -> None:
+    """Log which of the frames of an output are missing because they could not be read.
+
+    Raise InputError if these are more than half: then it is a disk or a server that is gone, or another file.
+    """
     told = sorted({str(one) for one in unread})
+    if len(told) > frames * LARGEST_SHARE:
+        raise InputError(
+            f"{len(told)} of {count(frames, 'frame')} of {name} cannot be read, too many to be left missing; the "
+            f"first: {told[0]}"
+        )
     if told:
         lines = "; ".join(told)
         log.warning("%s: missing, because they cannot be read: %s: %s", name, count(len(told), "frame"), lines)

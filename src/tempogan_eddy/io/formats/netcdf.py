@@ -60,7 +60,7 @@ def write_netcdf(template: Template, path: Path, writing: Writing) -> None:
         if unread:
             with NETCDF_LOCK:
                 file.setncattr(UNREADABLE, recorded(dataset.attrs, unread))
-        report_unread(dataset.attrs.get("sequence"), unread)
+        report_unread(dataset.attrs.get("sequence"), unread, template.frames.sizes["time"])
     finally:
         with NETCDF_LOCK:
             file.close()
