@@ -59,7 +59,7 @@ def test_a_damaged_frame_is_missing_alone_on_request(capsys, tmp_path, output, w
     code, _, error = run(capsys, *words, *GAP)
     assert code == 0, error
     times = [str(time)[:16] for time in open_sequence(whole)["time"].values[[9, 12]]]
-    assert "missing, because they cannot be read: 2 frames" in error
+    assert "storm: 2 frames unreadable and so missing: " in error
     assert all(f"{time}: {broken} cannot be read at frame" in error for time in times)
     place = tmp_path / output
     found, noted = values(place / "image" / "storm" if output == "basin" else place)

@@ -107,7 +107,7 @@ class Job:
             self.parts = self.parts.note(self.unread)
             return True
         for one in self.unread:
-            failures.add(f"A frame of {self.name}", one.error, "frame")
+            failures.add(f"A frame of {self.name}", one.error, "frame", one)
         return False
 
     def named(self, part: Part) -> str:

@@ -24,7 +24,7 @@ UNREADABLE = "unreadable_frames"
 
 LARGEST_SHARE = 0.5  # of the frames of a sequence may be missing so
 
-REMEDY = "--set data.unreadable=gap makes such frames missing (in Python: unreadable='gap')."
+REMEDY = "--set data.unreadable=gap makes such frames missing (in Python: open_sequence(PATH, unreadable='gap'))."
 
 _NOTED: ContextVar[tuple[list[Unread], bool] | None] = ContextVar("noted", default=None)
 
@@ -96,5 +96,4 @@ def report_unread(name: object, unread: Iterable[Unread], frames: int) -> None:
             f"first: {told[0]}"
         )
     if told:
-        lines = "; ".join(told)
-        log.warning("%s: missing, because they cannot be read: %s: %s", name, count(len(told), "frame"), lines)
+        log.warning("%s: %s unreadable and so missing: %s", name, count(len(told), "frame"), "; ".join(told))

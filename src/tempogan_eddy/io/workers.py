@@ -268,9 +268,9 @@ class Failures:
         self._errors: list[Exception] = []
         self._kinds: Counter[str] = Counter()
 
-    def add(self, what: str, error: Exception, kind: str = "part") -> None:
-        """Log and keep the error of a task, or of another `kind` of thing."""
-        log.warning("%s failed: %s", what, error)
+    def add(self, what: str, error: Exception, kind: str = "part", why: object = None) -> None:
+        """Log why a task, or another `kind` of thing, failed (what its error says, by default), and keep the error."""
+        log.warning("%s failed: %s", what, why or error)
         self._errors.append(error)
         self._kinds[kind] += 1
 
