@@ -290,3 +290,23 @@ def test_pack_holds_a_damaged_frame_as_missing(capsys, tmp_path):
     assert code == 0 and "The frame is missing." in error
     (packed,) = open_storms(tmp_path / "p.zarr").values()
     assert np.flatnonzero((packed.kelvins[:] == MISSING).all(axis=(1, 2))).tolist() == [9]
+
+
+@pytest.mark.parametrize("dask", [None, "threads:2"])
+def test_of_large_frames_in_bands_only_the_damaged_one_is_lost(tmp_path, dask, monkeypatch):
+    from tempogan_eddy.io import bands
+    from tempogan_eddy.reconstruction import sequences
+
+    for module in (bands, sequences):
+        monkeypatch.setattr(module, "PIXELS_OF_BAND", 8 * 4 * 16 * 4)
+    broken, parts = storm(tmp_path / "broken.nc", 9), []
+    options = {"engine": "torch", "tile": 8}
+    monkeypatch.setattr("tempogan_eddy.io.formats.zarr._Frames.write", spying(parts))
+    with pytest.raises(InputError, match=r"^2001-08-01T09:00: .* cannot be read at frame 9"):
+        made = reconstruct(open_sequence(broken), "faithful", **options)
+        save_sequence(made, tmp_path / "a.zarr", dask=dask, fingerprint="a")
+    assert len(parts) == 2 * (FRAMES - 1)  # two bands of each frame
+    made = reconstruct(open_sequence(broken, unreadable="gap"), "faithful", **options)
+    save_sequence(made, tmp_path / "a.zarr", dask=dask, fingerprint="a")
+    assert len(parts) == 2 * FRAMES
+    assert np.flatnonzero(np.isnan(values(tmp_path / "a.zarr")[0]).all(axis=(1, 2))).tolist() == [9]
