@@ -15,7 +15,7 @@ help:
 	@echo "make demo DATA=DIR    the same on your own data"
 	@echo "make test             run the tests (4 to 8 minutes on two cores)"
 	@echo "make test-slow        train on two processes, kill a worker of a cluster, 50 interrupts, the pages of docs, an S3 server (153 tests; about 11 minutes on two cores)"
-	@echo "make test-faults      kill commands, fill disks, break inputs, and count what is lost (about 100 minutes on two busy cores)"
+	@echo "make test-faults      kill commands, fill disks, break inputs, and count what is lost (20 to 100 minutes)"
 	@echo "make mutants          change the code in many small ways and see whether the tests notice (about 20 minutes on two cores)"
 	@echo "make lint             ruff, mypy and the order of imports"
 	@echo "make lock             pin what CI installs, with hashes, in requirements.lock"
