@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from model_cases import detailed_model
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.specification import read_specification
 from tempogan_eddy.stored import read_checkpoint
 from tempogan_eddy.training.trainer import TempoGANTrainer
 from tempogan_eddy.weights import load_model, save_model
@@ -103,6 +104,11 @@ def test_unknown_keys_of_the_specification_are_skipped(file):
     later["network"]["activation"] = later["sensor"]["psf"] = later["channels"] = "new"
     expected = reconstructed(file)
     np.testing.assert_array_equal(reconstructed(rewritten(file, specification=json.dumps(later))), expected)
+
+
+def test_a_stored_configuration_may_hold_a_setting_without_an_effect():
+    earlier = {"sensor": {"kind": "area", "sigma": 1.3}, "model": {"channels": 16}}
+    assert read_specification(None, earlier, "early.pth").network.channels == 16
 
 
 @pytest.mark.parametrize(
