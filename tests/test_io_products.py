@@ -36,6 +36,7 @@ def write(path, **variables):
         ("CTT", {"long_name": "cloud top temperature"}),
         ("thm", {"long_name": "potential temperature"}),
         ("T2", {}),
+        ("Teff", {"long_name": "cloud effective temperature"}),
     ],
 )
 def test_temperatures_of_something_else_are_read_only_by_name(tmp_path, name, attrs):

@@ -41,7 +41,8 @@ ABSOLUTE = re.compile(r"\s*\w+\s+as\s+%", re.IGNORECASE)
 
 # Names of times at which a file was made or changed, an instrument calibrated, a satellite launched.
 MADE = re.compile(
-    r"creat|process|produced|production|generat|launch|calibrat|modif|updat|upload|download|ingest|archiv|issue|expir|publish"
+    r"creat|process|produced|production|generat|launch|calibrat|modif|updat|upload|download|ingest|archiv|issue|expir"
+    r"|publish"
 )
 
 NAMES = {

@@ -27,8 +27,9 @@ SPREAD = re.compile(
 )
 # Temperatures in kelvin of the sea, the ground, the air or a cloud, by name or description.
 OF_MATTER = re.compile(
-    r"(?<![a-z])(sst|lst|ctt|skt|tsk)(?![a-z])|(?<![a-z\d])(t2m?|d2m)(?![a-z\d])|(sea|surface|skin|ground|land|soil|air|dew.?point|water|cloud"
-    r"|(2|two).?met(re|er)s?|potential|virtual|wet.?bulb)[ _-]*(top[ _-]*|surface[ _-]*)?temp"
+    r"(?<![a-z])(sst|lst|ctt|skt|tsk)(?![a-z])|(?<![a-z\d])(t2m?|d2m)(?![a-z\d])"
+    r"|(sea|surface|skin|ground|land|soil|air|dew.?point|water|cloud|(2|two).?met(re|er)s?|potential|virtual|wet.?bulb)"
+    r"[ _-]*((top|surface|effective)[ _-]*)?temp"
 )
 OF_RADIATION = re.compile(r"bright|radian|infra.?red|window|chan|band|micro|\d ?um|(?<![a-z])(t_?bb?|bt|ir)(?![a-z])")
 
