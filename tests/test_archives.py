@@ -80,6 +80,8 @@ def test_storms_outside_the_interval_are_left_out(capsys, tmp_path, archive, wor
     assert "left out: No frame of one lies in" in error
     code, _, error = run(capsys, *words, archive, "-o", tmp_path / "none.zarr", "--time", "2003/..")
     assert code == 2 and "None of the 3 sequences can be used" in error
+    code, _, error = run(capsys, *words, archive, "-o", tmp_path / "none.zarr", "--time", "soon")
+    assert code == 2 and "Error: 'soon' is no time interval; write it as " in error
 
 
 def test_a_storm_that_cannot_be_made_keeps_no_other_from_it(capsys, tmp_path, archive):

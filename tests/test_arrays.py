@@ -324,7 +324,7 @@ def test_places_beside_the_variable_are_refined_with_it():
     [
         (dataset(wv=plain(standard_name="toa_brightness_temperature")), {}, r"tb, wv.*variable='tb'"),
         (xr.Dataset({"a": plain(), "b": plain()}), {}, r"a, b.*variable='a'"),
-        (xr.Dataset({"a": plain().drop_attrs()}), {}, "holds a, but nothing with"),
+        (xr.Dataset({"a": plain().drop_attrs()}), {}, "holds a, but no brightness temperature"),
         (xr.Dataset(), {}, "holds no variable"),
         (dataset(), {"variable": "ir"}, "no variable 'ir'; it has tb"),
     ],

@@ -53,6 +53,7 @@ WavelengthRange = namedtuple("WavelengthRange", "min central max unit")  # as sa
         ("ch9", {"platform": "MSG3", "instrument": "SEVIRI"}, "window"),
         ("ch5", {"platform": "MSG3"}, "water vapour"),
         ("IR1", {}, "window"),
+        ("IR10_8um", {}, "window"),
         ("IR2", {"platform_name": "GMS-5"}, "split window"),
         ("IR3", {}, "water vapour"),
         ("TIR1", {}, "window"),

@@ -373,6 +373,13 @@ def test_boxes_that_no_one_storm_can_have_taken_are_of_several_storms(tmp_path, 
     assert [values(storm) for storm in storms.values()] == [[200.0] * 4, [240.0] * 4]
 
 
+@pytest.mark.parametrize("frames", [7, 8])
+def test_files_of_a_moving_box_may_share_their_ends(tmp_path, frames):
+    for hour in (0, 6, 12, 18):
+        write(tmp_path / f"nest_20191225{hour:02d}.nc", hour + np.arange(frames), offset=0.1 * hour)
+    assert values(open_sequence(tmp_path)) == [200.0 + hour for hour in range(18 + frames)]
+
+
 def test_a_box_may_be_as_far_away_after_a_gap_as_a_storm_moves(tmp_path):
     for hour in (0, 3, 6, 48):
         write(

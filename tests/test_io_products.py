@@ -35,6 +35,8 @@ def write(path, **variables):
         ("t", {"standard_name": "air_temperature"}),
         ("CTT", {"long_name": "cloud top temperature"}),
         ("thm", {"long_name": "potential temperature"}),
+        ("T2", {}),
+        ("Teff", {"long_name": "cloud effective temperature"}),
     ],
 )
 def test_temperatures_of_something_else_are_read_only_by_name(tmp_path, name, attrs):
@@ -52,6 +54,22 @@ def test_temperatures_of_something_else_are_read_only_by_name(tmp_path, name, at
 )
 def test_a_temperature_that_may_be_of_brightness_is_read(tmp_path, long_name):
     np.testing.assert_array_equal(open_sequence(write(tmp_path / "a.nc", T=frames(long_name=long_name))).values, KELVIN)
+
+
+@pytest.mark.parametrize(
+    ("name", "attrs"),
+    [
+        ("T22", {}),  # of a channel, as VIIRS names it
+        ("temp", {"long_name": "2019-12-25T21:00Z"}),
+        ("C13", {"long_name": "cloud top temperature"}),
+        ("IRWIN", {"long_name": "surface temperature"}),
+        ("data", {"standard_name": "surface_temperature", "central_wavelength": 10.8}),
+        ("tb", {"long_name": "denoised brightness temperature"}),
+        ("tb", {"long_name": "error-corrected brightness temperature"}),
+    ],
+)
+def test_a_channel_is_read_though_its_description_sounds_like_something_else(tmp_path, name, attrs):
+    np.testing.assert_array_equal(open_sequence(write(tmp_path / "a.nc", **{name: frames(**attrs)})).values, KELVIN)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +110,13 @@ def test_when_a_file_was_made_is_no_time_of_a_frame(tmp_path, name):
     made.attrs["standard_name"] = "time"
     xr.Dataset({"Tb": frames(KELVIN[0], ("lat", "lon")), name: made}).to_netcdf(path)
     assert open_sequence(path).time.values[0] == np.datetime64("2019-12-27")
+
+
+@pytest.mark.parametrize("name", ["product_time", "product_start_time"])
+def test_the_time_of_a_product_is_that_of_its_frame(tmp_path, name):
+    observed = xr.Variable((), 3.0, HOURS)
+    xr.Dataset({"Tb": frames(KELVIN[0], ("lat", "lon")), name: observed}).to_netcdf(tmp_path / "ir.nc")
+    assert open_sequence(tmp_path / "ir.nc").time.values[0] == np.datetime64("2019-12-25T03")
 
 
 def test_times_may_lie_along_the_last_dimension_of_any_name(tmp_path):
@@ -250,6 +275,16 @@ def test_radians_become_degrees(tmp_path):
     np.testing.assert_allclose(sequence.lat, LAT)
     np.testing.assert_allclose(sequence.lon, LON)
     assert (sequence.lat.units, sequence.lon.units) == ("degrees_north", "degrees_east")
+
+
+def test_latitudes_in_metres_are_places_on_a_map(tmp_path, caplog):
+    north, east = 4000.0 * np.arange(4)[::-1], 4000.0 * np.arange(5)
+    coords = {"lat": ("lat", north, {"units": "m"}), "lon": ("lon", east, {"units": "m"}), "time": TIMES}
+    xr.Dataset({"Tb": frames()}, coords).to_netcdf(tmp_path / "a.nc")
+    sequence = open_sequence(tmp_path / "a.nc")
+    np.testing.assert_array_equal(sequence.lat, north)
+    np.testing.assert_array_equal(sequence.lon, east)
+    assert "degrees" not in caplog.text
 
 
 def test_cells_without_rows_and_columns_are_to_be_put_on_a_grid(tmp_path):

@@ -16,7 +16,9 @@ from safetensors.torch import save_file
 
 from model_cases import detailed_model
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.specification import read_specification
 from tempogan_eddy.stored import read_checkpoint
+from tempogan_eddy.training.checkpoint import state_of
 from tempogan_eddy.training.trainer import TempoGANTrainer
 from tempogan_eddy.weights import load_model, save_model
 from training_cases import small_config, write_storms
@@ -103,6 +105,19 @@ def test_unknown_keys_of_the_specification_are_skipped(file):
     later["network"]["activation"] = later["sensor"]["psf"] = later["channels"] = "new"
     expected = reconstructed(file)
     np.testing.assert_array_equal(reconstructed(rewritten(file, specification=json.dumps(later))), expected)
+
+
+def test_a_state_of_other_networks_may_be_of_an_earlier_release():
+    with (
+        pytest.raises(InputError, match=r"early\.pth .* earlier release: .* training\.start_from"),
+        state_of(Path("early.pth")),
+    ):
+        torch.nn.Linear(2, 2).load_state_dict({"weight": torch.zeros(2, 2)})
+
+
+def test_a_stored_configuration_may_hold_a_setting_without_an_effect():
+    earlier = {"sensor": {"kind": "area", "sigma": 1.3}, "model": {"channels": 16}}
+    assert read_specification(None, earlier, "early.pth").network.channels == 16
 
 
 @pytest.mark.parametrize(

@@ -251,7 +251,9 @@ def test_what_a_program_computes_of_a_damaged_frame_is_an_error_or_missing(tmp_p
 @pytest.mark.parametrize("output", ["out.zarr", "out.nc"])
 def test_too_many_frames_are_no_gaps_but_a_disk_that_is_gone(tmp_path, output):
     lazy = open_sequence(storm(tmp_path / "a.nc", *range(FRAMES // 2 + 1)), unreadable="gap")
-    with pytest.raises(InputError, match=f"{FRAMES // 2 + 1} of {FRAMES} frames of storm cannot be read, too many"):
+    with pytest.raises(
+        InputError, match=f"{FRAMES // 2 + 1} of {FRAMES} frames of storm cannot be read, too many .* --time"
+    ):
         save_sequence(lazy, tmp_path / output)
     assert not (tmp_path / output).exists()
     save_sequence(open_sequence(storm(tmp_path / "a.nc", *range(FRAMES // 2)), unreadable="gap"), tmp_path / output)

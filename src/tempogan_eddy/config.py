@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from tempogan_eddy.config_data import DataConfig, PairsConfig, Section, SplitConfig
 from tempogan_eddy.config_text import describe_problems, parse_yaml
@@ -23,6 +23,7 @@ from tempogan_eddy.io.json_text import read_bounded
 from tempogan_eddy.registry import SENSORS
 
 __all__ = [
+    "STORED",
     "Config",
     "DataConfig",
     "ModelConfig",
@@ -47,6 +48,9 @@ def _known_sensor(kind: str) -> str:
 
 
 SensorKind = Annotated[str, AfterValidator(_known_sensor)]
+
+STORED = "stored"
+"""The context that validates a configuration within a model file: nobody can leave a setting out of it."""
 
 LARGEST_FILE = 4 << 20  # bytes; a configuration has some thousands
 
@@ -155,7 +159,7 @@ class Config(Section):
         return values | {"training": training, "data": data}
 
     @model_validator(mode="after")
-    def _fits(self) -> Config:
+    def _fits(self, info: ValidationInfo) -> Config:
         scale = self.model.upsample_factor
         if left := self.training.patch_size % scale:
             below, above = self.training.patch_size - left, self.training.patch_size - left + scale
@@ -181,7 +185,8 @@ class Config(Section):
             raise ValueError("training.score = crps belongs to model.textures > 0; set both or neither")
         if self.model.textures and self.training.lambda_adv_t == TrainingConfig().lambda_adv_t:
             self.training.lambda_adv_t = 0.0  # an ensemble has no Dt
-        refuse_unused(self)
+        if info.context != STORED:
+            refuse_unused(self)
         return self
 
     @property

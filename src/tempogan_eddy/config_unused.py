@@ -18,7 +18,7 @@ WITHOUT_SIGMA = ["area", "bicubic", "box", "nearest"]
 def refuse_unused(config: Config) -> None:
     """Raise ValueError if a setting has no effect, and is neither its default nor a weight of 0.
 
-    What describes discriminators may stay while the weights of their losses are 0.
+    Widths and rates of discriminators may stay while the weights of their losses are 0.
     """
     model, kind, training = config.model, config.sensor.kind, config.training
     within = training.score == "lsd_within_rmse"

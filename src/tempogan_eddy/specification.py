@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tempogan_eddy.config import Config, DataConfig, ModelConfig, Scale, SensorConfig, load_config
+from tempogan_eddy.config import STORED, Config, DataConfig, ModelConfig, Scale, SensorConfig
 from tempogan_eddy.config_text import describe_problems
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.errors import InputError
@@ -160,9 +160,9 @@ def _from_stored_config(config: Any, path: object) -> Specification:
             for section, keys in wanted.items()
         }
     try:
-        return Specification.from_config(load_config(values))
-    except InputError as error:
-        raise InputError(f"The model {path} holds a configuration that cannot be used: {error}") from None
+        return Specification.from_config(Config.model_validate(values, context=STORED))
+    except ValidationError as error:
+        raise InputError(describe_problems(error, Config, f"The configuration in the model {path}")) from None
 
 
 def _known(section: Any, model: Any, keys: tuple[str, ...] | None = None) -> Any:

@@ -144,6 +144,7 @@ def _made(
     from tempogan_eddy.io.choice import NoSequenceError
     from tempogan_eddy.io.messages import about
     from tempogan_eddy.io.selection import require_selection
+    from tempogan_eddy.io.sequence import NoFrameError
 
     said, made = "", None
     for name, stored in several.items():
@@ -155,7 +156,7 @@ def _made(
         require_selection([sequence], asked.data.select)
         try:
             sequence = select_time(sequence, asked.time, asked.data.time_tolerance)
-        except InputError as error:
+        except NoFrameError as error:
             about(log, name, f"--time {asked.time}").warning("left out: %s", error)
             continue
         try:

@@ -160,8 +160,9 @@ def _choose_variable(dataset: xr.Dataset, variable: str | None, kelvin: bool) ->
             f"dataset[{found[0]!r}] or variable={found[0]!r}."
         )
     raise InputError(
-        f"The Dataset holds {listed(names) or 'no variable'}, but nothing with a standard_name of brightness "
-        "temperature or the units K; choose one (dataset[NAME] or variable=NAME), perhaps with kelvin=True."
+        f"The Dataset holds {listed(names) or 'no variable'}, but no brightness temperature, by standard_name or by "
+        "units of K without the name of another temperature; choose one (dataset[NAME] or variable=NAME), perhaps with "
+        "kelvin=True."
     )
 
 

@@ -41,7 +41,8 @@ ABSOLUTE = re.compile(r"\s*\w+\s+as\s+%", re.IGNORECASE)
 
 # Names of times at which a file was made or changed, an instrument calibrated, a satellite launched.
 MADE = re.compile(
-    r"creat|process|produc|generat|launch|calibrat|modif|updat|upload|download|ingest|archiv|issue|expir|publish"
+    r"creat|process|produced|production|generat|launch|calibrat|modif|updat|upload|download|ingest|archiv|issue|expir"
+    r"|publish"
 )
 
 NAMES = {
@@ -55,6 +56,8 @@ NUMBERED = re.compile(r"[xy](?=[\d_ ]|dim)", re.IGNORECASE)  # y_geostationary, 
 ROLE_OF_NAME = {name: role for role, names in NAMES.items() for name in names}
 
 EARTH = ("latitude", "longitude")
+PROJECTED = {"latitude": "y", "longitude": "x"}  # lat and lon in metres are places on a map
+LENGTH = re.compile(r"k?m|(kilo)?met(er|re)s?", re.IGNORECASE)
 EASTWARD, NORTHWARD = {"longitude", "x"}, {"latitude", "y"}
 
 
@@ -94,7 +97,8 @@ def role_of(name: object, attrs: Mapping[Any, Any] | None = None, dtype: np.dtyp
     if kelvin_conversion(units):  # t may be a temperature
         return None
     named = text_of(attrs.get("long_name", "")).lower()
-    return ROLE_OF_NAME.get(str(name).lower(), named if named in EARTH else None)
+    role = ROLE_OF_NAME.get(str(name).lower(), named if named in EARTH else None)
+    return PROJECTED[role] if role in PROJECTED and LENGTH.fullmatch(units) else role
 
 
 def spatial_coordinate(da: xr.DataArray, role: str) -> xr.DataArray | None:

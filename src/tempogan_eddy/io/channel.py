@@ -44,7 +44,7 @@ TABLES: dict[str, dict[int, float]] = {
 MICROMETRES = r"(?:um|\u00b5m|\u03bcm|mic|microns?|micro-?met(?:er|re)s?)(?![a-z])"
 IN_TEXT = re.compile(rf"(\d+(?:\.\d+)?)(?:\s*(?:-|to|\u2013)\s*(\d+(?:\.\d+)?))?[\s_-]*{MICROMETRES}", re.IGNORECASE)
 # Names of ISCCP-NG: temp_11_00um; in channel_4_11um and temp_10_4um either number may be the wavelength.
-UNDERSCORED = re.compile(rf"(?<![a-z\d])(\d\d?)_(\d\d?)[\s_-]*{MICROMETRES}", re.IGNORECASE)
+UNDERSCORED = re.compile(rf"(?:(?<![a-z\d])|(?<=ir|wv|bt|tb))(\d\d?)_(\d\d?)[\s_-]*{MICROMETRES}", re.IGNORECASE)
 # Names of Meteosat, FCI, AMI, MSU-GS and INSAT: IR_108, ir_105, WV_062, SW038, and of satpy's GOES: 10_7.
 TENTHS = re.compile(r"(?:^|[_\W])(?:ir|wv|vis?|nr|nir|sw)_?(\d{3})(?!\d)", re.IGNORECASE)
 POINT = re.compile(r"^(\d\d)_(\d)$")

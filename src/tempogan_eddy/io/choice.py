@@ -9,7 +9,7 @@ from typing import Any
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.channel import PLATFORMS, channel_of, preferred
+from tempogan_eddy.io.channel import OTHER, PLATFORMS, channel_of, preferred
 from tempogan_eddy.io.count_table import kelvins_by_count
 from tempogan_eddy.io.foreign import advice_for_variables, foreign_format
 from tempogan_eddy.io.once import log_once
@@ -20,14 +20,18 @@ __all__ = ["NoSequenceError", "SeveralError", "choose_variable", "likeliest"]
 
 log = logging.getLogger(__name__)
 
+DESCRIPTIONS = ("long_name", "standard_name", "description")
 STANDARD_NAMES = {"brightness_temperature", "toa_brightness_temperature"}
-SPREAD = re.compile("error|uncertainty|standard_deviation|std|spread|noise")
+SPREAD = re.compile(
+    r"(error|(?<!de)noise)(?![ _-]?(correct|filter|free|reduc|remov))|uncertainty|standard_deviation|std|spread"
+)
 # Temperatures in kelvin of the sea, the ground, the air or a cloud, by name or description.
 OF_MATTER = re.compile(
-    r"(?<![a-z])(sst|lst|ctt|skt|tsk|t2m?|d2m)(?![a-z])|(sea|surface|skin|ground|land|soil|air|dew.?point|water|cloud"
-    r"|(2|two).?met(re|er)s?|potential|virtual|wet.?bulb)[ _-]*(top[ _-]*|surface[ _-]*)?temp"
+    r"(?<![a-z])(sst|lst|ctt|skt|tsk)(?![a-z])|(?<![a-z\d])(t2m?|d2m)(?![a-z\d])"
+    r"|(sea|surface|skin|ground|land|soil|air|dew.?point|water|cloud|(2|two).?met(re|er)s?|potential|virtual|wet.?bulb)"
+    r"[ _-]*((top|surface|effective)[ _-]*)?temp"
 )
-OF_RADIATION = re.compile(r"bright|radian|infra.?red|window|channel|micro|\d ?um|(?<![a-z])(t_?bb?|bt|ir)(?![a-z])")
+OF_RADIATION = re.compile(r"bright|radian|infra.?red|window|chan|band|micro|\d ?um|(?<![a-z])(t_?bb?|bt|ir)(?![a-z])")
 
 
 class NoSequenceError(InputError):
@@ -113,9 +117,12 @@ def _is_spread(name: str, da: xr.DataArray) -> bool:
 
 
 def _of_matter(name: str, da: xr.DataArray) -> bool:
-    """Return whether name or description call a variable a temperature of matter, not of radiation."""
-    described = _described(name, da, "long_name", "standard_name", "description")
-    return bool(OF_MATTER.search(described)) and not OF_RADIATION.search(described)
+    """Return whether name or description call a variable a temperature of matter, and nothing names a channel."""
+    described = _described(name, da, *DESCRIPTIONS)
+    if not OF_MATTER.search(described) or OF_RADIATION.search(described):
+        return False
+    others = {key: value for key, value in da.attrs.items() if key not in DESCRIPTIONS}
+    return channel_of(name, others, da.coords).kind in (None, OTHER)
 
 
 def _described(name: str, da: xr.DataArray, *keys: str) -> str:

@@ -130,17 +130,21 @@ def _tracks(headers: Iterable[Header]) -> list[list[Header]]:
 
 
 def _apart(earlier: Header, later: Header) -> float:
-    """Return the distance of two boxes as a share of what a storm can cover between them; 0 if they have no place."""
+    """Return the distance of two boxes as a share of what a storm can cover between them; 0 if they have no place.
+
+    If the times overlap, boxes that overlap too may be of two storms, so only the move of a storm counts.
+    """
     if earlier.kind[GRID] == later.kind[GRID]:
         return 0.0
-    hours = (later.times[0] - earlier.times[-1]) / np.timedelta64(1, "h")
+    hours = (later.times[0] - earlier.times[0]) / np.timedelta64(1, "h")
     if hours <= 0:
         return np.inf
+    apart = later.times[0] > earlier.times[-1]
     shares = [0.0]
     for role in EARTH:
         first, second = (_middle_and_width(header, role) for header in (earlier, later))
         if first and second:
-            reach = (first[1] + second[1]) / 2 + FASTEST * hours
+            reach = apart * (first[1] + second[1]) / 2 + FASTEST * hours
             shares.append(float(np.abs(turn_difference(np.array(first[0]), second[0]))) / reach)
     return max(shares)
 

@@ -30,6 +30,7 @@ from tempogan_eddy.kelvin import VALID_KELVIN
 __all__ = [
     "DIMS",
     "NAME",
+    "NoFrameError",
     "as_dates",
     "as_sequence",
     "has_dims",
@@ -49,6 +50,10 @@ HALF_SECOND, MINUTE = np.timedelta64(5 * 10**8, "ns"), np.timedelta64(60 * 10**9
 
 # Calendars of cftime whose dates are those of numpy since 1582.
 REAL_CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
+
+
+class NoFrameError(InputError):
+    """A sequence without a frame in the interval that was asked for."""
 
 
 def as_sequence(
@@ -255,7 +260,7 @@ def select_time(da: xr.DataArray, interval: str | None, tolerance: str | None = 
     Raises
     ------
     InputError
-        If the text is no interval, or no frame lies in it.
+        If the text is no interval; `NoFrameError` if no frame lies in it.
     """
     if interval is None:
         return da
@@ -263,7 +268,7 @@ def select_time(da: xr.DataArray, interval: str | None, tolerance: str | None = 
     if not keep.any():
         first, last = (pd.Timestamp(da["time"].values[i]).isoformat() for i in (0, -1))
         name = da.attrs.get("sequence", "the sequence")
-        raise InputError(f"No frame of {name} lies in {interval!r}; its frames go from {first} to {last}.")
+        raise NoFrameError(f"No frame of {name} lies in {interval!r}; its frames go from {first} to {last}.")
     return da.isel(time=np.flatnonzero(keep))
 
 

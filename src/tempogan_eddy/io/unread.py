@@ -92,8 +92,8 @@ def report_unread(name: object, unread: Iterable[Unread], frames: int) -> None:
     told = sorted({str(one) for one in unread})
     if len(told) > frames * LARGEST_SHARE:
         raise InputError(
-            f"{len(told)} of {count(frames, 'frame')} of {name} cannot be read, too many to be left missing; the "
-            f"first: {told[0]}"
+            f"{len(told)} of {count(frames, 'frame')} of {name} cannot be read, too many to be left missing; check the "
+            f"disk or server, or choose frames with --time; the first: {told[0]}"
         )
     if told:
         log.warning("%s: %s unreadable and so missing: %s", name, count(len(told), "frame"), "; ".join(told))

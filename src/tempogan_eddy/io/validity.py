@@ -199,7 +199,8 @@ def refuse_unknown_packing(attrs: Mapping[Any, Any], dtype: np.dtype, path: Path
         renaming = " ".join(f"-a '{name}@{key},{cf}'" for key, cf in other.items())
         raise InputError(
             f"{path}: {name} holds whole numbers and states {listed(other)}; if kelvin is number * "
-            f"scale_factor + add_offset, name the attributes so: ncrename {renaming} {path.name}"
+            f"scale_factor + add_offset, name the attributes so: ncrename {renaming} {path.name}; "
+            "else delete them (ncatted)."
         )
     if dtype.itemsize == 1:
         raise InputError(

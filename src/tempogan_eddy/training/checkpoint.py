@@ -241,5 +241,5 @@ def state_of(path: Path) -> Iterator[None]:
     except (KeyError, ValueError, TypeError, AttributeError, RuntimeError, IndexError) as error:
         raise InputError(
             f"The state in {path} does not fit the networks of its configuration ({type(error).__name__}); "
-            "it is damaged: resume from another checkpoint."
+            "it is damaged, or of an earlier release: resume from another one, or set training.start_from to its model."
         ) from error
