@@ -66,14 +66,14 @@ def test_the_page_of_licences_lists_what_the_package_and_its_extras_need():
 
 
 def test_the_recipe_for_conda_follows_the_requirements():
-    """Conda has no extras, so its package needs what `train`, `view` and `report` do."""
+    """Conda has no extras, so its package needs what `train`, `view`, `report` and `cluster` do."""
     named = {"torch": "pytorch", "opencv-python-headless": "py-opencv", "matplotlib": "matplotlib-base"}
     named |= {"dask": "dask-core"}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     recipe = yaml.safe_load(re.sub(r"\$\{\{.*?\}\}", "x", (ROOT / "conda" / "recipe.yaml").read_text()))
     listed = dict(text.split() for text in recipe["requirements"]["run"])
     wants = {}
-    for each in wanted(project, ["train", "view", "report"]):
+    for each in wanted(project, ["train", "view", "report", "cluster"]):
         wants[named.get(each.name, canonicalize_name(each.name))] = str(each.specifier)
     assert listed == wants | {"python": ">=3.11,<3.14"}
     assert f'version: "{project["version"]}"' in (ROOT / "conda" / "recipe.yaml").read_text()

@@ -107,6 +107,11 @@ def test_the_page_has_the_charts_of_an_ensemble_only(truths, results):
     members, page = ensemble(mean, spread), ReportPage("evaluate")
     page.add(results[1.0], truth, members, None)
     html = page.html()
+    scores = results[1.0].scores["reconstructed"]
+    together = (
+        f"a CRPS of {scores['crps'].value:.2f} K, {scores['crps_ratio'].value:.2f} times the mean error of nearest"
+    )
+    assert f"That is an average member; all together have {together}" in html
     assert html.count("Calibration of the ensemble") == 1 and html.count('-ensemble">Ensemble</a>') == 1
     for name in ("Rank histogram", "Spread and error", "Reliability", "CRPS"):
         assert f"<h4>{name}</h4>" in html
@@ -116,4 +121,8 @@ def test_the_page_has_the_charts_of_an_ensemble_only(truths, results):
     single = ReportPage("evaluate")
     single.add(evaluate(truth, members[0], **KNOWN), truth, members[0], None)
     assert single.html().count('<figure class="film">') == 1
-    assert "Calibration of the ensemble" not in single.html() and "-ensemble" not in single.html()
+    assert (
+        "average member" not in single.html()
+        and "Calibration of the ensemble" not in single.html()
+        and "-ensemble" not in single.html()
+    )

@@ -47,7 +47,7 @@ def animate(
     crop: Annotated[
         str | None,
         typer.Option(
-            help="TOP,LEFT,HEIGHT,WIDTH in pixels of the finest input, or whole. By default a frame that is too wide "
+            help="TOP,LEFT,HEIGHT,WIDTH in pixels of the finest panel, or whole. By default a frame that is too wide "
             "for its panel is cropped to the coldest and most changing square."
         ),
     ] = None,

@@ -18,6 +18,7 @@ from scipy import ndimage
 from tempogan_eddy.display.chart import draw_spectra, drawing
 from tempogan_eddy.display.closeups import square_around
 from tempogan_eddy.display.palettes import PALETTES
+from tempogan_eddy.display.upright import turn_of
 from tempogan_eddy.display.words import minute_text
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation.baselines import bicubic, nearest, wiener
@@ -77,7 +78,8 @@ def save_crops(
         TRUTH: highres,
     }
     top, left, height, width = coldest_area(highres, side, matched.scale)
-    crops = {name: frame[top : top + height, left : left + width] for name, frame in panels.items()}
+    turn = turn_of(matched.truth)
+    crops = {name: frame[top : top + height, left : left + width][turn] for name, frame in panels.items()}
     title = f"{matched.truth.attrs.get('sequence', '')}  {minute_text(times[index])} UTC"
     if members:
         title += f", member {members[0]}, the first of {len(members)}"

@@ -11,6 +11,7 @@ from tempogan_eddy.display.closeups import best_square
 from tempogan_eddy.display.members import Members
 from tempogan_eddy.display.palettes import SPREAD, Palette
 from tempogan_eddy.display.places import Places, places_of
+from tempogan_eddy.display.upright import common_size, turn_of
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.align import align_grids, match_times, pair_times, tolerance_between
 from tempogan_eddy.io.frames import FrameReader
@@ -49,7 +50,7 @@ class Film:
 def film_of(
     sequences: Sequence[xr.DataArray], labels: Sequence[str], every: int = 1, members: Sequence[str] = ()
 ) -> Film:
-    """Put sequences side by side at their common times, which are those of the first, and on their common grid.
+    """Put sequences side by side at the times of the first that all have, and on their common grid, north up.
 
     Sequences ([member, ]time, y, x) are in kelvin. Coarser ones cover the same area with a whole number of times fewer
     pixels; finer ones may have a few spare rows and columns that fill no lowres pixel. Give one label for each; take
@@ -63,9 +64,12 @@ def film_of(
     numbers = [chosen[::every] for chosen in match_times([da["time"].values for da in sequences], labels)]
     times = sequences[0]["time"].values[numbers[0]]
     aligned, factors = align_grids(sequences, labels)
-    height, width = (
-        min(da.shape[axis] * factor for da, factor in zip(aligned, factors, strict=True)) for axis in (-2, -1)
-    )
+    height, width = common_size([da.shape for da in aligned], factors)
+    turn = turn_of(*aligned)
+    aligned = [
+        da[..., : height // factor, : width // factor][(..., *turn)]
+        for da, factor in zip(aligned, factors, strict=True)
+    ]
     panels = [
         panel
         for label, da, chosen in zip(labels, aligned, numbers, strict=True)

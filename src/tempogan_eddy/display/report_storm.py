@@ -27,11 +27,12 @@ from tempogan_eddy.display.map_overlay import map_overlay
 from tempogan_eddy.display.movie import save_animation
 from tempogan_eddy.display.palettes import DIFFERENCE, SPREAD, Palette
 from tempogan_eddy.display.places import Places, places_of
+from tempogan_eddy.display.upright import turn_of
 from tempogan_eddy.display.words import minus, minute_text
 from tempogan_eddy.evaluation import Evaluation, error_by_kelvin
 from tempogan_eddy.evaluation.baselines import bicubic, nearest
 from tempogan_eddy.evaluation.ensemble_curves import ensemble_curves
-from tempogan_eddy.evaluation.matching import RECONSTRUCTED, TRUTH, Match
+from tempogan_eddy.evaluation.matching import RECONSTRUCTED, TRUTH, Loaded, Match
 
 __all__ = ["Animator", "Part", "crops", "ensemble_charts", "error_charts", "spectrum_chart"]
 
@@ -85,7 +86,7 @@ def ensemble_charts(evaluation: Evaluation) -> list[Part]:
 def crops(matched: Match, evaluation: Evaluation, palette: Palette) -> tuple[Part, list[Closeup]]:
     """Return three squares of the frame with the most cold cloud in every method, and where they lie."""
     index = _example(matched, evaluation)
-    truth, reconstructed, lowres = matched.load(index)
+    truth, reconstructed, lowres = _upright(matched, index)
     closeups = choose_closeups(truth, reconstructed[RECONSTRUCTED], matched.scale)
     simple = {"input": nearest(lowres, matched.scale), "bicubic": bicubic(lowres, matched.scale)}
     frames = {**simple, **reconstructed}
@@ -108,7 +109,7 @@ def crops(matched: Match, evaluation: Evaluation, palette: Palette) -> tuple[Par
         "side": closeups[0].side,
         "height": truth.shape[0],
         "width": truth.shape[1],
-        "overview": _overview_uri(truth, palette, places_of(matched.truth, truth.shape), index),
+        "overview": _overview_uri(truth, palette, places_of(_placed(matched), truth.shape), index),
         "rows": rows,
         "legends": [
             _legend(palette, palette.title, 20),
@@ -137,7 +138,7 @@ class Animator:
             FilmPanel(RECONSTRUCTED, lambda number: load(number)[1]),
             FilmPanel(TRUTH, lambda number: load(number)[0]),
         ]
-        return self._draw(panels, matched.truth.isel(time=chosen), FILM_SIDE)
+        return self._draw(panels, _placed(matched).isel(time=chosen), FILM_SIDE)
 
     def members(self, matched: Match, names: Sequence[str]) -> Part:
         """Return the animation of an ensemble: truth, mean, spread and the first members; `names` are those of all."""
@@ -153,7 +154,7 @@ class Animator:
             FilmPanel(SPREAD_LABEL, lambda number: load(number)[1].std(axis=0, ddof=1), SPREAD),
             *map(member, range(min(len(names), MEMBERS_SHOWN))),
         ]
-        return self._draw(panels, matched.truth.isel(time=chosen), MEMBER_SIDE)
+        return self._draw(panels, _placed(matched).isel(time=chosen), MEMBER_SIDE)
 
     def _around_example(self, matched: Match, most: int) -> tuple[slice, Callable[[int], Frames]]:
         """Return at most so many times around the example, and how to load the frames at one of them."""
@@ -213,8 +214,20 @@ def _legend(palette: Palette, title: str, step: int, *, signed: bool = False) ->
 
 def _frames(matched: Match, index: int) -> Frames:
     """Return the truth, the reconstruction or its members, and its input at one time."""
-    truth, reconstructed, lowres = matched.load(index)
+    truth, reconstructed, lowres = _upright(matched, index)
     return truth, reconstructed[RECONSTRUCTED], lowres
+
+
+def _placed(matched: Match) -> xr.DataArray:
+    """Return the truth, which knows times and places, with north up."""
+    return matched.truth[(..., *turn_of(matched.truth))]
+
+
+def _upright(matched: Match, index: int) -> Loaded:
+    """Return the frames of one time, as `Match.load`, with north up."""
+    turn = turn_of(matched.truth)
+    truth, reconstructed, lowres = matched.load(index)
+    return truth[turn], {name: frame[(..., *turn)] for name, frame in reconstructed.items()}, lowres[turn]
 
 
 def _example(matched: Match, evaluation: Evaluation) -> int:

@@ -21,13 +21,14 @@ COMPARED = ("bicubic", "Wiener filter")
 
 
 def summary(evaluation: Evaluation) -> list[str]:
-    """Return the scores as sentences: error, detail, motion, agreement with the input, pixels that it lacks."""
+    """Return the scores as sentences: error, members, detail, motion, agreement with the input, lacking pixels."""
     scores = evaluation.scores[RECONSTRUCTED]
     rmse = scores["rmse"]
     sentences = [
         f"Over {count(evaluation.frames, 'frame')} of {evaluation.storm} the {evaluation.scale}× reconstruction "
         f"is {rmse.value:.2f} K off the truth (RMSE{_interval(rmse)})" + _comparisons(evaluation) + "."
     ]
+    sentences += _ensemble(evaluation)
     energy = {method: by_metric["detail_energy"].value for method, by_metric in evaluation.scores.items()}
     if np.isfinite(energy[RECONSTRUCTED]):
         others = [f"{name} {_percent(energy[name])}" for name in COMPARED if name in energy]
@@ -46,6 +47,19 @@ def summary(evaluation: Evaluation) -> list[str]:
     if sentence := lacking(evaluation.sums, RECONSTRUCTED):
         sentences.append(sentence)
     return sentences
+
+
+def _ensemble(evaluation: Evaluation) -> list[str]:
+    """Return what the members are worth together: one of them alone errs more than a smooth frame, if calibrated."""
+    scores = evaluation.scores[RECONSTRUCTED]
+    if "spread_skill" not in scores:
+        return []
+    spread, crps, ratio = (scores[name].value for name in ("spread_skill", "crps", "crps_ratio"))
+    beside = f", {ratio:.2f} times the mean error of {evaluation.regression}" if np.isfinite(ratio) else ""
+    return [
+        f"That is an average member; all together have a CRPS of {crps:.2f} K{beside}, and a spread of {spread:.2f} "
+        "times the error of their mean."
+    ]
 
 
 def training_overlap(record: Sequence[str], storm: str, times: Times) -> tuple[int | None, str]:

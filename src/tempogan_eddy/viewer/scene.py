@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tempogan_eddy.display.members import Members
+from tempogan_eddy.display.upright import STORED, Turn, common_size, turn_of
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.align import align_grids, pair_times, tolerance_between
 from tempogan_eddy.io.history import MADE
@@ -134,7 +135,26 @@ def build_scene(
     if scale:
         panels += _computed(panels, next(iter(made.values())).attrs if made else {}, scale)
     panels.sort(key=lambda panel: ORDER.index(panel.role))
-    return Scene(name, main, (rows * finer, columns * finer), tuple(panels))
+    scene = Scene(name, main, (rows * finer, columns * finer), tuple(panels))
+    turn = turn_of(*aligned)
+    return scene if turn == STORED else _turned(scene, turn)
+
+
+def _turned(scene: Scene, turn: Turn) -> Scene:
+    """Return a scene with north up, of whole pixels of every panel, which share a corner after the turn as before."""
+    shape = common_size([panel.shape for panel in scene.panels], [panel.scale for panel in scene.panels])
+
+    def turned(panel: Panel) -> Panel:
+        height, width = (side // panel.scale for side in shape)
+        return replace(
+            panel,
+            shape=(height, width),
+            read=lambda time, member: panel.read(time, member)[:height, :width][turn],
+        )
+
+    finer = scene.shape[0] // scene.main.sizes["y"]
+    main = scene.main[..., : shape[0] // finer, : shape[1] // finer][(..., *turn)]
+    return Scene(scene.name, main, shape, tuple(turned(panel) for panel in scene.panels))
 
 
 def _panels(
