@@ -13,7 +13,7 @@ FAULTS ?=
 help:
 	@echo "make demo             the released models on a simulated storm, then a small training (about 6 minutes on two cores)"
 	@echo "make demo DATA=DIR    the same on your own data"
-	@echo "make test             run the tests (4 to 8 minutes on two cores)"
+	@echo "make test             run the tests (about 5 minutes on two quiet cores)"
 	@echo "make test-slow        train on two processes, kill a worker of a cluster, 50 interrupts, the pages of docs, an S3 server (153 tests; about 11 minutes on two cores)"
 	@echo "make test-faults      kill commands, fill disks, break inputs, and count what is lost (20 to 100 minutes)"
 	@echo "make mutants          change the code in many small ways and see whether the tests notice (about 20 minutes on two cores)"
