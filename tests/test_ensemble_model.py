@@ -11,16 +11,21 @@ from tempogan_eddy.config import load_config
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.sensor_bank import DESCRIPTION, SensorBank
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.kelvin import VALID_KELVIN
 from tempogan_eddy.model.ensemble import (
     MARGIN,
+    NEAR,
     NOISE_CHANNELS,
+    WARMER,
     WIDTHS,
     Dressing,
     Ensemble,
     Textures,
+    add_detail,
     assemble,
     local_spread,
     noise_of_frame,
+    warmest_around,
 )
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
 from tempogan_eddy.model.scoring import (
@@ -153,6 +158,12 @@ def draw(ensemble, sensor, count, dressing=False, size=12, noise=None):
     return mean, members, to_kelvin(lowres, RANGE)
 
 
+@pytest.fixture
+def unbounded(monkeypatch):
+    """Detail may be as warm as it likes: random networks add far more than released ones."""
+    monkeypatch.setattr("tempogan_eddy.model.ensemble.warmest_around", lambda frame, lowres: frame + 1000)
+
+
 @pytest.mark.parametrize("dressing", [False, True])
 @pytest.mark.parametrize("sensor", SENSORS, ids=lambda sensor: sensor.text)
 def test_every_member_keeps_what_was_measured(sensor, dressing):
@@ -161,7 +172,7 @@ def test_every_member_keeps_what_was_measured(sensor, dressing):
     assert (sensor.see(members) - lowres).abs().max() < 1e-3
 
 
-def test_the_mean_of_many_members_is_the_frame_of_the_mean():
+def test_the_mean_of_many_members_is_the_frame_of_the_mean(unbounded):
     for dressing in (False, True):
         mean, members, _ = draw(random_ensemble(), SENSORS[0], 400, dressing)
         error = (members.mean(dim=1, keepdim=True) - mean) / members.std(dim=1, keepdim=True) * 20
@@ -240,7 +251,7 @@ def test_volatility_makes_bursts_and_leaves_mean_and_variance():
 
 
 @pytest.mark.parametrize("sign", [-1, 1])
-def test_squares_of_textures_lean_the_members_and_leave_their_mean(sign):
+def test_squares_of_textures_lean_the_members_and_leave_their_mean(unbounded, sign):
     ensemble = random_ensemble()
     torch.nn.init.zeros_(ensemble.textures.lean.weight)
     torch.nn.init.constant_(ensemble.textures.lean.bias, sign * 0.5)
@@ -261,7 +272,30 @@ def test_squares_are_bounded_and_have_no_mean():
     assert added.max().item() == pytest.approx(9 - 0.995, abs=1e-3)
 
 
-def test_the_inflation_scales_what_members_add():
+def test_members_are_hardly_warmer_than_what_was_measured_near_and_keep_it():
+    mean, members, lowres = draw(random_ensemble(), SENSORS[0], 64)
+    above = members - torch.maximum(mean, lowres.max() + WARMER)
+    below = torch.minimum(mean, lowres.min()) - members
+    assert above.max() < 1.5 < 3 < below.max()
+    assert (SENSORS[0].see(members) - lowres).abs().max() < 1e-3
+
+
+def test_the_bound_is_the_warmest_pixel_near_or_the_frame():
+    lowres = torch.full((1, 1, 40, 40), 280.0)
+    lowres[0, 0, 20, 20] = 300
+    frame = torch.full((1, 1, 160, 160), 279.0)
+    frame[0, 0, 5, 5] = 320
+    bound = warmest_around(frame, lowres)[0, 0]
+    assert bound[80, 80 - 4 * NEAR] == bound[80, 80] == 300 + WARMER
+    assert bound[80, 79 - 4 * NEAR] == 280 + WARMER
+    assert bound[5, 5] == 320
+    assert warmest_around(frame, lowres + 40).max() == VALID_KELVIN[1] - 1
+    made = add_detail(frame[0], torch.tensor([-200.0, 1.0, 99.0]).reshape(3, 1, 1), bound)
+    assert made[:, 80, 80].tolist() == [VALID_KELVIN[0] + 1, 280, 302]
+    assert made[2, 5, 5] == 320
+
+
+def test_the_inflation_scales_what_members_add(unbounded):
     ensemble = random_ensemble()
     mean, members, _ = draw(ensemble, SENSORS[0], 2)
     ensemble.textures.inflation.fill_(1.5)
@@ -412,7 +446,7 @@ def test_training_lowers_the_score_and_keeps_the_mean(tmp_path, storms, mean, ca
     assert model.generator.dressing.deviations.min() > 0
 
 
-def test_members_vary_as_much_as_the_mean_errs_on_validation_frames(tmp_path, storms, mean):
+def test_members_vary_as_much_as_the_mean_errs_on_validation_frames(unbounded, tmp_path, storms, mean):
     trainer = EnsembleTrainer(ensemble_config(tmp_path, storms, mean, steps_per_epoch=1, epochs=1))
     model = load_model(trainer.train().best_model)
     assert model.generator.textures.inflation.item() > 1.1

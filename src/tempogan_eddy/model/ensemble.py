@@ -21,12 +21,24 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tempogan_eddy.dataset.sensor_bank import SensorBatch
+from tempogan_eddy.kelvin import VALID_KELVIN
 from tempogan_eddy.model.conditioned import ConditionedGenerator
 from tempogan_eddy.model.losses import CONTENT_UNIT
 from tempogan_eddy.model.noise import white_noise
 from tempogan_eddy.model.scaling import to_kelvin
 
-__all__ = ["MARGIN", "NOISE_CHANNELS", "Dressing", "Ensemble", "Textures", "assemble", "local_spread", "noise_of_frame"]
+__all__ = [
+    "MARGIN",
+    "NOISE_CHANNELS",
+    "Dressing",
+    "Ensemble",
+    "Textures",
+    "add_detail",
+    "assemble",
+    "local_spread",
+    "noise_of_frame",
+    "warmest_around",
+]
 
 WIDTHS = (1.0, 4.0)
 """Standard deviations, in lowres pixels, of the gaussians whose sums of noise are the smooth fields."""
@@ -57,6 +69,12 @@ MEAN_SQUARE = (
     math.erf(BOUND / 2**0.5) * (1 - BOUND**2) + BOUND**2 - BOUND * math.exp(-(BOUND**2) / 2) * (2 / math.pi) ** 0.5
 )
 """The mean of such squares, for a normal distribution of variance 1."""
+
+NEAR = 8
+"""Lowres pixels to each side among which the warmest bounds the detail."""
+
+WARMER = 2.0
+"""Kelvins by which detail may be warmer than that."""
 
 BINS = 24
 """Bins of local spread in which the dressing has its own strength."""
@@ -106,8 +124,33 @@ def assemble(
         The kelvins that scale to 0 and 1.
     """
     low, high = kelvin_range
-    frame = sensors.project(to_kelvin(mean.float(), kelvin_range), to_kelvin(lowres, kelvin_range))
-    return frame, sensors.keep(frame + added.float() * (high - low), frame)
+    kelvin = to_kelvin(lowres, kelvin_range)
+    frame = sensors.project(to_kelvin(mean.float(), kelvin_range), kelvin)
+    return frame, sensors.keep(add_detail(frame, added.float() * (high - low), warmest_around(frame, kelvin)), frame)
+
+
+def warmest_around(frame: Tensor, lowres: Tensor) -> Tensor:
+    """Return the kelvins (B, 1, H, W) that no detail may exceed: little more than the warmest pixel measured near.
+
+    Clouds have detail that is far colder than what was measured around, but ground and sea are hardly ever warmer: of
+    five sequences one pixel in 3,000 to 12,000 by `WARMER`.
+
+    Parameters
+    ----------
+    frame : (B, 1, H, W)
+        The mean, in kelvin, which may itself exceed what was measured.
+    lowres : (B, 1, h, w)
+        In kelvin, none missing.
+    """
+    warmest = functional.max_pool2d(lowres, 2 * NEAR + 1, 1, NEAR) + WARMER
+    scale = frame.shape[-1] // lowres.shape[-1]
+    # The projection that follows moves pixels by a part of a kelvin.
+    return torch.maximum(functional.interpolate(warmest.clamp(max=VALID_KELVIN[1] - 1), scale_factor=scale), frame)
+
+
+def add_detail(frame: Tensor, added: Tensor, warmest: Tensor) -> Tensor:
+    """Return the sum of a frame and what members add, as far as clouds, ground and sea allow; all in kelvin."""
+    return (frame + added).clamp(frame.clamp(max=VALID_KELVIN[0] + 1), warmest)
 
 
 class Textures(nn.Module):
@@ -316,8 +359,8 @@ class Ensemble(nn.Module):
 
     @property
     def halo(self) -> int:
-        """Radius of the receptive field of mean and amplitudes, in lowres pixels."""
-        return self.base.generator.halo
+        """Lowres pixels around a pixel on which its mean, its amplitudes and the bound of its detail depend."""
+        return max(self.base.generator.halo, NEAR)
 
     @staticmethod
     def complete(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

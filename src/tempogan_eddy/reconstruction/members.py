@@ -14,7 +14,7 @@ from tempogan_eddy.dataset.sensor_bank import SensorBank, SensorBatch
 from tempogan_eddy.dataset.separable_sensors import SeparableSensor
 from tempogan_eddy.device import exact_convolutions
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.model.ensemble import MARGIN, Ensemble
+from tempogan_eddy.model.ensemble import MARGIN, Ensemble, add_detail, warmest_around
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
 from tempogan_eddy.weights import Model, load_model
 
@@ -29,6 +29,8 @@ class Shared:
     ----------
     mean : (1, 1, H, W)
         The frame of the mean in kelvin.
+    warmest : (1, 1, H, W)
+        The kelvins that no detail may exceed.
     amplitudes : (K, H, W)
         Of the textures, scaled.
     sensors
@@ -36,6 +38,7 @@ class Shared:
     """
 
     mean: Tensor
+    warmest: Tensor
     amplitudes: Tensor
     sensors: SensorBatch
 
@@ -105,7 +108,7 @@ class MemberDraw:
             mean = self.generator.combine(scaled, self.generator.tail(features))
             amplitudes = self.source.amplitudes(features, scaled, sensors.description)[0]
         mean = sensors.project(to_kelvin(mean, self.kelvin_range), kelvin)
-        return Shared(mean, amplitudes, sensors)
+        return Shared(mean, warmest_around(mean, kelvin), amplitudes, sensors)
 
     @torch.inference_mode()
     def textures(self, noise: Tensor) -> Tensor:
@@ -117,4 +120,4 @@ class MemberDraw:
         """Return the member (H, W) in kelvin that textures (K, H, W) make of a frame."""
         low, high = self.kelvin_range
         added = (high - low) * self.source.combine(shared.amplitudes, textures)
-        return shared.sensors.keep(shared.mean + added, shared.mean)[0, 0]
+        return shared.sensors.keep(add_detail(shared.mean, added, shared.warmest), shared.mean)[0, 0]
