@@ -126,7 +126,7 @@ def assemble(
     low, high = kelvin_range
     kelvin = to_kelvin(lowres, kelvin_range)
     frame = sensors.project(to_kelvin(mean.float(), kelvin_range), kelvin)
-    return frame, sensors.keep(add_detail(frame, added.float() * (high - low), warmest_around(frame, kelvin)), frame)
+    return frame, add_detail(frame, added.float() * (high - low), warmest_around(frame, kelvin), sensors)
 
 
 def warmest_around(frame: Tensor, lowres: Tensor) -> Tensor:
@@ -148,9 +148,13 @@ def warmest_around(frame: Tensor, lowres: Tensor) -> Tensor:
     return torch.maximum(functional.interpolate(warmest.clamp(max=VALID_KELVIN[1] - 1), scale_factor=scale), frame)
 
 
-def add_detail(frame: Tensor, added: Tensor, warmest: Tensor) -> Tensor:
-    """Return the sum of a frame and what members add, as far as clouds, ground and sea allow; all in kelvin."""
-    return (frame + added).clamp(frame.clamp(max=VALID_KELVIN[0] + 1), warmest)
+def add_detail(frame: Tensor, added: Tensor, warmest: Tensor, sensors: SensorBatch) -> Tensor:
+    """Return frames that keep what was measured and add detail, as far as clouds, ground and sea allow; in kelvin.
+
+    What the bounds cut off is made up for around, so a pixel may exceed them by a part of it.
+    """
+    kept = sensors.keep(frame + added, frame)
+    return sensors.keep(kept.clamp(frame.clamp(max=VALID_KELVIN[0] + 1), warmest), frame)
 
 
 class Textures(nn.Module):

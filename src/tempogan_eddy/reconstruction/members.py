@@ -120,4 +120,4 @@ class MemberDraw:
         """Return the member (H, W) in kelvin that textures (K, H, W) make of a frame."""
         low, high = self.kelvin_range
         added = (high - low) * self.source.combine(shared.amplitudes, textures)
-        return shared.sensors.keep(add_detail(shared.mean, added, shared.warmest), shared.mean)[0, 0]
+        return add_detail(shared.mean, added, shared.warmest, shared.sensors)[0, 0]
