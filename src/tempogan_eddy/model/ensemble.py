@@ -154,7 +154,11 @@ def add_detail(frame: Tensor, added: Tensor, warmest: Tensor, sensors: SensorBat
     What the bounds cut off is made up for around, so a pixel may exceed them by a part of it.
     """
     kept = sensors.keep(frame + added, frame)
-    return sensors.keep(kept.clamp(frame.clamp(max=VALID_KELVIN[0] + 1), warmest), frame)
+    bounded = kept.clamp(frame.clamp(max=VALID_KELVIN[0] + 1), warmest)
+    # Each member is its own reference: where the sensor has noise, only what was cut may be smoothed once more.
+    bounded, reference = (members.flatten(0, 1)[:, None] for members in (bounded, kept))
+    count = kept.shape[1]
+    return sensors.repeat(count).keep(bounded, reference)[:, 0].unflatten(0, (-1, count))
 
 
 class Textures(nn.Module):
