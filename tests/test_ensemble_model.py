@@ -21,6 +21,7 @@ from tempogan_eddy.model.ensemble import (
     Dressing,
     Ensemble,
     Textures,
+    add_detail,
     assemble,
     local_spread,
     noise_of_frame,
@@ -289,6 +290,14 @@ def test_the_bound_is_the_warmest_pixel_near_or_the_frame():
     assert bound[80, 79 - 4 * NEAR] == 280 + WARMER
     assert bound[5, 5] == 320
     assert warmest_around(frame, lowres + 40).max() == VALID_KELVIN[1] - 1
+
+
+@pytest.mark.parametrize("sensor", [*SENSORS, SensorModel("area", 4, noise_kelvin=3.0)], ids=lambda sensor: sensor.text)
+def test_detail_below_the_bound_is_left_as_it_is(sensor):
+    sensors = SensorBank([sensor]).batch(torch.zeros(1, dtype=torch.long), 12, 12)
+    frame, added = normal(1, 1, 48, 48) * 5 + 270, 3 * normal(1, 4, 48, 48, seed=1)
+    kept = sensors.keep(frame + added, frame)
+    torch.testing.assert_close(add_detail(frame, added, frame + 100, sensors), kept, atol=1e-3, rtol=0)
 
 
 def test_the_inflation_scales_what_members_add(unbounded):
