@@ -24,7 +24,7 @@ def no_pauses(monkeypatch):
 
 
 def damage(path, *frames):
-    """Flip bytes in the stored chunks of frames, of which the checksums then tell."""
+    """Flip bytes in the stored chunks of frames; the checksums then show it."""
     with h5py.File(path) as file:
         places = [file["brightness_temperature"].id.get_chunk_info_by_coord((frame, 0, 0)) for frame in frames]
     content = bytearray(path.read_bytes())

@@ -56,7 +56,7 @@ class Asked:
 
     @classmethod
     def of(cls, context: typer.Context, data: DataConfig, precision: str) -> Asked:
-        """Return them from the parameters of a command, of which these names mean the same everywhere."""
+        """Return them from the parameters of a command; these names mean the same in every command."""
         names = ("source", "output", "storm", "time", "format", "input_format", "overwrite", "dask")
         given = {key: str(value) for key, value in context.params.items() if key not in NO_VALUE}
         chosen: dict[str, Any] = {name: context.params[name] for name in names}

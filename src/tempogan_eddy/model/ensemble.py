@@ -9,6 +9,9 @@ a sign: they lean the detail, as where a few small clouds are much colder than w
 Detail of clouds comes in bursts: much in one place, little in the next, more than what was measured tells. So each
 member has its own strength ``m = exp(sum_j v_j S_j(n) - v_j^2)``, with smooth fields S_j of variance 1 from channels of
 noise that the textures do not see: the mean of m^2 is 1, and the mean of what is added stays zero.
+
+Detail is bounded at last (`warmest_around`), which moves the mean of the ensemble a little where clouds are near warm
+sea.
 """
 
 from __future__ import annotations
