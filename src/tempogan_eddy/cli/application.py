@@ -150,7 +150,7 @@ def run(words: Sequence[str]) -> None:
     WORDS.set(words)
     _print_any_character()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings():  # noqa: TID251, the command line is the process
             warnings.showwarning = _log_warning
             try:
                 app(args=words)
