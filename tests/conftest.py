@@ -52,6 +52,13 @@ def no_wait_for_the_disk():
         yield
 
 
+@pytest.fixture
+def unbounded(monkeypatch):
+    """Detail may be as warm as it likes: random networks add far more than released ones."""
+    for part in ("model", "reconstruction"):
+        monkeypatch.setattr(f"tempogan_eddy.{part}.members.warmest_around", lambda frame, lowres: frame + 1000)
+
+
 @pytest.fixture(autouse=True)
 def untouched_logging():
     """What a command does to the logger, whose stream belongs to one test, ends with the test."""

@@ -8,25 +8,21 @@ import torch
 
 from scripts.average_models import average
 from tempogan_eddy.config import load_config
-from tempogan_eddy.dataset.sensor import SensorModel
+from tempogan_eddy.dataset.sensor import ERROR_KELVIN, SensorModel
 from tempogan_eddy.dataset.sensor_bank import DESCRIPTION, SensorBank
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.kelvin import VALID_KELVIN
 from tempogan_eddy.model.ensemble import (
     MARGIN,
-    NEAR,
     NOISE_CHANNELS,
-    WARMER,
     WIDTHS,
     Dressing,
     Ensemble,
     Textures,
-    add_detail,
-    assemble,
     local_spread,
     noise_of_frame,
-    warmest_around,
 )
+from tempogan_eddy.model.members import NEAR, WARMER, add_detail, assemble, warmest_around
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
 from tempogan_eddy.model.scoring import (
     coldest_distance,
@@ -158,12 +154,6 @@ def draw(ensemble, sensor, count, dressing=False, size=12, noise=None):
     return mean, members, to_kelvin(lowres, RANGE)
 
 
-@pytest.fixture
-def unbounded(monkeypatch):
-    """Detail may be as warm as it likes: random networks add far more than released ones."""
-    monkeypatch.setattr("tempogan_eddy.model.ensemble.warmest_around", lambda frame, lowres: frame + 1000)
-
-
 @pytest.mark.parametrize("dressing", [False, True])
 @pytest.mark.parametrize("sensor", SENSORS, ids=lambda sensor: sensor.text)
 def test_every_member_keeps_what_was_measured(sensor, dressing):
@@ -199,6 +189,20 @@ def test_noise_leaves_the_sensors_noise_its_share():
         mean, members, _ = draw(random_ensemble(), sensor, 8)
         differences.append(float((sensor.see(members) - sensor.see(mean)).std()))
     assert differences[0] < 1e-3 < differences[1] < 3.0
+
+
+@pytest.mark.parametrize("wavelength", [0.0, 10.8])
+def test_members_differ_as_much_as_the_noise_leaves_open(wavelength):
+    """If all of it is gaussian, members that draw the noise of the sensor have the variance of the posterior."""
+    sensor = SensorModel("area", 4, noise_kelvin=1.0, wavelength=wavelength)
+    sensors = SensorBank([sensor]).batch(torch.zeros(1, dtype=torch.long), 10, 10)
+    frame, added = torch.full((1, 1, 40, 40), 250.0), ERROR_KELVIN * normal(1, 1000, 40, 40)
+    seen = sensor.see(sensors.keep(frame + added, frame, normal(1, 1000, 10, 10, seed=1)).transpose(0, 1))
+    before, noise = ERROR_KELVIN / 4, sensor.noise
+    expected = (1 / (1 / before**2 + 1 / noise**2)) ** 0.5
+    assert seen.std().item() == pytest.approx(expected, rel=0.01)
+    assert seen.mean().item() == pytest.approx(250, abs=0.1)
+    assert sensors.keep(frame + added, frame).std() < sensors.keep(frame + added, frame, normal(1, 1000, 10, 10)).std()
 
 
 def drawn_textures(textures, side, count):
@@ -474,8 +478,10 @@ def test_accumulated_batches_draw_the_noise_of_the_big_one(tmp_path, storms, mea
     for name, sizes in (("big", {"batch_size": 4}), ("small", {"batch_size": 2, "accumulate": 2})):
         steps = EnsembleTrainer(ensemble_config(tmp_path / name, storms, mean, **sizes)).steps
         steps.number = 5
-        noises.append(torch.cat([steps._noise(sizes["batch_size"], 3, 3) for _ in range(sizes.get("accumulate", 1))]))
-    assert torch.equal(*noises)
+        drawn = [steps._noise(sizes["batch_size"], 3, 3) for _ in range(sizes.get("accumulate", 1))]
+        noises.append([torch.cat(parts) for parts in zip(*drawn, strict=True)])
+    for big, small in zip(*noises, strict=True):
+        assert torch.equal(big, small)
 
 
 def test_ds_judges_a_member(tmp_path, storms, mean):

@@ -36,12 +36,6 @@ def lowres():
     return coarse
 
 
-@pytest.fixture
-def unbounded(monkeypatch):
-    """Detail may be as warm as it likes: random networks add far more than released ones."""
-    monkeypatch.setattr("tempogan_eddy.reconstruction.members.warmest_around", lambda frame, lowres: frame + 1000)
-
-
 @pytest.fixture(scope="module")
 def drawn(model, lowres):
     return reconstruct(lowres, model, members=4, seed=1, device="cpu").compute()
@@ -139,6 +133,23 @@ def test_tiles_and_the_frames_computed_together_change_nothing_of_coherent_membe
     white = reconstruct(lowres, model, noise="white", **options)
     assert np.abs(white.isel(time=3) - whole.isel(time=3)).mean() > 0.2
     np.testing.assert_array_equal(white.isel(time=0), whole.isel(time=0))
+
+
+def test_members_draw_the_noise_of_the_sensor_anew_for_each_frame_whatever_the_tiles():
+    model = ensemble_model()
+    for layer in (model.generator.textures.last, model.generator.textures.lean):
+        torch.nn.init.zeros_(layer.weight)
+        torch.nn.init.constant_(layer.bias, -1e4 if layer is model.generator.textures.last else 0)
+    lowres = minutes_apart(coarsen(moving_clouds(frames=2, size=96)).compute(), 10)
+    options = {"members": 8, "sensor": "area,noise=1", "device": "cpu"}
+    members = reconstruct(lowres, model, **options).compute()
+    seen = coarsen(members)
+    drawn = seen - seen.mean("member")
+    assert float(drawn.std()) == pytest.approx(0.36 * (7 / 8) ** 0.5, rel=0.04)  # what is projected of 1 K of noise
+    assert abs(float((drawn[:, 0] * drawn[:, 1]).mean() / drawn.var())) < 0.05
+    np.testing.assert_allclose(reconstruct(lowres, model, tile=7, **options), members, atol=2e-3)
+    quiet = reconstruct(lowres, model, **options | {"sensor": "area"})
+    assert float(quiet.std("member").max()) < 1e-3
 
 
 # Members

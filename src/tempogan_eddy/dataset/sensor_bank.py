@@ -70,6 +70,8 @@ class SensorBatch:
         For the network.
     rows, columns
         A along y and x, with B in front.
+    noise : (B, 1, 1)
+        Standard deviation of noise and rounding together, in radiance units near 250 K.
     regularisation : (B, 1, 1)
         Lambda of the projection.
     planck : (B, 5), optional
@@ -79,6 +81,7 @@ class SensorBatch:
     description: Tensor
     rows: Axis
     columns: Axis
+    noise: Tensor
     regularisation: Tensor
     planck: Tensor | None = None
 
@@ -93,7 +96,7 @@ class SensorBatch:
     def _map(self, change: Callable[[Tensor], Tensor]) -> SensorBatch:
         planck = None if self.planck is None else change(self.planck)
         axes = self.rows.map(change), self.columns.map(change)
-        return SensorBatch(change(self.description), *axes, change(self.regularisation), planck)
+        return SensorBatch(change(self.description), *axes, change(self.noise), change(self.regularisation), planck)
 
     def repeat(self, count: int) -> SensorBatch:
         """Return each sensor ``count`` times in a row, for the frames of a window."""
@@ -105,16 +108,33 @@ class SensorBatch:
         values = values + correction(values, measured, self.rows, self.columns, self.regularisation)
         return _brightnesses(values + OFFSET, self.planck)[:, None]
 
-    def keep(self, members: Tensor, frames: Tensor) -> Tensor:
-        """Return members (B, M, H, W) in kelvin that the sensors see, without noise, as they see frames (B, 1, H, W).
+    def keep(self, members: Tensor, frames: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Return members in kelvin that the sensors see, without noise, as they see the frames.
 
         It removes from each member what the sensor would see of its difference from the frame. Where there is noise it
         leaves the share of it that the noise could hide.
+
+        Parameters
+        ----------
+        members : (B, M, H, W)
+        frames : (B, 1, H, W)
+        noise : (B, M, h, w), optional
+            White, of variance 1: each member keeps what the sensor could as well have measured, with this noise. So
+            members differ as much as the noise in the frame leaves open (perturbed observations: Burgers, van Leeuwen
+            and Evensen, Monthly Weather Review 126, 1998).
+
+        Returns
+        -------
+        Tensor
+            (B, M, H, W).
         """
         count = members.shape[1]
         values = _radiances(frames[:, 0], self.planck) - OFFSET
-        seen = _brightnesses(self.rows.matrix @ values @ self.columns.matrix.mT + OFFSET, self.planck)
-        kept = self.repeat(count).project(members.flatten(0, 1)[:, None], seen[:, None].repeat_interleave(count, 0))
+        seen = (self.rows.matrix @ values @ self.columns.matrix.mT + OFFSET)[:, None]
+        if noise is not None:
+            seen = seen + self.noise[:, None] * noise
+        seen = _brightnesses(seen, self.planck).expand(-1, count, -1, -1)
+        kept = self.repeat(count).project(members.flatten(0, 1)[:, None], seen.flatten(0, 1)[:, None])
         return kept[:, 0].unflatten(0, (-1, count))
 
 
@@ -175,9 +195,12 @@ class SensorBank:
             stack_axes([sensor.kernels[axis] for sensor in chosen], self.scale, size)
             for axis, size in enumerate((height, width))
         )
-        regularisation = torch.tensor([sensor.regularisation for sensor in chosen]).view(-1, 1, 1)
+        noise, regularisation = (
+            torch.tensor([getattr(sensor, name) for sensor in chosen]).view(-1, 1, 1)
+            for name in ("noise", "regularisation")
+        )
         planck = None if self._planck is None else self._planck[numbers]
-        return SensorBatch(self.descriptions[numbers], rows, columns, regularisation, planck)
+        return SensorBatch(self.descriptions[numbers], rows, columns, noise, regularisation, planck)
 
     def see(
         self, frames: Tensor, inside: Tensor, numbers: Tensor, noise: Tensor | None = None, *, holed: bool = True

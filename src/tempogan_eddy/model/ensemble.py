@@ -10,8 +10,7 @@ Detail of clouds comes in bursts: much in one place, little in the next, more th
 member has its own strength ``m = exp(sum_j v_j S_j(n) - v_j^2)``, with smooth fields S_j of variance 1 from channels of
 noise that the textures do not see: the mean of m^2 is 1, and the mean of what is added stays zero.
 
-Detail is bounded at last (`warmest_around`), which moves the mean of the ensemble a little where clouds are near warm
-sea.
+`tempogan_eddy.model.members` applies P, and bounds detail at last.
 """
 
 from __future__ import annotations
@@ -23,12 +22,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tempogan_eddy.dataset.sensor_bank import SensorBatch
-from tempogan_eddy.kelvin import VALID_KELVIN
 from tempogan_eddy.model.conditioned import ConditionedGenerator
 from tempogan_eddy.model.losses import CONTENT_UNIT
+from tempogan_eddy.model.members import NEAR
 from tempogan_eddy.model.noise import white_noise
-from tempogan_eddy.model.scaling import to_kelvin
 
 __all__ = [
     "MARGIN",
@@ -36,11 +33,8 @@ __all__ = [
     "Dressing",
     "Ensemble",
     "Textures",
-    "add_detail",
-    "assemble",
     "local_spread",
     "noise_of_frame",
-    "warmest_around",
 ]
 
 WIDTHS = (1.0, 4.0)
@@ -73,12 +67,6 @@ MEAN_SQUARE = (
 )
 """The mean of such squares, for a normal distribution of variance 1."""
 
-NEAR = 8
-"""Lowres pixels to each side among which the warmest bounds the detail."""
-
-WARMER = 2.0
-"""Kelvins by which detail may be warmer than that."""
-
 BINS = 24
 """Bins of local spread in which the dressing has its own strength."""
 
@@ -108,60 +96,6 @@ def local_spread(frames: Tensor) -> Tensor:
     padded = functional.pad(frames - 0.5, (1, 1, 1, 1), mode="replicate")
     mean, square = functional.avg_pool2d(padded, 3, 1), functional.avg_pool2d(padded.square(), 3, 1)
     return (square - mean.square()).clamp(min=0).sqrt()
-
-
-def assemble(
-    mean: Tensor, added: Tensor, lowres: Tensor, sensors: SensorBatch, kelvin_range: tuple[float, float]
-) -> tuple[Tensor, Tensor]:
-    """Return the mean frame (B, 1, H, W) and the members (B, M, H, W) in kelvin, all of which keep what was measured.
-
-    Parameters
-    ----------
-    mean, added
-        As `Ensemble` returns them.
-    lowres
-        (B, 1, h, w) scaled: the measured values.
-    sensors
-        Those that measured them.
-    kelvin_range
-        The kelvins that scale to 0 and 1.
-    """
-    low, high = kelvin_range
-    kelvin = to_kelvin(lowres, kelvin_range)
-    frame = sensors.project(to_kelvin(mean.float(), kelvin_range), kelvin)
-    return frame, add_detail(frame, added.float() * (high - low), warmest_around(frame, kelvin), sensors)
-
-
-def warmest_around(frame: Tensor, lowres: Tensor) -> Tensor:
-    """Return the kelvins (B, 1, H, W) that no detail may exceed: little more than the warmest pixel measured near.
-
-    Clouds have detail that is far colder than what was measured around, but ground and sea are hardly ever warmer: of
-    five sequences one pixel in 3,000 to 12,000 by `WARMER`.
-
-    Parameters
-    ----------
-    frame : (B, 1, H, W)
-        The mean, in kelvin, which may itself exceed what was measured.
-    lowres : (B, 1, h, w)
-        In kelvin, none missing.
-    """
-    warmest = functional.max_pool2d(lowres, 2 * NEAR + 1, 1, NEAR) + WARMER
-    scale = frame.shape[-1] // lowres.shape[-1]
-    # The projection that follows moves pixels by a part of a kelvin.
-    return torch.maximum(functional.interpolate(warmest.clamp(max=VALID_KELVIN[1] - 1), scale_factor=scale), frame)
-
-
-def add_detail(frame: Tensor, added: Tensor, warmest: Tensor, sensors: SensorBatch) -> Tensor:
-    """Return frames that keep what was measured and add detail, as far as clouds, ground and sea allow; in kelvin.
-
-    What the bounds cut off is made up for around, so a pixel may exceed them by a part of it.
-    """
-    kept = sensors.keep(frame + added, frame)
-    bounded = kept.clamp(frame.clamp(max=VALID_KELVIN[0] + 1), warmest)
-    # Each member is its own reference: where the sensor has noise, only what was cut may be smoothed once more.
-    bounded, reference = (members.flatten(0, 1)[:, None] for members in (bounded, kept))
-    count = kept.shape[1]
-    return sensors.repeat(count).keep(bounded, reference)[:, 0].unflatten(0, (-1, count))
 
 
 class Textures(nn.Module):

@@ -12,6 +12,7 @@ from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.device import choose_device
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.fingerprint import network_digest
+from tempogan_eddy.model.members import noise_of_sensor
 from tempogan_eddy.model.noise import white_noise
 from tempogan_eddy.reconstruction.members import MemberDraw
 from tempogan_eddy.reconstruction.noise import NOISES, CarriedTile, carry_noise
@@ -129,8 +130,11 @@ class EnsembleReconstructor(Tiled):
         def compute(tile: Tile, kept: tuple[slice, ...], filled: Tensor) -> Tensor:
             sources = [source.tile(tile, self.scale).to(self.device) for source in carried]
             shared = self.draw.share(filled[0])
-            textures = (self._textures(tile, number, sources or fresh) for number in range(self.members))
-            members = torch.stack([self.draw.member(shared, each)[kept] for each in textures])
+            parts = (
+                (self._textures(tile, number, sources or fresh), self._noise_of_sensor(tile, number, int(times[0])))
+                for number in range(self.members)
+            )
+            members = torch.stack([self.draw.member(shared, *each)[kept] for each in parts])
             return summarise(members) if summary else members
 
         layers, dtype = (len(SUMMARY), np.dtype(np.float32)) if summary else (self.members, self.dtype)
@@ -141,6 +145,12 @@ class EnsembleReconstructor(Tiled):
         self._fill(highres, frame[None], compute, transfer, largest, band)
         transfer.finish()
         return highres
+
+    def _noise_of_sensor(self, tile: Tile, member: int, time: int) -> Tensor | None:
+        """Return the noise of the sensor that a member draws, new for each frame; None where it has none."""
+        if not self.draw.noisy:
+            return None
+        return noise_of_sensor(tile.rows, tile.columns, self.seed, member, time).to(self.device)
 
     def _textures(self, tile: Tile, member: int, sources: list[CarriedTile]) -> Tensor:
         """Return the textures of a tile with its halo: the sum over the sources of its noise."""

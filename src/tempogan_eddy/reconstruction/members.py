@@ -14,7 +14,8 @@ from tempogan_eddy.dataset.sensor_bank import SensorBank, SensorBatch
 from tempogan_eddy.dataset.separable_sensors import SeparableSensor
 from tempogan_eddy.device import exact_convolutions
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.model.ensemble import MARGIN, Ensemble, add_detail, warmest_around
+from tempogan_eddy.model.ensemble import MARGIN, Ensemble
+from tempogan_eddy.model.members import add_detail, warmest_around
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
 from tempogan_eddy.weights import Model, load_model
 
@@ -63,6 +64,8 @@ class MemberDraw:
         Highres pixels along the side of one lowres pixel.
     noise_channels, margin
         Of the noise: channels, and lowres pixels beyond each edge of the frame.
+    noisy
+        Whether the sensor has noise, which members draw too.
     halo
         Lowres pixels of frames around a tile on which its highres pixels depend; noise needs ``margin`` more.
 
@@ -89,7 +92,7 @@ class MemberDraw:
         self.generator = ensemble.base.folded(self.sensors.descriptions[0])
         self.source = ensemble.source(dressing)
         self.scale, self.halo = model.scale, ensemble.halo + sensor.halo
-        self.noise_channels = self.source.noise_channels
+        self.noise_channels, self.noisy = self.source.noise_channels, sensor.has_noise
 
     def to(self, device: torch.device) -> MemberDraw:
         """Move the networks to a device, which then computes."""
@@ -116,8 +119,8 @@ class MemberDraw:
         return self.source.textures(noise[None])[0]
 
     @torch.inference_mode()
-    def member(self, shared: Shared, textures: Tensor) -> Tensor:
-        """Return the member (H, W) in kelvin that textures (K, H, W) make of a frame."""
+    def member(self, shared: Shared, textures: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Return the member (H, W) in kelvin that textures (K, H, W), and noise of the sensor (1, h, w), make."""
         low, high = self.kelvin_range
         added = (high - low) * self.source.combine(shared.amplitudes, textures)
-        return add_detail(shared.mean, added, shared.warmest, shared.sensors)[0, 0]
+        return add_detail(shared.mean, added, shared.warmest, shared.sensors, noise)[0, 0]

@@ -8,7 +8,8 @@ from torch.nn import functional
 from tempogan_eddy.dataset.protocol import DataSource
 from tempogan_eddy.dataset.sensor_bank import SensorBank
 from tempogan_eddy.dataset.separable_sensors import SeparableSensor
-from tempogan_eddy.model.ensemble import Ensemble, assemble, local_spread, noise_of_frame
+from tempogan_eddy.model.ensemble import Ensemble, local_spread, noise_of_frame
+from tempogan_eddy.model.members import assemble
 from tempogan_eddy.model.scaling import from_kelvin
 from tempogan_eddy.spread import spread_evenly
 

@@ -15,7 +15,8 @@ from tempogan_eddy.dataset.protocol import Sample
 from tempogan_eddy.dataset.sensor_bank import SensorBatch
 from tempogan_eddy.distributed import share, world_size
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.model.ensemble import NOISE_CHANNELS, Ensemble, assemble, local_spread, noise_of_frame
+from tempogan_eddy.model.ensemble import NOISE_CHANNELS, Ensemble, local_spread, noise_of_frame
+from tempogan_eddy.model.members import assemble, noise_of_sensor
 from tempogan_eddy.model.scaling import from_kelvin, to_kelvin
 from tempogan_eddy.model.scoring import (
     ALMOST_FAIR,
@@ -42,6 +43,15 @@ VALIDATION_MEMBERS = 4
 
 LEAST_CONTRAST = 1.0
 """Kelvins that are added to the local spread before a score is divided by it."""
+
+
+def draw_noise(
+    channels: int, frames: int, height: int, width: int, keys: Sequence[tuple[int, ...]]
+) -> tuple[Tensor, Tensor]:
+    """Return the noise of textures (B, M, C, h', w') and of sensors (B, M, h, w), of a key for each member in turn."""
+    textures = torch.stack([noise_of_frame(channels, height, width, *key) for key in keys])
+    sensors = torch.cat([noise_of_sensor(slice(0, height), slice(0, width), *key) for key in keys])
+    return textures.unflatten(0, (frames, -1)), sensors.unflatten(0, (frames, -1))
 
 
 class EnsembleSteps(Steps):
@@ -76,9 +86,9 @@ class EnsembleSteps(Steps):
         assert batch.sensors
         at, kelvin_range = batch.middle, batch.kelvin_range
         lowres, upsampled = batch.lowres[:, at], batch.upsampled
-        noise = self._noise(len(lowres), *lowres.shape[-2:]).to(lowres.device)
+        noise, of_sensors = (part.to(lowres.device) for part in self._noise(len(lowres), *lowres.shape[-2:]))
         mean, added = self.networks.generator(lowres, batch.sensors.description, noise)
-        mean, members = map(batch.inner, assemble(mean, added, lowres, batch.sensors, kelvin_range))
+        mean, members = map(batch.inner, assemble(mean, added, lowres, batch.sensors, kelvin_range, of_sensors))
         # Exclude missing pixels: all fields hold the upsampled lowres frame there.
         seen, filled = batch.valid[:, at] > 0, to_kelvin(upsampled[:, at], kelvin_range)
         mean, members = torch.where(seen, mean, filled), torch.where(seen, members, filled)
@@ -86,13 +96,12 @@ class EnsembleSteps(Steps):
         frames = torch.cat([upsampled[:, :at], middle, upsampled[:, at + 1 :]], dim=1)
         return Generated(frames, batch, mean, members)
 
-    def _noise(self, count: int, height: int, width: int) -> Tensor:
-        """Return the noise of the next samples of this step, (B, M, C, h', w')."""
+    def _noise(self, count: int, height: int, width: int) -> tuple[Tensor, Tensor]:
+        """Return the noise of textures (B, M, C, h', w') and sensors (B, M, h, w) of the next samples of this step."""
         training, samples = self.config.training, range(self.drawn, self.drawn + count * world_size())
         self.drawn = samples.stop
-        keys = [(sample, member) for sample in share(samples) for member in range(training.members)]
-        noise = [noise_of_frame(NOISE_CHANNELS, height, width, training.seed, self.number, *key) for key in keys]
-        return torch.stack(noise).unflatten(0, (count, -1))
+        members = [(sample, member) for sample in share(samples) for member in range(training.members)]
+        return draw_noise(NOISE_CHANNELS, count, height, width, [(training.seed, self.number, *key) for key in members])
 
     def _content_losses(self, batch: Batch, fake: Generated) -> dict[str, Tensor]:
         """Return the scores: in kelvin, of pixels over the local spread too, and in units of the mean's error of modes.
@@ -173,8 +182,10 @@ class EnsembleTrainer(TempoGANTrainer):
     ) -> tuple[Tensor, Tensor]:
         """Draw members of one frame with the averaged generator, as `Draw`."""
         averaged: Any = self.average.module.eval()
-        channels = averaged.source(dressing).noise_channels
-        noise = [noise_of_frame(channels, *frames.shape[-2:], number, member) for member in range(count)]
+        keys = [(number, member) for member in range(count)]
+        height, width = frames.shape[-2:]
+        drawn = draw_noise(averaged.source(dressing).noise_channels, 1, height, width, keys)
+        noise, of_sensors = (part.to(frames.device) for part in drawn)
         with self.fabric.autocast():
-            mean, added = averaged(frames, sensors.description, torch.stack(noise)[None].to(frames.device), dressing)
-        return assemble(mean, added, frames, sensors, self.config.data.kelvin_range)
+            mean, added = averaged(frames, sensors.description, noise, dressing)
+        return assemble(mean, added, frames, sensors, self.config.data.kelvin_range, of_sensors)
