@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tempogan_eddy.evaluation.aggregation import Mean
-from tempogan_eddy.evaluation.masked import MaskedFrame
+from tempogan_eddy.evaluation.masked import MaskedFrame, kept
 from tempogan_eddy.evaluation.statistics import Statistic
 
 __all__ = ["CommonEnergy", "efficiency", "excess", "least_error"]
@@ -32,13 +32,13 @@ class CommonEnergy(Statistic[MaskedFrame]):
         if truth.regression is None:
             return None
         x, p = truth, reconstructed
-        known = x.once(_regression_energy)
-        energy = np.stack([x.energy, p.energy, x.energy_with(p), *known])
+        energy = np.stack([x.energy, p.energy, x.energy_with(p), *_regression_energy(x)])
         wavenumber = np.arange(1, energy.shape[1] + 1)
         ring = -(-wavenumber * RINGS * 2 * truth.scale // min(truth.shape)) - 1  # rounded up, so none spans the Nyquist
         return Mean(np.stack([np.bincount(ring, row, RINGS * truth.scale) for row in energy]), 1.0)
 
 
+@kept
 def _regression_energy(truth: MaskedFrame) -> tuple[Values, Values]:
     """Return the energy of the regression, and that in common with the truth."""
     assert truth.regression is not None
