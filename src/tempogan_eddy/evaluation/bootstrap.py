@@ -71,6 +71,7 @@ def difference(metric: Metric, sums: Aggregation, method: str, other: str, setti
     return _scores(ours - theirs, np.minimum(blocks, others), settings)[0]
 
 
+@np.errstate(divide="ignore", invalid="ignore")  # where nothing was counted, a value is NaN
 def _resampled(
     metric: Metric, sums: Aggregation, method: str, settings: Settings
 ) -> tuple[NDArray[np.float64], NDArray[np.int_]]:

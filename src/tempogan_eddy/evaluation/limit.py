@@ -53,8 +53,7 @@ def excess(energy: Values) -> Values:
     "A theory of the distortion-perception tradeoff in Wasserstein space"). Below 0, P knows more than R.
     """
     x, p, common, *_ = np.moveaxis(energy, 1, 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return 100 * (np.sqrt((x + p - 2 * common).sum(1) / (x + p - 2 * _reachable(energy)).sum(1)) - 1)
+    return 100 * (np.sqrt((x + p - 2 * common).sum(1) / (x + p - 2 * _reachable(energy)).sum(1)) - 1)
 
 
 def efficiency(energy: Values) -> Values:
@@ -63,8 +62,7 @@ def efficiency(energy: Values) -> Values:
     1 on the bound; a sample of the posterior distribution has the square root of the share that R explains.
     """
     common = energy[:, 2, RINGS:].sum(1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return common / _reachable(energy)[:, RINGS:].sum(1)
+    return common / _reachable(energy)[:, RINGS:].sum(1)
 
 
 def least_error(squared: Values, energy: Values) -> Values:

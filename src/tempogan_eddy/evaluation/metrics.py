@@ -203,5 +203,4 @@ def _signal_to_noise(data_range: float, squared: Values) -> Values:
 
 
 def _decibel(ratio: Values) -> Values:
-    with np.errstate(divide="ignore"):
-        return 10 * np.log10(ratio)
+    return 10 * np.log10(ratio)

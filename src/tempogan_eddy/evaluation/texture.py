@@ -129,15 +129,13 @@ def _detail(frame: MaskedFrame, scale: int) -> tuple[Values, Values, Values]:
 def detail_kurtosis(moments: Values) -> Values:
     """Return the kurtosis of the detail over that of the truth: (N,) from (N, 9)."""
     square, fourth, true_square, true_fourth = moments.T[:4]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return (fourth / square**2) / (true_fourth / true_square**2)
+    return (fourth / square**2) / (true_fourth / true_square**2)
 
 
 def detail_correlation(moments: Values) -> Values:
     """Return the correlation over blocks of the standard deviation of the detail with the truth's: (N,)."""
     a, b, aa, bb, ab = moments.T[4:]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return (ab - a * b) / np.sqrt((aa - a**2) * (bb - b**2))
+    return (ab - a * b) / np.sqrt((aa - a**2) * (bb - b**2))
 
 
 @dataclass(frozen=True)
