@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import logging
 import time
 from collections import Counter
@@ -249,7 +248,7 @@ def _begin_sequence(
         split_folder=folder, sequence=name, storm=storm_of(sequence)
     )
     if pair:
-        coordinates.attrs[PAIR] = json.dumps(pair.fit.attributes())
+        coordinates.attrs[PAIR] = pair.fit.as_json()
     begin_group(coordinates, store, {}, name)
     group = zarr.open_group(store, path=name, mode="r+")
     spatial = [str(key) for key in sequence.coords if key != "time" and {"y", "x"} & set(sequence[key].dims)]

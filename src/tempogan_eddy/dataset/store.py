@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -183,7 +182,7 @@ def _read_storms(store: Path) -> dict[str, PackedStorm]:
         holed = None
         if in_memory:
             holed = np.any([(frames == MISSING).any(axis=(1, 2)) for frames in (kelvins, *lowres)], axis=0)
-        fit = PairFit.from_attributes(json.loads(str(root[name].attrs.get(PAIR, "{}"))))
+        fit = PairFit.from_json(str(root[name].attrs.get(PAIR, "{}")))
         given = lowres[0] if lowres else None
         storms[name] = PackedStorm(name, entry, links, kelvins, before, after, holed, given, fit)
     return storms
