@@ -20,8 +20,7 @@ from tempogan_eddy.cli import (
     display_commands,
     evaluate_command,
     model_commands,
-    sensor_command,
-    sensors_command,
+    sensor_commands,
 )
 from tempogan_eddy.cli.files import WORDS
 from tempogan_eddy.errors import with_urls
@@ -64,13 +63,13 @@ app.command()(display_commands.view)
 app.command()(display_commands.animate)
 app.command()(model_commands.export)
 app.command()(data_commands.coarsen)
-app.command()(sensors_command.sensors)
+app.command()(sensor_commands.sensors)
 app.command()(data_commands.pack)
 app.command()(data_commands.split)
 app.command()(data_commands.synthesize)
 app.command()(data_commands.info)
 app.command()(check_command.check)
-app.command()(sensor_command.sensor)
+app.command()(sensor_commands.sensor)
 app.command()(data_commands.config)
 
 
