@@ -202,7 +202,9 @@ def _by_group(storms: Mapping[str, Entry], config: SplitConfig, group: Callable[
 
     Groups without a window train: they could validate nothing.
     """
-    groups = sorted({group(name) for name in storms}, key=lambda key: hashlib.sha256(f"{config.seed}/{key}".encode()).digest())
+    groups = sorted(
+        {group(name) for name in storms}, key=lambda key: hashlib.sha256(f"{config.seed}/{key}".encode()).digest()
+    )
     with_windows = {group(name) for name, entry in storms.items() if entry.usable}
     usable = [key for key in groups if key in with_windows] or groups
     n_val = max(1, round(len(groups) * config.validation_fraction)) if len(usable) > 1 else 0

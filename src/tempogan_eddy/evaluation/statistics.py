@@ -188,7 +188,9 @@ class StructuralSimilarity(Statistic[MaskedFrame]):
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
         low, high = self.kelvin_range
         middle = (low + high) / 2  # near 0, single precision is enough for squares
-        (x, x_mean, x_variance), (y, y_mean, y_variance) = (_windowed(frame, middle) for frame in (truth, reconstructed))
+        (x, x_mean, x_variance), (y, y_mean, y_variance) = (
+            _windowed(frame, middle) for frame in (truth, reconstructed)
+        )
         small, smaller = (0.03 * (high - low)) ** 2, (0.01 * (high - low)) ** 2
         similarity = 2 * (_blurred(x * y) - x_mean * y_mean) + small
         x_mean, y_mean = x_mean + (middle - low), y_mean + (middle - low)
