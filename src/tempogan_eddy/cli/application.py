@@ -123,24 +123,22 @@ class Repeats(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._names: dict[str, dict[str, None]] = {}
-        self._texts: dict[str, str] = {}
+        self._names: dict[str, dict[str, None]] = {}  # of the storms, by what is said
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether a message is new."""
-        text = record.getMessage()
-        key = getattr(record, "same", "") or text
-        is_new = key not in self._texts
-        self._texts.setdefault(key, text)
+        said = getattr(record, "same", "") or record.getMessage()
+        is_new = said not in self._names
+        names = self._names.setdefault(said, {})
         if name := getattr(record, "about", ""):
-            self._names.setdefault(key, {})[name] = None
+            names[name] = None
         return is_new
 
     def tell(self, log: logging.Logger, error: str = "") -> None:
         """Log, at the end of a command, of which storms what was said once is true, unless its error says it anyway."""
-        for key, names in self._names.items():
-            if len(names) > 1 and key not in error:
-                start = re.split(r"[;(] ?", self._texts[key])[0].rstrip(" :.")
+        for said, names in list(self._names.items()):  # what is logged here is noted too
+            if len(names) > 1 and said not in error:
+                start = re.split(r"[;(] ?", said)[0].strip(" :.")
                 log.info("True of %d (%s): %s", len(names), listed(names, NAMED), start)
 
 
