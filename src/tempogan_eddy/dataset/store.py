@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from tempogan_eddy.io.cadence import parse_duration
 from tempogan_eddy.io.cf import open_cf
 from tempogan_eddy.io.zarr_seal import checked_store
 
-__all__ = ["PackedStorm", "Window", "open_storms"]
+__all__ = ["PackedStorm", "Window", "damage_refused", "open_storms"]
 
 Packed = NDArray[np.int16]
 Window = tuple[int, int, int]
@@ -116,17 +118,20 @@ class _Lazy:
         self.array, self.store, self.shape = array, store, array.shape
 
     def __getitem__(self, key: Any) -> Any:
-        try:
+        with damage_refused(self.store, f" at {self.array.path}"):
             return self.array[key]
-        except InputError:
-            raise
-        except Exception as error:  # zarr and its codecs raise any of a dozen
-            raise _damaged(self.store, error, f" at {self.array.path}") from error
 
 
-def _damaged(store: Path, error: Exception, where: str = "") -> InputError:
-    reason = reason_of(error)
-    return InputError(f"The packed store {store} is damaged{where} ({reason}); pack the data again.")
+@contextmanager
+def damage_refused(store: Path, where: str = "") -> Iterator[None]:
+    """Raise InputError for whatever zarr and its codecs raise for a damaged store: any of a dozen."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        reason = reason_of(error)
+        raise InputError(f"The packed store {store} is damaged{where} ({reason}); pack the data again.") from error
 
 
 def _three(array: Any, frames: Window, rows: slice, columns: slice) -> Packed:
@@ -146,12 +151,8 @@ def open_storms(store: Path) -> dict[str, PackedStorm]:
         The store holds no storm, or is damaged.
     """
     restored(store)
-    try:
+    with damage_refused(store):
         return _read_storms(store)
-    except InputError:
-        raise
-    except Exception as error:  # zarr and its codecs raise any of a dozen for a damaged store
-        raise _damaged(store, error) from error
 
 
 def _read_storms(store: Path) -> dict[str, PackedStorm]:
