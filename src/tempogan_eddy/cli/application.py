@@ -1,7 +1,5 @@
 """The commands as one application, its logging and its warnings."""
 
-from __future__ import annotations
-
 import io
 import logging
 import re

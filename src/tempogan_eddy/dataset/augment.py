@@ -4,8 +4,6 @@ Scaling and turning by other angles would interpolate, and so erase the faint to
 discriminators are to learn from.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

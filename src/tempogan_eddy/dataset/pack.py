@@ -1,7 +1,5 @@
 """The packed store: any input as one Zarr v3 store that training reads; `pack_layout` describes it."""
 
-from __future__ import annotations
-
 import functools
 import logging
 import time

@@ -3,8 +3,6 @@
 Only the int16 of the store is moved to the device; it is converted to kelvin, coarsened and filled there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import torch

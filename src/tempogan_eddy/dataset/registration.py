@@ -5,8 +5,6 @@ cross spectrum grows linearly with the frequency; its slope is the offset (Kugli
 see the highres frame anew with footprints at this offset, and repeat: aliases then agree in both frames.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

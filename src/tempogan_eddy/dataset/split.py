@@ -1,7 +1,5 @@
 """Split frames into train, val and test: by folder, storm, season or time, never sharing a frame."""
 
-from __future__ import annotations
-
 import fnmatch
 import hashlib
 import re

@@ -1,7 +1,5 @@
 """Charts of an evaluation by matplotlib: on axes of a figure, or as SVG that takes its colours from a page."""
 
-from __future__ import annotations
-
 import io
 import re
 import threading

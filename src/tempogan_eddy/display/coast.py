@@ -1,7 +1,5 @@
 """Coastlines and a graticule as lines in the pixels of a frame."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Charts of the calibration of an ensemble, on axes of a figure or of the page."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

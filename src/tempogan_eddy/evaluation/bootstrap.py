@@ -1,7 +1,5 @@
 """Values with intervals, by a bootstrap over blocks of time, because neighbouring hours are not independent."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import lru_cache
 

@@ -1,7 +1,5 @@
 """What the sums of an ensemble say: Brier scores, deciles of spread, ranks, reliability."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -4,8 +4,6 @@ Scores are *fair* (Ferro 2014, "Fair scores for ensemble forecasts"): their expe
 members. Of a single frame, only the CRPS is known: it is the absolute error.
 """
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field

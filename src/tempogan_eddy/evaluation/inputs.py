@@ -1,7 +1,5 @@
 """Adapt a truth, its reconstructions and their input to sequences that share their times."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping
 from typing import Any

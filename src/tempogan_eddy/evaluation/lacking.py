@@ -1,7 +1,5 @@
 """How much of the truth a reconstruction lacks: all methods are scored only where every one of them has pixels."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

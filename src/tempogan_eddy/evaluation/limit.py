@@ -1,7 +1,5 @@
 """The distortion-spectrum bound: the least error that a reconstruction with its power spectrum can have."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The metrics: each a function of the sums of its statistics, with its unit and the direction of better."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Statistics reduce each frame, or pair of frames, to an aggregate; metrics are functions of their sums."""
 
-from __future__ import annotations
-
 import functools
 import operator
 from abc import ABC, abstractmethod

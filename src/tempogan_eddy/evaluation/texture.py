@@ -1,7 +1,5 @@
 """Statistics of what a spectrum cannot see: extremes, edges, how unevenly the detail is spread, traces of the grid."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -4,8 +4,6 @@ An engine computes the residual only, in low precision where that is harmless. `
 interpolated frame in float32, so that every engine keeps the lowres values.
 """
 
-from __future__ import annotations
-
 import copy
 import logging
 import threading

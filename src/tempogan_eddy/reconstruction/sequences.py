@@ -1,7 +1,5 @@
 """Reconstruct a sequence lazily: a few lowres frames in, a few highres frames out."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial

@@ -1,7 +1,5 @@
 """Validation of an ensemble: its CRPS beside the error of its mean, spread-skill, rank histogram, texture."""
 
-from __future__ import annotations
-
 import math
 from collections import defaultdict
 from collections.abc import Callable

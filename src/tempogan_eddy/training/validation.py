@@ -1,7 +1,5 @@
 """Validation on fixed full frames."""
 
-from __future__ import annotations
-
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping

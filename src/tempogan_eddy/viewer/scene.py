@@ -1,7 +1,5 @@
 """One storm on the page: panels on a common time axis and a common highres grid."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
