@@ -92,8 +92,7 @@ def _scores(values: NDArray[np.float64], blocks: NDArray[np.int_], settings: Set
     tail = (1 - settings.confidence) / 2
     result = []
     for column, count in zip(values.T, blocks, strict=True):
-        # One NaN for all, so that equal scores compare as equal.
-        value, resamples = float(column[0]) if column[0] == column[0] else np.nan, column[1:][np.isfinite(column[1:])]
+        value, resamples = float(column[0]), column[1:][np.isfinite(column[1:])]
         low = high = np.nan
         if count >= MINIMUM_BLOCKS and resamples.size and np.isfinite(value):
             low, high = np.quantile(resamples, (tail, 1 - tail))
