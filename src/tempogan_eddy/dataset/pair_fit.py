@@ -1,12 +1,10 @@
 """What is fitted to a pair of archives, storm by storm: offset, calibration line, and the sensor that it suggests."""
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import xarray as xr
@@ -89,7 +87,7 @@ class PairFit:
     sensor_known: bool = False
 
     @classmethod
-    def from_json(cls, text: str) -> PairFit:
+    def from_json(cls, text: str) -> Self:
         """Return the fit of a text by `as_json`."""
         values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in json.loads(text).items()}
         return cls(**values)
