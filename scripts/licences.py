@@ -29,7 +29,7 @@ Apache-2.0 and contains none of them, but a coastline.
 that you may replace. Their licence texts and where to get the sources: `LICENSE-3RD-PARTY.txt` in the package's
 `dist-info`, and <https://github.com/opencv/opencv-python>.
 
-**Natural Earth.** The coastline in the package (`display/coast.bin`) is that of Natural Earth 4.1.0 at 1:50 million,
+**Natural Earth.** The coastline in the package (`display/coast.npz`) is that of Natural Earth 4.1.0 at 1:50 million,
 which is in the public domain, from the npm package world-atlas 2.0.2: Copyright 2013-2019 Michael Bostock. Permission
 to use, copy, modify, and/or distribute this software for any purpose with or without fee is hereby granted, provided
 that the above copyright notice and this permission notice appear in all copies. (ISC licence, without warranty.)

@@ -373,7 +373,7 @@ REFUSED = {
     "a time missing": (
         plain().assign_coords(time=np.where(np.arange(3) == 1, np.datetime64("NaT"), TIMES)),
         {},
-        "without a time",
+        r"without a time \(frame 2\)",
     ),
     "an ensemble": (plain().expand_dims(member=4), {}, r"ensemble of 4.*da\.isel\(member=0\)"),
     "several channels": (

@@ -145,7 +145,7 @@ def test_other_viewers_mapping_is_kept_where_frames_are_subset(make_sequence, tm
 
 
 def test_kelvins_out_of_range_are_never_clipped(make_sequence, tmp_path):
-    with pytest.raises(InputError, match="K: write NetCDF"):
+    with pytest.raises(InputError, match=r"^Frame 1 has .* K: write NetCDF"):
         save_sequence(make_sequence() + 200, tmp_path / "storm", format="png")
     assert list(tmp_path.iterdir()) == []
 

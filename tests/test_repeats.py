@@ -53,7 +53,7 @@ def records(*messages):
     ("messages", "passed", "summary"),
     [
         ([("A", "one (x)", ""), ("B", "one (x)", "")], 1, ["True of 2 (A, B): one"]),
-        ([("A", "A.nc: none; do", "none"), ("B", "B.nc: none; do", "none")], 1, ["True of 2 (A, B): A.nc: none"]),
+        ([("A", "A.nc: none; do", ": none; do"), ("B", "B.nc: none; do", ": none; do")], 1, ["True of 2 (A, B): none"]),
         ([("A", "one", ""), ("A", "one", "")], 1, []),
         ([("", "one", ""), ("", "one", "")], 1, []),
         ([("A", "one", ""), ("B", "two", "")], 2, []),

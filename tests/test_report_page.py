@@ -240,6 +240,8 @@ def test_training_hours_are_counted(truth):
     count, sentence = training_overlap(["200717 2007-10-01T02:00/2007-10-01T04:00"], "200717", times)
     assert count == 3 and sentence.startswith("Not held out: the model was trained on 3 of these 8 frames")
     assert training_overlap(["200717 2006-10-01T02:00/2006-10-01T04:00"], "200717", times)[0] == 0
+    late = times + np.timedelta64(21, "s")  # the record names minutes
+    assert training_overlap(["200717 2007-10-01T02:00/2007-10-01T04:00"], "200717", late)[0] == 3
     count, sentence = training_overlap(["200718 2007-10-01T02:00/2007-10-01T04:00"], "truth", times)
     assert count is None and "200718" in sentence and "not known" in sentence
     assert training_overlap(["train_200717 2007-10-01T07:00/2007-10-02T00:00"], "200717", times)[0] == 1

@@ -11,7 +11,7 @@ import torch
 
 from cli_cases import run
 from scripts.docs_pages import presets as presets_page
-from tempogan_eddy.cli.sensors_command import COLUMNS, row
+from tempogan_eddy.cli.sensor_commands import COLUMNS, row
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.sensor_presets import PRESETS
 from tempogan_eddy.registry import SENSORS

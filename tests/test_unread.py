@@ -111,7 +111,7 @@ def spying(read):
 def test_of_a_block_of_many_frames_only_the_damaged_one_is_lost(tmp_path, dask):
     """A GPU computes more frames at once than a shard of two frames holds."""
     whole, broken = storm(tmp_path / "whole.nc"), storm(tmp_path / "broken.nc", 9)
-    with pytest.raises(InputError, match=r"^2001-.*broken\.nc cannot be read at frame 9 .*unreadable=gap"):
+    with pytest.raises(InputError, match=r"^2001-.*broken\.nc cannot be read at frame 10 .*unreadable=gap"):
         save_sequence(open_sequence(broken).chunk(time=8), tmp_path / "a.zarr", dask=dask, fingerprint="a")
     (unfinished,) = tmp_path.glob(".*.partial")
     assert {file.name for file in (unfinished / "brightness_temperature/c").iterdir()} == {
@@ -129,7 +129,7 @@ def test_a_chunk_of_several_frames_is_lost_as_a_whole_and_named(tmp_path):
     encoding = {"brightness_temperature": {"chunksizes": (4, 16, 16), "zlib": True, "fletcher32": True}}
     da.to_dataset(name="brightness_temperature").to_netcdf(tmp_path / "a.nc", encoding=encoding, engine="netcdf4")
     damage(tmp_path / "a.nc", 8)
-    with pytest.raises(InputError, match=r"4 frames failed .* cannot be read at frames 8 to 11, one chunk"):
+    with pytest.raises(InputError, match=r"4 frames failed .* cannot be read at frames 9 to 12, one chunk"):
         save_sequence(open_sequence(tmp_path / "a.nc"), tmp_path / "b.zarr")
     save_sequence(open_sequence(tmp_path / "a.nc", unreadable="gap"), tmp_path / "b.zarr")
     missing = np.isnan(values(tmp_path / "b.zarr")[0]).all(axis=(1, 2))
@@ -143,7 +143,7 @@ def test_members_whose_noise_comes_from_a_damaged_frame_wait_with_it(tmp_path, d
     near = open_sequence(broken)
     near = near.assign_coords(time=near["time"].values[0] + np.arange(FRAMES) * np.timedelta64(30, "m"))
     drawn = reconstruct(near, "ensemble", members=1)
-    with pytest.raises(InputError, match="cannot be read at frame 9"):
+    with pytest.raises(InputError, match="cannot be read at frame 10"):
         save_sequence(drawn, tmp_path / "a.zarr", dask=dask, fingerprint="a")
     (unfinished,) = tmp_path.glob(".*.partial")
     written = {int(file.name) for file in (unfinished / "brightness_temperature/c/0").iterdir()}
@@ -218,10 +218,10 @@ def test_evaluate_masks_a_damaged_frame_and_says_so(capsys, tmp_path, where):
         "--no-baselines",
     ]
     code, _, error = run(capsys, *words, *where)
-    assert code == 2 and "cannot be read at frame 9" in error and "data.unreadable=gap" in error
+    assert code == 2 and "cannot be read at frame 10" in error and "data.unreadable=gap" in error
     code, _, error = run(capsys, *words, *where, *GAP)
     assert code == 0, error
-    assert f"2001-08-01T09:00: {broken} cannot be read at frame 9" in error and "The frame is missing." in error
+    assert f"2001-08-01T09:00: {broken} cannot be read at frame 10" in error and "The frame is missing." in error
 
 
 def test_check_reports_a_damaged_frame_as_a_problem_or_on_request_as_a_note(capsys, tmp_path):
@@ -287,7 +287,7 @@ def test_pack_holds_a_damaged_frame_as_missing(capsys, tmp_path):
 
     broken = storm(tmp_path / "b.nc", 9, size=32)
     code, _, error = run(capsys, "pack", broken, "-o", tmp_path / "p.zarr")
-    assert code == 2 and "cannot be read at frame 9" in error and "data.unreadable=gap" in error
+    assert code == 2 and "cannot be read at frame 10" in error and "data.unreadable=gap" in error
     code, _, error = run(capsys, "pack", broken, "-o", tmp_path / "p.zarr", *GAP)
     assert code == 0 and "The frame is missing." in error
     (packed,) = open_storms(tmp_path / "p.zarr").values()
@@ -304,7 +304,7 @@ def test_of_large_frames_in_bands_only_the_damaged_one_is_lost(tmp_path, dask, m
     broken, parts = storm(tmp_path / "broken.nc", 9), []
     options = {"engine": "torch", "tile": 8}
     monkeypatch.setattr("tempogan_eddy.io.formats.zarr._Frames.write", spying(parts))
-    with pytest.raises(InputError, match=r"^2001-08-01T09:00: .* cannot be read at frame 9"):
+    with pytest.raises(InputError, match=r"^2001-08-01T09:00: .* cannot be read at frame 10"):
         made = reconstruct(open_sequence(broken), "faithful", **options)
         save_sequence(made, tmp_path / "a.zarr", dask=dask, fingerprint="a")
     assert len(parts) == 2 * (FRAMES - 1)  # two bands of each frame

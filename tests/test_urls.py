@@ -339,7 +339,7 @@ def test_frames_that_cannot_be_read_are_recorded_at_s3(bucket, tmp_path, monkeyp
     save_sequence(moving_clouds(frames=6, size=16), tmp_path / "in.nc", precision="exact")
     damage(tmp_path / "in.nc", 2)
     place = "s3://bucket/damaged.zarr"
-    with pytest.raises(InputError, match="cannot be read at frame 2"):
+    with pytest.raises(InputError, match="cannot be read at frame 3"):
         save_sequence(open_sequence(tmp_path / "in.nc"), place, fingerprint="a")
     save_sequence(open_sequence(tmp_path / "in.nc", unreadable="gap"), place, fingerprint="a")
     there = open_sequence(place)

@@ -3,8 +3,6 @@
 It follows the protocol ``earth2studio.models.dx.base.DiagnosticModel`` and needs nothing of that package.
 """
 
-from __future__ import annotations
-
 import math
 from collections import OrderedDict
 from collections.abc import Mapping

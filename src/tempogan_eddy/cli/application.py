@@ -1,7 +1,5 @@
 """The commands as one application, its logging and its warnings."""
 
-from __future__ import annotations
-
 import io
 import logging
 import re
@@ -20,8 +18,7 @@ from tempogan_eddy.cli import (
     display_commands,
     evaluate_command,
     model_commands,
-    sensor_command,
-    sensors_command,
+    sensor_commands,
 )
 from tempogan_eddy.cli.files import WORDS
 from tempogan_eddy.errors import with_urls
@@ -64,13 +61,13 @@ app.command()(display_commands.view)
 app.command()(display_commands.animate)
 app.command()(model_commands.export)
 app.command()(data_commands.coarsen)
-app.command()(sensors_command.sensors)
+app.command()(sensor_commands.sensors)
 app.command()(data_commands.pack)
 app.command()(data_commands.split)
 app.command()(data_commands.synthesize)
 app.command()(data_commands.info)
 app.command()(check_command.check)
-app.command()(sensor_command.sensor)
+app.command()(sensor_commands.sensor)
 app.command()(data_commands.config)
 
 
@@ -124,24 +121,22 @@ class Repeats(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._names: dict[str, dict[str, None]] = {}
-        self._texts: dict[str, str] = {}
+        self._names: dict[str, dict[str, None]] = {}  # of the storms, by what is said
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether a message is new."""
-        text = record.getMessage()
-        key = getattr(record, "same", "") or text
-        is_new = key not in self._texts
-        self._texts.setdefault(key, text)
+        said = getattr(record, "same", "") or record.getMessage()
+        is_new = said not in self._names
+        names = self._names.setdefault(said, {})
         if name := getattr(record, "about", ""):
-            self._names.setdefault(key, {})[name] = None
+            names[name] = None
         return is_new
 
     def tell(self, log: logging.Logger, error: str = "") -> None:
         """Log, at the end of a command, of which storms what was said once is true, unless its error says it anyway."""
-        for key, names in self._names.items():
-            if len(names) > 1 and key not in error:
-                start = re.split(r"[;(] ?", self._texts[key])[0].rstrip(" :.")
+        for said, names in list(self._names.items()):  # what is logged here is noted too
+            if len(names) > 1 and said not in error:
+                start = re.split(r"[;(] ?", said)[0].strip(" :.")
                 log.info("True of %d (%s): %s", len(names), listed(names, NAMED), start)
 
 

@@ -1,7 +1,5 @@
 """Commands on data: coarsen, pack, split, synthesize, info, config."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from functools import partial

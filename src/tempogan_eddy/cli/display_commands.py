@@ -1,7 +1,5 @@
 """Commands that show sequences: view, in a browser; animate, as a moving picture."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any

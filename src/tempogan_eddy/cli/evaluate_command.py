@@ -1,7 +1,5 @@
 """The command that scores a reconstruction: a table, JSON, CSV, figures, and a page with all of it."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Annotated, Any

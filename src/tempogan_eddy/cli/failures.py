@@ -1,7 +1,5 @@
 """The end of a command that failed: one sentence and an exit code for any exception."""
 
-from __future__ import annotations
-
 import errno
 import logging
 import os

@@ -157,7 +157,7 @@ def _made(
         try:
             sequence = select_time(sequence, asked.time, asked.data.time_tolerance)
         except NoFrameError as error:
-            about(log, name, f"--time {asked.time}").warning("left out: %s", error)
+            about(log, name, f"no frame lies in --time {asked.time}").warning("left out: %s", error)
             continue
         try:
             refuse_nothing_valid(sequence, stored.path, asked.data, functools.partial(_reopened, stored, asked))

@@ -1,7 +1,5 @@
 """Commands around a model: train, reconstruct, export."""
 
-from __future__ import annotations
-
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path

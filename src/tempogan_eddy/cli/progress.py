@@ -1,7 +1,5 @@
 """Progress bars on a terminal; elsewhere a line in the log at most every half minute."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable, Iterator

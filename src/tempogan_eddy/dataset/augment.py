@@ -4,8 +4,6 @@ Scaling and turning by other angles would interpolate, and so erase the faint to
 discriminators are to learn from.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 
@@ -48,10 +46,8 @@ def augment_sensor(sensor: SeparableSensor, symmetry: int) -> SeparableSensor:
     """Return the sensor that sees turned frames as this one sees them unturned."""
     if not isinstance(sensor, BoxSensor):
         return sensor  # the same along both axes and in both directions
-    y, x = map(list, sensor.sizes)
-    flip, half, quarter = symmetry >= 4, symmetry % 4 >= 2, symmetry % 2
-    y[2], x[2] = (-y[2] if half else y[2]), (-x[2] if flip != half else x[2])
-    if quarter:
-        y, x = [*x[:2], -x[2]], y
-    (width, fwhm, phase), (width_x, fwhm_x, phase_x) = y, x
+    (*y, phase), (*x, phase_x) = sensor.sizes
+    up, left, transposed = mirrors(symmetry)
+    along = (*y, -phase if up else phase), (*x, -phase_x if left else phase_x)
+    (width, fwhm, phase), (width_x, fwhm_x, phase_x) = reversed(along) if transposed else along
     return replace(sensor, width=width, fwhm=fwhm, phase=phase, width_x=width_x, fwhm_x=fwhm_x, phase_x=phase_x)

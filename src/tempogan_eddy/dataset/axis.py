@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -72,8 +72,7 @@ def modulation(kernel: Kernel, scale: int, frequencies: Tensor) -> Tensor:
     return waves @ torch.tensor(kernel, dtype=torch.complex128)
 
 
-@dataclass(frozen=True)
-class Axis:
+class Axis(NamedTuple):
     """A along one axis, for ``n`` lowres pixels, as the projection needs it; float32, with any leading dimensions.
 
     Attributes
@@ -93,13 +92,12 @@ class Axis:
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Axis:
         """Return the same with every tensor changed."""
-        return Axis(*(change(getattr(self, field.name)) for field in fields(self)))
+        return Axis(*map(change, self))
 
 
 def stack_axes(kernels: Sequence[Kernel], scale: int, size: int) -> Axis:
     """Return A of several kernels as one axis, with a dimension in front."""
-    parts = zip(*(_parts(kernel, scale, size) for kernel in kernels), strict=True)
-    return Axis(*(torch.from_numpy(np.stack(part)) for part in parts))
+    return Axis(*map(torch.stack, zip(*(axis_of(kernel, scale, size) for kernel in kernels), strict=True)))
 
 
 def correction(highres: Tensor, lowres: Tensor, rows: Axis, columns: Axis, regularisation: Tensor | float) -> Tensor:
@@ -118,15 +116,11 @@ def correction(highres: Tensor, lowres: Tensor, rows: Axis, columns: Axis, regul
 @lru_cache(1 << 13)
 def axis_of(kernel: Kernel, scale: int, size: int) -> Axis:
     """Return A along an axis of ``size`` lowres pixels."""
-    return Axis(*map(torch.from_numpy, _parts(kernel, scale, size)))
-
-
-@lru_cache(1 << 13)
-def _parts(kernel: Kernel, scale: int, size: int) -> list[NDArray[np.float32]]:
-    """Return the arrays of an `Axis`."""
     matrix = matrix_of(kernel, scale, size, 0)
     values, vectors = np.linalg.eigh(matrix @ matrix.T)
-    return [part.astype(np.float32) for part in (matrix, values.clip(min=0), vectors, matrix.T @ vectors)]
+    parts = (matrix, values.clip(min=0), vectors, matrix.T @ vectors)
+    with torch.inference_mode(False):  # so that a later training may use them too
+        return Axis(*(torch.from_numpy(part.astype(np.float32)) for part in parts))
 
 
 def matrix_of(kernel: Kernel, scale: int, size: int, margin: int) -> NDArray[np.float64]:

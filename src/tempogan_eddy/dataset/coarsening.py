@@ -1,7 +1,5 @@
 """The sensor model applied to arrays, Datasets and files."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Power spectra of lowres frames, and the steps that their values were rounded to."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Fill missing pixels before inference; every loss masks them."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy import ndimage
 

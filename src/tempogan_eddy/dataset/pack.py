@@ -1,9 +1,6 @@
 """The packed store: any input as one Zarr v3 store that training reads; `pack_layout` describes it."""
 
-from __future__ import annotations
-
 import functools
-import json
 import logging
 import time
 from collections import Counter
@@ -30,6 +27,7 @@ from tempogan_eddy.dataset.pairs import Pair, open_pairs
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.source import Paths, fingerprint, open_source, paths_of, source_name
 from tempogan_eddy.dataset.split import storm_of
+from tempogan_eddy.dataset.store import damage_refused
 from tempogan_eddy.dataset.windows import link_frames
 from tempogan_eddy.distributed import rank
 from tempogan_eddy.errors import InputError
@@ -214,10 +212,8 @@ def _attributes(config: Config) -> dict[str, Any]:
 
 
 def _check(store: Path, config: Config) -> None:
-    try:
+    with damage_refused(store):
         found = dict(zarr.open_group(store, mode="r").attrs)
-    except Exception as error:  # zarr raises whatever its metadata parsing meets
-        raise InputError(f"The packed store {store} is damaged ({type(error).__name__}); pack it again.") from error
     # The first version linked neighbours in the file at exactly one cadence, and stored neither their numbers nor a
     # tolerance: `open_storms` finds the same links.
     wanted_attributes = _attributes(config) | ({"format_version": 1} if found.get("format_version") == 1 else {})
@@ -249,7 +245,7 @@ def _begin_sequence(
         split_folder=folder, sequence=name, storm=storm_of(sequence)
     )
     if pair:
-        coordinates.attrs[PAIR] = json.dumps(pair.fit.attributes())
+        coordinates.attrs[PAIR] = pair.fit.as_json()
     begin_group(coordinates, store, {}, name)
     group = zarr.open_group(store, path=name, mode="r+")
     spatial = [str(key) for key in sequence.coords if key != "time" and {"y", "x"} & set(sequence[key].dims)]

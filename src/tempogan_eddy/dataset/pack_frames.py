@@ -3,8 +3,6 @@
 Every frame is one chunk of each array, and one part writes it, so parts need no lock.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path

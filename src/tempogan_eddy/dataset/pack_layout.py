@@ -5,8 +5,6 @@ Each storm is a group that xarray opens by itself: ``brightness_temperature`` as
 lowres flow to both as int16 at 0.01 px.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,11 +1,10 @@
 """What is fitted to a pair of archives, storm by storm: offset, calibration line, and the sensor that it suggests."""
 
-from __future__ import annotations
-
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import xarray as xr
@@ -88,14 +87,14 @@ class PairFit:
     sensor_known: bool = False
 
     @classmethod
-    def from_attributes(cls, stored: dict[str, Any]) -> PairFit:
-        """Return the fit that `attributes` describe."""
-        values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in stored.items()}
+    def from_json(cls, text: str) -> Self:
+        """Return the fit of a text by `as_json`."""
+        values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in json.loads(text).items()}
         return cls(**values)
 
-    def attributes(self) -> dict[str, Any]:
-        """Return the fit as JSON values."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+    def as_json(self) -> str:
+        """Return the fit as JSON."""
+        return json.dumps(asdict(self))
 
     def __str__(self) -> str:
         """Return one line for people."""

@@ -4,8 +4,6 @@ Two archives give the transfer function directly: what the highres frames show a
 space uses the aliases too, and missing pixels cost it nothing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -6,8 +6,6 @@ as they were measured. So a model that learns from pairs needs no correction of 
 calibration of the archive that it reconstructs.
 """
 
-from __future__ import annotations
-
 import logging
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """One patch of the packed store: where it lies, how it is turned, and its pixels."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property

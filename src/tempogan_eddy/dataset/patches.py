@@ -3,24 +3,20 @@
 Only the int16 of the store is moved to the device; it is converted to kelvin, coarsened and filled there.
 """
 
-from __future__ import annotations
+from collections.abc import Mapping, Sequence
 
-from collections.abc import Mapping
-
-import numpy as np
 import torch
 from torch import Tensor
 
 from tempogan_eddy.dataset.blocks import repeat_pixels
 from tempogan_eddy.dataset.missing import fill_missing
-from tempogan_eddy.dataset.noise import normal_noise
 from tempogan_eddy.dataset.pack_layout import FLOW_QUANTUM, KELVIN_OFFSET, KELVIN_QUANTUM, OUTSIDE
 from tempogan_eddy.dataset.protocol import Sample
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.sensor_bank import SensorBank
 from tempogan_eddy.dataset.separable_sensors import SeparableSensor
 
-__all__ = ["develop"]
+__all__ = ["develop", "normal_noise"]
 
 
 def develop(
@@ -100,6 +96,13 @@ def _noise(raw: Mapping[str, Tensor], sensor: SensorModel | SensorBank, shape: l
         noisy = [sensor.noise_kelvin > 0] * len(seeds)
     if not any(noisy):
         return None
-    noise = np.zeros((len(seeds), count), np.float32)
-    noise[noisy] = normal_noise([seed for seed, wanted in zip(seeds, noisy, strict=True) if wanted], count)
-    return torch.from_numpy(noise.reshape(-1, 3, *shape))
+    noise = normal_noise([seed if wanted else None for seed, wanted in zip(seeds, noisy, strict=True)], count)
+    return noise.view(-1, 3, *shape)
+
+
+def normal_noise(seeds: Sequence[int | None], count: int) -> Tensor:
+    """Return standard normal numbers (len(seeds), count), each row a function of its seed alone; zeros without one."""
+    generator, none = torch.Generator(), torch.zeros(count)
+    return torch.stack(
+        [none if seed is None else torch.randn(count, generator=generator.manual_seed(seed)) for seed in seeds]
+    )

@@ -1,7 +1,5 @@
 """The data that training and validation need: the seam for simulated lowres frames, own pairs and other sources."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, Self
 

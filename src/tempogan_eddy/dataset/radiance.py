@@ -4,8 +4,6 @@ An imager averages radiance. Cold cloud radiates little, so a footprint half ove
 temperature than the mean of its kelvins.
 """
 
-from __future__ import annotations
-
 import math
 from functools import lru_cache
 

@@ -1,7 +1,5 @@
 """The sensors that a model for every sensor is trained on."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

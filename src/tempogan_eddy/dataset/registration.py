@@ -5,8 +5,6 @@ cross spectrum grows linearly with the frequency; its slope is the offset (Kugli
 see the highres frame anew with footprints at this offset, and repeat: aliases then agree in both frames.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.separable_sensors import AreaSensor, BoxSensor
@@ -157,15 +156,7 @@ def split_offset(offset: Vector | NDArray[np.float64], scale: int) -> tuple[tupl
 
 def move(frame: Frame, pixels: tuple[int, int]) -> Frame:
     """Return the frame whose pixel p is pixel p + ``pixels`` of the one given, NaN beyond its edge."""
-    out = np.full(frame.shape, np.nan, np.float32)
-    target, source = zip(*(_overlap(by, side) for by, side in zip(pixels, frame.shape, strict=True)), strict=True)
-    out[target] = frame[source]
-    return out
-
-
-def _overlap(by: int, side: int) -> tuple[slice, slice]:
-    by = max(min(by, side), -side)
-    return slice(max(-by, 0), side - max(by, 0)), slice(max(by, 0), side + min(by, 0))
+    return ndimage.shift(frame, [-by for by in pixels], order=0, cval=np.nan)
 
 
 def displaced(sensor: SensorModel, phase: Vector) -> SensorModel:

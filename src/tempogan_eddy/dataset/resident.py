@@ -1,7 +1,5 @@
 """The packed store on the training device, from which index arithmetic gathers a whole batch."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

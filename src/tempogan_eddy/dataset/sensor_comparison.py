@@ -1,7 +1,5 @@
 """Compare the sensor that a user or a file states with the estimate from the frames."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Estimate the sensor that saw lowres frames from their spectrum."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass

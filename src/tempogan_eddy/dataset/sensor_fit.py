@@ -4,8 +4,6 @@ The model of the power at lowres frequency f is the sum over aliases m of S(f + 
 the spectrum of the scene, with a prior from the training scenes; H is the transfer function of the footprint.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Find the preset of a file by the archive, instrument or satellite that it names."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

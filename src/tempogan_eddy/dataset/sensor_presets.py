@@ -4,8 +4,6 @@ A preset describes how a pixel of the named data sees the scene, on the grid of 
 along y (north-south, across the scan) and along x (east-west, along the scan), near the subsatellite point.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 __all__ = ["PRESETS", "Preset"]

@@ -4,8 +4,6 @@ A text names a preset or a kind; ``key=value`` parts set or change parameters. K
 sensor, with ``noise`` for ``noise_kelvin``: lengths in lowres pixels, temperatures in kelvin, wavelengths in µm.
 """
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable
 from dataclasses import fields

@@ -1,7 +1,5 @@
 """Separable sensors: one kernel along rows, one along columns, sampled once per lowres pixel."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache

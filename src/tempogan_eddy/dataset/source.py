@@ -1,7 +1,5 @@
 """Sources of training data: paths and globs, opened as sequences, with a fingerprint of their files."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

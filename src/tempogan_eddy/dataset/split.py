@@ -1,7 +1,5 @@
 """Split frames into train, val and test: by folder, storm, season or time, never sharing a frame."""
 
-from __future__ import annotations
-
 import fnmatch
 import hashlib
 import re
@@ -109,16 +107,9 @@ def split_frames(storms: Mapping[str, Entry], config: SplitConfig) -> Assignment
     InputError
         A rule names a storm twice wrongly, or nothing is left to train or validate on.
     """
-    result: Assignment = {split: {} for split in SPLITS}
-    free: dict[str, Entry] = {}
-    for name, entry in storms.items():
-        placed = _by_rules(name, entry, config)
-        if placed is None:
-            free[name] = entry
-        else:
-            _store(result, name, placed)
-    for name, placed in _assign_free(free, config).items():
-        _store(result, name, placed)
+    ruled = {name: placed for name, entry in storms.items() if (placed := _by_rules(name, entry, config)) is not None}
+    labels = ruled | _assign_free({name: entry for name, entry in storms.items() if name not in ruled}, config)
+    result = {split: {name: placed == index for name, placed in labels.items()} for index, split in enumerate(SPLITS)}
     for split in ("train", "val"):
         if not any(mask.any() for mask in result[split].values()):
             raise InputError(
@@ -147,11 +138,6 @@ def _remedy(split: str, storms: Mapping[str, Entry]) -> str:
         "try another data.split.by (time, storm, season), a smaller data.split.guard_hours, or name storms in "
         "data.split.rules"
     )
-
-
-def _store(result: Assignment, name: str, labels: np.ndarray) -> None:
-    for index, split in enumerate(SPLITS):
-        result[split][name] = labels == index
 
 
 def _by_rules(name: str, entry: Entry, config: SplitConfig) -> np.ndarray | None:
@@ -214,7 +200,9 @@ def _by_group(storms: Mapping[str, Entry], config: SplitConfig, group: Callable[
 
     Groups without a window train: they could validate nothing.
     """
-    groups = sorted({group(name) for name in storms}, key=lambda key: _hash(f"{config.seed}/{key}"))
+    groups = sorted(
+        {group(name) for name in storms}, key=lambda key: hashlib.sha256(f"{config.seed}/{key}".encode()).digest()
+    )
     with_windows = {group(name) for name, entry in storms.items() if entry.usable}
     usable = [key for key in groups if key in with_windows] or groups
     n_val = max(1, round(len(groups) * config.validation_fraction)) if len(usable) > 1 else 0
@@ -223,7 +211,3 @@ def _by_group(storms: Mapping[str, Entry], config: SplitConfig, group: Callable[
     label |= dict.fromkeys(usable[:n_val], 1)
     label |= dict.fromkeys(usable[n_val : n_val + n_test], 2)
     return {name: np.full(len(entry.times), label[group(name)]) for name, entry in storms.items()}
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from tempogan_eddy.io.cadence import parse_duration
 from tempogan_eddy.io.cf import open_cf
 from tempogan_eddy.io.zarr_seal import checked_store
 
-__all__ = ["PackedStorm", "Window", "open_storms"]
+__all__ = ["PackedStorm", "Window", "damage_refused", "open_storms"]
 
 Packed = NDArray[np.int16]
 Window = tuple[int, int, int]
@@ -117,17 +118,20 @@ class _Lazy:
         self.array, self.store, self.shape = array, store, array.shape
 
     def __getitem__(self, key: Any) -> Any:
-        try:
+        with damage_refused(self.store, f" at {self.array.path}"):
             return self.array[key]
-        except InputError:
-            raise
-        except Exception as error:  # zarr and its codecs raise any of a dozen
-            raise _damaged(self.store, error, f" at {self.array.path}") from error
 
 
-def _damaged(store: Path, error: Exception, where: str = "") -> InputError:
-    reason = reason_of(error)
-    return InputError(f"The packed store {store} is damaged{where} ({reason}); pack the data again.")
+@contextmanager
+def damage_refused(store: Path, where: str = "") -> Iterator[None]:
+    """Raise InputError for whatever zarr and its codecs raise for a damaged store: any of a dozen."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        reason = reason_of(error)
+        raise InputError(f"The packed store {store} is damaged{where} ({reason}); pack the data again.") from error
 
 
 def _three(array: Any, frames: Window, rows: slice, columns: slice) -> Packed:
@@ -147,12 +151,8 @@ def open_storms(store: Path) -> dict[str, PackedStorm]:
         The store holds no storm, or is damaged.
     """
     restored(store)
-    try:
+    with damage_refused(store):
         return _read_storms(store)
-    except InputError:
-        raise
-    except Exception as error:  # zarr and its codecs raise any of a dozen for a damaged store
-        raise _damaged(store, error) from error
 
 
 def _read_storms(store: Path) -> dict[str, PackedStorm]:
@@ -183,7 +183,7 @@ def _read_storms(store: Path) -> dict[str, PackedStorm]:
         holed = None
         if in_memory:
             holed = np.any([(frames == MISSING).any(axis=(1, 2)) for frames in (kelvins, *lowres)], axis=0)
-        fit = PairFit.from_attributes(json.loads(str(root[name].attrs.get(PAIR, "{}"))))
+        fit = PairFit.from_json(str(root[name].attrs.get(PAIR, "{}")))
         given = lowres[0] if lowres else None
         storms[name] = PackedStorm(name, entry, links, kelvins, before, after, holed, given, fit)
     return storms

@@ -1,13 +1,11 @@
 """The training data: windows of three frames, cut into patches, with their lowres frames and flow."""
 
-from __future__ import annotations
-
 import copy
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -130,7 +128,7 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
         """Whether the lowres frames are given and not simulated."""
         return any(storm.lowres is not None for storm in self.storms.values())
 
-    def other(self, split: str) -> TyphoonDataset:
+    def other(self, split: str) -> Self:
         """Return another split of the same storms, which are held once."""
         dataset = copy.copy(self)
         dataset._choose(split)
@@ -223,7 +221,7 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
         sample = develop(stack_patches([patch]), self.sensors or self.sensor)
         return {name: value[0] for name, value in sample.items()}
 
-    def to(self, device: torch.device) -> TyphoonDataset:
+    def to(self, device: torch.device) -> Self:
         """Return the data with the frames on a GPU if they fit into half of its free memory, else the same object."""
         sizes = [storm.nbytes for storm in self.storms.values()]
         if device.type != "cuda" or None in sizes or self.config.training.num_workers:
@@ -232,7 +230,7 @@ class TyphoonDataset(DataSource, Dataset[Sample]):
             return self
         return self.on(device)
 
-    def on(self, device: torch.device) -> TyphoonDataset:
+    def on(self, device: torch.device) -> Self:
         """Return the data with the frames, which must be in memory, on a device."""
         dataset = copy.copy(self)
         dataset.resident, dataset._store = True, ResidentStore(self.storms, self.sensor.scale, self._margin, device)

@@ -1,9 +1,8 @@
 """Windows: three frames one cadence apart, in one storm, from one sensor."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import xarray as xr
@@ -30,7 +29,7 @@ class Links:
     following: NDArray[np.int_]
 
     @classmethod
-    def from_following(cls, following: NDArray[np.int_]) -> Links:
+    def from_following(cls, following: NDArray[np.int_]) -> Self:
         """Return both directions from one; a frame follows at most one other."""
         previous = np.full(len(following), -1)
         linked = np.flatnonzero(following >= 0)

@@ -1,7 +1,5 @@
 """Charts of an evaluation by matplotlib: on axes of a figure, or as SVG that takes its colours from a page."""
 
-from __future__ import annotations
-
 import io
 import re
 import threading
@@ -15,12 +13,13 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
+from numpy.typing import NDArray
 
 from tempogan_eddy.display.palettes import METHOD_COLOURS, OTHER_COLOURS, method_colours
 from tempogan_eddy.evaluation import KelvinBin, Score, Spectra
 from tempogan_eddy.evaluation.matching import RECONSTRUCTED, TRUTH
 
-__all__ = ["FAINT", "QUIET", "draw_errors", "draw_spectra", "drawing", "page_axes", "page_colours", "svg_of"]
+__all__ = ["FAINT", "QUIET", "draw_errors", "draw_spectra", "drawing", "page_axes", "page_colours", "rows_of", "svg_of"]
 
 SMALLEST_POWER = 1e-3  # of the smallest of the truth; interpolation leaves almost nothing there
 QUANTITIES = {"rmse": "RMSE", "bias": "bias", "crps": "CRPS"}
@@ -133,8 +132,7 @@ def draw_errors(axes: Axes, bins: Sequence[KelvinBin], quantity: str) -> None:
     middle = np.array([(part.low + part.high) / 2 for part in bins])
     rows = {}
     for method in getattr(bins[0], quantity):
-        scores: list[Score] = [getattr(part, quantity)[method] for part in bins]
-        rows[method] = np.transpose([(score.value, score.low, score.high) for score in scores])
+        rows[method] = rows_of([getattr(part, quantity)[method] for part in bins])
     colours = method_colours(rows)
     for order, (method, (value, low, high)) in enumerate(reversed(rows.items())):  # the reconstruction on top
         width = WIDE.get(method, 1.7)
@@ -146,6 +144,11 @@ def draw_errors(axes: Axes, bins: Sequence[KelvinBin], quantity: str) -> None:
     axes.set_xlabel("true brightness temperature, K")
     axes.set_ylabel(f"{QUANTITIES[quantity]}, K")
     axes.locator_params(nbins=6)
+
+
+def rows_of(scores: Sequence[Score]) -> NDArray[np.float64]:
+    """Return values, lower and upper ends: (3, N)."""
+    return np.transpose([(score.value, score.low, score.high) for score in scores])
 
 
 def _power(value: float, _: int | None = None) -> str:

@@ -64,14 +64,15 @@ def square_around(
     return top, left, sides[0], sides[1]
 
 
-def best_square(value: Kelvins, side: int, scale: int, free: NDArray[np.bool_]) -> tuple[int, int]:
-    """Return top and left of the square with the greatest mean of valid pixels; its corner must be free."""
+def best_square(value: Kelvins, side: int, scale: int, free: NDArray[np.bool_] | None = None) -> tuple[int, int]:
+    """Return top and left of the square with the greatest mean of valid pixels; its corner is free where any is."""
     valid = np.isfinite(value)
     floor = float(value[valid].min()) if valid.any() else 0.0
     filled = np.where(valid, value, floor)
     mean = ndimage.uniform_filter(filled.astype(np.float64), side, mode="constant", origin=-(side // 2))
     inside = tuple(slice(0, length - side + 1, scale) for length in value.shape)
-    corners, allowed = mean[inside], free[inside]
-    chosen = np.where(allowed, corners, -np.inf) if allowed.any() else corners
-    row, column = np.unravel_index(int(np.argmax(chosen)), chosen.shape)
+    corners = mean[inside]
+    if free is not None and free[inside].any():
+        corners = np.where(free[inside], corners, -np.inf)
+    row, column = np.unravel_index(int(np.argmax(corners)), corners.shape)
     return int(row) * scale, int(column) * scale

@@ -1,9 +1,6 @@
 """Coastlines and a graticule as lines in the pixels of a frame."""
 
-from __future__ import annotations
-
 import math
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -18,8 +15,8 @@ Numbers = NDArray[np.float64]
 Projection = Callable[[Numbers, Numbers], tuple[Numbers, Numbers]]
 """Longitude and latitude in degrees to x and y in pixels from the upper left edge; NaN where there is no pixel."""
 
-COAST = Path(__file__).with_name("coast.bin")  # Natural Earth, 1:50 million; made by scripts/coastline.py
-STEP = 0.02  # degrees: the unit of its coordinates
+COAST = Path(__file__).with_name("coast.npz")  # Natural Earth, 1:50 million; made by scripts/coastline.py
+STEP = 0.02  # degrees: the unit of its numbers, the first point of each line and the steps to the others
 TURN = 18_000  # such units around the Earth
 SPACINGS = (0.5, 1, 2, 5, 10, 15, 30)  # degrees between lines of the graticule
 LINES = 6  # of one kind, at most about so many
@@ -40,23 +37,9 @@ def coastlines() -> tuple[Numbers, ...]:
 
     Longitudes are continuous along a line, so they may lie beyond 180 degrees.
     """
-    numbers = _unpacked(zlib.decompress(COAST.read_bytes()))
-    lines, at = list[Numbers](), 0
-    while at < len(numbers):
-        count, at = int(numbers[at]), at + 1
-        lines.append(np.cumsum(numbers[at : at + 2 * count].reshape(count, 2), axis=0) * np.float64(STEP))
-        at += 2 * count
-    return tuple(lines)
-
-
-def _unpacked(content: bytes) -> NDArray[np.int64]:
-    """Return the zigzag integers of LEB128 bytes."""
-    parts = np.frombuffer(content, np.uint8).astype(np.int64)
-    ends = np.flatnonzero(parts < 128)
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    places = np.arange(len(parts)) - np.repeat(starts, ends - starts + 1)
-    raw = np.add.reduceat((parts & 127) << (7 * places), starts)
-    return (raw >> 1) ^ -(raw & 1)
+    with np.load(COAST) as stored:
+        lines = np.split(stored["steps"], np.cumsum(stored["lengths"])[:-1])
+    return tuple(np.cumsum(line, axis=0) * np.float64(STEP) for line in lines)
 
 
 def map_lines(project: Projection, shape: tuple[int, int], bounds: tuple[float, float, float, float]) -> list[MapLine]:

@@ -1,7 +1,5 @@
 """Charts of the calibration of an ensemble, on axes of a figure or of the page."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
-from tempogan_eddy.display.chart import FAINT, QUIET
+from tempogan_eddy.display.chart import FAINT, QUIET, rows_of
 from tempogan_eddy.display.palettes import METHOD_COLOURS
 from tempogan_eddy.evaluation import Score
 from tempogan_eddy.evaluation.ensembles import REGIONS
@@ -30,7 +28,7 @@ PERFECT: dict[str, Any] = {"color": QUIET, "linewidth": 1, "linestyle": (0, (3, 
 
 def draw_ranks(axes: Axes, ranks: dict[str, list[Score]]) -> None:
     """Draw rank histograms relative to a flat one: all pixels as bars, the regions as lines."""
-    everywhere = _rows(ranks["all"])
+    everywhere = rows_of(ranks["all"])
     place = np.arange(1, everywhere.shape[1] + 1)
     axes.bar(place, everywhere[0], 0.92, color=FAINT, label="all pixels", linewidth=0)
     _reach(axes, place, everywhere, QUIET)
@@ -38,7 +36,7 @@ def draw_ranks(axes: Axes, ranks: dict[str, list[Score]]) -> None:
     top = 1.2
     for look, region in zip(LOOKS, REGIONS[1:], strict=True):
         if region in ranks:
-            value = _rows(ranks[region])[0]
+            value = rows_of(ranks[region])[0]
             axes.plot(place, value, marker="o", markersize=4, linewidth=1.7, label=region, zorder=4, **look)
             top = max(top, float(value.max()))
     axes.set_ylim(0, 1.3 * max(top, float(everywhere[0].max())))
@@ -55,7 +53,7 @@ def draw_spread(axes: Axes, spread: Sequence[Score], error: Sequence[Score]) -> 
         axes.set_axis_off()
         axes.text(0.5, 0.5, "Deciles need four members or more.", ha="center", color=QUIET, transform=axes.transAxes)
         return
-    across, up = _rows(spread), _rows(error)
+    across, up = rows_of(spread), rows_of(error)
     shown = np.stack([across[0], up[0]])
     shown = shown[:, (shown > 0).all(axis=0)]
     low, high = (shown.min() / 1.3, shown.max() * 1.3) if shown.size else (0.1, 10.0)
@@ -75,7 +73,7 @@ def draw_reliability(axes: Axes, reliability: dict[float, list[Score]]) -> None:
     """Draw how often the truth is colder than a threshold against the share of the members that are."""
     axes.plot([0, 1], [0, 1], **PERFECT)
     for look, (kelvin, scores) in zip(LOOKS, reliability.items(), strict=False):
-        rows = _rows(scores)
+        rows = rows_of(scores)
         place = np.linspace(0, 1, rows.shape[1])
         axes.plot(place, rows[0], marker="o", markersize=4, linewidth=1.7, label=f"T < {kelvin:g} K", zorder=4, **look)
         axes.fill_between(place, *rows[1:], color=look["color"], alpha=0.15, linewidth=0, zorder=3)
@@ -83,11 +81,6 @@ def draw_reliability(axes: Axes, reliability: dict[float, list[Score]]) -> None:
     axes.set_xlabel("share of the members that are colder")
     axes.set_ylabel("how often the truth is")
     _legend(axes, "upper left")
-
-
-def _rows(scores: Sequence[Score]) -> NDArray[np.float64]:
-    """Return values, lower and upper ends: (3, N)."""
-    return np.transpose([(score.value, score.low, score.high) for score in scores])
 
 
 def _reach(axes: Axes, place: NDArray, rows: NDArray[np.float64], colour: str) -> None:

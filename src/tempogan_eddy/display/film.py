@@ -15,7 +15,7 @@ from tempogan_eddy.display.upright import common_size, turn_of
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.align import align_grids, match_times, pair_times, tolerance_between
 from tempogan_eddy.io.frames import FrameReader
-from tempogan_eddy.io.member import MEMBER, member_names, select_member
+from tempogan_eddy.io.member import member_names, members_of, select_member
 from tempogan_eddy.spread import spread_evenly
 
 __all__ = ["SPREAD_LABEL", "Film", "FilmPanel", "best_track_notes", "busiest_window", "film_of", "resample"]
@@ -98,7 +98,7 @@ def busiest_window(film: Film, side: int, samples: int = 6) -> tuple[int, int, i
     cold, change = np.maximum(WARM - frames, 0).mean(axis=0), frames.std(axis=0)
     value = cold / max(cold.mean(), 1e-6) + change / max(change.mean(), 1e-6)
     side = min(side, height, width)
-    return *best_square(value, side, 1, np.ones(film.size, bool)), side, side
+    return *best_square(value, side, 1), side, side
 
 
 def resample(
@@ -128,7 +128,7 @@ def _panels(label: str, da: xr.DataArray, numbers: NDArray[np.intp], wanted: Seq
     """Return the panels of one sequence."""
     if not wanted or not member_names(da):
         return [FilmPanel(label, _reader(select_member(da), numbers))]
-    together = Members([da.isel({MEMBER: number}) for number in range(da.sizes[MEMBER])])
+    together = Members(members_of(da))
     special = {
         "mean": FilmPanel("mean", lambda number: together.mean(int(numbers[number]))),
         "spread": FilmPanel(SPREAD_LABEL, lambda number: together.spread(int(numbers[number])), SPREAD),

@@ -1,7 +1,5 @@
 """What the members of an ensemble say together, one frame at a time."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator, Sequence
 

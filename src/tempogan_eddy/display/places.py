@@ -1,7 +1,5 @@
 """Where the pixels of a sequence lie on the Earth, and the map lines over them."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

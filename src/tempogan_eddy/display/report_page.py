@@ -1,7 +1,5 @@
 """One page that holds a whole evaluation: command, scores, pictures, model, how to reproduce it."""
 
-from __future__ import annotations
-
 import platform
 import re
 from collections.abc import Callable, Iterable, Mapping

@@ -8,8 +8,9 @@ from typing import Any
 from markupsafe import Markup
 
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.evaluation.report import storms_in
 from tempogan_eddy.io.history import MADE
-from tempogan_eddy.io.json_text import parse_json, read_bounded
+from tempogan_eddy.io.json_text import read_bounded
 
 __all__ = ["SCORES_ID", "read_scores", "same_file", "scores_element", "training_record", "wrapped"]
 
@@ -41,11 +42,8 @@ def read_scores(path: Path) -> list[Any]:
     if SCORES_START not in text:
         raise InputError(f"{path} is no report of tempogan-eddy evaluate.")
     content = text.split(SCORES_START, 1)[1].split("</script>", 1)[0]
-    try:
-        storms = parse_json(content.replace(SLASH, "</"))["storms"]
-    except (ValueError, TypeError, KeyError):
-        storms = None
-    if not isinstance(storms, list):
+    storms = storms_in(content.replace(SLASH, "</"))
+    if storms is None:
         raise InputError(f"The report {path} is damaged; write it anew.")
     return storms
 

@@ -40,8 +40,6 @@ OVERVIEW, OVERVIEW_LINE = 600, 2.0  # px: its side, twice that on the page, and 
 FILM_FRAMES, FILM_SIDE, FILM_WIDTH = 48, 224, 1000
 MEMBER_FRAMES, MEMBER_SIDE, MEMBERS_SHOWN = 8, 152, 3  # less, because members hardly compress
 
-Frames = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
-
 Part = dict[str, Any]
 """Data of one part of the template, by the names in the template."""
 
@@ -92,7 +90,8 @@ def crops(matched: Match, evaluation: Evaluation, palette: Palette) -> tuple[Par
     frames = {**simple, **reconstructed}
 
     def picture(name: str, kelvin: NDArray[np.floating], colours: Palette = palette, score: str = "") -> Part:
-        return {"name": name, "uri": _png_uri(kelvin, colours), "score": score}
+        uri = _picture_uri(Image.fromarray(colours.rgb(kelvin)), "png", optimize=True)
+        return {"name": name, "uri": uri, "score": score}
 
     rows = []
     for closeup in closeups:
@@ -135,7 +134,7 @@ class Animator:
         panels = [
             FilmPanel("input", lambda number: load(number)[2]),
             FilmPanel("bicubic", lambda number: bicubic(load(number)[2], matched.scale)),
-            FilmPanel(RECONSTRUCTED, lambda number: load(number)[1]),
+            FilmPanel(RECONSTRUCTED, lambda number: load(number)[1][RECONSTRUCTED]),
             FilmPanel(TRUTH, lambda number: load(number)[0]),
         ]
         return self._draw(panels, _placed(matched).isel(time=chosen), FILM_SIDE)
@@ -146,21 +145,21 @@ class Animator:
 
         def member(place: int) -> FilmPanel:
             name = str(place) if undrawable(names[place]) else names[place]
-            return FilmPanel(f"member {name}", lambda number: load(number)[1][place])
+            return FilmPanel(f"member {name}", lambda number: load(number)[1][RECONSTRUCTED][place])
 
         panels = [
             FilmPanel(TRUTH, lambda number: load(number)[0]),
-            FilmPanel(f"mean of {len(names)} members", lambda number: load(number)[1].mean(axis=0)),
-            FilmPanel(SPREAD_LABEL, lambda number: load(number)[1].std(axis=0, ddof=1), SPREAD),
+            FilmPanel(f"mean of {len(names)} members", lambda number: load(number)[1][RECONSTRUCTED].mean(axis=0)),
+            FilmPanel(SPREAD_LABEL, lambda number: load(number)[1][RECONSTRUCTED].std(axis=0, ddof=1), SPREAD),
             *map(member, range(min(len(names), MEMBERS_SHOWN))),
         ]
         return self._draw(panels, _placed(matched).isel(time=chosen), MEMBER_SIDE)
 
-    def _around_example(self, matched: Match, most: int) -> tuple[slice, Callable[[int], Frames]]:
+    def _around_example(self, matched: Match, most: int) -> tuple[slice, Callable[[int], Loaded]]:
         """Return at most so many times around the example, and how to load the frames at one of them."""
         count = len(matched.times)
         start = min(max(0, _example(matched, self.evaluation) - most // 2), max(0, count - most))
-        return slice(start, start + most), lru_cache(maxsize=1)(lambda number: _frames(matched, start + number))
+        return slice(start, start + most), lru_cache(maxsize=1)(lambda number: _upright(matched, start + number))
 
     def _draw(self, panels: list[FilmPanel], truth: xr.DataArray, side: int) -> Part:
         """Return an animation at the times of the truth, and a still picture for paper and readers without motion."""
@@ -180,7 +179,7 @@ class Animator:
             moving = _data_uri(path.read_bytes(), "webp")
         return {
             "moving": moving,
-            "still": _webp_uri(animation.picture(len(animation) // 2)),
+            "still": _picture_uri(animation.picture(len(animation) // 2), "webp", quality=80),
             "width": animation.size[0],
             "height": animation.size[1],
             "panels": ", ".join(panel.label for panel in panels),
@@ -212,12 +211,6 @@ def _legend(palette: Palette, title: str, step: int, *, signed: bool = False) ->
     }
 
 
-def _frames(matched: Match, index: int) -> Frames:
-    """Return the truth, the reconstruction or its members, and its input at one time."""
-    truth, reconstructed, lowres = _upright(matched, index)
-    return truth, reconstructed[RECONSTRUCTED], lowres
-
-
 def _placed(matched: Match) -> xr.DataArray:
     """Return the truth, which knows times and places, with north up."""
     return matched.truth[(..., *turn_of(matched.truth))]
@@ -240,17 +233,11 @@ def _data_uri(content: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _webp_uri(picture: Image.Image) -> str:
+def _picture_uri(picture: Image.Image, kind: str, **options: Any) -> str:
+    """Return an address that holds a picture."""
     buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", quality=80)
-    return _data_uri(buffer.getvalue(), "webp")
-
-
-def _png_uri(kelvin: NDArray[np.floating], palette: Palette) -> str:
-    """Return a coloured frame as an address."""
-    buffer = io.BytesIO()
-    Image.fromarray(palette.rgb(kelvin)).save(buffer, "PNG", optimize=True)
-    return _data_uri(buffer.getvalue(), "png")
+    picture.save(buffer, kind, **options)
+    return _data_uri(buffer.getvalue(), kind)
 
 
 def _overview_uri(kelvin: NDArray[np.floating], palette: Palette, places: Places | None, time: int) -> str:
@@ -261,4 +248,4 @@ def _overview_uri(kelvin: NDArray[np.floating], palette: Palette, places: Places
         shown = picture.height, picture.width
         overlay = map_overlay(places.lines(time), (0, 0, *kelvin.shape), shown, OVERVIEW_LINE)
         picture.paste(overlay, mask=overlay)
-    return _webp_uri(picture)
+    return _picture_uri(picture, "webp", quality=80)

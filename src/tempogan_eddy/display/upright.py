@@ -1,7 +1,5 @@
 """Pictures have north up and east right, in whatever order a file has its rows and columns."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from math import floor, log10
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import Evaluation, Score
 from tempogan_eddy.evaluation.lacking import lacking
 from tempogan_eddy.evaluation.matching import RECONSTRUCTED
 from tempogan_eddy.io.cadence import minutes
+from tempogan_eddy.io.sequence import times_within
 from tempogan_eddy.wording import count
 
 __all__ = ["minus", "minute_text", "summary", "training_overlap"]
@@ -73,12 +74,10 @@ def training_overlap(record: Sequence[str], storm: str, times: Times) -> tuple[i
     seen, others = np.zeros(len(times), bool), list[str]()
     for entry in record:
         name, _, interval = entry.rpartition(" ")
-        start, _, end = interval.partition("/")
         try:
-            first, last = pd.Timestamp(start).to_datetime64(), pd.Timestamp(end).to_datetime64()
-        except ValueError:
+            same_time = times_within(times, interval)
+        except InputError:
             return None, f"The model’s record of its training data ({entry}) cannot be read."
-        same_time = (times >= first) & (times <= last)
         if name == storm or name.endswith(f"_{storm}"):
             seen |= same_time
         elif same_time.any():

@@ -49,8 +49,7 @@ class Mean:
         total = np.tensordot(draws, np.array([block.total for block in blocks], np.float64), 1)
         weight = np.tensordot(draws, np.array([block.weight for block in blocks], np.float64), 1)
         weight = weight.reshape(weight.shape + (1,) * (total.ndim - weight.ndim))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return total / weight  # 0/0 is NaN
+        return total / weight  # 0/0 is NaN
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """Values with intervals, by a bootstrap over blocks of time, because neighbouring hours are not independent."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -71,6 +69,7 @@ def difference(metric: Metric, sums: Aggregation, method: str, other: str, setti
     return _scores(ours - theirs, np.minimum(blocks, others), settings)[0]
 
 
+@np.errstate(divide="ignore", invalid="ignore")  # where nothing was counted, a value is NaN
 def _resampled(
     metric: Metric, sums: Aggregation, method: str, settings: Settings
 ) -> tuple[NDArray[np.float64], NDArray[np.int_]]:
@@ -93,8 +92,7 @@ def _scores(values: NDArray[np.float64], blocks: NDArray[np.int_], settings: Set
     tail = (1 - settings.confidence) / 2
     result = []
     for column, count in zip(values.T, blocks, strict=True):
-        # One NaN for all, so that equal scores compare as equal.
-        value, resamples = float(column[0]) if column[0] == column[0] else np.nan, column[1:][np.isfinite(column[1:])]
+        value, resamples = float(column[0]), column[1:][np.isfinite(column[1:])]
         low = high = np.nan
         if count >= MINIMUM_BLOCKS and resamples.size and np.isfinite(value):
             low, high = np.quantile(resamples, (tail, 1 - tail))

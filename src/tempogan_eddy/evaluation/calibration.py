@@ -1,7 +1,5 @@
 """What the sums of an ensemble say: Brier scores, deciles of spread, ranks, reliability."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,8 +36,7 @@ def fair_brier(counts: Values) -> Values:
 
 def observed_share(counts: Values) -> Values:
     """Return how often the event happened where 0, 1, ... M members have it: (N, M + 1)."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return counts[:, 1] / counts[:, 0]
+    return counts[:, 1] / counts[:, 0]
 
 
 def relative_ranks(shares: Values) -> Values:
@@ -54,8 +51,7 @@ def rank_deviation(shares: Values) -> Values:
 
 def spread_skill(sums: Values) -> Values:
     """Return the spread, with the factor (M + 1) / M, over the RMSE of the mean: (N,) from `SpreadSkill`."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.sqrt(sums[:, 0] / sums[:, 1])
+    return np.sqrt(sums[:, 0] / sums[:, 1])
 
 
 def by_decile(sums: Values) -> Values:
@@ -82,5 +78,4 @@ def by_decile(sums: Values) -> Values:
 def worst_decile(sums: Values) -> Values:
     """Return by how much spread over error deviates from 1 at most in a decile of spread: (N,) from `SkillBySpread`."""
     spread, error = np.moveaxis(by_decile(sums), 1, 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.abs(spread / error - 1).max(axis=1)
+    return np.abs(spread / error - 1).max(axis=1)

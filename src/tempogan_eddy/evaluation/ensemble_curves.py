@@ -1,7 +1,5 @@
 """Curves of the calibration of an ensemble: ranks, error by spread, and how often what is forecast happens."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

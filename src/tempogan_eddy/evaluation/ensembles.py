@@ -4,12 +4,10 @@ Scores are *fair* (Ferro 2014, "Fair scores for ensemble forecasts"): their expe
 members. Of a single frame, only the CRPS is known: it is the absolute error.
 """
 
-from __future__ import annotations
-
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +17,7 @@ from scipy.special import stdtrit
 from tempogan_eddy.dataset.missing import fill_missing
 from tempogan_eddy.evaluation.aggregation import Aggregate, Mean
 from tempogan_eddy.evaluation.baselines import nearest
-from tempogan_eddy.evaluation.masked import MaskedFrame, MaskedPair
+from tempogan_eddy.evaluation.masked import MaskedFrame, MaskedPair, kept
 from tempogan_eddy.evaluation.statistics import Statistic, mean_by_kelvin, valid_kelvin
 from tempogan_eddy.evaluation.texture import coldest_pixels
 
@@ -38,7 +36,6 @@ __all__ = [
 ]
 
 Values = NDArray[np.floating]
-Result = TypeVar("Result")
 
 REGIONS = ("all", "calm", "edge", "cold")
 CALM_KELVIN, EDGE_KELVIN = 1.0, 5.0  # standard deviation of 3x3 lowres pixels: below it, above it
@@ -60,7 +57,24 @@ class RegressionError(Statistic[MaskedFrame]):
 
 
 @dataclass(frozen=True)
-class Crps(Statistic[MaskedFrame]):
+class OfMembers(Statistic[MaskedFrame]):
+    """A statistic that compares `fewest` members or more; of fewer it is unknown."""
+
+    fewest: ClassVar[int] = 2
+
+    def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean | None:
+        return self.compute_members([reconstructed], truth)
+
+    def compute_members(self, members: Sequence[MaskedFrame], truth: MaskedFrame) -> Mean | None:
+        return self.compare(members, truth) if len(members) >= self.fewest else None
+
+    @abstractmethod
+    def compare(self, members: Sequence[MaskedFrame], truth: MaskedFrame) -> Mean:
+        """Return the aggregate of `fewest` members or more."""
+
+
+@dataclass(frozen=True)
+class Crps(OfMembers):
     """Mean fair CRPS, K: E|X - y| - E|X - X'| / 2.
 
     Attributes
@@ -70,42 +84,23 @@ class Crps(Statistic[MaskedFrame]):
         chaining function min(x, threshold); Allen et al. 2023, "Evaluating forecasts for high-impact events").
     """
 
+    fewest = 1
+
     colder_than: float = np.inf
 
-    def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
-        return self.compute_members([reconstructed], truth)
-
-    def compute_members(self, members: Sequence[MaskedFrame], truth: MaskedFrame) -> Mean:
+    def compare(self, members: Sequence[MaskedFrame], truth: MaskedFrame) -> Mean:
         score = _crps(members, truth, self.colder_than)
         return Mean(float(score.sum(dtype=np.float64)), float(score.size))
 
 
 @dataclass(frozen=True)
-class CrpsByKelvin(Statistic[MaskedFrame]):
+class CrpsByKelvin(OfMembers):
     """As `Crps`, in each bin of `KELVIN_BINS` of the truth."""
 
-    def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
-        return self.compute_members([reconstructed], truth)
+    fewest = 1
 
-    def compute_members(self, members: Sequence[MaskedFrame], truth: MaskedFrame) -> Mean:
-        return mean_by_kelvin(_crps(members, truth), truth)
-
-
-@dataclass(frozen=True)
-class OfMembers(Statistic[MaskedFrame]):
-    """A statistic that compares `fewest` members or more; of fewer it is unknown."""
-
-    fewest: ClassVar[int] = 2
-
-    def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean | None:
-        return None
-
-    def compute_members(self, members: Sequence[MaskedFrame], truth: MaskedFrame) -> Mean | None:
-        return self.compare(members, truth) if len(members) >= self.fewest else None
-
-    @abstractmethod
     def compare(self, members: Sequence[MaskedFrame], truth: MaskedFrame) -> Mean:
-        """Return the aggregate of `fewest` members or more."""
+        return mean_by_kelvin(_crps(members, truth, np.inf), truth)
 
 
 @dataclass(frozen=True)
@@ -172,8 +167,8 @@ class Ranks(OfMembers):
     cold_kelvin: float = 220.0
 
     def compare(self, members: Sequence[MaskedFrame], truth: MaskedFrame) -> Mean:
-        where = _region(truth, self.region, self.cold_kelvin)
-        below, equal = (part[where] for part in _once(_rank, members, truth))
+        where = _regions(truth, self.cold_kelvin)[self.region]
+        below, equal = (part[where] for part in _rank(members, truth))
         share, ends = 1 / (equal + 1), len(members) + 2
         steps = np.bincount(below, share, ends) - np.bincount(below + equal + 1, share, ends)
         return Mean(np.cumsum(steps)[:-1], float(below.size))
@@ -244,29 +239,16 @@ def _valid(members: Sequence[MaskedFrame], truth: MaskedFrame) -> Values:
     return np.array([member.values[truth.mask.valid] for member in members])
 
 
+@kept
 def _sorted(members: Sequence[MaskedFrame], truth: MaskedFrame) -> Values:
     """Return the valid pixels of the members, sorted by value, (M, N)."""
-    return _once(_sort, members, truth)
+    return np.sort(_valid(members, truth), axis=0)
 
 
-def _once(compute: Callable[..., Result], members: Sequence[MaskedFrame], *given: Any) -> Result:
-    """Return ``compute(first member, others, *given)``, kept with the first member."""
-    return members[0].once(compute, tuple(members[1:]), *given)
-
-
-def _sort(first: MaskedFrame, others: tuple[MaskedFrame, ...], truth: MaskedFrame) -> Values:
-    return np.sort(_valid((first, *others), truth), axis=0)
-
-
-def _crps(members: Sequence[MaskedFrame], truth: MaskedFrame, colder_than: float = np.inf) -> NDArray[np.float64]:
+@kept
+def _crps(members: Sequence[MaskedFrame], truth: MaskedFrame, colder_than: float) -> NDArray[np.float64]:
     """Return the fair CRPS of each valid pixel, (N,)."""
-    return _once(_fair_crps, members, truth, colder_than)
-
-
-def _fair_crps(
-    first: MaskedFrame, others: tuple[MaskedFrame, ...], truth: MaskedFrame, colder_than: float
-) -> NDArray[np.float64]:
-    values, expected = _sorted((first, *others), truth), valid_kelvin(truth)
+    values, expected = _sorted(members, truth), valid_kelvin(truth)
     if np.isfinite(colder_than):
         values, expected = np.minimum(values, np.float32(colder_than)), np.minimum(expected, colder_than)
     count = len(values)
@@ -279,20 +261,16 @@ def _fair_crps(
     return error - apart / (count * (count - 1))
 
 
-def _rank(
-    first: MaskedFrame, others: tuple[MaskedFrame, ...], truth: MaskedFrame
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+@kept
+def _rank(members: Sequence[MaskedFrame], truth: MaskedFrame) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return how many members lie below the truth, and how many equal it, at each valid pixel."""
-    values, expected = _sorted((first, *others), truth), valid_kelvin(truth)
+    values, expected = _sorted(members, truth), valid_kelvin(truth)
     return (values < expected).sum(axis=0), (values == expected).sum(axis=0)
 
 
-def _region(truth: MaskedFrame, region: str, cold_kelvin: float) -> NDArray[np.bool_]:
-    """Return which valid pixels lie in a region of the lowres frame, (N,)."""
-    return truth.once(_regions, cold_kelvin)[region]
-
-
+@kept
 def _regions(truth: MaskedFrame, cold_kelvin: float) -> dict[str, NDArray[np.bool_]]:
+    """Return which valid pixels lie in each region of the lowres frame, (N,)."""
     assert truth.lowres is not None
     lowres = fill_missing(truth.lowres).astype(np.float64)
     anomaly = lowres - lowres.mean()

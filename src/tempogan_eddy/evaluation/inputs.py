@@ -1,7 +1,5 @@
 """Adapt a truth, its reconstructions and their input to sequences that share their times."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +12,6 @@ from tempogan_eddy.evaluation.matching import LOWRES, RECONSTRUCTED, TRUTH, call
 from tempogan_eddy.evaluation.statistics import SSIM_WINDOW
 from tempogan_eddy.io import Adapted, adapt
 from tempogan_eddy.io.cadence import NATIVE, parse_duration
-from tempogan_eddy.kelvin import VALID_KELVIN
 
 __all__ = ["comparable"]
 
@@ -24,11 +21,11 @@ log = logging.getLogger(__name__)
 def comparable(
     truth: Any,
     reconstructed: Any,
-    lowres: Any = None,
+    lowres: Any,
     *,
-    cadence: str | None = "1h",
-    kelvin: bool = False,
-    valid_kelvin: tuple[float, float] = VALID_KELVIN,
+    cadence: str | None,
+    kelvin: bool,
+    valid_kelvin: tuple[float, float],
 ) -> tuple[xr.DataArray, dict[str, xr.DataArray], xr.DataArray | None]:
     """Return a truth, reconstructions by name, and their input as sequences.
 

@@ -1,19 +1,13 @@
 """How much of the truth a reconstruction lacks: all methods are scored only where every one of them has pixels."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tempogan_eddy.evaluation.aggregation import Mean
+from tempogan_eddy.evaluation.aggregation import Aggregation, Mean
+from tempogan_eddy.evaluation.masked import MaskedFrame
 from tempogan_eddy.evaluation.matching import called
 from tempogan_eddy.evaluation.statistics import Statistic
-
-if TYPE_CHECKING:
-    from tempogan_eddy.evaluation.aggregation import Aggregation
-    from tempogan_eddy.evaluation.masked import MaskedFrame
 
 __all__ = ["Lacking", "lacking"]
 
@@ -21,7 +15,7 @@ WORTH_SAYING = 0.0005  # of the truth's pixels; printed with one digit, in perce
 
 
 @dataclass(frozen=True)
-class Lacking(Statistic["MaskedFrame"]):
+class Lacking(Statistic[MaskedFrame]):
     """Share of the truth's pixels that a method lacks."""
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:

@@ -1,14 +1,12 @@
 """The distortion-spectrum bound: the least error that a reconstruction with its power spectrum can have."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tempogan_eddy.evaluation.aggregation import Mean
-from tempogan_eddy.evaluation.masked import MaskedFrame
+from tempogan_eddy.evaluation.masked import MaskedFrame, kept
 from tempogan_eddy.evaluation.statistics import Statistic
 
 __all__ = ["CommonEnergy", "efficiency", "excess", "least_error"]
@@ -32,13 +30,13 @@ class CommonEnergy(Statistic[MaskedFrame]):
         if truth.regression is None:
             return None
         x, p = truth, reconstructed
-        known = x.once(_regression_energy)
-        energy = np.stack([x.energy, p.energy, x.energy_with(p), *known])
+        energy = np.stack([x.energy, p.energy, x.energy_with(p), *_regression_energy(x)])
         wavenumber = np.arange(1, energy.shape[1] + 1)
         ring = -(-wavenumber * RINGS * 2 * truth.scale // min(truth.shape)) - 1  # rounded up, so none spans the Nyquist
         return Mean(np.stack([np.bincount(ring, row, RINGS * truth.scale) for row in energy]), 1.0)
 
 
+@kept
 def _regression_energy(truth: MaskedFrame) -> tuple[Values, Values]:
     """Return the energy of the regression, and that in common with the truth."""
     assert truth.regression is not None
@@ -53,8 +51,7 @@ def excess(energy: Values) -> Values:
     "A theory of the distortion-perception tradeoff in Wasserstein space"). Below 0, P knows more than R.
     """
     x, p, common, *_ = np.moveaxis(energy, 1, 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return 100 * (np.sqrt((x + p - 2 * common).sum(1) / (x + p - 2 * _reachable(energy)).sum(1)) - 1)
+    return 100 * (np.sqrt((x + p - 2 * common).sum(1) / (x + p - 2 * _reachable(energy)).sum(1)) - 1)
 
 
 def efficiency(energy: Values) -> Values:
@@ -63,8 +60,7 @@ def efficiency(energy: Values) -> Values:
     1 on the bound; a sample of the posterior distribution has the square root of the share that R explains.
     """
     common = energy[:, 2, RINGS:].sum(1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return common / _reachable(energy)[:, RINGS:].sum(1)
+    return common / _reachable(energy)[:, RINGS:].sum(1)
 
 
 def least_error(squared: Values, energy: Values) -> Values:

@@ -5,10 +5,10 @@ Every method is compared with the same frame of the truth, so results derived fr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from functools import cached_property, partial, wraps
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +21,13 @@ from tempogan_eddy.rapsd import ring_energy, ring_modes, taper, windowed_modes
 if TYPE_CHECKING:
     from tempogan_eddy.dataset.sensor import SensorModel
 
-__all__ = ["FLOW_WINDOW", "Mask", "MaskedFrame", "MaskedPair", "cloud_fraction"]
+__all__ = ["FLOW_WINDOW", "Mask", "MaskedFrame", "MaskedPair", "cloud_fraction", "kept"]
 
 # cv2.calcOpticalFlowFarneback: pyramid scale, levels, window, iterations, polynomial size and sigma
 FLOW_WINDOW = 15
 FARNEBACK = (0.5, 3, FLOW_WINDOW, 3, 5, 1.2)
 
-Result = TypeVar("Result")
+Function = TypeVar("Function", bound=Callable[..., Any])
 Kind = TypeVar("Kind", bound=np.generic)
 
 
@@ -42,15 +42,25 @@ class _Derived:
         """Return a copy that shares what lasts, without all else that was derived: that takes ten times its memory."""
         return replace(self, _kept={})
 
-    def once(self, compute: Callable[..., Result], *given: Any, lasting: bool = False) -> Result:
-        """Return ``compute(self, *given)``, computed only for the first use of these arguments.
 
-        `compute` is a function of a module: every lambda would compute anew. What is `lasting` serves pairs as well.
-        """
-        kept, key = self._lasting if lasting else self._kept, (compute, given)
-        if key not in kept:
-            kept[key] = compute(self, *given)
-        return kept[key]
+def kept(function: Function, *, lasting: bool = False) -> Function:
+    """Compute a function only for the first use of its arguments, and keep the result with the first of them.
+
+    That is a frame, a pair or a mask; or several members of an ensemble, of which the first keeps it. What is `lasting`
+    serves pairs as well.
+    """
+
+    @wraps(function)
+    def once(of: Any, *given: Any, **options: Any) -> Any:
+        first, *rest = of if isinstance(of, Sequence) else (of,)
+        # A frame that kept itself would be freed only by the garbage collector.
+        others = [None if part is first else part for part in given]
+        results, key = first._lasting if lasting else first._kept, (once, *rest, *others, *options.items())
+        if key not in results:
+            results[key] = function(of, *given, **options)
+        return results[key]
+
+    return cast(Function, once)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,17 +88,24 @@ class Mask(_Derived):
         """Return the values (H, W) at the valid pixels, (N,): a view where none is missing."""
         return values.reshape(-1) if self.complete else values[self.valid]
 
+    @kept
     def share_of_one(self, side: int) -> NDArray[np.float32]:
         """Return the share that each valid pixel has of those in the square around each pixel."""
-        return self.once(_share_of_one, side)
+        return np.asarray(1 / np.maximum(_count(self.valid, side), 1), np.float32)
 
+    @kept
     def whole(self, side: int, *, inside: bool) -> NDArray[np.bool_]:
         """Return the pixels whose square window has no missing pixel and, if `inside`, lies within the frame."""
-        return self.once(_whole, side, inside)
+        import cv2
 
+        square, outside = np.ones((side, side), np.uint8), (0.0 if inside else 1.0,)
+        seen = self.valid.view(np.uint8)
+        return cv2.erode(seen, square, borderType=cv2.BORDER_CONSTANT, borderValue=outside).view(np.bool_)
+
+    @kept
     def whole_blocks(self, side: int) -> NDArray[np.bool_]:
         """Return the square blocks without a missing pixel, (H // side, W // side)."""
-        return self.once(_whole_blocks, side)
+        return whole_blocks(self.valid, side)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,9 +155,10 @@ class MaskedFrame(_Derived):
         return self.energy_with(self)
 
     @property
+    @partial(kept, lasting=True)
     def modes(self) -> NDArray[np.complex64]:
         """Fourier modes, of which rings add up to the energy."""
-        return self.once(_modes, lasting=True)
+        return windowed_modes(self.values, self.mask.weight)
 
     def energy_with(self, other: MaskedFrame) -> NDArray[np.float64]:
         """Return the energy in common with another frame under the same mask, K^2, at k = 1..Nyquist."""
@@ -157,13 +175,14 @@ class MaskedFrame(_Derived):
         seen = observe(values, self.sensor) if self.sensor else area_mean(values, self.scale)
         return (seen - self.lowres)[complete]
 
-    def fractions(self, threshold: float, neighbourhood: int) -> NDArray[np.float32]:
-        """Return the share of valid pixels colder than `threshold` in the square neighbourhood of each pixel."""
-        return self.once(cloud_fraction, threshold, neighbourhood)
-
+    @partial(kept, lasting=True)
     def eight_bit(self, flow_range: tuple[float, float]) -> NDArray[np.uint8]:
         """Return the frame as the optical flow gets it: `flow_range` as 0..255, missing pixels mid-grey."""
-        return self.once(_eight_bit, flow_range, lasting=True)
+        low, high = flow_range
+        grey = (self.values - low) / (high - low) * 255
+        if not self.mask.complete:
+            grey[~self.mask.valid] = 127.5
+        return np.clip(np.rint(grey, out=grey), 0, 255, out=grey).astype(np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,51 +206,17 @@ class MaskedPair(_Derived):
         modes, shape = self.later.modes - self.earlier.modes, self.later.shape
         return ring_energy(modes, modes, shape) / ring_modes(shape)
 
+    @kept
     def flow(self, flow_range: tuple[float, float]) -> NDArray[np.float32]:
         """Return the Farneback flow (H, W, 2) from the earlier to the later frame, pixels a step."""
-        return self.once(_flow, flow_range)
+        import cv2
+
+        earlier, later = self.earlier.eight_bit(flow_range), self.later.eight_bit(flow_range)
+        flow = cv2.calcOpticalFlowFarneback(earlier, later, np.empty(0, np.float32), *FARNEBACK, 0)
+        return np.asarray(flow, np.float32)
 
 
-def _whole(mask: Mask, side: int, inside: bool) -> NDArray[np.bool_]:
-    import cv2
-
-    outside = (0.0 if inside else 1.0,)
-    return cv2.erode(
-        mask.valid.view(np.uint8),
-        np.ones((side, side), np.uint8),
-        borderType=cv2.BORDER_CONSTANT,
-        borderValue=outside,
-    ).view(np.bool_)
-
-
-def _whole_blocks(mask: Mask, side: int) -> NDArray[np.bool_]:
-    return whole_blocks(mask.valid, side)
-
-
-def _share_of_one(mask: Mask, side: int) -> NDArray[np.float32]:
-    return np.asarray(1 / np.maximum(_count(mask.valid, side), 1), np.float32)
-
-
-def _modes(frame: MaskedFrame) -> NDArray[np.complex64]:
-    return windowed_modes(frame.values, frame.mask.weight)
-
-
-def _eight_bit(frame: MaskedFrame, flow_range: tuple[float, float]) -> NDArray[np.uint8]:
-    low, high = flow_range
-    grey = (frame.values - low) / (high - low) * 255
-    if not frame.mask.complete:
-        grey[~frame.mask.valid] = 127.5
-    return np.clip(np.rint(grey, out=grey), 0, 255, out=grey).astype(np.uint8)
-
-
-def _flow(pair: MaskedPair, flow_range: tuple[float, float]) -> NDArray[np.float32]:
-    import cv2
-
-    earlier, later = pair.earlier.eight_bit(flow_range), pair.later.eight_bit(flow_range)
-    flow = cv2.calcOpticalFlowFarneback(earlier, later, np.empty(0, np.float32), *FARNEBACK, 0)
-    return np.asarray(flow, np.float32)
-
-
+@kept
 def cloud_fraction(frame: MaskedFrame, threshold: float, neighbourhood: int) -> NDArray[np.float32]:
     """Return the share of valid pixels colder than `threshold` in the square around each pixel.
 

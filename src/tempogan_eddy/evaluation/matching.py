@@ -17,6 +17,7 @@ from tempogan_eddy.evaluation.baselines import observe
 from tempogan_eddy.io.align import align_grid, match_times, refinement
 from tempogan_eddy.io.frames import FrameReader
 from tempogan_eddy.io.history import MADE
+from tempogan_eddy.io.member import members_of
 
 if TYPE_CHECKING:
     from tempogan_eddy.dataset.sensor import SensorModel
@@ -142,7 +143,7 @@ def match(
     matched = match_times([da["time"].values for da in sequences.values()], labels, time_tolerance)
     numbers = dict(zip(sequences, matched, strict=True))
     left_out = {name: da.sizes["time"] - len(numbers[name]) for name, da in sequences.items()}
-    members = {name: _members(da) for name, da in sequences.items()}
+    members = {name: members_of(da) for name, da in sequences.items()}
     known = _sensor(sensor, scale, [*([] if lowres is None else [lowres]), *reconstructed.values()])
     return Match(truth.isel(time=numbers[TRUTH]), known, left_out, members, numbers)
 
@@ -159,11 +160,6 @@ def _sensor(sensor: SensorModel | str | None, scale: int, sequences: Iterable[xr
     if sensor.scale != scale:
         raise InputError(f"The sensor is {sensor.scale} times coarser and the lowres {scale} times; give its sensor.")
     return sensor
-
-
-def _members(da: xr.DataArray) -> list[xr.DataArray]:
-    """Return the sequences (time, y, x) of an ensemble, or the one sequence."""
-    return [da.isel(member=number) for number in range(da.sizes["member"])] if "member" in da.dims else [da]
 
 
 def _warn_if_swapped(truth: xr.DataArray, reconstructed: Mapping[str, xr.DataArray]) -> None:

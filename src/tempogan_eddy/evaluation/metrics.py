@@ -1,7 +1,5 @@
 """The metrics: each a function of the sums of its statistics, with its unit and the direction of better."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -203,5 +201,4 @@ def _signal_to_noise(data_range: float, squared: Values) -> Values:
 
 
 def _decibel(ratio: Values) -> Values:
-    with np.errstate(divide="ignore"):
-        return 10 * np.log10(ratio)
+    return 10 * np.log10(ratio)

@@ -1,7 +1,5 @@
 """Proper scores of several pixels together, which see whether members have the truth's structure."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -217,14 +217,7 @@ def as_dict(evaluation: Evaluation) -> dict[str, Any]:
         "metrics": {m.name: {"label": m.label, "unit": m.unit, "better": m.better} for m in evaluation.metrics},
         "scores": {method: _scores_as_dict(scores) for method, scores in evaluation.scores.items()},
         "error_by_kelvin": [
-            {
-                "low": part.low,
-                "high": part.high,
-                "share": part.share,
-                "rmse": _scores_as_dict(part.rmse),
-                "bias": _scores_as_dict(part.bias),
-                "crps": _scores_as_dict(part.crps),
-            }
+            {key: value if isinstance(value, float) else _scores_as_dict(value) for key, value in vars(part).items()}
             for part in error_by_kelvin(evaluation)
         ],
         "spectra": None

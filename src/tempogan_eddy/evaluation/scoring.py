@@ -4,12 +4,11 @@ The aggregates of a frame are computed wherever there is room, and added up in t
 returns the same sums, bit for bit.
 """
 
-from __future__ import annotations
-
 import functools
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -186,7 +185,7 @@ def score_frames(scoring: Scoring, dask: Workers | str | None = None) -> Iterato
 class _Read:
     """A frame that was read, and the one a cadence before it."""
 
-    def __init__(self, loaded: Loaded, earlier: _Read | None) -> None:
+    def __init__(self, loaded: Loaded, earlier: Self | None) -> None:
         self.loaded, self.earlier = loaded, earlier
         self._lock, self._frames = threading.Lock(), Frames()
 

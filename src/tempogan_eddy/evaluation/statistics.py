@@ -1,7 +1,5 @@
 """Statistics reduce each frame, or pair of frames, to an aggregate; metrics are functions of their sums."""
 
-from __future__ import annotations
-
 import functools
 import operator
 from abc import ABC, abstractmethod
@@ -13,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tempogan_eddy.evaluation.aggregation import Aggregate, Maximum, Mean
-from tempogan_eddy.evaluation.masked import FLOW_WINDOW, MaskedFrame, MaskedPair
+from tempogan_eddy.evaluation.masked import FLOW_WINDOW, MaskedFrame, MaskedPair, cloud_fraction, kept
 from tempogan_eddy.kelvin import INFRARED_KELVIN, VALID_KELVIN
 from tempogan_eddy.rapsd import energy_above, log_spectral_distance
 
@@ -105,7 +103,7 @@ class Error(Statistic[MaskedFrame]):
     colder_than: float = np.inf
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
-        counted = reconstructed.once(_moment, truth, self.moment)
+        counted = _moment(reconstructed, truth, self.moment)
         if not np.isinf(self.colder_than):
             counted = counted[valid_kelvin(truth) < self.colder_than]
         return Mean(float(counted.sum(dtype=np.float64)), float(counted.size))
@@ -118,24 +116,22 @@ class ErrorByKelvin(Statistic[MaskedFrame]):
     moment: Moment
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
-        return mean_by_kelvin(reconstructed.once(_moment, truth, self.moment), truth)
+        return mean_by_kelvin(_moment(reconstructed, truth, self.moment), truth)
 
 
-def valid_kelvin(truth: MaskedFrame) -> NDArray[np.float64]:
-    """Return the valid pixels of the truth, (N,), K."""
-    return truth.once(_valid)
-
-
-def _valid(frame: MaskedFrame) -> NDArray[np.float64]:
+@kept
+def valid_kelvin(frame: MaskedFrame) -> NDArray[np.float64]:
+    """Return the valid pixels of a frame, (N,), K."""
     return frame.mask.pick(frame.values).astype(np.float64)
 
 
 def mean_by_kelvin(values: Values, truth: MaskedFrame) -> Mean:
     """Return the mean of values at the valid pixels (N,) in each bin of `KELVIN_BINS` of the truth."""
-    place, count = truth.once(_bins)
+    place, count = _bins(truth)
     return Mean(np.bincount(place, values, len(count)), count)
 
 
+@kept
 def _bins(truth: MaskedFrame) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Return the bin of each valid pixel, and the pixels of each bin."""
     bins = len(KELVIN_BINS) - 1
@@ -144,11 +140,13 @@ def _bins(truth: MaskedFrame) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     return place, np.bincount(place, minlength=bins).astype(np.float64)
 
 
+@kept
 def _moment(reconstructed: MaskedFrame, truth: MaskedFrame, moment: Moment) -> Values:
     """Return a function of reconstruction minus truth at the valid pixels, (N,)."""
-    return moment(reconstructed.once(_error, truth))
+    return moment(_error(reconstructed, truth))
 
 
+@kept
 def _error(reconstructed: MaskedFrame, truth: MaskedFrame) -> Values:
     return truth.mask.pick(reconstructed.values) - truth.mask.pick(truth.values)
 
@@ -161,7 +159,7 @@ class FractionsDifference(Statistic[MaskedFrame]):
     neighbourhood: int
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
-        fractions = (frame.fractions(self.threshold, self.neighbourhood) for frame in (reconstructed, truth))
+        fractions = (cloud_fraction(frame, self.threshold, self.neighbourhood) for frame in (reconstructed, truth))
         ours, theirs = map(truth.mask.pick, fractions)
         return Mean(_sum_of_squares(ours - theirs), _sum_of_squares(ours) + _sum_of_squares(theirs))
 
@@ -189,7 +187,7 @@ class StructuralSimilarity(Statistic[MaskedFrame]):
         low, high = self.kelvin_range
         middle = (low + high) / 2  # near 0, single precision is enough for squares
         (x, x_mean, x_variance), (y, y_mean, y_variance) = (
-            frame.once(_windowed, middle) for frame in (truth, reconstructed)
+            _windowed(frame, middle) for frame in (truth, reconstructed)
         )
         small, smaller = (0.03 * (high - low)) ** 2, (0.01 * (high - low)) ** 2
         similarity = 2 * (_blurred(x * y) - x_mean * y_mean) + small
@@ -200,6 +198,7 @@ class StructuralSimilarity(Statistic[MaskedFrame]):
         return Mean(float(similarity[whole].sum(dtype=np.float64)), float(whole.sum()))
 
 
+@kept
 def _windowed(frame: MaskedFrame, middle: float) -> tuple[NDArray[np.float32], ...]:
     """Return a frame, 0 at the kelvin `middle` and where missing, and its mean and variance in windows."""
     values = (frame.filled(middle) - middle).astype(np.float32, copy=False)

@@ -1,7 +1,5 @@
 """Statistics of what a spectrum cannot see: extremes, edges, how unevenly the detail is spread, traces of the grid."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +9,7 @@ from scipy import ndimage
 from tempogan_eddy.dataset.blocks import block_means, split_blocks
 from tempogan_eddy.evaluation.aggregation import Mean
 from tempogan_eddy.evaluation.baselines import nearest
-from tempogan_eddy.evaluation.masked import Mask, MaskedFrame
+from tempogan_eddy.evaluation.masked import Mask, MaskedFrame, kept
 from tempogan_eddy.evaluation.statistics import Statistic
 from tempogan_eddy.grid_traces import MARGIN, count_halves, moments_by_place, traces
 
@@ -52,14 +50,9 @@ class ColdestPixel(Statistic[MaskedFrame]):
         return Mean(float((ours - theirs).sum()), float(ours.size))
 
 
+@kept
 def coldest_pixels(frame: MaskedFrame, truth: MaskedFrame, cold_kelvin: float) -> Values:
     """Return the coldest valid pixel of each cold box, (N,); outer rows and columns that fill no box are dropped."""
-    # A frame that kept itself would be freed only by the garbage collector.
-    return frame.once(_coldest, None if frame is truth else truth, cold_kelvin)
-
-
-def _coldest(frame: MaskedFrame, truth: MaskedFrame | None, cold_kelvin: float) -> Values:
-    truth = truth or frame
     assert truth.lowres is not None
     side = BOX // truth.scale
     coldest = _box_minimum(frame.filled(np.inf), side * truth.scale, truth.scale)
@@ -81,10 +74,11 @@ class Gradients(Statistic[MaskedFrame]):
     """
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
-        ours, theirs = (frame.once(_gradients) for frame in (reconstructed, truth))
+        ours, theirs = (_gradients(frame) for frame in (reconstructed, truth))
         return Mean(np.stack([ours, theirs]), float(theirs.sum()))
 
 
+@kept
 def _gradients(frame: MaskedFrame) -> Values:
     import cv2
 
@@ -114,12 +108,13 @@ class DetailMoments(Statistic[MaskedFrame]):
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean:
         (square, fourth, a), (true_square, true_fourth, b) = (
-            frame.once(_detail, truth.scale) for frame in (reconstructed, truth)
+            _detail(frame, truth.scale) for frame in (reconstructed, truth)
         )
         parts = (square, fourth, true_square, true_fourth, a, b, a * a, b * b, a * b)
         return Mean(np.array([part.sum(dtype=np.float64) for part in parts]), float(a.size))
 
 
+@kept
 def _detail(frame: MaskedFrame, scale: int) -> tuple[Values, Values, Values]:
     """Return the mean square, the mean fourth power and the standard deviation of the detail in complete blocks."""
     means = nearest(block_means(frame.values, scale).astype(frame.values.dtype), scale)
@@ -132,15 +127,13 @@ def _detail(frame: MaskedFrame, scale: int) -> tuple[Values, Values, Values]:
 def detail_kurtosis(moments: Values) -> Values:
     """Return the kurtosis of the detail over that of the truth: (N,) from (N, 9)."""
     square, fourth, true_square, true_fourth = moments.T[:4]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return (fourth / square**2) / (true_fourth / true_square**2)
+    return (fourth / square**2) / (true_fourth / true_square**2)
 
 
 def detail_correlation(moments: Values) -> Values:
     """Return the correlation over blocks of the standard deviation of the detail with the truth's: (N,)."""
     a, b, aa, bb, ab = moments.T[4:]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return (ab - a * b) / np.sqrt((aa - a**2) * (bb - b**2))
+    return (ab - a * b) / np.sqrt((aa - a**2) * (bb - b**2))
 
 
 @dataclass(frozen=True)
@@ -158,17 +151,19 @@ class GridTraces(Statistic[MaskedFrame]):
     half: int
 
     def compute(self, reconstructed: MaskedFrame, truth: MaskedFrame) -> Mean | None:
-        count = truth.mask.once(_halves, truth.scale)[self.half]
+        count = _halves(truth.mask, truth.scale)[self.half]
         if not count:
             return None
-        ours, theirs = (frame.once(_moments_by_place, truth.scale)[self.half] for frame in (reconstructed, truth))
+        ours, theirs = (_moments_by_place(frame, truth.scale)[self.half] for frame in (reconstructed, truth))
         return Mean(np.stack([ours, theirs]), count)
 
 
+@kept
 def _halves(mask: Mask, scale: int) -> tuple[float, float]:
-    return count_halves(mask.once(_surrounded, scale))
+    return count_halves(_surrounded(mask, scale))
 
 
+@kept
 def _surrounded(mask: Mask, scale: int) -> NDArray[np.bool_]:
     """Return the blocks that have no missing pixel near, without `MARGIN` blocks at each edge."""
     whole = mask.whole_blocks(scale)
@@ -176,8 +171,9 @@ def _surrounded(mask: Mask, scale: int) -> NDArray[np.bool_]:
     return around[MARGIN:-MARGIN, MARGIN:-MARGIN]
 
 
+@kept
 def _moments_by_place(frame: MaskedFrame, scale: int) -> NDArray[np.floating]:
-    counted = frame.mask.once(_surrounded, scale)
+    counted = _surrounded(frame.mask, scale)
     rows, columns = (length // scale * scale for length in frame.shape)
     return moments_by_place(frame.filled(0)[:rows, :columns], scale, FAINTEST, None if counted.all() else counted)
 

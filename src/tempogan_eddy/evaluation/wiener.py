@@ -1,7 +1,5 @@
 """The Wiener filter of a known sensor: the linear restoration with the least mean square error."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import torch

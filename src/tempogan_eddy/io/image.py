@@ -273,7 +273,8 @@ def _times(
     if time is not None:
         times = decoded_times(dataset[time].variable, f"{path}: {time}")
         if np.isnat(times).any():
-            raise InputError(f"{path}: frame {int(np.isnat(times).argmax())} has no time ({time} is missing there).")
+            number = int(np.isnat(times).argmax()) + 1
+            raise InputError(f"{path}: frame {number} has no time ({time} is missing there).")
         return times, f"variable {time}"
     found = frame_time(path, (da.attrs, dataset.attrs), time_from)
     if found is None:
@@ -332,6 +333,6 @@ class _Frames:
                     f"xarray.open_dataset({str(self.path)!r}, engine='h5netcdf').to_netcdf('in.nc')"
                 ) from error
             last = min(last, len(self.order))
-            where = f"frame {first}" if last == first + 1 else f"frames {first} to {last - 1}, one chunk"
+            where = f"frame {last}" if last == first + 1 else f"frames {first + 1} to {last}, one chunk"
             raise InputError(f"{self.path} cannot be read at {where} ({error}); is it whole?") from error
         return np.asarray(values, dtype=np.float32)

@@ -5,7 +5,7 @@ import xarray as xr
 
 from tempogan_eddy.errors import InputError
 
-__all__ = ["MEMBER", "member_names", "refuse_ensemble", "select_member"]
+__all__ = ["MEMBER", "member_names", "members_of", "refuse_ensemble", "select_member"]
 
 MEMBER = "member"  # the name of the dimension in front of (time, y, x)
 
@@ -15,6 +15,11 @@ def member_names(da: xr.DataArray) -> list[str]:
     if MEMBER not in da.dims:
         return []
     return [str(name) for name in (da[MEMBER].values if MEMBER in da.coords else np.arange(da.sizes[MEMBER]))]
+
+
+def members_of(da: xr.DataArray) -> list[xr.DataArray]:
+    """Return the members of a sequence, (time, y, x) each; without members, the sequence itself."""
+    return [da.isel({MEMBER: number}) for number in range(da.sizes[MEMBER])] if MEMBER in da.dims else [da]
 
 
 def select_member(da: xr.DataArray, name: str | None = None) -> xr.DataArray:

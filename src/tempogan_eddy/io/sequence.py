@@ -181,7 +181,7 @@ def as_dates(coordinate: xr.DataArray, label: str) -> np.ndarray:
             f"da.assign_coords({name}=pandas.to_datetime(da[{name!r}].values))."
         )
     if np.isnat(values).any():
-        raise InputError(f"{label} has a frame without a time (frame {int(np.isnat(values).argmax())}).")
+        raise InputError(f"{label} has a frame without a time (frame {int(np.isnat(values).argmax()) + 1}).")
     days = values.astype("datetime64[D]")
     if ((days < FIRST_DAY) | (days > LAST_DAY)).any():
         raise InputError(f"{label} has times before 1678 or after 2262; check its coordinate {name!r}.")

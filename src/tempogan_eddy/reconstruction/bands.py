@@ -1,7 +1,5 @@
 """Map large frames band by band, so that several workers share one."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any

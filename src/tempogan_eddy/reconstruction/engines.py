@@ -4,8 +4,6 @@ An engine computes the residual only, in low precision where that is harmless. `
 interpolated frame in float32, so that every engine keeps the lowres values.
 """
 
-from __future__ import annotations
-
 import copy
 import logging
 import threading
@@ -13,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -30,6 +29,8 @@ from tempogan_eddy.weights import Model
 __all__ = ["ENGINES", "PRECISIONS", "Engine", "bf16_error_kelvin", "open_engine"]
 
 log = logging.getLogger(__name__)
+
+Compute = Callable[[Tensor], Tensor]
 
 ENGINES = ("torch", "compiled", "onnxruntime", "openvino")
 OF_TORCH = ("torch", "compiled")  # on every device, without another library
@@ -68,7 +69,7 @@ class Engine:
     precision: str
     device: torch.device
     generator: Generator
-    compute: Callable[[Tensor], Tensor]
+    compute: Compute
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __call__(self, frames: Tensor) -> Tensor:
@@ -155,9 +156,7 @@ def _fastest_first(device: torch.device, precision: str) -> list[str]:
     return [engine for engine in order if not _missing(engine)]
 
 
-def _first_that_works(
-    engines: list[str], generator: Generator, precision: str
-) -> tuple[str, Callable[[Tensor], Tensor]]:
+def _first_that_works(engines: list[str], generator: Generator, precision: str) -> tuple[str, Compute]:
     """Build the first engine that works; an installed library may still be broken, too old or too new."""
     *others, last = engines
     for engine in others:
@@ -205,7 +204,7 @@ def _check(engine: str, device: torch.device, precision: str) -> None:
         raise not_installed(library, engine)
 
 
-def _prepare(generator: Generator, precision: str) -> tuple[Generator, Callable[[Tensor], Tensor]]:
+def _prepare(generator: Generator, precision: str) -> tuple[Generator, Compute]:
     """Return the network for a precision, and the function that prepares its input.
 
     For bf16 a frame enters as two: rounded to bf16, and the remainder. The rounded frame alone has steps of up to
@@ -226,17 +225,23 @@ def _in_two(frames: Tensor) -> Tensor:
     return torch.cat([rounded, centred - rounded], dim=1) + 0.5
 
 
-def _torch_engine(generator: Generator, precision: str) -> Callable[[Tensor], Tensor]:
+def _torch_engine(
+    generator: Generator, precision: str, compiled: Callable[[Compute], Compute] = lambda plain: plain
+) -> Compute:
     network, enter = _prepare(generator, precision)
     # Weights in bf16 give what autocast gives, without converting every one of them at every call.
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
-    return _computing(network.to(dtype).detail_of_centred, enter, dtype)
+    detail = compiled(network.to(dtype).detail_of_centred)
+
+    def compute(frames: Tensor) -> Tensor:
+        with torch.inference_mode(), exact_convolutions() if dtype == torch.float32 else nullcontext():
+            return detail((enter(frames) - 0.5).to(dtype, memory_format=torch.channels_last)).float()
+
+    return compute
 
 
-def _compiled_engine(generator: Generator, precision: str) -> Callable[[Tensor], Tensor]:
-    network, enter = _prepare(generator, precision)
-    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
-    plain = network.to(dtype).detail_of_centred
+def _compiled(plain: Compute) -> Compute:
+    """Return a function through `torch.compile`; the function as it is where that does not work."""
     compiled = torch.compile(plain, dynamic=False)
     works = True
 
@@ -250,22 +255,10 @@ def _compiled_engine(generator: Generator, precision: str) -> Callable[[Tensor],
                 works = False
         return plain(frames)
 
-    return _computing(detail, enter, dtype)
+    return detail
 
 
-def _computing(
-    detail: Callable[[Tensor], Tensor], enter: Callable[[Tensor], Tensor], dtype: torch.dtype
-) -> Callable[[Tensor], Tensor]:
-    """Return the function from scaled frames to the residual of a network of weights of this type."""
-
-    def compute(frames: Tensor) -> Tensor:
-        with torch.inference_mode(), exact_convolutions() if dtype == torch.float32 else nullcontext():
-            return detail((enter(frames) - 0.5).to(dtype, memory_format=torch.channels_last)).float()
-
-    return compute
-
-
-def _onnxruntime_engine(generator: Generator, precision: str) -> Callable[[Tensor], Tensor]:
+def _onnxruntime_engine(generator: Generator, precision: str) -> Compute:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -280,7 +273,7 @@ def _onnxruntime_engine(generator: Generator, precision: str) -> Callable[[Tenso
     return compute
 
 
-def _openvino_engine(generator: Generator, precision: str) -> Callable[[Tensor], Tensor]:
+def _openvino_engine(generator: Generator, precision: str) -> Compute:
     import openvino
 
     network, enter = _prepare(generator, precision)
@@ -307,9 +300,9 @@ def _openvino_engine(generator: Generator, precision: str) -> Callable[[Tensor],
     return compute
 
 
-_BUILDERS = {
+_BUILDERS: dict[str, Callable[[Generator, str], Compute]] = {
     "torch": _torch_engine,
-    "compiled": _compiled_engine,
+    "compiled": partial(_torch_engine, compiled=_compiled),
     "onnxruntime": _onnxruntime_engine,
     "openvino": _openvino_engine,
 }

@@ -1,7 +1,5 @@
 """Fill missing pixels on the device, many frames at a time, exactly as `dataset.missing.fill_missing` does."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """The seam between arrays and networks: a block of lowres frames in, a block of highres frames out."""
 
-from __future__ import annotations
-
 import copy
 import threading
 from functools import partial

@@ -1,7 +1,5 @@
 """Which sensor saw an input."""
 
-from __future__ import annotations
-
 import logging
 
 import xarray as xr

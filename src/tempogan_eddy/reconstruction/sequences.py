@@ -1,7 +1,5 @@
 """Reconstruct a sequence lazily: a few lowres frames in, a few highres frames out."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -161,7 +159,14 @@ def reconstruct(
         The input is no brightness temperature, the device, model or engine is not available, or an option would have
         no effect.
     """
-    _refuse_idle(sensor, trust_sensor, members, seed, noise, summary, packed)
+    if trust_sensor and sensor is None:
+        raise InputError("Only a stated sensor can be trusted; state it (sensor=, --sensor), or leave the trust out.")
+    if summary and packed:
+        raise InputError("A summary is not packed; leave the packing out (packed, --packed).")
+    if members is None:
+        _refuse_idle(seed, noise, summary)
+    else:
+        _check_members(members, summary, engine, precision)
     held = adapt(sequence, kelvin=kelvin, variable=variable, select=select, valid_kelvin=valid_kelvin)
     tell = about(log, held.sequence.attrs.get("sequence", ""))
     model = model_of(model)
@@ -170,7 +175,6 @@ def reconstruct(
         with unread_noted():  # whoever computes the frames names them
             chosen = choose_sensor(held.sequence, model, sensor, trust=trust_sensor, tell=tell)
     if members is not None:
-        _check_members(members, summary, engine, precision)
         ensemble = EnsembleReconstructor(
             model, members, seed or 0, sensor=chosen, tile=tile, device=device, packed=packed, noise=noise or "coherent"
         )
@@ -184,28 +188,15 @@ def reconstruct(
     )
 
 
-def _refuse_idle(
-    sensor: SensorModel | str | None,
-    trust_sensor: bool,
-    members: int | None,
-    seed: int | None,
-    noise: str | None,
-    summary: bool,
-    packed: bool,
-) -> None:
-    """Refuse options that would change nothing without another one."""
-    if trust_sensor and sensor is None:
-        raise InputError("Only a stated sensor can be trusted; state it (sensor=, --sensor), or leave the trust out.")
-    if members is None:
-        if summary:
-            raise InputError("A summary is one of members; say how many (members=8, --members 8).")
-        for name, value in (("seed", seed), ("noise", noise)):
-            if value is not None:
-                raise InputError(
-                    f"The {name} is that of members; say how many (members=8, --members 8), or leave the {name} out."
-                )
-    if summary and packed:
-        raise InputError("A summary is not packed; leave the packing out (packed, --packed).")
+def _refuse_idle(seed: int | None, noise: str | None, summary: bool) -> None:
+    """Refuse options that would change nothing without members."""
+    if summary:
+        raise InputError("A summary is one of members; say how many (members=8, --members 8).")
+    for name, value in (("seed", seed), ("noise", noise)):
+        if value is not None:
+            raise InputError(
+                f"The {name} is that of members; say how many (members=8, --members 8), or leave the {name} out."
+            )
 
 
 def _check_members(members: int, summary: bool, engine: str, precision: str) -> None:

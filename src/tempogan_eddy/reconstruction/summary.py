@@ -1,7 +1,5 @@
 """The summary of an ensemble: what its members say together, pixel by pixel."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -3,12 +3,11 @@
 A frame is filled where pixels are missing, computed tile by tile, masked, and copied into its array.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import torch
@@ -56,7 +55,7 @@ class Tile:
         )
         return rows, columns
 
-    def moved(self, rows: int) -> Tile:
+    def moved(self, rows: int) -> Self:
         """Return the tile so many rows further down."""
         return replace(self, rows=slice(self.rows.start + rows, self.rows.stop + rows))
 

@@ -1,7 +1,5 @@
 """Arrays to the device and results back; on CUDA, copies overlap with computing."""
 
-from __future__ import annotations
-
 from collections import deque
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The moving average of the generator's weights."""
 
-from __future__ import annotations
-
 import copy
 
 import torch

@@ -1,7 +1,5 @@
 """Which samples make which batch: a function of step and rank, so that a resumed run goes on exactly."""
 
-from __future__ import annotations
-
 import math
 import signal
 from collections.abc import Callable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """Validation of an ensemble: its CRPS beside the error of its mean, spread-skill, rank histogram, texture."""
 
-from __future__ import annotations
-
 import math
 from collections import defaultdict
 from collections.abc import Callable
@@ -49,7 +47,7 @@ def measure_calibration(validation: Validation, draw: Draw, device: torch.device
         mask = Mask(sample["valid"][1, 0].numpy() > 0)
         truth = MaskedFrame(sample["highres"][1, 0].numpy(), mask, lowres[0, 0].numpy(), validation.scale)
         middle, ensemble = MaskedFrame(mean[0], mask), [MaskedFrame(member, mask) for member in members]
-        sums["crps"] += Crps().compute_members(ensemble, truth)
+        sums["crps"] += Crps().compare(ensemble, truth)
         sums["ranks"] += Ranks().compare(ensemble, truth)
         for member in ensemble:
             sums["variance"] += Error(np.square).compute(member, middle)

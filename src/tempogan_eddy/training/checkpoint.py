@@ -1,7 +1,5 @@
 """Checkpoints: everything a run needs to go on exactly, written aside and then renamed."""
 
-from __future__ import annotations
-
 import io
 import logging
 import re

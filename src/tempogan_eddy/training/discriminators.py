@@ -1,7 +1,5 @@
 """The discriminators of a model, in a file beside it: what fine-tuning begins with."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from tempogan_eddy.errors import InputError

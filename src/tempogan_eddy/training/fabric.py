@@ -1,7 +1,5 @@
 """Lightning Fabric on the devices and in the precision that a configuration asks for."""
 
-from __future__ import annotations
-
 import logging
 import os
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """Ctrl-C and SIGTERM end a run after the current step."""
 
-from __future__ import annotations
-
 import logging
 import signal
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The progress of a run: a bar or lines, one line an epoch, TensorBoard."""
 
-from __future__ import annotations
-
 import logging
 import math
 import os

@@ -1,7 +1,5 @@
 """The training loop, from top to bottom."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Sequence

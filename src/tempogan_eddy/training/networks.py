@@ -1,7 +1,5 @@
 """The networks of a run, and their optimisers."""
 
-from __future__ import annotations
-
 import logging
 import math
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The rule that selects the best model of a run."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The seed's `TempoGANTrainer`: everything that `Trainer` needs, built from a configuration."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from pathlib import Path

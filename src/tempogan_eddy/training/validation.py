@@ -1,7 +1,5 @@
 """Validation on fixed full frames."""
 
-from __future__ import annotations
-
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -80,14 +78,10 @@ class Validation:
         """
         sums: defaultdict[Any, Mean] = defaultdict(partial(Mean, 0.0, 0.0))
         for sample in self.samples.values():
-            frames, truth, valid = (
-                self.frames(sample, reconstruct, device),
-                sample["highres"][:, 0].numpy(),
-                sample["valid"][:, 0].numpy() > 0,
-            )
+            truth, valid = sample["highres"][:, 0].numpy(), sample["valid"][:, 0].numpy() > 0
             ours, theirs = (
                 [MaskedFrame(*pair, scale=self.scale) for pair in zip(values, map(Mask, valid), strict=True)]
-                for values in (frames, truth)
+                for values in (self.frames(sample, reconstruct, device), truth)
             )
             for generated, true in zip(ours, theirs, strict=True):
                 sums["square"] += Error(np.square).compute(generated, true)

@@ -1,7 +1,5 @@
 """The files on the command line as scenes, each opened on its first request."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The page as static files, for any web server."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The layers of a summary: what `reconstruct --summary` writes beside the mean of the members."""
 
-from __future__ import annotations
-
 import re
 
 import xarray as xr

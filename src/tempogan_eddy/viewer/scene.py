@@ -1,7 +1,5 @@
 """One storm on the page: panels on a common time axis and a common highres grid."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,7 +13,7 @@ from tempogan_eddy.display.upright import STORED, Turn, common_size, turn_of
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.align import align_grids, pair_times, tolerance_between
 from tempogan_eddy.io.history import MADE
-from tempogan_eddy.io.member import MEMBER, member_names
+from tempogan_eddy.io.member import member_names, members_of
 from tempogan_eddy.kelvin import VALID_KELVIN
 from tempogan_eddy.viewer.layers import hidden_at_first, layer_title, quantity_of
 
@@ -167,7 +165,7 @@ def _panels(
     key, role, title, _ = names
     numbers = _numbers(times, da["time"].values)
     labels = tuple(member_names(da))
-    members = Members([da.isel({MEMBER: number}) for number in range(len(labels))] or [da])
+    members = Members(members_of(da))
     common = ((da.sizes["y"], da.sizes["x"]), scale, numbers >= 0)
     panel = Panel(
         *names, *common, lambda time, member: members.frame(int(numbers[time]), member), labels, dict(da.attrs)

@@ -1,7 +1,5 @@
 """All documents and tiles of the page, by address, for the server and the export."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import math

@@ -1,7 +1,5 @@
 """Frames as levels of tiles: 16-bit kelvins that a page can fetch one by one."""
 
-from __future__ import annotations
-
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable

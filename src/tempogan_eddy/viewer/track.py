@@ -1,7 +1,5 @@
 """The best track and the grid of a sequence, as plain lists for the page."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

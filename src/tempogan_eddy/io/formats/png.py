@@ -198,7 +198,7 @@ class _Files:
         low, high = WRITTEN.kelvins
         if ((frame < low) | (frame > high)).any():
             extremes = f"{np.nanmin(frame):.1f} to {np.nanmax(frame):.1f} K"
-            raise InputError(f"Frame {number} has {extremes}; PNG holds {low:g} to {high:g} K: write NetCDF.")
+            raise InputError(f"Frame {number + 1} has {extremes}; PNG holds {low:g} to {high:g} K: write NetCDF.")
         text = PngImagePlugin.PngInfo()
         text.add_itxt(TEXT_KEY, json.dumps({"mapping": asdict(WRITTEN), **self.records[number], "attrs": self.attrs}))
         path = self.path(number)
