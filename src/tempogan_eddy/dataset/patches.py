@@ -96,13 +96,12 @@ def _noise(raw: Mapping[str, Tensor], sensor: SensorModel | SensorBank, shape: l
         noisy = [sensor.noise_kelvin > 0] * len(seeds)
     if not any(noisy):
         return None
-    noise = normal_noise([seed if wanted else None for seed, wanted in zip(seeds, noisy, strict=True)], count)
+    noise = torch.zeros(len(seeds), count)
+    noise[noisy] = normal_noise([seed for seed, wanted in zip(seeds, noisy, strict=True) if wanted], count)
     return noise.view(-1, 3, *shape)
 
 
-def normal_noise(seeds: Sequence[int | None], count: int) -> Tensor:
-    """Return standard normal numbers (len(seeds), count), each row a function of its seed alone; zeros without one."""
-    generator, none = torch.Generator(), torch.zeros(count)
-    return torch.stack(
-        [none if seed is None else torch.randn(count, generator=generator.manual_seed(seed)) for seed in seeds]
-    )
+def normal_noise(seeds: Sequence[int], count: int) -> Tensor:
+    """Return standard normal numbers (len(seeds), count), each row a function of its seed alone."""
+    generator = torch.Generator()
+    return torch.stack([torch.randn(count, generator=generator.manual_seed(seed)) for seed in seeds])
