@@ -3,20 +3,24 @@
 Only the int16 of the store is moved to the device; it is converted to kelvin, coarsened and filled there.
 """
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from tempogan_eddy.dataset.blocks import repeat_pixels
 from tempogan_eddy.dataset.missing import fill_missing
+from tempogan_eddy.dataset.noise import normal_noise
 from tempogan_eddy.dataset.pack_layout import FLOW_QUANTUM, KELVIN_OFFSET, KELVIN_QUANTUM, OUTSIDE
 from tempogan_eddy.dataset.protocol import Sample
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.sensor_bank import SensorBank
 from tempogan_eddy.dataset.separable_sensors import SeparableSensor
 
-__all__ = ["develop", "normal_noise"]
+__all__ = ["develop"]
 
 
 def develop(
@@ -96,12 +100,6 @@ def _noise(raw: Mapping[str, Tensor], sensor: SensorModel | SensorBank, shape: l
         noisy = [sensor.noise_kelvin > 0] * len(seeds)
     if not any(noisy):
         return None
-    noise = torch.zeros(len(seeds), count)
+    noise = np.zeros((len(seeds), count), np.float32)
     noise[noisy] = normal_noise([seed for seed, wanted in zip(seeds, noisy, strict=True) if wanted], count)
-    return noise.view(-1, 3, *shape)
-
-
-def normal_noise(seeds: Sequence[int], count: int) -> Tensor:
-    """Return standard normal numbers (len(seeds), count), each row a function of its seed alone."""
-    generator = torch.Generator()
-    return torch.stack([torch.randn(count, generator=generator.manual_seed(seed)) for seed in seeds])
+    return torch.from_numpy(noise.reshape(-1, 3, *shape))
