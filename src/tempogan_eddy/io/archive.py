@@ -11,7 +11,6 @@ import xarray as xr
 import zarr
 
 from tempogan_eddy.io.aside import written_aside
-from tempogan_eddy.io.coverage import covered
 from tempogan_eddy.io.format import Writing
 from tempogan_eddy.io.formats.zarr import ZARR, zarr_attributes
 from tempogan_eddy.io.history import with_line
@@ -20,8 +19,7 @@ from tempogan_eddy.io.objects import discard
 from tempogan_eddy.io.ownership import FINGERPRINT, mark_attributes
 from tempogan_eddy.io.parts import Job, write_jobs
 from tempogan_eddy.io.precision import precision_of
-from tempogan_eddy.io.quality import EVERYTHING
-from tempogan_eddy.io.sequence import as_sequence
+from tempogan_eddy.io.save import described
 from tempogan_eddy.io.workers import Workers
 from tempogan_eddy.io.zarr_seal import consolidate
 
@@ -88,8 +86,7 @@ def _jobs(
         taken.add(group.lower())
         if (store / group).exists() and not ZARR.continues(store / group, fingerprint):
             discard(store / group)
-        da = as_sequence(sequence, valid_kelvin=EVERYTHING, keep_packed=writing.precision.name == "packed")
-        da.attrs = covered(da) | {"history": with_line(da.attrs, history)}
+        da = described(sequence, writing.precision.name, history)
         count = partial(_count, on_frame, name, da.sizes["time"])
         own = Writing(writing.precision, count, fingerprint=fingerprint, workers=writing.workers)
         yield Job(da, ZARR.begin(da, store / group, own), count)
