@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -27,7 +27,7 @@ from tempogan_eddy.io.image import Image, find_image
 from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.units import text_of
 
-__all__ = ["GRID", "Header", "HeaderReader"]
+__all__ = ["Header", "HeaderReader", "Traits"]
 
 SENSORS = {
     *("platform", "platform_id", "platform_name", "satellite", "satellite_name", "satellite_id", "spacecraft"),
@@ -35,8 +35,19 @@ SENSORS = {
 }
 STORMS = {"sequence", "storm", "storm_id", "storm_name", "sid", "cyclone", "typhoon", "tc_name", "tc_id"}
 MOST_EXAMPLES = 8  # of files that others are compared with
-GRID = 3
-"""The place of the grid in a header's kind."""
+
+
+class Traits(NamedTuple):
+    """What the files of one sequence have in common; the grid as a digest."""
+
+    variable: str
+    rows: int
+    columns: int
+    grid: str
+    sensor: tuple[str, ...]
+    channel: tuple[str | None, float | None]
+    storm: tuple[str, ...]
+    members: int | None
 
 
 @dataclass(frozen=True)
@@ -45,8 +56,7 @@ class Header:
 
     path: Path
     times: np.ndarray  # (T,) datetime64[ns], in order
-    # Variable, rows, columns, grid, sensor, channel, storm and number of members: files of one sequence agree in all.
-    kind: tuple[Any, ...]
+    kind: Traits
     # All coordinates but the times, decoded.
     coords: Mapping[str, xr.Variable] = field(compare=False, repr=False)
     attrs: Mapping[str, Any] = field(compare=False, repr=False)
@@ -110,7 +120,8 @@ class HeaderReader:
         channel = channel_of(image.name, attrs, {name: xr.DataArray(v) for name, v in coords.items() if v.size == 1})
         sensor = tuple(sorted(f"{key.lower()}={text_of(attrs[key])}" for key in attrs if key.lower() in SENSORS))
         storm = tuple(sorted(text_of(attrs[key]) for key in attrs if key.lower().removeprefix("file:") in STORMS))
-        kind = (image.name, rows, columns, digest, sensor, (channel.kind, channel.wavelength), storm, image.members)
+        of_channel = channel.kind, channel.wavelength
+        kind = Traits(image.name, rows, columns, digest, sensor, of_channel, storm, image.members)
         return Header(image.path, times, kind, coords, attrs, image.time_source)
 
 
