@@ -106,7 +106,10 @@ def check(
         found, refused = _find(roots, format, options)
     frames = None if every_frame else min(SAMPLED, max(5, SAMPLED_IN_ALL // max(1, len(found))))
     look = _Look(options, cadence, tolerance, frames, gaps)
-    results = _by_workers(look, found, dask, progress) if dask else _one_by_one(look, found, progress)
+    if dask:
+        results = _by_workers(look, found, dask, progress)
+    else:
+        results = [look(named, progress and partial(progress, named[0])) for named in found.items()]
     sequences = [result for result in results if isinstance(result, SequenceCheck)]
     refused += [result for result in results if isinstance(result, Refused)]
     if format is None:
@@ -144,12 +147,6 @@ class _Look:
         lost = [f"{count(len(unread), 'frame')} cannot be read: {_some(unread)}"] if unread else []
         notes, problems = ([*notes, *lost], []) if self.gaps else (notes, lost)
         return _checked(name, stored, sequence, source, times, seen, problems, notes)
-
-
-def _one_by_one(
-    look: _Look, found: Mapping[str, StoredSequence], progress: Callable[[str, int, int], None] | None
-) -> list[SequenceCheck | Refused]:
-    return [look((name, stored), progress and partial(progress, name)) for name, stored in found.items()]
 
 
 def _by_workers(

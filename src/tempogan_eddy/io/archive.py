@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +31,10 @@ def save_archive(
     *,
     fingerprint: str,
     history: str,
-    precision: str = "rounded",
-    overwrite: bool = False,
-    dask: Workers | str | None = None,
-    on_frame: Callable[[str, int, int], None] | None = None,
+    precision: str,
+    overwrite: bool,
+    dask: Workers | str | None,
+    on_frame: Callable[[str, int, int], None],
 ) -> None:
     """Write sequences into one Zarr store; `open_sequences` reads them by name.
 
@@ -77,7 +76,7 @@ def _jobs(
     store: Path,
     writing: Writing,
     history: str,
-    on_frame: Callable[[str, int, int], None] | None,
+    on_frame: Callable[[str, int, int], None],
 ) -> Iterator[Job]:
     assert ZARR.begin is not None and ZARR.continues is not None
     taken: set[str] = set()
@@ -87,11 +86,9 @@ def _jobs(
         if (store / group).exists() and not ZARR.continues(store / group, fingerprint):
             discard(store / group)
         da = described(sequence, writing.precision.name, history)
-        count = partial(_count, on_frame, name, da.sizes["time"])
+
+        def count(done: int, name: str = name, frames: int = da.sizes["time"]) -> None:
+            on_frame(name, done, frames)
+
         own = Writing(writing.precision, count, fingerprint=fingerprint, workers=writing.workers)
         yield Job(da, ZARR.begin(da, store / group, own), count)
-
-
-def _count(on_frame: Callable[[str, int, int], None] | None, name: str, frames: int, done: int) -> None:
-    if on_frame is not None:
-        on_frame(name, done, frames)

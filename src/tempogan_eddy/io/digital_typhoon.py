@@ -66,7 +66,7 @@ class Frame(NamedTuple):
     sequence: str
 
 
-def open_digital_typhoon(path: Path, reading: Reading | None = None, files: Sequence[Path] = ()) -> xr.DataArray:
+def open_digital_typhoon(path: Path, reading: Reading, files: Sequence[Path]) -> xr.DataArray:
     """Open one Digital Typhoon sequence: a folder of frames, some `files` of it, or one frame.
 
     Return a sequence with ``satellite`` and the best track as coordinates along ``time``. If unreadable frames are
@@ -74,10 +74,9 @@ def open_digital_typhoon(path: Path, reading: Reading | None = None, files: Sequ
     InputError for a file that is not named or built like the dataset's, of another size than the first, or of another
     storm.
     """
-    reading = reading or Reading()
-    valid_kelvin = reading.valid_kelvin
     if not files:
-        files = [path] if path.is_file() else [file for file in entries(path) if _is_frame(file)]
+        held = [path] if path.is_file() else entries(path)
+        files = [file for file in held if file.suffix.lower() == ".h5" and not file.name.startswith(".")]
     frames = sorted((_parse_name(file) for file in files), key=lambda frame: (frame.time, frame.path.name))
     if reading.unreadable == "gap":
         frames = [frame for frame in frames if _is_readable(frame)]
@@ -92,14 +91,10 @@ def open_digital_typhoon(path: Path, reading: Reading | None = None, files: Sequ
     attrs |= read_storm(basin, sequence)
     with _opened(frames[0].path) as file:
         attrs |= dict(file.attrs)  # the dataset's own files have none, ours do
-    read = functools.partial(_read_frame, frames, shape, valid_kelvin, set())
+    read = functools.partial(_read_frame, frames, shape, reading.valid_kelvin, set())
     stack = FrameStack(path, read, (len(frames), *shape))
     lazy = lazy_sequence(stack, coords, attrs, unreadable=reading.unreadable)
-    return with_source(as_sequence(lazy, valid_kelvin=valid_kelvin), "file name")
-
-
-def _is_frame(path: Path) -> bool:
-    return path.suffix.lower() == ".h5" and not path.name.startswith(".")
+    return with_source(as_sequence(lazy, valid_kelvin=reading.valid_kelvin), "file name")
 
 
 def _satellites(frames: list[Frame], sequence: str) -> dict[str, Any]:

@@ -85,7 +85,9 @@ class HeaderReader:
         try:
             image.conversion()  # refuses units that are no temperature, and claims beyond the file
             header = self._header(image)
-            self._keep_as_example(image, header)
+            if len(self._examples) < MOST_EXAMPLES and file_kind(path) == "hdf5":
+                with suppress(*FAULTS), opened(path) as file:
+                    self._examples.append((Example(image, file, header.coords.keys(), SENSORS | STORMS), header))
         finally:
             image.close()
         return header
@@ -103,11 +105,6 @@ class HeaderReader:
         except OSError:  # no HDF5
             pass
         return None
-
-    def _keep_as_example(self, image: Image, header: Header) -> None:
-        if len(self._examples) < MOST_EXAMPLES and file_kind(image.path) == "hdf5":
-            with suppress(*FAULTS), opened(image.path) as file:
-                self._examples.append((Example(image, file, header.coords.keys(), SENSORS | STORMS), header))
 
     def _header(self, image: Image) -> Header:
         """Return the header of an opened file; keep equal grids once."""
