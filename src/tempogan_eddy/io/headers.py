@@ -113,7 +113,7 @@ class HeaderReader:
         grid = {name: variable for name, variable in coords.items() if _is_grid(name, variable)}
         digest = _digest(grid)
         coords |= self._grids.setdefault(digest, grid)
-        rows, columns = image.layout.shape(image.stored)[1:]
+        _, rows, columns = image.shape
         channel = channel_of(image.name, attrs, {name: xr.DataArray(v) for name, v in coords.items() if v.size == 1})
         sensor = tuple(sorted(f"{key.lower()}={text_of(attrs[key])}" for key in attrs if key.lower() in SENSORS))
         storm = tuple(sorted(text_of(attrs[key]) for key in attrs if key.lower().removeprefix("file:") in STORMS))
