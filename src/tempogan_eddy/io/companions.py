@@ -13,7 +13,7 @@ import xarray as xr
 
 from tempogan_eddy.io.attributes import LIMITS, STORED
 from tempogan_eddy.io.axes import is_since, role_of
-from tempogan_eddy.io.once import log_once
+from tempogan_eddy.io.messages import log_once
 from tempogan_eddy.io.time_decoding import decode_times
 from tempogan_eddy.io.units import text_of
 from tempogan_eddy.io.validity import Decoding, bad_flags

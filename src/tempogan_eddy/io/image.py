@@ -20,7 +20,7 @@ from tempogan_eddy.io.frames import FrameStack
 from tempogan_eddy.io.hdf5_guard import check_claim
 from tempogan_eddy.io.layout import Layout, is_member
 from tempogan_eddy.io.lock import Lock
-from tempogan_eddy.io.once import log_once
+from tempogan_eddy.io.messages import log_once
 from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.selection import how_to_select, select_one
 from tempogan_eddy.io.time_axis import find_time, frame_time

@@ -15,7 +15,7 @@ import pandas as pd
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.axes import is_since
-from tempogan_eddy.io.once import log_once
+from tempogan_eddy.io.messages import log_once
 from tempogan_eddy.io.units import text_of
 from tempogan_eddy.quiet import ignored_warnings
 
