@@ -26,7 +26,7 @@ from tempogan_eddy.missing import missing
 from tempogan_eddy.registry import FORMATS
 from tempogan_eddy.wording import listed
 
-__all__ = ["Paths", "expand", "search"]
+__all__ = ["Paths", "Refused", "expand", "search"]
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,9 @@ PACKED_SUFFIXES = {".gz", ".bz2", ".xz", ".zst", ".z"}
 
 Paths = str | Path | Sequence[str | Path]
 """A file, a folder, a pattern such as ``merg_2019*.nc4``, a URL of such, or several of these."""
+
+Refused = list[tuple[Path, InputError]]
+"""Files and folders that cannot be searched, and why."""
 
 
 def expand(paths: Paths) -> list[Path]:
@@ -57,7 +60,9 @@ def expand(paths: Paths) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def search(paths: Paths, format: str | None = None, **options: Unpack[ReaderOptions]) -> dict[str, StoredSequence]:
+def search(
+    paths: Paths, format: str | None = None, refused: Refused | None = None, **options: Unpack[ReaderOptions]
+) -> dict[str, StoredSequence]:
     """Return the unopened sequences that paths hold, by name.
 
     Walk folders, and read headers to see which files continue each other. A sequence whose `fault` says that it cannot
@@ -66,33 +71,45 @@ def search(paths: Paths, format: str | None = None, **options: Unpack[ReaderOpti
     Raises
     ------
     InputError
-        A path is missing, holds nothing known (in `format`, if given), or two sequences have one name.
+        A path is missing, holds nothing known (in `format`, if given), or two sequences have one name. If `refused` is
+        given, errors other than a missing path are added to it, and the search goes on.
     """
     reading = Reading(**options)
     wanted = None if format is None else FORMATS[format]
     roots = expand(paths)
     for root in roots:
         if root.is_dir() and not any(root.iterdir()):
-            raise InputError(f"{root} is an empty folder; it should hold a sequence of frames.")
+            _refuse(root, InputError(f"{root} is an empty folder; it should hold a sequence of frames."), refused)
+    tops = [(root, () if len(roots) == 1 else (root.name,)) for root in roots]
     seen = Seen()
-    found = [stored for root in roots for stored in _walk(root, () if len(roots) == 1 else (root.name,), seen)]
+    found = [stored for root, parts in tops for stored in _walk(root, parts, seen, refused)]
     found = [stored for stored in found if wanted in (None, stored.format)]
-    if not found:
-        raise InputError(_nothing(roots, wanted))
+    if not found and not refused:
+        _refuse(roots[0], InputError(_nothing(roots, wanted)), refused)
     together = len(roots) > 1 and all(root.is_file() for root in roots)
-    return _named(list(joined(found, roots, reading, together=together)))
+    return _named(list(joined(found, roots, reading, together=together)), unique=refused is None)
 
 
-def _walk(path: Path, parts: tuple[str, ...], seen: Seen) -> Iterator[StoredSequence]:
+def _refuse(path: Path, error: InputError, refused: Refused | None) -> None:
+    if refused is None:
+        raise error
+    refused.append((path, error))
+
+
+def _walk(path: Path, parts: tuple[str, ...], seen: Seen, refused: Refused | None) -> Iterator[StoredSequence]:
     """Yield the sequences at and below a path; ``parts`` are the names on the way to it."""
     if not seen.first_time(path):
         return
-    known = recognise(path)
-    if known:
-        yield from _at(path, known, parts or (path.resolve().name,))
-    if path.is_file() or (known and not known.frame_suffix):  # never look into a store
+    try:
+        known = recognise(path)
+        here = list(_at(path, known, parts or (path.resolve().name,))) if known else []
+        # Never look into a store.
+        inside = [] if path.is_file() or (known and not known.frame_suffix) else entries(path)
+    except InputError as error:
+        _refuse(path, error, refused)
         return
-    for entry in entries(path):
+    yield from here
+    for entry in inside:
         suffix = entry.suffix.lower()
         if entry.name.startswith("."):
             continue
@@ -100,7 +117,7 @@ def _walk(path: Path, parts: tuple[str, ...], seen: Seen) -> Iterator[StoredSequ
             log.warning("left out: %s", foreign_format(entry) or f"{entry} is packed; unpack it first")
         is_frame = known is not None and suffix == known.frame_suffix
         if entry.is_dir() or (named_like_data(entry.name) and not is_frame) or _is_data(entry):
-            yield from _walk(entry, (*parts, entry.name), seen)
+            yield from _walk(entry, (*parts, entry.name), seen, refused)
 
 
 def _is_data(path: Path) -> bool:
@@ -125,13 +142,16 @@ def _at(path: Path, known: Format, parts: tuple[str, ...]) -> Iterator[StoredSeq
         yield StoredSequence(path, known, parts if known.frame_suffix else stem)
 
 
-def _named(sequences: list[StoredSequence]) -> dict[str, StoredSequence]:
+def _named(sequences: list[StoredSequence], *, unique: bool) -> dict[str, StoredSequence]:
+    """Return sequences by name; of two with one name the second has its path, or if names must be unique, refuse it."""
     uses = Counter(stored.parts[-1] for stored in sequences)
     found: dict[str, StoredSequence] = {}
     for stored in sequences:
         name = stored.parts[-1] if uses[stored.parts[-1]] == 1 else "_".join(stored.parts)
         if name in found and stored.headers and found[name].headers:
             name = f"{name}_{sum(key.startswith(name) for key in found) + 1}"
+        if name in found and not unique:
+            name = str(stored.path)
         if name in found:
             both = f"{found[name].path} and {stored.path}"
             raise InputError(f"{both} are both the sequence {name!r}; rename one or choose a format.")
