@@ -419,7 +419,7 @@ def test_long_sequences_are_opened_without_every_header(tmp_path, monkeypatch):
     for name in names:
         (tmp_path / "200101" / name).write_bytes(content)
     opened, open_file = [], h5py.File
-    monkeypatch.setattr(h5py, "File", lambda path, *mode, **how: (opened.append(path), open_file(path, *mode, **how))[1])
+    monkeypatch.setattr(h5py, "File", lambda path, *mode, **kw: (opened.append(path), open_file(path, *mode, **kw))[1])
     assert open_sequence(tmp_path / "200101").sizes["time"] == 300
     assert len(opened) < 100
     truncate(tmp_path / "200101" / names[7])
