@@ -1,7 +1,5 @@
 """Check which parts of files, folders or a whole archive are usable, and why others are not."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 HDF5's low-level interface takes half the time of h5py's objects.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias

@@ -1,7 +1,5 @@
 """Write many sequences into one Zarr store, a group each, so that what a stopped run finished is not made again."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any

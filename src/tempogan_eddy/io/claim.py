@@ -1,7 +1,5 @@
 """One writer at a time: a lock file that names its owner, and the leftovers of owners that were killed."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

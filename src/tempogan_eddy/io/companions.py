@@ -1,7 +1,5 @@
 """Decode coordinates, times and flags beside an image variable, each by its own attributes."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import replace

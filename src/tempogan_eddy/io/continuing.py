@@ -1,7 +1,5 @@
 """Group files by their headers: a group is files that continue each other, and so one sequence."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterable, Iterator
 

@@ -1,7 +1,5 @@
 """Find the sequences in files, folders and patterns of names, and the files that make one sequence."""
 
-from __future__ import annotations
-
 import glob
 import logging
 import re

@@ -1,7 +1,5 @@
 """Join the files of an archive that continue each other, by their names and headers, into sequences."""
 
-from __future__ import annotations
-
 import logging
 import re
 from collections import Counter

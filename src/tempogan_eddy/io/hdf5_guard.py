@@ -4,8 +4,6 @@ HDF5 lets a file take its data from elsewhere: external links, raw data in other
 from a stranger can thus copy any file of this machine into an output. Our readers take data inside the file only.
 """
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Iterator

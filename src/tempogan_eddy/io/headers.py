@@ -5,8 +5,6 @@ piece; if only its times differ, it gets their header with its own times, in a f
 differs, or looks wrong, it is opened in full too.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Read the frames of files that continue each other as one sequence."""
 
-from __future__ import annotations
-
 import functools
 import logging
 from collections import Counter

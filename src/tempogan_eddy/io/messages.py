@@ -1,7 +1,5 @@
 """Say what messages are about, once for files alike; collect warnings in place of logging them, in several threads."""
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Open sequences, whatever their format."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial

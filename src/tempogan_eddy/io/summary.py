@@ -1,7 +1,5 @@
 """Write the summary of an ensemble: several variables on the grid of one sequence, frame by frame."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Decode numbers and texts to times: CF units and calendars, decimal dates, ISO texts."""
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Walk folders that may hold anything: links in a circle, dead links, pipes and devices."""
 
-from __future__ import annotations
-
 import logging
 import os
 import stat
