@@ -10,7 +10,7 @@ from PIL import Image
 from cli_cases import run
 from tempogan_eddy.checking import check
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io import save_sequence
+from tempogan_eddy.io import open_sequences, save_sequence
 from tempogan_eddy.survey import survey, timing
 
 
@@ -73,6 +73,26 @@ def test_what_stops_the_search_stops_not_the_check(archive):
     report = check([archive])
     assert set(by_name(report)) == {"one", "two", "200104"}
     assert ["bad.zarr" in entry.path for entry in report.refused] == [True]
+
+
+def test_beside_a_broken_store_files_that_continue_each_other_stay_one_sequence(make_sequence, tmp_path):
+    da = make_sequence(frames=6)
+    for number in range(3):
+        save_sequence(da[2 * number : 2 * number + 2], tmp_path / f"part_{number}.nc")
+    (tmp_path / "bad.zarr").mkdir()
+    (tmp_path / "bad.zarr/zarr.json").write_text("{")
+    report = check([tmp_path])
+    assert [sequence.frames for sequence in report.sequences] == [6]
+    assert ["bad.zarr" in entry.path for entry in report.refused] == [True]
+
+
+def test_two_sequences_of_one_name_are_both_checked(make_sequence, tmp_path):
+    for folder in ("a", "a_b"):
+        save_sequence(make_sequence(frames=2), tmp_path / folder / ("b/c.nc" if folder == "a" else "c.nc"))
+    with pytest.raises(InputError, match="are both the sequence 'a_b_c'"):
+        open_sequences(tmp_path)
+    report = check([tmp_path])
+    assert {sequence.name for sequence in report.sequences} == {"a_b_c", str(tmp_path / "a_b/c.nc")}
 
 
 def test_frames_that_cannot_be_read_are_told(archive):

@@ -240,10 +240,10 @@ def test_the_real_storms_open_with_their_tracks(data_dir):
 def test_hdf5_is_used_under_the_lock_of_the_netcdf_library(basin, tmp_path, monkeypatch):
     unlocked, open_file = [], h5py.File
 
-    def watched(path, *mode):
+    def watched(path, *mode, **options):
         if not NETCDF_LOCK.locked():
             unlocked.append(path)
-        return open_file(path, *mode)
+        return open_file(path, *mode, **options)
 
     monkeypatch.setattr(h5py, "File", watched)
     sequence = open_sequence(basin, unreadable="gap")
@@ -419,7 +419,7 @@ def test_long_sequences_are_opened_without_every_header(tmp_path, monkeypatch):
     for name in names:
         (tmp_path / "200101" / name).write_bytes(content)
     opened, open_file = [], h5py.File
-    monkeypatch.setattr(h5py, "File", lambda path, *mode: (opened.append(path), open_file(path, *mode))[1])
+    monkeypatch.setattr(h5py, "File", lambda path, *mode, **kw: (opened.append(path), open_file(path, *mode, **kw))[1])
     assert open_sequence(tmp_path / "200101").sizes["time"] == 300
     assert len(opened) < 100
     truncate(tmp_path / "200101" / names[7])

@@ -104,6 +104,12 @@ def test_an_unknown_format_is_refused_with_the_known_ones(archive):
         open_sequence(archive, format="gif")
 
 
+@pytest.mark.parametrize(("key", "known"), [("time_from", "auto, attributes, name"), ("unreadable", "error, gap")])
+def test_an_unknown_choice_is_refused_with_the_known_ones(archive, key, known):
+    with pytest.raises(InputError, match=f"Unknown {key} 'gaps'; use one of {known}"):
+        open_sequence(archive / "nc/one.nc", **{key: "gaps"})
+
+
 def test_the_data_folder_holds_four_storms(data_dir):
     sequences = open_sequences(data_dir)
     assert set(sequences) >= {"198702", "200717", "merg_20191225-31_hourly", "merg_20011230-31_hourly"}

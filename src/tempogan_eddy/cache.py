@@ -1,7 +1,5 @@
 """The cache of the user: files that can be made again, known by what they were made from."""
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import os

@@ -1,7 +1,5 @@
 """Check which parts of files, folders or a whole archive are usable, and why others are not."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,13 +15,13 @@ from tempogan_eddy.io.channel import channel_of
 from tempogan_eddy.io.container import ZARR_MARKS
 from tempogan_eddy.io.finding import expand, search
 from tempogan_eddy.io.foreign import foreign_format
-from tempogan_eddy.io.format import StoredSequence, named_like_data, recognise
+from tempogan_eddy.io.format import StoredSequence, named_like_data
 from tempogan_eddy.io.frames import report_masked
 from tempogan_eddy.io.messages import collected_warnings
 from tempogan_eddy.io.selection import require_selection
 from tempogan_eddy.io.spacing import grid_spacing
 from tempogan_eddy.io.time_source import TimeSource, time_source
-from tempogan_eddy.io.walk import Seen, entries, walk
+from tempogan_eddy.io.walk import walk
 from tempogan_eddy.io.workers import Failures, Workers
 from tempogan_eddy.registry import FORMATS
 from tempogan_eddy.survey import SAMPLED, Survey, Timing, survey, timing
@@ -102,12 +100,17 @@ def check(
         tolerance_of(parse_duration(cadence), tolerance)
     gaps = (options or {}).get("unreadable") == "gap"
     options = {**(options or {}), "unreadable": "error"}
+    unsearched: list[tuple[Path, InputError]] = []
     with collected_warnings() as said:
-        found, refused = _find(roots, format, options)
+        found = search(roots, format, unsearched, **options)
     frames = None if every_frame else min(SAMPLED, max(5, SAMPLED_IN_ALL // max(1, len(found))))
     look = _Look(options, cadence, tolerance, frames, gaps)
-    results = _by_workers(look, found, dask, progress) if dask else _one_by_one(look, found, progress)
+    if dask:
+        results = _by_workers(look, found, dask, progress)
+    else:
+        results = [look(named, progress and partial(progress, named[0])) for named in found.items()]
     sequences = [result for result in results if isinstance(result, SequenceCheck)]
+    refused = [Refused(str(path), _reason(path, error)) for path, error in unsearched]
     refused += [result for result in results if isinstance(result, Refused)]
     if format is None:
         refused += _foreign_files(roots, {str(stored.path) for stored in found.values()} | {r.path for r in refused})
@@ -146,12 +149,6 @@ class _Look:
         return _checked(name, stored, sequence, source, times, seen, problems, notes)
 
 
-def _one_by_one(
-    look: _Look, found: Mapping[str, StoredSequence], progress: Callable[[str, int, int], None] | None
-) -> list[SequenceCheck | Refused]:
-    return [look((name, stored), progress and partial(progress, name)) for name, stored in found.items()]
-
-
 def _by_workers(
     look: _Look,
     found: Mapping[str, StoredSequence],
@@ -173,37 +170,6 @@ def _by_workers(
                     progress(name, done + 1, outcome.seen.looked)
     failures.end()
     return [results[name] for name in found]
-
-
-def _find(
-    roots: list[Path], format: str | None, options: Mapping[str, Any]
-) -> tuple[dict[str, StoredSequence], list[Refused]]:
-    """Find the sequences; if one broken file stops that, search every file and folder alone."""
-    try:
-        return search(roots if len(roots) > 1 else roots[0], format, **options), []
-    except InputError as error:
-        why = _reason(roots[0], error)
-    found: dict[str, StoredSequence] = {}
-    refused: list[Refused] = []
-    seen = Seen()
-    waiting = [(root, True) for root in reversed(roots)]
-    while waiting:
-        path, is_root = waiting.pop()
-        if not seen.first_time(path):
-            continue
-        is_group = path.is_dir() and recognise(path) is None
-        if not (is_root and is_group):
-            try:
-                for name, stored in search(path, format, **options).items():
-                    found[name if name not in found else str(stored.path)] = stored
-                continue
-            except InputError as error:
-                if not is_group:
-                    refused.append(Refused(str(path), _reason(path, error)))
-        if is_group:
-            usable = [entry for entry in entries(path) if entry.is_dir() or _is_named_like_ours(entry)]
-            waiting += [(entry, False) for entry in reversed(usable) if not entry.name.startswith(".")]
-    return found, refused or ([] if found else [Refused(str(roots[0]), why)])
 
 
 def _open(stored: StoredSequence, options: Mapping[str, Any]) -> tuple[xr.DataArray, list[str]]:

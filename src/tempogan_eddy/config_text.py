@@ -1,7 +1,5 @@
 """The text of configurations: YAML to read, their problems, and the meaning and bounds of each key."""
 
-from __future__ import annotations
-
 import difflib
 import json
 import re

@@ -1,7 +1,5 @@
 """Section ``training`` of the configuration."""
 
-from __future__ import annotations
-
 import logging
 from typing import Annotated, Any, Literal
 

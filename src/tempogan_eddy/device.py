@@ -1,7 +1,5 @@
 """The device to compute on, and its precision."""
 
-from __future__ import annotations
-
 import ctypes
 import platform
 import re

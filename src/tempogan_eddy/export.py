@@ -1,7 +1,5 @@
 """The generator as ONNX, for programs without PyTorch: kelvin in, kelvin out."""
 
-from __future__ import annotations
-
 import io
 import json
 import math

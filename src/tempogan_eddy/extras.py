@@ -1,7 +1,5 @@
 """Libraries that only some commands need, and the extra of this package that installs each."""
 
-from __future__ import annotations
-
 import importlib
 from typing import Any
 

@@ -26,9 +26,6 @@ from tempogan_eddy.wording import count
 
 if TYPE_CHECKING:
     import xarray as xr
-
-    from tempogan_eddy.io.time_source import TimeSource
-
 __all__ = ["data_facts", "inspect", "is_model", "model_facts"]
 
 Facts = dict[str, Any]
@@ -125,19 +122,17 @@ def _sequences(name: Paths, options: Mapping[str, Any]) -> dict[str, Facts]:
             "a model, a checkpoint, an ONNX export, scores, a configuration, an animation or a report."
         ) from error
     packed = {"packed store": f"made for training, {_size(path)}"} if path is not None and is_pack(path) else {}
-    return {
-        name: {
+    facts: dict[str, Facts] = {}
+    for name, sequence in sequences.items():
+        times = time_source(stored[name], sequence)
+        facts[name] = {
             "what": "packed store" if packed else f"sequence, {stored[name].format.name}",
             **packed,
-            **_source_facts(time_source(stored[name], sequence)),
+            "time source": times.source,
+            **({"names": times.disagreement} if times.disagreement else {}),
             **data_facts(sequence),
         }
-        for name, sequence in sequences.items()
-    }
-
-
-def _source_facts(times: TimeSource) -> Facts:
-    return {"time source": times.source, **({"names": times.disagreement} if times.disagreement else {})}
+    return facts
 
 
 def _kelvin_facts(sequence: xr.DataArray) -> Facts:

@@ -4,8 +4,6 @@ Python raises KeyboardInterrupt between any two instructions of the main thread.
 nothing releases the lock, and the next thread that needs it waits for ever.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import signal

@@ -1,7 +1,5 @@
 """Inputs that do not exist: found before anything costly is imported, with the name that was perhaps meant."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterable

@@ -4,8 +4,6 @@
 entered, the filter of one of them stays for good. Here one filter asks the thread what it ignores.
 """
 
-from __future__ import annotations
-
 import re
 import threading
 import warnings

@@ -1,7 +1,5 @@
 """Safetensors files with a digest: equal content is an equal file, and damage of any byte shows."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Settings of the whole process that blocks of several threads need at once."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager

@@ -3,8 +3,6 @@
 Check the claims of a file against its content before it takes memory; execute nothing in it.
 """
 
-from __future__ import annotations
-
 import pickletools
 import re
 import zipfile

@@ -1,7 +1,5 @@
 """Survey the frames and the times of a sequence, with one frame in memory at a time."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass

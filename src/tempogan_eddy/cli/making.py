@@ -84,17 +84,14 @@ def make(
         The output is a summary, of one storm.
     """
     from tempogan_eddy.io import check_output
-    from tempogan_eddy.io.summary import check_summary_output
 
     several = {} if asked.storm or summary else _storms_of(asked)
     if several:
         _make_archive(asked, verb, prepare, several)
         return
     sequence = read(asked.source, asked.storm, asked.time, asked.input_format, asked.data)
-    if summary:
-        check_summary_output(sequence, asked.output, asked.format, overwrite=asked.overwrite)
-    else:
-        check_output(sequence, asked.output, asked.format, precision=asked.precision, overwrite=asked.overwrite)
+    precision = "exact" if summary else asked.precision
+    check_output(sequence, asked.output, asked.format, precision=precision, overwrite=asked.overwrite, summary=summary)
     make_one, decided_by = prepare()
     _write(make_one(sequence), asked, verb, decided_by)
 

@@ -5,8 +5,6 @@ exact hours match hours that a float of days has blurred, and the mid times of s
 coordinates, whatever their names; a grid that runs the other way is flipped, one that lies elsewhere is refused.
 """
 
-from __future__ import annotations
-
 import itertools
 import logging
 from collections.abc import Sequence

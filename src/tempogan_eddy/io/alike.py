@@ -3,8 +3,6 @@
 HDF5's low-level interface takes half the time of h5py's objects.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -43,7 +41,7 @@ class Example:
     """
 
     def __init__(self, image: Image, file: h5py.h5f.FileID, kept: Collection[str], telling: Collection[str]) -> None:
-        frames, dataset = image.layout.frames, image.dataset
+        frames, dataset = image.layout.time, image.dataset
         if not image.times.size or any(name not in dataset or frames in dataset[name].dims for name in kept):
             raise ValueError("a coordinate lies along the frames, or above the group")
         self.group, self.name, self.time = image.group, image.name, image.time

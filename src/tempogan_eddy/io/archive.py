@@ -1,9 +1,6 @@
 """Write many sequences into one Zarr store, a group each, so that what a stopped run finished is not made again."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +8,6 @@ import xarray as xr
 import zarr
 
 from tempogan_eddy.io.aside import written_aside
-from tempogan_eddy.io.coverage import covered
 from tempogan_eddy.io.format import Writing
 from tempogan_eddy.io.formats.zarr import ZARR, zarr_attributes
 from tempogan_eddy.io.history import with_line
@@ -20,8 +16,7 @@ from tempogan_eddy.io.objects import discard
 from tempogan_eddy.io.ownership import FINGERPRINT, mark_attributes
 from tempogan_eddy.io.parts import Job, write_jobs
 from tempogan_eddy.io.precision import precision_of
-from tempogan_eddy.io.quality import EVERYTHING
-from tempogan_eddy.io.sequence import as_sequence
+from tempogan_eddy.io.save import described
 from tempogan_eddy.io.workers import Workers
 from tempogan_eddy.io.zarr_seal import consolidate
 
@@ -34,10 +29,10 @@ def save_archive(
     *,
     fingerprint: str,
     history: str,
-    precision: str = "rounded",
-    overwrite: bool = False,
-    dask: Workers | str | None = None,
-    on_frame: Callable[[str, int, int], None] | None = None,
+    precision: str,
+    overwrite: bool,
+    dask: Workers | str | None,
+    on_frame: Callable[[str, int, int], None],
 ) -> None:
     """Write sequences into one Zarr store; `open_sequences` reads them by name.
 
@@ -79,7 +74,7 @@ def _jobs(
     store: Path,
     writing: Writing,
     history: str,
-    on_frame: Callable[[str, int, int], None] | None,
+    on_frame: Callable[[str, int, int], None],
 ) -> Iterator[Job]:
     assert ZARR.begin is not None and ZARR.continues is not None
     taken: set[str] = set()
@@ -88,13 +83,10 @@ def _jobs(
         taken.add(group.lower())
         if (store / group).exists() and not ZARR.continues(store / group, fingerprint):
             discard(store / group)
-        da = as_sequence(sequence, valid_kelvin=EVERYTHING, keep_packed=writing.precision.name == "packed")
-        da.attrs = covered(da) | {"history": with_line(da.attrs, history)}
-        count = partial(_count, on_frame, name, da.sizes["time"])
+        da = described(sequence, writing.precision.name, history)
+
+        def count(done: int, name: str = name, frames: int = da.sizes["time"]) -> None:
+            on_frame(name, done, frames)
+
         own = Writing(writing.precision, count, fingerprint=fingerprint, workers=writing.workers)
         yield Job(da, ZARR.begin(da, store / group, own), count)
-
-
-def _count(on_frame: Callable[[str, int, int], None] | None, name: str, frames: int, done: int) -> None:
-    if on_frame is not None:
-        on_frame(name, done, frames)

@@ -1,7 +1,5 @@
 """Write aside and rename, so that nothing half-written ever stands in place of something good."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import hashlib

@@ -4,8 +4,6 @@ CF conventions, section 4: ``standard_name``, ``axis`` and ``units`` decide, in 
 the variable decides.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any

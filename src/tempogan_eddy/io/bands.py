@@ -1,7 +1,5 @@
 """Bands of rows, in which large frames are written."""
 
-from __future__ import annotations
-
 import xarray as xr
 
 __all__ = ["PIXELS_OF_BAND", "bands_of"]

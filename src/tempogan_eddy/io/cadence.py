@@ -5,8 +5,6 @@ compare times within a tolerance, by default a tenth of the cadence. Keep the or
 which frames belong together.
 """
 
-from __future__ import annotations
-
 import re
 
 import numpy as np

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from tempogan_eddy.io.attributes import STORED, merge
@@ -62,7 +63,23 @@ def attributes_of(image: Image) -> dict[str, Any]:
 
 def coordinates_of(image: Image) -> dict[str, xr.Variable]:
     """Return the decoded coordinates on (time, y, x), frames in the order of time."""
-    dims = image.layout.dims
-    held = place_coordinates(image.dataset, image.stored, image.path, kept=dims, time=image.time)
+    names = image.layout.names
+    held = place_coordinates(image.dataset, image.stored, image.path, kept=set(names), time=image.time)
     log_left_out(image.dataset, {*held, image.time}, image.path)
-    return image.layout.coordinates(held, image.times, image.order)
+    coords = {"time": xr.Variable("time", image.times[image.order])}
+    for name, variable in held.items():
+        renamed = xr.Variable([names[dim] for dim in variable.dims], variable.values, variable.attrs)
+        renamed = _of_all_frames(renamed.isel(time=image.order)) if "time" in renamed.dims else renamed
+        # The name of a dimension is not free for a coordinate on others too: y(y, x).
+        clashes = name == "time" or (name in ("y", "x") and renamed.dims != (name,))
+        coords["member" if name == image.layout.member else f"{name}_coordinate" if clashes else name] = renamed
+    return coords
+
+
+def _of_all_frames(variable: xr.Variable) -> xr.Variable:
+    """Return numbers on the grid and along time (WRF's XLAT) without time, if they are the same in all frames."""
+    if not {"y", "x"} & set(variable.dims) or variable.dtype.kind not in "iuf":
+        return variable
+    first = variable.isel(time=0)
+    frames = (variable.isel(time=number).values for number in range(1, variable.sizes["time"]))
+    return first if all(np.array_equal(frame, first.values, equal_nan=True) for frame in frames) else variable

@@ -12,7 +12,7 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.channel import OTHER, PLATFORMS, channel_of, preferred
 from tempogan_eddy.io.count_table import kelvins_by_count
 from tempogan_eddy.io.foreign import advice_for_variables, foreign_format
-from tempogan_eddy.io.once import log_once
+from tempogan_eddy.io.messages import log_once
 from tempogan_eddy.io.units import kelvin_conversion, text_of
 from tempogan_eddy.wording import listed
 

@@ -1,7 +1,5 @@
 """One writer at a time: a lock file that names its owner, and the leftovers of owners that were killed."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os
@@ -64,7 +62,7 @@ def _open(what: Path, lock: Path) -> int:
         try:
             held = _is_held(descriptor)
             owner = _owner(descriptor)
-            if held or _is_elsewhere(owner):
+            if held or owner.get("host", socket.gethostname()) != socket.gethostname():
                 raise InputError(_refusal(what, lock, owner, held=held))
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(descriptor), lock.stat()):
@@ -106,10 +104,6 @@ def _owner(descriptor: int) -> dict[str, Any]:
         owner = json.loads(os.read(descriptor, 4096))
         return owner if isinstance(owner, dict) else {}
     return {}
-
-
-def _is_elsewhere(owner: dict[str, Any]) -> bool:
-    return owner.get("host", socket.gethostname()) != socket.gethostname()
 
 
 def _refusal(what: Path, lock: Path, owner: dict[str, Any], *, held: bool) -> str:

@@ -1,7 +1,5 @@
 """Decode coordinates, times and flags beside an image variable, each by its own attributes."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import replace
@@ -13,7 +11,7 @@ import xarray as xr
 
 from tempogan_eddy.io.attributes import LIMITS, STORED
 from tempogan_eddy.io.axes import is_since, role_of
-from tempogan_eddy.io.once import log_once
+from tempogan_eddy.io.messages import log_once
 from tempogan_eddy.io.time_decoding import decode_times
 from tempogan_eddy.io.units import text_of
 from tempogan_eddy.io.validity import Decoding, bad_flags

@@ -1,7 +1,5 @@
 """Open NetCDF, HDF5 and Zarr as xarray datasets of stored numbers: nothing masked, scaled or decoded."""
 
-from __future__ import annotations
-
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath

@@ -1,7 +1,5 @@
 """Kelvins of counts by a table in the same file: ISCCP B1 and DX, GMS VISSR."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Hashable
 from pathlib import Path

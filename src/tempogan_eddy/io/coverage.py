@@ -1,7 +1,5 @@
 """Recompute the attributes that state when and where a sequence lies, by ACDD's and NASA's names for them."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

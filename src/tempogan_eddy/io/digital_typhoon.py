@@ -11,28 +11,25 @@ files of one hour are all kept, with a line in the log.
 import functools
 import logging
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import h5py
 import numpy as np
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.digital_typhoon_track import basin_of, read_storm, read_track
 from tempogan_eddy.io.frames import FrameStack, lazy_sequence
-from tempogan_eddy.io.hdf5_guard import find_dataset
-from tempogan_eddy.io.netcdf_lock import NETCDF_LOCK
+from tempogan_eddy.io.hdf5_guard import find_dataset, read_hdf5
 from tempogan_eddy.io.quality import mask_blank, mask_calibration_bars
 from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.sequence import as_sequence
 from tempogan_eddy.io.time_source import with_source
 from tempogan_eddy.io.units import KELVIN, kelvin_conversion
 from tempogan_eddy.io.validity import Decoding, refuse_unknown_packing
-from tempogan_eddy.io.walk import entries, refuse_special
+from tempogan_eddy.io.walk import entries
 from tempogan_eddy.spread import spread_evenly
 
 __all__ = ["FILE_NAME", "open_digital_typhoon"]
@@ -66,7 +63,7 @@ class Frame(NamedTuple):
     sequence: str
 
 
-def open_digital_typhoon(path: Path, reading: Reading | None = None, files: Sequence[Path] = ()) -> xr.DataArray:
+def open_digital_typhoon(path: Path, reading: Reading, files: Sequence[Path]) -> xr.DataArray:
     """Open one Digital Typhoon sequence: a folder of frames, some `files` of it, or one frame.
 
     Return a sequence with ``satellite`` and the best track as coordinates along ``time``. If unreadable frames are
@@ -74,10 +71,9 @@ def open_digital_typhoon(path: Path, reading: Reading | None = None, files: Sequ
     InputError for a file that is not named or built like the dataset's, of another size than the first, or of another
     storm.
     """
-    reading = reading or Reading()
-    valid_kelvin = reading.valid_kelvin
     if not files:
-        files = [path] if path.is_file() else [file for file in entries(path) if _is_frame(file)]
+        held = [path] if path.is_file() else entries(path)
+        files = [file for file in held if file.suffix.lower() == ".h5" and not file.name.startswith(".")]
     frames = sorted((_parse_name(file) for file in files), key=lambda frame: (frame.time, frame.path.name))
     if reading.unreadable == "gap":
         frames = [frame for frame in frames if _is_readable(frame)]
@@ -90,16 +86,12 @@ def open_digital_typhoon(path: Path, reading: Reading | None = None, files: Sequ
     layer = LAYERS.get(basin.parent.name, "infrared brightness temperature")
     attrs = {"long_name": layer, "units": "K", "sequence": sequence}
     attrs |= read_storm(basin, sequence)
-    with _opened(frames[0].path) as file:
+    with read_hdf5(frames[0].path) as file:
         attrs |= dict(file.attrs)  # the dataset's own files have none, ours do
-    read = functools.partial(_read_frame, frames, shape, valid_kelvin, set())
+    read = functools.partial(_read_frame, frames, shape, reading.valid_kelvin, set())
     stack = FrameStack(path, read, (len(frames), *shape))
     lazy = lazy_sequence(stack, coords, attrs, unreadable=reading.unreadable)
-    return with_source(as_sequence(lazy, valid_kelvin=valid_kelvin), "file name")
-
-
-def _is_frame(path: Path) -> bool:
-    return path.suffix.lower() == ".h5" and not path.name.startswith(".")
+    return with_source(as_sequence(lazy, valid_kelvin=reading.valid_kelvin), "file name")
 
 
 def _satellites(frames: list[Frame], sequence: str) -> dict[str, Any]:
@@ -165,22 +157,9 @@ def _seems_whole(path: Path) -> bool:
     return base == 0 and start[13 if start[8] < 2 else 9] == 8 and end <= size
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[h5py.File]:
-    """Open a file under the lock of the NetCDF library; the two may share an HDF5 library for one thread only."""
-    refuse_special(path)
-    try:
-        with NETCDF_LOCK, h5py.File(path, "r") as file:
-            yield file
-    except InputError:
-        raise
-    except Exception as error:  # h5py raises any of a dozen for a damaged file
-        raise InputError(f"{path} cannot be read as HDF5 ({error}); fetch it again or leave it out.") from error
-
-
 def _read(path: Path, header_only: bool = False) -> Any:
     """Return the image of one file in kelvin, or only its shape."""
-    with _opened(path) as file:
+    with read_hdf5(path) as file:
         key = next((key for key in KEYS if file.get(key, getlink=True)), None)
         if key is None:
             raise InputError(f"{path} holds {sorted(file)}, none of the datasets {', '.join(KEYS)}.")

@@ -1,7 +1,5 @@
 """Read Digital Typhoon's metadata: the storm in ``metadata.json``, its best track in a CSV."""
 
-from __future__ import annotations
-
 import csv
 import io
 import logging

@@ -1,7 +1,5 @@
 """Tell the kind of a file by its first bytes, whatever its name."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 __all__ = ["file_kind"]

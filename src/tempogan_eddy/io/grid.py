@@ -1,7 +1,5 @@
 """Make the grid of a sequence finer or coarser with it: every coordinate of cell centres stays true."""
 
-from __future__ import annotations
-
 import functools
 import logging
 from collections.abc import Callable

@@ -4,8 +4,6 @@ HDF5 lets a file take its data from elsewhere: external links, raw data in other
 from a stranger can thus copy any file of this machine into an output. Our readers take data inside the file only.
 """
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ import h5py
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.netcdf_lock import NETCDF_LOCK
+from tempogan_eddy.io.walk import refuse_special
 
 __all__ = [
     "check_axis",
@@ -25,6 +24,7 @@ __all__ = [
     "check_storage",
     "find_dataset",
     "opened",
+    "read_hdf5",
     "refuse_outside_data",
 ]
 
@@ -115,13 +115,24 @@ def refuse_outside_data(path: Path) -> None:
     Call it before the NetCDF library opens a file: the library follows all links, whichever variable is wanted.
     Takes about 0.5 ms for ten variables.
     """
+    with read_hdf5(path) as file:
+        _refuse_outside_data(file, path, by_library=True)
+
+
+@contextmanager
+def read_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file under the lock of the NetCDF library, with which it may share a library of one thread.
+
+    Raise InputError if it is damaged, or no file.
+    """
+    refuse_special(path)
     try:
         with NETCDF_LOCK, h5py.File(path, "r", locking=False) as file:
-            _refuse_outside_data(file, path, by_library=True)
+            yield file
     except InputError:
         raise
     except Exception as error:  # h5py raises any of a dozen for a damaged file
-        raise InputError(f"{path} cannot be read as HDF5 ({error}); is it whole?") from None
+        raise InputError(f"{path} cannot be read as HDF5 ({error}); fetch it again or leave it out.") from error
 
 
 def _refuse_outside_data(file: h5py.File, path: Path, *, by_library: bool = False) -> None:

@@ -5,14 +5,12 @@ piece; if only its times differ, it gets their header with its own times, in a f
 differs, or looks wrong, it is opened in full too.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -27,7 +25,7 @@ from tempogan_eddy.io.image import Image, find_image
 from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.units import text_of
 
-__all__ = ["GRID", "Header", "HeaderReader"]
+__all__ = ["Header", "HeaderReader", "Traits"]
 
 SENSORS = {
     *("platform", "platform_id", "platform_name", "satellite", "satellite_name", "satellite_id", "spacecraft"),
@@ -35,8 +33,19 @@ SENSORS = {
 }
 STORMS = {"sequence", "storm", "storm_id", "storm_name", "sid", "cyclone", "typhoon", "tc_name", "tc_id"}
 MOST_EXAMPLES = 8  # of files that others are compared with
-GRID = 3
-"""The place of the grid in a header's kind."""
+
+
+class Traits(NamedTuple):
+    """What the files of one sequence have in common; the grid as a digest."""
+
+    variable: str
+    rows: int
+    columns: int
+    grid: str
+    sensor: tuple[str, ...]
+    channel: tuple[str | None, float | None]
+    storm: tuple[str, ...]
+    members: int | None
 
 
 @dataclass(frozen=True)
@@ -45,8 +54,7 @@ class Header:
 
     path: Path
     times: np.ndarray  # (T,) datetime64[ns], in order
-    # Variable, rows, columns, grid, sensor, channel, storm and number of members: files of one sequence agree in all.
-    kind: tuple[Any, ...]
+    kind: Traits
     # All coordinates but the times, decoded.
     coords: Mapping[str, xr.Variable] = field(compare=False, repr=False)
     attrs: Mapping[str, Any] = field(compare=False, repr=False)
@@ -75,7 +83,9 @@ class HeaderReader:
         try:
             image.conversion()  # refuses units that are no temperature, and claims beyond the file
             header = self._header(image)
-            self._keep_as_example(image, header)
+            if len(self._examples) < MOST_EXAMPLES and file_kind(path) == "hdf5":
+                with suppress(*FAULTS), opened(path) as file:
+                    self._examples.append((Example(image, file, header.coords.keys(), SENSORS | STORMS), header))
         finally:
             image.close()
         return header
@@ -94,11 +104,6 @@ class HeaderReader:
             pass
         return None
 
-    def _keep_as_example(self, image: Image, header: Header) -> None:
-        if len(self._examples) < MOST_EXAMPLES and file_kind(image.path) == "hdf5":
-            with suppress(*FAULTS), opened(image.path) as file:
-                self._examples.append((Example(image, file, header.coords.keys(), SENSORS | STORMS), header))
-
     def _header(self, image: Image) -> Header:
         """Return the header of an opened file; keep equal grids once."""
         coords, attrs = coordinates_of(image), attributes_of(image)
@@ -106,11 +111,12 @@ class HeaderReader:
         grid = {name: variable for name, variable in coords.items() if _is_grid(name, variable)}
         digest = _digest(grid)
         coords |= self._grids.setdefault(digest, grid)
-        rows, columns = image.layout.shape(image.stored)[1:]
+        _, rows, columns = image.shape
         channel = channel_of(image.name, attrs, {name: xr.DataArray(v) for name, v in coords.items() if v.size == 1})
         sensor = tuple(sorted(f"{key.lower()}={text_of(attrs[key])}" for key in attrs if key.lower() in SENSORS))
         storm = tuple(sorted(text_of(attrs[key]) for key in attrs if key.lower().removeprefix("file:") in STORMS))
-        kind = (image.name, rows, columns, digest, sensor, (channel.kind, channel.wavelength), storm, image.members)
+        of_channel = channel.kind, channel.wavelength
+        kind = Traits(image.name, rows, columns, digest, sensor, of_channel, storm, image.members)
         return Header(image.path, times, kind, coords, attrs, image.time_source)
 
 

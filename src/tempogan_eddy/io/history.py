@@ -1,7 +1,5 @@
 """Record how a file was made in the `history` of CF: one dated line for each command."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -2,8 +2,8 @@
 
 import logging
 import math
-from collections.abc import Hashable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -18,9 +18,9 @@ from tempogan_eddy.io.container import groups_of, open_stored
 from tempogan_eddy.io.count_table import kelvins_by_count, look_up
 from tempogan_eddy.io.frames import FrameStack
 from tempogan_eddy.io.hdf5_guard import check_claim
-from tempogan_eddy.io.layout import is_member
+from tempogan_eddy.io.layout import Layout, is_member
 from tempogan_eddy.io.lock import Lock
-from tempogan_eddy.io.once import log_once
+from tempogan_eddy.io.messages import log_once
 from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.selection import how_to_select, select_one
 from tempogan_eddy.io.time_axis import find_time, frame_time
@@ -33,66 +33,6 @@ log = logging.getLogger(__name__)
 
 PLAUSIBLE_KELVIN = (100.0, 400.0)  # valid limits between these are kelvin and not packed numbers
 LARGEST_BLOCK_BYTES = 512 << 20  # of the decoded frames of one chunk of the file, which are kept
-
-
-@dataclass(frozen=True)
-class StoredLayout:
-    """The dimensions of a stored variable, and the number of the member that is read.
-
-    `frames` is None if the variable is one frame, `members` if it is no ensemble.
-    """
-
-    frames: Hashable | None
-    rows: Hashable
-    columns: Hashable
-    members: Hashable | None = None
-    member: int = 0
-
-    @property
-    def dims(self) -> set[Hashable]:
-        """All dimensions."""
-        return {self.frames, self.rows, self.columns, self.members} - {None}
-
-    def image(self, da: xr.DataArray) -> xr.Variable:
-        """Return a variable on the stored grid with (frames), rows and columns in this order, lazily."""
-        kept = [dim for dim in (self.frames, self.rows, self.columns) if dim in da.dims]
-        others = {dim: self.member if dim == self.members else 0 for dim in da.dims if dim not in kept}
-        return da.variable.isel(others).transpose(*kept)
-
-    def part(self, variable: xr.Variable, first: int, last: int) -> np.ndarray:
-        """Return some frames of a variable that `image` returned; add missing dimensions with size 1."""
-        values = variable[first:last].values if self.frames in variable.dims else variable.values
-        dims = (self.frames, self.rows, self.columns)
-        return np.expand_dims(values, [axis for axis, dim in enumerate(dims) if dim not in variable.dims])
-
-    def shape(self, da: xr.DataArray) -> tuple[int, int, int]:
-        """Return the numbers of frames, rows and columns."""
-        return (da.sizes[self.frames] if self.frames else 1), da.sizes[self.rows], da.sizes[self.columns]
-
-    def coordinates(
-        self, stored: dict[str, xr.Variable], times: np.ndarray, order: np.ndarray
-    ) -> dict[str, xr.Variable]:
-        """Return the coordinates on (time, y, x), frames in the order of time."""
-        names = {self.members: "member", self.frames: "time", self.rows: "y", self.columns: "x"}
-        kept = {"time": xr.Variable("time", times[order])}
-        for name, variable in stored.items():
-            if not set(variable.dims) <= set(names):
-                continue
-            renamed = xr.Variable([names[dim] for dim in variable.dims], variable.values, variable.attrs)
-            renamed = _of_all_frames(renamed.isel(time=order)) if "time" in renamed.dims else renamed
-            # The name of a dimension is not free for a coordinate on others too: y(y, x).
-            clashes = name == "time" or (name in ("y", "x") and renamed.dims != (name,))
-            kept["member" if name == self.members else f"{name}_coordinate" if clashes else name] = renamed
-        return kept
-
-
-def _of_all_frames(variable: xr.Variable) -> xr.Variable:
-    """Return numbers on the grid and along time (WRF's XLAT) without time, if they are the same in all frames."""
-    if not {"y", "x"} & set(variable.dims) or variable.dtype.kind not in "iuf":
-        return variable
-    first = variable.isel(time=0)
-    frames = (variable.isel(time=number).values for number in range(1, variable.sizes["time"]))
-    return first if all(np.array_equal(frame, first.values, equal_nan=True) for frame in frames) else variable
 
 
 @dataclass(frozen=True)
@@ -109,7 +49,7 @@ class Image:
     name: str
     dataset: xr.Dataset
     time: str | None
-    layout: StoredLayout
+    layout: Layout
     times: np.ndarray
     time_source: str
     selection: str = ""
@@ -136,7 +76,13 @@ class Image:
     @property
     def members(self) -> int | None:
         """The number of members of an ensemble."""
-        return None if self.layout.members is None else self.stored.sizes[self.layout.members]
+        return None if self.layout.member is None else self.stored.sizes[self.layout.member]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The numbers of frames, rows and columns."""
+        frames, rows, columns = (self.stored.sizes.get(dim, 1) for dim in self.layout.frame_dims)
+        return frames, rows, columns
 
     @property
     def chunks(self) -> tuple[int, ...] | None:
@@ -149,7 +95,7 @@ class Image:
         Raise `InputError` if they are no temperature, or the variable is larger than the file can hold.
         """
         stored = self.stored
-        for shape in (self.layout.shape(stored)[1:], self.chunks or ()):
+        for shape in (self.shape[1:], self.chunks or ()):
             check_claim(self.path, shape, stored.dtype.itemsize)
         conversion = kelvin_conversion(stored.attrs.get("units", ""))
         if conversion == KELVIN:
@@ -169,9 +115,8 @@ class Image:
         """Return the frames of each member in the order of time, in kelvin; raises as `conversion`."""
         conversion = self.conversion()
         flags = flags_of(self.dataset, self.name, self.path)
-        shape = self.layout.shape(self.stored)
         members = [_Frames(self, member, flags, conversion) for member in range(self.members or 1)]
-        return [FrameStack(self.path, frames, shape, conversion, valid_kelvin) for frames in members]
+        return [FrameStack(self.path, frames, self.shape, conversion, valid_kelvin) for frames in members]
 
     def close(self) -> None:
         """Close the file; the HDF5 library can crash if it stays open and is opened twice more."""
@@ -232,7 +177,7 @@ def _with_place(dataset: xr.Dataset, name: str, groups: Iterable[xr.Dataset]) ->
     return dataset.assign_coords(places[0]) if len(places) == 1 else dataset
 
 
-def _lay_out(dataset: xr.Dataset, da: xr.DataArray, path: Path, time_from: str) -> tuple[str | None, StoredLayout]:
+def _lay_out(dataset: xr.Dataset, da: xr.DataArray, path: Path, time_from: str) -> tuple[str | None, Layout]:
     """Return the variable of the times, or None, and the dimensions of the image."""
     where = f"{path}: {da.name}"
     if 0 in da.shape:
@@ -263,7 +208,7 @@ def _lay_out(dataset: xr.Dataset, da: xr.DataArray, path: Path, time_from: str) 
         raise InputError(f"{where} has the dimensions {da.dims}, and a sequence time and two more; {choice}.")
     horizontal = [dim for dim in left if dim not in (frames, members)]
     rows, columns = horizontal_axes(beside, (horizontal[0], horizontal[1]))
-    return time, StoredLayout(frames, rows, columns, members)
+    return time, Layout(frames, rows, columns, tuple(extra), members)
 
 
 def _times(
@@ -291,17 +236,17 @@ class _Frames:
 
     def __init__(self, image: Image, member: int, flags: list[Flags], conversion: Conversion) -> None:
         self.path, self.order = image.path, image.order
-        self.layout = layout = replace(image.layout, member=member)
-        self.variable = layout.image(image.stored)
+        self.layout, self.member = image.layout, member
+        self.variable = self._on_image(image.stored)
         low, high = ((kelvin - conversion.offset) / conversion.scale for kelvin in PLAUSIBLE_KELVIN)
         where = f"{image.path}: {image.name}"
         self.decoding = Decoding.of(image.stored.attrs, image.stored.dtype, where, (low, high))
         self.kelvins = image.kelvins
-        self.flags = [(layout.image(flag), tests) for flag, tests in flags]
+        self.flags = [(self._on_image(flag), tests) for flag, tests in flags]
         self.frames_a_chunk = 1
-        if image.chunks and layout.frames is not None:
-            frames = int(image.chunks[image.stored.dims.index(layout.frames)])
-            if frames * math.prod(layout.shape(image.stored)[1:]) * 4 <= LARGEST_BLOCK_BYTES:
+        if image.chunks and self.layout.time is not None:
+            frames = int(image.chunks[image.stored.dims.index(self.layout.time)])
+            if frames * math.prod(image.shape[1:]) * 4 <= LARGEST_BLOCK_BYTES:
                 self.frames_a_chunk = frames
         self.held: tuple[int, np.ndarray] = (-1, np.empty(0))
         self.lock = Lock()
@@ -317,13 +262,25 @@ class _Frames:
                 self.held = block, self._read(first, first + self.frames_a_chunk)
             return self.held[1][number - first]
 
+    def _on_image(self, da: xr.DataArray) -> xr.Variable:
+        """Return a variable on the stored grid with (frames), rows and columns in this order, lazily."""
+        kept = [dim for dim in self.layout.frame_dims if dim in da.dims]
+        others = {dim: self.member if dim == self.layout.member else 0 for dim in da.dims if dim not in kept}
+        return da.variable.isel(others).transpose(*kept)
+
+    def _part(self, variable: xr.Variable, first: int, last: int) -> np.ndarray:
+        """Return some frames of a variable that `_on_image` returned; add missing dimensions with size 1."""
+        values = variable[first:last].values if self.layout.time in variable.dims else variable.values
+        missing = [axis for axis, dim in enumerate(self.layout.frame_dims) if dim not in variable.dims]
+        return np.expand_dims(values, missing)
+
     def _read(self, first: int, last: int) -> np.ndarray:
         try:
-            values = self.decoding(self.layout.part(self.variable, first, last))
+            values = self.decoding(self._part(self.variable, first, last))
             if self.kelvins is not None:
                 values = look_up(values, self.kelvins)
             for flags, tests in self.flags:
-                values = np.where(flagged(self.layout.part(flags, first, last), tests), np.nan, values)
+                values = np.where(flagged(self._part(flags, first, last), tests), np.nan, values)
         except InputError:
             raise
         except Exception as error:  # the library raises any for a damaged file

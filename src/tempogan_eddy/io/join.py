@@ -1,180 +1,38 @@
-"""Find the files that continue each other, and read their frames as one sequence."""
-
-from __future__ import annotations
+"""Read the frames of files that continue each other as one sequence."""
 
 import functools
-import itertools
 import logging
-import re
 from collections import Counter
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.axes import EARTH, role_of, turn_difference
 from tempogan_eddy.io.cadence import native_step, nominal_times, tolerance_of
 from tempogan_eddy.io.cf import attributes_of
 from tempogan_eddy.io.frames import FrameStack, lazy_sequence
-from tempogan_eddy.io.headers import GRID, Header
+from tempogan_eddy.io.headers import Header
 from tempogan_eddy.io.image import Image, find_image
 from tempogan_eddy.io.lock import Lock
 from tempogan_eddy.io.messages import about
 from tempogan_eddy.io.quality import EVERYTHING
 from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.sequence import as_sequence
-from tempogan_eddy.io.stamps import name_without_time
 from tempogan_eddy.io.time_source import with_source
 from tempogan_eddy.wording import count
 
-__all__ = ["adjoining", "continuing", "join_files", "name_pattern"]
+__all__ = ["join_files"]
 
 log = logging.getLogger(__name__)
-
-Kinds: TypeAlias = dict[tuple[Any, ...], list[Header]]
 
 OURS = ("sensor_model", "super_resolution")
 """Attributes of this package that describe one thing together."""
 
 FILES_OPEN = 2  # at once, of a joined sequence
 GAPS_LOGGED = 5
-FASTEST = 1.0  # degrees an hour, of a storm
-LONGEST_GAP = np.timedelta64(10, "D")
-"""Files farther apart are of other storms or seasons, even if their names differ only in the time."""
-
-
-def name_pattern(path: Path, top: Path | None = None) -> str:
-    """Return a file's name without its time, and the folders from `top` to it without dates such as 2019 or 2019/12.
-
-    Files of one archive have the same pattern; numbers in a name without a time do not count.
-    """
-    folders = path.parent.relative_to(top).parts if top is not None and path.parent.is_relative_to(top) else ()
-    # Six digits may be a storm, 201912, and stay.
-    plain = [re.sub(r"^((19|20)\d\d([-_.]?\d\d[-_.]?\d\d|[-_.]?\d{3})?|\d\d|\d{3})$", "#", part) for part in folders]
-    name = name_without_time(path.name)
-    return "/".join([*plain, name if name != path.name else re.sub(r"\d+", "#", name)])
-
-
-def continuing(headers: Iterable[Header], *, stamped: bool, together: bool = False) -> list[list[Header]]:
-    """Group headers of files with one name pattern: a group is files that continue each other, in the order of time.
-
-    If the names are `stamped` with times, files of one kind belong together unless ten days lie between them, and
-    whatever the gap if the user named them `together`. Otherwise (part_1, part_2; but also storm_1, storm_2) only
-    those without a gap do.
-    """
-    kinds: Kinds = {}
-    for header in headers:
-        kinds.setdefault(header.kind, []).append(header)
-    if stamped:
-        kinds = _moving_boxes(kinds)
-    groups = []
-    for members in kinds.values():
-        members.sort(key=lambda header: (header.times[0], header.path.name))
-        groups += [members] if stamped and together else _split_at_gaps(members, stamped)
-    return groups
-
-
-def adjoining(groups: list[list[Header]]) -> list[list[Header]]:
-    """Return groups of files of several name patterns, named together; join those that follow each other.
-
-    Only files whose pixels have the same place on the Earth follow each other: others may show another storm.
-    """
-    joined: list[list[Header]] = []
-    alike: dict[tuple[Any, ...], list[list[Header]]] = {}  # those in `joined` by kind: an archive holds thousands
-    for group in sorted(groups, key=lambda group: (group[0].times[0], group[0].path.name)):
-        candidates = alike.setdefault(group[0].kind, []) if group[0].has_place else []
-        for earlier in candidates:
-            apart = group[0].times[0] - max(header.times[-1] for header in earlier)
-            if np.timedelta64(0, "ns") < apart <= LONGEST_GAP:
-                earlier += group
-                break
-        else:
-            joined.append(list(group))
-            candidates.append(joined[-1])
-    return joined
-
-
-def _moving_boxes(kinds: Kinds) -> Kinds:
-    """Join files that differ only in their grid if most have one each: a box follows its storm.
-
-    Boxes that no one storm can have taken are of several storms.
-    """
-    merged: dict[tuple[Any, ...], Kinds] = {}
-    for kind, members in kinds.items():
-        merged.setdefault((*kind[:GRID], *kind[GRID + 1 :]), {})[kind] = members
-    result: Kinds = {}
-    for rest, grids in merged.items():
-        files = sum(map(len, grids.values()))
-        if files > 2 and 2 * len(grids) > files:
-            tracks = _tracks(itertools.chain(*grids.values()))
-            result |= {(*rest, number): track for number, track in enumerate(tracks)}
-        else:
-            result |= grids
-    return result
-
-
-def _tracks(headers: Iterable[Header]) -> list[list[Header]]:
-    """Group files by storms: each box overlaps the one before, or is as far away as a storm moves in the meantime."""
-    tracks: list[list[Header]] = []
-    for header in sorted(headers, key=lambda header: (header.times[0], header.path.name)):
-        near = [(away, number) for number, track in enumerate(tracks) if (away := _apart(track[-1], header)) <= 1]
-        if near:
-            tracks[min(near)[1]].append(header)
-        else:
-            tracks.append([header])
-    return tracks
-
-
-def _apart(earlier: Header, later: Header) -> float:
-    """Return the distance of two boxes as a share of what a storm can cover between them; 0 if they have no place.
-
-    If the times overlap, boxes that overlap too may be of two storms, so only the move of a storm counts.
-    """
-    if earlier.kind[GRID] == later.kind[GRID]:
-        return 0.0
-    hours = (later.times[0] - earlier.times[0]) / np.timedelta64(1, "h")
-    if hours <= 0:
-        return np.inf
-    apart = later.times[0] > earlier.times[-1]
-    shares = [0.0]
-    for role in EARTH:
-        first, second = (_middle_and_width(header, role) for header in (earlier, later))
-        if first and second:
-            reach = apart * (first[1] + second[1]) / 2 + FASTEST * hours
-            shares.append(float(np.abs(turn_difference(np.array(first[0]), second[0]))) / reach)
-    return max(shares)
-
-
-def _middle_and_width(header: Header, role: str) -> tuple[float, float] | None:
-    """Return the middle and the width of a box in degrees of latitude or longitude, if it states them."""
-    held = next((v.values for name, v in header.coords.items() if v.dims and role_of(name, v.attrs) == role), None)
-    known = np.array([]) if held is None else held[np.isfinite(held)]
-    if not known.size:
-        return None
-    from_first = turn_difference(known, known[0])
-    return float(known[0] + (from_first.min() + from_first.max()) / 2), float(np.ptp(from_first))
-
-
-def _split_at_gaps(members: list[Header], stamped: bool) -> list[list[Header]]:
-    step = native_step(np.unique(np.concatenate([header.times for header in members])))
-    # One frame in each of two files has a step, but proves no cadence.
-    proven = step is not None and sum(len(member.times) for member in members) > 2
-    groups = [[members[0]]]
-    end = members[0].times[-1]
-    for header in members[1:]:
-        apart = header.times[0] - end
-        adjoins = step is not None and proven and np.timedelta64(0, "ns") <= apart <= step + tolerance_of(step)
-        if adjoins or (stamped and apart <= LONGEST_GAP):
-            groups[-1].append(header)
-            end = max(end, header.times[-1])
-        else:
-            groups.append([header])
-            end = header.times[-1]
-    return groups
 
 
 def join_files(headers: list[Header], name: str, reading: Reading) -> xr.DataArray:
@@ -187,18 +45,17 @@ def join_files(headers: list[Header], name: str, reading: Reading) -> xr.DataArr
     times = np.array([headers[file].times[frame] for file, frame in order])
     _log_gaps(times, name)
     read = _JoinedFrames(headers, order, reading)
-    rows, columns = headers[0].kind[1:GRID]
-    members: int | None = headers[0].kind[-1]
-    folder, shape = headers[0].path.parent, (len(order), rows, columns)
+    kind = headers[0].kind
+    folder, shape = headers[0].path.parent, (len(order), kind.rows, kind.columns)
     stacks = [
         FrameStack(folder, functools.partial(read, member), shape, valid_kelvin=reading.valid_kelvin, paths=read.paths)
-        for member in range(members or 1)
+        for member in range(kind.members or 1)
     ]
     names = dict.fromkeys(key for header in headers for key in header.coords)
     coords = {key: _coordinate(headers, order, key) for key in names}
     attrs = {**_shared_attributes(headers, name, reading), "sequence": name}
     da = lazy_sequence(
-        stacks if members else stacks[0], {"time": ("time", times), **coords}, attrs, unreadable=reading.unreadable
+        stacks if kind.members else stacks[0], {"time": ("time", times), **coords}, attrs, unreadable=reading.unreadable
     )
     return with_source(as_sequence(da, valid_kelvin=EVERYTHING), headers[0].time_source)
 

@@ -1,7 +1,5 @@
 """Read text and JSON from files that nobody has checked: bounded, and every fault one kind of error."""
 
-from __future__ import annotations
-
 import json
 import stat
 from pathlib import Path

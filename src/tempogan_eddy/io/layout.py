@@ -40,6 +40,11 @@ class Layout:
         named = {self.member: "member", self.time: "time", self.y: "y", self.x: "x"}
         return {dim: name for dim, name in named.items() if dim is not None}
 
+    @property
+    def frame_dims(self) -> tuple[Hashable | None, Hashable, Hashable]:
+        """Those of the frames, along time, y and x."""
+        return self.time, self.y, self.x
+
 
 def layout_of(da: xr.DataArray, label: str, *, ensembles: bool = False) -> Layout:
     """Find the dimensions of an array by their coordinates and names.

@@ -1,19 +1,21 @@
-"""Say what messages are about, and collect warnings in place of logging them, in several threads at once."""
-
-from __future__ import annotations
+"""Say what messages are about, once for files alike; collect warnings in place of logging them, in several threads."""
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import TypeAlias
 
-__all__ = ["Teller", "about", "collected_records", "collected_warnings"]
+from tempogan_eddy.errors import with_urls
+
+__all__ = ["Teller", "about", "collected_records", "collected_warnings", "log_once"]
 
 Teller: TypeAlias = "logging.Logger | logging.LoggerAdapter[logging.Logger]"
 
 _SAID: ContextVar[list[logging.LogRecord] | None] = ContextVar("said", default=None)
+_LOGGED: set[tuple[str, str, str]] = set()  # once a folder: an archive is thousands of files alike
 
 
 def about(log: logging.Logger, name: object, same: str = "") -> logging.LoggerAdapter[logging.Logger]:
@@ -22,6 +24,19 @@ def about(log: logging.Logger, name: object, same: str = "") -> logging.LoggerAd
     Those of one text, or with equal `same`, are alike: the command line says them once, with the number of storms.
     """
     return logging.LoggerAdapter(log, {"about": str(name), "same": same})
+
+
+def log_once(log: Callable[..., None], where: str | Path, message: str) -> None:
+    """Log a message (``WHERE: MESSAGE``) about a file unless the log has it about another file of its folder.
+
+    `log` is a method of a logger; `where` is the file, perhaps followed by ``: `` and a variable.
+    """
+    path, _, rest = str(where).partition(": ")
+    key = message, str(Path(path).parent), rest
+    if key not in _LOGGED:
+        _LOGGED.add(key)
+        extra = {"about": Path(path).parent.name, "same": f"{rest}: {message}"}
+        log("%s", with_urls(f"{where}: {message}"), extra=extra)
 
 
 @contextmanager

@@ -5,8 +5,6 @@ the process. Our lock is held for a whole opening or writing, so one thread may 
 xarray's, against datasets that users opened themselves.
 """
 
-from __future__ import annotations
-
 import threading
 from typing import Any
 

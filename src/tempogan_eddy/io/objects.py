@@ -4,8 +4,6 @@ The frames are written to their place. The metadata of the store, without which 
 Until then they are called ``zarr.json.partial``.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 import shutil

@@ -1,9 +1,7 @@
 """Open sequences, whatever their format."""
 
-from __future__ import annotations
-
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -82,10 +80,7 @@ def open_one(
 ) -> xr.DataArray:
     """Open one of the sequences found at a path, as `open_sequence`; ignore choices that it does not have."""
     if storm is None and len(found) > 1:
-        reasons: list[NoSequenceError] = []
-        opened = dict(_opened(dict(islice(found.items(), FEW)), options, reasons))
-        if not opened:
-            raise _nothing(found, path, reasons)
+        opened = _opened(dict(islice(found.items(), FEW)), path, options)
         if len(found) <= FEW:
             if len(opened) == 1:
                 return _result(*opened.values())
@@ -110,34 +105,38 @@ def openers(
     }
     if not 1 < len(found) <= FEW:
         return unopened
-    reasons: list[NoSequenceError] = []
-    opened = dict(_opened(found, options, reasons))
-    if not opened:
-        raise _nothing(found, path, reasons)
     # One that cannot be read is read again when asked for: it may be whole by then.
     return {
         name: unopened[name] if isinstance(result, InputError) else partial(_result, result)
-        for name, result in opened.items()
+        for name, result in _opened(found, path, options).items()
     }
 
 
 def _opened(
-    found: Mapping[str, StoredSequence], options: ReaderOptions, reasons: list[NoSequenceError]
-) -> Iterator[tuple[str, xr.DataArray | InputError]]:
-    """Yield the sequences by name, or their errors; of several leave out those without brightness temperature.
+    found: Mapping[str, StoredSequence], path: Paths, options: ReaderOptions, *, strict: bool = False
+) -> dict[str, xr.DataArray | InputError]:
+    """Return the sequences found at a path by name, or unless `strict` their errors.
 
-    Add to `reasons` why.
+    Of several leave out those without brightness temperature with a warning. Raise InputError if none has any.
     """
+    opened: dict[str, xr.DataArray | InputError] = {}
+    reasons: list[NoSequenceError] = []
     for name, stored in found.items():
         try:
-            yield name, stored.open(**options)
+            opened[name] = stored.open(**options)
         except NoSequenceError as error:
             if len(found) == 1:
                 raise
             reasons.append(error)
             about(log, name, str(error).replace(str(stored.path), "")).warning("left out: %s", error)
         except InputError as error:
-            yield name, error
+            if strict:
+                raise
+            opened[name] = error
+    if not opened:
+        nothing = f"{_shown(path)} holds no sequence of brightness temperature in {listed(found, 4)}"
+        raise InputError(f"{nothing}; of the first: {reasons[0]}")
+    return opened
 
 
 def _result(result: xr.DataArray | InputError) -> xr.DataArray:
@@ -179,17 +178,7 @@ def open_found(
     found: Mapping[str, StoredSequence], path: Paths, **options: Unpack[ReaderOptions]
 ) -> dict[str, xr.DataArray]:
     """Open the sequences found at a path, as `open_sequences`; ignore choices that none of them has."""
-    reasons: list[NoSequenceError] = []
-    opened = {name: _result(result) for name, result in _opened(found, options, reasons)}
-    if not opened:
-        raise _nothing(found, path, reasons)
-    return opened
-
-
-def _nothing(found: Mapping[str, StoredSequence], path: Paths, reasons: list[NoSequenceError]) -> InputError:
-    return InputError(
-        f"{_shown(path)} holds no sequence of brightness temperature in {listed(found, 4)}; of the first: {reasons[0]}"
-    )
+    return {name: _result(result) for name, result in _opened(found, path, options, strict=True).items()}
 
 
 def find_sequences(

@@ -267,7 +267,8 @@ def _write_tasks(
         job, missing = running[piece.number]
         if isinstance(outcome, Exception):
             missing.difference_update(together)
-            failures.add(job.named(_joined(together)), outcome)
+            whole = Part(range(together[0].frames.start, together[-1].frames.stop), together[0].rows)
+            failures.add(job.named(whole), outcome)
             continue
         if outcome.left:
             left.append((piece, outcome.left))
@@ -307,7 +308,3 @@ def _in_one_chunk(parts: Iterable[Part], sequence: xr.DataArray) -> Iterator[tup
     of_frame = np.repeat(*map(np.array, zip(*enumerate(sequence.chunksizes["time"]), strict=True)))
     for _, together in groupby(parts, lambda part: (of_frame[part.frames.start], part.rows)):
         yield tuple(together)
-
-
-def _joined(parts: tuple[Part, ...]) -> Part:
-    return Part(range(parts[0].frames.start, parts[-1].frames.stop), parts[0].rows)

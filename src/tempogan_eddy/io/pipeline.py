@@ -1,7 +1,5 @@
 """Bring frames from a lazy sequence to a writer: read and compute the next chunk while one is written."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait

@@ -1,7 +1,5 @@
 """Options of reading files."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
@@ -38,6 +36,7 @@ class Reading:
     time_from: str = "auto"
 
     def __post_init__(self) -> None:
-        """Refuse an unknown `time_from`."""
-        if self.time_from not in TIME_FROM:
-            raise InputError(f"Unknown time_from {self.time_from!r}; use one of {', '.join(TIME_FROM)}.")
+        """Refuse an unknown `time_from` or `unreadable`."""
+        for key, known in (("time_from", TIME_FROM), ("unreadable", ("error", "gap"))):
+            if (stated := getattr(self, key)) not in known:
+                raise InputError(f"Unknown {key} {stated!r}; use one of {', '.join(known)}.")

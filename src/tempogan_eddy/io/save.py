@@ -1,7 +1,9 @@
 """Write sequences: one frame at a time, aside, then renamed."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,9 @@ from tempogan_eddy.io.sequence import as_sequence, has_dims
 from tempogan_eddy.io.workers import Workers
 from tempogan_eddy.registry import FORMATS
 
-__all__ = ["check_output", "save_sequence"]
+__all__ = ["check_output", "described", "prepared", "save_sequence"]
+
+FORMATS_OF_SUMMARY = ("netcdf", "zarr")
 
 
 def save_sequence(
@@ -80,21 +84,34 @@ def save_sequence(
     """
     path = Path(path)
     da = _sequence(da)
-    format = check_output(da, path, format, precision=precision, overwrite=overwrite)
+    known = FORMATS[check_output(da, path, format, precision=precision, overwrite=overwrite)]
+    da = described(da, precision, history)
+    writing = Writing(precision_of(precision), on_frame or (lambda done: None), overwrite, fingerprint)
+    with prepared(known, path, writing, dask) as (place, writing):
+        known.write(da, place, writing)
+
+
+def described(da: xr.DataArray, precision: str, history: str | None) -> xr.DataArray:
+    """Return a sequence to be written: with the times and the extent that it has now, and one more line of history."""
     da = as_sequence(da, valid_kelvin=EVERYTHING, keep_packed=precision == "packed")
     da.attrs = covered(da) | {"history": with_line(da.attrs, history or "written by tempogan-eddy")}
-    known = FORMATS[format]
+    return da
+
+
+@contextmanager
+def prepared(known: Format, path: Path, writing: Writing, dask: Workers | str | None) -> Iterator[tuple[Path, Writing]]:
+    """Yield the place to write to, which becomes the output when the block ends well, and the options with workers."""
     if dask is not None and known.begin is None:
         raise InputError(f"{known.title} is written by one process; leave out --dask (dask), or write Zarr.")
     found = known.continues
-    continues = (lambda left: found(left, fingerprint)) if found is not None and fingerprint else None
+    continues = (lambda left: found(left, writing.fingerprint)) if found is not None and writing.fingerprint else None
     with Workers.entered(dask) as workers:
-        writing = Writing(precision_of(precision), on_frame or (lambda done: None), overwrite, fingerprint, workers)
-        if known.check_place is not None:
-            known.write(da, path, writing)
+        writing = replace(writing, workers=workers)
+        if known.check_place is not None:  # it adds to a folder
+            yield path, writing
             return
-        with written_aside(path, known.owns, overwrite=overwrite, continues=continues) as place:
-            known.write(da, place, writing)
+        with written_aside(path, known.owns, overwrite=writing.overwrite, continues=continues) as place:
+            yield place, writing
 
 
 def _sequence(held: Any) -> xr.DataArray:
@@ -108,9 +125,15 @@ def _sequence(held: Any) -> xr.DataArray:
 
 
 def check_output(
-    da: xr.DataArray, path: Path, format: str | None = None, *, precision: str = "rounded", overwrite: bool = False
+    da: xr.DataArray,
+    path: Path,
+    format: str | None = None,
+    *,
+    precision: str = "rounded",
+    overwrite: bool = False,
+    summary: bool = False,
 ) -> str:
-    """Return the format in which a sequence, or one made from it, would be written to a place.
+    """Return the format in which a sequence, or one made from it, or its summary, would be written to a place.
 
     Raise InputError as `save_sequence` does, but before a long computation.
     """
@@ -129,6 +152,8 @@ def check_output(
         known.check_place(da, path, overwrite, inputs)
     else:
         check_place(path, known.owns, overwrite=overwrite, sources=inputs)
+    if summary and known.name not in FORMATS_OF_SUMMARY:
+        raise InputError(f"The format {known.name} holds no summary; write NetCDF or Zarr.")
     return known.name
 
 

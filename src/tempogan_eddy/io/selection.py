@@ -1,7 +1,5 @@
 """Choose one of several along a dimension beside time and the grid, such as a band or a member of an ensemble."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any

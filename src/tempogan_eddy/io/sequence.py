@@ -57,11 +57,7 @@ class NoFrameError(InputError):
 
 
 def as_sequence(
-    da: xr.DataArray,
-    *,
-    sequence: str | None = None,
-    valid_kelvin: tuple[float, float] = VALID_KELVIN,
-    keep_packed: bool = False,
+    da: xr.DataArray, *, valid_kelvin: tuple[float, float] = VALID_KELVIN, keep_packed: bool = False
 ) -> xr.DataArray:
     """Check a DataArray and return it as a sequence.
 
@@ -70,8 +66,6 @@ def as_sequence(
     da : DataArray
         Dims ``time``, ``y``, ``x`` and perhaps ``member`` in any order; ``attrs["units"]`` in kelvin or degrees
         Celsius; any real numeric type; frames in any order of time.
-    sequence : str, optional
-        The storm's name, used where ``attrs`` holds none.
     valid_kelvin : tuple of float
         Values outside these kelvins become NaN.
     keep_packed : bool
@@ -88,7 +82,7 @@ def as_sequence(
     InputError
         For other dims, units, types or times than a sequence can have.
     """
-    label = label_of(da, sequence)
+    label = label_of(da)
     if not has_dims(da):
         other = next((dim for dim in da.dims if dim not in DIMS), "band")
         raise InputError(
@@ -147,11 +141,11 @@ def has_dims(da: xr.DataArray) -> bool:
     return set(da.dims) in ({*DIMS}, {MEMBER, *DIMS})
 
 
-def label_of(da: xr.DataArray, sequence: str | None = None) -> str:
+def label_of(da: xr.DataArray) -> str:
     """Return the name of a DataArray for messages: its storm, else its own name."""
     stated = da.attrs.get("sequence")
     named = stated if isinstance(stated, str | bytes | int | np.generic) else None
-    return text_of(sequence or named or da.name or "the sequence")
+    return text_of(named or da.name or "the sequence")
 
 
 def _to_kelvin(

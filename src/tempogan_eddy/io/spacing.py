@@ -1,7 +1,5 @@
 """Grid spacing: how many kilometres apart the pixels of a sequence are."""
 
-from __future__ import annotations
-
 import re
 
 import numpy as np

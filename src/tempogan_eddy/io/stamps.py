@@ -22,8 +22,6 @@ Of several stamps of the last four kinds the leftmost counts: it is the start. A
 if it is one of ``ZONES`` or written as ``+0900``. Anything else that looks like a time is an error.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

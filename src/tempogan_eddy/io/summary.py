@@ -1,41 +1,25 @@
 """Write the summary of an ensemble: several variables on the grid of one sequence, frame by frame."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.aside import written_aside
 from tempogan_eddy.io.cf_dataset import Template, template_of
 from tempogan_eddy.io.coverage import covered
 from tempogan_eddy.io.format import Writing
 from tempogan_eddy.io.formats.netcdf import write_netcdf
-from tempogan_eddy.io.formats.zarr import ZARR, begin_zarr
+from tempogan_eddy.io.formats.zarr import begin_zarr
 from tempogan_eddy.io.history import with_line
 from tempogan_eddy.io.parts import Job, write_jobs
 from tempogan_eddy.io.precision import precision_of
-from tempogan_eddy.io.save import check_output
+from tempogan_eddy.io.save import check_output, prepared
 from tempogan_eddy.io.sequence import NAME
 from tempogan_eddy.io.workers import Workers
 from tempogan_eddy.registry import FORMATS
 
-__all__ = ["check_summary_output", "save_summary"]
-
-FORMATS_OF_SUMMARY = ("netcdf", "zarr")
-
-
-def check_summary_output(
-    sequence: xr.DataArray, path: Path, format: str | None = None, *, overwrite: bool = False
-) -> str:
-    """Return the format in which a summary of a sequence would be written, as `check_output` does."""
-    known = check_output(sequence, path, format, precision="exact", overwrite=overwrite)
-    if known not in FORMATS_OF_SUMMARY:
-        raise InputError(f"The format {known} holds no summary; write NetCDF or Zarr.")
-    return known
+__all__ = ["save_summary"]
 
 
 def save_summary(
@@ -72,7 +56,7 @@ def save_summary(
     of_file = covered(mean.assign_attrs(summary.attrs)) | {
         "history": with_line(summary.attrs, history or "written by tempogan-eddy")
     }
-    known = check_summary_output(mean, path, format, overwrite=overwrite)
+    known = check_output(mean, path, format, precision="exact", overwrite=overwrite, summary=True)
     plain = {key: value for key, value in mean.attrs.items() if key != "cell_methods"}  # set for each variable below
     of_mean = template_of(mean.assign_attrs({**of_file, **plain}), precision_of("exact"))
     dataset, encoding = of_mean.dataset, of_mean.encoding
@@ -85,21 +69,9 @@ def save_summary(
     together = summary.to_dataarray("layer").transpose("layer", "time", "y", "x")
     together.attrs = dict(summary.attrs)
     template = Template(dataset, encoding, together, names)
-    if dask is not None and known == "netcdf":
-        raise InputError("NetCDF is written by one process; leave out --dask (dask), or write Zarr.")
-    count = on_frame or (lambda done: None)
-    continues = partial(_continues, fingerprint=fingerprint) if known == "zarr" and fingerprint else None
-    with (
-        Workers.entered(dask) as workers,
-        written_aside(path, FORMATS[known].owns, overwrite=overwrite, continues=continues) as place,
-    ):
-        writing = Writing(precision_of("exact"), count, overwrite, fingerprint, workers)
+    writing = Writing(precision_of("exact"), on_frame or (lambda done: None), overwrite, fingerprint)
+    with prepared(FORMATS[known], path, writing, dask) as (place, writing):
         if known == "netcdf":
             write_netcdf(template, place, writing)
         else:
-            write_jobs([Job(together, begin_zarr(template, place, writing), count)], workers)
-
-
-def _continues(path: Path, fingerprint: str) -> bool:
-    assert ZARR.continues is not None
-    return ZARR.continues(path, fingerprint)
+            write_jobs([Job(together, begin_zarr(template, place, writing), writing.on_frame)], writing.workers)

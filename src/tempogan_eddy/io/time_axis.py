@@ -1,7 +1,5 @@
 """Find the times of an image variable: in another variable, in attributes or in the file's name."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Decode numbers and texts to times: CF units and calendars, decimal dates, ISO texts."""
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Mapping
@@ -15,7 +13,7 @@ import pandas as pd
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.axes import is_since
-from tempogan_eddy.io.once import log_once
+from tempogan_eddy.io.messages import log_once
 from tempogan_eddy.io.units import text_of
 from tempogan_eddy.quiet import ignored_warnings
 

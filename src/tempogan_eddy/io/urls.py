@@ -4,8 +4,6 @@ This is the only place where a URL becomes a path. The rest of the package reads
 process. `url_of` leads back from a copy to its URL.
 """
 
-from __future__ import annotations
-
 import glob
 import json
 import os

@@ -15,7 +15,7 @@ import numpy as np
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.attributes import LIMITS
-from tempogan_eddy.io.once import log_once
+from tempogan_eddy.io.messages import log_once
 from tempogan_eddy.io.units import text_of
 from tempogan_eddy.wording import listed
 

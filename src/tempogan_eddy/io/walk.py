@@ -1,7 +1,5 @@
 """Walk folders that may hold anything: links in a circle, dead links, pipes and devices."""
 
-from __future__ import annotations
-
 import logging
 import os
 import stat
@@ -52,10 +50,7 @@ class Seen:
 
 def names_in(folder: Path) -> list[str]:
     """Return the names in a folder without hidden ones; raise InputError if it cannot be listed."""
-    try:
-        return [name for name in os.listdir(folder) if not name.startswith(".")]  # noqa: PTH208 - names are enough
-    except OSError as error:
-        raise InputError(f"{folder} cannot be listed ({error.strerror or error}); allow reading it.") from None
+    return [name for name in _listed(folder) if not name.startswith(".")]
 
 
 def entries(folder: Path) -> list[Path]:
@@ -64,10 +59,7 @@ def entries(folder: Path) -> list[Path]:
     Leave out dead links, pipes, sockets and devices, and log them. Links come last, so that a walk meets each folder
     under its own name if it has one.
     """
-    try:
-        found = sorted(folder.iterdir(), key=lambda path: (path.is_symlink(), path.name))
-    except OSError as error:
-        raise InputError(f"{folder} cannot be listed ({error.strerror or error}); allow reading it.") from None
+    found = sorted(map(folder.joinpath, _listed(folder)), key=lambda path: (path.is_symlink(), path.name))
     return [path for path in found if _is_usable(path)]
 
 
@@ -91,6 +83,13 @@ def walk(top: Path) -> Iterator[Path]:
                 waiting += [(entry, depth + 1) for entry in reversed(entries(path))]
             except InputError as error:
                 log.warning("left out: %s", error)
+
+
+def _listed(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - names are enough
+    except OSError as error:
+        raise InputError(f"{folder} cannot be listed ({error.strerror or error}); allow reading it.") from None
 
 
 def _is_usable(path: Path) -> bool:

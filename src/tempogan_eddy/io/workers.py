@@ -123,7 +123,10 @@ class Workers:
 
     def _start(self) -> Executor:
         if self._kind in ("threads", "processes"):
-            pool = ThreadPoolExecutor(self.count) if self._kind == "threads" else _processes(self.count)
+            pool: Executor = ThreadPoolExecutor(self.count)
+            if self._kind == "processes":
+                # A process forked from this one would inherit the locks of torch's and HDF5's threads.
+                pool = ProcessPoolExecutor(self.count, multiprocessing.get_context(START), initializer=_begin)
             self._stack.callback(pool.shutdown, cancel_futures=True)
             return pool
         distributed = require("distributed")
@@ -164,8 +167,9 @@ class Workers:
         InputError
             The scheduler of the cluster is lost.
         """
-        if self._kind == "processes":
-            _import_once(function)
+        if self._kind == "processes" and START == "forkserver":
+            # The server from which processes fork imports the module for all, if it does not run yet.
+            multiprocessing.get_context(START).set_forkserver_preload(["__main__", function.__module__])
         run = _heard if self._kind == "threads" else _told
         waiting: dict[Future[tuple[Result, list[logging.LogRecord]]], tuple[Shared, Item]] = {}
         tasks = iter(tasks)
@@ -200,17 +204,6 @@ class Workers:
             # A task rather than scattered data: if the worker that holds its result is killed, another repeats it.
             self._shared = shared, self._client.submit(_same, shared, pure=False)
         return self._shared[1]
-
-
-def _processes(count: int) -> ProcessPoolExecutor:
-    # A process forked from this one would inherit the locks of torch's and HDF5's threads.
-    return ProcessPoolExecutor(count, multiprocessing.get_context(START), initializer=_begin)
-
-
-def _import_once(function: Callable[..., Any]) -> None:
-    """Have the server from which processes fork import the module of a function for all, if it does not run yet."""
-    if START == "forkserver":
-        multiprocessing.get_context(START).set_forkserver_preload(["__main__", function.__module__])
 
 
 def _begin() -> None:

@@ -15,7 +15,7 @@ from tempogan_eddy.config import Config
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import unwritable, written_aside
 from tempogan_eddy.io.claim import claimed
-from tempogan_eddy.io.once import log_once
+from tempogan_eddy.io.messages import log_once
 from tempogan_eddy.io.ownership import Kind, begins_with, check_place
 from tempogan_eddy.specification import Specification, differences, read_specification
 from tempogan_eddy.stored import CHECKPOINT_FORMAT, read_checkpoint

@@ -1,7 +1,5 @@
 """Digital Typhoon: sequences in a basin's folder, with the best track beside them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from tempogan_eddy.io.digital_typhoon import FILE_NAME, open_digital_typhoon

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import netCDF4
 import numpy as np
-import xarray as xr
 
 from tempogan_eddy.io.aside import require_space
 from tempogan_eddy.io.cf import open_cf
@@ -26,10 +25,6 @@ def is_netcdf(path: Path) -> bool:
     suffix = path.suffix.lower()
     known = suffix in NETCDF.suffixes or suffix in NETCDF.also_reads
     return path.is_file() and (known or file_kind(path) in ("hdf5", "classic", "cdf5"))
-
-
-def _write(da: xr.DataArray, path: Path, writing: Writing) -> None:
-    write_netcdf(template_of(da, writing.precision), path, writing)
 
 
 def write_netcdf(template: Template, path: Path, writing: Writing) -> None:
@@ -73,7 +68,7 @@ NETCDF = Format(
     open=lambda stored, reading: (
         join_files(list(stored.headers), stored.name, reading) if stored.headers else open_cf(stored.path, reading)
     ),
-    write=_write,
+    write=lambda da, path, writing: write_netcdf(template_of(da, writing.precision), path, writing),
     owns=Kind("a NetCDF sequence", lambda path: hdf5_is_ours(path, "sequence")),
     holds_ensembles=True,
     has_variables=True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -50,10 +50,6 @@ def holds_only_zarr(path: Path) -> bool:
         entry.name in marks if entry.is_file() else entry.is_dir() and any((entry / mark).exists() for mark in marks)
         for entry in entries
     )
-
-
-def _is_ours(path: Path) -> bool:
-    return holds_only_zarr(path) and attributes_are_ours(zarr_attributes(path), "sequence")
 
 
 def _recognise(path: Path) -> bool:
@@ -106,7 +102,8 @@ class _Frames:
             array: Any = filled(self.place, name)
             stored = np.empty((*array.shape[:-3], len(part.frames), *kelvins.shape[-2:]), array.dtype)
             for place, frame in enumerate(frames):
-                for rows in _strips(frame.shape[-2]):
+                for first in range(0, frame.shape[-2], ROWS_AT_ONCE):
+                    rows = slice(first, first + ROWS_AT_ONCE)
                     stored[..., place, rows, :] = self.precision.stored(frame[..., rows, :])
             array[..., part.frames.start : part.frames.stop, part.rows.start : part.rows.stop, :] = stored
 
@@ -123,17 +120,14 @@ class _Frames:
         publish(self.path)
 
 
-def _strips(height: int) -> Iterator[slice]:
-    return (slice(first, first + ROWS_AT_ONCE) for first in range(0, height, ROWS_AT_ONCE))
-
-
 def _begin(da: xr.DataArray, path: Path, writing: Writing) -> _Frames:
     return begin_zarr(template_of(da, writing.precision), path, writing)
 
 
 def begin_zarr(template: Template, path: Path, writing: Writing) -> _Frames:
     """Write coordinates and attributes by xarray, and the arrays without their frames."""
-    da, encoding, frames = template.frames, template.encoding, _frames_of_shard(template.frames)
+    da, encoding = template.frames, template.encoding
+    frames = max(1, min(PIXELS_OF_SHARD // (da.sizes["y"] * da.sizes["x"]), da.sizes["time"]))
     rows = bands_of(da)
     place = _Frames(path, shown(path), writing.precision, frames, rows, template.names)
     if _continues(path, writing.fingerprint):
@@ -158,10 +152,6 @@ def begin_zarr(template: Template, path: Path, writing: Writing) -> _Frames:
     return place
 
 
-def _frames_of_shard(da: xr.DataArray) -> int:
-    return max(1, min(PIXELS_OF_SHARD // (da.sizes["y"] * da.sizes["x"]), da.sizes["time"]))
-
-
 def _continues(path: Path, fingerprint: str) -> bool:
     """Return whether a store was begun from the same, and at least one of its parts is written."""
     if not fingerprint or not (path / "zarr.json").exists():
@@ -175,7 +165,12 @@ ZARR = Format(
     recognise=_recognise,
     open=lambda stored, reading: open_cf(stored.path, reading, stored.group),
     write=in_parts(_begin),
-    owns=Kind("a Zarr sequence", _is_ours, holds_only_zarr, by_url=True),
+    owns=Kind(
+        "a Zarr sequence",
+        lambda path: holds_only_zarr(path) and attributes_are_ours(zarr_attributes(path), "sequence"),
+        holds_only_zarr,
+        by_url=True,
+    ),
     holds_ensembles=True,
     has_variables=True,
     suffixes=(".zarr",),
