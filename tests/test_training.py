@@ -22,7 +22,7 @@ from tempogan_eddy.training.batches import step_batches
 from tempogan_eddy.training.checkpoint import find_checkpoint
 from tempogan_eddy.training.selection import Rank
 from tempogan_eddy.training.trainer import TempoGANTrainer
-from tempogan_eddy.weights import load_model
+from tempogan_eddy.weights import load_model, save_model
 from training_cases import small_config, write_storms
 
 ROOT = Path(__file__).parents[1]
@@ -328,7 +328,24 @@ def test_an_earlier_model_is_not_asked_for_on_resume(tmp_path, storms):
     made = load_model(result.best_model)
     assert made.metadata["history"] == [f"first: {steps} steps of training"]
     trainer, _ = trained(tmp_path / "third", storms, epochs=1, start_from=str(result.best_model))
-    assert trainer.history == [*made.metadata["history"], f"second: {made.metadata['step']} steps of training"]
+    own = f"second: {made.metadata['step']} steps of training"
+    assert trainer.inherited["history"] == [*made.metadata["history"], own]
+
+
+def test_a_model_names_the_training_data_of_its_start_and_its_teacher(tmp_path, storms):
+    _, first = trained(tmp_path / "first", storms)
+    start, teacher = load_model(first.best_model), tmp_path / "teacher.safetensors"
+    own = start.metadata["training_data"]
+    start.metadata |= {"training_data": ["a 2000-01-01T00/2000-01-02T00", *own], "trained_on": ["archive A"]}
+    save_model(first.best_model, start)
+    start.metadata |= {"training_data": ["b 2001-01-01T00/2001-01-02T00"], "trained_on": ["archive B"]}
+    save_model(teacher, start)
+    models = {"start_from": str(first.best_model), "teacher": str(teacher)}
+    trained(tmp_path / "second", storms, epochs=1, **models)
+    _, result = trained(tmp_path / "second", storms, "auto", epochs=2, **models)
+    made = load_model(result.best_model).metadata
+    assert made["training_data"] == ["b 2001-01-01T00/2001-01-02T00", "a 2000-01-01T00/2000-01-02T00", *own]
+    assert made["trained_on"] == ["archive B", "archive A"]
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_optimiser_steps(tmp_path, storms):

@@ -90,7 +90,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 def _check_metadata(metadata: dict[str, Any], path: Path) -> None:
     """Refuse metadata that would fail only later, when an output records them."""
     wrong = [key for key in ("step", "epoch", "detail") if not isinstance(metadata.get(key, 0), int | float)]
-    for key in ("training_data", "history"):
+    for key in ("training_data", "history", "trained_on"):
         texts = metadata.get(key, [])
         if not (isinstance(texts, list) and all(isinstance(text, str) for text in texts)):
             wrong.append(key)
