@@ -6,8 +6,6 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from torch import nn
-
 from tempogan_eddy.config import Config, load_config
 from tempogan_eddy.dataset.typhoon import TyphoonDataset
 from tempogan_eddy.errors import InputError
@@ -102,7 +100,7 @@ class TempoGANTrainer(Trainer):
 
 
 def _teacher(config: Config) -> Model | None:
-    """Load the teacher, if any, which must see the same frames as the model that is trained, or adapt to their sensor."""
+    """Load the teacher, if any, which must see the same frames as its pupil, or adapt to their sensor."""
     path = config.training.teacher
     if not path:
         return None
