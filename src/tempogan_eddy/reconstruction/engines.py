@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -266,6 +267,8 @@ def _computing(
 
 
 def _onnxruntime_engine(generator: Generator, precision: str) -> Callable[[Tensor], Tensor]:
+    # Else its import writes an identity of the device into the home folder, and sends telemetry to its maker.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
