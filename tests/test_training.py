@@ -440,14 +440,25 @@ def test_a_checkpoint_of_another_model_is_refused_by_key(tmp_path, storms):
         TempoGANTrainer(config).train(resume_from="auto")
 
 
-@pytest.mark.parametrize("kind", ["missing", "text", "foreign"])
-def test_a_checkpoint_that_is_none_is_named(tmp_path, storms, kind):
-    path = tmp_path / "other.pth"
-    if kind == "text":
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("missing.pth", 'does not exist; resume from "auto"'),
+        ("text.pth", "damaged or not a checkpoint"),
+        ("foreign.pth", "is not a checkpoint of"),
+        ("folder.pth", "no checkpoint but a folder; name a .pth file"),
+        ("model.safetensors", "no checkpoint but a model, with which training.start_from begins"),
+    ],
+)
+def test_a_checkpoint_that_is_none_is_named(tmp_path, storms, kind, words):
+    path = tmp_path / kind
+    if kind in ("text.pth", "model.safetensors"):
         path.write_text("not a checkpoint")
-    elif kind == "foreign":
+    elif kind == "foreign.pth":
         torch.save({"state_dict": {}}, path)
-    with pytest.raises(InputError, match=r"other\.pth"):
+    elif kind == "folder.pth":
+        path.mkdir()
+    with pytest.raises(InputError, match=rf"{kind}.*{words}"):
         TempoGANTrainer(small_config(tmp_path, storms)).train(resume_from=path)
 
 

@@ -175,7 +175,9 @@ def _opened(path: Path) -> Iterator[h5py.File]:
     except InputError:
         raise
     except Exception as error:  # h5py raises any of a dozen for a damaged file
-        raise InputError(f"{path} cannot be read as HDF5 ({error}); fetch it again or leave it out.") from error
+        raise InputError(
+            f"{path} cannot be read as HDF5 ({error}); fetch it again (data.unreadable=gap leaves such files out)."
+        ) from error
 
 
 def _read(path: Path, header_only: bool = False) -> Any:
