@@ -49,7 +49,8 @@ def fact_table(facts: Mapping[str, Any]) -> Table:
             text = ", ".join(f"{key} {part}" for key, part in value.items())
         elif isinstance(value, list) and all(isinstance(part, str) for part in value):
             text = "\n".join(value)
-        table.add_row(Text(printable(name)), Text(printable(text)))
+        if text:
+            table.add_row(Text(printable(name)), Text(printable(text)))
     return table
 
 
