@@ -31,8 +31,10 @@ def evaluation():
     return evaluate(truth, noisy(truth), settings=Settings(block="1h"))
 
 
-def printed(evaluation):
-    return repr(evaluation)
+def printed(evaluation, width=100):
+    console = Console(width=width, file=io.StringIO(), color_system=None)
+    console.print(table(evaluation))
+    return console.file.getvalue()
 
 
 def test_the_table_fits_a_hundred_columns_and_states_its_ranges(evaluation):
@@ -51,6 +53,10 @@ def test_the_table_fits_a_hundred_columns_and_states_its_ranges(evaluation):
         assert part in text, part
     for method in ("reconstructed", "nearest", "bicubic", "back-projected"):
         assert method in text, method
+
+
+def test_an_evaluation_shows_itself_as_its_table(evaluation):
+    assert repr(evaluation) == printed(evaluation, width=110).rstrip()
 
 
 def test_what_is_not_defined_is_a_dash_null_and_empty(warm, tmp_path):

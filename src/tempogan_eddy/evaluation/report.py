@@ -73,8 +73,8 @@ def table(evaluation: Evaluation) -> Table:
 
 
 def as_text(evaluation: Evaluation) -> str:
-    """Return `table` as plain text of 100 columns."""
-    console = Console(file=io.StringIO(), width=100, color_system=None)
+    """Return `table` as plain text of at most 110 columns."""
+    console = Console(file=io.StringIO(), width=110, color_system=None)
     with console.capture() as captured:
         console.print(table(evaluation))
     return captured.get().rstrip()
