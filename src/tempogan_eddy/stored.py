@@ -70,8 +70,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise InputError(f"The checkpoint {path} does not exist; {newest}.")
     refuse_special(path)
     if path.is_dir() or path.suffix == ".safetensors":
-        kind = "a folder" if path.is_dir() else "a model, with which training.start_from begins a new run"
-        raise InputError(f"{path} is no checkpoint but {kind}; name a .pth file, or {newest}.")
+        other = "a folder" if path.is_dir() else "a model, with which training.start_from begins a new run"
+        raise InputError(f"{path} is no checkpoint but {other}; name a .pth file, or {newest}.")
     try:
         _check_archive(path)
         # Memory-mapped: a tensor that claims more than its part of the file cannot reach beyond the file.
