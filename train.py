@@ -2,8 +2,9 @@
 
 From scratch:      python train.py
 From a checkpoint: python train.py --resume checkpoints/checkpoint_epoch_50.pth   (or --resume auto)
-In Python:         from train import TempoGANTrainer
+In Python:         from tempogan_eddy import TempoGANTrainer   (or: from train import TempoGANTrainer)
                    TempoGANTrainer("configs/config.json").train(resume_from="./checkpoints/checkpoint_epoch_50.pth")
+To resume by editing this file, put the two lines of Python in place of those under `if __name__`.
 """
 
 import sys

@@ -293,7 +293,7 @@ def dataset(**others):
 
 
 def test_a_dataset_comes_back_with_its_brightness_temperature(caplog, model):
-    caplog.set_level("INFO")
+    caplog.set_level("WARNING")
     held = dataset(sst=plain(), quality=plain().astype("i1").drop_attrs())
     held = held.assign_attrs(institution="another", spatial_resolution="4 km")
     fine = reconstruct(held, model)

@@ -153,6 +153,12 @@ def test_written_reconstructed_and_coarsened_files_follow_cf(grid, model, tmp_pa
         assert problems(path) == [], name
 
 
+def test_an_ensemble_follows_cf(tmp_path):
+    given = xr.concat([sequence("plain_grid"), sequence("plain_grid") + 1], "member", combine_attrs="override")
+    save_sequence(given.assign_coords(member=("member", [0, 1], {"standard_name": "realization"})), tmp_path / "a.nc")
+    assert problems(tmp_path / "a.nc") == []
+
+
 def test_two_frames_of_one_time_follow_cf(tmp_path):
     given = sequence("storm")
     given = given.assign_coords(time=given.time.values[[0, 0, 1]])

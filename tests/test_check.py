@@ -1,3 +1,4 @@
+import io
 import json
 import logging
 import re
@@ -6,12 +7,15 @@ import numpy as np
 import pytest
 import xarray as xr
 from PIL import Image
+from rich.console import Console
 
 from cli_cases import run
 from tempogan_eddy.checking import check
+from tempogan_eddy.cli.check_command import _print_table
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import open_sequences, save_sequence
 from tempogan_eddy.survey import survey, timing
+from tempogan_eddy.terminal import fact_table
 
 
 @pytest.fixture(autouse=True)
@@ -263,3 +267,20 @@ def test_a_name_that_states_another_time_than_its_file_is_told(make_sequence, ca
     assert "differ in 3 files" in run(capsys, "info", tmp_path / "late")[1].replace("\n", " ")
     corrected = run(capsys, "check", "--time-from", "name", tmp_path / "late")[1]
     assert "time source   file name" in corrected and "differ" not in corrected
+
+
+def test_no_number_of_the_table_is_folded_in_a_narrow_terminal(make_sequence, tmp_path):
+    for name in ("198702", "200717"):
+        sequence = make_sequence(frames=3, name=name)
+        save_sequence(sequence, tmp_path / "WP", format="digital-typhoon")
+    sequences = check([tmp_path]).sequences
+    console = Console(width=60, file=io.StringIO(), color_system=None)
+    _print_table(console, sequences)
+    lines = console.file.getvalue().splitlines()[-2:]
+    assert all(re.fullmatch(r" \d{6} +3 +\d+x\d+ +[-\d]+ +1h:0 +\d+-\d+ K +\d+\.\d% *", line) for line in lines), lines
+
+
+def test_facts_are_short_numbers_and_never_empty():
+    console = Console(width=60, file=io.StringIO(), color_system=None)
+    console.print(fact_table({"score": 0.5495478076000241, "folder": "", "step": 50}))
+    assert console.file.getvalue().split() == ["score", "0.549548", "step", "50"]

@@ -345,6 +345,22 @@ def test_config_prints_what_holds(capsys):
     assert "--describe or --json" in refused(capsys, "config", "--describe", "--json")
 
 
+def test_config_reads_the_file_of_the_folder_as_other_commands_do(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs").mkdir()
+    for name, epochs in (("configs/config.json", 7), ("own.json", 8)):
+        (tmp_path / name).write_text(json.dumps({"training": {"epochs": epochs}}))
+    for words, epochs in (((), 7), (("-c", "own.json"), 8), (("own.json",), 8)):
+        assert json.loads(run(capsys, "config", *words)[1])["training"]["epochs"] == epochs
+
+
+def test_an_unknown_option_that_is_a_setting_says_how_to_set_it(capsys):
+    found = refused(capsys, "train", "--epochs", 1)
+    assert found.endswith("No such option: --epochs (Possible options: --set training.epochs=...)")
+    assert "--set training.batch_size=..." in refused(capsys, "train", "--batch-size=4")
+    assert "--set" not in refused(capsys, "train", "--colour", "red")
+
+
 def test_split_prints_every_frame_once(capsys, storms, tmp_path):
     config = tmp_path / "c.json"
     config.write_text(small_config(tmp_path, storms).to_json())

@@ -48,7 +48,10 @@ def test_a_patch_size_that_follows_the_scale_is_not_the_users():
         ({"model": {"upsample_factor": 2, "scale_factor": 4}}, ["scale_factor is 4", "upsample_factor is 2"]),
         ({"data": {"kelvin_range": [320, 170]}}, ["kelvin_range"]),
         ({"data": {"split": {"rules": {"training": ["a"]}}}}, ["rules"]),
-        ({"training": 3}, ["training"]),
+        ({"training": 3}, ["training should be a section", "given: 3"]),
+        ({"training": {"cadence": "1h"}}, ["training.cadence", "did you mean 'data.cadence'"]),
+        ({"training": {"device": "gpu"}}, ["training.device", "auto, cpu, mps, cuda", "not gpu"]),
+        ({"198702": {"id": "198702"}, "200717": {}}, ["is no configuration", "model, sensor, data, training"]),
     ],
 )
 def test_wrong_values_are_refused_by_name(values, words):
@@ -163,7 +166,10 @@ def test_all_problems_are_told_at_once_each_with_where_it_comes_from(tmp_path):
     assert any(line.strip().startswith("--set data.kelvin_range=[320, 170]: ") for line in problems)
 
 
-@pytest.mark.parametrize("text", ["training.epochs=three", "training.patch_size=66", "model.upsample_factor=2"])
+@pytest.mark.parametrize(
+    "text",
+    ["training.epochs=three", "training.patch_size=66", "model.upsample_factor=2", "batch_size=4", "trainng.seed=4"],
+)
 def test_a_wrong_override_is_blamed_and_not_the_file(text):
     with pytest.raises(InputError) as caught:
         load_config("configs/config.json", [text, "training.seed=3"])

@@ -1,6 +1,9 @@
 """Every engine against PyTorch in float32, the choice among them, and the gate of bf16."""
 
 import logging
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.machinery import ModuleSpec
@@ -188,3 +191,16 @@ def test_what_cannot_be_had_is_told(model, monkeypatch):
     for name in ("onnxruntime", "openvino"):
         with pytest.raises(InputError, match=rf"{name} is not installed; run: pip install 'tempogan-eddy\[{name}\]'"):
             open_engine(model, name)
+
+
+def test_onnxruntime_sends_no_telemetry(tmp_path):
+    pytest.importorskip("onnxruntime")
+    script = (
+        "from model_cases import detailed_model as model\n"
+        "from tempogan_eddy.reconstruction.engines import open_engine\n"
+        "open_engine(model(), 'onnxruntime')"
+    )
+    # In continuous integration it sends none anyway, so nothing of this environment but the path.
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True)
+    assert not list(tmp_path.rglob("deviceid"))

@@ -303,6 +303,8 @@ def test_a_reconstruction_of_nothing_is_refused(truth):
         ({"cadence": "-1h"}, "cadence '-1h'"),
         ({"settings": Settings(block="0h")}, "block '0h'"),
         ({"baselines": ["lanczos"]}, "baseline 'lanczos'"),
+        ({"baselines": "lanczos"}, "baseline 'lanczos'"),
+        ({"metrics": "rmsee"}, "metric 'rmsee'"),
     ],
 )
 def test_an_unusable_option_is_named(truth, option, message):

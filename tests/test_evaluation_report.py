@@ -55,6 +55,10 @@ def test_the_table_fits_a_hundred_columns_and_states_its_ranges(evaluation):
         assert method in text, method
 
 
+def test_an_evaluation_shows_itself_as_its_table(evaluation):
+    assert repr(evaluation) == printed(evaluation, width=110).rstrip()
+
+
 def test_what_is_not_defined_is_a_dash_null_and_empty(warm, tmp_path):
     line = next(line for line in printed(warm).splitlines() if "FSS at 225 K" in line)
     assert line.count("–") == 5

@@ -22,7 +22,7 @@ from tempogan_eddy.training.batches import step_batches
 from tempogan_eddy.training.checkpoint import find_checkpoint
 from tempogan_eddy.training.selection import Rank
 from tempogan_eddy.training.trainer import TempoGANTrainer
-from tempogan_eddy.weights import load_model
+from tempogan_eddy.weights import load_model, save_model
 from training_cases import small_config, write_storms
 
 ROOT = Path(__file__).parents[1]
@@ -328,7 +328,24 @@ def test_an_earlier_model_is_not_asked_for_on_resume(tmp_path, storms):
     made = load_model(result.best_model)
     assert made.metadata["history"] == [f"first: {steps} steps of training"]
     trainer, _ = trained(tmp_path / "third", storms, epochs=1, start_from=str(result.best_model))
-    assert trainer.history == [*made.metadata["history"], f"second: {made.metadata['step']} steps of training"]
+    own = f"second: {made.metadata['step']} steps of training"
+    assert trainer.inherited["history"] == [*made.metadata["history"], own]
+
+
+def test_a_model_names_the_training_data_of_its_start_and_its_teacher(tmp_path, storms):
+    _, first = trained(tmp_path / "first", storms)
+    start, teacher = load_model(first.best_model), tmp_path / "teacher.safetensors"
+    own = start.metadata["training_data"]
+    start.metadata |= {"training_data": ["a 2000-01-01T00/2000-01-02T00", *own], "trained_on": ["archive A"]}
+    save_model(first.best_model, start)
+    start.metadata |= {"training_data": ["b 2001-01-01T00/2001-01-02T00"], "trained_on": ["archive B"]}
+    save_model(teacher, start)
+    models = {"start_from": str(first.best_model), "teacher": str(teacher)}
+    trained(tmp_path / "second", storms, epochs=1, **models)
+    _, result = trained(tmp_path / "second", storms, "auto", epochs=2, **models)
+    made = load_model(result.best_model).metadata
+    assert made["training_data"] == ["b 2001-01-01T00/2001-01-02T00", "a 2000-01-01T00/2000-01-02T00", *own]
+    assert made["trained_on"] == ["archive B", "archive A"]
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_optimiser_steps(tmp_path, storms):
@@ -423,14 +440,25 @@ def test_a_checkpoint_of_another_model_is_refused_by_key(tmp_path, storms):
         TempoGANTrainer(config).train(resume_from="auto")
 
 
-@pytest.mark.parametrize("kind", ["missing", "text", "foreign"])
-def test_a_checkpoint_that_is_none_is_named(tmp_path, storms, kind):
-    path = tmp_path / "other.pth"
-    if kind == "text":
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("missing.pth", 'does not exist; resume from "auto"'),
+        ("text.pth", "damaged or not a checkpoint"),
+        ("foreign.pth", "is not a checkpoint of"),
+        ("folder.pth", "no checkpoint but a folder; name a .pth file"),
+        ("model.safetensors", "no checkpoint but a model, with which training.start_from begins"),
+    ],
+)
+def test_a_checkpoint_that_is_none_is_named(tmp_path, storms, kind, words):
+    path = tmp_path / kind
+    if kind in ("text.pth", "model.safetensors"):
         path.write_text("not a checkpoint")
-    elif kind == "foreign":
+    elif kind == "foreign.pth":
         torch.save({"state_dict": {}}, path)
-    with pytest.raises(InputError, match=r"other\.pth"):
+    elif kind == "folder.pth":
+        path.mkdir()
+    with pytest.raises(InputError, match=rf"{kind}.*{words}"):
         TempoGANTrainer(small_config(tmp_path, storms)).train(resume_from=path)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -226,8 +227,10 @@ def load_config(source: str | Path | dict[str, Any] | None = None, overrides: li
     """
     name = "the configuration" if source is None or isinstance(source, dict) else str(source)
     values: Any = _read(Path(source)) if isinstance(source, str | Path) else copy.deepcopy(source or {})
-    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise InputError(f"{name} must hold one JSON object with the sections {', '.join(Config.model_fields)}.")
+    sections = list(Config.model_fields)
+    similar = [key for key in values if get_close_matches(str(key), sections)] if isinstance(values, dict) else []
+    if values != {} and (not similar or not all(isinstance(key, str) for key in values)):
+        raise InputError(f"{name} is no configuration, one JSON object with the sections {', '.join(sections)}.")
     for text in overrides or []:
         _override(values, text)
     try:

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-__all__ = ["describe_config", "describe_problems", "parse_yaml"]
+__all__ = ["describe_config", "describe_problems", "keys_named", "parse_yaml"]
 
 MOST_PROBLEMS = 20  # that are listed
 LONGEST = 80  # characters of a value or key that are shown
@@ -48,7 +48,9 @@ def describe_problems(error: ValidationError, model: type[BaseModel], name: str,
 
 def _problem(details: Any, model: type[BaseModel], name: str, overrides: Sequence[str]) -> str:
     where = _cut(".".join(str(part) for part in details["loc"] if part != "[key]"))
-    if details["type"] == "extra_forbidden":
+    if details["type"] == "model_type":
+        message = f"{where} should be a section, {{...}} (given: {_short(details['input'])})"
+    elif details["type"] == "extra_forbidden":
         message = f"unknown key '{where}'{_suggestion(details['loc'], model)}; see `tempogan-eddy config` for all keys"
     else:
         given = "" if details["type"] == "value_error" else f" (given: {_short(details['input'])})"
@@ -75,7 +77,8 @@ def _origin(where: str, message: str, name: str, overrides: Sequence[str]) -> st
         key = text.partition("=")[0].strip()
         # The location of a rule about several values is their section; its message names them.
         section = f"{where}." if where else ""
-        named = key.startswith(section) and re.search(rf"\b{re.escape(key.rsplit('.', 1)[-1])}\b", message)
+        words = rf"\b{re.escape(key.rsplit('.', 1)[-1])}\b|unknown key"
+        named = key.startswith(section) and re.search(words, message)
         if f"{where}.".startswith(f"{key}.") or named:
             return f"--set {text}"
     return name
@@ -88,8 +91,20 @@ def _suggestion(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             return ""
         section = annotation
-    close = difflib.get_close_matches(str(location[-1]), list(section.model_fields), n=1)
+    name = str(location[-1])
+    close = keys_named(name, model) or difflib.get_close_matches(name, list(section.model_fields), n=1)
     return f", did you mean '{close[0]}'?" if close else ""
+
+
+def keys_named(name: str, model: type[BaseModel], prefix: str = "") -> list[str]:
+    """Return the keys that have a name in any section: ``training.epochs`` for ``epochs``."""
+    found = []
+    for key, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            found += keys_named(name, field.annotation, f"{prefix}{key}.")
+        elif key == name:
+            found.append(f"{prefix}{key}")
+    return found
 
 
 def _describe(section: BaseModel, prefix: str) -> list[str]:

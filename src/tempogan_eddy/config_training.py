@@ -1,15 +1,22 @@
 """Section ``training`` of the configuration."""
 
 import logging
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from tempogan_eddy.config_data import Section
 
 __all__ = ["TrainingConfig"]
 
 log = logging.getLogger(__name__)
+
+
+def _known_device(name: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
+        raise ValueError(f"Input should be auto, cpu, mps, cuda or one of several, cuda:1, not {name}")
+    return name
 
 
 class TrainingConfig(Section):
@@ -99,9 +106,7 @@ class TrainingConfig(Section):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="auto: bf16 where the device computes it natively, else fp32"
     )
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = Field(
-        "auto", description="auto, cpu, cuda, cuda:1, mps"
-    )
+    device: Annotated[str, AfterValidator(_known_device)] = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     compile: bool = Field(
         False, description="compute the networks through torch.compile, on a GPU with CUDA graphs; first steps are slow"
     )

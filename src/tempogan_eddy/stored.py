@@ -63,9 +63,13 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
     Raise `InputError` if it is missing, damaged, or not a checkpoint of this package.
     """
+    newest = 'resume from "auto", the newest one'
     if not path.exists():
-        raise InputError(f"The checkpoint {path} does not exist; use --resume auto for the newest one.")
+        raise InputError(f"The checkpoint {path} does not exist; {newest}.")
     refuse_special(path)
+    if path.is_dir() or path.suffix == ".safetensors":
+        other = "a folder" if path.is_dir() else "a model, with which training.start_from begins a new run"
+        raise InputError(f"{path} is no checkpoint but {other}; name a .pth file, or {newest}.")
     try:
         _check_archive(path)
         # Memory-mapped: a tensor that claims more than its part of the file cannot reach beyond the file.
@@ -88,7 +92,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 def _check_metadata(metadata: dict[str, Any], path: Path) -> None:
     """Refuse metadata that would fail only later, when an output records them."""
     wrong = [key for key in ("step", "epoch", "detail") if not isinstance(metadata.get(key, 0), int | float)]
-    for key in ("training_data", "history"):
+    for key in ("training_data", "history", "trained_on"):
         texts = metadata.get(key, [])
         if not (isinstance(texts, list) and all(isinstance(text, str) for text in texts)):
             wrong.append(key)

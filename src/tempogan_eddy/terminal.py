@@ -44,12 +44,13 @@ def fact_table(facts: Mapping[str, Any]) -> Table:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in facts.items():
-        text = str(value)
+        text = f"{value:.6g}" if isinstance(value, float) else str(value)
         if isinstance(value, dict):
             text = ", ".join(f"{key} {part}" for key, part in value.items())
         elif isinstance(value, list) and all(isinstance(part, str) for part in value):
             text = "\n".join(value)
-        table.add_row(Text(printable(name)), Text(printable(text)))
+        if text:
+            table.add_row(Text(printable(name)), Text(printable(text)))
     return table
 
 

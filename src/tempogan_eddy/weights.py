@@ -97,11 +97,11 @@ class Model:
         The training configuration in the file. It is provenance and never checked: other releases have other keys.
     """
 
-    generator: Network
+    generator: Network = field(repr=False)
     specification: Specification
     name: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
-    config: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def from_config(

@@ -43,6 +43,21 @@ class _Commands(TyperGroup):
             return super().invoke(context)
         except (KeyboardInterrupt, EOFError, OSError) as error:
             raise Stopped from error
+        except Exception as error:
+            if hasattr(error, "possibilities"):  # an unknown option
+                error.possibilities = _settings_named(error) or error.possibilities
+            raise
+
+
+def _settings_named(error: Any) -> list[str]:
+    """Return how to set the keys of the configuration with the name of an unknown option, such as ``--epochs``."""
+    if not any(parameter.name == "overrides" for parameter in error.ctx.command.params):
+        return []
+    from tempogan_eddy.config import Config
+    from tempogan_eddy.config_text import keys_named
+
+    name = error.option_name.lstrip("-").replace("-", "_")
+    return [f"--set {key}=..." for key in keys_named(name, Config)]
 
 
 app = typer.Typer(

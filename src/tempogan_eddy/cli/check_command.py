@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["check"]
 
 WIDEST = 100  # columns
+NARROW = 80
 
 
 def check(
@@ -115,12 +116,12 @@ def _print_table(console: Console, sequences: list[SequenceCheck]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, padding=(0, 1), header_style="dim")
+    table = Table(box=None, padding=(0, 1), header_style="dim", collapse_padding=console.width < NARROW)
     table.add_column("sequence", overflow="fold")
-    for name in ("frames", "pixels", "from"):
-        table.add_column(name, no_wrap=True, justify="left" if name == "from" else "right")
-    for name in ("windows", "kelvins", "missing", "km"):
-        table.add_column(name, justify="right", overflow="fold")
+    placed = any(sequence.grid_km for sequence in sequences)
+    for name in ("frames", "pixels", "from", "windows", "kelvins", "missing", *(["km"] if placed else [])):
+        left, folds = name == "from", name == "windows"  # a number that is folded reads as two
+        table.add_column(name, no_wrap=not folds, justify="left" if left else "right", overflow="fold")
     for sequence in sequences:
         table.add_row(
             Text(sequence.name, style="red" if sequence.problems else ""),
@@ -130,7 +131,7 @@ def _print_table(console: Console, sequences: list[SequenceCheck]) -> None:
             " ".join(f"{cadence}:{count}" for cadence, count in sequence.times.windows.items()),
             _kelvins(sequence),
             f"{sequence.seen.missing:.1%}",
-            f"{sequence.grid_km:.3g}" if sequence.grid_km else "?",
+            *([f"{sequence.grid_km:.3g}" if sequence.grid_km else "?"] if placed else []),
         )
     console.print(table)
 

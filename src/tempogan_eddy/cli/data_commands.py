@@ -231,7 +231,8 @@ def _shortened(fact: Any) -> Any:
 
 
 def config(
-    source: Annotated[Path | None, typer.Argument(help="A configuration to check and complete.")] = None,
+    source: Annotated[Path | None, typer.Argument(help="The configuration, as with --config.")] = None,
+    config: options.ConfigPath = None,
     overrides: options.Overrides = None,
     describe: Annotated[bool, typer.Option("--describe", help="Say what each key means and allows.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs (the default).")] = False,
@@ -239,8 +240,7 @@ def config(
     """Check and print the configuration, defaults included."""
     if describe and as_json:
         raise InputError("A description is text for people; give --describe or --json.")
-    from tempogan_eddy.config import load_config
     from tempogan_eddy.config_text import describe_config
 
-    checked = load_config(source, overrides)
+    checked = options.settings(source or config, overrides)
     print(describe_config(checked) if describe else checked.to_json())

@@ -49,12 +49,12 @@ def evaluate(
     *,
     sensor_scale: int | None = None,
     sensor: SensorModel | str | None = None,
-    baselines: bool | Iterable[str] = True,
+    baselines: bool | str | Iterable[str] = True,
     regression: str | None = None,
     cadence: str | None = None,
     time_tolerance: str | None = None,
     settings: Settings = DEFAULTS,
-    metrics: Iterable[str | Metric] | None = None,
+    metrics: str | Iterable[str | Metric] | None = None,
     kelvin: bool = False,
     valid_kelvin: tuple[float, float] = VALID_KELVIN,
     progress: Callable[[int, int], None] | None = None,
@@ -81,7 +81,7 @@ def evaluate(
     sensor : SensorModel or str, optional
         How the lowres was seen, such as ``seviri`` or ``gaussian,fwhm=1.0``: LR consistency is measured by it, and
         baselines use it. By default the one in the attributes of `lowres`, else of `reconstructed`, else the area mean.
-    baselines : bool or iterable of str
+    baselines : bool, str or iterable of str
         Which of `BASELINES` to score beside it.
     regression : str, optional
         To what the distortion-spectrum bound is relative: a reconstruction, a baseline or a model, by name. By default
@@ -95,7 +95,7 @@ def evaluate(
         and of the cadence.
     settings : Settings
         Ranges, thresholds and the bootstrap.
-    metrics : iterable of str or Metric, optional
+    metrics : str or iterable of str or Metric, optional
         Names of this package's metrics, or metrics of your own; by default all of this package. Only the statistics
         that they need are computed, so without the default there are no spectra and no error by kelvin.
     kelvin : bool
@@ -224,8 +224,10 @@ def _links(matched: Match, asked: str | None, tolerance: str | None) -> tuple[Li
     return links, text
 
 
-def _baselines(chosen: bool | Iterable[str], reconstructed: Iterable[str]) -> tuple[str, ...]:
-    names = tuple(BASELINES if chosen else ()) if isinstance(chosen, bool) else tuple(chosen)
+def _baselines(chosen: bool | str | Iterable[str], reconstructed: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(chosen, bool):
+        chosen = BASELINES if chosen else ()
+    names = (chosen,) if isinstance(chosen, str) else tuple(chosen)
     for name in names:
         if name not in BASELINES:
             raise InputError(f"The baseline {name!r} is unknown; use {', '.join(BASELINES)}.")

@@ -164,7 +164,7 @@ def ensemble_metrics(settings: Settings = DEFAULTS) -> tuple[Metric, ...]:
 
 
 def choose_metrics(
-    chosen: Iterable[str | Metric] | None, settings: Settings = DEFAULTS, *, ensembles: bool = False
+    chosen: str | Iterable[str | Metric] | None, settings: Settings = DEFAULTS, *, ensembles: bool = False
 ) -> tuple[Metric, ...]:
     """Return the chosen metrics, given by name or as objects.
 
@@ -180,7 +180,7 @@ def choose_metrics(
         return (*plain, *others) if ensembles else plain
     ours = {metric.name: metric for metric in (*plain, *others)}
     found: dict[str, Metric] = {}
-    for one in chosen:
+    for one in [chosen] if isinstance(chosen, str) else chosen:
         metric = one if isinstance(one, Metric) else ours.get(one)
         if metric is None:
             raise InputError(f"The metric {one!r} is unknown; use {', '.join(ours)}.")

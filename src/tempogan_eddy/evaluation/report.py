@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from rich import box
+from rich.console import Console
 from rich.table import Table
 
 from tempogan_eddy.evaluation.bootstrap import MINIMUM_BLOCKS, Score
@@ -28,6 +29,7 @@ __all__ = [
     "TABLE",
     "as_dict",
     "as_json",
+    "as_text",
     "best",
     "caption",
     "number",
@@ -68,6 +70,14 @@ def table(evaluation: Evaluation) -> Table:
         unit = "" if metric.unit == "1" else metric.unit
         result.add_row(metric.label, f"{unit:2} {metric.arrow}", *cells)
     return result
+
+
+def as_text(evaluation: Evaluation) -> str:
+    """Return `table` as plain text of at most 110 columns."""
+    console = Console(file=io.StringIO(), width=110, color_system=None)
+    with console.capture() as captured:
+        console.print(table(evaluation))
+    return captured.get().rstrip()
 
 
 def to_json(evaluations: Sequence[Evaluation], path: str | Path, *, overwrite: bool = False) -> Path:

@@ -48,7 +48,7 @@ class Spectra:
     power: dict[str, NDArray[np.float64]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
     """Sums of one storm, or of several together, and the scores computed from them.
 
@@ -90,6 +90,12 @@ class Evaluation:
     time_tolerance: str | None = None
     sensor: SensorModel | None = None
     regression: str = ""
+
+    def __repr__(self) -> str:
+        """Return the table of scores."""
+        from tempogan_eddy.evaluation.report import as_text  # which imports this module
+
+        return as_text(self)
 
     @cached_property
     def scores(self) -> dict[str, dict[str, Score]]:

@@ -120,8 +120,8 @@ def _adapt_dataset(
     mapping = text_of(dataset[name].attrs.get("grid_mapping", dataset[name].encoding.get("grid_mapping")))
     coordinates += [other for other in dataset.data_vars if other == mapping]
     left = [str(other) for other in dataset.data_vars if other != name and other not in coordinates]
-    if left:
-        log.info("Only the variable %s is used, not %s", name, ", ".join(left))
+    if left and variable is None:
+        log.warning("Only the variable %s is used, not %s", name, ", ".join(left))
     da = dataset.set_coords(coordinates)[name]
     shared = {f"{FILE}{key}" if key in da.attrs else key: value for key, value in dataset.attrs.items()}
     adapted = _adapt_array(da.assign_attrs({**shared, **da.attrs}), kelvin, valid_kelvin, ensembles)

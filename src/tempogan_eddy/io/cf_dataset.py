@@ -36,7 +36,7 @@ KNOWN_COORDINATES: dict[str, dict[str, str]] = {
     "time": {"standard_name": "time", "long_name": "time of the frame", "axis": "T"},
     "center_lat": {"long_name": "latitude of the storm centre", "units": "degrees_north"},
     "center_lon": {"long_name": "longitude of the storm centre", "units": "degrees_east"},
-    "member": {"standard_name": "realization", "long_name": "member of the ensemble"},
+    "member": {"standard_name": "realization", "long_name": "member of the ensemble", "units": "1"},
     "satellite": {"long_name": "satellite that saw the frame"},
 }
 PLAIN_DEGREES = {"", "degree", "degrees", "deg"}

@@ -28,6 +28,7 @@ from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.sequence import as_sequence
 from tempogan_eddy.io.time_source import with_source
 from tempogan_eddy.io.units import KELVIN, kelvin_conversion
+from tempogan_eddy.io.unread import REMEDY
 from tempogan_eddy.io.validity import Decoding, refuse_unknown_packing
 from tempogan_eddy.io.walk import entries
 from tempogan_eddy.spread import spread_evenly
@@ -136,12 +137,19 @@ def _sequence_name(path: Path, frames: list[Frame]) -> str:
 
 def _check_headers(frames: list[Frame]) -> tuple[int, ...]:
     """Return the shape of the first frame; refuse a file that is cut short, and another shape in those looked into."""
-    shape = tuple(_read(frames[0].path, header_only=True))
+    shape = _header(frames[0].path)
     looked_into = set(spread_evenly(len(frames), HEADERS_CHECKED))
     for number, frame in enumerate(frames):
         if number in looked_into or not _seems_whole(frame.path):
-            _check_size(frame.path, _read(frame.path, header_only=True), shape)
+            _check_size(frame.path, _header(frame.path), shape)
     return shape
+
+
+def _header(path: Path) -> tuple[int, ...]:
+    try:
+        return tuple(_read(path, header_only=True))
+    except InputError as error:
+        raise InputError(f"{error} {REMEDY}") from error
 
 
 def _seems_whole(path: Path) -> bool:

@@ -15,7 +15,7 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.cadence import minutes
 from tempogan_eddy.wording import count
 
-__all__ = ["UNREADABLE", "Unread", "noting", "recorded", "report_unread", "shared_out", "unread_noted"]
+__all__ = ["REMEDY", "UNREADABLE", "Unread", "noting", "recorded", "report_unread", "shared_out", "unread_noted"]
 
 log = logging.getLogger(__name__)
 

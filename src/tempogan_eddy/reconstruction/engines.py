@@ -6,6 +6,7 @@ interpolated frame in float32, so that every engine keeps the lowres values.
 
 import copy
 import logging
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -259,6 +260,8 @@ def _compiled(plain: Compute) -> Compute:
 
 
 def _onnxruntime_engine(generator: Generator, precision: str) -> Compute:
+    # Else its import writes an identity of the device into the home folder, and sends telemetry to its maker.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

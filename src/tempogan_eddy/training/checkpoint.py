@@ -175,7 +175,9 @@ def refuse_earlier_run(folder: Path) -> None:
         The folder holds a checkpoint or a model, or cannot be written to.
     """
     if any(folder.glob("checkpoint_*.pth")):
-        raise InputError(f"{folder} holds an earlier run; go on with --resume auto, or name another checkpoint_dir.")
+        raise InputError(
+            f"{folder} holds an earlier run; go on with --resume auto, or set training.checkpoint_dir and log_dir anew."
+        )
     _refuse_lone_model(folder)
     _check_places(folder)
 

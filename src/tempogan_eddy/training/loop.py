@@ -111,7 +111,7 @@ class Trainer:
         self.average = Average(bare(self.networks.generator), training.ema_decay)
         self.selection, self.interruption = Selection(training), Interruption()
         self.step = 0
-        self.history: list[str] = []  # how the weights came about with which the run began
+        self.inherited: dict[str, list[str]] = {}  # metadata of the models that the run began with or learns from
         # Steps that train only the discriminators, since they are new and the generator is not.
         self.warm_up = config.training.warm_up if config.training.start_from and self.steps.adversarial_on else 0
 
@@ -262,10 +262,12 @@ class Trainer:
         training = self.config.training
         metrics = self._measure()
         candidate = rank_candidate(training, metrics, self.validation.bicubic, self.epoch)
+        inherited = {key: list(texts) for key, texts in self.inherited.items() if texts}
+        intervals = dict.fromkeys([*inherited.pop("training_data", []), *self.dataset.intervals()])
         details = {
-            "training_data": self.dataset.intervals(), "epoch": self.epoch, "step": self.step, "score": candidate.score,
+            "training_data": list(intervals), "epoch": self.epoch, "step": self.step, "score": candidate.score,
             "score_kind": training.score, "missed_max_rmse": candidate.missed, **metrics, **self.dataset.notes(),
-            **({"history": list(self.history)} if self.history else {}),
+            **inherited,
         }  # fmt: skip
         better = self.selection.offer(candidate, details, counts=counts)
         if journal:
@@ -343,7 +345,7 @@ class Trainer:
             "step": self.step,
             "epoch": self.epoch,
             "warm_up": self.warm_up,
-            "history": self.history,  # a checkpoint holds no container twice, so the details have a copy
+            "inherited": self.inherited,  # a checkpoint holds no container twice, so the details have copies
             **self.selection.state(),
         }
 
@@ -355,7 +357,7 @@ class Trainer:
             self.average.module.load_state_dict(state["ema"] or state["generator"])
             self.average.updates = int(state["ema_updates"])
             self.step, self.warm_up = state["step"], state.get("warm_up", 0)
-            self.history = state.get("history", [])
+            self.inherited = state.get("inherited", {"history": state.get("history", [])})
             if not self.selection.restore(state):
                 log.warning("%s followed another training.score: the selection of the best model begins anew", path)
         if self.selection.details.get("step") == self.step:

@@ -4,8 +4,6 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from torch import nn
-
 from tempogan_eddy.config import Config, load_config
 from tempogan_eddy.dataset.typhoon import TyphoonDataset
 from tempogan_eddy.errors import InputError
@@ -68,10 +66,12 @@ class TempoGANTrainer(Trainer):
                 "The sensor of the lowres frames is unknown, so the output does not keep their values "
                 "(model.lr_consistency is off); describe it in section sensor and set data.pairs.sensor_known=true"
             )
-        built = networks(config)
-        if config.training.teacher:
-            built.teacher = _teacher(config.training.teacher, config)
+        built, teacher = networks(config), _teacher(config)
+        if teacher:
+            built.teacher = teacher.generator
         super().__init__(config, TrainingData(dataset, dataset.other("val")), built, losses)
+        if teacher:
+            self._inherit(teacher)
 
     def _start(self) -> None:
         """Begin with the generator of ``training.start_from``."""
@@ -85,17 +85,27 @@ class TempoGANTrainer(Trainer):
     def _adopt(self, path: str) -> None:
         """Load the weights of an earlier model."""
         earlier = _earlier(path, self.config)
-        self.history, weights = earlier.history, earlier.generator.state_dict()
+        self._inherit(earlier)
+        self.inherited["history"], weights = earlier.history, earlier.generator.state_dict()
         for network in (bare(self.networks.generator), self.average.module):
             getattr(network, "adopt", network.load_state_dict)(weights)
 
+    def _inherit(self, model: Model) -> None:
+        """Record the training data of a model that this one starts or learns from as its own."""
+        for key in ("training_data", "trained_on"):
+            texts = [*self.inherited.get(key, []), *model.metadata.get(key, [])]
+            self.inherited[key] = list(dict.fromkeys(texts))
 
-def _teacher(path: str, config: Config) -> nn.Module:
-    """Load a teacher, which must see the same frames as the model that is trained, or adapt to their sensor."""
+
+def _teacher(config: Config) -> Model | None:
+    """Load the teacher, if any, which must see the same frames as its pupil, or adapt to their sensor."""
+    path = config.training.teacher
+    if not path:
+        return None
     model = load_model(path)
     same = {"data.kelvin_range", "model.upsample_factor", "model.conditioned"}
     _require_same("teacher", path, model, config, same if model.specification.sensor.random else same | {"sensor"})
-    return model.generator
+    return model
 
 
 def _earlier(path: str, config: Config) -> Model:
