@@ -1,6 +1,7 @@
 """Every output against what may stand in its way: a foreign file, an earlier output, the input, a full disk."""
 
 import contextlib
+import gc
 import json
 import os
 import shutil
@@ -303,6 +304,8 @@ def test_on_a_full_disk_one_sentence_is_said_and_the_old_output_stays(made, earl
         write(made, tmp_path / "new" / name, False)
     assert [entry.name for entry in tmp_path.iterdir()] == ["old"]
     assert capfd.readouterr().err == ""
+    if output == "checkpoint":  # what the error holds can be collected: a view of its bytes ended some Python
+        gc.collect()
 
 
 def test_digital_typhoon_frames_of_others_stay(made, tmp_path):

@@ -127,7 +127,7 @@ def _write_frame(path: Path, frame: np.ndarray, attrs: dict[Any, Any]) -> None:
         image.attrs["units"] = "kelvin"
         for key, value in attrs.items():
             file.attrs[str(key)] = value
-    path.write_bytes(content.getbuffer())
+    path.write_bytes(content.getvalue())
 
 
 def _write_table(path: Path, da: xr.DataArray, names: list[str], missing: list[int]) -> None:
