@@ -15,7 +15,7 @@ from tempogan_eddy.io.attributes import LIMITS, STORED
 from tempogan_eddy.io.axes import is_since, role_of
 from tempogan_eddy.io.once import log_once
 from tempogan_eddy.io.time_decoding import decode_times
-from tempogan_eddy.io.units import text_of
+from tempogan_eddy.io.units import text_of, words_of
 from tempogan_eddy.io.validity import Decoding, bad_flags
 
 __all__ = ["Flags", "decoded_times", "flags_of", "log_left_out", "place_coordinates"]
@@ -157,7 +157,7 @@ def flags_of(dataset: xr.Dataset, name: str, path: Path) -> list[Flags]:
     A flag counts if ``ancillary_variables`` of the image names it, or its standard name says that it is one.
     """
     image = dataset[name]
-    linked = text_of(image.encoding.get("ancillary_variables", image.attrs.get("ancillary_variables", ""))).split()
+    linked = words_of(image.encoding.get("ancillary_variables", image.attrs.get("ancillary_variables", "")))
     found = []
     for other, variable in dataset.variables.items():
         on_image = variable.ndim and {dim for dim in variable.dims if variable.sizes[dim] > 1} <= set(image.dims)
@@ -165,7 +165,7 @@ def flags_of(dataset: xr.Dataset, name: str, path: Path) -> list[Flags]:
             continue
         meanings, tests = bad_flags(variable.attrs)
         standard = text_of(variable.attrs.get("standard_name", ""))
-        if not tests or variable.dtype.kind not in "iu":
+        if not tests or variable.dtype.kind not in "iuf":
             continue
         if str(other) not in linked and not standard.endswith(("status_flag", "quality_flag")):
             unlinked = f"the flags {other} are not linked to {name} (ancillary_variables), and not applied"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["KELVIN", "Conversion", "kelvin_conversion", "text_of"]
+__all__ = ["KELVIN", "Conversion", "kelvin_conversion", "text_of", "words_of"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,11 @@ def text_of(value: Any) -> str:
         value = value.item()
     text = value.decode("utf-8", errors="replace") if isinstance(value, bytes) else str(value)
     return text.strip(" \t\r\n\0")
+
+
+def words_of(value: Any) -> list[str]:
+    """Return the words of an attribute that lists some, between blanks or commas or as texts of their own."""
+    return [word for text in np.ravel(value) for word in text_of(text).replace(",", " ").split()]
 
 
 def kelvin_conversion(units: Any) -> Conversion | None:
