@@ -37,6 +37,8 @@ def decoded(values, units=None, calendar=None):
         "hours since 20191225 12:00",
         "Hours Since 2019/12/25 12:00",
         b"hours since 2019-12-25 12:00:00",
+        "hours since 25-DEC-2019 12:00:00",
+        "hours since 2019-12-25 12:00:00 (UTC)",
     ],
 )
 def test_an_epoch_in_every_spelling(units):
@@ -55,6 +57,9 @@ def test_an_epoch_in_every_spelling(units):
         ([20191225.5], "day as %Y%m%d.%f", "proleptic_gregorian"),
         ([2019122512], None, None),
         ([201912251200], None, None),
+        ([201912251200], "1", None),
+        ([2019122512.0], "YYYYMMDDHH", None),
+        ([20191225120000], "%Y%m%d%H%M%S", None),
         (["2019-12-25T12:00:00Z"], None, None),
         ([630504000.0 - 630504000.0], "seconds since 2019-12-25 12:00", "gregorian"),
         (np.array([1577275200], "i8"), "seconds since 1970-01-01", "standard"),
@@ -101,6 +106,11 @@ def test_a_moment_survives_its_spelling(moment):
     moment = moment.replace(microsecond=0)
     for pattern in ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S", "%Y%m%d%H%M%S", "%Y%m%dT%H%M%SZ"):
         assert parse_moment(moment.strftime(pattern)) == np.datetime64(moment, "ns")
+
+
+@pytest.mark.parametrize("text", ["25-DEC-2019T12:00:00", "25-Dec-2019 12:00 (GMT)", "25DEC2019 1200"])
+def test_a_moment_may_name_its_month(text):
+    assert parse_moment(text) == NOON
 
 
 @pytest.mark.parametrize("text", ["", "2019-12-25", "10:00", "20191225", "1", "none", 5, None, "0000-00-00 00:00"])
