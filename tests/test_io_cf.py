@@ -147,6 +147,15 @@ def test_times_may_lie_along_a_numbered_dimension(write):
     np.testing.assert_array_equal(sequence.frame, [5, 6, 7])
 
 
+def test_times_may_have_a_dimension_of_one_beside_the_frames(write):
+    # ncecat of files with one time each
+    records = xr.Dataset({"ir": variable(("record", "time", "lat", "lon"), values=KELVIN[:, None])})
+    records["time"] = ("record", "time"), np.arange(3.0)[:, None], {"units": "hours since 2019-12-25"}
+    sequence = open_sequence(write(records))
+    np.testing.assert_array_equal(sequence.values, KELVIN)
+    np.testing.assert_array_equal(sequence.time, TIMES)
+
+
 def test_a_projected_grid_keeps_its_mapping_and_two_dimensional_coordinates(write, tmp_path):
     latitude, longitude = np.mgrid[20:24:1.0, 120:125:1.0]
     projected = xr.Dataset(
@@ -309,6 +318,20 @@ def test_hdf5_without_dimension_scales_is_read_by_names_and_sizes(tmp_path):
         file["lat"], file["lon"] = np.linspace(20, 17, 4), np.linspace(120, 123, 4)
     sequence = open_sequence(path)
     np.testing.assert_array_equal(sequence.values, KELVIN[:, :, :4])
+    np.testing.assert_array_equal(sequence.time, TIMES)
+    assert (sequence.lat.dims, sequence.lon.dims) == (("y",), ("x",))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_hdf5_of_matlab_has_vectors_of_two_dimensions_and_may_be_turned(tmp_path, turned):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["Tb"] = KELVIN.swapaxes(1, 2) if turned else KELVIN
+        file["Tb"].attrs["units"] = "K"
+        file["time"] = np.arange(3.0)[:, None]
+        file["time"].attrs["units"] = "hours since 2019-12-25"
+        file["lat"], file["lon"] = np.linspace(20, 17, 4)[None], np.linspace(120, 124, 5)[None]
+    sequence = open_sequence(tmp_path / "a.h5")
+    np.testing.assert_array_equal(sequence.values, KELVIN)
     np.testing.assert_array_equal(sequence.time, TIMES)
     assert (sequence.lat.dims, sequence.lon.dims) == (("y",), ("x",))
 

@@ -139,17 +139,20 @@ def _name_phony_dimensions(dataset: xr.Dataset) -> xr.Dataset:
     """Find the dimensions of coordinates where HDF5 names none, and the library numbers them.
 
     Of several dimensions of one size the library may choose the wrong one: time comes first and longitude last.
+    MATLAB's vectors have rows and columns too.
     """
     phony = [dim for dim in dataset.dims if str(dim).startswith("phony_dim_")]
-    images = [da for da in dataset.data_vars.values() if da.ndim in (2, 3) and set(da.dims) <= set(phony)]
+    phonies = [da for da in dataset.data_vars.values() if da.ndim in (2, 3) and set(da.dims) <= set(phony)]
+    images = [da for da in phonies if 1 not in da.shape[-2:]]
     if not images:
         return dataset
     dims = dict(zip(("time", "y", "x")[-images[0].ndim :], images[0].dims, strict=True))
     place = {"time": "time", "latitude": "y", "y": "y", "longitude": "x", "x": "x"}
-    for name, da in dataset.variables.items():
-        dim = dims.get(place.get(role_of(name, da.attrs) or "", ""))
-        if da.ndim == 1 and dim is not None and da.sizes[da.dims[0]] == dataset.sizes[dim]:
-            dataset[name] = xr.Variable((dim,), da.data if isinstance(da.data, xr.Variable) else da.values, da.attrs)
+    for name, variable in dataset.variables.items():
+        vector, dim = variable.squeeze(), dims.get(place.get(role_of(name, variable.attrs) or "", ""))
+        if vector.ndim == 1 and dim is not None:
+            dim = dim if vector.size == dataset.sizes[dim] else vector.dims[0]
+            dataset[name] = xr.Variable((dim,), vector.values, vector.attrs)
     return dataset
 
 

@@ -23,7 +23,7 @@ from tempogan_eddy.io.lock import Lock
 from tempogan_eddy.io.once import log_once
 from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.selection import how_to_select, select_one
-from tempogan_eddy.io.time_axis import find_time, frame_time
+from tempogan_eddy.io.time_axis import find_time, frame_time, long_dims
 from tempogan_eddy.io.units import KELVIN, Conversion, kelvin_conversion, text_of
 from tempogan_eddy.io.validity import Decoding, flagged, refuse_unknown_packing
 
@@ -238,7 +238,7 @@ def _lay_out(dataset: xr.Dataset, da: xr.DataArray, path: Path, time_from: str) 
     if 0 in da.shape:
         raise NoSequenceError(f"{where} holds no frame: its shape is {dict(da.sizes)}.")
     time = find_time(dataset, da)
-    frames = next((dim for dim in (dataset[time].dims if time else ()) if dim in da.dims), None)
+    frames = next((dim for dim in (long_dims(dataset[time]) if time else ()) if dim in da.dims), None)
     if time_from != "auto" and (time is None or dataset[time].size == 1):
         time = frames = None  # attributes or the name state the time of a single frame
     members = next((dim for dim in da.dims if is_member(dim) and dim != frames and da.sizes[dim] > 1), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from tempogan_eddy.io.stamps import time_in_name, zone_in_name
 from tempogan_eddy.io.time_decoding import parse_moment
 from tempogan_eddy.io.units import text_of
 
-__all__ = ["TIME_FROM", "find_time", "frame_time"]
+__all__ = ["TIME_FROM", "find_time", "frame_time", "long_dims"]
 
 TIME_FROM = ("auto", "attributes", "name")
 
@@ -58,9 +58,14 @@ def find_time(dataset: xr.Dataset, da: xr.DataArray) -> str | None:
     frame_dims = set(da.dims[:-2]) | {dim for dim in da.dims if role_of(dim) == "time" or dim in times}
     if {"x", "y"} <= set(directions.values()):
         frame_dims |= {dim for dim in da.dims if not directions[dim]}
-    along = [name for name, variable in times.items() if variable.ndim == 1 and set(variable.dims) <= frame_dims]
+    along = [name for name, variable in times.items() if len(dims := long_dims(variable)) == 1 and dims <= frame_dims]
     single = [name for name, variable in times.items() if variable.size == 1]
     return min(along or single, key=lambda name: _rank(name, times[name]), default=None)
+
+
+def long_dims(variable: xr.Variable | xr.DataArray) -> set[Hashable]:
+    """Return the dimensions of a variable that are longer than one, else its first: ncecat's time(record, time=1)."""
+    return {dim for dim in variable.dims if variable.sizes[dim] > 1} or set(variable.dims[:1])
 
 
 def _is_time(name: Any, variable: xr.Variable) -> bool:
