@@ -15,7 +15,7 @@ from tempogan_eddy.io.axes import direction_of, horizontal_axes, role_of, with_n
 from tempogan_eddy.io.choice import NoSequenceError, choose_variable
 from tempogan_eddy.io.companions import Flags, decoded_times, flags_of
 from tempogan_eddy.io.container import groups_of, open_stored
-from tempogan_eddy.io.count_table import kelvins_by_count, look_up
+from tempogan_eddy.io.count_table import kelvins_by_count, look_up, with_tables
 from tempogan_eddy.io.frames import FrameStack
 from tempogan_eddy.io.hdf5_guard import check_claim
 from tempogan_eddy.io.layout import is_member
@@ -206,7 +206,7 @@ def _choose(path: Path, group: str | None, variable: str | None) -> tuple[str, s
             if not isinstance(error, NoSequenceError) and variable is None:
                 raise
     wanted = [group] if group is not None else groups_of(path)
-    groups |= {part: open_stored(path, part) for part in wanted if part not in groups}
+    groups = with_tables(groups | {part: open_stored(path, part) for part in wanted if part not in groups})
     found, name = choose_variable(groups, path, variable)
     return found, name, _with_place(groups[found], name, groups.values())
 
