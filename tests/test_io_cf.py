@@ -289,6 +289,18 @@ def test_a_group_sees_the_coordinates_above_it(tmp_path):
     np.testing.assert_array_equal(sequence.lat, np.linspace(20, 17, 4))
 
 
+def test_a_group_sees_the_attributes_above_it(tmp_path):
+    attrs = {"start_time": "2019-12-25T00:00:00Z", "title": "above", "platform": "FY-4B"}
+    xr.Dataset(attrs=attrs).to_netcdf(tmp_path / "a.nc")
+    channels = {f"NOMChannel{number}": variable(("y", "x"), KELVIN[0]) for number in (11, 12, 13)}
+    xr.Dataset(channels, attrs={"title": "own"}).to_netcdf(tmp_path / "a.nc", group="Data", mode="a")
+    # Channel 13 is the window of FengYun-4B, and 12 that of 4A.
+    with pytest.raises(InputError, match="--variable Data/NOMChannel13"):
+        open_sequence(tmp_path / "a.nc")
+    sequence = open_sequence(tmp_path / "a.nc", variable="NOMChannel13")
+    assert (sequence.title, sequence.time.values) == ("own", [TIMES[0]])
+
+
 def test_several_groups_are_told_apart_by_their_path(tmp_path):
     path = tmp_path / "a.nc"
     dataset().to_netcdf(path, group="one")

@@ -113,22 +113,22 @@ def channel_of(
     Wavelengths in attributes and coordinates decide, then wavelengths and channel numbers in its name and description,
     then words.
     """
-    attrs = attrs or {}
+    attrs, name = attrs or {}, str(name).rsplit("/", 1)[-1]  # without its group
     scalars = {str(key): coord for key, coord in (coords or {}).items() if coord.size == 1}
     texts = [text_of(attrs[key]) for key in TEXTS if isinstance(attrs.get(key), str | bytes)]
-    if OTHER_NAMES.search(str(name)) or OTHER in map(_kind_by_words, (str(name), *texts)):
+    if OTHER_NAMES.search(name) or OTHER in map(_kind_by_words, (name, *texts)):
         return Channel(OTHER)
     platform = " ".join([text_of(attrs[key]) for key in PLATFORMS if key in attrs]).lower().strip()
     wavelength = (
         _stated_wavelength(attrs, scalars)
-        or next(filter(None, (_wavelength_in(text, platform) for text in (str(name), *texts))), None)
+        or next(filter(None, (_wavelength_in(text, platform) for text in (name, *texts))), None)
         or _of_stated_number(attrs, scalars, platform)
     )
     if wavelength:
         return Channel(next((kind for end, kind in BANDS if wavelength < end), None), wavelength)
-    kinds = (_kind_by_words(text) for text in (*texts, str(name)))
+    kinds = (_kind_by_words(text) for text in (*texts, name))
     known = next((kind for kind in kinds if kind), None)
-    plain = any(PLAIN.search(text) for text in (str(name), *texts))
+    plain = any(PLAIN.search(text) for text in (name, *texts))
     return Channel(known or ("window" if plain else None))
 
 

@@ -43,7 +43,7 @@ def open_stored(path: Path, group: str | None = None) -> xr.Dataset:
     """Open a file or store, or one group of it, lazily, without decoding; raise InputError if it cannot be read.
 
     Variables that the CF attributes of others name (coordinates, grid mappings, bounds, flags) are coordinates.
-    A group sees the coordinates of the groups above it, as NetCDF says.
+    A group sees the coordinates and attributes of the groups above it, as CF says.
     """
     if path.is_file() and file_kind(path) == "hdf5":
         refuse_outside_data(path)
@@ -60,6 +60,7 @@ def open_stored(path: Path, group: str | None = None) -> xr.Dataset:
                     and all(dataset.sizes.get(dim, size) == size for dim, size in coord.sizes.items())
                 }
                 dataset = dataset.assign_coords(fitting)
+                dataset.attrs = above.attrs | dataset.attrs
     except InputError:
         raise
     except Exception as error:  # xarray's engines raise whatever their libraries raise
