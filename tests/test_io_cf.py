@@ -428,6 +428,38 @@ def test_a_frame_without_a_time_has_it_from_attributes_or_its_name(tmp_path):
         open_sequence(timeless(tmp_path / "c.nc"))
 
 
+@pytest.mark.parametrize(
+    "attrs",
+    [
+        {"Observing Beginning Date": "2019-12-25", "Observing Beginning Time": "05:30:00.000"},
+        {"Acquisition_Date": "25DEC2019", "Acquisition_Time_in_GMT": "0530"},
+        {"Acquisition_Start_Time": "25-DEC-2019T05:30:00", "nominal": "none"},
+        {"RangeBeginningDate": "2019-12-25", "RangeBeginningTime": "05:30:00", "RangeEndingTime": "05:40:00"},
+        {"obs_time": "2019-12-25 05:30 UTC", "date": "2021-01-01T00:00:00Z"},
+    ],
+    ids=lambda attrs: next(iter(attrs)),
+)
+def test_attributes_that_state_when_a_frame_was_seen_are_told_by_their_words(tmp_path, attrs):
+    made = {
+        "Data Creating Date": "2021-01-01",
+        "Data Creating Time": "00:00:00",
+        "time_coverage_end": "2019-12-25T06:00Z",
+    }
+    path = timeless(tmp_path / "a.nc", **made, **attrs)
+    assert open_sequence(path).time.values[0] == np.datetime64("2019-12-25T05:30")
+    with pytest.raises(InputError, match="no time coordinate"):
+        open_sequence(timeless(tmp_path / "b.nc", **made))
+
+
+def test_the_end_of_a_scan_is_no_time_of_its_frame_if_the_start_is_known(tmp_path):
+    scan = {
+        f"scan_{name}": np.datetime64(f"2019-12-25T00:{minute}", "ns")
+        for name, minute in (("end", 10), ("start", "00"))
+    }
+    xr.Dataset({"Tb": variable(("lat", "lon"), KELVIN[0])}, scan).to_netcdf(tmp_path / "a.nc")
+    assert open_sequence(tmp_path / "a.nc").time.values[0] == TIMES[0]
+
+
 def test_a_start_time_of_one_stands_for_the_frame(tmp_path):
     path = tmp_path / "a.nc"
     start, end = (

@@ -24,18 +24,26 @@ TIME_FROM = ("auto", "attributes", "name")
 SCALAR_NAMES = ("time", "t", "nominal_time", "image_time", "start_time", "time_coverage_start", "date")
 # Starts of forecasts: no times of frames, unless a standard name or an axis says so.
 STARTS = re.compile(r"initial|analysis|reference|forecast")
-MOMENTS = (
-    *("nominal_time", "image_time", "start_time", "time_coverage_start", "observation_time", "acquisition_time"),
-    *("scan_time", "image_datetime", "datetime", "date_time", "timestamp", "sensing_start", "time_coverage_begin"),
-)
-# A date and a clock in two attributes.
-PAIRS = (
-    ("start_date", "start_time"),
-    ("date", "time"),
-    ("RangeBeginningDate", "RangeBeginningTime"),
-    ("image_date", "image_time"),
-    ("acquisition_date", "acquisition_time"),
-)
+ENDS = re.compile(r"(?<![a-z])(end|ending|stop|last)(?![a-z])")
+# Names of attributes that state the time of a frame consist of these words; others, of its end or of a file, do not. Of
+# several the earliest of the first words counts.
+WORD = re.compile("[A-Z]?[a-z]+|[A-Z]+")
+FIRST_WORDS = ("nominal", "slot", "image", "start", "begin", "beginning")
+WORDS = {
+    *FIRST_WORDS,
+    "time",
+    "date",
+    "datetime",
+    "timestamp",
+    "stamp",
+    "range",
+    "coverage",
+    "frame",
+    "scan",
+    "scanning",
+}
+WORDS |= {"observation", "observing", "observed", "obs", "acquisition", "acquired", "sensing", "measurement", "of"}
+WORDS |= (FILLERS := {"in", "gmt", "utc"})
 
 
 def find_time(dataset: xr.Dataset, da: xr.DataArray) -> str | None:
@@ -76,11 +84,12 @@ def _is_time(name: Any, variable: xr.Variable) -> bool:
     return is_time and variable.dtype.kind in "iufMSUO" and variable.size > 0
 
 
-def _rank(name: str, variable: xr.Variable) -> tuple[bool, int, bool, str]:
-    """Order candidates: a standard name first, then the usual names, then units since."""
+def _rank(name: str, variable: xr.Variable) -> tuple[bool, bool, int, bool, str]:
+    """Order candidates: a standard name first, then the usual names, then units since; the end of a scan last."""
     standard = text_of(variable.attrs.get("standard_name", "")) == "time"
     place = SCALAR_NAMES.index(name.lower()) if name.lower() in SCALAR_NAMES else len(SCALAR_NAMES)
-    return not standard, place, not is_since(variable.attrs.get("units", "")), name
+    is_end = ENDS.search(name.lower()) is not None
+    return is_end, not standard, place, not is_since(variable.attrs.get("units", "")), name
 
 
 def frame_time(
@@ -105,13 +114,21 @@ def frame_time(
 
 
 def _in_attributes(attrs: Mapping[Any, Any]) -> tuple[np.datetime64, str] | None:
-    lower = {str(name).lower(): value for name, value in attrs.items()}
-    for name in MOMENTS:
-        if (moment := parse_moment(lower.get(name, ""))) is not None:
+    named = [(tuple(word.lower() for word in WORD.findall(str(name))), name) for name in attrs]
+    named = sorted(((words, name) for words, name in named if set(words) <= WORDS), key=lambda found: _place(*found))
+    for words, name in named:
+        if words not in (("date",), ("time",)) and (moment := parse_moment(attrs[name])) is not None:
             return moment, f"attribute {name}"
-    for day, clock in PAIRS:
-        if day.lower() in lower and clock.lower() in lower:
-            moment = parse_moment(f"{text_of(lower[day.lower()])} {text_of(lower[clock.lower()])}")
+    # A date and a clock in two attributes, such as start_date and start_time.
+    clocks = {tuple(word for word in words if word not in FILLERS): name for words, name in named}
+    for words, day in named:
+        clock = clocks.get(tuple("time" if word == "date" else word for word in words))
+        if "date" in words and clock is not None:
+            moment = parse_moment(f"{text_of(attrs[day])} {text_of(attrs[clock])}")
             if moment is not None:
                 return moment, f"attributes {day}, {clock}"
     return None
+
+
+def _place(words: tuple[str, ...], name: Any) -> tuple[int, str]:
+    return next((place for place, word in enumerate(FIRST_WORDS) if word in words), len(FIRST_WORDS)), str(name)
