@@ -277,6 +277,26 @@ def test_radians_become_degrees(tmp_path):
     assert (sequence.lat.units, sequence.lon.units) == ("degrees_north", "degrees_east")
 
 
+def test_degrees_south_and_west_become_negative_but_not_twice(tmp_path):
+    for sign in (1, -1):
+        coords = {
+            "lat": ("lat", sign * LAT, {"units": "degrees_south"}),
+            "lon": ("lon", sign * LON, {"units": "degrees_west"}),
+        }
+        xr.Dataset({"Tb": frames()}, coords | {"time": TIMES}).to_netcdf(tmp_path / f"{sign}.nc")
+        sequence = open_sequence(tmp_path / f"{sign}.nc")
+        np.testing.assert_array_equal(sequence.lat, -LAT)
+        np.testing.assert_array_equal(sequence.lon, -LON)
+        assert (sequence.lat.units, sequence.lon.units) == ("degrees_north", "degrees_east")
+
+
+def test_whole_numbers_that_are_no_degrees_are_left_out_aloud(tmp_path, caplog):
+    coords = {"lat": ("lat", (100 * LAT).astype("i4"), {"units": "degrees_north"}), "time": TIMES}
+    xr.Dataset({"Tb": frames()}, coords).to_netcdf(tmp_path / "a.nc")
+    assert "lat" not in open_sequence(tmp_path / "a.nc").coords
+    assert "lat: 4 of 4 values are no degrees (2000); missing" in caplog.text
+
+
 def test_latitudes_in_metres_are_places_on_a_map(tmp_path, caplog):
     north, east = 4000.0 * np.arange(4)[::-1], 4000.0 * np.arange(5)
     coords = {"lat": ("lat", north, {"units": "m"}), "lon": ("lon", east, {"units": "m"}), "time": TIMES}
