@@ -135,6 +135,15 @@ def _warn_of_looks(path: Path, frames: _Frames, valid_kelvin: tuple[float, float
             *(path, part, WHITE / part),
         )
         return
+    top = max(int(one.levels[one.levels < WHITE].max(initial=0)) for one in pixels)
+    bits = next((bits for bits in (8, 10, 12, 14) if 0 < top < 1 << bits), None)
+    if bits and pixels[0].white == WHITE and frames.grey_kelvin == GREY_KELVIN:  # as 10-bit counts in 16 bits
+        black, white = GREY_KELVIN
+        log.warning(
+            "%s uses %d of its 16 bits; if %d is white, set data.grey_kelvin to [%g, %g].",
+            *(path, bits, (1 << bits) - 1, black, round(black + (white - black) * WHITE / ((1 << bits) - 1), 2)),
+        )
+        return
     kelvins = [frames.kelvin(number, one) for number, one in zip(numbers, pixels, strict=True)]
     if all(map(looks_drawn, kelvins)):
         log.warning(
