@@ -114,6 +114,9 @@ def test_merged_attributes_are_plain():
         ("GeoTransform", "100 0.04 0 50 0 -0.04", None),
         ("geospatial_bounds", "POLYGON ((0 0, 0 1, 1 1, 0 0))", None),
         ("upper_left_latitude", 60.0, None),
+        ("LL_lat", 10.0, None),
+        ("xllcorner", 100.0, None),
+        ("maximum", 300.0, 300.0),
         ("CFAC", 20466275, None),
         # What does not speak of the grid stays.
         ("temporal_resolution", "10 min", "10 min"),
