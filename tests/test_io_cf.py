@@ -483,9 +483,19 @@ def test_several_channels_are_chosen_by_what_they_are_or_by_name(tmp_path, caplo
         open_sequence(tmp_path / "b.nc")
 
 
-def test_an_error_of_the_temperature_is_no_candidate(write):
-    error = variable(values=KELVIN / 100, long_name="uncertainty of brightness temperature")
-    np.testing.assert_array_equal(open_sequence(write(dataset(Tb=variable(), Tb_error=error))).values, KELVIN)
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Tb_error", "uncertainty of brightness temperature"),
+        ("IR_108_minus_IR_120", ""),
+        ("tb_anomaly", "anomaly from the mean of 2001 to 2020"),
+        ("d", "brightness temperature difference"),
+    ],
+)
+def test_an_error_of_the_temperature_or_a_difference_is_no_candidate(write, name, text):
+    other = variable(values=KELVIN / 100, long_name=text)
+    path = write(dataset(**{"Tb": variable(long_name="bias-corrected brightness temperature"), name: other}))
+    np.testing.assert_array_equal(open_sequence(path).values, KELVIN)
 
 
 def test_packed_coordinates_and_their_fills_are_decoded(tmp_path):
