@@ -25,6 +25,10 @@ WavelengthRange = namedtuple("WavelengthRange", "min central max unit")  # as sa
         ("IRNIR", {}, "shortwave"),
         ("IRCO2", {}, "CO2"),
         ("VSCHN", {}, "visible"),
+        # TC PRIMED, HURSAT-MW
+        ("TB_A89.0H", {}, "microwave"),
+        ("TB85V", {}, "microwave"),
+        ("Tb", {"long_name": "brightness temperature at 36.5 GHz"}, "microwave"),
         # ABI, AHI, AGRI, AMI, SEVIRI, FCI, MVIRI, GMS, INSAT and VIIRS
         ("CMI_C13", {}, "window"),
         ("CMI_C08", {}, "water vapour"),

@@ -56,6 +56,7 @@ OTHER_NAMES = re.compile(r"vza|_adj|corr|bias|quality|noise|flag|mask|dqf", re.I
 WORDS = (
     (r"uncertaint|(?<![a-z])std|standard.deviation|error|nedt", OTHER),
     (r"(?<![a-z])(sst|lst|ctt|surface.temp|skin.temp|cloud.top.temp|dew.?point|air.temp)", OTHER),
+    (r"ghz|micro.?wave|(?<![a-z])tb_?[a-z]?\d{2,3}(\.\d+)?_?[vh](?![a-z])", "microwave"),  # TB85H, TB_A89.0H
     (r"water.?vapou?r|irwvp|(?<![a-z])wv|(?<![a-z])ir_?3(?!\d)", "water vapour"),
     (r"split.?window|dirty|irspl|irwin_?2|(?<![a-z])t?ir_?2(?!\d)", "split window"),
     (r"short.?wave|near.?infrared|irnir|(?<![a-z])(swir|mir|mwir)(?![a-z])|(?<![a-z])ir_?4(?!\d)", "shortwave"),
@@ -87,8 +88,8 @@ class Channel:
     """The spectral channel of a measurement.
 
     `kind` is ``window`` (10 to 11.6 micrometres), ``split window``, ``8.6 micrometre window``, ``water vapour``,
-    ``shortwave``, ``near infrared``, ``visible``, ``ozone``, ``CO2``, ``other quantity`` for temperatures of no
-    channel, or None if unknown. `wavelength` is the centre in micrometres.
+    ``shortwave``, ``near infrared``, ``visible``, ``ozone``, ``CO2``, ``microwave``, ``other quantity`` for
+    temperatures of no channel, or None if unknown. `wavelength` is the centre in micrometres.
     """
 
     kind: str | None = None
