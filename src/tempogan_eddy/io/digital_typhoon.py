@@ -128,7 +128,8 @@ def _parse_name(path: Path) -> Frame:
         time = np.datetime64(datetime.strptime(match["hour"], "%Y%m%d%H"), "ns")
     except ValueError:
         raise InputError(
-            f"{path} is not named like a Digital Typhoon frame, YYYYMMDDHH-sequence-satellite-number.h5."
+            f"{path} is not named like a Digital Typhoon frame, YYYYMMDDHH-sequence-satellite-number.h5; rename or "
+            "move it."
         ) from None
     return Frame(path, time, match["satellite"], match["sequence"])
 
