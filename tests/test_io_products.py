@@ -1,5 +1,7 @@
 """Conventions of real products: what their files call things, and what of them is no brightness temperature."""
 
+import re
+
 import h5py
 import numpy as np
 import pytest
@@ -352,6 +354,16 @@ def test_a_compression_that_the_library_lacks_is_named(tmp_path):
         file["time"].attrs.update(HOURS)
     with pytest.raises(InputError, match=r"a filter that the NetCDF library lacks.*engine='h5netcdf'"):
         open_sequence(path).compute()
+
+
+@pytest.mark.parametrize("name", ["/", "/Tb"])
+def test_an_attribute_that_the_library_cannot_read_is_named(tmp_path, name):
+    write(tmp_path / "a.nc", Tb=frames())
+    with h5py.File(tmp_path / "a.nc", "a") as file:
+        file[name].attrs["corners"] = np.zeros((2, 2))
+    remedy = re.escape(f"[{name!r}].attrs['corners']")
+    with pytest.raises(InputError, match=rf"the attribute corners of {name} has two or more dimensions.*{remedy}"):
+        open_sequence(tmp_path / "a.nc")
 
 
 def test_several_channels_in_many_files_are_no_fault_to_leave_out(tmp_path):

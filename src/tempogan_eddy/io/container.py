@@ -15,7 +15,7 @@ from tempogan_eddy.errors import InputError, reason_of
 from tempogan_eddy.io.axes import role_of
 from tempogan_eddy.io.file_kind import file_kind
 from tempogan_eddy.io.foreign import foreign_format, foreign_store
-from tempogan_eddy.io.hdf5_guard import check_axis, refuse_outside_data
+from tempogan_eddy.io.hdf5_guard import attribute_of_rank_two, check_axis, refuse_outside_data
 from tempogan_eddy.io.netcdf_lock import NETCDF_LOCK
 from tempogan_eddy.io.zarr_seal import checked_store
 from tempogan_eddy.quiet import ignored_warnings
@@ -161,5 +161,11 @@ def _unreadable(path: Path, error: Exception) -> InputError:
     foreign = foreign_store(path, str(error)) if path.is_dir() else foreign_format(path)
     if foreign:
         return InputError(str(foreign))
+    if "HDF5 attribute" in str(error) and (found := attribute_of_rank_two(path)):
+        name, key = found
+        return InputError(
+            f"{path}: the attribute {key} of {name} has two or more dimensions, which the NetCDF library cannot read; "
+            f"delete it: del h5py.File({str(path)!r}, 'r+')[{name!r}].attrs[{key!r}]"
+        )
     kind = "Zarr" if path.is_dir() or is_zipped_zarr(path) else "NetCDF"
     return InputError(f"{path} cannot be read as {kind} ({reason_of(error)}); is it whole?")
