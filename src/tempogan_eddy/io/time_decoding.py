@@ -45,6 +45,7 @@ EPOCH = re.compile(
     r"\s*(?:Z|z|\(?(?:UTC|GMT)\)?|\+?0{1,2}:?(?:00)?|([+-])(\d{1,2}):?(\d\d)?)?"
 )
 NAMED_MONTH = re.compile(rf"^(\d\d?)[- ]?({'|'.join(MONTHS)})[a-z]*[- ]?(\d{{4}})", re.IGNORECASE)
+NEVER_WRITTEN = 9.96e36  # NetCDF fills doubles with a little more, whether or not an attribute says so
 FIRST_YEAR, LAST_YEAR = 1800, 2200  # of any image
 
 
@@ -116,7 +117,7 @@ def _since(values: np.ndarray, units: str, calendar: str, where: str | Path) -> 
         epoch = _epoch(epoch_text, calendar)
     except (ValueError, OverflowError, TypeError):
         raise InputError(f"{where} has the units {units!r}, whose epoch is no date; correct them.") from None
-    known = np.isfinite(values)
+    known = np.isfinite(values) & (values < NEVER_WRITTEN)
     counted = np.where(known, values, 0)
     # A larger sum would overflow, and is no time of an image.
     if np.abs(counted.astype(float)).max(initial=0) * MICROSECONDS[unit] > 2**62:
