@@ -273,7 +273,10 @@ def _times(
     if time is not None:
         times = decoded_times(dataset[time].variable, f"{path}: {time}")
         if np.isnat(times).any():
-            raise InputError(f"{path}: frame {int(np.isnat(times).argmax())} has no time ({time} is missing there).")
+            first = int(np.isnat(times).argmax())
+            raise InputError(
+                f"{path}: frame {first} has no time ({time} is missing there); correct it or leave the frame out (ncks -d)."
+            )
         return times, f"variable {time}"
     found = frame_time(path, (da.attrs, dataset.attrs), time_from)
     if found is None:
