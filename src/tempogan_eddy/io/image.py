@@ -274,9 +274,7 @@ def _times(
         times = decoded_times(dataset[time].variable, f"{path}: {time}")
         if np.isnat(times).any():
             first = int(np.isnat(times).argmax())
-            raise InputError(
-                f"{path}: frame {first} has no time ({time} is missing there); correct it or leave the frame out (ncks -d)."
-            )
+            raise InputError(f"{path}: frame {first} has no time ({time} is missing there); leave it out (ncks -d).")
         return times, f"variable {time}"
     found = frame_time(path, (da.attrs, dataset.attrs), time_from)
     if found is None:
