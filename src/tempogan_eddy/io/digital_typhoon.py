@@ -184,7 +184,9 @@ def _read(path: Path, header_only: bool = False) -> Any:
     with _opened(path) as file:
         key = next((key for key in KEYS if file.get(key, getlink=True)), None)
         if key is None:
-            raise InputError(f"{path} holds {sorted(file)}, none of the datasets {', '.join(KEYS)}; name its image {KEYS[0]}.")
+            raise InputError(
+                f"{path} holds {sorted(file)}, none of the datasets {', '.join(KEYS)}; name its image {KEYS[0]}."
+            )
         image = find_dataset(file, key, path)
         conversion = kelvin_conversion(image.attrs.get("units", "K"))
         shape = tuple(size for size in image.shape if size > 1 or image.ndim == 2)  # without channels of one
