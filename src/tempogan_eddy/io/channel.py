@@ -48,6 +48,9 @@ UNDERSCORED = re.compile(rf"(?:(?<![a-z\d])|(?<=ir|wv|bt|tb))(\d\d?)_(\d\d?)[\s_
 # Names of Meteosat, FCI, AMI, MSU-GS and INSAT: IR_108, ir_105, WV_062, SW038, and of satpy's GOES: 10_7.
 TENTHS = re.compile(r"(?:^|[_\W])(?:ir|wv|vis?|nr|nir|sw)_?(\d{3})(?!\d)", re.IGNORECASE)
 POINT = re.compile(r"^(\d\d)_(\d)$")
+NUMBER = r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
+# One number, (low, high) or (low, centre, high) in a text.
+LISTED = re.compile(rf"{NUMBER}(?:(?:\s*[,;~\u2013-]\s*|\s+){NUMBER}){{0,2}}")
 LABEL = re.compile(r"(?:c|b|bt|m|ch|chan|channel|band|nomchannel)?[_ ]?0?(\d{1,2})", re.IGNORECASE)
 # Names of ABI and AHI channels, whatever the platform; bt11 may be of 11 micrometres.
 ABI_LABEL = re.compile(r"(?:(?:tbb|cmi|c|b|band|cmi_c|bt_c|bt_b)_?|bt_?(?!1[0-2]))(0[1-9]|1[0-6])", re.IGNORECASE)
@@ -168,9 +171,9 @@ def _micrometres(value: Any, units: str, is_wavenumber: bool) -> float | None:
     if isinstance(value, str | bytes):
         text = text_of(value)
         central = re.search(r"central\W+([\d.]+)", text)
-        digits = re.search(r"\d+(\.\d+)?(e[+-]?\d+)?", central[1] if central else text, re.IGNORECASE)
+        stated = LISTED.search(central[1] if central else text)
         units = units or ("nm" if re.search(r"\d\s*nm\b", text) else "")
-        value = digits[0] if digits else np.nan
+        value = _middle([float(number) for number in re.findall(NUMBER, stated[0])]) if stated else np.nan
     elif isinstance(value, Mapping):
         value = value.get("central", np.nan)
     elif hasattr(value, "central"):
