@@ -399,6 +399,13 @@ def test_a_scan_line_time_is_no_time_of_frames(tmp_path):
     assert sequence.acq_time.values[3] == np.datetime64("2019-12-25T00:00:03")
 
 
+@pytest.mark.parametrize("name", ["timestamp", "datestr", "dates"])
+def test_times_as_text_are_found_by_their_usual_names(tmp_path, name):
+    texts = ("frame", [f"20191225_{hour:02d}00" for hour in range(3)])
+    xr.Dataset({"Tb": variable(("frame", "lat", "lon")), name: texts}).to_netcdf(tmp_path / "a.nc")
+    np.testing.assert_array_equal(open_sequence(tmp_path / "a.nc").time, TIMES)
+
+
 def test_a_time_of_another_name_than_its_dimension_is_found(tmp_path):
     path = tmp_path / "a.nc"
     hours = xr.Variable("nt", np.arange(3.0), {"units": "hours since 2019-12-25", "standard_name": "time"})
