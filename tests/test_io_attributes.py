@@ -35,6 +35,10 @@ def test_attributes_that_xarray_wrote_onto_the_variable_are_restored(of_file, of
     assert merge({}, merged) == merged
 
 
+def test_a_list_of_names_that_is_a_number_lists_nothing_of_the_variable():
+    assert split({"variable_attributes": np.int32(0), "title": "a"}) == ({"title": "a"}, {})
+
+
 def test_the_variables_attribute_wins_over_the_files():
     merged = merge(
         {"comment": "the file's", "units": "none", "title": "t"}, {"comment": "its own", "units": "K", "title": "v"}

@@ -11,6 +11,9 @@ KELVIN = 200.0 + np.arange(64).reshape(8, 8)
 BYTES = (KELVIN - 75).astype("u1")
 
 
+NO_FLAGS = {"flag_meanings": "good bad", "flag_values": np.array([0, np.nan])}
+
+
 def decode(stored, **attrs):
     return Decoding.of(attrs, stored.dtype, "a.nc: Tb")(stored)
 
@@ -158,6 +161,8 @@ def test_flags_in_floats_count_and_nan_has_no_meaning():
     np.testing.assert_array_equal(flagged(np.array([0, 1, np.nan], "f4"), tests), [True, False, False])
 
 
-@pytest.mark.parametrize("attrs", [{}, {"flag_meanings": "good bad"}, {"flag_meanings": "bad", "flag_values": [0, 1]}])
+@pytest.mark.parametrize(
+    "attrs", [{}, {"flag_meanings": "good bad"}, {"flag_meanings": "bad", "flag_values": [0, 1]}, NO_FLAGS]
+)
 def test_flags_that_cannot_be_read_mask_nothing(attrs):
     assert bad_flags(attrs) == ([], [])

@@ -254,7 +254,8 @@ def bad_flags(attrs: Mapping[Any, Any]) -> tuple[list[str], list[tuple[int, int]
     A flag ``f`` has the meaning of the test ``(mask, value)`` where ``f & mask == value``; a mask of -1 takes all bits.
     """
     meanings = words_of(attrs.get("flag_meanings", ""))
-    values, masks = ([int(n) for n in _numbers(attrs.get(key), key, "")] for key in ("flag_values", "flag_masks"))
+    numbers = (_numbers(attrs.get(key), key, "") for key in ("flag_values", "flag_masks"))
+    values, masks = ([int(number) for number in some if np.isfinite(number)] for some in numbers)
     if not meanings or len(meanings) not in (len(values), len(masks)):
         return [], []
     masks = masks if len(masks) == len(meanings) else [-1] * len(meanings)
