@@ -193,6 +193,11 @@ TAKEN = {
 }
 
 
+def test_neutral_packing_as_rioxarray_states_it_is_none():
+    da = plain().assign_attrs(scale_factor=1.0, add_offset=0.0)
+    np.testing.assert_array_equal(adapt(da).sequence.values, VALUES)
+
+
 @pytest.mark.parametrize("name", TAKEN)
 def test_an_array_comes_back_coarser_in_the_form_it_had(name):
     held, options, spatial = TAKEN[name]

@@ -25,6 +25,10 @@ WavelengthRange = namedtuple("WavelengthRange", "min central max unit")  # as sa
         ("IRNIR", {}, "shortwave"),
         ("IRCO2", {}, "CO2"),
         ("VSCHN", {}, "visible"),
+        # TC PRIMED, HURSAT-MW
+        ("TB_A89.0H", {}, "microwave"),
+        ("TB85V", {}, "microwave"),
+        ("Tb", {"long_name": "brightness temperature at 36.5 GHz"}, "microwave"),
         # ABI, AHI, AGRI, AMI, SEVIRI, FCI, MVIRI, GMS, INSAT and VIIRS
         ("CMI_C13", {}, "window"),
         ("CMI_C08", {}, "water vapour"),
@@ -86,6 +90,10 @@ WavelengthRange = namedtuple("WavelengthRange", "min central max unit")  # as sa
         # wavelengths as attributes
         ("bt", {"wavelength": 10.8}, "window"),
         ("bt", {"wavelength": np.array([9.8, 10.8, 11.8])}, "window"),
+        ("bt", {"wavelength": "[ 9.8 10.5 11.2]"}, "window"),
+        ("bt", {"wavelength": "(5.35, 6.25, 7.15)"}, "water vapour"),
+        ("bt", {"center_wavelength": "11.5~12.5um"}, "split window"),
+        ("bt", {"central_wavelength": "1.03e-5"}, "window"),
         ("bt", {"central_wavelength": "12.0 um"}, "split window"),
         ("bt", {"center_wavelength": b"10.8um"}, "window"),
         ("bt", {"central_wavelength": 6200, "central_wavelength_units": "nm"}, "water vapour"),

@@ -2,6 +2,7 @@
 
 import logging
 
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
@@ -117,6 +118,19 @@ def test_a_table_that_nothing_names_is_not_that_of_other_quantities(tmp_path, im
     path = written(tmp_path / "a.nc", tables=("temperature_table",), images=(image,), **attrs)
     with pytest.raises(InputError, match="no variable with standard_name brightness_temperature"):
         open_sequence(path)
+
+
+def test_a_table_may_lie_in_another_group_and_begin_far_below_any_cloud(tmp_path):
+    # FengYun-4B: /Data/NOMChannel13 and /Calibration/CALChannel13, whose first counts are of 110 K
+    table, counts = np.linspace(110, 345, 4096, dtype="f4"), 1500 + 9 * COUNTS[0].astype("u2")
+    path = tmp_path / "FY4B-_AGRI--_N_DISK_1330E_L1-_FDI-_MULT_NOM_20221225000000_20221225001459_4000M_V0001.HDF"
+    with h5py.File(path, "w") as file:
+        for channel, warmer in ((12, 1), (13, 0), (14, 2)):
+            file[f"Data/NOMChannel{channel}"] = counts
+            file[f"Calibration/CALChannel{channel}"] = table + warmer
+    sequence = open_sequence(path, variable="NOMChannel13")
+    np.testing.assert_array_equal(sequence.values, [table[counts]])
+    assert sequence.time.values == [np.datetime64("2022-12-25")]
 
 
 def test_files_of_counts_that_continue_each_other_are_one_sequence(tmp_path):

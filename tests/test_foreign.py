@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tempogan_eddy import InputError, open_sequence
 from tempogan_eddy.io import save_sequence
 from tempogan_eddy.io.foreign import advice_for_variables, foreign_format
 
@@ -67,7 +68,7 @@ FILES = [
     ("telegram", b"TTAA00 KWBC 010000\r\r\nGRIB\0\0\0\2" + bytes(40), "GRIB", "engine='cfgrib'"),
     ("model.grb", b"\x01\r\r\n123 \r\r\nHTXA01 KWBC 010000\r\r\nGRIB\0\0\0\2" + bytes(40), "GRIB", "engine='cfgrib'"),
     ("in.bufr", b"BUFR\0\1\2\4" + bytes(40), "BUFR", "NetCDF"),
-    ("in.tif", picture("TIFF"), "TIFF", r"rioxarray\.open_rasterio"),
+    ("in.tif", picture("TIFF"), "TIFF", r"rioxarray\.open_rasterio\(.*, mask_and_scale=True\)"),
     ("big.tif", b"II+\0\x08\0\0\0" + bytes(40), "TIFF", "rioxarray"),
     ("in.jpg", picture("JPEG"), "JPEG", "colours, not kelvin"),
     ("in.gif", picture("GIF"), "picture or film", "colours, not kelvin"),
@@ -98,9 +99,22 @@ FILES = [
     ("table.csv", b"lat,lon,bt\n10.5,120,251.2\n", "table of numbers", r"numpy\.genfromtxt"),
     ("grid.txt", b"251.2 250.1 249\n252 250 248.5\n253 251 1e2\n", "table of numbers", r"numpy\.genfromtxt"),
     ("refs.json", b'{"version": 1, "refs": {".zgroup": "{}"}}', "references for kerchunk", "engine='kerchunk'"),
+    ("ir.ctl", b"* hourly\nDSET ^ir.bin\nUNDEF -999\n", "GrADS descriptor", r"cdo -f nc import_binary"),
+    ("mine.pt", packed("zip"), "PyTorch", "could run any code"),
     ("notes.txt", PROSE, "is text", "get the images as NetCDF"),
     ("long.md", PROSE * 40 + "\u53f0\u98a8".encode() * 400, "is text", "get the images as NetCDF"),
 ]
+
+
+def test_a_folder_of_such_files_is_refused_with_the_advice_for_the_first_that_holds_data(tmp_path):
+    folder = tmp_path / "2019" / "12"
+    folder.mkdir(parents=True)
+    (folder / "README.txt").write_bytes(PROSE)
+    (folder / "ir.tif").write_bytes(picture("TIFF"))
+    with pytest.raises(
+        InputError, match=rf"{tmp_path} holds no sequence .*; {folder}/ir.tif is a TIFF image; rioxarray"
+    ):
+        open_sequence(tmp_path)
 
 
 @pytest.mark.parametrize(("name", "content", "format", "advice"), FILES, ids=[file[0] for file in FILES])

@@ -204,7 +204,7 @@ def test_the_right_input_is_not_warned_of(warnings, coarse, model):
         (lambda coarse, fine: fine[:, :128, :128], "already fine"),
         (lambda coarse, fine: enlarged(coarse, 2, "cubic"), "resampled"),
         (lambda coarse, fine: enlarged(coarse, 2, "nearest"), "enlarged"),
-        (lambda coarse, fine: coarse + 40, "outside the 170 to 320 K"),
+        (lambda coarse, fine: coarse + 27, "outside the 170 to 320 K"),
         (lambda coarse, fine: np.round(np.where(coarse > 250, np.nan, coarse)), "counts of an image"),
     ],
 )

@@ -35,6 +35,10 @@ def test_attributes_that_xarray_wrote_onto_the_variable_are_restored(of_file, of
     assert merge({}, merged) == merged
 
 
+def test_a_list_of_names_that_is_a_number_lists_nothing_of_the_variable():
+    assert split({"variable_attributes": np.int32(0), "title": "a"}) == ({"title": "a"}, {})
+
+
 def test_the_variables_attribute_wins_over_the_files():
     merged = merge(
         {"comment": "the file's", "units": "none", "title": "t"}, {"comment": "its own", "units": "K", "title": "v"}
@@ -114,6 +118,9 @@ def test_merged_attributes_are_plain():
         ("GeoTransform", "100 0.04 0 50 0 -0.04", None),
         ("geospatial_bounds", "POLYGON ((0 0, 0 1, 1 1, 0 0))", None),
         ("upper_left_latitude", 60.0, None),
+        ("LL_lat", 10.0, None),
+        ("xllcorner", 100.0, None),
+        ("maximum", 300.0, 300.0),
         ("CFAC", 20466275, None),
         # What does not speak of the grid stays.
         ("temporal_resolution", "10 min", "10 min"),

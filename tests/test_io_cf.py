@@ -147,6 +147,15 @@ def test_times_may_lie_along_a_numbered_dimension(write):
     np.testing.assert_array_equal(sequence.frame, [5, 6, 7])
 
 
+def test_times_may_have_a_dimension_of_one_beside_the_frames(write):
+    # ncecat of files with one time each
+    records = xr.Dataset({"ir": variable(("record", "time", "lat", "lon"), values=KELVIN[:, None])})
+    records["time"] = ("record", "time"), np.arange(3.0)[:, None], {"units": "hours since 2019-12-25"}
+    sequence = open_sequence(write(records))
+    np.testing.assert_array_equal(sequence.values, KELVIN)
+    np.testing.assert_array_equal(sequence.time, TIMES)
+
+
 def test_a_projected_grid_keeps_its_mapping_and_two_dimensional_coordinates(write, tmp_path):
     latitude, longitude = np.mgrid[20:24:1.0, 120:125:1.0]
     projected = xr.Dataset(
@@ -280,6 +289,18 @@ def test_a_group_sees_the_coordinates_above_it(tmp_path):
     np.testing.assert_array_equal(sequence.lat, np.linspace(20, 17, 4))
 
 
+def test_a_group_sees_the_attributes_above_it(tmp_path):
+    attrs = {"start_time": "2019-12-25T00:00:00Z", "title": "above", "platform": "FY-4B"}
+    xr.Dataset(attrs=attrs).to_netcdf(tmp_path / "a.nc")
+    channels = {f"NOMChannel{number}": variable(("y", "x"), KELVIN[0]) for number in (11, 12, 13)}
+    xr.Dataset(channels, attrs={"title": "own"}).to_netcdf(tmp_path / "a.nc", group="Data", mode="a")
+    # Channel 13 is the window of FengYun-4B, and 12 that of 4A.
+    with pytest.raises(InputError, match="--variable Data/NOMChannel13"):
+        open_sequence(tmp_path / "a.nc")
+    sequence = open_sequence(tmp_path / "a.nc", variable="NOMChannel13")
+    assert (sequence.title, sequence.time.values) == ("own", [TIMES[0]])
+
+
 def test_several_groups_are_told_apart_by_their_path(tmp_path):
     path = tmp_path / "a.nc"
     dataset().to_netcdf(path, group="one")
@@ -309,6 +330,20 @@ def test_hdf5_without_dimension_scales_is_read_by_names_and_sizes(tmp_path):
         file["lat"], file["lon"] = np.linspace(20, 17, 4), np.linspace(120, 123, 4)
     sequence = open_sequence(path)
     np.testing.assert_array_equal(sequence.values, KELVIN[:, :, :4])
+    np.testing.assert_array_equal(sequence.time, TIMES)
+    assert (sequence.lat.dims, sequence.lon.dims) == (("y",), ("x",))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_hdf5_of_matlab_has_vectors_of_two_dimensions_and_may_be_turned(tmp_path, turned):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["Tb"] = KELVIN.swapaxes(1, 2) if turned else KELVIN
+        file["Tb"].attrs["units"] = "K"
+        file["time"] = np.arange(3.0)[:, None]
+        file["time"].attrs["units"] = "hours since 2019-12-25"
+        file["lat"], file["lon"] = np.linspace(20, 17, 4)[None], np.linspace(120, 124, 5)[None]
+    sequence = open_sequence(tmp_path / "a.h5")
+    np.testing.assert_array_equal(sequence.values, KELVIN)
     np.testing.assert_array_equal(sequence.time, TIMES)
     assert (sequence.lat.dims, sequence.lon.dims) == (("y",), ("x",))
 
@@ -364,6 +399,13 @@ def test_a_scan_line_time_is_no_time_of_frames(tmp_path):
     assert sequence.acq_time.values[3] == np.datetime64("2019-12-25T00:00:03")
 
 
+@pytest.mark.parametrize("name", ["timestamp", "datestr", "dates"])
+def test_times_as_text_are_found_by_their_usual_names(tmp_path, name):
+    texts = ("frame", [f"20191225_{hour:02d}00" for hour in range(3)])
+    xr.Dataset({"Tb": variable(("frame", "lat", "lon")), name: texts}).to_netcdf(tmp_path / "a.nc")
+    np.testing.assert_array_equal(open_sequence(tmp_path / "a.nc").time, TIMES)
+
+
 def test_a_time_of_another_name_than_its_dimension_is_found(tmp_path):
     path = tmp_path / "a.nc"
     hours = xr.Variable("nt", np.arange(3.0), {"units": "hours since 2019-12-25", "standard_name": "time"})
@@ -393,6 +435,38 @@ def test_a_frame_without_a_time_has_it_from_attributes_or_its_name(tmp_path):
         open_sequence(timeless(tmp_path / "c.nc"))
 
 
+@pytest.mark.parametrize(
+    "attrs",
+    [
+        {"Observing Beginning Date": "2019-12-25", "Observing Beginning Time": "05:30:00.000"},
+        {"Acquisition_Date": "25DEC2019", "Acquisition_Time_in_GMT": "0530"},
+        {"Acquisition_Start_Time": "25-DEC-2019T05:30:00", "nominal": "none"},
+        {"RangeBeginningDate": "2019-12-25", "RangeBeginningTime": "05:30:00", "RangeEndingTime": "05:40:00"},
+        {"obs_time": "2019-12-25 05:30 UTC", "date": "2021-01-01T00:00:00Z"},
+    ],
+    ids=lambda attrs: next(iter(attrs)),
+)
+def test_attributes_that_state_when_a_frame_was_seen_are_told_by_their_words(tmp_path, attrs):
+    made = {
+        "Data Creating Date": "2021-01-01",
+        "Data Creating Time": "00:00:00",
+        "time_coverage_end": "2019-12-25T06:00Z",
+    }
+    path = timeless(tmp_path / "a.nc", **made, **attrs)
+    assert open_sequence(path).time.values[0] == np.datetime64("2019-12-25T05:30")
+    with pytest.raises(InputError, match="no time coordinate"):
+        open_sequence(timeless(tmp_path / "b.nc", **made))
+
+
+def test_the_end_of_a_scan_is_no_time_of_its_frame_if_the_start_is_known(tmp_path):
+    scan = {
+        f"scan_{name}": np.datetime64(f"2019-12-25T00:{minute}", "ns")
+        for name, minute in (("end", 10), ("start", "00"))
+    }
+    xr.Dataset({"Tb": variable(("lat", "lon"), KELVIN[0])}, scan).to_netcdf(tmp_path / "a.nc")
+    assert open_sequence(tmp_path / "a.nc").time.values[0] == TIMES[0]
+
+
 def test_a_start_time_of_one_stands_for_the_frame(tmp_path):
     path = tmp_path / "a.nc"
     start, end = (
@@ -416,9 +490,19 @@ def test_several_channels_are_chosen_by_what_they_are_or_by_name(tmp_path, caplo
         open_sequence(tmp_path / "b.nc")
 
 
-def test_an_error_of_the_temperature_is_no_candidate(write):
-    error = variable(values=KELVIN / 100, long_name="uncertainty of brightness temperature")
-    np.testing.assert_array_equal(open_sequence(write(dataset(Tb=variable(), Tb_error=error))).values, KELVIN)
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Tb_error", "uncertainty of brightness temperature"),
+        ("IR_108_minus_IR_120", ""),
+        ("tb_anomaly", "anomaly from the mean of 2001 to 2020"),
+        ("d", "brightness temperature difference"),
+    ],
+)
+def test_an_error_of_the_temperature_or_a_difference_is_no_candidate(write, name, text):
+    other = variable(values=KELVIN / 100, long_name=text)
+    path = write(dataset(**{"Tb": variable(long_name="bias-corrected brightness temperature"), name: other}))
+    np.testing.assert_array_equal(open_sequence(path).values, KELVIN)
 
 
 def test_packed_coordinates_and_their_fills_are_decoded(tmp_path):

@@ -66,6 +66,15 @@ def test_the_best_track_is_joined_by_file_name_else_by_hour(basin):
     np.testing.assert_array_equal(sequence.mask_percent, [16.6667, 0, np.nan, np.nan])
 
 
+def test_the_best_track_is_the_same_once_a_spreadsheet_has_saved_it(basin):
+    table = basin / "metadata/200101.csv"
+    expected = open_sequence(basin)
+    text = table.read_text()
+    table.write_text(text.replace(",", ";").replace(".", ",") + ";" * text.partition("\n")[0].count(",") + "\n\n")
+    for name in ("center_lat", "center_lon", "pressure", "grade", "wind"):
+        np.testing.assert_array_equal(open_sequence(basin)[name], expected[name])
+
+
 def test_frames_that_others_packed_are_unpacked_or_refused(tmp_path):
     for name, image, attrs in (
         ("packed", np.rint(kelvin() * 100).astype("u2")[None], {"scale_factor": 0.01, "_FillValue": np.uint16(0)}),

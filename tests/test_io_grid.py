@@ -236,6 +236,7 @@ def test_attributes_of_coordinates_stay_true(change, expected):
         "valid_range": [-90, 90],
         "bounds": "lat_bnds",
         "resolution": 0.5,
+        **{"minimum": 0.0, "maximum": 1.5, "grads_size": "4", "increment": 0.5},  # as GrADS states them
     }
     given = grid(lat=("y", 0.5 * np.arange(4), attrs), band=((), 13, {"long_name": "band"}), orbit=("time", [7]))
     changed = change(given, 2)

@@ -363,6 +363,15 @@ def test_a_box_that_follows_its_storm_is_one_sequence(tmp_path):
     np.testing.assert_allclose(sequence.lat[:, 0], 10 + 0.5 * np.arange(4), atol=1e-5)
 
 
+def test_files_that_run_north_to_south_are_not_joined_with_those_that_run_the_other_way(tmp_path):
+    for hour in range(3):
+        with xr.open_dataset(write(tmp_path / "a.nc", hour)) as upright:
+            turned = upright.load().isel(lat=slice(None, None, -1)) if hour == 1 else upright.load()
+        turned.to_netcdf(tmp_path / f"ir_20191225{hour:02d}.nc")
+    (tmp_path / "a.nc").unlink()
+    assert sorted(values(storm) for storm in open_sequences(tmp_path).values()) == [[200.0, 202.0], [201.0]]
+
+
 @pytest.mark.parametrize("between", [1, 0])
 def test_boxes_that_no_one_storm_can_have_taken_are_of_several_storms(tmp_path, between):
     for hour in range(4):

@@ -1,6 +1,7 @@
 import contextlib
 import io
 import os
+import re
 import struct
 import zlib
 
@@ -521,6 +522,35 @@ def test_kelvins_stored_as_grey_are_told(tmp_path, caplog, part, white):
     sequence = open_sequence(tmp_path, grey_kelvin=(0, 65535 / part))
     np.testing.assert_allclose(sequence.values, kelvin, atol=0.51 / part)
     assert caplog.text.count("looks like kelvin") == 1
+
+
+def test_space_in_black_is_told_with_the_setting_that_makes_it_missing(tmp_path, caplog):
+    grey = np.random.default_rng(0).integers(80, 255, (40, 40), "u1")
+    write_png(tmp_path / "whole" / "frame_1.png", grey)
+    open_sequence(tmp_path / "whole")
+    assert "valid_kelvin" not in caplog.text
+    grey[:5, :5] = 0
+    write_png(tmp_path / "disk" / "frame_1.png", grey)
+    open_sequence(tmp_path / "disk")
+    assert "disk is 170 K, the end of its greys, in more than 1 %" in caplog.text
+    assert "--set data.valid_kelvin=[170.1,330]" in caplog.text
+    sequence = open_sequence(tmp_path / "disk", valid_kelvin=(170.1, 330))
+    np.testing.assert_array_equal(np.isnan(sequence.values[0]), grey == 0)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12])
+def test_greys_of_fewer_bits_stored_in_16_are_told(tmp_path, caplog, bits):
+    kelvin = np.random.default_rng(0).uniform(200, 300, (3, 40, 40))
+    white = 2**bits - 1
+    for number, frame in enumerate(kelvin):
+        level = np.rint((frame - 170) / 150 * white).astype("u2")
+        Image.fromarray(level).save(tmp_path / f"frame_{number}.png")
+    open_sequence(tmp_path)
+    told = re.search(
+        rf"uses {bits} of its 16 bits; if {white} is white, set data.grey_kelvin to \[170, (\S+)\]", caplog.text
+    )
+    sequence = open_sequence(tmp_path, grey_kelvin=(170, float(told[1])))
+    np.testing.assert_allclose(sequence.values, kelvin, atol=0.51 * 150 / white)
 
 
 def test_no_real_frame_looks_drawn_not_within_a_margin_either(data_dir):

@@ -1,5 +1,7 @@
 """Conventions of real products: what their files call things, and what of them is no brightness temperature."""
 
+import re
+
 import h5py
 import numpy as np
 import pytest
@@ -277,6 +279,26 @@ def test_radians_become_degrees(tmp_path):
     assert (sequence.lat.units, sequence.lon.units) == ("degrees_north", "degrees_east")
 
 
+def test_degrees_south_and_west_become_negative_but_not_twice(tmp_path):
+    for sign in (1, -1):
+        coords = {
+            "lat": ("lat", sign * LAT, {"units": "degrees_south"}),
+            "lon": ("lon", sign * LON, {"units": "degrees_west"}),
+        }
+        xr.Dataset({"Tb": frames()}, coords | {"time": TIMES}).to_netcdf(tmp_path / f"{sign}.nc")
+        sequence = open_sequence(tmp_path / f"{sign}.nc")
+        np.testing.assert_array_equal(sequence.lat, -LAT)
+        np.testing.assert_array_equal(sequence.lon, -LON)
+        assert (sequence.lat.units, sequence.lon.units) == ("degrees_north", "degrees_east")
+
+
+def test_whole_numbers_that_are_no_degrees_are_left_out_aloud(tmp_path, caplog):
+    coords = {"lat": ("lat", (100 * LAT).astype("i4"), {"units": "degrees_north"}), "time": TIMES}
+    xr.Dataset({"Tb": frames()}, coords).to_netcdf(tmp_path / "a.nc")
+    assert "lat" not in open_sequence(tmp_path / "a.nc").coords
+    assert "lat: 4 of 4 values are no degrees (2000); missing" in caplog.text
+
+
 def test_latitudes_in_metres_are_places_on_a_map(tmp_path, caplog):
     north, east = 4000.0 * np.arange(4)[::-1], 4000.0 * np.arange(5)
     coords = {"lat": ("lat", north, {"units": "m"}), "lon": ("lon", east, {"units": "m"}), "time": TIMES}
@@ -332,6 +354,16 @@ def test_a_compression_that_the_library_lacks_is_named(tmp_path):
         file["time"].attrs.update(HOURS)
     with pytest.raises(InputError, match=r"a filter that the NetCDF library lacks.*engine='h5netcdf'"):
         open_sequence(path).compute()
+
+
+@pytest.mark.parametrize("name", ["/", "/Tb"])
+def test_an_attribute_that_the_library_cannot_read_is_named(tmp_path, name):
+    write(tmp_path / "a.nc", Tb=frames())
+    with h5py.File(tmp_path / "a.nc", "a") as file:
+        file[name].attrs["corners"] = np.zeros((2, 2))
+    remedy = re.escape(f"[{name!r}].attrs['corners']")
+    with pytest.raises(InputError, match=rf"the attribute corners of {name} has two or more dimensions.*{remedy}"):
+        open_sequence(tmp_path / "a.nc")
 
 
 def test_several_channels_in_many_files_are_no_fault_to_leave_out(tmp_path):

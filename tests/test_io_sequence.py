@@ -355,3 +355,15 @@ def test_a_frame_takes_no_longer_to_find_in_a_long_sequence(make_sequence, monke
 
     # The same in a sequence of any length.
     assert tasks(24) == tasks(48) <= 5
+
+
+def test_what_is_masked_in_an_array_is_said_once(make_sequence, caplog):
+    kelvin = make_sequence(frames=3)
+    hundredths = as_sequence(kelvin.copy(data=kelvin.data * 100))
+    assert np.isnan(hundredths.values).all()
+    assert np.isnan(hundredths.values).all()
+    assert caplog.text.count("values outside 160-330 K are missing") == 1
+    assert "are the units right?" in caplog.text
+    caplog.clear()
+    assert np.isfinite(as_sequence(kelvin).values).all()
+    assert "missing" not in caplog.text

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+import netCDF4
 import numpy as np
 import pytest
 from hypothesis import given
@@ -37,6 +38,8 @@ def decoded(values, units=None, calendar=None):
         "hours since 20191225 12:00",
         "Hours Since 2019/12/25 12:00",
         b"hours since 2019-12-25 12:00:00",
+        "hours since 25-DEC-2019 12:00:00",
+        "hours since 2019-12-25 12:00:00 (UTC)",
     ],
 )
 def test_an_epoch_in_every_spelling(units):
@@ -55,6 +58,9 @@ def test_an_epoch_in_every_spelling(units):
         ([20191225.5], "day as %Y%m%d.%f", "proleptic_gregorian"),
         ([2019122512], None, None),
         ([201912251200], None, None),
+        ([201912251200], "1", None),
+        ([2019122512.0], "YYYYMMDDHH", None),
+        ([20191225120000], "%Y%m%d%H%M%S", None),
         (["2019-12-25T12:00:00Z"], None, None),
         ([630504000.0 - 630504000.0], "seconds since 2019-12-25 12:00", "gregorian"),
         (np.array([1577275200], "i8"), "seconds since 1970-01-01", "standard"),
@@ -91,9 +97,9 @@ def test_what_is_no_time_is_refused_by_its_units(values, units, calendar, words)
 
 
 def test_missing_times_stay_missing():
-    times = decoded([0.0, np.nan], "hours since 2019-12-25 12:00")
+    times = decoded([0.0, np.nan, netCDF4.default_fillvals["f8"]], "hours since 2019-12-25 12:00")
     assert times[0] == NOON
-    assert np.isnat(times[1])
+    assert np.isnat(times[1:]).all()
 
 
 @given(st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2100, 1, 1)))
@@ -101,6 +107,11 @@ def test_a_moment_survives_its_spelling(moment):
     moment = moment.replace(microsecond=0)
     for pattern in ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S", "%Y%m%d%H%M%S", "%Y%m%dT%H%M%SZ"):
         assert parse_moment(moment.strftime(pattern)) == np.datetime64(moment, "ns")
+
+
+@pytest.mark.parametrize("text", ["25-DEC-2019T12:00:00", "25-Dec-2019 12:00 (GMT)", "25DEC2019 1200"])
+def test_a_moment_may_name_its_month(text):
+    assert parse_moment(text) == NOON
 
 
 @pytest.mark.parametrize("text", ["", "2019-12-25", "10:00", "20191225", "1", "none", 5, None, "0000-00-00 00:00"])

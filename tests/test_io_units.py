@@ -74,7 +74,13 @@ def test_celsius_in_every_spelling(units):
 
 
 @pytest.mark.parametrize(
-    ("units", "value"), [("0.01 K", 25315), ("cK", 25315), ("mK", 253150), ("1e-1 kelvin", 2531.5)]
+    ("units", "value"),
+    [
+        *(("0.01 K", 25315), (".01 K", 25315), ("cK", 25315), ("mK", 253150), ("1e-1 kelvin", 2531.5)),
+        *(("10^-2 K", 25315), ("10-2 K", 25315), ("10**-2 kelvin", 25315), ("K*10^-2", 25315), ("10 K", 25.315)),
+        *(("K*100", 25315), ("K x 10", 2531.5), ("K (x100)", 25315), ("Kelvin [*10]", 2531.5), ("K/100.", 25315)),
+        *(("K x0.01", 25315), ("degC*10", -200), ("oC", -20)),
+    ],
 )
 def test_parts_of_a_kelvin(units, value):
     assert kelvin_conversion(units)(np.array(value)) == pytest.approx(253.15)
@@ -86,7 +92,7 @@ def test_fahrenheit():
 
 @pytest.mark.parametrize(
     "units",
-    ["", "m", "percent", "km", None, "kPa", "1", "none", "K s-1", "K/km", "deg", "degrees", "degrees_north", "counts"],
+    ["", "m", "percent", None, "kPa", "1", "none", "K s-1", "K/km", "K/0", "deg", "degrees_north", "counts"],
 )
 def test_other_units_are_no_temperature(units):
     assert kelvin_conversion(units) is None
@@ -104,6 +110,7 @@ def test_units_that_contradict_themselves_are_refused():
 @example("1e999 K")
 @example("1e200 1e200 K")
 @example("1e-200 1e-200 K")
+@example("K*1e-310")
 def test_any_text_gives_a_conversion_or_none(units):
     conversion = kelvin_conversion(units)
     assert conversion is None or (0 < conversion.scale < np.inf and conversion.offset in OFFSETS)

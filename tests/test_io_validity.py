@@ -11,6 +11,9 @@ KELVIN = 200.0 + np.arange(64).reshape(8, 8)
 BYTES = (KELVIN - 75).astype("u1")
 
 
+NO_FLAGS = {"flag_meanings": "good bad", "flag_values": np.array([0, np.nan])}
+
+
 def decode(stored, **attrs):
     return Decoding.of(attrs, stored.dtype, "a.nc: Tb")(stored)
 
@@ -79,6 +82,26 @@ def test_unsigned_numbers_in_a_signed_type():
     np.testing.assert_allclose(values, [[np.nan, 100]])
 
 
+@pytest.mark.parametrize(
+    "attrs",
+    [
+        {"_Unsigned": np.int32(1)},
+        {"valid_range": np.array([0, 255], "i2")},
+        {"valid_min": np.int16(0), "valid_max": np.int16(254)},
+    ],
+)
+def test_bytes_are_unsigned_by_a_number_or_by_their_valid_range(attrs):
+    stored = np.array([[10, 130, 254]], "u1").view("i1")
+    np.testing.assert_array_equal(decode(stored, add_offset=75.0, **attrs), [[85, 205, 329]])
+
+
+def test_a_valid_range_in_kelvin_leaves_bytes_signed():
+    stored = np.array([[-100, 0, 100]], "i1")
+    attrs = {"add_offset": 150.0, "valid_range": np.array([100, 250], "i2")}
+    values = Decoding.of(attrs, stored.dtype, "a.nc: Tb", (100.0, 400.0))(stored)
+    np.testing.assert_array_equal(values, [[np.nan, 150, 250]])
+
+
 def test_a_negative_scale_reverses_the_valid_range():
     stored = np.array([[10, 100, 200]], "i2")
     values = decode(stored, scale_factor=-1.0, add_offset=300.0, valid_range=np.array([150.0, 250.0], "f4"))
@@ -124,6 +147,22 @@ def test_flags_by_value_and_by_mask():
     np.testing.assert_array_equal(flagged(np.array([0, 1, 2, 4, 10], "u1"), tests), [False, True, False, False, True])
 
 
-@pytest.mark.parametrize("attrs", [{}, {"flag_meanings": "good bad"}, {"flag_meanings": "bad", "flag_values": [0, 1]}])
+@pytest.mark.parametrize("meanings", ["good bad no_value", "good, bad, no_value", ["good", "bad", "no_value"]], ids=str)
+@pytest.mark.parametrize("values", [np.array([0, 1, 255], "u1"), np.array([0, 1, -1], "i1"), "0b, 1b, 255b"], ids=str)
+def test_flags_are_read_in_every_spelling_and_sign(meanings, values):
+    names, tests = bad_flags({"flag_meanings": meanings, "flag_values": values})
+    assert names == ["bad", "no_value"]
+    for flags in (np.array([0, 1, 255], "u1"), np.array([0, 1, 255], "u1").view("i1")):
+        np.testing.assert_array_equal(flagged(flags, tests), [False, True, True])
+
+
+def test_flags_in_floats_count_and_nan_has_no_meaning():
+    _, tests = bad_flags({"flag_meanings": "missing good", "flag_values": np.array([0, 1], "f4")})
+    np.testing.assert_array_equal(flagged(np.array([0, 1, np.nan], "f4"), tests), [True, False, False])
+
+
+@pytest.mark.parametrize(
+    "attrs", [{}, {"flag_meanings": "good bad"}, {"flag_meanings": "bad", "flag_values": [0, 1]}, NO_FLAGS]
+)
 def test_flags_that_cannot_be_read_mask_nothing(attrs):
     assert bad_flags(attrs) == ([], [])

@@ -227,7 +227,8 @@ def _adapt_array(da: xr.DataArray, kelvin: bool, valid_kelvin: tuple[float, floa
 
 def _refuse_other_quantities(da: xr.DataArray, label: str) -> None:
     """Refuse an array whose attributes or channel show that it is no brightness temperature, or not decoded."""
-    if packed := [key for key in ("scale_factor", "add_offset") if key in da.attrs]:
+    neutral = {"scale_factor": 1, "add_offset": 0}  # as rioxarray states them of any image
+    if packed := [key for key, none in neutral.items() if np.any(np.asarray(da.attrs.get(key, none)) != none)]:
         raise InputError(f"{label} holds packed numbers ({packed[0]}); use xarray.decode_cf or mask_and_scale=True.")
     channel = _channel(da)
     if OTHER_CHANNEL.fullmatch(channel):

@@ -70,7 +70,7 @@ def split(attrs: Mapping[Any, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     variable, all others to the file.
     """
     stated = attrs.get(LIST, [])
-    listed = {stated} if isinstance(stated, str) else {str(name) for name in stated}
+    listed = {str(name) for name in np.ravel(stated)}
     of_file: dict[str, Any] = {}
     of_variable: dict[str, Any] = {}
     for key, value in attrs.items():

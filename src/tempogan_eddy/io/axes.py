@@ -44,7 +44,10 @@ MADE = re.compile(
 )
 
 NAMES = {
-    "time": ("time", "t", "times", "valid_time", "date", "datetime", "date_time", "nt", "ntime"),
+    "time": (
+        *("time", "t", "times", "valid_time", "date", "dates", "datestr", "datetime", "datetimes", "date_time"),
+        *("timestamp", "timestamps", "nt", "ntime"),
+    ),
     "latitude": ("lat", "lats", "latitude", "latitudes", "nav_lat", "xlat", "nlat"),
     "longitude": ("lon", "lons", "long", "longitude", "longitudes", "nav_lon", "xlong", "xlon", "lng", "nlon"),
     "x": ("x", "xc", "nx", "ni", "i", "col", "cols", "column", "columns", "rlon", "xx", "x_dim", "dim_x", "west_east"),

@@ -48,6 +48,9 @@ UNDERSCORED = re.compile(rf"(?:(?<![a-z\d])|(?<=ir|wv|bt|tb))(\d\d?)_(\d\d?)[\s_
 # Names of Meteosat, FCI, AMI, MSU-GS and INSAT: IR_108, ir_105, WV_062, SW038, and of satpy's GOES: 10_7.
 TENTHS = re.compile(r"(?:^|[_\W])(?:ir|wv|vis?|nr|nir|sw)_?(\d{3})(?!\d)", re.IGNORECASE)
 POINT = re.compile(r"^(\d\d)_(\d)$")
+NUMBER = r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
+# One number, (low, high) or (low, centre, high) in a text.
+LISTED = re.compile(rf"{NUMBER}(?:(?:\s*[,;~\u2013-]\s*|\s+){NUMBER}){{0,2}}")
 LABEL = re.compile(r"(?:c|b|bt|m|ch|chan|channel|band|nomchannel)?[_ ]?0?(\d{1,2})", re.IGNORECASE)
 # Names of ABI and AHI channels, whatever the platform; bt11 may be of 11 micrometres.
 ABI_LABEL = re.compile(r"(?:(?:tbb|cmi|c|b|band|cmi_c|bt_c|bt_b)_?|bt_?(?!1[0-2]))(0[1-9]|1[0-6])", re.IGNORECASE)
@@ -56,6 +59,7 @@ OTHER_NAMES = re.compile(r"vza|_adj|corr|bias|quality|noise|flag|mask|dqf", re.I
 WORDS = (
     (r"uncertaint|(?<![a-z])std|standard.deviation|error|nedt", OTHER),
     (r"(?<![a-z])(sst|lst|ctt|surface.temp|skin.temp|cloud.top.temp|dew.?point|air.temp)", OTHER),
+    (r"ghz|micro.?wave|(?<![a-z])tb_?[a-z]?\d{2,3}(\.\d+)?_?[vh](?![a-z])", "microwave"),  # TB85H, TB_A89.0H
     (r"water.?vapou?r|irwvp|(?<![a-z])wv|(?<![a-z])ir_?3(?!\d)", "water vapour"),
     (r"split.?window|dirty|irspl|irwin_?2|(?<![a-z])t?ir_?2(?!\d)", "split window"),
     (r"short.?wave|near.?infrared|irnir|(?<![a-z])(swir|mir|mwir)(?![a-z])|(?<![a-z])ir_?4(?!\d)", "shortwave"),
@@ -87,8 +91,8 @@ class Channel:
     """The spectral channel of a measurement.
 
     `kind` is ``window`` (10 to 11.6 micrometres), ``split window``, ``8.6 micrometre window``, ``water vapour``,
-    ``shortwave``, ``near infrared``, ``visible``, ``ozone``, ``CO2``, ``other quantity`` for temperatures of no
-    channel, or None if unknown. `wavelength` is the centre in micrometres.
+    ``shortwave``, ``near infrared``, ``visible``, ``ozone``, ``CO2``, ``microwave``, ``other quantity`` for
+    temperatures of no channel, or None if unknown. `wavelength` is the centre in micrometres.
     """
 
     kind: str | None = None
@@ -113,22 +117,22 @@ def channel_of(
     Wavelengths in attributes and coordinates decide, then wavelengths and channel numbers in its name and description,
     then words.
     """
-    attrs = attrs or {}
+    attrs, name = attrs or {}, str(name).rsplit("/", 1)[-1]  # without its group
     scalars = {str(key): coord for key, coord in (coords or {}).items() if coord.size == 1}
     texts = [text_of(attrs[key]) for key in TEXTS if isinstance(attrs.get(key), str | bytes)]
-    if OTHER_NAMES.search(str(name)) or OTHER in map(_kind_by_words, (str(name), *texts)):
+    if OTHER_NAMES.search(name) or OTHER in map(_kind_by_words, (name, *texts)):
         return Channel(OTHER)
     platform = " ".join([text_of(attrs[key]) for key in PLATFORMS if key in attrs]).lower().strip()
     wavelength = (
         _stated_wavelength(attrs, scalars)
-        or next(filter(None, (_wavelength_in(text, platform) for text in (str(name), *texts))), None)
+        or next(filter(None, (_wavelength_in(text, platform) for text in (name, *texts))), None)
         or _of_stated_number(attrs, scalars, platform)
     )
     if wavelength:
         return Channel(next((kind for end, kind in BANDS if wavelength < end), None), wavelength)
-    kinds = (_kind_by_words(text) for text in (*texts, str(name)))
+    kinds = (_kind_by_words(text) for text in (*texts, name))
     known = next((kind for kind in kinds if kind), None)
-    plain = any(PLAIN.search(text) for text in (str(name), *texts))
+    plain = any(PLAIN.search(text) for text in (name, *texts))
     return Channel(known or ("window" if plain else None))
 
 
@@ -167,9 +171,9 @@ def _micrometres(value: Any, units: str, is_wavenumber: bool) -> float | None:
     if isinstance(value, str | bytes):
         text = text_of(value)
         central = re.search(r"central\W+([\d.]+)", text)
-        digits = re.search(r"\d+(\.\d+)?(e[+-]?\d+)?", central[1] if central else text, re.IGNORECASE)
+        stated = LISTED.search(central[1] if central else text)
         units = units or ("nm" if re.search(r"\d\s*nm\b", text) else "")
-        value = digits[0] if digits else np.nan
+        value = _middle([float(number) for number in re.findall(NUMBER, stated[0])]) if stated else np.nan
     elif isinstance(value, Mapping):
         value = value.get("central", np.nan)
     elif hasattr(value, "central"):

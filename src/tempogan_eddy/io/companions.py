@@ -1,6 +1,7 @@
 """Decode coordinates, times and flags beside an image variable, each by its own attributes."""
 
 import logging
+import re
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from tempogan_eddy.io.attributes import LIMITS, STORED
 from tempogan_eddy.io.axes import is_since, role_of
 from tempogan_eddy.io.messages import log_once
 from tempogan_eddy.io.time_decoding import decode_times
-from tempogan_eddy.io.units import text_of
+from tempogan_eddy.io.units import text_of, words_of
 from tempogan_eddy.io.validity import Decoding, bad_flags
 
 __all__ = ["Flags", "decoded_times", "flags_of", "log_left_out", "place_coordinates"]
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 FARTHEST = {"latitude": 91.0, "longitude": 720.0}  # degrees that rounding, or two turns, can reach
 RADIANS = ("rad", "radian", "radians")
+BACKWARD = re.compile(r"deg(ree)?s?([ _]?(south|west)|_[sw])")
 LONGER_STEP = 1.5  # times the longest other step of an axis
 
 Flags = tuple[xr.DataArray, list[tuple[int, int]]]
@@ -64,9 +66,8 @@ def place_coordinates(
             found[str(name)] = xr.Variable(variable.dims, times, _attributes(variable, "units", "calendar"))
             continue
         decoded = _decoded(variable, where)
-        if role in FARTHEST and text_of(decoded.attrs.get("units", "")).lower() in RADIANS:
-            units = {"units": "degrees_north" if role == "latitude" else "degrees_east"}
-            decoded = xr.Variable(decoded.dims, np.rad2deg(decoded.values), decoded.attrs | units)
+        if role in FARTHEST:
+            decoded = _north_and_east(decoded, role, where)
         if role not in FARTHEST or _on_earth(decoded, FARTHEST[role], where):
             found[str(name)] = decoded
     return found
@@ -88,10 +89,23 @@ def _decoding_of_axis(stored: np.ndarray, attrs: Mapping[Any, Any], where: str) 
     return replace(decoding, missing=()) if continues else decoding
 
 
+def _north_and_east(variable: xr.Variable, role: str, where: str) -> xr.Variable:
+    """Return latitudes or longitudes in degrees north or east, whether they are radians or count south or west."""
+    units, values = text_of(variable.attrs.get("units", "")).lower(), variable.values
+    if units in RADIANS:
+        values = np.rad2deg(values)
+    elif BACKWARD.fullmatch(units):
+        is_signed = bool((values < 0).any())
+        log_once(log.info, where, f"{units} {'have a sign, which is kept' if is_signed else 'become negative degrees'}")
+        values = values if is_signed else -values
+    else:
+        return variable
+    north_or_east = "degrees_north" if role == "latitude" else "degrees_east"
+    return xr.Variable(variable.dims, values, variable.attrs | {"units": north_or_east})
+
+
 def _on_earth(variable: xr.Variable, farthest: float, where: str) -> bool:
     """Set the numbers that are no degrees, such as -999, to NaN, with a warning; return whether others are left."""
-    if variable.dtype.kind != "f":
-        return True
     wrong = np.abs(variable.values) > farthest
     if wrong.any():
         example = variable.values[wrong][0]
@@ -155,7 +169,7 @@ def flags_of(dataset: xr.Dataset, name: str, path: Path) -> list[Flags]:
     A flag counts if ``ancillary_variables`` of the image names it, or its standard name says that it is one.
     """
     image = dataset[name]
-    linked = text_of(image.encoding.get("ancillary_variables", image.attrs.get("ancillary_variables", ""))).split()
+    linked = words_of(image.encoding.get("ancillary_variables", image.attrs.get("ancillary_variables", "")))
     found = []
     for other, variable in dataset.variables.items():
         on_image = variable.ndim and {dim for dim in variable.dims if variable.sizes[dim] > 1} <= set(image.dims)
@@ -163,7 +177,7 @@ def flags_of(dataset: xr.Dataset, name: str, path: Path) -> list[Flags]:
             continue
         meanings, tests = bad_flags(variable.attrs)
         standard = text_of(variable.attrs.get("standard_name", ""))
-        if not tests or variable.dtype.kind not in "iu":
+        if not tests or variable.dtype.kind not in "iuf":
             continue
         if str(other) not in linked and not standard.endswith(("status_flag", "quality_flag")):
             unlinked = f"the flags {other} are not linked to {name} (ancillary_variables), and not applied"

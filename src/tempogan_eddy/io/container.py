@@ -13,7 +13,7 @@ from tempogan_eddy.errors import InputError, reason_of
 from tempogan_eddy.io.axes import role_of
 from tempogan_eddy.io.file_kind import file_kind
 from tempogan_eddy.io.foreign import foreign_format, foreign_store
-from tempogan_eddy.io.hdf5_guard import check_axis, refuse_outside_data
+from tempogan_eddy.io.hdf5_guard import attribute_of_rank_two, check_axis, refuse_outside_data
 from tempogan_eddy.io.netcdf_lock import NETCDF_LOCK
 from tempogan_eddy.io.zarr_seal import checked_store
 from tempogan_eddy.quiet import ignored_warnings
@@ -41,7 +41,7 @@ def open_stored(path: Path, group: str | None = None) -> xr.Dataset:
     """Open a file or store, or one group of it, lazily, without decoding; raise InputError if it cannot be read.
 
     Variables that the CF attributes of others name (coordinates, grid mappings, bounds, flags) are coordinates.
-    A group sees the coordinates of the groups above it, as NetCDF says.
+    A group sees the coordinates and attributes of the groups above it, as CF says.
     """
     if path.is_file() and file_kind(path) == "hdf5":
         refuse_outside_data(path)
@@ -58,6 +58,7 @@ def open_stored(path: Path, group: str | None = None) -> xr.Dataset:
                     and all(dataset.sizes.get(dim, size) == size for dim, size in coord.sizes.items())
                 }
                 dataset = dataset.assign_coords(fitting)
+                dataset.attrs = above.attrs | dataset.attrs
     except InputError:
         raise
     except Exception as error:  # xarray's engines raise whatever their libraries raise
@@ -137,17 +138,20 @@ def _name_phony_dimensions(dataset: xr.Dataset) -> xr.Dataset:
     """Find the dimensions of coordinates where HDF5 names none, and the library numbers them.
 
     Of several dimensions of one size the library may choose the wrong one: time comes first and longitude last.
+    MATLAB's vectors have rows and columns too.
     """
     phony = [dim for dim in dataset.dims if str(dim).startswith("phony_dim_")]
-    images = [da for da in dataset.data_vars.values() if da.ndim in (2, 3) and set(da.dims) <= set(phony)]
+    phonies = [da for da in dataset.data_vars.values() if da.ndim in (2, 3) and set(da.dims) <= set(phony)]
+    images = [da for da in phonies if 1 not in da.shape[-2:]]
     if not images:
         return dataset
     dims = dict(zip(("time", "y", "x")[-images[0].ndim :], images[0].dims, strict=True))
     place = {"time": "time", "latitude": "y", "y": "y", "longitude": "x", "x": "x"}
-    for name, da in dataset.variables.items():
-        dim = dims.get(place.get(role_of(name, da.attrs) or "", ""))
-        if da.ndim == 1 and dim is not None and da.sizes[da.dims[0]] == dataset.sizes[dim]:
-            dataset[name] = xr.Variable((dim,), da.data if isinstance(da.data, xr.Variable) else da.values, da.attrs)
+    for name, variable in dataset.variables.items():
+        vector, dim = variable.squeeze(), dims.get(place.get(role_of(name, variable.attrs) or "", ""))
+        if vector.ndim == 1 and dim is not None:
+            dim = dim if vector.size == dataset.sizes[dim] else vector.dims[0]
+            dataset[name] = xr.Variable((dim,), vector.values, vector.attrs)
     return dataset
 
 
@@ -155,5 +159,11 @@ def _unreadable(path: Path, error: Exception) -> InputError:
     foreign = foreign_store(path, str(error)) if path.is_dir() else foreign_format(path)
     if foreign:
         return InputError(str(foreign))
+    if "HDF5 attribute" in str(error) and (found := attribute_of_rank_two(path)):
+        name, key = found
+        return InputError(
+            f"{path}: the attribute {key} of {name} has two or more dimensions, which the NetCDF library cannot read; "
+            f"delete it: del h5py.File({str(path)!r}, 'r+')[{name!r}].attrs[{key!r}]"
+        )
     kind = "Zarr" if path.is_dir() or is_zipped_zarr(path) else "NetCDF"
     return InputError(f"{path} cannot be read as {kind} ({reason_of(error)}); is it whole?")

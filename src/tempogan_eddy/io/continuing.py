@@ -1,7 +1,7 @@
 """Group files by their headers: a group is files that continue each other, and so one sequence."""
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 
 import numpy as np
 
@@ -56,11 +56,12 @@ def adjoining(groups: list[list[Header]]) -> list[list[Header]]:
 def _moving_boxes(kinds: dict[Traits, list[Header]]) -> Iterator[list[Header]]:
     """Yield files of one kind, joined across their grids if most have one each: a box follows its storm.
 
-    Boxes that no one storm can have taken are of several storms.
+    Boxes that no one storm can have taken are of several storms. Boxes whose axes run another way stay apart.
     """
-    merged: dict[Traits, list[list[Header]]] = {}
+    merged: dict[Hashable, list[list[Header]]] = {}
     for kind, members in kinds.items():
-        merged.setdefault(kind._replace(grid=""), []).append(members)
+        ways = tuple(_way(members[0], role) for role in EARTH)
+        merged.setdefault((kind._replace(grid=""), ways), []).append(members)
     for grids in merged.values():
         files = sum(map(len, grids))
         moves = files > 2 and 2 * len(grids) > files
@@ -99,10 +100,21 @@ def _apart(earlier: Header, later: Header) -> float:
     return max(shares)
 
 
+def _degrees(header: Header, role: str) -> np.ndarray:
+    """Return the known latitudes or longitudes of a box in their order, if it states them."""
+    held = next((v.values for name, v in header.coords.items() if v.dims and role_of(name, v.attrs) == role), None)
+    return np.array([]) if held is None else held[np.isfinite(held)]
+
+
+def _way(header: Header, role: str) -> float:
+    """Return 1 where degrees increase from the first pixel to the last, -1 where they decrease, else 0."""
+    known = _degrees(header, role)
+    return float(np.sign(turn_difference(known[-1], known[0]))) if known.size else 0.0
+
+
 def _middle_and_width(header: Header, role: str) -> tuple[float, float] | None:
     """Return the middle and the width of a box in degrees of latitude or longitude, if it states them."""
-    held = next((v.values for name, v in header.coords.items() if v.dims and role_of(name, v.attrs) == role), None)
-    known = np.array([]) if held is None else held[np.isfinite(held)]
+    known = _degrees(header, role)
     if not known.size:
         return None
     from_first = turn_difference(known, known[0])

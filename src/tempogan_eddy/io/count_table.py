@@ -1,7 +1,7 @@
 """Kelvins of counts by a table in the same file: ISCCP B1 and DX, GMS VISSR."""
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +14,10 @@ from tempogan_eddy.io.units import kelvin_conversion, text_of
 from tempogan_eddy.io.validity import Decoding
 from tempogan_eddy.wording import listed
 
-__all__ = ["kelvins_by_count", "look_up"]
+__all__ = ["kelvins_by_count", "look_up", "with_tables"]
 
 SIZES = (256, 1024, 4096, 65536)  # counts of 8, 10, 12 and 16 bits
-KELVIN = (150.0, 350.0)
+KELVIN = (100.0, 400.0)  # the first counts of a window channel are of 110 K, the last of a shortwave one of 400 K
 ENDING = re.compile(r"[A-Z]*\d+$")  # 12, IR1
 UNMARKED = 3  # fill values that no attribute of a table marks, such as -1000
 
@@ -57,6 +57,21 @@ def kelvins_by_count(dataset: xr.Dataset, image: str, path: Path) -> tuple[str, 
             f"ncatted -a calibration_table,{image},o,c,{tables[0]} {path.name}"
         )
     return (tables[0], found[tables[0]]) if tables else None
+
+
+def with_tables(groups: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
+    """Return the groups of a file, each with the tables of the others (Calibration of FengYun-4B)."""
+    tables = {
+        name: xr.Variable(f"{name}_count", group.variables[name].values.ravel(), group.variables[name].attrs)
+        for group in groups.values()
+        for name in group.variables
+        if len(groups) > 1 and _kelvins(group, name) is not None
+    }
+    shared = {}
+    for part, group in groups.items():
+        shared[part] = group.assign({name: table for name, table in tables.items() if name not in group.variables})
+        shared[part].set_close(group.close)
+    return shared
 
 
 def look_up(counts: np.ndarray, kelvins: np.ndarray) -> np.ndarray:

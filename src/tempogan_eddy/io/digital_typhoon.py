@@ -121,7 +121,8 @@ def _parse_name(path: Path) -> Frame:
         time = np.datetime64(datetime.strptime(match["hour"], "%Y%m%d%H"), "ns")
     except ValueError:
         raise InputError(
-            f"{path} is not named like a Digital Typhoon frame, YYYYMMDDHH-sequence-satellite-number.h5."
+            f"{path} is not named like a Digital Typhoon frame, YYYYMMDDHH-sequence-satellite-number.h5; rename or "
+            "move it."
         ) from None
     return Frame(path, time, match["satellite"], match["sequence"])
 
@@ -170,7 +171,9 @@ def _read(path: Path, header_only: bool = False) -> Any:
     with read_hdf5(path) as file:
         key = next((key for key in KEYS if file.get(key, getlink=True)), None)
         if key is None:
-            raise InputError(f"{path} holds {sorted(file)}, none of the datasets {', '.join(KEYS)}.")
+            raise InputError(
+                f"{path} holds {sorted(file)}, none of the datasets {', '.join(KEYS)}; name its image {KEYS[0]}."
+            )
         image = find_dataset(file, key, path)
         conversion = kelvin_conversion(image.attrs.get("units", "K"))
         shape = tuple(size for size in image.shape if size > 1 or image.ndim == 2)  # without channels of one

@@ -85,8 +85,11 @@ def read_track(basin: Path, sequence: str, names: Sequence[str], times: np.ndarr
         return {}
     by_key: dict[object, dict[str, float]] = {}
     try:
-        table = csv.DictReader(io.StringIO(read_bounded(path, LARGEST_METADATA).decode("utf-8-sig"), newline=""))
-        for row in table:
+        text = read_bounded(path, LARGEST_METADATA).decode("utf-8-sig")
+        if ";" in text.partition("\n")[0]:  # spreadsheets write 15;130,5 in countries that write 130,5
+            text = text.replace(",", ".").replace(";", ",")
+        table = csv.DictReader(io.StringIO(text, newline=""))
+        for row in (row for row in table if any(row.values())):
             for key, values in _track_keys(row):
                 by_key.setdefault(key, values)
     except (KeyError, ValueError, TypeError, OverflowError, AttributeError, csv.Error) as error:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Unpack
 
@@ -19,7 +20,7 @@ from tempogan_eddy.io.format import Format, StoredSequence, named_like_data, rec
 from tempogan_eddy.io.grouping import joined
 from tempogan_eddy.io.reading import ReaderOptions, Reading
 from tempogan_eddy.io.urls import fetch
-from tempogan_eddy.io.walk import Seen, entries, refuse_special
+from tempogan_eddy.io.walk import Seen, entries, refuse_special, walk
 from tempogan_eddy.missing import missing
 from tempogan_eddy.registry import FORMATS
 from tempogan_eddy.wording import listed
@@ -29,6 +30,8 @@ __all__ = ["Paths", "Refused", "expand", "search"]
 log = logging.getLogger(__name__)
 
 PACKED_SUFFIXES = {".gz", ".bz2", ".xz", ".zst", ".z"}
+
+FOREIGN_FILES = 50  # in a folder, that are looked into to say what it holds
 
 Paths = str | Path | Sequence[str | Path]
 """A file, a folder, a pattern such as ``merg_2019*.nc4``, a URL of such, or several of these."""
@@ -158,8 +161,10 @@ def _named(sequences: list[StoredSequence], *, unique: bool) -> dict[str, Stored
 
 
 def _nothing(roots: list[Path], wanted: Format | None) -> str:
-    files = [root for root in roots if root.is_file()]
-    if wanted is None and (foreign := next(filter(None, map(foreign_format, files)), None)):
-        return str(foreign)
+    files = islice((path for root in roots for path in (root, *walk(root)) if path.is_file()), FOREIGN_FILES)
+    foreign = [] if wanted else [found for path in files if (found := foreign_format(path))]
+    if foreign:
+        first = next((found for found in foreign if found.is_data), foreign[0])
+        return str(first) if first.path in roots else f"{listed(roots, 3)} holds no sequence of frames; {first}"
     *titles, last = [known.title for known in ([wanted] if wanted else FORMATS.values())]
     return f"{listed(roots, 3)} holds no sequence of frames in {', '.join(titles)}{' or ' if titles else ''}{last}."

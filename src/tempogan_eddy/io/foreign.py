@@ -192,7 +192,7 @@ _HDF4 = _code(
 )
 _TIFF = _code(
     "rioxarray reads it, if its values are kelvin",
-    "da = rioxarray.open_rasterio(PATH, masked=True).squeeze('band', drop=True).assign_attrs(units='K')",
+    "da = rioxarray.open_rasterio(PATH, mask_and_scale=True).squeeze('band', drop=True).assign_attrs(units='K')",
     SAVED.format("da"),
 )
 _MERGED = _code(
@@ -245,11 +245,12 @@ _RULES: list[tuple[str, bytes, str, Advice]] = [
     ("a TIFF image", rb"II[*+]\0|MM\0[*+]", "", _TIFF),
     ("a JPEG picture", rb"\xff\xd8\xff|\0\0\0\x0cjP|\xffO\xffQ", "", _LOSSY),
     ("a picture or film", rb"GIF8|\x1aE\xdf\xa3|.{8}WEBP|.{4}ftyp", "", _LOSSY),
-    ("a PGM or PPM picture", rb"P[256]\n|P5 ", "", _unpack("magick FILE BASE.png", verb="convert")),
+    ("a PGM, PPM or BMP picture", rb"P[256]\n|P5 |BM.{8}", "", _unpack("magick FILE BASE.png", verb="convert")),
     ("a FITS file", rb"SIMPLE  =", "", _array("astropy.io.fits.getdata(PATH)")),
     ("an IDL save file", rb"SR\0[\x04\x06]", "", _array("scipy.io.readsav(PATH)['NAME']")),
     ("a document", rb"PK\x03\x04|\xd0\xcf\x11\xe0", r"\.(xlsx?|docx?|pptx?|odt|kmz)$", _NO_SEQUENCE),
     ("a NumPy array", rb"\x93NUMPY", "", _array("numpy.load(PATH)")),
+    ("data of PyTorch", rb"PK\x03\x04", r"\.(pt|ckpt)$", _PICKLE),
     ("NumPy arrays", rb"PK\x03\x04", r"\.npz$", _array("numpy.load(PATH)['NAME']")),
     ("a gzipped tar archive", rb"\x1f\x8b", r"\.(tgz|tar\.gz)$", _unpack("tar xzf FILE")),
     ("compressed by gzip", rb"\x1f\x8b", "", _unpack("gunzip -k FILE")),
@@ -267,6 +268,12 @@ _RULES: list[tuple[str, bytes, str, Advice]] = [
     ("a pointer of Git LFS, not the file itself", rb"version https://git-lfs", "", "fetch it: git lfs pull."),
     ("a pointer of git-annex, not the file itself", rb"/annex/objects/", "", "fetch it: git annex get."),
     ("a set of references for kerchunk", _TEXT + _KERCHUNK, "", _REFERENCES),
+    (
+        "a GrADS descriptor",
+        rb"(\*[^\n]*\n|\s)*(?i:dset)\s",
+        "",
+        _unpack("cdo -f nc import_binary FILE BASE.nc", "convert"),
+    ),
     ("an HTML page", _TEXT + rb"(?i:<!doctype html|<html|<head)", "", _LOGIN),
     ("an XML message", _TEXT + rb"<(\?xml|Error)", "", _LOGIN),
 ]

@@ -71,7 +71,7 @@ def _map_grid(sequence: xr.DataArray, change: Callable[[np.ndarray], np.ndarray]
             _warn_if_unordered(coordinate, sequence.attrs)
             values = _map_values(coordinate, functools.partial(_along, change=change, axes=spatial))
         if spatial or not coordinate.dims:  # of the cells, or a grid mapping
-            attrs = rescaled(attrs, factor)
+            attrs = rescaled(attrs, factor, of_axis=bool(spatial))
         coordinates[str(name)] = xr.Variable(coordinate.dims, values, attrs)
     if left_out:
         log.info("Labels of the old cells, left out: %s", ", ".join(left_out))

@@ -135,6 +135,17 @@ def read_hdf5(path: Path) -> Iterator[h5py.File]:
         raise InputError(f"{path} cannot be read as HDF5 ({error}); fetch it again or leave it out.") from error
 
 
+def attribute_of_rank_two(path: Path) -> tuple[str, str] | None:
+    """Return the object and the name of an attribute with two or more dimensions, or None if no attribute has them."""
+    with NETCDF_LOCK, h5py.File(path, "r", locking=False) as file:
+        for name, found in [("/", file.id), *_objects(file, path)]:
+            for number in range(h5py.h5a.get_num_attrs(found)):
+                attribute = h5py.h5a.open(found, index=number)
+                if len(attribute.shape) > 1:
+                    return name, attribute.name.decode(errors="replace")
+    return None
+
+
 def _refuse_outside_data(file: h5py.File, path: Path, *, by_library: bool = False) -> None:
     for name, identifier in _objects(file, path):
         if isinstance(identifier, h5py.h5d.DatasetID):

@@ -15,7 +15,7 @@ from tempogan_eddy.io.axes import direction_of, horizontal_axes, role_of, with_n
 from tempogan_eddy.io.choice import NoSequenceError, choose_variable
 from tempogan_eddy.io.companions import Flags, decoded_times, flags_of
 from tempogan_eddy.io.container import groups_of, open_stored
-from tempogan_eddy.io.count_table import kelvins_by_count, look_up
+from tempogan_eddy.io.count_table import kelvins_by_count, look_up, with_tables
 from tempogan_eddy.io.frames import FrameStack
 from tempogan_eddy.io.hdf5_guard import check_claim
 from tempogan_eddy.io.layout import Layout, is_member
@@ -23,7 +23,7 @@ from tempogan_eddy.io.lock import Lock
 from tempogan_eddy.io.messages import log_once
 from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.selection import how_to_select, select_one
-from tempogan_eddy.io.time_axis import find_time, frame_time
+from tempogan_eddy.io.time_axis import find_time, frame_time, long_dims
 from tempogan_eddy.io.units import KELVIN, Conversion, kelvin_conversion, text_of
 from tempogan_eddy.io.validity import Decoding, flagged, refuse_unknown_packing
 
@@ -151,7 +151,7 @@ def _choose(path: Path, group: str | None, variable: str | None) -> tuple[str, s
             if not isinstance(error, NoSequenceError) and variable is None:
                 raise
     wanted = [group] if group is not None else groups_of(path)
-    groups |= {part: open_stored(path, part) for part in wanted if part not in groups}
+    groups = with_tables(groups | {part: open_stored(path, part) for part in wanted if part not in groups})
     found, name = choose_variable(groups, path, variable)
     return found, name, _with_place(groups[found], name, groups.values())
 
@@ -183,7 +183,7 @@ def _lay_out(dataset: xr.Dataset, da: xr.DataArray, path: Path, time_from: str) 
     if 0 in da.shape:
         raise NoSequenceError(f"{where} holds no frame: its shape is {dict(da.sizes)}.")
     time = find_time(dataset, da)
-    frames = next((dim for dim in (dataset[time].dims if time else ()) if dim in da.dims), None)
+    frames = next((dim for dim in (long_dims(dataset[time]) if time else ()) if dim in da.dims), None)
     if time_from != "auto" and (time is None or dataset[time].size == 1):
         time = frames = None  # attributes or the name state the time of a single frame
     members = next((dim for dim in da.dims if is_member(dim) and dim != frames and da.sizes[dim] > 1), None)
@@ -219,7 +219,7 @@ def _times(
         times = decoded_times(dataset[time].variable, f"{path}: {time}")
         if np.isnat(times).any():
             number = int(np.isnat(times).argmax()) + 1
-            raise InputError(f"{path}: frame {number} has no time ({time} is missing there).")
+            raise InputError(f"{path}: frame {number} has no time ({time} is missing there); leave it out (ncks -d).")
         return times, f"variable {time}"
     found = frame_time(path, (da.attrs, dataset.attrs), time_from)
     if found is None:

@@ -21,6 +21,7 @@ __all__ = [
     "EVERYTHING",
     "FLAT_SHARE",
     "looks_drawn",
+    "looks_edged",
     "looks_white_cold",
     "mask_blank",
     "mask_calibration_bars",
@@ -39,6 +40,8 @@ SMALLEST_ISLAND = 256  # pixels; a smaller region is too small to tell a bar fro
 SMALLEST_BLANK = 256  # pixels; a smaller frame is too small to tell a blank from a cloud
 BLANK_SHARE = 0.5  # of the pixels with one value, above which it is fill; at most 11 % in 295 real frames
 BLANK_STEP, SUSPICIOUS_SHARE = 31, 0.4  # look at every 31st pixel first
+
+COLDEST_CLOUD = 180.0  # kelvin; few clouds of a typhoon are colder
 
 SMALLEST_SIDE = 32  # pixels, of a frame that can be judged
 COLD_MEAN = 237.0  # kelvin; wide frames are warmer on average, at least 255 K in 200717
@@ -141,6 +144,12 @@ def looks_white_cold(kelvin: np.ndarray) -> bool:
     return bool(
         skewness > LEAST_SKEWNESS and rough[values >= warm].mean() > LEAST_ROUGHNESS * rough[values <= cold].mean()
     )
+
+
+def looks_edged(kelvin: np.ndarray, coldest: float) -> bool:
+    """Return whether more than 1 % of a frame have the coldest of its kelvins, and that is colder than most clouds."""
+    share = (kelvin == np.float32(coldest)).mean()
+    return bool(kelvin.size >= SMALLEST_BLANK and coldest < COLDEST_CLOUD and share > 0.01)
 
 
 def looks_drawn(frame: np.ndarray) -> bool:

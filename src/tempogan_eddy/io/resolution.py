@@ -31,13 +31,18 @@ COUNT = re.compile(
 OF_OLD_CELLS = re.compile(
     r"(geo_?)?transform|affine\w*|[cl](fac|off)|(upper|lower|top|bottom)_?(left|right)\w*|(first|last)_?(lat(itude)?|lon(gitude)?|[xy])|geospatial_bounds.*"
     r"|_satpy_id|grib_(latitude|longitude)of\w+|grib_numberof(data)?points|chunk_?sizes?"
-    r"|((image|grid|array)_?)?(shape|dimensions?)|(image|grid|array)_?size",
+    r"|[lu][lr]_?(lat|lon|corner|[xy])\w*|[xy]ll(corner|center)|((image|grid|array)_?)?(shape|dimensions?)|(image|grid|array)_?size",
+    re.IGNORECASE,
+)
+# Of the numbers along a coordinate: GrADS's minimum, maximum and grads_size, its steps and its ends.
+OF_AXIS_ALONE = re.compile(
+    r"min(imum)?|max(imum)?|start|stop|end|first|last|increment|spacing|step|interval|delta|grads_(?!dim).*",
     re.IGNORECASE,
 )
 IDENTITY = re.compile(
     r"id|uuid|naming_authority|product_version|processing_level|dataset_name|(identifier_)?(product_)?doi(_authority)?"
     r"|date_(created|modified|issued|metadata_modified)|creation_(date|time)|production_?(date_?)?time|tracking_id"
-    r"|(local)?granule_?id|granule_?name|file_?name|input_?pointer|file_?header|md5\w*|sha\d+\w*|checksum",
+    r"|(local)?granule_?id|granule_?name|file_?(name|size)|input_?pointer|file_?header|md5\w*|sha\d+\w*|checksum",
     re.IGNORECASE,
 )
 SOURCE = "source_"
@@ -54,13 +59,13 @@ LENGTH = re.compile(
 BARE = re.compile(rf"\s*(?:{NUMBER})(?:[\s,;x\u00d7]+(?:{NUMBER}))*\s*", re.IGNORECASE)
 
 
-def rescaled(attrs: Mapping[Any, Any], factor: float) -> dict[str, Any]:
-    """Return the attributes of a sequence, spatial coordinate or grid mapping for a grid ``factor`` times finer.
+def rescaled(attrs: Mapping[Any, Any], factor: float, *, of_axis: bool = False) -> dict[str, Any]:
+    """Return the attributes of a sequence, spatial coordinate (`of_axis`) or grid mapping for a finer grid.
 
-    A factor below 1 is coarser. Change resolutions (numbers, or text with a number and a unit, such as ``2km at
-    nadir``) and counts of pixels. Remove ambiguous ones and places of the old cells (GDAL's ``GeoTransform``). Rename
-    identifiers of the original product (`id`, `date_created`, ...) to ``source_id``, ... . The log names the removed
-    and the renamed ones.
+    It is ``factor`` times finer, or coarser if this is below 1. Change resolutions (numbers, or text with a number and
+    a unit, such as ``2km at nadir``) and counts of pixels. Remove ambiguous ones and places of the old cells (GDAL's
+    ``GeoTransform``). Rename identifiers of the original product (`id`, `date_created`, ...) to ``source_id``, ... .
+    The log names the removed and the renamed ones.
     """
     changed: dict[str, Any] = {}
     removed, renamed, storm = [], [], attrs.get("sequence", "")
@@ -69,7 +74,7 @@ def rescaled(attrs: Mapping[Any, Any], factor: float) -> dict[str, Any]:
         if IDENTITY.fullmatch(name):
             changed.setdefault(prefix + SOURCE + name, value)
             renamed.append(SOURCE + name)
-        elif (new := _value(name, value, factor)) is None:
+        elif (of_axis and OF_AXIS_ALONE.fullmatch(name)) or (new := _value(name, value, factor)) is None:
             removed.append(name)
         else:
             changed[str(key)] = new

@@ -6,10 +6,10 @@ chunk), with a ``time`` coordinate that never decreases. ``attrs["sequence"]`` n
 and attributes are the file's own.
 """
 
-import functools
 import logging
 import re
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from datetime import datetime
 
 import dask.array
@@ -23,7 +23,7 @@ from tempogan_eddy.io.bands import bands_of
 from tempogan_eddy.io.cadence import nominal_times, parse_duration
 from tempogan_eddy.io.member import MEMBER
 from tempogan_eddy.io.precision import PACKING, is_packed, unpacked
-from tempogan_eddy.io.quality import mask_impossible
+from tempogan_eddy.io.quality import EVERYTHING, mask_impossible
 from tempogan_eddy.io.units import Conversion, kelvin_conversion, text_of
 from tempogan_eddy.kelvin import VALID_KELVIN
 
@@ -129,7 +129,7 @@ def in_kelvin(
         da = da.drop_attrs(deep=False).assign_attrs({key: da.attrs[key] for key in da.attrs if key not in PACKING})
     if not (packed and keep_packed):
         convert = unpacked if packed else conversion
-        clean = functools.partial(_to_kelvin, conversion=convert, valid_kelvin=valid_kelvin)
+        clean = _ToKelvin(convert, valid_kelvin, label)
         data = dask.array.map_blocks(clean, data, dtype=np.float32, meta=np.empty((0,) * da.ndim, np.float32))
     attrs = {str(key): plain(value) for key, value in da.attrs.items()} | {"units": "K", "standard_name": NAME}
     attrs["sequence"] = str(attrs.get("sequence", label))
@@ -148,12 +148,31 @@ def label_of(da: xr.DataArray) -> str:
     return text_of(named or da.name or "the sequence")
 
 
-def _to_kelvin(
-    block: np.ndarray, conversion: Callable[[np.ndarray], np.ndarray], valid_kelvin: tuple[float, float]
-) -> np.ndarray:
-    if block.dtype == np.float16:  # whose steps are 0.25 K, too wide to compute in
-        block = block.astype(np.float32)
-    return mask_impossible(conversion(block), valid_kelvin)
+@dataclass
+class _ToKelvin:
+    """Convert blocks to kelvin, NaN outside the valid kelvins, and warn of the first block with such values."""
+
+    conversion: Callable[[np.ndarray], np.ndarray]
+    valid_kelvin: tuple[float, float]
+    label: str
+    told: bool = False
+
+    def __call__(self, block: np.ndarray) -> np.ndarray:
+        if block.dtype == np.float16:  # whose steps are 0.25 K, too wide to compute in
+            block = block.astype(np.float32)
+        kelvin = self.conversion(block)
+        kept = mask_impossible(kelvin, self.valid_kelvin)
+        if self.told or self.valid_kelvin == EVERYTHING:
+            return kept
+        outside = np.isnan(kept) & np.isfinite(kelvin)
+        self.told = bool(outside.any())
+        if self.told:
+            log.warning(
+                "%s: values outside %g-%g K are missing, at first %d of %d, such as %g K; are the units right? "
+                "(valid_kelvin widens the range)",
+                *(self.label, *self.valid_kelvin, outside.sum(), outside.size, kelvin[outside][0]),
+            )
+        return kept
 
 
 def as_dates(coordinate: xr.DataArray, label: str) -> np.ndarray:

@@ -30,7 +30,7 @@ import pandas as pd
 
 from tempogan_eddy.errors import InputError
 
-__all__ = ["name_without_time", "time_in_name", "zone_in_name"]
+__all__ = ["MONTHS", "name_without_time", "time_in_name", "zone_in_name"]
 
 ZONES = {
     **{"Z": 0, "z": 0, "UTC": 0, "GMT": 0, "世界时": 0, "世界時": 0},

@@ -1,7 +1,7 @@
 """Find the times of an image variable: in another variable, in attributes or in the file's name."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from tempogan_eddy.io.stamps import time_in_name, zone_in_name
 from tempogan_eddy.io.time_decoding import parse_moment
 from tempogan_eddy.io.units import text_of
 
-__all__ = ["TIME_FROM", "find_time", "frame_time"]
+__all__ = ["TIME_FROM", "find_time", "frame_time", "long_dims"]
 
 TIME_FROM = ("auto", "attributes", "name")
 
@@ -22,18 +22,26 @@ TIME_FROM = ("auto", "attributes", "name")
 SCALAR_NAMES = ("time", "t", "nominal_time", "image_time", "start_time", "time_coverage_start", "date")
 # Starts of forecasts: no times of frames, unless a standard name or an axis says so.
 STARTS = re.compile(r"initial|analysis|reference|forecast")
-MOMENTS = (
-    *("nominal_time", "image_time", "start_time", "time_coverage_start", "observation_time", "acquisition_time"),
-    *("scan_time", "image_datetime", "datetime", "date_time", "timestamp", "sensing_start", "time_coverage_begin"),
-)
-# A date and a clock in two attributes.
-PAIRS = (
-    ("start_date", "start_time"),
-    ("date", "time"),
-    ("RangeBeginningDate", "RangeBeginningTime"),
-    ("image_date", "image_time"),
-    ("acquisition_date", "acquisition_time"),
-)
+ENDS = re.compile(r"(?<![a-z])(end|ending|stop|last)(?![a-z])")
+# Names of attributes that state the time of a frame consist of these words; others, of its end or of a file, do not. Of
+# several the earliest of the first words counts.
+WORD = re.compile("[A-Z]?[a-z]+|[A-Z]+")
+FIRST_WORDS = ("nominal", "slot", "image", "start", "begin", "beginning")
+WORDS = {
+    *FIRST_WORDS,
+    "time",
+    "date",
+    "datetime",
+    "timestamp",
+    "stamp",
+    "range",
+    "coverage",
+    "frame",
+    "scan",
+    "scanning",
+}
+WORDS |= {"observation", "observing", "observed", "obs", "acquisition", "acquired", "sensing", "measurement", "of"}
+WORDS |= (FILLERS := {"in", "gmt", "utc"})
 
 
 def find_time(dataset: xr.Dataset, da: xr.DataArray) -> str | None:
@@ -56,9 +64,14 @@ def find_time(dataset: xr.Dataset, da: xr.DataArray) -> str | None:
     frame_dims = set(da.dims[:-2]) | {dim for dim in da.dims if role_of(dim) == "time" or dim in times}
     if {"x", "y"} <= set(directions.values()):
         frame_dims |= {dim for dim in da.dims if not directions[dim]}
-    along = [name for name, variable in times.items() if variable.ndim == 1 and set(variable.dims) <= frame_dims]
+    along = [name for name, variable in times.items() if len(dims := long_dims(variable)) == 1 and dims <= frame_dims]
     single = [name for name, variable in times.items() if variable.size == 1]
     return min(along or single, key=lambda name: _rank(name, times[name]), default=None)
+
+
+def long_dims(variable: xr.Variable | xr.DataArray) -> set[Hashable]:
+    """Return the dimensions of a variable that are longer than one, else its first: ncecat's time(record, time=1)."""
+    return {dim for dim in variable.dims if variable.sizes[dim] > 1} or set(variable.dims[:1])
 
 
 def _is_time(name: Any, variable: xr.Variable) -> bool:
@@ -69,11 +82,12 @@ def _is_time(name: Any, variable: xr.Variable) -> bool:
     return is_time and variable.dtype.kind in "iufMSUO" and variable.size > 0
 
 
-def _rank(name: str, variable: xr.Variable) -> tuple[bool, int, bool, str]:
-    """Order candidates: a standard name first, then the usual names, then units since."""
+def _rank(name: str, variable: xr.Variable) -> tuple[bool, bool, int, bool, str]:
+    """Order candidates: a standard name first, then the usual names, then units since; the end of a scan last."""
     standard = text_of(variable.attrs.get("standard_name", "")) == "time"
     place = SCALAR_NAMES.index(name.lower()) if name.lower() in SCALAR_NAMES else len(SCALAR_NAMES)
-    return not standard, place, not is_since(variable.attrs.get("units", "")), name
+    is_end = ENDS.search(name.lower()) is not None
+    return is_end, not standard, place, not is_since(variable.attrs.get("units", "")), name
 
 
 def frame_time(
@@ -98,13 +112,21 @@ def frame_time(
 
 
 def _in_attributes(attrs: Mapping[Any, Any]) -> tuple[np.datetime64, str] | None:
-    lower = {str(name).lower(): value for name, value in attrs.items()}
-    for name in MOMENTS:
-        if (moment := parse_moment(lower.get(name, ""))) is not None:
+    named = [(tuple(word.lower() for word in WORD.findall(str(name))), name) for name in attrs]
+    named = sorted(((words, name) for words, name in named if set(words) <= WORDS), key=lambda found: _place(*found))
+    for words, name in named:
+        if words not in (("date",), ("time",)) and (moment := parse_moment(attrs[name])) is not None:
             return moment, f"attribute {name}"
-    for day, clock in PAIRS:
-        if day.lower() in lower and clock.lower() in lower:
-            moment = parse_moment(f"{text_of(lower[day.lower()])} {text_of(lower[clock.lower()])}")
+    # A date and a clock in two attributes, such as start_date and start_time.
+    clocks = {tuple(word for word in words if word not in FILLERS): name for words, name in named}
+    for words, day in named:
+        clock = clocks.get(tuple("time" if word == "date" else word for word in words))
+        if "date" in words and clock is not None:
+            moment = parse_moment(f"{text_of(attrs[day])} {text_of(attrs[clock])}")
             if moment is not None:
                 return moment, f"attributes {day}, {clock}"
     return None
+
+
+def _place(words: tuple[str, ...], name: Any) -> tuple[int, str]:
+    return next((place for place, word in enumerate(FIRST_WORDS) if word in words), len(FIRST_WORDS)), str(name)

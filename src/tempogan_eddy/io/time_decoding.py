@@ -14,6 +14,7 @@ import pandas as pd
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.axes import is_since
 from tempogan_eddy.io.messages import log_once
+from tempogan_eddy.io.stamps import MONTHS
 from tempogan_eddy.io.units import text_of
 from tempogan_eddy.quiet import ignored_warnings
 
@@ -33,12 +34,16 @@ MICROSECONDS: dict[str, float] = {
 # Calendars whose dates are taken as written; refuse a date that the standard calendar lacks (30 February).
 LABELLED = {"noleap", "365_day", "all_leap", "366_day", "360_day"}
 STANDARD = {"standard", "gregorian", "proleptic_gregorian"}
+# Units that say how numbers such as 2019122509 spell dates, or nothing: YYYYMMDDHH, %Y%m%d%H, 1.
+SPELLING = re.compile(r"|1|none|(?=.*y)[%ymdhis:_ -]+", re.IGNORECASE)
 DIGITS = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 # A date, perhaps a clock with or without colons, perhaps a zone in hours from UTC.
 EPOCH = re.compile(
     r"([+-]?\d{1,4})[-/](\d{1,2})[-/](\d{1,2})(?:[ Tt]+(\d{1,2})(?::?(\d\d?))?(?::?(\d\d?(?:\.\d*)?))?)?"
-    r"\s*(?:Z|z|UTC|GMT|\+?0{1,2}:?(?:00)?|([+-])(\d{1,2}):?(\d\d)?)?"
+    r"\s*(?:Z|z|\(?(?:UTC|GMT)\)?|\+?0{1,2}:?(?:00)?|([+-])(\d{1,2}):?(\d\d)?)?"
 )
+NAMED_MONTH = re.compile(rf"^(\d\d?)[- ]?({'|'.join(MONTHS)})[a-z]*[- ]?(\d{{4}})", re.IGNORECASE)
+NEVER_WRITTEN = 9.96e36  # NetCDF fills doubles with a little more, whether or not an attribute says so
 FIRST_YEAR, LAST_YEAR = 1800, 2200  # of any image
 
 
@@ -72,7 +77,7 @@ def parse_moment(text: Any) -> np.datetime64 | None:
 
     ``2019-12-25T10:00:21.3Z``, ``2019-12-25 10:00:21``, ``20191225100021``, ``20191225T1000Z`` and such.
     """
-    text = re.sub(r"\s*(UTC|GMT)$", "Z", text_of(text), flags=re.IGNORECASE)
+    text = re.sub(r"\s*\(?(UTC|GMT)\)?$", "Z", _with_month_as_number(text_of(text)), flags=re.IGNORECASE)
     if re.fullmatch(r"\d{10}|\d{12}|\d{14}", text):
         time = pd.to_datetime(text, format=DIGITS[len(text)], errors="coerce", utc=True)
     elif re.match(r"(1[89]|2[01])\d\d[-/.]?\d\d[-/.]?\d\d[T _]?\s*\d\d", text):
@@ -82,6 +87,11 @@ def parse_moment(text: Any) -> np.datetime64 | None:
     if time is pd.NaT or not FIRST_YEAR <= time.year <= LAST_YEAR:
         return None
     return time.tz_localize(None).to_datetime64().astype("datetime64[ns]")
+
+
+def _with_month_as_number(text: str) -> str:
+    """Return a text that begins with a date such as 25-DEC-2019 (Ferret, INSAT) with this as 2019-12-25."""
+    return NAMED_MONTH.sub(lambda date: f"{date[3]}-{MONTHS.index(date[2].upper()) + 1:02d}-{int(date[1]):02d}", text)
 
 
 def _from_texts(values: np.ndarray, where: str | Path) -> np.ndarray:
@@ -105,7 +115,7 @@ def _since(values: np.ndarray, units: str, calendar: str, where: str | Path) -> 
         epoch = _epoch(epoch_text, calendar)
     except (ValueError, OverflowError, TypeError):
         raise InputError(f"{where} has the units {units!r}, whose epoch is no date; correct them.") from None
-    known = np.isfinite(values)
+    known = np.isfinite(values) & (values < NEVER_WRITTEN)
     counted = np.where(known, values, 0)
     # A larger sum would overflow, and is no time of an image.
     if np.abs(counted.astype(float)).max(initial=0) * MICROSECONDS[unit] > 2**62:
@@ -130,7 +140,7 @@ def _since(values: np.ndarray, units: str, calendar: str, where: str | Path) -> 
 def _parts(units: str) -> tuple[str, str, int]:
     """Return the unit, the epoch in the form that cftime reads in every calendar, and its zone in microseconds."""
     unit, _, epoch = re.split(r"\s+", units.strip(), maxsplit=2)
-    found = EPOCH.fullmatch(re.sub(r"^(\d{4})(\d\d)(\d\d)(?!\d)", r"\1-\2-\3", epoch.strip()))
+    found = EPOCH.fullmatch(re.sub(r"^(\d{4})(\d\d)(\d\d)(?!\d)", r"\1-\2-\3", _with_month_as_number(epoch.strip())))
     if found is None:
         return unit.lower(), "no date", 0
     year, month, day, hour, minute, second, sign, zone_hour, zone_minute = found.groups()
@@ -177,7 +187,8 @@ def _decimal_dates(values: np.ndarray, units: str, where: str | Path) -> np.ndar
         return (whole + milliseconds).astype("datetime64[ns]")
     digits = {len(str(int(value))) for value in values.ravel() if np.isfinite(value)}
     whole = np.isfinite(values).all() and (values == np.floor(values)).all()
-    if not units and len(digits) == 1 and digits <= {10, 12, 14} and whole:
+    usual = {8, 10, 12, 14} if "y" in units.lower() else {10, 12, 14}
+    if SPELLING.fullmatch(units) and len(digits) == 1 and digits <= usual and whole:
         return _spelled(values.astype(np.int64), units, where)
     stated = f"the units {units!r}" if units else "no units"
     raise InputError(f"{where} has {stated}; times need units such as 'hours since 1970-01-01'.")

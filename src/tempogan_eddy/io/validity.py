@@ -16,7 +16,7 @@ import numpy as np
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.attributes import LIMITS
 from tempogan_eddy.io.messages import log_once
-from tempogan_eddy.io.units import text_of
+from tempogan_eddy.io.units import text_of, words_of
 from tempogan_eddy.wording import listed
 
 __all__ = ["Decoding", "bad_flags", "flagged", "refuse_unknown_packing"]
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 # Names of fill values, in lower case without blanks and underscores.
 FILLS = {"fillvalue", "missingvalue", "nodatavalue", "nodata", "badvalue", "undef"}
+UNSIGNED = {"true": True, "1": True, "false": False, "0": False}
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?nan|[+-]?inf", re.IGNORECASE)
 
 # What other conventions call scale_factor and add_offset; some subtract the offset before they scale.
@@ -65,10 +66,11 @@ class Decoding:
         unpacked whatever their type.
         """
         lower = {str(key).lower(): value for key, value in attrs.items()}
-        unsigned = text_of(lower.get("_unsigned", "")).lower()
+        limits = _limits(lower, where)
+        unsigned = UNSIGNED.get(text_of(lower.get("_unsigned", "")).lower(), _of_unsigned_bytes(limits, plausible))
         view = None
-        if dtype.kind in "iu" and unsigned in ("true", "false"):
-            view = np.dtype(f"{'u' if unsigned == 'true' else 'i'}{dtype.itemsize}")
+        if dtype.kind in "iu" and unsigned is not None and ("_unsigned" in lower or dtype == np.int8):
+            view = np.dtype(f"{'u' if unsigned else 'i'}{dtype.itemsize}")
         scale = next(iter(_numbers(lower.get("scale_factor"), "scale_factor", where)), 1.0)
         offset = next(iter(_numbers(lower.get("add_offset"), "add_offset", where)), 0.0)
         if scale == 0 or not np.isfinite([scale, offset]).all():
@@ -81,7 +83,7 @@ class Decoding:
             if re.sub("[_ ]", "", key) in FILLS
             for number in _numbers(lower[key], key, where)
         ]
-        low, high = packing.stored_limits(_limits(lower, where))
+        low, high = packing.stored_limits(limits)
         if plausible is not None and packing.leave_nothing(low, high):
             keys = listed(sorted(key for key in attrs if str(key).lower() in LIMITS))
             log_once(log.warning, where, f"by {keys} every pixel is missing; if this is wrong, delete it (ncatted)")
@@ -221,6 +223,14 @@ def _limits(attrs: Mapping[str, Any], where: str | Path) -> list[tuple[int, floa
     return found
 
 
+def _of_unsigned_bytes(limits: list[tuple[int, float, bool]], plausible: tuple[float, float] | None) -> bool | None:
+    """Return True if limits that only unsigned bytes reach say that signed ones mean these (CF 2.2), else None."""
+    numbers = [number for _, number, is_float in limits if not is_float]
+    low, high = plausible or (np.inf, -np.inf)
+    real = all(low <= number <= high for number in numbers)  # kelvins
+    return True if not real and min(numbers) >= 0 and 127 < max(numbers) <= 255 else None
+
+
 def _is_float(attribute: Any) -> bool:
     return np.asarray(attribute).dtype.kind == "f"
 
@@ -243,8 +253,9 @@ def bad_flags(attrs: Mapping[Any, Any]) -> tuple[list[str], list[tuple[int, int]
 
     A flag ``f`` has the meaning of the test ``(mask, value)`` where ``f & mask == value``; a mask of -1 takes all bits.
     """
-    meanings = text_of(attrs.get("flag_meanings", "")).split()
-    values, masks = ([int(n) for n in np.ravel(attrs.get(key, []))] for key in ("flag_values", "flag_masks"))
+    meanings = words_of(attrs.get("flag_meanings", ""))
+    numbers = (_numbers(attrs.get(key), key, "") for key in ("flag_values", "flag_masks"))
+    values, masks = ([int(number) for number in some if np.isfinite(number)] for some in numbers)
     if not meanings or len(meanings) not in (len(values), len(masks)):
         return [], []
     masks = masks if len(masks) == len(meanings) else [-1] * len(meanings)
@@ -258,6 +269,8 @@ def bad_flags(attrs: Mapping[Any, Any]) -> tuple[list[str], list[tuple[int, int]
 
 
 def flagged(flags: np.ndarray, tests: list[tuple[int, int]]) -> np.ndarray:
-    """Return where one of the tests of `bad_flags` holds."""
-    flags = flags.astype(np.int64)
-    return np.logical_or.reduce([flags & mask == value for mask, value in tests])
+    """Return where one of the tests of `bad_flags` holds, whatever the sign of the type; NaN has no meaning."""
+    known = np.isfinite(flags)
+    bits = (1 << 8 * flags.dtype.itemsize) - 1 if flags.dtype.kind in "iu" and flags.dtype.itemsize < 8 else -1
+    numbers = np.where(known, flags, 0).astype(np.int64) & bits
+    return known & np.logical_or.reduce([numbers & mask == value & bits for mask, value in tests])

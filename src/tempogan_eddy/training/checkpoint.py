@@ -80,8 +80,8 @@ def save_checkpoint(path: Path, state: dict[str, Any], config: Config) -> None:
         The place cannot be written, or holds a file that is no checkpoint of this package.
     """
     header = {"format": CHECKPOINT_FORMAT, "version": __version__, "config": config.model_dump(mode="json")}
-    # Save to memory first: on a full disk torch may end the process. So may a view of that memory, which the error keeps,
-    # before Python 3.12.2 (CPython issue 77894).
+    # Save to memory first: on a full disk torch may end the process. So may a view of that memory, which the error
+    # keeps, before Python 3.12.2 (CPython issue 77894).
     content = io.BytesIO()
     torch.save(header | state, content)
     with written_aside(path, CHECKPOINT) as partial:

@@ -28,7 +28,7 @@ from tempogan_eddy.io.parts import Part
 from tempogan_eddy.io.png_pixels import WHITE, Pixels, read_header, read_pixels
 from tempogan_eddy.io.png_record import WRITTEN, Mapping, Record, parts_of_kelvin, read_record
 from tempogan_eddy.io.png_times import frame_times, natural_key
-from tempogan_eddy.io.quality import looks_drawn, looks_white_cold, mask_blank, mask_impossible
+from tempogan_eddy.io.quality import looks_drawn, looks_edged, looks_white_cold, mask_blank, mask_impossible
 from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.sequence import as_sequence
 from tempogan_eddy.io.time_source import with_source
@@ -135,6 +135,16 @@ def _warn_of_looks(path: Path, frames: _Frames, valid_kelvin: tuple[float, float
             *(path, part, WHITE / part),
         )
         return
+    top = max(int(one.levels[one.levels < WHITE].max(initial=0)) for one in pixels)
+    bits = next((bits for bits in (8, 10, 12, 14) if 0 < top < 1 << bits), None)
+    if bits and pixels[0].white == WHITE and frames.grey_kelvin == GREY_KELVIN:  # as 10-bit counts in 16 bits
+        black, white = GREY_KELVIN
+        log.warning(
+            "%s uses %d of its 16 bits; if %d is white, set data.grey_kelvin to [%g, %g].",
+            *(path, bits, (1 << bits) - 1, black, round(black + (white - black) * WHITE / ((1 << bits) - 1), 2)),
+        )
+        return
+    coldest = min(frames.grey_kelvin)
     kelvins = [frames.kelvin(number, one) for number, one in zip(numbers, pixels, strict=True)]
     if all(map(looks_drawn, kelvins)):
         log.warning(
@@ -147,6 +157,12 @@ def _warn_of_looks(path: Path, frames: _Frames, valid_kelvin: tuple[float, float
             "%s looks upside down: most of it would be colder than clouds are. If white means cold in these pictures, "
             "swap the two numbers of data.grey_kelvin; the model is not for pictures of visible light.",
             path,
+        )
+    elif all(looks_edged(kelvin, coldest) for kelvin in kelvins) and valid_kelvin[0] <= coldest:
+        log.warning(
+            "%s is %g K, the end of its greys, in more than 1 %% of its pixels; if these are space or a caption, "
+            "--set data.valid_kelvin=[%g,%g] makes them missing.",
+            *(path, coldest, coldest + 0.1, valid_kelvin[1]),
         )
 
 
