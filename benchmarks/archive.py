@@ -14,8 +14,8 @@ import netCDF4
 import numpy as np
 
 from tempogan_eddy.io import open_sequence
-from tempogan_eddy.io.cf import open_cf
 from tempogan_eddy.io.frames import FrameReader
+from tempogan_eddy.io.variables.cf import open_cf
 
 OPENED_IN_FULL = 200  # enough to know what each takes
 SIDE = 64

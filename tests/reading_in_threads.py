@@ -8,7 +8,7 @@ import numpy as np
 
 from tempogan_eddy import open_sequence, save_sequence
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.container import groups_of
+from tempogan_eddy.io.variables.container import groups_of
 from training_cases import moving_clouds
 
 ROUNDS = 25

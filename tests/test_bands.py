@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from parts_cases import Counting, Deadly
 from tempogan_eddy import open_sequence, reconstruct, save_sequence, save_summary
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io import bands, parts
-from tempogan_eddy.io.cf_dataset import side_within
+from tempogan_eddy.io import bands
 from tempogan_eddy.io.format import Writing
 from tempogan_eddy.io.formats import zarr as zarr_format
-from tempogan_eddy.io.precision import precision_of
+from tempogan_eddy.io.values.precision import precision_of
 from tempogan_eddy.io.workers import Workers
+from tempogan_eddy.io.writing import parts
+from tempogan_eddy.io.writing.cf_dataset import side_within
 from tempogan_eddy.reconstruction import Reconstructor, sequences
 from test_ensemble_model import ensemble_model
 from test_reconstruction import make_model

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from tempogan_eddy.io import open_sequence
-from tempogan_eddy.io.channel import channel_of, preferred
+from tempogan_eddy.io.variables.channel import channel_of, preferred
 
 WavelengthRange = namedtuple("WavelengthRange", "min central max unit")  # as satpy's
 

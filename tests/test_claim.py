@@ -14,7 +14,7 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.inspection import inspect
 from tempogan_eddy.io import aside
 from tempogan_eddy.io.aside import written_aside
-from tempogan_eddy.io.claim import claimed
+from tempogan_eddy.io.writing.claim import claimed
 from tempogan_eddy.training.checkpoint import claimed_folder
 from training_cases import moving_clouds
 
@@ -22,7 +22,7 @@ HOLD = """
 import sys
 from pathlib import Path
 from pathlib import Path
-from tempogan_eddy.io.claim import claimed
+from tempogan_eddy.io.writing.claim import claimed
 with claimed(Path(sys.argv[1]), Path(sys.argv[2])):
     print("held", flush=True)
     sys.stdin.read()

@@ -9,8 +9,8 @@ import xarray as xr
 
 from io_cases import all_frames
 from tempogan_eddy import InputError, open_sequence
-from tempogan_eddy.io.container import open_stored
-from tempogan_eddy.io.count_table import kelvins_by_count
+from tempogan_eddy.io.variables.container import open_stored
+from tempogan_eddy.io.variables.count_table import kelvins_by_count
 
 TABLE = np.linspace(180, 320, 256).astype("f4")
 COUNTS = np.random.default_rng(0).integers(0, 255, (3, 6, 7))

@@ -13,7 +13,7 @@ from tempogan_eddy import open_sequence, reconstruct, save_sequence
 from tempogan_eddy.dataset.missing import fill_missing
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.precision import PRECISIONS, unpacked
+from tempogan_eddy.io.values.precision import PRECISIONS, unpacked
 from tempogan_eddy.reconstruction import Reconstructor, fill
 from tempogan_eddy.reconstruction.fill import fill_nearest
 from tempogan_eddy.reconstruction.tiles import pack_kelvin

@@ -12,7 +12,7 @@ from PIL import Image
 
 from tempogan_eddy import InputError, open_sequence
 from tempogan_eddy.io import save_sequence
-from tempogan_eddy.io.foreign import advice_for_variables, foreign_format
+from tempogan_eddy.io.files.foreign import advice_for_variables, foreign_format
 
 
 def packed(archive):

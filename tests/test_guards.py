@@ -12,8 +12,8 @@ from tempogan_eddy import guards
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.evaluation import evaluate
 from tempogan_eddy.guards import warn_of_channels, warn_of_input, warn_of_truth
-from tempogan_eddy.io.spacing import grid_spacing
-from tempogan_eddy.io.texture import texture_of
+from tempogan_eddy.io.grids.spacing import grid_spacing
+from tempogan_eddy.io.values.texture import texture_of
 from tempogan_eddy.reconstruction import reconstruct
 from tempogan_eddy.synthesis import simulate_storm
 from tempogan_eddy.weights import load_model

@@ -27,9 +27,9 @@ from tempogan_eddy.config import load_config
 from tempogan_eddy.errors import InputError, TrainingError
 from tempogan_eddy.inspection import inspect
 from tempogan_eddy.io import open_sequence
-from tempogan_eddy.io.hdf5_guard import check_claim, find_dataset, refuse_outside_data
-from tempogan_eddy.io.json_text import parse_json, read_bounded
-from tempogan_eddy.io.walk import Seen, entries, refuse_special, walk
+from tempogan_eddy.io.files.hdf5_guard import check_claim, find_dataset, refuse_outside_data
+from tempogan_eddy.io.files.json_text import parse_json, read_bounded
+from tempogan_eddy.io.files.walk import Seen, entries, refuse_special, walk
 from tempogan_eddy.released import RELEASED
 from tempogan_eddy.stored import read_checkpoint
 from tempogan_eddy.training.checkpoint import save_checkpoint

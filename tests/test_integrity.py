@@ -16,7 +16,7 @@ from tempogan_eddy.config import load_config
 from tempogan_eddy.dataset.pack import pack
 from tempogan_eddy.dataset.store import open_storms
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.zarr_seal import checked_store
+from tempogan_eddy.io.files.zarr_seal import checked_store
 from tempogan_eddy.released import RELEASES
 from tempogan_eddy.safetensors_file import read_safetensors
 from tempogan_eddy.weights import load_model, save_model

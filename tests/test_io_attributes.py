@@ -10,8 +10,8 @@ from model_cases import detailed_model
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.io import save_sequence
 from tempogan_eddy.io.attributes import merge, split
-from tempogan_eddy.io.history import commands_of, with_line
-from tempogan_eddy.io.resolution import rescaled
+from tempogan_eddy.io.grids.resolution import rescaled
+from tempogan_eddy.io.writing.history import commands_of, with_line
 from tempogan_eddy.reconstruction import reconstruct
 
 names = st.text("abcdefghijkl_", min_size=1, max_size=5) | st.sampled_from(["units", "comment", "long_name", "source"])

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.axes import role_of
-from tempogan_eddy.io.cadence import native_step, neighbours, nominal_times, parse_duration, tolerance_of
+from tempogan_eddy.io.grids.axes import role_of
+from tempogan_eddy.io.times.cadence import native_step, neighbours, nominal_times, parse_duration, tolerance_of
 
 START = np.datetime64("2019-12-25T10:00", "ns")
 SECOND, MINUTE, HOUR = (np.timedelta64(1, unit).astype("timedelta64[ns]") for unit in "smh")

@@ -6,7 +6,8 @@ import zarr
 
 from io_cases import all_frames
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io import image, open_sequence, open_sequences, save_sequence
+from tempogan_eddy.io import open_sequence, open_sequences, save_sequence
+from tempogan_eddy.io.variables import image
 
 TIMES = np.datetime64("2019-12-25", "ns") + np.arange(3) * np.timedelta64(1, "h")
 KELVIN = np.random.default_rng(0).uniform(200, 300, (3, 4, 5)).astype("f4")

@@ -6,8 +6,8 @@ import pytest
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import open_sequence, open_sequences, save_sequence
-from tempogan_eddy.io.digital_typhoon import _seems_whole
-from tempogan_eddy.io.netcdf_lock import NETCDF_LOCK
+from tempogan_eddy.io.files.netcdf_lock import NETCDF_LOCK
+from tempogan_eddy.io.formats.digital_typhoon.frames import _seems_whole
 
 HEADER = (
     "year,month,day,hour,grade,lat,lng,pressure,wind,dir50,long50,short50,dir30,long30,short30,"

@@ -13,7 +13,8 @@ import xarray as xr
 from io_cases import all_frames
 from tempogan_eddy.dataset.windows import find_windows, link_frames
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io import headers, join, open_sequence, open_sequences
+from tempogan_eddy.io import open_sequence, open_sequences
+from tempogan_eddy.io.joining import headers, join
 
 START = np.datetime64("2019-12-25T00:00", "ns")
 HOUR = np.timedelta64(1, "h")

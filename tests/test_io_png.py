@@ -13,8 +13,8 @@ from scipy import ndimage
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import open_sequence, open_sequences, save_sequence
 from tempogan_eddy.io.formats.png import open_png
-from tempogan_eddy.io.png_record import WRITTEN_KELVIN
-from tempogan_eddy.io.quality import looks_drawn, looks_white_cold
+from tempogan_eddy.io.formats.png.record import WRITTEN_KELVIN
+from tempogan_eddy.io.values.quality import looks_drawn, looks_white_cold
 
 
 def write_png(path, values, mode=None):

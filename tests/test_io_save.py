@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import open_sequence, save_sequence
 from tempogan_eddy.io.formats import zarr as zarr_format
-from tempogan_eddy.io.png_record import WRITTEN_KELVIN
+from tempogan_eddy.io.formats.png.record import WRITTEN_KELVIN
 
 FORMATS = {"netcdf": "a.nc", "zarr": "a.zarr", "png": "storm", "digital-typhoon": "WP"}
 TIMES_ONLY = {"png", "digital-typhoon"}

@@ -13,7 +13,7 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import as_sequence, open_sequence, select_time
 from tempogan_eddy.io import frames as io_frames
 from tempogan_eddy.io.frames import FrameReader, FrameStack, lazy_sequence, source_paths
-from tempogan_eddy.io.quality import FLAT_SHARE, mask_calibration_bars, mask_impossible
+from tempogan_eddy.io.values.quality import FLAT_SHARE, mask_calibration_bars, mask_impossible
 
 
 def test_a_sequence_is_float32_kelvin_one_frame_a_chunk(make_sequence):

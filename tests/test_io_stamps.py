@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.stamps import name_without_time, time_in_name, zone_in_name
+from tempogan_eddy.io.times.stamps import name_without_time, time_in_name, zone_in_name
 
 moments = st.datetimes(datetime.datetime(1970, 1, 1), datetime.datetime(2069, 12, 31)).map(
     lambda moment: moment.replace(microsecond=0)

@@ -10,7 +10,7 @@ import numpy as np
 from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from tempogan_eddy import open_sequence
-from tempogan_eddy.io.netcdf_lock import NETCDF_LOCK, OUR_PART
+from tempogan_eddy.io.files.netcdf_lock import NETCDF_LOCK, OUR_PART
 from training_cases import moving_clouds
 
 

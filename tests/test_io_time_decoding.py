@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.time_decoding import decode_times, parse_moment
+from tempogan_eddy.io.times.decoding import decode_times, parse_moment
 
 NOON = np.datetime64("2019-12-25T12:00", "ns")
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tempogan_eddy.io.units import kelvin_conversion
+from tempogan_eddy.io.values.units import kelvin_conversion
 
 OFFSETS = {0, 273.15, 459.67 * 5 / 9}
 

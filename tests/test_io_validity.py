@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tempogan_eddy.io.validity import Decoding, bad_flags, flagged
+from tempogan_eddy.io.values.validity import Decoding, bad_flags, flagged
 
 KELVIN = 200.0 + np.arange(64).reshape(8, 8)
 BYTES = (KELVIN - 75).astype("u1")

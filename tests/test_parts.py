@@ -10,9 +10,9 @@ import xarray as xr
 from parts_cases import FRAMES, Counting, Deadly, command
 from tempogan_eddy import open_sequence, open_sequences, reconstruct, save_sequence, save_summary
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io import parts
 from tempogan_eddy.io.formats import zarr as zarr_format
 from tempogan_eddy.io.workers import Workers
+from tempogan_eddy.io.writing import parts
 from training_cases import moving_clouds
 
 pytestmark = pytest.mark.usefixtures("small_shards")
@@ -237,7 +237,7 @@ def test_a_killed_worker_loses_nothing(tmp_path, clouds):
 
 def writing():
     from tempogan_eddy.io.format import Writing
-    from tempogan_eddy.io.precision import precision_of
+    from tempogan_eddy.io.values.precision import precision_of
 
     return Writing(precision_of("rounded"), lambda done: None)
 

@@ -12,8 +12,8 @@ from tempogan_eddy import InputError, coarsen, open_sequence, open_sequences, re
 from tempogan_eddy.cli.application import app
 from tempogan_eddy.cli.options import settings
 from tempogan_eddy.dataset.source import open_source
-from tempogan_eddy.io.channel import channel_of
-from tempogan_eddy.io.selection import parse_selection
+from tempogan_eddy.io.variables.channel import channel_of
+from tempogan_eddy.io.variables.selection import parse_selection
 
 FRAMES, SIDE = 4, 40
 LABELS = {

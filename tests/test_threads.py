@@ -18,7 +18,7 @@ import torch
 
 from tempogan_eddy import TyphoonDataset
 from tempogan_eddy.dataset.sensor_bank import DESCRIPTION
-from tempogan_eddy.io import urls
+from tempogan_eddy.io.files import urls
 from tempogan_eddy.io.frames import FrameStack
 from tempogan_eddy.io.messages import collected_warnings
 from tempogan_eddy.model.conditioned import ConditionedGenerator

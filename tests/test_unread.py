@@ -151,7 +151,7 @@ def test_members_whose_noise_comes_from_a_damaged_frame_wait_with_it(tmp_path, d
 
 
 def test_a_frame_that_is_readable_at_the_second_try_is_no_failure(tmp_path, monkeypatch):
-    from tempogan_eddy.io.image import _Frames
+    from tempogan_eddy.io.variables.image import _Frames
 
     whole, read, failed = storm(tmp_path / "whole.nc"), _Frames.__call__, []
 
@@ -262,7 +262,7 @@ def test_too_many_frames_are_no_gaps_but_a_disk_that_is_gone(tmp_path, output):
 
 @pytest.mark.parametrize("dask", [None, "threads:2"])
 def test_frames_of_an_outage_are_read_at_the_end(tmp_path, dask, monkeypatch):
-    from tempogan_eddy.io.image import _Frames
+    from tempogan_eddy.io.variables.image import _Frames
 
     whole, read, failed = storm(tmp_path / "whole.nc"), _Frames.__call__, []
 

@@ -24,7 +24,7 @@ from cli_cases import exit_code, run
 from parts_cases import FRAMES, Counting, command
 from tempogan_eddy import open_sequence, open_sequences, reconstruct, save_sequence
 from tempogan_eddy.errors import InputError, with_urls
-from tempogan_eddy.io import urls
+from tempogan_eddy.io.files import urls
 from tempogan_eddy.released import RELEASES
 from tempogan_eddy.weights import load_model
 from test_unread import damage

@@ -36,9 +36,9 @@ from tempogan_eddy.evaluation import evaluate
 from tempogan_eddy.evaluation.report import SCORES, TABLE, to_csv, to_json
 from tempogan_eddy.export import ONNX, export_model
 from tempogan_eddy.io.aside import require_space, written_aside
-from tempogan_eddy.io.cf_dataset import chunk_sides
-from tempogan_eddy.io.names import safe_name
+from tempogan_eddy.io.files.names import safe_name
 from tempogan_eddy.io.ownership import Kind, check_place, owns
+from tempogan_eddy.io.writing.cf_dataset import chunk_sides
 from tempogan_eddy.registry import FORMATS
 from tempogan_eddy.synthesis import synthesize
 from tempogan_eddy.synthesis.archive import FLOW
@@ -546,7 +546,7 @@ def test_kelvins_are_as_exact_as_the_file_says(make_sequence, tmp_path, suffix, 
 
 @given(kelvin=st.floats(160, 330, width=32, exclude_max=True))
 def test_no_rounding_makes_a_valid_kelvin_missing(kelvin):
-    from tempogan_eddy.io.precision import precision_of
+    from tempogan_eddy.io.values.precision import precision_of
 
     frame = np.full((1, 1), kelvin, np.float32)
     rounded = precision_of("rounded").stored(frame)

@@ -10,18 +10,18 @@ from typing import Any
 import xarray as xr
 
 from tempogan_eddy.errors import InputError, reason_of
-from tempogan_eddy.io.cadence import NATIVE, minutes, parse_duration, tolerance_of
-from tempogan_eddy.io.channel import channel_of
-from tempogan_eddy.io.container import ZARR_MARKS
+from tempogan_eddy.io.files.foreign import foreign_format
+from tempogan_eddy.io.files.walk import walk
 from tempogan_eddy.io.finding import expand, search
-from tempogan_eddy.io.foreign import foreign_format
 from tempogan_eddy.io.format import StoredSequence, named_like_data
 from tempogan_eddy.io.frames import report_masked
+from tempogan_eddy.io.grids.spacing import grid_spacing
 from tempogan_eddy.io.messages import collected_warnings
-from tempogan_eddy.io.selection import require_selection
-from tempogan_eddy.io.spacing import grid_spacing
-from tempogan_eddy.io.time_source import TimeSource, time_source
-from tempogan_eddy.io.walk import walk
+from tempogan_eddy.io.times.cadence import NATIVE, minutes, parse_duration, tolerance_of
+from tempogan_eddy.io.times.source import TimeSource, time_source
+from tempogan_eddy.io.variables.channel import channel_of
+from tempogan_eddy.io.variables.container import ZARR_MARKS
+from tempogan_eddy.io.variables.selection import require_selection
 from tempogan_eddy.io.workers import Failures, Workers
 from tempogan_eddy.registry import FORMATS
 from tempogan_eddy.survey import SAMPLED, Survey, Timing, survey, timing

@@ -20,7 +20,7 @@ from tempogan_eddy.config_training import TrainingConfig
 from tempogan_eddy.config_unused import refuse_unused
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.grid_traces import MARGIN
-from tempogan_eddy.io.json_text import read_bounded
+from tempogan_eddy.io.files.json_text import read_bounded
 from tempogan_eddy.registry import SENSORS
 
 __all__ = [

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.cadence import NATIVE, parse_duration
+from tempogan_eddy.io.times.cadence import NATIVE, parse_duration
 from tempogan_eddy.kelvin import GREY_KELVIN, SCALED_KELVIN, VALID_KELVIN
 
 __all__ = ["DataConfig", "PairsConfig", "Section", "SplitConfig"]

@@ -6,7 +6,7 @@ from pathlib import Path
 __all__ = ["COPIES", "InputError", "TrainingError", "is_out_of_memory", "reason_of", "with_urls"]
 
 COPIES: dict[Path, str] = {}
-"""The URL of each local copy; `tempogan_eddy.io.urls` makes them."""
+"""The URL of each local copy; `tempogan_eddy.io.files.urls` makes them."""
 
 # A Path keeps one of the slashes of a URL.
 ONE_SLASH = re.compile(r"\b(s3|gs|https?):/(?=[^/])")

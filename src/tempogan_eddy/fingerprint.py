@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tempogan_eddy.io.urls import shown
-from tempogan_eddy.io.walk import refuse_special
+from tempogan_eddy.io.files.urls import shown
+from tempogan_eddy.io.files.walk import refuse_special
 
 if TYPE_CHECKING:
     from torch import nn

@@ -12,12 +12,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from tempogan_eddy.io.cadence import DUPLICATE
-from tempogan_eddy.io.channel import OTHER, channel_of
-from tempogan_eddy.io.history import MADE
+from tempogan_eddy.io.grids.spacing import grid_spacing
 from tempogan_eddy.io.messages import Teller
-from tempogan_eddy.io.spacing import grid_spacing
-from tempogan_eddy.io.texture import Texture, texture_of
+from tempogan_eddy.io.times.cadence import DUPLICATE
+from tempogan_eddy.io.values.texture import Texture, texture_of
+from tempogan_eddy.io.variables.channel import OTHER, channel_of
+from tempogan_eddy.io.writing.history import MADE
 from tempogan_eddy.released import is_released
 
 if TYPE_CHECKING:

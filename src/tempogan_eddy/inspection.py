@@ -12,13 +12,13 @@ import numpy as np
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.fingerprint import sha256
 from tempogan_eddy.io.aside import restored
+from tempogan_eddy.io.files.foreign import foreign_format
+from tempogan_eddy.io.files.json_text import parse_json, read_bounded
+from tempogan_eddy.io.files.urls import fetch, shown
+from tempogan_eddy.io.files.walk import refuse_special, walk
 from tempogan_eddy.io.finding import Paths
-from tempogan_eddy.io.foreign import foreign_format
 from tempogan_eddy.io.format import recognise
-from tempogan_eddy.io.json_text import parse_json, read_bounded
 from tempogan_eddy.io.member import MEMBER
-from tempogan_eddy.io.urls import fetch, shown
-from tempogan_eddy.io.walk import refuse_special, walk
 from tempogan_eddy.missing import missing
 from tempogan_eddy.quiet import ignored_warnings
 from tempogan_eddy.released import is_released, model_file
@@ -82,8 +82,8 @@ def model_facts(path: Path) -> Facts:
 
 def data_facts(sequence: xr.DataArray) -> Facts:
     """Return size, times, kelvins, gaps, coordinates and attributes of a sequence."""
-    from tempogan_eddy.io.channel import channel_of
-    from tempogan_eddy.io.spacing import grid_spacing
+    from tempogan_eddy.io.grids.spacing import grid_spacing
+    from tempogan_eddy.io.variables.channel import channel_of
     from tempogan_eddy.survey import timing
 
     spacing, timed = grid_spacing(sequence), timing(sequence)
@@ -105,8 +105,8 @@ def data_facts(sequence: xr.DataArray) -> Facts:
 def _sequences(name: Paths, options: Mapping[str, Any]) -> dict[str, Facts]:
     from tempogan_eddy.dataset.pack import is_pack
     from tempogan_eddy.io.open import find_sequences, open_found
-    from tempogan_eddy.io.selection import require_selection
-    from tempogan_eddy.io.time_source import time_source
+    from tempogan_eddy.io.times.source import time_source
+    from tempogan_eddy.io.variables.selection import require_selection
 
     path = Path(name) if isinstance(name, str | Path) else None
     try:

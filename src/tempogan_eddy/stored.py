@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.json_text import parse_json
-from tempogan_eddy.io.walk import refuse_special
+from tempogan_eddy.io.files.json_text import parse_json
+from tempogan_eddy.io.files.walk import refuse_special
 from tempogan_eddy.safetensors_file import read_safetensors
 
 __all__ = ["CHECKPOINT_FORMAT", "MODEL_FORMAT", "read_checkpoint", "read_model_file"]

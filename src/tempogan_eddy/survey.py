@@ -9,7 +9,8 @@ import xarray as xr
 
 from tempogan_eddy.dataset.windows import find_windows, link_frames
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.cadence import (
+from tempogan_eddy.io.frames import FrameReader
+from tempogan_eddy.io.times.cadence import (
     DUPLICATE,
     NATIVE,
     SECOND,
@@ -19,9 +20,8 @@ from tempogan_eddy.io.cadence import (
     step_of,
     tolerance_of,
 )
-from tempogan_eddy.io.frames import FrameReader
-from tempogan_eddy.io.texture import texture_of
 from tempogan_eddy.io.unread import Unread, unread_noted
+from tempogan_eddy.io.values.texture import texture_of
 from tempogan_eddy.spread import spread_evenly
 
 __all__ = ["SAMPLED", "Survey", "Timing", "survey", "timing"]

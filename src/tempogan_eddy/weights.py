@@ -18,8 +18,8 @@ from tempogan_eddy.dataset.sensor_bank import DESCRIPTION, describe_sensor
 from tempogan_eddy.dataset.separable_sensors import SeparableSensor
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import written_aside
+from tempogan_eddy.io.files.urls import fetch, local, url_of
 from tempogan_eddy.io.ownership import Kind, begins_with
-from tempogan_eddy.io.urls import fetch, local, url_of
 from tempogan_eddy.model.conditioned import ConditionedGenerator
 from tempogan_eddy.model.ensemble import Ensemble
 from tempogan_eddy.model.tempogan import DRAWING_WEIGHTS, Generator

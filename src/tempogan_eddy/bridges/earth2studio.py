@@ -14,7 +14,7 @@ import xarray as xr
 from torch import Tensor, nn
 
 from tempogan_eddy.dataset.sensor import SensorModel
-from tempogan_eddy.io.grid import refine_grid
+from tempogan_eddy.io.grids.refining import refine_grid
 from tempogan_eddy.reconstruction import reconstruct
 from tempogan_eddy.weights import Model, model_of
 

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = end(interrupter.error if interrupter.received else error)
         if interrupter.received and arguments is None:
             sys.stdout.flush()
-            if urls := sys.modules.get("tempogan_eddy.io.urls"):
+            if urls := sys.modules.get("tempogan_eddy.io.files.urls"):
                 urls.end_copies()
             os._exit(code)
         sys.exit(code)

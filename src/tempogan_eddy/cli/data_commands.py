@@ -112,7 +112,7 @@ def split(
     from tempogan_eddy.dataset.source import open_source
     from tempogan_eddy.dataset.split import Entry, describe_split, split_frames, storm_of
     from tempogan_eddy.dataset.windows import find_windows, link_frames, why_no_window
-    from tempogan_eddy.io.cadence import duration_text, minutes
+    from tempogan_eddy.io.times.cadence import duration_text, minutes
 
     checked = options.settings(config, overrides, variable=variable, select=select, time_from=time_from)
     cadence, tolerance = checked.data.cadence, checked.data.time_tolerance

@@ -73,7 +73,7 @@ def animate(
     from tempogan_eddy.display.film import busiest_window, film_of
     from tempogan_eddy.display.movie import check_name, save_animation
     from tempogan_eddy.display.palettes import PALETTES
-    from tempogan_eddy.io.selection import require_selection
+    from tempogan_eddy.io.variables.selection import require_selection
 
     check_name(output, overwrite=overwrite, sources=sources)
     window = None if crop == "whole" else _window(crop)

@@ -230,7 +230,7 @@ class _Drawings:
 
     def places(self, storm: str) -> tuple[Path, Path]:
         """Return the files for the crops and the spectra of a storm."""
-        from tempogan_eddy.io.names import safe_name
+        from tempogan_eddy.io.files.names import safe_name
         from tempogan_eddy.io.ownership import check_place
 
         name = safe_name(storm, self.taken)

@@ -66,8 +66,8 @@ def refuse_nothing_valid(
 
     from tempogan_eddy.errors import InputError
     from tempogan_eddy.io.frames import FrameReader
-    from tempogan_eddy.io.quality import EVERYTHING, refuse_celsius
     from tempogan_eddy.io.unread import unread_noted
+    from tempogan_eddy.io.values.quality import EVERYTHING, refuse_celsius
 
     reader, frames = FrameReader(sequence), sequence.sizes["time"]
     with unread_noted() as unread:
@@ -113,7 +113,7 @@ def read_pairs(
     """Yield name, truth, reconstruction and lowres input of every storm that was reconstructed."""
     from tempogan_eddy.io import select_time
     from tempogan_eddy.io.open import choose, find_sequences, open_found
-    from tempogan_eddy.io.selection import require_selection
+    from tempogan_eddy.io.variables.selection import require_selection
 
     # The variable names one of the truth; files of this package need no name.
     ours = data.model_copy(update={"variable": None})

@@ -138,10 +138,10 @@ def _made(
     """Yield what is made of each storm; storms that cannot be used are failures, or left out with a warning."""
     from tempogan_eddy.errors import InputError
     from tempogan_eddy.io import select_time
-    from tempogan_eddy.io.choice import NoSequenceError
     from tempogan_eddy.io.messages import about
-    from tempogan_eddy.io.selection import require_selection
     from tempogan_eddy.io.sequence import NoFrameError
+    from tempogan_eddy.io.variables.choice import NoSequenceError
+    from tempogan_eddy.io.variables.selection import require_selection
 
     said, made = "", None
     for name, stored in several.items():
@@ -179,7 +179,7 @@ def _write_archive(
     made: Iterable[tuple[str, xr.DataArray]], asked: Asked, verb: str, decided_by: Mapping[str, object]
 ) -> None:
     from tempogan_eddy.io.archive import save_archive
-    from tempogan_eddy.io.urls import shown
+    from tempogan_eddy.io.files.urls import shown
 
     frames: dict[str, int] = {}
     with storm_progress(verb) as advance:
@@ -201,8 +201,8 @@ def _write(made: xr.DataArray | xr.Dataset, asked: Asked, verb: str, decided_by:
     import xarray as xr
 
     from tempogan_eddy.io import save_sequence
+    from tempogan_eddy.io.files.urls import shown
     from tempogan_eddy.io.summary import save_summary
-    from tempogan_eddy.io.urls import shown
 
     with frame_progress(verb, made.sizes["time"]) as advance:
         options: dict[str, Any] = {

@@ -207,7 +207,7 @@ def settings(
     if variable is not None:
         checked.data.variable = variable
     if select:
-        from tempogan_eddy.io.selection import parse_selection
+        from tempogan_eddy.io.variables.selection import parse_selection
 
         checked.data.select = {**checked.data.select, **parse_selection(select)}
     if time_from is not None:

@@ -32,12 +32,12 @@ from tempogan_eddy.dataset.windows import link_frames
 from tempogan_eddy.distributed import rank
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import restored, written_aside
+from tempogan_eddy.io.files.json_text import parse_json, read_bounded
+from tempogan_eddy.io.files.names import safe_name
+from tempogan_eddy.io.files.zarr_seal import begin_group, seal
 from tempogan_eddy.io.formats.zarr import holds_only_zarr
-from tempogan_eddy.io.json_text import parse_json, read_bounded
-from tempogan_eddy.io.names import safe_name
 from tempogan_eddy.io.ownership import Kind, check_place
 from tempogan_eddy.io.workers import Failures, Workers
-from tempogan_eddy.io.zarr_seal import begin_group, seal
 
 __all__ = ["FORMAT", "PACK", "is_pack", "pack", "packed"]
 

@@ -16,8 +16,8 @@ from tempogan_eddy.dataset.flow import estimate_flow
 from tempogan_eddy.dataset.pack_layout import FLOW_QUANTUM, KELVIN_OFFSET, KELVIN_QUANTUM, LOWRES, MISSING
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.windows import Links
+from tempogan_eddy.io.files.zarr_seal import every_chunk
 from tempogan_eddy.io.workers import cores
-from tempogan_eddy.io.zarr_seal import every_chunk
 
 __all__ = ["Packing", "workers_for"]
 

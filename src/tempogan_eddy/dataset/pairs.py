@@ -18,8 +18,8 @@ from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.dataset.source import open_source
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.align import align_grid, match_times, pair_times, refinement, tolerance_between
-from tempogan_eddy.io.axes import spatial_coordinate
-from tempogan_eddy.io.selection import require_selection
+from tempogan_eddy.io.grids.axes import spatial_coordinate
+from tempogan_eddy.io.variables.selection import require_selection
 
 __all__ = ["Pair", "Sequences", "cut_to_footprints", "match_frames", "match_names", "open_pairs"]
 

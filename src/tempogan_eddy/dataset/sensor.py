@@ -26,7 +26,7 @@ from tempogan_eddy.dataset.radiance import (
 from tempogan_eddy.dataset.sensor_text import KEY, parse_sensor
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io import coarsen_grid
-from tempogan_eddy.io.resolution import rescaled
+from tempogan_eddy.io.grids.resolution import rescaled
 from tempogan_eddy.registry import SENSORS
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ import xarray as xr
 from tempogan_eddy.config import Config
 from tempogan_eddy.dataset.split import SPLITS
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.channel import channel_of
+from tempogan_eddy.io.files.walk import walk
 from tempogan_eddy.io.finding import Paths, expand
 from tempogan_eddy.io.member import refuse_ensemble
 from tempogan_eddy.io.open import find_sequences, open_found
-from tempogan_eddy.io.selection import require_selection
-from tempogan_eddy.io.walk import walk
+from tempogan_eddy.io.variables.channel import channel_of
+from tempogan_eddy.io.variables.selection import require_selection
 
 __all__ = ["Paths", "fingerprint", "open_source", "paths_of", "source_name"]
 

@@ -12,8 +12,8 @@ import xarray as xr
 from tempogan_eddy.config import SplitConfig
 from tempogan_eddy.dataset.windows import Links, find_windows
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.cadence import minutes, nominal_times
 from tempogan_eddy.io.sequence import times_within
+from tempogan_eddy.io.times.cadence import minutes, nominal_times
 from tempogan_eddy.wording import count
 
 __all__ = ["SPLITS", "Entry", "Part", "describe_split", "split_frames", "storm_of"]

@@ -19,9 +19,9 @@ from tempogan_eddy.dataset.split import Entry
 from tempogan_eddy.dataset.windows import Links, find_windows
 from tempogan_eddy.errors import InputError, reason_of
 from tempogan_eddy.io.aside import restored
-from tempogan_eddy.io.cadence import parse_duration
-from tempogan_eddy.io.cf import open_cf
-from tempogan_eddy.io.zarr_seal import checked_store
+from tempogan_eddy.io.files.zarr_seal import checked_store
+from tempogan_eddy.io.times.cadence import parse_duration
+from tempogan_eddy.io.variables.cf import open_cf
 
 __all__ = ["PackedStorm", "Window", "damage_refused", "open_storms"]
 

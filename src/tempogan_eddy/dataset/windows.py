@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from tempogan_eddy.io.cadence import NATIVE, duration_text, native_step, neighbours, parse_duration, step_of
+from tempogan_eddy.io.times.cadence import NATIVE, duration_text, native_step, neighbours, parse_duration, step_of
 
 __all__ = ["Links", "find_windows", "link_frames", "why_no_window"]
 

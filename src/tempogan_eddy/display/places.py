@@ -9,8 +9,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tempogan_eddy.display.coast import MapLine, Projection, map_lines
-from tempogan_eddy.io.axes import spatial_coordinate
-from tempogan_eddy.io.grid import disordered
+from tempogan_eddy.io.grids.axes import spatial_coordinate
+from tempogan_eddy.io.grids.refining import disordered
 
 __all__ = ["Places", "axes_of", "places_of", "spacing_of"]
 

@@ -31,9 +31,9 @@ from tempogan_eddy.evaluation import Evaluation
 from tempogan_eddy.evaluation.matching import RECONSTRUCTED, match
 from tempogan_eddy.evaluation.report import as_json, best, caption, number
 from tempogan_eddy.io.aside import written_aside
-from tempogan_eddy.io.history import MADE, commands_of
 from tempogan_eddy.io.member import member_names, select_member
 from tempogan_eddy.io.ownership import Kind, check_place
+from tempogan_eddy.io.writing.history import MADE, commands_of
 from tempogan_eddy.wording import count
 
 __all__ = ["REPORT", "ReportPage", "check_name"]

@@ -9,8 +9,8 @@ from markupsafe import Markup
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation.report import storms_in
-from tempogan_eddy.io.history import MADE
-from tempogan_eddy.io.json_text import read_bounded
+from tempogan_eddy.io.files.json_text import read_bounded
+from tempogan_eddy.io.writing.history import MADE
 
 __all__ = ["SCORES_ID", "read_scores", "same_file", "scores_element", "training_record", "wrapped"]
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from tempogan_eddy.io.axes import role_of, spatial_coordinate
-from tempogan_eddy.io.units import text_of
+from tempogan_eddy.io.grids.axes import role_of, spatial_coordinate
+from tempogan_eddy.io.values.units import text_of
 
 __all__ = ["STORED", "Turn", "common_size", "turn_of"]
 

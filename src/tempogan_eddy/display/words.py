@@ -10,8 +10,8 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import Evaluation, Score
 from tempogan_eddy.evaluation.lacking import lacking
 from tempogan_eddy.evaluation.matching import RECONSTRUCTED
-from tempogan_eddy.io.cadence import minutes
 from tempogan_eddy.io.sequence import times_within
+from tempogan_eddy.io.times.cadence import minutes
 from tempogan_eddy.wording import count
 
 __all__ = ["minus", "minute_text", "summary", "training_overlap"]

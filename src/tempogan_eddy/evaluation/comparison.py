@@ -26,7 +26,7 @@ from tempogan_eddy.evaluation.scoring import Scoring, mean_of, score_frames
 from tempogan_eddy.evaluation.settings import DEFAULTS, Settings
 from tempogan_eddy.evaluation.statistics import Coverage, Spectrum, Statistic
 from tempogan_eddy.guards import warn_of_channels
-from tempogan_eddy.io.cadence import NATIVE, duration_text, native_step, nominal_times, parse_duration
+from tempogan_eddy.io.times.cadence import NATIVE, duration_text, native_step, nominal_times, parse_duration
 from tempogan_eddy.io.workers import Workers
 from tempogan_eddy.kelvin import VALID_KELVIN
 

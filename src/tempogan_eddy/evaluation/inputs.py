@@ -11,7 +11,7 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation.matching import LOWRES, RECONSTRUCTED, TRUTH, called
 from tempogan_eddy.evaluation.statistics import SSIM_WINDOW
 from tempogan_eddy.io import Adapted, adapt
-from tempogan_eddy.io.cadence import NATIVE, parse_duration
+from tempogan_eddy.io.times.cadence import NATIVE, parse_duration
 
 __all__ = ["comparable"]
 

@@ -16,8 +16,8 @@ from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation.baselines import observe
 from tempogan_eddy.io.align import align_grid, match_times, refinement
 from tempogan_eddy.io.frames import FrameReader
-from tempogan_eddy.io.history import MADE
 from tempogan_eddy.io.member import members_of
+from tempogan_eddy.io.writing.history import MADE
 
 if TYPE_CHECKING:
     from tempogan_eddy.dataset.sensor import SensorModel

@@ -19,7 +19,7 @@ from tempogan_eddy.evaluation.by_kelvin import error_by_kelvin
 from tempogan_eddy.evaluation.metrics import Metric
 from tempogan_eddy.evaluation.result import Evaluation
 from tempogan_eddy.io.aside import written_aside
-from tempogan_eddy.io.json_text import parse_json, read_bounded
+from tempogan_eddy.io.files.json_text import parse_json, read_bounded
 from tempogan_eddy.io.ownership import Kind, is_mark, mark
 from tempogan_eddy.wording import count
 

@@ -14,9 +14,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.axes import EARTH, spatial_coordinate, turn_difference
-from tempogan_eddy.io.cadence import DUPLICATE, duration_text, minutes, native_step, parse_duration, tolerance_of
-from tempogan_eddy.io.units import text_of
+from tempogan_eddy.io.grids.axes import EARTH, spatial_coordinate, turn_difference
+from tempogan_eddy.io.times.cadence import DUPLICATE, duration_text, minutes, native_step, parse_duration, tolerance_of
+from tempogan_eddy.io.values.units import text_of
 from tempogan_eddy.spread import spread_evenly
 from tempogan_eddy.wording import count
 

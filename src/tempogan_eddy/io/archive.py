@@ -8,17 +8,17 @@ import xarray as xr
 import zarr
 
 from tempogan_eddy.io.aside import written_aside
+from tempogan_eddy.io.files.names import safe_name
+from tempogan_eddy.io.files.objects import discard
+from tempogan_eddy.io.files.zarr_seal import consolidate
 from tempogan_eddy.io.format import Writing
 from tempogan_eddy.io.formats.zarr import ZARR, zarr_attributes
-from tempogan_eddy.io.history import with_line
-from tempogan_eddy.io.names import safe_name
-from tempogan_eddy.io.objects import discard
 from tempogan_eddy.io.ownership import FINGERPRINT, mark_attributes
-from tempogan_eddy.io.parts import Job, write_jobs
-from tempogan_eddy.io.precision import precision_of
 from tempogan_eddy.io.save import described
+from tempogan_eddy.io.values.precision import precision_of
 from tempogan_eddy.io.workers import Workers
-from tempogan_eddy.io.zarr_seal import consolidate
+from tempogan_eddy.io.writing.history import with_line
+from tempogan_eddy.io.writing.parts import Job, write_jobs
 
 __all__ = ["save_archive"]
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from tempogan_eddy.errors import InputError, reason_of
 from tempogan_eddy.interrupts import cleaned_up, keep_unfinished, signals_held
-from tempogan_eddy.io.claim import claimed
-from tempogan_eddy.io.objects import written_by_url
+from tempogan_eddy.io.files.objects import written_by_url
+from tempogan_eddy.io.files.urls import local, url_of
 from tempogan_eddy.io.ownership import Kind, check_place
-from tempogan_eddy.io.urls import local, url_of
+from tempogan_eddy.io.writing.claim import claimed
 
 __all__ = ["require_space", "restored", "sync", "unwritable", "written_aside"]
 

@@ -13,14 +13,14 @@ from typing import Unpack
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import restored
-from tempogan_eddy.io.container import stem_of
-from tempogan_eddy.io.file_kind import file_kind
-from tempogan_eddy.io.foreign import foreign_format
+from tempogan_eddy.io.files.file_kind import file_kind
+from tempogan_eddy.io.files.foreign import foreign_format
+from tempogan_eddy.io.files.urls import fetch
+from tempogan_eddy.io.files.walk import Seen, entries, refuse_special, walk
 from tempogan_eddy.io.format import Format, StoredSequence, named_like_data, recognise
-from tempogan_eddy.io.grouping import joined
+from tempogan_eddy.io.joining.grouping import joined
 from tempogan_eddy.io.reading import ReaderOptions, Reading
-from tempogan_eddy.io.urls import fetch
-from tempogan_eddy.io.walk import Seen, entries, refuse_special, walk
+from tempogan_eddy.io.variables.container import stem_of
 from tempogan_eddy.missing import missing
 from tempogan_eddy.registry import FORMATS
 from tempogan_eddy.wording import listed

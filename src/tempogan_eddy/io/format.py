@@ -12,14 +12,14 @@ import xarray as xr
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.ownership import Kind
-from tempogan_eddy.io.parts import Job, Parts, write_jobs
-from tempogan_eddy.io.precision import PRECISIONS, Precision
 from tempogan_eddy.io.reading import ReaderOptions, Reading
+from tempogan_eddy.io.values.precision import PRECISIONS, Precision
 from tempogan_eddy.io.workers import Workers
+from tempogan_eddy.io.writing.parts import Job, Parts, write_jobs
 from tempogan_eddy.registry import FORMATS
 
 if TYPE_CHECKING:
-    from tempogan_eddy.io.headers import Header
+    from tempogan_eddy.io.joining.headers import Header
 
 __all__ = ["Format", "StoredSequence", "Writing", "in_parts", "named_like_data", "recognise"]
 

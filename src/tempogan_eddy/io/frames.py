@@ -16,9 +16,9 @@ from dask.optimization import cull
 
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.lock import Lock
-from tempogan_eddy.io.quality import EVERYTHING, mask_impossible
-from tempogan_eddy.io.units import KELVIN, Conversion
 from tempogan_eddy.io.unread import Unread, noting
+from tempogan_eddy.io.values.quality import EVERYTHING, mask_impossible
+from tempogan_eddy.io.values.units import KELVIN, Conversion
 from tempogan_eddy.io.workers import tried
 
 __all__ = [

@@ -10,12 +10,12 @@ from typing import TypeVar, Unpack
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.choice import NoSequenceError
 from tempogan_eddy.io.finding import Paths, search
 from tempogan_eddy.io.format import StoredSequence
 from tempogan_eddy.io.messages import about
 from tempogan_eddy.io.reading import ReaderOptions
-from tempogan_eddy.io.selection import require_selection
+from tempogan_eddy.io.variables.choice import NoSequenceError
+from tempogan_eddy.io.variables.selection import require_selection
 from tempogan_eddy.wording import count, listed
 
 __all__ = ["choose", "find_sequences", "open_found", "open_one", "open_sequence", "open_sequences", "openers"]

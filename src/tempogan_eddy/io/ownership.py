@@ -14,9 +14,9 @@ import h5py
 
 from tempogan_eddy import __version__
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.netcdf_lock import NETCDF_LOCK
-from tempogan_eddy.io.objects import check_prefix
-from tempogan_eddy.io.urls import local, url_of
+from tempogan_eddy.io.files.netcdf_lock import NETCDF_LOCK
+from tempogan_eddy.io.files.objects import check_prefix
+from tempogan_eddy.io.files.urls import local, url_of
 
 __all__ = [
     "FINGERPRINT",

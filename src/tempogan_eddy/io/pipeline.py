@@ -10,9 +10,9 @@ import xarray as xr
 
 from tempogan_eddy.interrupts import HeldSignals, signals_held
 from tempogan_eddy.io.frames import FrameReader, has_gaps, report_masked, stacks_of
-from tempogan_eddy.io.precision import PACKED_MISSING
-from tempogan_eddy.io.quality import EVERYTHING
 from tempogan_eddy.io.unread import Unread, shared_out, unread_noted
+from tempogan_eddy.io.values.precision import PACKED_MISSING
+from tempogan_eddy.io.values.quality import EVERYTHING
 from tempogan_eddy.kelvin import VALID_KELVIN
 
 __all__ = ["is_seen", "report_read", "write_frames"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.time_axis import TIME_FROM
+from tempogan_eddy.io.times.axis import TIME_FROM
 from tempogan_eddy.kelvin import GREY_KELVIN, VALID_KELVIN
 
 __all__ = ["ReaderOptions", "Reading"]

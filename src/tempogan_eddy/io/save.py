@@ -10,18 +10,18 @@ from typing import Any
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.arrays import adapt
 from tempogan_eddy.io.aside import written_aside
-from tempogan_eddy.io.coverage import covered
 from tempogan_eddy.io.format import Format, Writing, recognise
 from tempogan_eddy.io.frames import source_paths
-from tempogan_eddy.io.history import with_line
+from tempogan_eddy.io.grids.coverage import covered
+from tempogan_eddy.io.in_memory.adapting import adapt
 from tempogan_eddy.io.member import MEMBER
 from tempogan_eddy.io.ownership import check_place
-from tempogan_eddy.io.precision import precision_of
-from tempogan_eddy.io.quality import EVERYTHING
 from tempogan_eddy.io.sequence import as_sequence, has_dims
+from tempogan_eddy.io.values.precision import precision_of
+from tempogan_eddy.io.values.quality import EVERYTHING
 from tempogan_eddy.io.workers import Workers
+from tempogan_eddy.io.writing.history import with_line
 from tempogan_eddy.registry import FORMATS
 
 __all__ = ["check_output", "described", "prepared", "save_sequence"]

@@ -20,11 +20,11 @@ import xarray as xr
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.attributes import plain
 from tempogan_eddy.io.bands import bands_of
-from tempogan_eddy.io.cadence import nominal_times, parse_duration
 from tempogan_eddy.io.member import MEMBER
-from tempogan_eddy.io.precision import PACKING, is_packed, unpacked
-from tempogan_eddy.io.quality import EVERYTHING, mask_impossible
-from tempogan_eddy.io.units import Conversion, kelvin_conversion, text_of
+from tempogan_eddy.io.times.cadence import nominal_times, parse_duration
+from tempogan_eddy.io.values.precision import PACKING, is_packed, unpacked
+from tempogan_eddy.io.values.quality import EVERYTHING, mask_impossible
+from tempogan_eddy.io.values.units import Conversion, kelvin_conversion, text_of
 from tempogan_eddy.kelvin import VALID_KELVIN
 
 __all__ = [

@@ -6,17 +6,17 @@ from pathlib import Path
 import xarray as xr
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.cf_dataset import Template, template_of
-from tempogan_eddy.io.coverage import covered
 from tempogan_eddy.io.format import Writing
 from tempogan_eddy.io.formats.netcdf import write_netcdf
 from tempogan_eddy.io.formats.zarr import begin_zarr
-from tempogan_eddy.io.history import with_line
-from tempogan_eddy.io.parts import Job, write_jobs
-from tempogan_eddy.io.precision import precision_of
+from tempogan_eddy.io.grids.coverage import covered
 from tempogan_eddy.io.save import check_output, prepared
 from tempogan_eddy.io.sequence import NAME
+from tempogan_eddy.io.values.precision import precision_of
 from tempogan_eddy.io.workers import Workers
+from tempogan_eddy.io.writing.cf_dataset import Template, template_of
+from tempogan_eddy.io.writing.history import with_line
+from tempogan_eddy.io.writing.parts import Job, write_jobs
 from tempogan_eddy.registry import FORMATS
 
 __all__ = ["save_summary"]

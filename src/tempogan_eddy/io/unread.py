@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.cadence import minutes
+from tempogan_eddy.io.times.cadence import minutes
 from tempogan_eddy.wording import count
 
 __all__ = ["REMEDY", "UNREADABLE", "Unread", "noting", "recorded", "report_unread", "shared_out", "unread_noted"]

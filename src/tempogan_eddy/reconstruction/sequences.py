@@ -18,11 +18,11 @@ from tempogan_eddy.fingerprint import sha256
 from tempogan_eddy.guards import ValueGuard, warn_of_input
 from tempogan_eddy.io import adapt, refine_grid
 from tempogan_eddy.io.bands import PIXELS_OF_BAND
+from tempogan_eddy.io.grids.resolution import rescaled
 from tempogan_eddy.io.member import MEMBER
 from tempogan_eddy.io.messages import Teller, about
-from tempogan_eddy.io.precision import PACKING
-from tempogan_eddy.io.resolution import rescaled
 from tempogan_eddy.io.unread import unread_noted
+from tempogan_eddy.io.values.precision import PACKING
 from tempogan_eddy.kelvin import VALID_KELVIN
 from tempogan_eddy.reconstruction.bands import map_bands
 from tempogan_eddy.reconstruction.ensemble import EnsembleReconstructor

@@ -16,7 +16,7 @@ from torch import Tensor
 from tempogan_eddy.dataset.blocks import repeat_pixels
 from tempogan_eddy.dataset.missing import fill_missing
 from tempogan_eddy.errors import InputError, is_out_of_memory
-from tempogan_eddy.io.precision import PACKED_LARGEST, PACKED_LAST, PACKED_MISSING, PACKED_OFFSET, PACKED_QUANTUM
+from tempogan_eddy.io.values.precision import PACKED_LARGEST, PACKED_LAST, PACKED_MISSING, PACKED_OFFSET, PACKED_QUANTUM
 from tempogan_eddy.kelvin import VALID_KELVIN
 from tempogan_eddy.reconstruction.fill import fill_nearest
 from tempogan_eddy.reconstruction.transfer import Transfer

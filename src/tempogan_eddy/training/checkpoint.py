@@ -14,9 +14,9 @@ from tempogan_eddy import __version__
 from tempogan_eddy.config import Config
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.aside import unwritable, written_aside
-from tempogan_eddy.io.claim import claimed
 from tempogan_eddy.io.messages import log_once
 from tempogan_eddy.io.ownership import Kind, begins_with, check_place
+from tempogan_eddy.io.writing.claim import claimed
 from tempogan_eddy.specification import Specification, differences, read_specification
 from tempogan_eddy.stored import CHECKPOINT_FORMAT, read_checkpoint
 from tempogan_eddy.training.selection import Rank

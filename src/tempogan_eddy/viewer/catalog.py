@@ -13,7 +13,7 @@ from tempogan_eddy.io import select_time
 from tempogan_eddy.io.format import StoredSequence
 from tempogan_eddy.io.open import choose, find_sequences, openers
 from tempogan_eddy.io.reading import ReaderOptions
-from tempogan_eddy.io.selection import require_selection
+from tempogan_eddy.io.variables.selection import require_selection
 from tempogan_eddy.viewer.layers import summary_layers
 from tempogan_eddy.viewer.scene import Scene, build_scene
 

@@ -4,8 +4,8 @@ import re
 
 import xarray as xr
 
+from tempogan_eddy.io.files.netcdf_lock import NETCDF_LOCK
 from tempogan_eddy.io.format import StoredSequence
-from tempogan_eddy.io.netcdf_lock import NETCDF_LOCK
 
 __all__ = ["SPREAD", "hidden_at_first", "layer_title", "quantity_of", "summary_layers"]
 

@@ -12,8 +12,8 @@ from tempogan_eddy.display.members import Members
 from tempogan_eddy.display.upright import STORED, Turn, common_size, turn_of
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.align import align_grids, pair_times, tolerance_between
-from tempogan_eddy.io.history import MADE
 from tempogan_eddy.io.member import member_names, members_of
+from tempogan_eddy.io.writing.history import MADE
 from tempogan_eddy.kelvin import VALID_KELVIN
 from tempogan_eddy.viewer.layers import hidden_at_first, layer_title, quantity_of
 

@@ -15,8 +15,8 @@ import numpy as np
 from tempogan_eddy import __version__
 from tempogan_eddy.display.palettes import DIFFERENCE_ON_DARK, PALETTES, PROBABILITY, SPREAD
 from tempogan_eddy.display.places import Places, places_of
-from tempogan_eddy.io.cadence import minutes
-from tempogan_eddy.io.history import MADE, commands_of
+from tempogan_eddy.io.times.cadence import minutes
+from tempogan_eddy.io.writing.history import MADE, commands_of
 from tempogan_eddy.viewer.catalog import Catalog
 from tempogan_eddy.viewer.scene import OFFERED, Panel, Scene
 from tempogan_eddy.viewer.tiles import SIDE, PyramidCache, cut, level_count

@@ -6,16 +6,16 @@ import netCDF4
 import numpy as np
 
 from tempogan_eddy.io.aside import require_space
-from tempogan_eddy.io.cf import open_cf
-from tempogan_eddy.io.cf_dataset import NETCDF_FILTERS, Template, template_of
-from tempogan_eddy.io.file_kind import file_kind
+from tempogan_eddy.io.files.file_kind import file_kind
+from tempogan_eddy.io.files.netcdf_lock import NETCDF_LOCK, OUR_PART
 from tempogan_eddy.io.format import Format, Writing
-from tempogan_eddy.io.headers import HeaderReader
-from tempogan_eddy.io.join import join_files
-from tempogan_eddy.io.netcdf_lock import NETCDF_LOCK, OUR_PART
+from tempogan_eddy.io.joining.headers import HeaderReader
+from tempogan_eddy.io.joining.join import join_files
 from tempogan_eddy.io.ownership import Kind, hdf5_is_ours
 from tempogan_eddy.io.pipeline import write_frames
 from tempogan_eddy.io.unread import UNREADABLE, recorded, report_unread
+from tempogan_eddy.io.variables.cf import open_cf
+from tempogan_eddy.io.writing.cf_dataset import NETCDF_FILTERS, Template, template_of
 
 __all__ = ["NETCDF", "is_netcdf", "write_netcdf"]
 

@@ -15,18 +15,18 @@ import zarr
 from zarr.codecs import BloscCodec
 
 from tempogan_eddy.io.bands import bands_of
-from tempogan_eddy.io.cf import open_cf
-from tempogan_eddy.io.cf_dataset import Template, side_within, template_of
-from tempogan_eddy.io.container import ZARR_MARKS, is_zipped_zarr, zarr_groups
+from tempogan_eddy.io.files.objects import publish
+from tempogan_eddy.io.files.urls import shown, url_of
+from tempogan_eddy.io.files.zarr_seal import begin_group, filled, seal
 from tempogan_eddy.io.format import Format, Writing, in_parts
-from tempogan_eddy.io.objects import publish
 from tempogan_eddy.io.ownership import FINGERPRINT, Kind, attributes_are_ours
-from tempogan_eddy.io.parts import Part
-from tempogan_eddy.io.precision import Precision
 from tempogan_eddy.io.sequence import NAME
 from tempogan_eddy.io.unread import UNREADABLE, Unread, recorded
-from tempogan_eddy.io.urls import shown, url_of
-from tempogan_eddy.io.zarr_seal import begin_group, filled, seal
+from tempogan_eddy.io.values.precision import Precision
+from tempogan_eddy.io.variables.cf import open_cf
+from tempogan_eddy.io.variables.container import ZARR_MARKS, is_zipped_zarr, zarr_groups
+from tempogan_eddy.io.writing.cf_dataset import Template, side_within, template_of
+from tempogan_eddy.io.writing.parts import Part
 
 __all__ = ["ZARR", "begin_zarr", "holds_only_zarr", "zarr_attributes"]
 

@@ -1,0 +1,1 @@
+"""What places mean: roles of coordinates, layouts, spacing, and finer or coarser grids."""

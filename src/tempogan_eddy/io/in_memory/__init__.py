@@ -1,0 +1,1 @@
+"""From arrays in memory to sequences, and back to the form of their source."""

@@ -1,0 +1,1 @@
+"""What stored numbers mean: units, packing, missing and impossible values, texture."""
