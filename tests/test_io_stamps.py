@@ -208,6 +208,8 @@ def test_a_date_alone_means_midnight_on_request():
         ("TCPRIMED_AL012019_era5_s20191010000000_e20191012000000.nc", "day of the year or a date"),
         ("2019122500+01h.png", "forecast"),
         ("2019122500+01.png", "forecast"),
+        ("20191225_0000UTC+8.png", "zone"),
+        ("20191225_0000_GMT-05.png", "zone"),
         ("2019122500+024.png", "forecast"),
         ("2019-12-25T00:00+6h.png", "forecast"),
     ],

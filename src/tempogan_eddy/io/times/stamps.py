@@ -40,6 +40,7 @@ ZONES = {
 }
 """Unambiguous zones, in hours ahead of UTC."""
 
+WORLD = ("UTC", "GMT")
 UNCLEAR_ZONES = (
     *("CST", "EST", "EDT", "CDT", "MST", "MDT", "PST", "PDT", "HST", "IST", "BST", "CET", "CEST"),
     *("AEDT", "ACST", "AWST", "NZDT", "ICT", "WIB", "LT", "LOCAL", "local", "AM", "PM", "am", "pm"),
@@ -99,6 +100,7 @@ UNMARKED_DAY_OF_YEAR = _pattern(rf"(?<!\d){DAY_OF_YEAR}[_.T-]?(?P<hour>\d\d)(?P<
 DAY_RANGE = _pattern(r"(?:19|20)\d{6}-\d\d")
 LOOSE_MINUTES = _pattern(r"[-_. ]\d\d(?!\d)")
 LOOSE_ZONE = _pattern(r"-\d\d:?\d\d(?!\d)")
+OFFSET = _pattern(r"-\d\d?(?::?\d\d)?(?!\d)")
 LEAD = _pattern(r"[ _]?\+\d+(?:[A-Za-z]+|(?!\d))")
 NOT_START = _pattern(r"(?<![A-Za-z\d])(?:[ec]\d{11,}|c\d{8})(?!\d)")
 NOT_GENERAL = _pattern(r"(?<![A-Za-z\d])(?:[ec]\d{11,}|c\d{8}|s\d{14,15})(?!\d)")
@@ -225,7 +227,7 @@ def _hours_before_utc(name: str, match: re.Match[str]) -> float:
     no_minutes = part.get("hour") and not part.get("minute")
     if (no_minutes and LOOSE_MINUTES.match(after)) or (part.get("iso") and not zone and LOOSE_ZONE.match(after)):
         raise _unclear(name, f"{after[:5].strip('._- ')!r} behind {match[0]!r} may belong to the time or not")
-    lead = LEAD.match(zone if no_minutes and len(zone) == 3 else after)
+    lead = LEAD.match(zone if no_minutes and len(zone) == 3 else after) or (zone in WORLD and OFFSET.match(after))
     if lead:
         raise _unclear(name, f"{lead[0].strip(' _')!r} may be the hours of a forecast or a zone")
     if zone.startswith("+"):
