@@ -491,7 +491,7 @@ def test_an_area_of_satpy_follows_the_grid_or_is_dropped(model, caplog):
 
 
 def test_a_fill_value_that_an_attribute_names_is_missing():
-    held = plain(_FillValue=np.float32(VALUES[0, 0, 0]), missing_value=250)
+    held = plain(_FillValue=np.float32(VALUES[0, 0, 0]), missing_value=250).copy()
     held[1, 4:, :4] = 250
     coarse = coarsen(held, 2)
     assert coarse[0, 0, 0].isnull() == False  # noqa: E712 - one of four is missing
@@ -629,3 +629,14 @@ def test_when_an_array_was_made_is_no_time_of_its_frame():
     moment = np.datetime64("2019-12-25T03", "ns")
     assert not adapt(frame.assign_coords(creation_time=moment)).timed
     assert adapt(frame.assign_coords(creation_time=moment + 1, start=moment)).sequence.time.values[0] == moment
+
+
+def test_bounds_of_a_dataset_are_no_unused_variables_and_leave_no_name_behind(caplog):
+    edges = np.stack([TIMES, TIMES + np.timedelta64(1, "h")], axis=1)
+    coords = {"time": ("time", TIMES, {"bounds": "time_bnds"}), "lat": ("lat", LAT, {"bounds": "lat_bnds"}), "lon": LON}
+    held = {"Tb": (("time", "lat", "lon"), VALUES, {"units": "K"}), "time_bnds": (("time", "nv"), edges)}
+    held["lat_bnds"] = (("lat", "nv"), np.stack([LAT + 0.25, LAT - 0.25], axis=1))
+    coarse = coarsen(xr.Dataset(held, coords), scale=4)
+    np.testing.assert_allclose(coarse["Tb"], COARSE, atol=1e-3)
+    assert "is used" not in caplog.text
+    assert not any("bounds" in coord.attrs for coord in coarse.coords.values())

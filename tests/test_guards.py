@@ -11,7 +11,7 @@ import xarray as xr
 from tempogan_eddy import guards
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.evaluation import evaluate
-from tempogan_eddy.guards import warn_of_channels, warn_of_input, warn_of_truth
+from tempogan_eddy.guards import warn_of_channels, warn_of_input, warn_of_truth, warn_of_turned
 from tempogan_eddy.io.grids.spacing import grid_spacing
 from tempogan_eddy.io.values.texture import texture_of
 from tempogan_eddy.reconstruction import reconstruct
@@ -298,3 +298,14 @@ def test_two_channels_are_not_compared_without_a_word(warnings, fine):
     told = warnings(warn_of_channels, truth, {"mine": truth.assign_attrs(wavelength=6.2)})
     assert told == ["The truth is of the channel window, 10.8 um, but mine is of the channel water vapour, 6.2 um"]
     assert warnings(warn_of_channels, truth, {"mine": truth, "other": plain(fine.values)}) == []
+
+
+def test_a_reconstruction_that_fits_the_truth_only_when_turned_is_told(fine, warnings):
+    truth = fine[0].values
+    upright = {"as is": truth + 2.0, "members": np.stack([truth, truth[::-1]]), "empty": truth * np.nan}
+    assert not warnings(warn_of_turned, truth, upright)
+    told = warnings(warn_of_turned, truth, {"mine": truth[::-1], "ours": truth[:, ::-1]})
+    assert [text.partition(",")[0] for text in told] == [
+        "mine fits the truth upside down",
+        "ours fits the truth mirrored",
+    ]

@@ -8,8 +8,10 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tempogan_eddy.display.upright import turn_of
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.align import align_grid, align_grids, match_times, pair_times, refinement, tolerance_between
+from tempogan_eddy.io.grids.coverage import covered
 
 START = np.datetime64("2019-12-25T10:00:00", "ns")
 MINUTE = np.timedelta64(60_000_000_000, "ns")
@@ -268,3 +270,31 @@ def test_missing_coordinates_and_single_pixels_compare_where_they_can():
 )  # fmt: skip
 def test_how_many_times_finer_a_grid_is(fine, coarse, scale, expected):
     assert refinement(fine, coarse, scale) == expected
+
+
+def boxes(shift=0.0, start=0, rows=8):
+    """Frames of boxes that move half a degree an hour northward."""
+    hours = np.arange(start, start + 3)
+    lat = 10.0 + shift + 0.5 * hours[:, None] + 0.1 * np.arange(rows)
+    coords = {
+        "time": START + hours * 60 * MINUTE,
+        "lat": (("time", "y"), lat, {"units": "degrees_north"}),
+        "lon": (("time", "x"), np.tile(120.0 + 0.1 * np.arange(6), (3, 1)), {"units": "degrees_east"}),
+    }
+    return xr.DataArray(np.broadcast_to(lat[:, :, None], (3, rows, 6)), coords, ("time", "y", "x"))
+
+
+def test_boxes_that_follow_a_storm_are_compared_at_a_common_time(caplog):
+    caplog.set_level(logging.INFO)
+    truth, turned = boxes(), boxes(start=1).isel(y=slice(None, None, -1))
+    _, laid = align_grid(truth, turned, 1, ("the truth", "The other"))
+    np.testing.assert_array_equal(laid[0], truth[1])
+    assert "rows in the other order" in caplog.text
+    with pytest.raises(InputError, match="The other lies 5 beside the truth in latitude"):
+        align_grid(truth, boxes(shift=5.0), 1, ("the truth", "The other"))
+
+
+def test_boxes_that_follow_a_storm_have_north_up_and_an_extent():
+    assert turn_of(boxes()) == (slice(None, None, -1), slice(None))
+    attrs = covered(boxes().assign_attrs(geospatial_lat_min=0.0, geospatial_lat_max=0.0))
+    assert (attrs["geospatial_lat_min"], attrs["geospatial_lat_max"]) == (10.0, 11.7)

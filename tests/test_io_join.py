@@ -431,3 +431,15 @@ def test_attributes_that_are_true_of_one_file_alone_are_left_out_with_a_word(tmp
     assert "EndTime" not in sequence.attrs
     kept = {"source": "GOES", "history": "made 0", "sensor_model": "area"}
     assert kept.items() <= sequence.attrs.items()
+
+
+def test_why_files_named_alike_are_several_sequences_is_told(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    for hour in range(4):
+        write(tmp_path / f"x_20191225{hour:02d}.nc", hour, platform=f"Himawari-{8 + hour // 2}", size=8 + hour // 2)
+    assert len(open_sequences(tmp_path)) == 2
+    told = "x: files named alike are 2 sequences; what differs beside the times: rows, columns, grid, sensor"
+    assert told in caplog.text
+    caplog.clear()
+    assert len(open_sequences([tmp_path / "x_2019122500.nc", tmp_path / "x_2019122501.nc"])) == 1
+    assert "named alike" not in caplog.text

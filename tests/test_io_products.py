@@ -371,3 +371,10 @@ def test_several_channels_in_many_files_are_no_fault_to_leave_out(tmp_path):
         write(tmp_path / f"NC_H08_20191225_{hour:02d}00.nc", tbb_13=frames(), tbb_15=frames())
     with pytest.raises(InputError, match=r"\(--variable tbb_13, say\)\.$"):
         open_sequence(tmp_path)
+
+
+def test_a_valid_range_that_few_kelvins_meet_is_told(tmp_path, caplog):
+    packed = {"scale_factor": 0.01, "add_offset": 273.15, "valid_range": np.array([-120.0, 60.0], "f4")}
+    counts = np.rint((KELVIN - 273.15) * 100).astype("i4")
+    open_sequence(write(tmp_path / "a.nc", Tb=frames(counts, **packed)))
+    assert "by valid_range every pixel outside 271.95 to 273.75 is missing" in caplog.text

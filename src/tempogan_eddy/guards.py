@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tempogan_eddy.dataset.sensor import SensorModel
     from tempogan_eddy.weights import Model
 
-__all__ = ["ValueGuard", "warn_of_channels", "warn_of_input", "warn_of_truth"]
+__all__ = ["ValueGuard", "warn_of_channels", "warn_of_input", "warn_of_truth", "warn_of_turned"]
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,8 @@ RELEASED_KM = (16.0, 22.0)  # grid spacing of the released models' training: 4x4
 FAR = 2.0  # times finer or coarser than that
 OUTSIDE_SHARE = 0.05  # share of pixels beyond a model's kelvin range that deserves a warning
 COUNTS_MISSING = 0.2  # counts from 0 to 255 that are called kelvin lose those below 160
+
+FITS, CLEARLY = 0.8, 0.2  # correlations that tell a turned frame
 
 # An assumed sensor is compared with the first frame, and again with so many frames or lowres pixels: one small frame
 # shows less than half of the wrong ones (experiments/results/estimate.md).
@@ -95,6 +97,27 @@ def warn_of_truth(frame: NDArray[np.floating]) -> None:
         log.warning("The truth was enlarged, its rows and columns repeat; scores of its fine detail mean nothing")
     elif texture and texture.is_interpolated:
         log.warning("The truth has almost no fine detail (it looks interpolated or blurred); its scores mean little")
+
+
+def warn_of_turned(truth: NDArray[np.floating], reconstructed: Mapping[str, NDArray[np.floating]]) -> None:
+    """Warn where a frame ([member, ]y, x) fits the truth (y, x) upside down or mirrored, but not as it lies.
+
+    Without coordinates, as of most PNG frames, nothing else tells.
+    """
+    for name, frame in reconstructed.items():
+        frame = frame if frame.ndim == 2 else frame[0]
+        as_is, *turned = (_fit(truth, frame[::rows, ::columns]) for rows in (1, -1) for columns in (1, -1))
+        if max(turned) > max(FITS, as_is + CLEARLY):
+            how = ("mirrored", "upside down", "upside down and mirrored")[turned.index(max(turned))]
+            log.warning("%s fits the truth %s, but not as it lies; turn one, or give both with coordinates", name, how)
+
+
+def _fit(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
+    """Return the correlation of two frames, 0 if it is not known."""
+    known = np.isfinite(first) & np.isfinite(second)
+    left, right = (frame[known] - frame[known].mean() if known.any() else np.zeros(1) for frame in (first, second))
+    size = float(np.linalg.norm(left) * np.linalg.norm(right))
+    return float(left @ right) / size if size else 0.0
 
 
 @dataclass(eq=False)

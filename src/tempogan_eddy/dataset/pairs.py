@@ -141,7 +141,7 @@ def _same_scene(highres: xr.DataArray, lowres: xr.DataArray, config: Config) -> 
     if not len(pair_times(times[0], times[1], tolerance_between(times, _tolerance(config)))[0]):
         return False
     placed = all(
-        spatial_coordinate(sequence, role) is not None
+        spatial_coordinate(sequence, role, moving=True) is not None
         for sequence in (highres, lowres)
         for role in ("latitude", "longitude")
     )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from tempogan_eddy.io.grids.axes import role_of, spatial_coordinate
+from tempogan_eddy.io.grids.axes import frame_of_moving, role_of, spatial_coordinate
 from tempogan_eddy.io.values.units import text_of
 
 __all__ = ["STORED", "Turn", "common_size", "turn_of"]
@@ -36,6 +36,7 @@ def common_size(shapes: Sequence[Sequence[int]], factors: Sequence[int]) -> tupl
 
 def _change(sequence: xr.DataArray, dim: str, role: str) -> float:
     """Return how a place on the Earth, or in a projection, changes along a dimension; 0 if it is not known."""
+    sequence = frame_of_moving(sequence)
     coordinate = spatial_coordinate(sequence, role)
     if coordinate is None or dim not in coordinate.dims:
         coordinate = spatial_coordinate(sequence, dim)

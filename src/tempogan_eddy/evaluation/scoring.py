@@ -19,7 +19,7 @@ from tempogan_eddy.evaluation.masked import Mask, MaskedFrame, MaskedPair
 from tempogan_eddy.evaluation.matching import TRUTH, Loaded, Match
 from tempogan_eddy.evaluation.regression import Regression
 from tempogan_eddy.evaluation.statistics import Statistic
-from tempogan_eddy.guards import warn_of_truth
+from tempogan_eddy.guards import warn_of_truth, warn_of_turned
 from tempogan_eddy.io.workers import Failures, Workers, cores
 
 __all__ = ["Scored", "Scoring", "mean_of", "score_frames"]
@@ -226,8 +226,9 @@ def _reads(scoring: Scoring) -> Iterator[tuple[range, _Read]]:
 
 
 def _looked_at(loaded: Loaded) -> bool:
-    """Return whether a frame of the truth has a valid pixel; if so, warn if it was not measured on its grid."""
-    truth, *_ = loaded
+    """Return whether a frame of the truth has a valid pixel; if so, warn if it or a reconstruction looks wrong."""
+    truth, reconstructed, _ = loaded
     if seen := bool(np.isfinite(truth).any()):
         warn_of_truth(truth)
+        warn_of_turned(truth, reconstructed)
     return seen

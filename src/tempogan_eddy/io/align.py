@@ -14,7 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tempogan_eddy.errors import InputError
-from tempogan_eddy.io.grids.axes import EARTH, spatial_coordinate, turn_difference
+from tempogan_eddy.io.grids.axes import EARTH, frame_of_moving, spatial_coordinate, turn_difference
 from tempogan_eddy.io.times.cadence import DUPLICATE, duration_text, minutes, native_step, parse_duration, tolerance_of
 from tempogan_eddy.io.values.units import text_of
 from tempogan_eddy.spread import spread_evenly
@@ -227,8 +227,17 @@ Shared = list[tuple[str, xr.DataArray, xr.DataArray]]
 
 
 def _shared_coordinates(highres: xr.DataArray, lowres: xr.DataArray) -> Shared:
-    """Return the coordinates that both have, by role; latitude and longitude alone where there are both."""
+    """Return the coordinates that both have, by role; latitude and longitude alone where there are both.
+
+    Of boxes that follow a storm, these are the coordinates of the first frame at a common time, if there is one.
+    """
     shared: Shared = []
+    if any(frame_of_moving(da) is not da for da in (highres, lowres)):
+        times = [da["time"].values for da in (highres, lowres)]
+        frames = np.array(pair_times(times[0], times[1], tolerance_between(times)))
+        if not frames.size:
+            return shared
+        highres, lowres = (frame_of_moving(da, n) for da, n in zip((highres, lowres), frames[:, 0], strict=True))
     for role in (*EARTH, "x", "y"):
         ours, theirs = spatial_coordinate(highres, role), spatial_coordinate(lowres, role)
         if ours is None or theirs is None or (role in ("x", "y") and not _comparable(ours, theirs)):

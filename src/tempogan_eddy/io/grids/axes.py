@@ -16,6 +16,7 @@ from tempogan_eddy.io.values.units import kelvin_conversion, text_of
 __all__ = [
     "EARTH",
     "direction_of",
+    "frame_of_moving",
     "horizontal_axes",
     "is_of_file",
     "is_since",
@@ -102,9 +103,18 @@ def role_of(name: object, attrs: Mapping[Any, Any] | None = None, dtype: np.dtyp
     return PROJECTED[role] if role in PROJECTED and LENGTH.fullmatch(units) else role
 
 
-def spatial_coordinate(da: xr.DataArray, role: str) -> xr.DataArray | None:
-    """Return the coordinate with a role (as `role_of` returns) on the last two dimensions, or None."""
-    dims = set(da.dims[-2:])
+def frame_of_moving(da: xr.DataArray, number: int = 0) -> xr.DataArray:
+    """Return one frame of a box that follows its storm, whose places lie along time; other sequences as they are."""
+    moves = da.size and any("time" in coord.dims and coord.ndim > 1 for coord in da.coords.values())
+    return da.isel(time=number) if moves else da
+
+
+def spatial_coordinate(da: xr.DataArray, role: str, *, moving: bool = False) -> xr.DataArray | None:
+    """Return the coordinate with a role (as `role_of` returns) on the last two dimensions, or None.
+
+    With `moving` it may also lie along time.
+    """
+    dims = {*da.dims[-2:], "time"} if moving else set(da.dims[-2:])
     found = [
         coord
         for name, coord in da.coords.items()

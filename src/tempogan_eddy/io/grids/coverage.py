@@ -85,7 +85,7 @@ def _duration(length: pd.Timedelta) -> str:
 
 def _extent(sequence: xr.DataArray, role: str) -> tuple[float, float] | None:
     """Return the least and the greatest latitude, or the western and the eastern longitude, of the cell centres."""
-    found = spatial_coordinate(sequence, role)
+    found = spatial_coordinate(sequence, role, moving=True)
     if found is None or not np.isfinite(found.values).any():
         return None
     values = np.asarray(found.values, np.float64)

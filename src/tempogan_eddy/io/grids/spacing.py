@@ -5,7 +5,7 @@ import re
 import numpy as np
 import xarray as xr
 
-from tempogan_eddy.io.grids.axes import spatial_coordinate, turn_difference
+from tempogan_eddy.io.grids.axes import frame_of_moving, spatial_coordinate, turn_difference
 from tempogan_eddy.io.values.units import text_of
 
 __all__ = ["grid_spacing"]
@@ -31,8 +31,7 @@ def grid_spacing(sequence: xr.DataArray) -> float | None:
     scan (then below the satellite), else from the attribute ``spatial_resolution``. Of a box that follows its storm,
     take the first frame.
     """
-    if sequence.size and any("time" in coord.dims and coord.ndim > 1 for coord in sequence.coords.values()):
-        sequence = sequence.isel(time=0)
+    sequence = frame_of_moving(sequence)
     return _from_earth(sequence) or _from_projection(sequence) or _from_attributes(sequence)
 
 

@@ -15,7 +15,7 @@ import xarray as xr
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.attributes import FILE
 from tempogan_eddy.io.grids.axes import role_of
-from tempogan_eddy.io.in_memory.restoring import OF_NUMBERS, is_object, restored
+from tempogan_eddy.io.in_memory.restoring import BOUNDS, OF_NUMBERS, is_object, restored
 from tempogan_eddy.io.member import MEMBER, refuse_ensemble
 from tempogan_eddy.io.open import open_sequence
 from tempogan_eddy.io.sequence import DIMS, in_kelvin, label_of, order_of_times
@@ -119,7 +119,8 @@ def _adapt_dataset(
     coordinates = [other for other, var in dataset.data_vars.items() if other != name and _is_place(other, var)]
     mapping = text_of(dataset[name].attrs.get("grid_mapping", dataset[name].encoding.get("grid_mapping")))
     coordinates += [other for other in dataset.data_vars if other == mapping]
-    left = [str(other) for other in dataset.data_vars if other != name and other not in coordinates]
+    bounds = {text_of(var.attrs.get(key)) for var in dataset.variables.values() for key in BOUNDS & var.attrs.keys()}
+    left = [str(other) for other in dataset.data_vars if other not in {name, *coordinates, *bounds}]
     if left and variable is None:
         log.warning("Only the variable %s is used, not %s", name, ", ".join(left))
     da = dataset.set_coords(coordinates)[name]

@@ -12,11 +12,13 @@ from tempogan_eddy.io.grids.resolution import rescaled
 from tempogan_eddy.io.member import MEMBER
 from tempogan_eddy.io.variables.layout import Layout
 
-__all__ = ["OF_NUMBERS", "is_object", "restored"]
+__all__ = ["BOUNDS", "OF_NUMBERS", "is_object", "restored"]
 
 log = logging.getLogger(__name__)
 
 OF_NUMBERS = {"_FillValue", "missing_value", "actual_range"}  # attributes of the numbers of the source
+
+BOUNDS = {"bounds", "climatology"}
 
 
 def is_object(coord: xr.DataArray) -> bool:
@@ -55,9 +57,19 @@ def restored(
             continue
         squeezed = set(coord.dims) & set(layout.extras)
         if name in (timed_by, layout.time) or name not in coords or squeezed or is_object(coord):
-            coords[name] = coord.variable
+            coords[name] = _without_bounds(coord.variable)
     attrs = _outer_attributes(changed, pixel, sequence.attrs, original)
     return xr.DataArray(variable, coords=coords, name=original.name, attrs=attrs)
+
+
+def _without_bounds(variable: xr.Variable) -> xr.Variable:
+    """Return a coordinate that names no bounds, which no sequence has."""
+    if not BOUNDS & {*variable.attrs, *variable.encoding}:
+        return variable
+    variable = variable.copy(deep=False)
+    variable.attrs = {key: value for key, value in variable.attrs.items() if key not in BOUNDS}
+    variable.encoding = {key: value for key, value in variable.encoding.items() if key not in BOUNDS}
+    return variable
 
 
 def _outer_attributes(

@@ -12,10 +12,12 @@ import numpy as np
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.io.format import StoredSequence
 from tempogan_eddy.io.joining.continuing import adjoining, continuing
-from tempogan_eddy.io.joining.headers import Header
+from tempogan_eddy.io.joining.headers import Header, Traits
+from tempogan_eddy.io.messages import about
 from tempogan_eddy.io.reading import Reading
 from tempogan_eddy.io.times.stamps import name_without_time, time_in_name
 from tempogan_eddy.io.variables.choice import NoSequenceError, SeveralError
+from tempogan_eddy.wording import count, listed
 
 __all__ = ["joined"]
 
@@ -64,7 +66,10 @@ def _continued(patterns: list[list[StoredSequence]], reading: Reading, together:
         headers, refused = _headers(members, header_of, leave_out=leave_out)
         # Each raises its error when opened; if no file of an archive can be read, one of them is enough.
         found += refused if headers or not stamped else refused[:1]
-        groups += continuing(headers, stamped=stamped, together=together)
+        several = continuing(headers, stamped=stamped, together=together)
+        if stamped:
+            _tell_differences(several)
+        groups += several
     groups = adjoining(groups) if together else groups
     names = Counter(_common_name(group[0].path) for group in groups if len(group) > 1)
     for group in groups:
@@ -98,6 +103,16 @@ def _headers(
             else:
                 refused.append(replace(member, fault=f"{error} --set data.unreadable=gap leaves such files out."))
     return headers, refused
+
+
+def _tell_differences(groups: list[list[Header]]) -> None:
+    """Say why files whose names differ only in the time are several sequences, unless a gap alone parts them."""
+    differing = [name for name in Traits._fields if len({getattr(group[0].kind, name) for group in groups}) > 1]
+    if differing:
+        name = _common_name(groups[0][0].path)
+        several = count(len(groups), "sequence")
+        told = f"files named alike are {several}; what differs beside the times: {listed(differing)}"
+        about(log, name, told).info("%s: %s", name, told)
 
 
 def _has_stamp(path: Path) -> bool:

@@ -7,6 +7,7 @@ name                                   time
 ====================================== ==================================================================
 ``..._sYYYYDDDHHMMSSt_e..._c...``      GOES ABI: year, day of the year, start of the scan to 0.1 s; ``_e`` and
                                        ``_c`` are the end and the creation, and never taken
+``..._sYYYYMMDDHHMMSS[t]_e...``        TC PRIMED and JPSS, if the stamps are no days of the year
 ``.AYYYYDDD.HHMM.``                    a day of the year behind one of the letters s, S, A, V, T, d, D, j, J
 ``goes13.YYYY.DDD.HHMMSS.``            GOES of NOAA CLASS
 ``_dYYYYMMDD_tHHMMSSt_``               VIIRS
@@ -39,9 +40,10 @@ ZONES = {
 }
 """Unambiguous zones, in hours ahead of UTC."""
 
+WORLD = ("UTC", "GMT")
 UNCLEAR_ZONES = (
     *("CST", "EST", "EDT", "CDT", "MST", "MDT", "PST", "PDT", "HST", "IST", "BST", "CET", "CEST"),
-    *("AEDT", "ACST", "AWST", "NZDT", "ICT", "WIB", "LT", "LOCAL", "local"),
+    *("AEDT", "ACST", "AWST", "NZDT", "ICT", "WIB", "LT", "LOCAL", "local", "AM", "PM", "am", "pm"),
 )
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 
@@ -50,9 +52,9 @@ DAY_OF_YEAR = YEAR + r"(?P<yearday>\d{3})"
 DATE = YEAR + r"(?P<month>\d\d)(?P<day>\d\d)"
 CJK_DATE = rf"(?<!\d){YEAR}年 ?(?P<month>\d{{1,2}})月 ?(?P<day>\d{{1,2}})日"
 BLOCK = r"(?P<hour>\d\d)(?:(?P<minute>\d\d)(?:(?P<second>\d\d)(?P<fraction>\d{3}|\d{6})?)?)?"
-SEPARATED = r"(?P<hour_>\d\d)(?P<mark>[-_.:hH]|%3A)(?P<minute_>\d\d)(?:(?:(?P=mark)|[mM])(?P<second_>\d\d)[sS]?)?"
+SEPARATED = r"(?P<hour_>\d\d)(?P<mark>[-_.:：꞉∶hH]|%3A)(?P<minute_>\d\d)(?:(?:(?P=mark)|[mM])(?P<second_>\d\d)[sS]?)?"
 ENDS = r"(?:[hH]|(?=[^A-Za-z])|$)(?![\dA-Za-z]|[-_.:]\d\d[A-Za-z])"
-ZONE = r"(?P<zone>[ _.-]?(?:" + "|".join([*ZONES, *UNCLEAR_ZONES]) + r")(?![A-Za-z])|\+\d\d:?(?:\d\d)?(?!\d))?"
+ZONE = r"(?P<zone>[ _.-]?(?:" + "|".join([*ZONES, *UNCLEAR_ZONES]) + r")(?![A-Za-z])|\+\d\d:?(?:\d\d)?(?![\dA-Za-z]))?"
 LEADING_ZONE = re.compile(rf"(?<![A-Za-z])({'|'.join(sorted({*ZONES, *UNCLEAR_ZONES} - {'Z', 'z'}))})[ _.-]?$")
 CLOCK = rf"(?:{SEPARATED}|{BLOCK})(?:\.(?P<decimals>\d{{1,9}})(?=[Zz]))?"
 
@@ -61,8 +63,14 @@ def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(text, re.ASCII)
 
 
+SECONDS = r"(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)"
+SCAN_OF_DAY = _pattern(rf"(?<![A-Za-z\d])s{DAY_OF_YEAR}{SECONDS}(?P<fraction>\d)(?!\d)")
+SCAN_OF_DATE = _pattern(rf"(?<![A-Za-z\d])s{DATE}{SECONDS}(?P<fraction>\d)?(?!\d)")
+SCANS = _pattern(r"(?<![A-Za-z\d])[sec](\d{14})(?!\d)")
+GOES = _pattern(r"_G(?:\d\d|H\d)_$")
 SPECIFIC = (
-    _pattern(rf"(?<![A-Za-z\d])s{DAY_OF_YEAR}(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)(?P<fraction>\d)(?!\d)"),
+    SCAN_OF_DAY,
+    SCAN_OF_DATE,
     _pattern(rf"(?<![A-Za-z\d])[sSAVTdDjJ]{DAY_OF_YEAR}[._T]?(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)?(?!\d)"),
     _pattern(rf"(?<!\d){YEAR}\.(?P<yearday>\d{{3}})\.(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)?(?!\d)"),
     _pattern(rf"(?<![A-Za-z\d])d{DATE}_t(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)(?P<fraction>\d)?(?!\d)"),
@@ -90,10 +98,12 @@ DAY = _pattern(rf"(?<!\d){YEAR}(?P<apart>[-_.]?)(?P<month>\d\d)(?P=apart)(?P<day
 DAYS = (DAY, _pattern(CJK_DATE))
 UNMARKED_DAY_OF_YEAR = _pattern(rf"(?<!\d){DAY_OF_YEAR}[_.T-]?(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)?(?!\d)")
 DAY_RANGE = _pattern(r"(?:19|20)\d{6}-\d\d")
-LOOSE_MINUTES = _pattern(r"[-_.]\d\d(?!\d)")
-LOOSE_ZONE = _pattern(r"-\d{4}(?!\d)")
+LOOSE_MINUTES = _pattern(r"[-_. ]\d\d(?!\d)")
+LOOSE_ZONE = _pattern(r"-\d\d:?\d\d(?!\d)")
+OFFSET = _pattern(r"-\d\d?(?::?\d\d)?(?!\d)")
+LEAD = _pattern(r"[ _]?\+\d+(?:[A-Za-z]+|(?!\d))")
 NOT_START = _pattern(r"(?<![A-Za-z\d])(?:[ec]\d{11,}|c\d{8})(?!\d)")
-NOT_GENERAL = _pattern(r"(?<![A-Za-z\d])(?:[ec]\d{11,}|c\d{8}|s\d{14})(?!\d)")
+NOT_GENERAL = _pattern(r"(?<![A-Za-z\d])(?:[ec]\d{11,}|c\d{8}|s\d{14,15})(?!\d)")
 HURSAT_STATE = _pattern(r"\.\d+\.([A-Z]{3}-\d+)\.\d+(?=\.hursat)")
 """View angle, satellite and wind in HURSAT's names; the numbers differ from frame to frame."""
 
@@ -142,10 +152,34 @@ def _marked(match: re.Match[str]) -> str:
 def _matches(name: str) -> Iterator[re.Match[str]]:
     """Yield stamps with a clock: the specific patterns first, then the others from left to right."""
     for pattern in SPECIFIC:
-        yield from pattern.finditer(name)
+        wrong = {SCAN_OF_DAY: False, SCAN_OF_DATE: True}.get(pattern)
+        yield from (match for match in pattern.finditer(name) if wrong is None or _is_of_day(name, match) != wrong)
     text = _without_goes(name)
     general = [match for pattern in GENERAL for match in pattern.finditer(text)]
     yield from sorted((m for m in general if not DAY_RANGE.fullmatch(m[0])), key=lambda match: match.start())
+
+
+def _is_of_day(name: str, match: re.Match[str]) -> bool:
+    """Return whether stamps of GOES are not dates; refuse those that may be either, unless the satellite stands before.
+
+    The stamps of start, end and creation are all of one kind.
+    """
+    stamps = {match[0][1:], *SCANS.findall(name)}
+    days, dates = (
+        all((stamp := pattern.fullmatch(f"s{digits}")) and _is_time("", stamp) for digits in stamps)
+        for pattern in (SCAN_OF_DAY, SCAN_OF_DATE)
+    )
+    if GOES.search(name[: match.start()]) or not dates:
+        return True
+    if days:
+        raise _unclear(name, f"{match[0]!r} may be a day of the year or a date")
+    return False
+
+
+def _unclear(name: str, reason: str) -> InputError:
+    return InputError(
+        f"{name!r} can be read in two ways: {reason}; name the file by its time in UTC, as YYYYMMDD_HHMM."
+    )
 
 
 def _without_goes(name: str) -> str:
@@ -190,12 +224,12 @@ def _zone(name: str, match: re.Match[str]) -> str:
 def _hours_before_utc(name: str, match: re.Match[str]) -> float:
     """Return the hours that a stamp's zone is ahead of UTC; refuse a time that can be read in two ways."""
     part, zone, after = match.groupdict(), _zone(name, match), name[match.end() :]
-    glued = part.get("hour") and not part.get("minute") and match[0].isdigit()
-    if (glued and LOOSE_MINUTES.match(after)) or (part.get("iso") and not zone and LOOSE_ZONE.match(after)):
-        raise InputError(
-            f"{name!r} can be read in two ways: {after[:5].strip('._-')!r} behind {match[0]!r} may belong to the time "
-            "or not; name the file by its time in UTC, as YYYYMMDD_HHMM."
-        )
+    no_minutes = part.get("hour") and not part.get("minute")
+    if (no_minutes and LOOSE_MINUTES.match(after)) or (part.get("iso") and not zone and LOOSE_ZONE.match(after)):
+        raise _unclear(name, f"{after[:5].strip('._- ')!r} behind {match[0]!r} may belong to the time or not")
+    lead = LEAD.match(zone if no_minutes and len(zone) == 3 else after) or (zone in WORLD and OFFSET.match(after))
+    if lead:
+        raise _unclear(name, f"{lead[0].strip(' _')!r} may be the hours of a forecast or a zone")
     if zone.startswith("+"):
         digits = zone[1:].replace(":", "").ljust(4, "0")
         return int(digits[:2]) + int(digits[2:]) / 60

@@ -84,9 +84,9 @@ class Decoding:
             for number in _numbers(lower[key], key, where)
         ]
         low, high = packing.stored_limits(limits)
-        if plausible is not None and packing.leave_nothing(low, high):
+        if left := packing.leave_little(low, high):
             keys = listed(sorted(key for key in attrs if str(key).lower() in LIMITS))
-            log_once(log.warning, where, f"by {keys} every pixel is missing; if this is wrong, delete it (ncatted)")
+            log_once(log.warning, where, f"by {keys} {left}; if this is wrong, delete it (ncatted)")
         return cls(view, tuple(number for number in missing if not np.isnan(number)), low, high, scale, offset)
 
     def __call__(self, stored: np.ndarray) -> np.ndarray:
@@ -147,10 +147,16 @@ class _Packing:
             ends[1 - end if turned else end] = number
         return ends[0], ends[1]
 
-    def leave_nothing(self, low: float, high: float) -> bool:
-        """Return whether no plausible number lies between the lowest and the highest valid stored number."""
+    def leave_little(self, low: float, high: float) -> str:
+        """Return which few of the plausible numbers are valid stored numbers, empty if these are at least a tenth."""
+        if self.plausible is None:
+            return ""
         ends = sorted(self._unpack([low, high])) if low <= high else [np.inf, -np.inf]
-        return self.plausible is not None and (ends[0] > self.plausible[1] or ends[1] < self.plausible[0])
+        first, last = max(ends[0], self.plausible[0]), min(ends[1], self.plausible[1])
+        if first > last:
+            return "every pixel is missing"
+        few = last - first < (self.plausible[1] - self.plausible[0]) / 10
+        return f"every pixel outside {first:g} to {last:g} is missing" if few else ""
 
     def _unpack(self, numbers: list[float]) -> list[float]:
         return [number * self.scale + self.offset for number in numbers]

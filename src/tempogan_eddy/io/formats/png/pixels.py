@@ -144,9 +144,8 @@ def _walk(path: Path, file: BinaryIO, size: int, stop: bytes | None) -> Iterator
     start = file.read(len(SIGNATURE))
     if start != SIGNATURE:
         known = next((kind for magic, kind in OTHERS.items() if start.startswith(magic)), None)
-        remedy = (
-            f"{known}; export the frame again as PNG or NetCDF" if known else "something else; replace or remove it"
-        )
+        other = "something else" if start else "empty"
+        remedy = f"{known}; export the frame again as PNG or NetCDF" if known else f"{other}; replace or remove it"
         raise InputError(f"{path} is not a PNG image but {remedy}.")
     while len(head := file.read(8)) == 8:
         length, kind = struct.unpack(">I4s", head)
