@@ -449,3 +449,5 @@ def test_metrics_that_are_zero_by_construction_are_not_informative(truth):
     # An input that is warmer than the truth gives every reconstruction its bias.
     assert dead(evaluate(truth, exact + 0.5, lowres + 0.5)) == ["consistency_rms"]
     assert dead(evaluate(truth, exact, lowres, metrics=["bias", "rmse"])) == []
+    members = xr.concat([exact, truth], "member")
+    assert dead(evaluate(truth, members, lowres)) == ["bias", "consistency_rms", "energy_score_4"]
