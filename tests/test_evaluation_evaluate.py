@@ -281,6 +281,10 @@ def test_a_reconstruction_that_lacks_pixels_of_the_truth_is_told(truth, caplog):
     assert "The reconstruction 'narrow' lacks 25.0% of the pixels that the truth has" in caplog.text
     assert "The reconstruction lacks" not in caplog.text
     assert lacking(combine([evaluation, evaluate(truth, {"narrow": noisy(truth)})]).sums, "narrow").count("12.5%") == 1
+    gone = noisy(truth).where(np.arange(6)[:, None, None] != 2)  # one frame of six
+    evaluate(truth, {"reconstructed": noisy(truth), "gone": gone})
+    assert "The reconstruction 'gone' lacks 16.7% of the pixels that the truth has" in caplog.text
+    assert "The reconstruction lacks" not in caplog.text
     assert "lacks 25.0%" in " ".join(summary(evaluate(truth, lacks)))
     assert "lacks" not in " ".join(summary(evaluate(truth, noisy(truth))))
 
