@@ -9,6 +9,7 @@ import torch
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from cli_cases import exit_code
 from tempogan_eddy.cli import options
@@ -190,6 +191,12 @@ def test_the_footprint_is_found_from_a_pair():
         found = fit_sensor(frames, [see_displaced(frame, sensor, (0.2, 0)) for frame in frames], 4, (0.0,), (0.2, 0))
         centre = [np.abs(np.fft.rfft(np.array(model.kernels[0]), 64))[8] for model in (found, sensor)]
         assert centre[0] == pytest.approx(centre[1], abs=0.02), "transfer function at the lowres Nyquist frequency"
+
+
+def test_frames_that_are_fitted_best_by_a_mean_of_all_have_the_widest_footprint():
+    frames = list(large_clouds().values[:2])
+    means = [ndimage.uniform_filter(see_displaced(frame, SensorModel("area", 4), (0, 0)), 13) for frame in frames]
+    assert 4 < fit_sensor(frames, means, 4).width <= 8
 
 
 @pytest.mark.parametrize("whole", [(0, 0), (3, -2), (-5, 9), (4, -4)])

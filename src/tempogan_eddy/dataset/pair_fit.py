@@ -176,7 +176,10 @@ def _sample(highres: xr.DataArray, lowres: xr.DataArray, name: str) -> tuple[lis
     ]
     pairs = [pair for pair in pairs if all(np.isfinite(frame).mean() >= 0.5 for frame in pair)]
     if not pairs:
-        raise InputError(f"{name} has no time at which both archives show at least half of the frame; leave it out.")
+        raise InputError(
+            f"{name} has no time at which both archives show at least half of the frame; check the units, because what "
+            "no temperature can be is missing, or leave it out."
+        )
     highs, lows = zip(*pairs, strict=True)
     return list(highs), list(lows)
 
