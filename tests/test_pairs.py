@@ -13,10 +13,10 @@ from scipy import ndimage
 
 from cli_cases import exit_code
 from tempogan_eddy.cli import options
-from tempogan_eddy.config import load_config
+from tempogan_eddy.config import PairsConfig, load_config
 from tempogan_eddy.dataset.augment import augment_sensor, turn_frames
 from tempogan_eddy.dataset.flow import estimate_flow
-from tempogan_eddy.dataset.pair_fit import fit_line
+from tempogan_eddy.dataset.pair_fit import fit_line, fit_pair
 from tempogan_eddy.dataset.pair_footprint import fit_sensor
 from tempogan_eddy.dataset.pairs import cut_to_footprints
 from tempogan_eddy.dataset.registration import displaced, estimate_offset, see_displaced
@@ -180,7 +180,8 @@ def test_the_line_is_found_despite_outliers_and_missing_pixels(intercept, slope)
     seen = [intercept + slope * frame + rng.normal(0, 0.2, frame.shape) for frame in expected]
     seen[0][:8] = 170.0
     seen[1][4:9] = np.nan
-    a, b = fit_line(expected, seen)
+    a, b, correlation = fit_line(expected, seen)
+    assert correlation > 0.99
     assert abs(b - slope) < 0.005
     assert abs(a + b * 260 - intercept - slope * 260) < 0.1
 
@@ -290,6 +291,14 @@ def test_a_pair_of_different_scenes_is_refused(tmp_path):
     config = pairs_config(tmp_path, tmp_path / "fine.nc", tmp_path / "coarse.nc", {})
     with pytest.raises(InputError, match=r"no common offset|are not alike"):
         TyphoonDataset(tmp_path / "fine.nc", "train", config)
+
+
+@pytest.mark.parametrize(("share", "told"), [(0.2, False), (0.5, True)])
+def test_a_pair_that_is_only_roughly_alike_draws_a_warning(caplog, share, told):
+    scene, other = large_clouds(), large_clouds(seed=5)
+    seen = seen_by_seviri(scene.copy(data=(1 - share) * scene.values + share * other.values), (0, 0))
+    fit_pair(scene, seen, SEVIRI, PairsConfig(lowres="lowres", offset=(0.0, 0.0)), "storm")
+    assert ("only roughly alike" in caplog.text) == told
 
 
 def test_a_pair_that_does_not_fit_is_skipped_beside_others(tmp_path, folders, caplog):
