@@ -14,7 +14,9 @@ from tempogan_eddy.display.figures import save_crops, save_spectra
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import Settings, combine, evaluate
 from tempogan_eddy.evaluation.baselines import area_mean, back_projected
-from tempogan_eddy.evaluation.report import SCORES, TABLE, table, to_csv, to_json
+from tempogan_eddy.evaluation.bootstrap import Score
+from tempogan_eddy.evaluation.metrics import metrics
+from tempogan_eddy.evaluation.report import SCORES, TABLE, best, table, to_csv, to_json
 from tempogan_eddy.io.ownership import owns
 
 
@@ -82,6 +84,20 @@ def test_json_and_csv_hold_every_score(evaluation, tmp_path):
                 if math.isfinite(score.value):
                     assert entry["value"] == float(row["value"]) == score.value
     assert {path.name for path in (tmp_path / "new").iterdir()} == {"scores.json", "scores.csv"}
+
+
+@pytest.mark.parametrize(
+    ("values", "marked"),
+    [
+        ((2.951, 2.98, 3.04, 3.06), {0, 1, 2}),  # 3.0, 3.0, 3.0, 3.1
+        ((2.94, 2.96), {0}),  # 2.9, 3.0
+        ((np.nan, 2.0), set()),  # alone
+        ((np.nan, 2.0, np.inf), {1}),
+    ],
+)
+def test_those_that_print_like_the_best_are_best(values, marked):
+    excess = next(metric for metric in metrics() if metric.unit == "%")
+    assert best(excess, [Score(value, np.nan, np.nan) for value in values]) == marked
 
 
 def test_the_best_of_a_row_is_marked(evaluation):

@@ -180,12 +180,10 @@ def _lacks_interval(score: Score) -> bool:
 
 def best(metric: Metric, scores: Sequence[Score]) -> set[int]:
     """Return which scores are best as printed (several, if they print alike)."""
-    costs = [metric.cost(score.value) for score in scores]
-    finite = {i: cost for i, cost in enumerate(costs) if not math.isnan(cost)}
-    if len(finite) < 2:
-        return set()
-    half = 0.5 * 10.0 ** -DECIMALS.get(metric.unit, 3)
-    return {i for i, cost in finite.items() if cost <= min(finite.values()) + half}
+    decimals = DECIMALS.get(metric.unit, 3)
+    costs = [round(metric.cost(round(score.value, decimals)), decimals) for score in scores]
+    known = [cost for cost in costs if not math.isnan(cost)]
+    return {i for i, cost in enumerate(costs) if cost == min(known)} if len(known) > 1 else set()
 
 
 def _cell(metric: Metric, score: Score, best: bool) -> str:
