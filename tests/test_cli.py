@@ -122,7 +122,7 @@ def test_several_reconstructions_stand_in_one_table(capsys, tmp_path, triplet, m
     assert {"reconstructed", "plain", "bicubic"} <= by_method.keys()
     assert by_method["plain"]["rmse"]["value"] == pytest.approx(by_method["reconstructed"]["rmse"]["value"], abs=0.01)
     assert "plain" in page.read_text()
-    for wrong in (str(plain), f"={plain}", "plain="):
+    for wrong in (str(plain), f"={plain}", "plain=", f"reconstructed={plain}"):
         code, _, err = run(capsys, *words, "--compare", wrong)
         assert code == 2
         assert "NAME=PATH" in err

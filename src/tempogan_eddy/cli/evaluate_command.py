@@ -175,10 +175,12 @@ def _page(model: Path | None, colours: str, credit: str) -> Any:
 
 def _named_paths(texts: list[str] | None) -> dict[str, Path]:
     """Return the paths of texts such as ``faithful=plain.nc`` by name."""
+    from tempogan_eddy.evaluation.matching import RECONSTRUCTED
+
     named: dict[str, Path] = {}
     for text in texts or []:
         name, equals, path = text.partition("=")
-        if not (name and equals and path) or name in named:
+        if not (name and equals and path) or name in {*named, RECONSTRUCTED}:
             raise InputError(f"--compare {text} is not NAME=PATH with a name of its own, such as faithful=plain.nc.")
         named[name] = Path(path)
     return named
