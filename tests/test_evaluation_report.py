@@ -70,6 +70,16 @@ def test_what_is_not_defined_is_a_dash_null_and_empty(warm, tmp_path):
     assert next(row for row in rows if row["metric"] == "fss_225")["value"] == ""
 
 
+def test_an_infinite_score_is_said_to_be_infinite(tmp_path):
+    truth = sequence(frames=2, shape=(48, 48))
+    perfect = evaluate(truth, truth.assign_attrs(scale=4), metrics=["psnr"], baselines=False)
+    assert "∞" in printed(perfect)
+    stored = json.loads(to_json([perfect], tmp_path / "scores.json").read_text())["storms"][0]
+    expected = {"value": None, "low": None, "high": None, "reason": "infinite"}
+    assert stored["scores"]["reconstructed"]["psnr"] == expected
+    assert ",psnr,dB,inf,,\n" in to_csv([perfect], tmp_path / "scores.csv").read_text()
+
+
 def test_json_and_csv_hold_every_score(evaluation, tmp_path):
     both = [evaluation, combine([evaluation])]
     stored = json.loads(to_json(both, tmp_path / "new" / "scores.json").read_text())["storms"]

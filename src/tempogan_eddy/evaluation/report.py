@@ -130,7 +130,7 @@ def to_csv(evaluations: Sequence[Evaluation], path: str | Path, *, overwrite: bo
         for method, scores in evaluation.scores.items():
             for metric in evaluation.metrics:
                 score = scores[metric.name]
-                numbers = [repr(n) if math.isfinite(n) else "" for n in (score.value, score.low, score.high)]
+                numbers = ["" if math.isnan(n) else repr(n) for n in (score.value, score.low, score.high)]
                 writer.writerow([evaluation.storm, method, metric.name, metric.unit, *numbers])
     return _write(Path(path), lines.getvalue(), TABLE, overwrite)
 
@@ -245,7 +245,9 @@ def _scores_as_dict(scores: Mapping[str, Score]) -> dict[str, dict[str, Any]]:
 def _score_as_dict(score: Score) -> dict[str, Any]:
     numbers = {"value": score.value, "low": score.low, "high": score.high}
     entry: dict[str, Any] = {key: number if math.isfinite(number) else None for key, number in numbers.items()}
-    if _lacks_interval(score):
+    if math.isinf(score.value):
+        entry["reason"] = "infinite"
+    elif _lacks_interval(score):
         entry["reason"] = f"no interval: {count(score.blocks, 'block')} of time, and {MINIMUM_BLOCKS} are needed"
     return entry
 
