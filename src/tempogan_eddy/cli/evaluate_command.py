@@ -127,22 +127,25 @@ def evaluate(
             beside = {other: read_one_of(path, name, time, None, data) for other, path in others.items()}
             places = drawings.places(str(truth_part.attrs.get("sequence", name))) if drawings else None
             with frame_progress(f"evaluating {name}") as advance:
-                result = score(
-                    truth_part,
-                    {RECONSTRUCTED: ours, **beside},
-                    lowres_part,
-                    sensor_scale=scale,
-                    sensor=sensor,
-                    baselines=baselines,
-                    regression=regression,
-                    cadence=cadence,
-                    time_tolerance=data.time_tolerance,
-                    settings=Settings(kelvin_range=data.kelvin_range),
-                    metrics=metrics,
-                    valid_kelvin=data.valid_kelvin,
-                    progress=advance,
-                    dask=workers,
-                )
+                try:
+                    result = score(
+                        truth_part,
+                        {RECONSTRUCTED: ours, **beside},
+                        lowres_part,
+                        sensor_scale=scale,
+                        sensor=sensor,
+                        baselines=baselines,
+                        regression=regression,
+                        cadence=cadence,
+                        time_tolerance=data.time_tolerance,
+                        settings=Settings(kelvin_range=data.kelvin_range),
+                        metrics=metrics,
+                        valid_kelvin=data.valid_kelvin,
+                        progress=advance,
+                        dask=workers,
+                    )
+                except InputError as error:
+                    raise InputError(f"{name}: {error}") from error
             results.append(result)
             console.print(table(result))
             if drawings and places:

@@ -169,7 +169,7 @@ class Evaluation:
 
 
 def combine(evaluations: Sequence[Evaluation], name: str = "all storms") -> Evaluation:
-    """Pool several storms into one evaluation; every frame counts alike, blocks stay within a storm.
+    """Pool several storms: every pixel, or spectrum of a frame, counts alike; blocks stay within a storm.
 
     Parameters
     ----------
