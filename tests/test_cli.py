@@ -122,7 +122,7 @@ def test_several_reconstructions_stand_in_one_table(capsys, tmp_path, triplet, m
     assert {"reconstructed", "plain", "bicubic"} <= by_method.keys()
     assert by_method["plain"]["rmse"]["value"] == pytest.approx(by_method["reconstructed"]["rmse"]["value"], abs=0.01)
     assert "plain" in page.read_text()
-    for wrong in (str(plain), f"={plain}", "plain="):
+    for wrong in (str(plain), f"={plain}", "plain=", f"reconstructed={plain}"):
         code, _, err = run(capsys, *words, "--compare", wrong)
         assert code == 2
         assert "NAME=PATH" in err
@@ -294,6 +294,9 @@ def test_several_storms_are_scored_each_against_its_own_truth(capsys, tmp_path, 
     assert run(capsys, *words, "--storm", "storm1")[0] == 0
     assert [entry["storm"] for entry in json.loads((tmp_path / "s.json").read_text())["storms"]] == ["storm1"]
     assert "it holds storm0, storm1" in refused(capsys, *words, "--storm", "storm2")
+    late = open_sequence(fine / "storm1.nc").compute()
+    save_sequence(late.assign_coords(time=late["time"] + np.timedelta64(9, "D")), fine / "storm1.nc")
+    assert "storm1: The sequences have no time in common" in refused(capsys, *words)
 
 
 def test_scale_format_and_ranges_of_an_evaluation_can_be_told(capsys, tmp_path, storms):

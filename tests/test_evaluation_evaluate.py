@@ -281,6 +281,10 @@ def test_a_reconstruction_that_lacks_pixels_of_the_truth_is_told(truth, caplog):
     assert "The reconstruction 'narrow' lacks 25.0% of the pixels that the truth has" in caplog.text
     assert "The reconstruction lacks" not in caplog.text
     assert lacking(combine([evaluation, evaluate(truth, {"narrow": noisy(truth)})]).sums, "narrow").count("12.5%") == 1
+    gone = noisy(truth).where(np.arange(6)[:, None, None] != 2)  # one frame of six
+    evaluate(truth, {"reconstructed": noisy(truth), "gone": gone})
+    assert "The reconstruction 'gone' lacks 16.7% of the pixels that the truth has" in caplog.text
+    assert "The reconstruction lacks" not in caplog.text
     assert "lacks 25.0%" in " ".join(summary(evaluate(truth, lacks)))
     assert "lacks" not in " ".join(summary(evaluate(truth, noisy(truth))))
 
@@ -449,3 +453,5 @@ def test_metrics_that_are_zero_by_construction_are_not_informative(truth):
     # An input that is warmer than the truth gives every reconstruction its bias.
     assert dead(evaluate(truth, exact + 0.5, lowres + 0.5)) == ["consistency_rms"]
     assert dead(evaluate(truth, exact, lowres, metrics=["bias", "rmse"])) == []
+    members = xr.concat([exact, truth], "member")
+    assert dead(evaluate(truth, members, lowres)) == ["bias", "consistency_rms", "energy_score_4"]

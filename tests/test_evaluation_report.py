@@ -14,7 +14,9 @@ from tempogan_eddy.display.figures import save_crops, save_spectra
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.evaluation import Settings, combine, evaluate
 from tempogan_eddy.evaluation.baselines import area_mean, back_projected
-from tempogan_eddy.evaluation.report import SCORES, TABLE, table, to_csv, to_json
+from tempogan_eddy.evaluation.bootstrap import Score
+from tempogan_eddy.evaluation.metrics import metrics
+from tempogan_eddy.evaluation.report import SCORES, TABLE, best, table, to_csv, to_json
 from tempogan_eddy.io.ownership import owns
 
 
@@ -68,6 +70,16 @@ def test_what_is_not_defined_is_a_dash_null_and_empty(warm, tmp_path):
     assert next(row for row in rows if row["metric"] == "fss_225")["value"] == ""
 
 
+def test_an_infinite_score_is_said_to_be_infinite(tmp_path):
+    truth = sequence(frames=2, shape=(48, 48))
+    perfect = evaluate(truth, truth.assign_attrs(scale=4), metrics=["psnr"], baselines=False)
+    assert "∞" in printed(perfect)
+    stored = json.loads(to_json([perfect], tmp_path / "scores.json").read_text())["storms"][0]
+    expected = {"value": None, "low": None, "high": None, "reason": "infinite"}
+    assert stored["scores"]["reconstructed"]["psnr"] == expected
+    assert ",psnr,dB,inf,,\n" in to_csv([perfect], tmp_path / "scores.csv").read_text()
+
+
 def test_json_and_csv_hold_every_score(evaluation, tmp_path):
     both = [evaluation, combine([evaluation])]
     stored = json.loads(to_json(both, tmp_path / "new" / "scores.json").read_text())["storms"]
@@ -82,6 +94,20 @@ def test_json_and_csv_hold_every_score(evaluation, tmp_path):
                 if math.isfinite(score.value):
                     assert entry["value"] == float(row["value"]) == score.value
     assert {path.name for path in (tmp_path / "new").iterdir()} == {"scores.json", "scores.csv"}
+
+
+@pytest.mark.parametrize(
+    ("values", "marked"),
+    [
+        ((2.951, 2.98, 3.04, 3.06), {0, 1, 2}),  # 3.0, 3.0, 3.0, 3.1
+        ((2.94, 2.96), {0}),  # 2.9, 3.0
+        ((np.nan, 2.0), set()),  # alone
+        ((np.nan, 2.0, np.inf), {1}),
+    ],
+)
+def test_those_that_print_like_the_best_are_best(values, marked):
+    excess = next(metric for metric in metrics() if metric.unit == "%")
+    assert best(excess, [Score(value, np.nan, np.nan) for value in values]) == marked
 
 
 def test_the_best_of_a_row_is_marked(evaluation):

@@ -9,13 +9,14 @@ import torch
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from cli_cases import exit_code
 from tempogan_eddy.cli import options
-from tempogan_eddy.config import load_config
+from tempogan_eddy.config import PairsConfig, load_config
 from tempogan_eddy.dataset.augment import augment_sensor, turn_frames
 from tempogan_eddy.dataset.flow import estimate_flow
-from tempogan_eddy.dataset.pair_fit import fit_line
+from tempogan_eddy.dataset.pair_fit import fit_line, fit_pair
 from tempogan_eddy.dataset.pair_footprint import fit_sensor
 from tempogan_eddy.dataset.pairs import cut_to_footprints
 from tempogan_eddy.dataset.registration import displaced, estimate_offset, see_displaced
@@ -179,7 +180,8 @@ def test_the_line_is_found_despite_outliers_and_missing_pixels(intercept, slope)
     seen = [intercept + slope * frame + rng.normal(0, 0.2, frame.shape) for frame in expected]
     seen[0][:8] = 170.0
     seen[1][4:9] = np.nan
-    a, b = fit_line(expected, seen)
+    a, b, correlation = fit_line(expected, seen)
+    assert correlation > 0.99
     assert abs(b - slope) < 0.005
     assert abs(a + b * 260 - intercept - slope * 260) < 0.1
 
@@ -190,6 +192,12 @@ def test_the_footprint_is_found_from_a_pair():
         found = fit_sensor(frames, [see_displaced(frame, sensor, (0.2, 0)) for frame in frames], 4, (0.0,), (0.2, 0))
         centre = [np.abs(np.fft.rfft(np.array(model.kernels[0]), 64))[8] for model in (found, sensor)]
         assert centre[0] == pytest.approx(centre[1], abs=0.02), "transfer function at the lowres Nyquist frequency"
+
+
+def test_frames_that_are_fitted_best_by_a_mean_of_all_have_the_widest_footprint():
+    frames = list(large_clouds().values[:2])
+    means = [ndimage.uniform_filter(see_displaced(frame, SensorModel("area", 4), (0, 0)), 13) for frame in frames]
+    assert 4 < fit_sensor(frames, means, 4).width <= 8
 
 
 @pytest.mark.parametrize("whole", [(0, 0), (3, -2), (-5, 9), (4, -4)])
@@ -283,6 +291,14 @@ def test_a_pair_of_different_scenes_is_refused(tmp_path):
     config = pairs_config(tmp_path, tmp_path / "fine.nc", tmp_path / "coarse.nc", {})
     with pytest.raises(InputError, match=r"no common offset|are not alike"):
         TyphoonDataset(tmp_path / "fine.nc", "train", config)
+
+
+@pytest.mark.parametrize(("share", "told"), [(0.2, False), (0.5, True)])
+def test_a_pair_that_is_only_roughly_alike_draws_a_warning(caplog, share, told):
+    scene, other = large_clouds(), large_clouds(seed=5)
+    seen = seen_by_seviri(scene.copy(data=(1 - share) * scene.values + share * other.values), (0, 0))
+    fit_pair(scene, seen, SEVIRI, PairsConfig(lowres="lowres", offset=(0.0, 0.0)), "storm")
+    assert ("only roughly alike" in caplog.text) == told
 
 
 def test_a_pair_that_does_not_fit_is_skipped_beside_others(tmp_path, folders, caplog):

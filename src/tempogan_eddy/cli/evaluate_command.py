@@ -127,22 +127,25 @@ def evaluate(
             beside = {other: read_one_of(path, name, time, None, data) for other, path in others.items()}
             places = drawings.places(str(truth_part.attrs.get("sequence", name))) if drawings else None
             with frame_progress(f"evaluating {name}") as advance:
-                result = score(
-                    truth_part,
-                    {RECONSTRUCTED: ours, **beside},
-                    lowres_part,
-                    sensor_scale=scale,
-                    sensor=sensor,
-                    baselines=baselines,
-                    regression=regression,
-                    cadence=cadence,
-                    time_tolerance=data.time_tolerance,
-                    settings=Settings(kelvin_range=data.kelvin_range),
-                    metrics=metrics,
-                    valid_kelvin=data.valid_kelvin,
-                    progress=advance,
-                    dask=workers,
-                )
+                try:
+                    result = score(
+                        truth_part,
+                        {RECONSTRUCTED: ours, **beside},
+                        lowres_part,
+                        sensor_scale=scale,
+                        sensor=sensor,
+                        baselines=baselines,
+                        regression=regression,
+                        cadence=cadence,
+                        time_tolerance=data.time_tolerance,
+                        settings=Settings(kelvin_range=data.kelvin_range),
+                        metrics=metrics,
+                        valid_kelvin=data.valid_kelvin,
+                        progress=advance,
+                        dask=workers,
+                    )
+                except InputError as error:
+                    raise InputError(f"{name}: {error}") from error
             results.append(result)
             console.print(table(result))
             if drawings and places:
@@ -175,10 +178,12 @@ def _page(model: Path | None, colours: str, credit: str) -> Any:
 
 def _named_paths(texts: list[str] | None) -> dict[str, Path]:
     """Return the paths of texts such as ``faithful=plain.nc`` by name."""
+    from tempogan_eddy.evaluation.matching import RECONSTRUCTED
+
     named: dict[str, Path] = {}
     for text in texts or []:
         name, equals, path = text.partition("=")
-        if not (name and equals and path) or name in named:
+        if not (name and equals and path) or name in {*named, RECONSTRUCTED}:
             raise InputError(f"--compare {text} is not NAME=PATH with a name of its own, such as faithful=plain.nc.")
         named[name] = Path(path)
     return named

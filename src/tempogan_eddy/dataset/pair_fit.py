@@ -39,8 +39,9 @@ LARGE, INCONSISTENT = 1.0, 0.5
 BLOCK = 4
 # Residuals above so many standard deviations do not count.
 OUTLIER = 4.0
-# Correlation below which two frames show different scenes.
-ALIKE = 0.5
+# Correlation below which two frames show different scenes, and below which they are worth a look: real frames half an
+# hour apart have 0.97, an hour apart 0.91 to 0.96, two hours apart 0.78 to 0.89.
+ALIKE, CLOSE = 0.5, 0.9
 REFERENCE = 250.0  # K
 # Micrometres: of an instrument that is not known to average kelvins.
 WAVELENGTH = 10.8
@@ -145,8 +146,13 @@ def fit_pair(
     residuals = {}
     for which, model in (("stated", sensor), ("suggested", suggested)):
         expected = [see_displaced(high, model, value) for high in highs]
-        line = fit_line(expected, lows, name) if settings.calibrate else (0.0, 1.0)
+        *line, correlation = fit_line(expected, lows, name) if settings.calibrate else (0.0, 1.0, 1.0)
         residuals[which] = line, _spread(np.stack(lows) - line[0] - line[1] * np.stack(expected))
+    if correlation < CLOSE:
+        log.warning(
+            "%s: the frames of both archives are only roughly alike (correlation %.2f); check that they show the same "
+            "scenes at the same times", name, correlation,
+        )  # fmt: skip
     (intercept, slope), residual = residuals["stated"]
     noise = residuals["suggested"][1]
     return PairFit(
@@ -176,7 +182,10 @@ def _sample(highres: xr.DataArray, lowres: xr.DataArray, name: str) -> tuple[lis
     ]
     pairs = [pair for pair in pairs if all(np.isfinite(frame).mean() >= 0.5 for frame in pair)]
     if not pairs:
-        raise InputError(f"{name} has no time at which both archives show at least half of the frame; leave it out.")
+        raise InputError(
+            f"{name} has no time at which both archives show at least half of the frame; check the units, because what "
+            "no temperature can be is missing, or leave it out."
+        )
     highs, lows = zip(*pairs, strict=True)
     return list(highs), list(lows)
 
@@ -196,8 +205,8 @@ def _check_offset(offset: Offset, name: str) -> None:
         )  # fmt: skip
 
 
-def fit_line(expected: Sequence[Frame], seen: Sequence[Frame], name: str = "the pair") -> tuple[float, float]:
-    """Fit seen = a + b expected over means of blocks of pixels: (a, b).
+def fit_line(expected: Sequence[Frame], seen: Sequence[Frame], name: str = "the pair") -> tuple[float, float, float]:
+    """Fit seen = a + b expected over means of blocks of pixels: (a, b), and their correlation.
 
     The slope is the ratio of the standard deviations (the reduced major axis), which errors of equal size on both
     sides, such as those of a difference in time, leave unbiased. Outliers do not count.
@@ -225,7 +234,7 @@ def fit_line(expected: Sequence[Frame], seen: Sequence[Frame], name: str = "the 
             f"The frames of {name} are not alike (correlation {correlation:.2f}); check that both archives show the "
             "same scenes at the same times in kelvin."
         )
-    return intercept, slope
+    return intercept, slope, correlation
 
 
 def _block_means(frame: Frame) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from tempogan_eddy.dataset.registration import Frame, Vector, displaced, move, split_offset
-from tempogan_eddy.dataset.separable_sensors import BoxSensor
+from tempogan_eddy.dataset.separable_sensors import WIDEST, BoxSensor
 
 __all__ = ["fit_sensor", "sensor_text"]
 
@@ -67,7 +67,7 @@ def fit_sensor(
 
 
 def _box(parameters: NDArray[np.float64], scale: int, wavelength: float) -> BoxSensor:
-    width, fwhm = np.abs(parameters)
+    width, fwhm = np.abs(parameters).clip(max=WIDEST)  # frames of different scenes are fitted best by a mean of all
     return BoxSensor("box", scale, width=float(width), fwhm=float(fwhm), wavelength=wavelength)
 
 

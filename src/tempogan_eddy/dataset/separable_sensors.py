@@ -17,10 +17,13 @@ from tempogan_eddy.dataset.sensor import SensorModel, within
 from tempogan_eddy.device import exact_convolutions
 from tempogan_eddy.errors import InputError
 
-__all__ = ["AreaSensor", "BicubicSensor", "BoxSensor", "GaussianSensor", "NearestSensor", "SeparableSensor"]
+__all__ = ["WIDEST", "AreaSensor", "BicubicSensor", "BoxSensor", "GaussianSensor", "NearestSensor", "SeparableSensor"]
 
 # No projection depends on lowres pixels farther away than this.
 FARTHEST = 32
+
+# The widest footprint, lowres pixels.
+WIDEST = 8
 
 # Deviations from a constant lose less to rounding than kelvins do.
 OFFSET = 250.0
@@ -138,11 +141,11 @@ class BoxSensor(SeparableSensor):
         How far the footprint lies below and to the right of the centre of its lowres pixel, in lowres pixels.
     """
 
-    width: float = within(1.0, 0, 8)
-    fwhm: float = within(0.0, 0, 8)
+    width: float = within(1.0, 0, WIDEST)
+    fwhm: float = within(0.0, 0, WIDEST)
     phase: float = within(0.0, -1, 1)
-    width_x: float | None = within(None, 0, 8)
-    fwhm_x: float | None = within(None, 0, 8)
+    width_x: float | None = within(None, 0, WIDEST)
+    fwhm_x: float | None = within(None, 0, WIDEST)
     phase_x: float | None = within(None, -1, 1)
 
     @cached_property
@@ -172,8 +175,8 @@ class GaussianSensor(BoxSensor):
     """A gaussian footprint, cut off at four standard deviations; ``sigma`` gives its width if ``fwhm`` does not."""
 
     uses_sigma = True
-    width: float = within(0.0, 0, 8)
-    fwhm: float | None = within(None, 0, 8)  # type: ignore[assignment]
+    width: float = within(0.0, 0, WIDEST)
+    fwhm: float | None = within(None, 0, WIDEST)  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         """Check the parameters, and that no width would be ignored or be that of the default."""

@@ -143,9 +143,9 @@ def evaluate(
         block = Block(storm, int((slots[index] - slots[0]) // length))
         for method, statistic, aggregate in scored.aggregates:
             sums.add(block, method, statistic, aggregate)
-        if scored.aggregates and scored.cold > coldest:
+        if scored.cold > coldest:
             coldest, example_time = scored.cold, matched.times[index]
-        empty += not scored.aggregates
+        empty += scored.cold < 0
         if progress:
             progress(index + 1, len(matched.times))
     if example_time is None:

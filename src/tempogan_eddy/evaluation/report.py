@@ -130,7 +130,7 @@ def to_csv(evaluations: Sequence[Evaluation], path: str | Path, *, overwrite: bo
         for method, scores in evaluation.scores.items():
             for metric in evaluation.metrics:
                 score = scores[metric.name]
-                numbers = [repr(n) if math.isfinite(n) else "" for n in (score.value, score.low, score.high)]
+                numbers = ["" if math.isnan(n) else repr(n) for n in (score.value, score.low, score.high)]
                 writer.writerow([evaluation.storm, method, metric.name, metric.unit, *numbers])
     return _write(Path(path), lines.getvalue(), TABLE, overwrite)
 
@@ -180,12 +180,10 @@ def _lacks_interval(score: Score) -> bool:
 
 def best(metric: Metric, scores: Sequence[Score]) -> set[int]:
     """Return which scores are best as printed (several, if they print alike)."""
-    costs = [metric.cost(score.value) for score in scores]
-    finite = {i: cost for i, cost in enumerate(costs) if not math.isnan(cost)}
-    if len(finite) < 2:
-        return set()
-    half = 0.5 * 10.0 ** -DECIMALS.get(metric.unit, 3)
-    return {i for i, cost in finite.items() if cost <= min(finite.values()) + half}
+    decimals = DECIMALS.get(metric.unit, 3)
+    costs = [round(metric.cost(round(score.value, decimals)), decimals) for score in scores]
+    known = [cost for cost in costs if not math.isnan(cost)]
+    return {i for i, cost in enumerate(costs) if cost == min(known)} if len(known) > 1 else set()
 
 
 def _cell(metric: Metric, score: Score, best: bool) -> str:
@@ -247,7 +245,9 @@ def _scores_as_dict(scores: Mapping[str, Score]) -> dict[str, dict[str, Any]]:
 def _score_as_dict(score: Score) -> dict[str, Any]:
     numbers = {"value": score.value, "low": score.low, "high": score.high}
     entry: dict[str, Any] = {key: number if math.isfinite(number) else None for key, number in numbers.items()}
-    if _lacks_interval(score):
+    if math.isinf(score.value):
+        entry["reason"] = "infinite"
+    elif _lacks_interval(score):
         entry["reason"] = f"no interval: {count(score.blocks, 'block')} of time, and {MINIMUM_BLOCKS} are needed"
     return entry
 

@@ -16,6 +16,7 @@ from tempogan_eddy.evaluation.baselines import BASELINES
 from tempogan_eddy.evaluation.bootstrap import Score, difference, score
 from tempogan_eddy.evaluation.matching import TRUTH
 from tempogan_eddy.evaluation.metrics import Metric
+from tempogan_eddy.evaluation.multivariate import POOLS
 from tempogan_eddy.evaluation.settings import Settings
 from tempogan_eddy.evaluation.statistics import Coverage, Spectrum
 from tempogan_eddy.rapsd import wavenumbers
@@ -111,16 +112,22 @@ class Evaluation:
         """The metrics that can differ between methods.
 
         If the sensor sees all reconstructions as their input, to rounding, then their RMS LR consistency is 0 by
-        construction, and so is their bias if the input holds the area means of the truth.
+        construction. If the input holds the area means of the truth, so are their bias and the energy scores of whole
+        lowres pixels.
         """
         ours = [scores for method, scores in self.scores.items() if method not in BASELINES]
-        exact = [
-            all(name in scores and abs(scores[name].value) < ROUNDING_KELVIN for scores in ours)
-            for name in ("consistency_max", "bias")
-        ]
-        kept = self.sensor is not None and self.sensor.keeps_block_mean
-        dead = {"bias"} if all(exact) and kept else set()
-        dead |= {"consistency_rms"} if exact[0] else set()
+
+        def rounding(name: str) -> bool:
+            """Return whether all reconstructions that have this score have 0, to rounding."""
+            values = [abs(scores[name].value) for scores in ours if name in scores]
+            return bool(np.isfinite(values).any()) and bool(np.nanmax(values) < ROUNDING_KELVIN)
+
+        if not rounding("consistency_max"):
+            return self.metrics
+        dead = ["consistency_rms"]
+        if self.sensor is not None and self.sensor.keeps_block_mean and rounding("bias"):
+            dead += ["bias", *(f"energy_score_{pool}" for pool in POOLS if pool % self.scale == 0)]
+        dead = list(filter(rounding, dead))
         return tuple(metric for metric in self.metrics if metric.name not in dead)
 
     @property
@@ -162,7 +169,7 @@ class Evaluation:
 
 
 def combine(evaluations: Sequence[Evaluation], name: str = "all storms") -> Evaluation:
-    """Pool several storms into one evaluation; every frame counts alike, blocks stay within a storm.
+    """Pool several storms: every pixel, or spectrum of a frame, counts alike; blocks stay within a storm.
 
     Parameters
     ----------

@@ -15,6 +15,7 @@ import numpy as np
 from tempogan_eddy.dataset.windows import Links
 from tempogan_eddy.evaluation.aggregation import Aggregate
 from tempogan_eddy.evaluation.baselines import BASELINES
+from tempogan_eddy.evaluation.lacking import Lacking
 from tempogan_eddy.evaluation.masked import Mask, MaskedFrame, MaskedPair
 from tempogan_eddy.evaluation.matching import TRUTH, Loaded, Match
 from tempogan_eddy.evaluation.regression import Regression
@@ -42,9 +43,9 @@ class Scored:
     Attributes
     ----------
     aggregates : list
-        Method, statistic and aggregate; empty if no pixel is valid.
+        Method, statistic and aggregate.
     cold : int
-        Pixels of cold cloud in the truth.
+        Pixels of cold cloud in the truth; -1 if no pixel is valid.
     """
 
     aggregates: list[tuple[str, Statistic, Aggregate | None]]
@@ -109,13 +110,22 @@ class Scoring:
         """Return the aggregates of a frame, and of the pair with the one before it, if there is one."""
         shown = frames[TRUTH][0]
         if not shown.mask.valid.any():
-            return Scored([], 0)
+            return Scored(self._all_lacking(frames), -1)
         aggregates = list(
             self._aggregates({name: [one.afresh() for one in members] for name, members in frames.items()})
         )
         if earlier and earlier[TRUTH][0].mask.valid.any():
             aggregates += self._aggregates(_pairs(earlier, frames))
         return Scored(aggregates, int((shown.mask.pick(shown.values) < self.cold_kelvin).sum()))
+
+    def _all_lacking(self, frames: Frames) -> list[tuple[str, Statistic, Aggregate | None]]:
+        """Return what each method lacks in a frame without a common pixel, if the truth has one."""
+        (truth,), lacking = frames[TRUTH], [one for one in self.statistics if isinstance(one, Lacking)]
+        if not np.isfinite(truth.values).any():
+            return []
+        return [
+            (name, one, one.compute_members(frames[name], truth)) for one in lacking for name in frames if name != TRUTH
+        ]
 
     def _aggregates(self, methods: Frames | Pairs) -> Iterator[tuple[str, Statistic, Aggregate | None]]:
         """Yield what the statistics of frames, or those of pairs, compute for every method."""
