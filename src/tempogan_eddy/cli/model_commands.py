@@ -112,7 +112,8 @@ def reconstruct(
         typer.Option(help="With eddy: from 0 (the mean frame) to 1 (the sharp one); `info eddy` prints its default."),
     ] = None,
     members: Annotated[
-        int | None, typer.Option(min=1, help="With an ensemble: how many members to draw; by default its mean.")
+        int | None,
+        typer.Option(min=1, max=1000, help="With an ensemble: how many members to draw; by default its mean."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="With --members: decides their noise; 0 by default.")] = None,
     noise: Annotated[
