@@ -61,7 +61,7 @@ def train(
         refuse_earlier_run,
     )
     from tempogan_eddy.training.ensemble import EnsembleTrainer
-    from tempogan_eddy.training.trainer import TempoGANTrainer
+    from tempogan_eddy.training.trainer import TempoGANTrainer, earlier_model
 
     if data and highres:
         raise InputError("--data and --highres name the same data; give one of them.")
@@ -80,6 +80,8 @@ def train(
                 load_checkpoint(checkpoint, checked)
             else:
                 refuse_earlier_run(folder)
+                if checked.training.start_from:
+                    earlier_model(checked.training.start_from, checked)
         with storm_progress("packing") as advance:
             trainer = (EnsembleTrainer if checked.model.textures else TempoGANTrainer)(checked, advance)
     result = trainer.train(resume_from=resume)
