@@ -444,6 +444,18 @@ def test_a_long_command_tells_now_and_then_how_far_it_is(capsys, tmp_path, storm
     assert "simulating 200001: 1 of 2 frames" in run(capsys, *synthesize)[2]
 
 
+def test_the_rate_of_many_storms_is_that_of_all_their_frames(monkeypatch, caplog):
+    caplog.set_level("INFO")
+    clock = iter(range(100))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(progress, "SECONDS_A_LINE", 4.0)
+    with progress.storm_progress("reconstructing", 9) as advance:
+        for storm in "abc":
+            for frame in (1, 2):
+                advance(storm, frame, 2)
+    assert caplog.messages == ["reconstructing b (storm 2 of 9): 2 of 2 frames, 1.0 frames/s"]
+
+
 def test_celsius_called_kelvin_is_refused(capsys, tmp_path, model):
     celsius = moving_clouds(frames=2) - 273.15
     celsius.assign_attrs(moving_clouds().attrs).to_netcdf(tmp_path / "celsius.nc")

@@ -168,7 +168,7 @@ def synthesize(
     """
     from tempogan_eddy.synthesis import synthesize as simulate
 
-    with storm_progress("simulating") as advance:
+    with storm_progress("simulating", storms) as advance:
         simulate(
             output,
             storms=storms,

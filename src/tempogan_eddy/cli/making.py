@@ -128,7 +128,7 @@ def _make_archive(
     first = next(made, None)
     if first is None:
         raise InputError(f"None of the {count(len(several), 'sequence')} can be used; the warnings say why of each.")
-    _write_archive(chain([first], made), asked, verb, decided_by)
+    _write_archive(chain([first], made), len(several), asked, verb, decided_by)
     failures.end("cannot be used")
 
 
@@ -176,13 +176,13 @@ def _reopened(stored: StoredSequence, asked: Asked, valid_kelvin: Any) -> xr.Dat
 
 
 def _write_archive(
-    made: Iterable[tuple[str, xr.DataArray]], asked: Asked, verb: str, decided_by: Mapping[str, object]
+    made: Iterable[tuple[str, xr.DataArray]], storms: int, asked: Asked, verb: str, decided_by: Mapping[str, object]
 ) -> None:
     from tempogan_eddy.io.archive import save_archive
     from tempogan_eddy.io.files.urls import shown
 
     frames: dict[str, int] = {}
-    with storm_progress(verb) as advance:
+    with storm_progress(verb, storms) as advance:
 
         def advanced(name: str, done: int, total: int) -> None:
             frames[name] = total
