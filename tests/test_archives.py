@@ -46,7 +46,7 @@ def test_each_storm_is_what_the_command_makes_of_it_alone(capsys, tmp_path, arch
         assert storm.attrs.keys() == alone.attrs.keys()
 
 
-def test_a_stopped_command_goes_on(capsys, tmp_path, archive, words, monkeypatch):
+def stop_after_two_parts(capsys, monkeypatch, *words):
     write, written = _Frames.write, []
 
     def stopping(self, part, kelvins):
@@ -57,7 +57,12 @@ def test_a_stopped_command_goes_on(capsys, tmp_path, archive, words, monkeypatch
 
     with monkeypatch.context() as stop:
         stop.setattr(_Frames, "write", stopping)
-        assert run(capsys, *words, archive, "-o", tmp_path / "all.zarr")[0] == 130
+        assert run(capsys, *words)[0] == 130
+
+
+def test_a_stopped_command_goes_on(capsys, tmp_path, archive, words, monkeypatch):
+    write = _Frames.write
+    stop_after_two_parts(capsys, monkeypatch, *words, archive, "-o", tmp_path / "all.zarr")
     whole = run(capsys, *words, archive, "-o", tmp_path / "whole.zarr")
     assert whole[0] == 0
     again = []
@@ -68,6 +73,20 @@ def test_a_stopped_command_goes_on(capsys, tmp_path, archive, words, monkeypatch
     assert len(again) == parts - 2
     for name, storm in open_sequences(tmp_path / "whole.zarr").items():
         np.testing.assert_array_equal(open_sequence(tmp_path / "all.zarr", storm=name).values, storm.values)
+
+
+@pytest.mark.parametrize("dask", [(), ("--dask", "threads:2")])
+def test_a_storm_that_went_while_a_command_was_stopped_is_not_in_its_output(
+    capsys, tmp_path, archive, words, dask, monkeypatch
+):
+    words = [*words, archive, "-o", tmp_path / "all.zarr"]
+    stop_after_two_parts(capsys, monkeypatch, *words)
+    (begun,) = {path.parts[-4] for path in tmp_path.glob(".all.zarr.*/*/brightness_temperature/c/*")}
+    (archive / f"{begun}.nc").unlink()
+    code, said, error = run(capsys, *words, *dask)
+    assert code == 0, error
+    assert "of 2 storms" in said
+    assert sorted(open_sequences(tmp_path / "all.zarr")) == sorted({"one", "two", "late"} - {begun})
 
 
 def test_storms_outside_the_interval_are_left_out(capsys, tmp_path, archive, words):
