@@ -5,6 +5,7 @@ import html
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 
@@ -433,6 +434,16 @@ def test_python_m_runs_the_same_command():
     command = [sys.executable, "-m", "tempogan_eddy", "--version"]
     result = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert result.stdout.startswith("tempogan-eddy 0.")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell closes the streams")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_command_runs_without_standard_streams(tmp_path, storms, closed):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    words = [sys.executable, "-m", "tempogan_eddy", "coarsen", storms / "storm1.nc", "-o", tmp_path / "c.nc"]
+    command = f"{shlex.join(map(str, words))} {closed}"
+    assert subprocess.run(["sh", "-c", command], env=environment, capture_output=True).returncode == 0
+    assert open_sequence(tmp_path / "c.nc").sizes["time"] == 12
 
 
 def test_a_long_command_tells_now_and_then_how_far_it_is(capsys, tmp_path, storms, monkeypatch):
