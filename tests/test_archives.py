@@ -5,6 +5,7 @@ import pytest
 
 from cli_cases import run
 from tempogan_eddy import open_sequence, open_sequences, save_sequence
+from tempogan_eddy.io import open as open_module
 from tempogan_eddy.io.formats.zarr import _Frames
 from training_cases import moving_clouds
 
@@ -87,6 +88,29 @@ def test_a_storm_that_went_while_a_command_was_stopped_is_not_in_its_output(
     assert code == 0, error
     assert "of 2 storms" in said
     assert sorted(open_sequences(tmp_path / "all.zarr")) == sorted({"one", "two", "late"} - {begun})
+
+
+@pytest.mark.parametrize("dask", [(), ("--dask", "threads:2")])
+def test_a_storm_that_is_damaged_while_a_command_runs_keeps_no_other_from_it(
+    capsys, tmp_path, archive, dask, monkeypatch
+):
+    words = [*COMMANDS["coarsen"], archive, "-o", tmp_path / "all.zarr"]
+    find, whole = open_module.find_sequences, (archive / "one.nc").read_bytes()
+
+    def damaging(*given, **options):
+        found = find(*given, **options)
+        (archive / "one.nc").write_bytes(b"")
+        return found
+
+    with monkeypatch.context() as damage:
+        damage.setattr(open_module, "find_sequences", damaging)
+        code, _, error = run(capsys, *words, *dask)
+    assert code == 2 and "one failed: " in error and "one.nc is empty" in error
+    assert not (tmp_path / "all.zarr").exists()
+    (archive / "one.nc").write_bytes(whole)
+    code, said, error = run(capsys, *words, *dask)
+    assert code == 0 and "15 frames of 3 storms" in said
+    assert "late: 4 of 4 frames done before" in error and "two: 5 of 5 frames done before" in error
 
 
 def test_storms_outside_the_interval_are_left_out(capsys, tmp_path, archive, words):
