@@ -48,7 +48,7 @@ class TrainingError(Exception):
 
 def require_whole(what: str, number: Any, least: int, most: int) -> None:
     """Raise InputError if a number is not whole, or out of range: too many of a thing fill any memory."""
-    if not isinstance(number, Integral) or not least <= number <= most:
+    if not isinstance(number, Integral) or not least <= int(number) <= most:
         raise InputError(f"{what} must be a whole number from {least} to {most}, not {number!r}.")
 
 

@@ -7,7 +7,6 @@ import logging
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from numbers import Integral
 from typing import Self
 
 import numpy as np
@@ -148,7 +147,7 @@ class Tiled:
     _key: tuple[object, ...]
 
     def __init__(self, tile: int, packed: bool) -> None:
-        if not isinstance(tile, Integral) or tile < 1:
+        if not isinstance(tile, int | np.integer) or tile < 1:
             raise InputError(f"The tile must be a whole number of at least 1 pixel, not {tile!r}.")
         self.tile = self._fitting = tile  # the side that is asked for, and the side that fits the memory
         self.dtype = np.dtype(np.int16 if packed else np.float32)
