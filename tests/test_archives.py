@@ -5,6 +5,7 @@ import pytest
 
 from cli_cases import run
 from tempogan_eddy import open_sequence, open_sequences, save_sequence
+from tempogan_eddy.io import open as open_module
 from tempogan_eddy.io.formats.zarr import _Frames
 from training_cases import moving_clouds
 
@@ -46,7 +47,7 @@ def test_each_storm_is_what_the_command_makes_of_it_alone(capsys, tmp_path, arch
         assert storm.attrs.keys() == alone.attrs.keys()
 
 
-def test_a_stopped_command_goes_on(capsys, tmp_path, archive, words, monkeypatch):
+def stop_after_two_parts(capsys, monkeypatch, *words):
     write, written = _Frames.write, []
 
     def stopping(self, part, kelvins):
@@ -57,7 +58,12 @@ def test_a_stopped_command_goes_on(capsys, tmp_path, archive, words, monkeypatch
 
     with monkeypatch.context() as stop:
         stop.setattr(_Frames, "write", stopping)
-        assert run(capsys, *words, archive, "-o", tmp_path / "all.zarr")[0] == 130
+        assert run(capsys, *words)[0] == 130
+
+
+def test_a_stopped_command_goes_on(capsys, tmp_path, archive, words, monkeypatch):
+    write = _Frames.write
+    stop_after_two_parts(capsys, monkeypatch, *words, archive, "-o", tmp_path / "all.zarr")
     whole = run(capsys, *words, archive, "-o", tmp_path / "whole.zarr")
     assert whole[0] == 0
     again = []
@@ -68,6 +74,43 @@ def test_a_stopped_command_goes_on(capsys, tmp_path, archive, words, monkeypatch
     assert len(again) == parts - 2
     for name, storm in open_sequences(tmp_path / "whole.zarr").items():
         np.testing.assert_array_equal(open_sequence(tmp_path / "all.zarr", storm=name).values, storm.values)
+
+
+@pytest.mark.parametrize("dask", [(), ("--dask", "threads:2")])
+def test_a_storm_that_went_while_a_command_was_stopped_is_not_in_its_output(
+    capsys, tmp_path, archive, words, dask, monkeypatch
+):
+    words = [*words, archive, "-o", tmp_path / "all.zarr"]
+    stop_after_two_parts(capsys, monkeypatch, *words)
+    (begun,) = {path.parts[-4] for path in tmp_path.glob(".all.zarr.*/*/brightness_temperature/c/*")}
+    (archive / f"{begun}.nc").unlink()
+    code, said, error = run(capsys, *words, *dask)
+    assert code == 0, error
+    assert "of 2 storms" in said
+    assert sorted(open_sequences(tmp_path / "all.zarr")) == sorted({"one", "two", "late"} - {begun})
+
+
+@pytest.mark.parametrize("dask", [(), ("--dask", "threads:2")])
+def test_a_storm_that_is_damaged_while_a_command_runs_keeps_no_other_from_it(
+    capsys, tmp_path, archive, dask, monkeypatch
+):
+    words = [*COMMANDS["coarsen"], archive, "-o", tmp_path / "all.zarr"]
+    find, whole = open_module.find_sequences, (archive / "one.nc").read_bytes()
+
+    def damaging(*given, **options):
+        found = find(*given, **options)
+        (archive / "one.nc").write_bytes(b"")
+        return found
+
+    with monkeypatch.context() as damage:
+        damage.setattr(open_module, "find_sequences", damaging)
+        code, _, error = run(capsys, *words, *dask)
+    assert code == 2 and "one failed: " in error and "one.nc is empty" in error
+    assert not (tmp_path / "all.zarr").exists()
+    (archive / "one.nc").write_bytes(whole)
+    code, said, error = run(capsys, *words, *dask)
+    assert code == 0 and "15 frames of 3 storms" in said
+    assert "late: 4 of 4 frames done before" in error and "two: 5 of 5 frames done before" in error
 
 
 def test_storms_outside_the_interval_are_left_out(capsys, tmp_path, archive, words):

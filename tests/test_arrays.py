@@ -433,7 +433,9 @@ def test_unsuitable_input_is_refused_in_one_sentence(name, model):
     ("options", "words"),
     [
         ({"scale": 1}, "scale"),
-        ({"scale": 2.5}, "scale"),
+        ({"scale": 2.5}, "scale must be a whole number from 2 to 64"),
+        ({"scale": 10**9}, "from 2 to 64"),
+        ({"seed": -1}, "The seed must be a whole number from 0"),
         ({"scale": 16}, "smaller than one"),
         ({"sensor": "eye"}, "The sensor 'eye' begins with no known name"),
         ({"sigma": 0}, "sigma"),

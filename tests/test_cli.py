@@ -5,6 +5,7 @@ import html
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 
@@ -438,6 +439,16 @@ def test_python_m_runs_the_same_command():
     assert result.stdout.startswith("tempogan-eddy 0.")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a shell closes the streams")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_command_runs_without_standard_streams(tmp_path, storms, closed):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    words = [sys.executable, "-m", "tempogan_eddy", "coarsen", storms / "storm1.nc", "-o", tmp_path / "c.nc"]
+    command = f"{shlex.join(map(str, words))} {closed}"
+    assert subprocess.run(["sh", "-c", command], env=environment, capture_output=True).returncode == 0
+    assert open_sequence(tmp_path / "c.nc").sizes["time"] == 12
+
+
 def test_a_long_command_tells_now_and_then_how_far_it_is(capsys, tmp_path, storms, monkeypatch):
     words = ("coarsen", storms / "storm1.nc", "-o", tmp_path / "c.nc")
     assert "of 12 frames" not in run(capsys, *words)[2]
@@ -445,6 +456,18 @@ def test_a_long_command_tells_now_and_then_how_far_it_is(capsys, tmp_path, storm
     assert re.search(r"coarsening: 12 of 12 frames, [\d.]+ frames/s, 0:00:00 left", run(capsys, *words)[2])
     synthesize = ("synthesize", "-o", tmp_path / "s.nc", "--storms", 1, "--frames", 2, "--size", 32)
     assert "simulating 200001: 1 of 2 frames" in run(capsys, *synthesize)[2]
+
+
+def test_the_rate_of_many_storms_is_that_of_all_their_frames(monkeypatch, caplog):
+    caplog.set_level("INFO")
+    clock = iter(range(100))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(progress, "SECONDS_A_LINE", 4.0)
+    with progress.storm_progress("reconstructing", 9) as advance:
+        for storm in "abc":
+            for frame in (1, 2):
+                advance(storm, frame, 2)
+    assert caplog.messages == ["reconstructing b (storm 2 of 9): 2 of 2 frames, 1.0 frames/s"]
 
 
 def test_celsius_called_kelvin_is_refused(capsys, tmp_path, model):

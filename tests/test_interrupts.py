@@ -99,7 +99,7 @@ def test_a_signal_ends_the_command_at_any_moment(run, moment, moments):
     assert left <= {"low.nc", "high.nc"}, told
     if "high.nc" not in left:
         assert code == {signal.SIGINT: 130, signal.SIGTERM: 143}[stop], told
-        assert said.strip().splitlines()[-1].endswith("nothing unfinished was left behind."), told
+        assert said.strip().splitlines()[-1].endswith("this run leaves nothing unfinished."), told
         assert "Traceback" not in said and "Exception" not in said, told
 
 
@@ -131,4 +131,4 @@ def test_a_signal_ends_a_training_at_any_moment_of_its_start(training, moment):
     assert code in (0, -stop, 130, 143) and took < 2 * SECONDS_TO_END and not hidden, told
     assert "Traceback" not in said and "Exception" not in said, told
     if code > 0:
-        assert "nothing unfinished was left behind" in said or "go on with --resume" in said, told
+        assert "this run leaves nothing unfinished" in said or "go on with --resume" in said, told

@@ -166,7 +166,7 @@ def test_a_program_with_nothing_to_clean_up_ends_in_the_handler():
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-    said = "Error: Terminated; nothing unfinished was left behind.\n"  # the first signal decides
+    said = "Error: Terminated; this run leaves nothing unfinished.\n"  # the first signal decides
     assert (result.returncode, result.stdout, result.stderr) == (143, "Terminated\n", said)
 
 

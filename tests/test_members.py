@@ -225,7 +225,11 @@ def test_members_are_lazy_and_one_frame_is_computed_for_one_frame(model, lowres)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"members": 0}, "at least 1 member, not 0"),
+        ({"members": 0}, "from 1 to 1000, not 0"),
+        ({"members": 2.5}, r"The number of members must be a whole number from 1 to 1000, not 2\.5"),
+        ({"members": 2, "seed": 1.5}, r"The seed must be a whole number from 0 .*, not 1\.5"),
+        ({"members": 10**9, "summary": True}, "from 1 to 1000, not 1000000000"),
+        ({"members": "8", "summary": True}, "from 1 to 1000, not '8'"),
         ({"members": 2, "engine": "openvino"}, "compute with torch in fp32"),
         ({"members": 2, "precision": "bf16"}, "compute with torch in fp32"),
         ({"members": 1, "summary": True}, "at least 2 members"),

@@ -1,5 +1,6 @@
 """Long outputs are written in parts: by workers, and only those parts that an earlier run did not write."""
 
+import errno
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import xarray as xr
 from parts_cases import FRAMES, Counting, Deadly, command
 from tempogan_eddy import open_sequence, open_sequences, reconstruct, save_sequence, save_summary
 from tempogan_eddy.errors import InputError
+from tempogan_eddy.io import workers
 from tempogan_eddy.io.formats import zarr as zarr_format
 from tempogan_eddy.io.workers import Workers
 from tempogan_eddy.io.writing import parts
@@ -80,6 +82,20 @@ def test_what_was_made_from_something_else_is_not_continued(tmp_path, clouds, ca
     assert "its input, model or options differ" in caplog.text
     np.testing.assert_allclose(open_sequence(tmp_path / "a.zarr").values, clouds.values + 1, atol=1e-3)
     assert [p.name for p in tmp_path.iterdir()] == ["a.zarr"]
+
+
+def test_workers_stop_where_the_disk_is_full(tmp_path, clouds, monkeypatch):
+    tried = set()
+
+    def fail(self, part, kelvins):
+        tried.add(part)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(zarr_format._Frames, "write", fail)
+    monkeypatch.setattr(workers, "PAUSES", ())
+    with pytest.raises(InputError, match=r"a\.zarr cannot be written \(No space left on device\); free space"):
+        save_sequence(clouds, tmp_path / "a.zarr", fingerprint="a", dask="threads:1")
+    assert len(tried) < FRAMES // 2
 
 
 def test_a_part_without_a_valid_pixel_counts_as_written(tmp_path, clouds):

@@ -152,8 +152,9 @@ def test_a_reconstruction_can_be_pickled_before_it_is_computed(model):
 def test_what_is_no_model_or_tile_is_refused(model):
     with pytest.raises(InputError, match="int is no model"):
         Reconstructor(3)
-    with pytest.raises(InputError, match="at least 1 pixel wide, not 0"):
-        Reconstructor(model, tile=0)
+    for tile in (0, 2.5):
+        with pytest.raises(InputError, match=f"The tile must be a whole number of at least 1 pixel, not {tile}"):
+            Reconstructor(model, tile=tile)
     with pytest.raises(InputError, match="Unknown engine 'tensorrt'"):
         Reconstructor(model, engine="tensorrt")(np.zeros((1, 4, 4), np.float32))
 

@@ -191,10 +191,13 @@ def test_one_storm_goes_to_one_file_with_progress(tmp_path):
         ("a", {"format": "gif"}, "gif"),
         ("a.nc", {"storms": 2}, "one file"),
         ("a.zarr", {"format": "png"}, "names the format zarr"),
-        ("a", {"storms": 0}, "storms must be at least 1, not 0"),
-        ("a", {"size": 8}, "size must be at least"),
-        ("a", {"frames": 0}, "frames must be at least 1, not 0"),
-        ("a", {"seed": -1}, "seed must be at least 0, not -1"),
+        ("a", {"storms": 0}, "storms must be a whole number from 1 to 5940, not 0"),
+        ("a", {"storms": 10**9}, "from 1 to 5940, not 1000000000"),
+        ("a", {"size": 8}, "size must be a whole number from 16 to 4096, not 8"),
+        ("a", {"size": 10**6}, "from 16 to 4096, not 1000000"),
+        ("a", {"frames": 0}, "frames must be a whole number from 1"),
+        ("a", {"frames": 65, "size": 4096}, "frames must be a whole number from 1 to 64, not 65"),
+        ("a", {"seed": -1}, "seed must be a whole number from 0 to 9223372036854775807, not -1\\."),
     ],
 )
 def test_what_cannot_be_made_is_refused_and_leaves_nothing(tmp_path, place, options, message):

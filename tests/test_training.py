@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tempogan_eddy.cli.model_commands import train
 from tempogan_eddy.config import SensorConfig
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.errors import InputError, TrainingError
@@ -562,3 +563,22 @@ def test_a_teacher_of_another_scale_is_refused(tmp_path, storms):
     config.model.upsample_factor = 2
     with pytest.raises(InputError, match=r"training\.teacher: .* model\.upsample_factor"):
         TempoGANTrainer(config)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"log_dir": "/dev/null/logs"}, r"The log in /dev/null/logs \(training\.log_dir\) cannot be written"),
+        ({"device": "cuda:99"}, "The device 'cuda:99'"),
+        ({"teacher": "nowhere.safetensors"}, "nowhere.safetensors"),
+        ({"start_from": "nowhere.safetensors"}, "nowhere.safetensors"),
+    ],
+)
+def test_what_data_cannot_change_is_refused_before_they_are_read(tmp_path, monkeypatch, settings, words):
+    monkeypatch.setattr("tempogan_eddy.training.trainer.TyphoonDataset", lambda *_: pytest.fail("data are read"))
+    training = {"checkpoint_dir": str(tmp_path / "checkpoints"), "log_dir": str(tmp_path / "logs"), **settings}
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"training": training}))
+    with pytest.raises(InputError, match=words):
+        train(config=config)
+    assert list(tmp_path.iterdir()) == [config]

@@ -25,8 +25,8 @@ class TrainingConfig(Section):
     data_root: str | list[str] = Field(
         "./data/digital_typhoon", description="a folder, file or glob of raw data, a list of such, or a packed store"
     )
-    batch_size: int = Field(16, ge=1, description="windows a step, of all processes together")
-    patch_size: int = Field(64, ge=8, description="patch side in highres pixels")
+    batch_size: int = Field(16, ge=1, le=65536, description="windows a step, of all processes together")
+    patch_size: int = Field(64, ge=8, le=8192, description="patch side in highres pixels")
     context: int = Field(
         0, ge=0, le=64, description="lowres pixels around a patch that the generator sees and the losses do not"
     )
@@ -89,11 +89,11 @@ class TrainingConfig(Section):
         0.2, ge=0, description="ensembles: weight of the CRPS of pixels over the spread of the 3x3 lowres pixels there"
     )
     members: int = Field(2, ge=2, le=64, description="ensembles: members of each sample in a step")
-    d_steps: int = Field(1, ge=1, description="discriminator steps for each generator step")
+    d_steps: int = Field(1, ge=1, le=64, description="discriminator steps for each generator step")
     gradient_frames: Literal[1, 3] = Field(
         1, description="frames of a window that the generator learns from in a step: all, or the middle one"
     )
-    accumulate: int = Field(1, ge=1, description="batches whose gradients make one step")
+    accumulate: int = Field(1, ge=1, le=1024, description="batches whose gradients make one step")
     augment: bool = Field(True, description="flips and quarter turns, the same for a window and its flow")
     shift_blocks: bool = Field(
         False,
@@ -110,7 +110,7 @@ class TrainingConfig(Section):
     compile: bool = Field(
         False, description="compute the networks through torch.compile, on a GPU with CUDA graphs; first steps are slow"
     )
-    num_workers: int = Field(0, ge=0, description="processes that load data beside the training")
+    num_workers: int = Field(0, ge=0, le=1024, description="processes that load data beside the training")
     seed: int = Field(0, ge=0)
     validation_frames: int = Field(4, ge=1, description="fixed full frames scored after every epoch")
     score: Literal["lsd_within_rmse", "rmse", "lsd", "last", "crps"] = Field(

@@ -1,12 +1,27 @@
 """The errors that a user can cause and repair."""
 
 import re
+from numbers import Integral
 from pathlib import Path
+from typing import Any
 
-__all__ = ["COPIES", "InputError", "TrainingError", "is_out_of_memory", "reason_of", "with_urls"]
+__all__ = [
+    "COPIES",
+    "SEEDS",
+    "InputError",
+    "TrainingError",
+    "is_out_of_memory",
+    "reason_of",
+    "require_seed",
+    "require_whole",
+    "with_urls",
+]
 
 COPIES: dict[Path, str] = {}
 """The URL of each local copy; `tempogan_eddy.io.files.urls` makes them."""
+
+SEEDS = 1 << 63
+"""How many seeds there are: the whole numbers that files can hold."""
 
 # A Path keeps one of the slashes of a URL.
 ONE_SLASH = re.compile(r"\b(s3|gs|https?):/(?=[^/])")
@@ -29,6 +44,17 @@ class InputError(Exception):
 
 class TrainingError(Exception):
     """Training cannot continue, such as after a loss that is not finite; the message says what to try."""
+
+
+def require_whole(what: str, number: Any, least: int, most: int) -> None:
+    """Raise InputError if a number is not whole, or out of range: too many of a thing fill any memory."""
+    if not isinstance(number, Integral) or not least <= int(number) <= most:
+        raise InputError(f"{what} must be a whole number from {least} to {most}, not {number!r}.")
+
+
+def require_seed(seed: Any) -> None:
+    """Raise InputError if a seed is no whole number from 0 to the largest that files hold."""
+    require_whole("The seed", seed, 0, SEEDS - 1)
 
 
 def reason_of(error: BaseException) -> str:

@@ -40,7 +40,7 @@ class _Unfinished:
     """The running `cleaned_up` blocks of this process, and what it leaves behind."""
 
     blocks: ClassVar[list[None]] = []  # one entry each: no thread can come between, as it can where one is added to
-    left = "nothing unfinished was left behind"
+    left = "this run leaves nothing unfinished"
 
 
 def keep_unfinished(path: Path | str) -> None:

@@ -19,6 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     reader of the output has closed it. After a signal the process ends at once, because a thread that still computes
     would keep Python running.
     """
+    _open_streams()
     interrupter = Interrupter(at_once=arguments is None)
     interrupter.install()
     try:
@@ -42,3 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     finally:
         # Nothing is left for Python to clean up at exit.
         interrupter.uninstall(signal.SIG_DFL if arguments is None else None)
+
+
+def _open_streams() -> None:
+    """Open the null device in place of closed standard streams, as a daemon's, before a file gets their number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8"))

@@ -75,7 +75,7 @@ def pack(
     select: options.Select = None,
     time_from: options.TimeFrom = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes; else one a core, fewer where the data are few.")
+        int | None, typer.Option(min=1, max=1024, help="Processes; else one a core, fewer where the data are few.")
     ] = None,
     dask: options.Dask = None,
     overwrite: options.Overwrite = False,
@@ -168,7 +168,7 @@ def synthesize(
     """
     from tempogan_eddy.synthesis import synthesize as simulate
 
-    with storm_progress("simulating") as advance:
+    with storm_progress("simulating", storms) as advance:
         simulate(
             output,
             storms=storms,

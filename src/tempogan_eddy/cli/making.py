@@ -128,7 +128,7 @@ def _make_archive(
     first = next(made, None)
     if first is None:
         raise InputError(f"None of the {count(len(several), 'sequence')} can be used; the warnings say why of each.")
-    _write_archive(chain([first], made), asked, verb, decided_by)
+    _write_archive(chain([first], made), len(several), asked, verb, decided_by)
     failures.end("cannot be used")
 
 
@@ -142,13 +142,19 @@ def _made(
     from tempogan_eddy.io.sequence import NoFrameError
     from tempogan_eddy.io.variables.choice import NoSequenceError
     from tempogan_eddy.io.variables.selection import require_selection
+    from tempogan_eddy.io.workers import Failures
 
-    said, made = "", None
+    said, made, changed = "", None, Failures()
     for name, stored in several.items():
         try:
             sequence = stored.open(**asked.data.reader_options())
         except NoSequenceError as error:
             about(log, name, str(error).replace(str(stored.path), "")).warning("left out: %s", error)
+            continue
+        except InputError as error:  # the file has changed since it was found
+            if made is None:
+                raise
+            changed.add(name, error, "storm")
             continue
         require_selection([sequence], asked.data.select)
         try:
@@ -166,6 +172,7 @@ def _made(
             failures.add(name, error, "storm")
             continue
         yield name, made
+    changed.end("cannot be read")  # before the output is put in place: the same command continues it
 
 
 def _reopened(stored: StoredSequence, asked: Asked, valid_kelvin: Any) -> xr.DataArray:
@@ -176,13 +183,13 @@ def _reopened(stored: StoredSequence, asked: Asked, valid_kelvin: Any) -> xr.Dat
 
 
 def _write_archive(
-    made: Iterable[tuple[str, xr.DataArray]], asked: Asked, verb: str, decided_by: Mapping[str, object]
+    made: Iterable[tuple[str, xr.DataArray]], storms: int, asked: Asked, verb: str, decided_by: Mapping[str, object]
 ) -> None:
     from tempogan_eddy.io.archive import save_archive
     from tempogan_eddy.io.files.urls import shown
 
     frames: dict[str, int] = {}
-    with storm_progress(verb) as advance:
+    with storm_progress(verb, storms) as advance:
 
         def advanced(name: str, done: int, total: int) -> None:
             frames[name] = total

@@ -61,7 +61,7 @@ def train(
         refuse_earlier_run,
     )
     from tempogan_eddy.training.ensemble import EnsembleTrainer
-    from tempogan_eddy.training.trainer import TempoGANTrainer
+    from tempogan_eddy.training.trainer import TempoGANTrainer, earlier_model
 
     if data and highres:
         raise InputError("--data and --highres name the same data; give one of them.")
@@ -80,6 +80,8 @@ def train(
                 load_checkpoint(checkpoint, checked)
             else:
                 refuse_earlier_run(folder)
+                if checked.training.start_from:
+                    earlier_model(checked.training.start_from, checked)
         with storm_progress("packing") as advance:
             trainer = (EnsembleTrainer if checked.model.textures else TempoGANTrainer)(checked, advance)
     result = trainer.train(resume_from=resume)
@@ -112,7 +114,8 @@ def reconstruct(
         typer.Option(help="With eddy: from 0 (the mean frame) to 1 (the sharp one); `info eddy` prints its default."),
     ] = None,
     members: Annotated[
-        int | None, typer.Option(min=1, help="With an ensemble: how many members to draw; by default its mean.")
+        int | None,
+        typer.Option(min=1, max=1000, help="With an ensemble: how many members to draw; by default its mean."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="With --members: decides their noise; 0 by default.")] = None,
     noise: Annotated[

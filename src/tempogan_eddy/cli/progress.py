@@ -20,8 +20,8 @@ SECONDS_A_LINE = 30.0
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str, int, int | None], None]]:
-    """Yield a function that shows the frames done, and all frames, of a description."""
+def _progress(storms: int | None = None) -> Iterator[Callable[[str, int, int | None], None]]:
+    """Yield a function that shows the frames done, and all frames, of a description: of one of so many storms."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
@@ -32,22 +32,28 @@ def _progress() -> Iterator[Callable[[str, int, int | None], None]]:
         TimeRemainingColumn(),
     )
     terminal = messages().is_terminal
-    started = last = time.monotonic()
+    last, counted = time.monotonic(), 0
     tasks: dict[str, TaskID] = {}
+    frames: dict[str, int] = {}  # done of each description
     with Progress(*columns, console=messages(), disable=not terminal) as progress:
 
         def show(description: str, done: int, total: int | None) -> None:
-            nonlocal last
+            nonlocal last, counted
             if description not in tasks:
+                for earlier in progress.tasks:  # a terminal has no room for the bars of many storms
+                    progress.update(earlier.id, visible=not earlier.finished)
                 tasks[description] = progress.add_task(description, total=total, rate="")
             task, now = tasks[description], time.monotonic()
+            frames[description] = done
             progress.update(task, completed=done, total=total, rate=_rate(progress.tasks[task].speed))
             if terminal or now - last < SECONDS_A_LINE:
                 return
-            last, rate = now, done / max(now - started, 1e-9)
-            left = f", {timedelta(seconds=round((total - done) / rate))} left" if total and rate else ""
+            made = sum(frames.values())
+            rate, last, counted = (made - counted) / max(now - last, 1e-9), now, made
+            storm = f" (storm {len(frames)} of {storms})" if storms else ""
+            left = f", {timedelta(seconds=round((total - done) / rate))} left" if total and rate and not storms else ""
             of, speed = f" of {total}" if total else "", f", {_rate(rate)}" if rate else ""
-            log.info("%s: %d%s frames%s%s", description, done, of, speed, left)
+            log.info("%s%s: %d%s frames%s%s", description, storm, done, of, speed, left)
 
         yield show
 
@@ -65,7 +71,7 @@ def frame_progress(description: str, total: int | None = None) -> Iterator[Calla
 
 
 @contextmanager
-def storm_progress(verb: str) -> Iterator[Callable[[str, int, int], None]]:
-    """Show progress over several storms; call the function with (storm, frame, frames)."""
-    with _progress() as show:
+def storm_progress(verb: str, storms: int | None = None) -> Iterator[Callable[[str, int, int], None]]:
+    """Show progress over several storms, so many if known; call the function with (storm, frame, frames)."""
+    with _progress(storms if storms != 1 else None) as show:
         yield lambda storm, done, total: show(f"{verb} {storm}", done, total)

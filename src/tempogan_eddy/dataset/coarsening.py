@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from tempogan_eddy.dataset.sensor import SensorModel
-from tempogan_eddy.errors import InputError
+from tempogan_eddy.errors import require_whole
 from tempogan_eddy.io import adapt
 from tempogan_eddy.kelvin import VALID_KELVIN
 
@@ -80,8 +80,7 @@ def coarsen(
     InputError
         The input is no brightness temperature, smaller than a block, or an option is not usable.
     """
-    if not isinstance(scale, int | np.integer) or not 2 <= scale <= LARGEST_SCALE:
-        raise InputError(f"The scale must be a whole number from 2 to {LARGEST_SCALE}, not {scale!r}.")
+    require_whole("The scale", scale, 2, LARGEST_SCALE)
     given: dict[str, Any] = {"sigma": sigma, "noise_kelvin": noise_kelvin}
     given = {name: value for name, value in given.items() if value is not None}
     model = replace(SensorModel.parse(sensor, int(scale)), **given)

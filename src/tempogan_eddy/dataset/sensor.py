@@ -24,7 +24,7 @@ from tempogan_eddy.dataset.radiance import (
     to_radiance,
 )
 from tempogan_eddy.dataset.sensor_text import KEY, parse_sensor
-from tempogan_eddy.errors import InputError
+from tempogan_eddy.errors import SEEDS, InputError, require_seed
 from tempogan_eddy.io import coarsen_grid
 from tempogan_eddy.io.grids.resolution import rescaled
 from tempogan_eddy.registry import SENSORS
@@ -306,6 +306,7 @@ class SensorModel:
         seed
             Decides the noise, frame by frame.
         """
+        require_seed(seed)
         height, width = sequence.shape[-2:]
         rows, columns = height // self.scale, width // self.scale
         if not rows or not columns:
@@ -316,7 +317,7 @@ class SensorModel:
 
         def see(block: np.ndarray, block_info: dict | None = None) -> np.ndarray:
             index = block_info[0]["chunk-location"][-3] if block_info else 0
-            generator = torch.Generator().manual_seed((seed << 20) + index)
+            generator = torch.Generator().manual_seed(((seed << 20) + index) % SEEDS)
             highres = torch.from_numpy(np.array(block[..., : rows * self.scale, : columns * self.scale], np.float32))
             return self.apply(highres, generator).numpy()
 

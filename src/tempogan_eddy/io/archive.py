@@ -65,13 +65,18 @@ def save_archive(
             about: dict[str, Any] = {"history": line, FINGERPRINT: fingerprint, **mark_attributes("sequence", line)}
             zarr.open_group(store, mode="w", zarr_format=3, attributes=about)
         writing = Writing(precision_of(precision), lambda done: None, workers=workers)
-        write_jobs(_jobs(sequences, store, writing, history, on_frame), workers)
+        groups: set[str] = set()
+        write_jobs(_jobs(sequences, store, groups, writing, history, on_frame), workers)
+        for left in store.iterdir():  # of an earlier run, whose input has gone since
+            if left.is_dir() and left.name not in groups:
+                discard(left)
         consolidate(store)
 
 
 def _jobs(
     sequences: Iterable[tuple[str, xr.DataArray, str]],
     store: Path,
+    groups: set[str],
     writing: Writing,
     history: str,
     on_frame: Callable[[str, int, int], None],
@@ -81,6 +86,7 @@ def _jobs(
     for name, sequence, fingerprint in sequences:
         group = safe_name(name, taken)
         taken.add(group.lower())
+        groups.add(group)
         if (store / group).exists() and not ZARR.continues(store / group, fingerprint):
             discard(store / group)
         da = described(sequence, writing.precision.name, history)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tempogan_eddy.dataset.sensor import SensorModel
 from tempogan_eddy.device import choose_device
-from tempogan_eddy.errors import InputError
+from tempogan_eddy.errors import InputError, require_seed, require_whole
 from tempogan_eddy.fingerprint import network_digest
 from tempogan_eddy.model.members import noise_of_sensor
 from tempogan_eddy.model.noise import white_noise
@@ -23,6 +23,8 @@ from tempogan_eddy.reconstruction.transfer import Transfer
 from tempogan_eddy.weights import Model, model_of
 
 __all__ = ["EnsembleReconstructor"]
+
+MOST_MEMBERS = 1000
 
 WHOLE_TILE = 8
 """The summary of more members uses smaller tiles, so its memory does not grow."""
@@ -64,7 +66,7 @@ class EnsembleReconstructor(Tiled):
     Raises
     ------
     InputError
-        The model is no ensemble, the noise is unknown, or there is less than one member or pixel of a tile.
+        The model is no ensemble, the noise is unknown, or the members or the side of a tile are out of range.
     """
 
     def __init__(
@@ -80,8 +82,8 @@ class EnsembleReconstructor(Tiled):
         noise: str = "coherent",
     ) -> None:
         super().__init__(tile, packed)
-        if members < 1:
-            raise InputError(f"An ensemble has at least 1 member, not {members}.")
+        require_whole("The number of members", members, 1, MOST_MEMBERS)
+        require_seed(seed)
         if noise not in NOISES:
             raise InputError(f"The noise {noise!r} is unknown; use {', '.join(NOISES)}.")
         model = model_of(model)

@@ -204,7 +204,7 @@ def _check_members(members: int, summary: bool, engine: str, precision: str) -> 
         raise InputError(
             "Members compute with torch in fp32; leave the engine and the precision out, or the number of members."
         )
-    if summary and members < 2:
+    if summary and members == 1:
         raise InputError("A summary needs at least 2 members, because one has no spread.")
 
 

@@ -139,7 +139,7 @@ class Tiled:
     Raises
     ------
     InputError
-        The tile is smaller than one pixel.
+        The side of the tile is no whole number of at least 1.
     """
 
     scale: int
@@ -147,8 +147,8 @@ class Tiled:
     _key: tuple[object, ...]
 
     def __init__(self, tile: int, packed: bool) -> None:
-        if tile < 1:
-            raise InputError(f"The tile must be at least 1 pixel wide, not {tile}.")
+        if not isinstance(tile, int | np.integer) or tile < 1:
+            raise InputError(f"The tile must be a whole number of at least 1 pixel, not {tile!r}.")
         self.tile = self._fitting = tile  # the side that is asked for, and the side that fits the memory
         self.dtype = np.dtype(np.int16 if packed else np.float32)
 

@@ -11,7 +11,7 @@ from typing import Any
 import xarray as xr
 import zarr
 
-from tempogan_eddy.errors import InputError
+from tempogan_eddy.errors import SEEDS, InputError, require_seed, require_whole
 from tempogan_eddy.io import save_sequence
 from tempogan_eddy.io.aside import require_space, unwritable, written_aside
 from tempogan_eddy.io.open import find_sequences
@@ -65,8 +65,8 @@ def synthesize(
     history = shlex.join(["tempogan-eddy", "synthesize", *map(str, chain(*words.items())), *flags])
     path = Path(path)
     format = _format(path, format)
-    if storms < 1:
-        raise InputError(f"storms must be at least 1, not {storms}.")
+    require_seed(seed)
+    require_whole("storms", storms, 1, SEASONS * 99)
     if path.suffix == ".nc" and storms > 1:
         raise InputError(f"{path} is one file and cannot hold {storms} storms; name a folder, or ask for one storm.")
     if path.exists() and path.is_file() != (path.suffix == ".nc"):
@@ -82,7 +82,7 @@ def synthesize(
     _check_place(path, set(names) if format == "digital-typhoon" else {place.stem for place in places.values()})
     for index, name in enumerate(names):
         storm = simulate_storm(
-            seed=seed * 1000 + index,
+            seed=(seed * 1000 + index) % SEEDS,
             frames=frames,
             size=size,
             name=name,

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from tempogan_eddy.errors import InputError
+from tempogan_eddy.errors import InputError, require_seed, require_whole
 from tempogan_eddy.synthesis import advection, clouds
 from tempogan_eddy.synthesis.grid import Field, Grid, generator
 from tempogan_eddy.synthesis.turbulence import Eddies, Texture
@@ -19,6 +19,9 @@ STEP_HOURS = 1 / 6  # the longest step; the wind is steady for one frame
 SPIN_UP_HOURS = 8  # from a clear sky to the first frame
 SATELLITE = "synthetic"  # marks simulated frames in every format
 FIRST_SEASON, SEASONS = 2000, 30
+LARGEST_SIZE = 4096
+MOST_PIXELS = 1 << 30  # of all frames of a storm, which are in memory together: 12 GiB with their flow
+
 KNOTS = 1.944  # in one m/s
 SURFACE_REDUCTION = 0.88  # from the gradient wind to ten minutes' mean at 10 m
 
@@ -114,9 +117,9 @@ def simulate_storm(
     InputError
         If a number is out of range.
     """
-    for key, number, least in (("seed", seed, 0), ("frames", frames, 1), ("size", size, 16)):
-        if number < least:
-            raise InputError(f"{key} must be at least {least}, not {number}.")
+    require_seed(seed)
+    require_whole("size", size, 16, LARGEST_SIZE)
+    require_whole("frames", frames, 1, MOST_PIXELS // size**2)
     for key, value, most in (("cadence_minutes", cadence_minutes, 360), ("pixel_km", pixel_km, 40)):
         if not 0 < value <= most:
             raise InputError(f"{key} must be above 0 and at most {most}, not {value}.")

@@ -4,9 +4,10 @@ import logging
 import math
 import os
 import socket
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,7 +28,7 @@ from tempogan_eddy.terminal import messages
 from tempogan_eddy.training.selection import Rank
 from tempogan_eddy.training.steps import REMEDY
 
-__all__ = ["Journal", "describe_metrics"]
+__all__ = ["Journal", "describe_metrics", "refuse_unwritable_log"]
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,26 @@ SECONDS_A_LINE = 60.0
 STEPS_A_READ = 10
 """Reading a loss waits for the device, so read several steps at once."""
 WIDE = 80  # columns of a terminal that has room for more than the epoch and the time left
+
+
+@contextmanager
+def _refusal_of(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"The log in {folder} (training.log_dir) cannot be written ({error.strerror or error}); free "
+            "space or name another folder, and go on with --resume auto where there is a checkpoint."
+        ) from error
+
+
+def refuse_unwritable_log(folder: Path) -> None:
+    """Raise InputError if no log can be written to a folder; leave nothing there."""
+    with (
+        _refusal_of(folder),
+        tempfile.TemporaryFile(dir=next(place for place in (folder, *folder.parents) if place.exists())),
+    ):
+        pass
 
 
 class EventFile:
@@ -106,15 +127,8 @@ class EventFile:
         with self._refusal():
             self.file.close()
 
-    @contextmanager
-    def _refusal(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise InputError(
-                f"The log in {self.folder} (training.log_dir) cannot be written ({error.strerror or error}); free "
-                "space or name another folder, and go on with --resume auto where there is a checkpoint."
-            ) from error
+    def _refusal(self) -> AbstractContextManager[None]:
+        return _refusal_of(self.folder)
 
 
 class Journal:

@@ -6,15 +6,18 @@ from pathlib import Path
 
 from tempogan_eddy.config import Config, load_config
 from tempogan_eddy.dataset.typhoon import TyphoonDataset
+from tempogan_eddy.device import choose_device
 from tempogan_eddy.errors import InputError
 from tempogan_eddy.model.losses import Losses
 from tempogan_eddy.specification import differences
+from tempogan_eddy.training.batches import refuse_uneven_shares
 from tempogan_eddy.training.discriminators import load_discriminators
+from tempogan_eddy.training.journal import refuse_unwritable_log
 from tempogan_eddy.training.loop import Trainer, TrainingData, TrainingResult
 from tempogan_eddy.training.networks import Networks, bare, build_networks
 from tempogan_eddy.weights import Model, Specification, load_model
 
-__all__ = ["TempoGANTrainer", "Trainer", "TrainingResult"]
+__all__ = ["TempoGANTrainer", "Trainer", "TrainingResult", "earlier_model"]
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +58,11 @@ class TempoGANTrainer(Trainer):
                 "model.textures describes an ensemble; train it with the command train or with EnsembleTrainer of "
                 "tempogan_eddy.training.ensemble."
             )
+        # Data are read for minutes or hours: refuse before what they cannot change.
+        refuse_uneven_shares(config.training)
+        choose_device(config.training.device)
+        refuse_unwritable_log(Path(config.training.log_dir))
+        teacher = _teacher(config)
         dataset = TyphoonDataset(config.highres_root, "train", config, on_frame)
         if not dataset.sensor_known:
             if Specification.from_config(config).network.lr_consistency:
@@ -66,7 +74,7 @@ class TempoGANTrainer(Trainer):
                 "The sensor of the lowres frames is unknown, so the output does not keep their values "
                 "(model.lr_consistency is off); describe it in section sensor and set data.pairs.sensor_known=true"
             )
-        built, teacher = networks(config), _teacher(config)
+        built = networks(config)
         if teacher:
             built.teacher = teacher.generator
         super().__init__(config, TrainingData(dataset, dataset.other("val")), built, losses)
@@ -84,7 +92,7 @@ class TempoGANTrainer(Trainer):
 
     def _adopt(self, path: str) -> None:
         """Load the weights of an earlier model."""
-        earlier = _earlier(path, self.config)
+        earlier = earlier_model(path, self.config)
         self._inherit(earlier)
         self.inherited["history"], weights = earlier.history, earlier.generator.state_dict()
         for network in (bare(self.networks.generator), self.average.module):
@@ -108,7 +116,7 @@ def _teacher(config: Config) -> Model | None:
     return model
 
 
-def _earlier(path: str, config: Config) -> Model:
+def earlier_model(path: str, config: Config) -> Model:
     """Load the model that a run starts from, whose generator must be of the configured size."""
     model = load_model(path)
     sizes = {"model.n_residual_blocks", "model.channels", "model.upsample_factor", "data.kelvin_range"}

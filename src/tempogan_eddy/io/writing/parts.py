@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +24,9 @@ from tempogan_eddy.wording import count
 __all__ = ["Job", "Part", "Parts", "write_jobs"]
 
 log = logging.getLogger(__name__)
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+"""Errors that every later write to the same disk meets too."""
 
 
 @dataclass(frozen=True)
@@ -265,6 +269,8 @@ def _write_tasks(
     left: list[Task] = []
     for piece, together, outcome in workers.run(_Piece.write, tasks):
         job, missing = running[piece.number]
+        if isinstance(outcome, OSError) and outcome.errno in FULL:  # no other part could be written either
+            raise outcome
         if isinstance(outcome, Exception):
             missing.difference_update(together)
             whole = Part(range(together[0].frames.start, together[-1].frames.stop), together[0].rows)
