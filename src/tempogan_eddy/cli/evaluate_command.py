@@ -108,7 +108,7 @@ def evaluate(
     from tempogan_eddy.io.workers import Workers
     from tempogan_eddy.terminal import results_console
 
-    others = _named_paths(compared)
+    others = _named_paths(compared, RECONSTRUCTED)
     sources = [*truth, *reconstructed, *others.values(), *(lowres or []), *([model] if model else [])]
     _check_outputs(json_file, csv_file, report, overwrite, sources)
     metrics = _named_metrics(chosen, report)
@@ -176,14 +176,12 @@ def _page(model: Path | None, colours: str, credit: str) -> Any:
     return ReportPage(history(), model_facts(model) if model else {}, colours, credit)
 
 
-def _named_paths(texts: list[str] | None) -> dict[str, Path]:
-    """Return the paths of texts such as ``faithful=plain.nc`` by name."""
-    from tempogan_eddy.evaluation.matching import RECONSTRUCTED
-
+def _named_paths(texts: list[str] | None, *taken: str) -> dict[str, Path]:
+    """Return the paths of texts such as ``faithful=plain.nc`` by name, which must not be taken."""
     named: dict[str, Path] = {}
     for text in texts or []:
         name, equals, path = text.partition("=")
-        if not (name and equals and path) or name in {*named, RECONSTRUCTED}:
+        if not (name and equals and path) or name in {*named, *taken}:
             raise InputError(f"--compare {text} is not NAME=PATH with a name of its own, such as faithful=plain.nc.")
         named[name] = Path(path)
     return named
