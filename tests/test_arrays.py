@@ -447,6 +447,13 @@ def test_options_of_coarsen_are_checked(options, words):
         coarsen(plain(), **options)
 
 
+def test_a_seed_of_numpy_is_the_seed_that_it_equals():
+    for seed in (np.int64(2), np.uint8(2)):
+        np.testing.assert_array_equal(
+            coarsen(plain(), noise_kelvin=0.1, seed=seed), coarsen(plain(), noise_kelvin=0.1, seed=2)
+        )
+
+
 @pytest.mark.parametrize("wrong", [None, 3, VALUES])
 def test_other_objects_than_models_are_refused(wrong):
     with pytest.raises(InputError, match="is no model"):

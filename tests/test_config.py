@@ -39,6 +39,7 @@ def test_a_patch_size_that_follows_the_scale_is_not_the_users():
     ("values", "words"),
     [
         ({"traning": {}}, ["traning", "did you mean 'training'"]),
+        ({"epochs": 5}, ["unknown key 'epochs', did you mean 'training.epochs'"]),
         ({"model": {"n_residual_block": 8}}, ["model.n_residual_block", "n_residual_blocks"]),
         ({"training": {"batch_size": "many"}}, ["training.batch_size", "many"]),
         ({"training": {"batch_size": 0}}, ["training.batch_size", "0"]),

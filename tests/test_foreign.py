@@ -102,6 +102,8 @@ FILES = [
     ("ir.ctl", b"* hourly\nDSET ^ir.bin\nUNDEF -999\n", "GrADS descriptor", r"cdo -f nc import_binary"),
     ("mine.pt", packed("zip"), "PyTorch", "could run any code"),
     ("notes.txt", PROSE, "is text", "get the images as NetCDF"),
+    ("bulletin.txt", b"BMKG bulletin: " + PROSE, "is text", "get the images as NetCDF"),
+    ("frame.bmp", b"BM\x36\x30\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0", "BMP picture", "magick"),
     ("long.md", PROSE * 40 + "\u53f0\u98a8".encode() * 400, "is text", "get the images as NetCDF"),
 ]
 

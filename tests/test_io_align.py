@@ -298,3 +298,13 @@ def test_boxes_that_follow_a_storm_have_north_up_and_an_extent():
     assert turn_of(boxes()) == (slice(None, None, -1), slice(None))
     attrs = covered(boxes().assign_attrs(geospatial_lat_min=0.0, geospatial_lat_max=0.0))
     assert (attrs["geospatial_lat_min"], attrs["geospatial_lat_max"]) == (10.0, 11.7)
+
+
+def test_a_track_or_the_time_of_each_row_moves_no_box():
+    fixed = boxes().isel(time=0, drop=True).expand_dims(time=boxes()["time"]).drop_vars("lon")
+    fixed = fixed.assign_coords(
+        lon=("time", [1.0, 2.0, 3.0], {"units": "degrees_east"}), seen=(("time", "y"), fixed[..., 0].data)
+    )
+    assert "geospatial_lon_min" not in covered(fixed)
+    later = fixed.assign_coords(time=fixed["time"] + 600 * MINUTE).isel(y=slice(None, None, -1))
+    np.testing.assert_array_equal(align_grid(fixed, later, 1, ("the truth", "The other"))[1], fixed)

@@ -506,6 +506,12 @@ def test_an_error_of_the_temperature_or_a_difference_is_no_candidate(write, name
     np.testing.assert_array_equal(open_sequence(path).values, KELVIN)
 
 
+def test_a_temperature_that_is_corrected_for_errors_is_a_candidate(write):
+    corrected = variable(long_name="brightness temperature corrected for bias")
+    warmer = variable(values=KELVIN + 5, long_name="sea surface temperature")
+    np.testing.assert_array_equal(open_sequence(write(dataset(Tb=corrected, sst=warmer))).values, KELVIN)
+
+
 def test_packed_coordinates_and_their_fills_are_decoded(tmp_path):
     path = tmp_path / "a.nc"
     lat = xr.Variable("lat", np.array([2000, 1900, 1800, 1700], "i2"), {"units": "deg", "scale_factor": 0.01})

@@ -292,6 +292,12 @@ def test_degrees_south_and_west_become_negative_but_not_twice(tmp_path):
         assert (sequence.lat.units, sequence.lon.units) == ("degrees_north", "degrees_east")
 
 
+def test_places_as_text_are_kept_as_text(tmp_path):
+    coords = {"lat": ("lat", [f"{degrees:g}N" for degrees in LAT]), "time": TIMES}
+    xr.Dataset({"Tb": frames()}, coords).to_netcdf(tmp_path / "a.nc")
+    assert open_sequence(tmp_path / "a.nc").lat[0] == "20N"
+
+
 def test_whole_numbers_that_are_no_degrees_are_left_out_aloud(tmp_path, caplog):
     coords = {"lat": ("lat", (100 * LAT).astype("i4"), {"units": "degrees_north"}), "time": TIMES}
     xr.Dataset({"Tb": frames()}, coords).to_netcdf(tmp_path / "a.nc")

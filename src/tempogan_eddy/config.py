@@ -15,7 +15,7 @@ import yaml
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from tempogan_eddy.config_data import DataConfig, PairsConfig, Section, SplitConfig
-from tempogan_eddy.config_text import describe_problems, parse_yaml
+from tempogan_eddy.config_text import describe_problems, keys_named, parse_yaml
 from tempogan_eddy.config_training import TrainingConfig
 from tempogan_eddy.config_unused import refuse_unused
 from tempogan_eddy.errors import InputError
@@ -228,8 +228,10 @@ def load_config(source: str | Path | dict[str, Any] | None = None, overrides: li
     name = "the configuration" if source is None or isinstance(source, dict) else str(source)
     values: Any = _read(Path(source)) if isinstance(source, str | Path) else copy.deepcopy(source or {})
     sections = list(Config.model_fields)
-    similar = [key for key in values if get_close_matches(str(key), sections)] if isinstance(values, dict) else []
-    if values != {} and (not similar or not all(isinstance(key, str) for key in values)):
+    meant = isinstance(values, dict) and any(
+        get_close_matches(str(key), sections) or keys_named(str(key), Config) for key in values
+    )
+    if values != {} and not (meant and all(isinstance(key, str) for key in values)):
         raise InputError(f"{name} is no configuration, one JSON object with the sections {', '.join(sections)}.")
     for text in overrides or []:
         _override(values, text)

@@ -52,9 +52,10 @@ def require_whole(what: str, number: Any, least: int, most: int) -> None:
         raise InputError(f"{what} must be a whole number from {least} to {most}, not {number!r}.")
 
 
-def require_seed(seed: Any) -> None:
-    """Raise InputError if a seed is no whole number from 0 to the largest that files hold."""
+def require_seed(seed: Any) -> int:
+    """Return a seed as Python's int, whose sums do not overflow as numpy's do; raise InputError if it is none."""
     require_whole("The seed", seed, 0, SEEDS - 1)
+    return int(seed)
 
 
 def reason_of(error: BaseException) -> str:

@@ -306,7 +306,7 @@ class SensorModel:
         seed
             Decides the noise, frame by frame.
         """
-        require_seed(seed)
+        seed = require_seed(seed)
         height, width = sequence.shape[-2:]
         rows, columns = height // self.scale, width // self.scale
         if not rows or not columns:

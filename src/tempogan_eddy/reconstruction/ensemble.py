@@ -83,7 +83,7 @@ class EnsembleReconstructor(Tiled):
     ) -> None:
         super().__init__(tile, packed)
         require_whole("The number of members", members, 1, MOST_MEMBERS)
-        require_seed(seed)
+        seed = require_seed(seed)
         if noise not in NOISES:
             raise InputError(f"The noise {noise!r} is unknown; use {', '.join(NOISES)}.")
         model = model_of(model)

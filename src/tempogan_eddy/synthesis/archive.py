@@ -65,7 +65,7 @@ def synthesize(
     history = shlex.join(["tempogan-eddy", "synthesize", *map(str, chain(*words.items())), *flags])
     path = Path(path)
     format = _format(path, format)
-    require_seed(seed)
+    seed = require_seed(seed)
     require_whole("storms", storms, 1, SEASONS * 99)
     if path.suffix == ".nc" and storms > 1:
         raise InputError(f"{path} is one file and cannot hold {storms} storms; name a folder, or ask for one storm.")

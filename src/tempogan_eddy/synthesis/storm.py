@@ -117,7 +117,7 @@ def simulate_storm(
     InputError
         If a number is out of range.
     """
-    require_seed(seed)
+    seed = require_seed(seed)
     require_whole("size", size, 16, LARGEST_SIZE)
     require_whole("frames", frames, 1, MOST_PIXELS // size**2)
     for key, value, most in (("cadence_minutes", cadence_minutes, 360), ("pixel_km", pixel_km, 40)):

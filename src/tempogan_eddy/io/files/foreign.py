@@ -245,7 +245,7 @@ _RULES: list[tuple[str, bytes, str, Advice]] = [
     ("a TIFF image", rb"II[*+]\0|MM\0[*+]", "", _TIFF),
     ("a JPEG picture", rb"\xff\xd8\xff|\0\0\0\x0cjP|\xffO\xffQ", "", _LOSSY),
     ("a picture or film", rb"GIF8|\x1aE\xdf\xa3|.{8}WEBP|.{4}ftyp", "", _LOSSY),
-    ("a PGM, PPM or BMP picture", rb"P[256]\n|P5 |BM.{8}", "", _unpack("magick FILE BASE.png", verb="convert")),
+    ("a PGM, PPM or BMP picture", rb"P[256]\n|P5 |BM.{4}\0{4}", "", _unpack("magick FILE BASE.png", verb="convert")),
     ("a FITS file", rb"SIMPLE  =", "", _array("astropy.io.fits.getdata(PATH)")),
     ("an IDL save file", rb"SR\0[\x04\x06]", "", _array("scipy.io.readsav(PATH)['NAME']")),
     ("a document", rb"PK\x03\x04|\xd0\xcf\x11\xe0", r"\.(xlsx?|docx?|pptx?|odt|kmz)$", _NO_SEQUENCE),

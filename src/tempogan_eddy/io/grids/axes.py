@@ -105,20 +105,22 @@ def role_of(name: object, attrs: Mapping[Any, Any] | None = None, dtype: np.dtyp
 
 def frame_of_moving(da: xr.DataArray, number: int = 0) -> xr.DataArray:
     """Return one frame of a box that follows its storm, whose places lie along time; other sequences as they are."""
-    moves = da.size and any("time" in coord.dims and coord.ndim > 1 for coord in da.coords.values())
+    places = (spatial_coordinate(da, role, moving=True) for role in (*EARTH, "x", "y"))
+    moves = da.size and any(place is not None and "time" in place.dims for place in places)
     return da.isel(time=number) if moves else da
 
 
 def spatial_coordinate(da: xr.DataArray, role: str, *, moving: bool = False) -> xr.DataArray | None:
     """Return the coordinate with a role (as `role_of` returns) on the last two dimensions, or None.
 
-    With `moving` it may also lie along time.
+    With `moving` it may also change with time; the track of a storm, along time alone, is no place of pixels.
     """
-    dims = {*da.dims[-2:], "time"} if moving else set(da.dims[-2:])
+    pixels = set(da.dims[-2:])
     found = [
         coord
         for name, coord in da.coords.items()
-        if coord.dims and set(coord.dims) <= dims and coord.dtype.kind in "iuf" and role_of(name, coord.attrs) == role
+        if pixels & {*coord.dims} and {*coord.dims} <= ({*pixels, "time"} if moving else pixels)
+        if coord.dtype.kind in "iuf" and role_of(name, coord.attrs) == role
     ]
     # Of several, the one with fewest dimensions.
     return min(found, key=lambda coord: coord.ndim, default=None)

@@ -43,8 +43,10 @@ ZONES = {
 WORLD = ("UTC", "GMT")
 UNCLEAR_ZONES = (
     *("CST", "EST", "EDT", "CDT", "MST", "MDT", "PST", "PDT", "HST", "IST", "BST", "CET", "CEST"),
-    *("AEDT", "ACST", "AWST", "NZDT", "ICT", "WIB", "LT", "LOCAL", "local", "AM", "PM", "am", "pm"),
+    *("AEDT", "ACST", "AWST", "NZDT", "ICT", "WIB", "LT", "LOCAL", "local"),
 )
+HALVES = ("AM", "PM", "am", "pm")
+"""Behind a time; before it they may be a platform (EOS-AM)."""
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 
 YEAR = r"(?P<year>(?:19|20)\d\d)"
@@ -54,7 +56,8 @@ CJK_DATE = rf"(?<!\d){YEAR}年 ?(?P<month>\d{{1,2}})月 ?(?P<day>\d{{1,2}})日"
 BLOCK = r"(?P<hour>\d\d)(?:(?P<minute>\d\d)(?:(?P<second>\d\d)(?P<fraction>\d{3}|\d{6})?)?)?"
 SEPARATED = r"(?P<hour_>\d\d)(?P<mark>[-_.:：꞉∶hH]|%3A)(?P<minute_>\d\d)(?:(?:(?P=mark)|[mM])(?P<second_>\d\d)[sS]?)?"
 ENDS = r"(?:[hH]|(?=[^A-Za-z])|$)(?![\dA-Za-z]|[-_.:]\d\d[A-Za-z])"
-ZONE = r"(?P<zone>[ _.-]?(?:" + "|".join([*ZONES, *UNCLEAR_ZONES]) + r")(?![A-Za-z])|\+\d\d:?(?:\d\d)?(?![\dA-Za-z]))?"
+NAMED_ZONE = "|".join([*ZONES, *UNCLEAR_ZONES, *HALVES])
+ZONE = rf"(?P<zone>[ _.-]?(?:{NAMED_ZONE})(?![A-Za-z])|\+\d\d:?(?:\d\d)?(?![\dA-Za-z]))?"
 LEADING_ZONE = re.compile(rf"(?<![A-Za-z])({'|'.join(sorted({*ZONES, *UNCLEAR_ZONES} - {'Z', 'z'}))})[ _.-]?$")
 CLOCK = rf"(?:{SEPARATED}|{BLOCK})(?:\.(?P<decimals>\d{{1,9}})(?=[Zz]))?"
 
@@ -101,7 +104,7 @@ DAY_RANGE = _pattern(r"(?:19|20)\d{6}-\d\d")
 LOOSE_MINUTES = _pattern(r"[-_. ]\d\d(?!\d)")
 LOOSE_ZONE = _pattern(r"-\d\d:?\d\d(?!\d)")
 OFFSET = _pattern(r"-\d\d?(?::?\d\d)?(?!\d)")
-LEAD = _pattern(r"[ _]?\+\d+(?:[A-Za-z]+|(?!\d))")
+LEAD = _pattern(r"[ _]?\+(?!0+(?!\d))\d+(?:[A-Za-z]+|(?!\d))")  # 0 hours are the same as a zone
 NOT_START = _pattern(r"(?<![A-Za-z\d])(?:[ec]\d{11,}|c\d{8})(?!\d)")
 NOT_GENERAL = _pattern(r"(?<![A-Za-z\d])(?:[ec]\d{11,}|c\d{8}|s\d{14,15})(?!\d)")
 HURSAT_STATE = _pattern(r"\.\d+\.([A-Z]{3}-\d+)\.\d+(?=\.hursat)")
@@ -225,8 +228,9 @@ def _hours_before_utc(name: str, match: re.Match[str]) -> float:
     """Return the hours that a stamp's zone is ahead of UTC; refuse a time that can be read in two ways."""
     part, zone, after = match.groupdict(), _zone(name, match), name[match.end() :]
     no_minutes = part.get("hour") and not part.get("minute")
-    if (no_minutes and LOOSE_MINUTES.match(after)) or (part.get("iso") and not zone and LOOSE_ZONE.match(after)):
-        raise _unclear(name, f"{after[:5].strip('._- ')!r} behind {match[0]!r} may belong to the time or not")
+    loose = (no_minutes and LOOSE_MINUTES.match(after)) or (part.get("iso") and not zone and LOOSE_ZONE.match(after))
+    if loose:
+        raise _unclear(name, f"{loose[0].strip('._- ')!r} behind {match[0]!r} may belong to the time or not")
     lead = LEAD.match(zone if no_minutes and len(zone) == 3 else after) or (zone in WORLD and OFFSET.match(after))
     if lead:
         raise _unclear(name, f"{lead[0].strip(' _')!r} may be the hours of a forecast or a zone")

@@ -24,7 +24,8 @@ DESCRIPTIONS = ("long_name", "standard_name", "description")
 STANDARD_NAMES = {"brightness_temperature", "toa_brightness_temperature"}
 # What is in kelvin but no temperature: errors, spreads and differences.
 SPREAD = re.compile(
-    r"(error|bias|(?<!de)noise)(?![ _-]?(correct|adjust|filter|free|reduc|remov))|uncertainty|deviation|std|spread"
+    r"(?<!corrected for )(?<!adjusted for )(error|bias|(?<!de)noise)"
+    r"(?![ _-]?(correct|adjust|filter|free|reduc|remov))|uncertainty|deviation|std|spread"
     r"|anomal|difference|(?<![a-z])(diff|minus)(?![a-z])|departure"
 )
 # Temperatures in kelvin of the sea, the ground, the air or a cloud, by name or description.

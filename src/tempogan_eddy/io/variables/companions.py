@@ -106,6 +106,8 @@ def _north_and_east(variable: xr.Variable, role: str, where: str) -> xr.Variable
 
 def _on_earth(variable: xr.Variable, farthest: float, where: str) -> bool:
     """Set the numbers that are no degrees, such as -999, to NaN, with a warning; return whether others are left."""
+    if variable.dtype.kind not in "iuf":  # text such as 20N
+        return True
     wrong = np.abs(variable.values) > farthest
     if wrong.any():
         example = variable.values[wrong][0]
