@@ -46,8 +46,8 @@ class _Derived:
 def kept(function: Function, *, lasting: bool = False) -> Function:
     """Compute a function only for the first use of its arguments, and keep the result with the first of them.
 
-    That is a frame, a pair or a mask; or several members of an ensemble, of which the first keeps it. What is `lasting`
-    serves pairs as well.
+    The first argument is a frame, a pair or a mask. It may also be the members of an ensemble; then the first member
+    keeps the result. `lasting` results serve pairs as well.
     """
 
     @wraps(function)
